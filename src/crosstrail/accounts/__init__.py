@@ -1,0 +1,1 @@
+"""Which accounts exist, and (with their credentials) how to act in each of them."""

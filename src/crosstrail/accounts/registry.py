@@ -1,0 +1,88 @@
+"""Which accounts exist, and which of them a selector names.
+
+A selector is an id, an alias, a glob over both (`prod-*`), a comma list of these, or `*`. It never names an account that
+is not listed, and an empty selector never means "the one used before": it is the only account, or the default one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from crosstrail.errors import AccountNotFound, ConfigError, InvalidRequest
+from crosstrail.models import Account
+
+_NAMES_IN_A_HINT = 10
+
+
+class Registry:
+    """The listed accounts, in a fixed order."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        """Raises ConfigError when two accounts share an id or an alias, or two are the default."""
+        self._accounts = tuple(accounts)
+        self._by_name: dict[str, Account] = {}
+        for account in self._accounts:
+            for name in {account.id, account.alias.lower()} - {""}:
+                if other := self._by_name.get(name):
+                    raise ConfigError(
+                        f"accounts: {name} is the name of two accounts ({other.cloud} {other.id}, {account.cloud} {account.id})",
+                        hint="Give each account an id and an alias of its own.",
+                    )
+                self._by_name[name] = account
+        defaults = [account.name for account in self._accounts if account.default]
+        if len(defaults) > 1:
+            raise ConfigError(
+                f"accounts: {' and '.join(defaults)} are both the default", hint="Mark one account `default: true`."
+            )
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        return self._accounts
+
+    def select(self, selector: str) -> tuple[Account, ...]:
+        """The accounts a selector names, each once, in the order of the list.
+
+        Raises AccountNotFound when any part of it names none, InvalidRequest when it is empty and there is a choice.
+        """
+        parts = [part.strip() for part in selector.split(",") if part.strip()]
+        if not parts:
+            return (self._default(),)
+        chosen = {account.key for part in parts for account in self._matching(part)}
+        return tuple(account for account in self._accounts if account.key in chosen)
+
+    def _matching(self, part: str) -> Sequence[Account]:
+        if not any(sign in part for sign in "*?["):
+            if account := self._by_name.get(part.lower()):
+                return (account,)
+            raise self._unknown(part)
+        pattern = part.lower()
+        found = [a for a in self._accounts if fnmatchcase(a.id, pattern) or fnmatchcase(a.alias.lower(), pattern)]
+        if not found:
+            raise self._unknown(part)
+        return found
+
+    def _default(self) -> Account:
+        for account in self._accounts:
+            if account.default:
+                return account
+        if len(self._accounts) == 1:
+            return self._accounts[0]
+        if not self._accounts:
+            raise AccountNotFound("no account is listed", hint="List accounts in crosstrail.yaml, or collect log files.")
+        raise InvalidRequest(
+            f"which account? There are {len(self._accounts)}",
+            hint=f"Set target_account_id to one of: {self._listing()}; or * for all.",
+        )
+
+    def _unknown(self, part: str) -> AccountNotFound:
+        near = difflib.get_close_matches(part.lower(), self._by_name, n=1)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        there = f"Accounts: {self._listing()}." if self._accounts else "No account is listed."
+        return AccountNotFound(f"no account matches {part[:64]!r}", hint=f"{meant}{there}")
+
+    def _listing(self) -> str:
+        names = [f"{a.alias} ({a.id})" if a.alias else a.id for a in self._accounts[:_NAMES_IN_A_HINT]]
+        left = len(self._accounts) - len(names)
+        return ", ".join(names) + (f" and {left} more (list_accounts shows them)" if left else "")

@@ -1,0 +1,1 @@
+"""One cloud a file, behind the protocols of `base`."""

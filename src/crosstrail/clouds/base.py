@@ -1,0 +1,35 @@
+"""The one seam to a cloud: an AuditTrail answers lookups for the targets of its cloud.
+
+A trail is stateless towards its callers: whose account it acts in comes with every call, in the Target. A trail never
+picks an account, reads the environment or renders text. A capability that not every cloud has is a protocol of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from crosstrail.models import EventPage, EventQuery, Target, Trail
+
+
+class AuditTrail(Protocol):
+    """Contract (tests/contract/test_trails.py runs it over every implementation):
+
+    - events come newest first, all inside `query.span` (both ends included), at most `query.limit` of them;
+    - none of `query.before.seen` comes again and none newer than `query.before.time`;
+    - with `more` False the listing is complete; a page may be short, even empty, while `more` is True;
+    - every event's `account` is the target's account, and its `region` the target's unless that is empty;
+    - `record` is filled exactly when `query.with_record`.
+    """
+
+    @property
+    def attribute_keys(self) -> frozenset[str]:
+        """The keys that `EventQuery.attribute_key` may have here."""
+        ...
+
+    async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
+        """Raises InvalidRequest for a key this trail lacks or a value it cannot have."""
+        ...
+
+    async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
+        """The trails of the target, all when `names` is empty. Raises UnsupportedByCloud where there are none to ask."""
+        ...

@@ -1,0 +1,1 @@
+"""SQL engines, one a file, behind the protocol of `base`."""

@@ -1,0 +1,116 @@
+"""Every exception that crosstrail raises on purpose.
+
+CrosstrailError            message for the reader; .hint says what to do next
+├─ ConfigError             a setting is wrong: names it, its source and the nearest valid name
+├─ AccountError
+│   └─ AccountNotFound     absent or not allowed: both read the same, so nobody can probe
+├─ InvalidRequest          the caller can put it right
+│   ├─ BadTimeRange
+│   ├─ SqlRejected         .line and .column, both counted from 1
+│   ├─ UnsupportedByCloud  this cloud or this account cannot answer that
+│   └─ StalePageToken      broken, or made for another query
+├─ LakeError
+│   ├─ CorruptLogFile      .path, and .position: a byte offset or a record index
+│   └─ LakeBusy
+└─ QueryError
+    ├─ QueryFailed
+    ├─ QueryTimedOut       .query_id: still running, ask again with it
+    └─ QueryCancelled
+
+A message never holds a secret, SQL text or the value of an event: those reach logs and models unfenced.
+"""
+
+from __future__ import annotations
+
+
+class CrosstrailError(Exception):
+    """`str()` is the message alone; `.hint`, when not empty, is one sentence on what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    @property
+    def text(self) -> str:
+        """Message and hint as one line for a reader."""
+        message = str(self).rstrip()
+        if not self.hint:
+            return message
+        end = "" if message.endswith((".", "?", "!")) else "."
+        return f"{message}{end} {self.hint}"
+
+
+class ConfigError(CrosstrailError):
+    """A setting is missing, unknown or malformed."""
+
+
+class AccountError(CrosstrailError):
+    """An account cannot be used."""
+
+
+class AccountNotFound(AccountError):
+    """No such account for this caller."""
+
+
+class InvalidRequest(CrosstrailError):
+    """The request itself cannot be answered."""
+
+
+class BadTimeRange(InvalidRequest):
+    """A time that cannot be read, or a range that ends before it starts."""
+
+
+class SqlRejected(InvalidRequest):
+    """The statement is refused before any engine sees it."""
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0, hint: str = "") -> None:
+        place = f"line {line} column {column}: " if line else ""
+        super().__init__(f"{place}{message}", hint=hint)
+        self.line = line
+        self.column = column
+
+
+class UnsupportedByCloud(InvalidRequest):
+    """The cloud, or the kind of account, has no answer to this request."""
+
+
+class StalePageToken(InvalidRequest):
+    """A page token that is broken or belongs to another query."""
+
+
+class LakeError(CrosstrailError):
+    """The lake cannot be read or written."""
+
+
+class CorruptLogFile(LakeError):
+    """A log file, or one record of it, cannot be read."""
+
+    def __init__(self, path: str, position: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason} at {position}")
+        self.path = path
+        self.position = position
+        self.reason = reason
+
+
+class LakeBusy(LakeError):
+    """Another process kept winning the race to commit."""
+
+
+class QueryError(CrosstrailError):
+    """A query was accepted and did not finish well."""
+
+
+class QueryFailed(QueryError):
+    """The engine reported an error."""
+
+
+class QueryTimedOut(QueryError):
+    """The wait is over; the query goes on unless the engine stopped it."""
+
+    def __init__(self, message: str, *, query_id: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.query_id = query_id
+
+
+class QueryCancelled(QueryError):
+    """Somebody cancelled the query."""

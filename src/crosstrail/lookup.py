@@ -1,0 +1,104 @@
+"""Many targets, one page: asks every target at once, merges what comes newest first, says what was covered.
+
+Decides which events a page holds and where the next page begins. Never picks accounts (targets come resolved), never
+retries a target (its trail does), and never lets one failing target spoil the others' answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import anyio
+
+from crosstrail.clouds.base import AuditTrail
+from crosstrail.errors import CrosstrailError
+from crosstrail.models import Account, Event, EventPage, EventQuery, Position, Target
+
+TrailOf = Callable[[Account], AuditTrail]
+Progress = Callable[[int, int], Awaitable[None]]
+"""(targets answered or failed so far, targets in all) -> None."""
+
+_TARGETS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One target that could not be asked, and why."""
+
+    target: Target
+    error: CrosstrailError
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page over all targets. `next` continues it; None when this was all there is."""
+
+    events: tuple[Event, ...]
+    targets: tuple[Target, ...]
+    pages: tuple[tuple[Target, EventPage], ...]
+    failures: tuple[Failure, ...]
+    next: Position | None
+
+
+async def lookup_events(
+    trail_of: TrailOf, targets: tuple[Target, ...], query: EventQuery, *, progress: Progress | None = None
+) -> Listing:
+    """Ask every target the same query; targets that fail are listed, not raised.
+
+    A single target's error is raised as it is: there is no other answer for it to spoil.
+    """
+    pages: dict[Target, EventPage] = {}
+    failures: list[Failure] = []
+    limiter = anyio.CapacityLimiter(_TARGETS_AT_ONCE)
+
+    async def ask(target: Target) -> None:
+        async with limiter:
+            try:
+                pages[target] = await trail_of(target.account).lookup_events(target, query)
+            except CrosstrailError as error:
+                failures.append(Failure(target, error))
+        if progress:
+            await progress(len(pages) + len(failures), len(targets))
+
+    async with anyio.create_task_group() as group:
+        for target in targets:
+            group.start_soon(ask, target)
+    if failures and len(targets) == 1:
+        raise failures[0].error
+    order = {target: place for place, target in enumerate(targets)}
+    answered = tuple((target, pages[target]) for target in targets if target in pages)
+    failures.sort(key=lambda failure: order[failure.target])
+    events, position = _merge([page for _, page in answered], query)
+    return Listing(events, targets, answered, tuple(failures), position)
+
+
+def _merge(pages: list[EventPage], query: EventQuery) -> tuple[tuple[Event, ...], Position | None]:
+    """The newest events of all pages that are certain to be next, and where they end.
+
+    A page with more to come may hide events just below its last one, so nothing older than that may be shown yet.
+    """
+    unfinished = [page for page in pages if page.more]
+    floor = max((page.events[-1].time for page in unfinished if page.events), default=None)
+    if any(not page.events for page in unfinished):  # it moved nowhere: show nothing, ask the same again
+        return (), query.before
+    merged = sorted((event for page in pages for event in page.events), key=lambda event: event.time, reverse=True)
+    shown = [event for event in merged if floor is None or event.time >= floor][: query.limit]
+    if not unfinished and len(shown) == len(merged):
+        return tuple(shown), None
+    return tuple(shown), _position(shown, query.before)
+
+
+def _position(shown: list[Event], before: Position | None) -> Position | None:
+    if not shown:
+        return before
+    time = shown[-1].time
+    seen = frozenset(event.identity for event in shown if event.time == time)
+    if before and before.time == time:
+        seen |= before.seen
+    return Position(time, seen)
+
+
+def continued(query: EventQuery, position: Position) -> EventQuery:
+    """The same query from there on."""
+    return replace(query, before=position)

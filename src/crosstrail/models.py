@@ -1,0 +1,221 @@
+"""The values that cross module borders: frozen, checked where they come from outside, free of I/O.
+
+Nothing here knows a cloud's API, a database or MCP.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from crosstrail.errors import InvalidRequest
+from crosstrail.timerange import TimeRange
+
+_STORE_NAMESPACE = uuid.UUID("6f2c7f0e-2f5d-5a57-9f0e-3b1d5c0a7e11")
+ALL_STORES_ID = str(uuid.uuid5(_STORE_NAMESPACE, "all"))
+"""The event data store id that stands for every account the caller may see."""
+
+AccountKey = tuple[str, str]
+"""(cloud, account id): what identifies an account everywhere; an id alone may exist in two clouds."""
+
+
+class Account(BaseModel):
+    """One account of one cloud, as it is listed in the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[0-9]{6,20}$", description="The cloud's own account number, digits only.")
+    alias: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,62})?$", description="A name people use for it.")
+    cloud: str = Field("aws", description="aws or volcengine.")
+    region: str = Field("", description="The region asked when a call names none.")
+    regions: tuple[str, ...] = Field((), description="The regions that `all` stands for.")
+    tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown by list_accounts.")
+    archive: str = Field("", description="A folder or file of its logs: the account is known by these alone.")
+    default: bool = Field(False, description="Asked when a call names no account.")
+
+    @property
+    def key(self) -> AccountKey:
+        return (self.cloud, self.id)
+
+    @property
+    def name(self) -> str:
+        """The alias, or the id of an account without one."""
+        return self.alias or self.id
+
+    @property
+    def store_id(self) -> str:
+        """The UUID under which SQL may name this account's events; the same on every machine."""
+        return str(uuid.uuid5(_STORE_NAMESPACE, f"{self.cloud}:{self.id}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account and one region; an empty region is every region an archive holds."""
+
+    account: Account
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One audit event in the words that all clouds share. Every text is hostile: whoever is in the log chose it."""
+
+    cloud: str
+    account: str
+    region: str
+    id: str
+    time: datetime
+    name: str
+    source: str
+    username: str = ""
+    """What LookupEvents calls Username: the user's name, or the session's name of an assumed role."""
+    principal: str = ""
+    """For reading: `user/deploy-bot`, `assumed-role/Audit/alice`, `root`, a service's host name."""
+    access_key_id: str = ""
+    source_ip: str = ""
+    error_code: str = ""
+    read_only: bool | None = None
+    resources: tuple[Resource, ...] = ()
+    record: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The whole event as its cloud wrote it; None unless the query asked for it."""
+
+    @property
+    def identity(self) -> str:
+        """What tells two events apart, over all clouds."""
+        return f"{self.cloud}/{self.account}/{self.region}/{self.id}"
+
+
+class AttributeKey(StrEnum):
+    """The attributes that LookupEvents can filter by, in AWS's spelling."""
+
+    EVENT_ID = "EventId"
+    EVENT_NAME = "EventName"
+    READ_ONLY = "ReadOnly"
+    USERNAME = "Username"
+    RESOURCE_TYPE = "ResourceType"
+    RESOURCE_NAME = "ResourceName"
+    EVENT_SOURCE = "EventSource"
+    ACCESS_KEY_ID = "AccessKeyId"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a newest-first listing stands: everything newer than `time` was given, and at `time` the events in `seen`.
+
+    It needs no upstream page token, so one position continues any number of targets, after a restart and on any replica.
+    `seen` holds Event.identity of the events already given that happened exactly at `time`.
+    """
+
+    time: datetime
+    seen: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """What to look up in one target, newest first. `limit` is a most, not a promise: see EventPage.more."""
+
+    span: TimeRange = TimeRange()
+    attribute_key: str = ""
+    attribute_value: str = ""
+    limit: int = 50
+    before: Position | None = None
+    with_record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Newest first. With `more`, events older than the last one here may exist, and no newer ones are missing."""
+
+    events: tuple[Event, ...]
+    more: bool = False
+    held: TimeRange | None = None
+    """What the trail has of this target at all, where it knows: no listing can cover more. None: it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """One trail as its cloud describes it; `logging` is None when the cloud did not say."""
+
+    name: str
+    account: str
+    region: str
+    destination: str = ""
+    multi_region: bool | None = None
+    organization: bool | None = None
+    validates_files: bool | None = None
+    logging: bool | None = None
+    latest_delivery: datetime | None = None
+    latest_error: str = ""
+
+
+class QueryState(StrEnum):
+    """CloudTrail Lake's words for where a query stands; every engine uses them."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (QueryState.QUEUED, QueryState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRef:
+    """A query id that says where it runs, so that any replica can ask after it. It grants nothing by itself."""
+
+    engine: str
+    account: str
+    """An account id, or `*` for a query over several accounts."""
+    region: str
+    native_id: str
+
+    def __str__(self) -> str:
+        return f"{self.engine}:{self.account}:{self.region or '-'}:{self.native_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> QueryRef | None:
+        """None when it is not one of ours, for instance a bare native id. Raises InvalidRequest when it is malformed."""
+        if ":" not in text:
+            return None
+        parts = text.strip().split(":", 3)
+        if len(parts) != 4 or not all(parts):
+            raise InvalidRequest("this query id is not whole", hint="Send the query_id exactly as lake_query returned it.")
+        return cls(parts[0], parts[1], "" if parts[2] == "-" else parts[2], parts[3])
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStatus:
+    """Where a query stands. `rows` is None until known; `error` is for the reader, never raw event text."""
+
+    ref: QueryRef
+    state: QueryState
+    rows: int | None = None
+    scanned_rows: int | None = None
+    seconds: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """One page of a finished query: values as text, as CloudTrail Lake returns them, None for NULL."""
+
+    status: QueryStatus
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    next_token: str = ""
