@@ -7,7 +7,7 @@ retries a target (its trail does), and never lets one failing target spoil the o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import anyio
 
@@ -79,9 +79,7 @@ def _merge(pages: list[EventPage], query: EventQuery) -> tuple[tuple[Event, ...]
     A page with more to come may hide events just below its last one, so nothing older than that may be shown yet.
     """
     unfinished = [page for page in pages if page.more]
-    floor = max((page.events[-1].time for page in unfinished if page.events), default=None)
-    if any(not page.events for page in unfinished):  # it moved nowhere: show nothing, ask the same again
-        return (), query.before
+    floor = max((page.events[-1].time for page in unfinished), default=None)
     merged = sorted((event for page in pages for event in page.events), key=lambda event: event.time, reverse=True)
     shown = [event for event in merged if floor is None or event.time >= floor][: query.limit]
     if not unfinished and len(shown) == len(merged):
@@ -89,16 +87,10 @@ def _merge(pages: list[EventPage], query: EventQuery) -> tuple[tuple[Event, ...]
     return tuple(shown), _position(shown, query.before)
 
 
-def _position(shown: list[Event], before: Position | None) -> Position | None:
-    if not shown:
-        return before
+def _position(shown: list[Event], before: Position | None) -> Position:
     time = shown[-1].time
     seen = frozenset(event.identity for event in shown if event.time == time)
     if before and before.time == time:
         seen |= before.seen
     return Position(time, seen)
 
-
-def continued(query: EventQuery, position: Position) -> EventQuery:
-    """The same query from there on."""
-    return replace(query, before=position)

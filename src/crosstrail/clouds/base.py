@@ -16,7 +16,7 @@ class AuditTrail(Protocol):
 
     - events come newest first, all inside `query.span` (both ends included), at most `query.limit` of them;
     - none of `query.before.seen` comes again and none newer than `query.before.time`;
-    - with `more` False the listing is complete; a page may be short, even empty, while `more` is True;
+    - with `more` False the listing is complete; with `more` True the page has an event at least, perhaps fewer than the limit;
     - every event's `account` is the target's account, and its `region` the target's unless that is empty;
     - `record` is filled exactly when `query.with_record`.
     """

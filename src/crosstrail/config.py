@@ -1,0 +1,193 @@
+"""Every setting: its name, default, environment variable and help, in one place.
+
+Decides what the settings are and where each comes from: flag > environment > file > default. The only module that reads
+`os.environ`; nothing writes it. Unknown keys are refused with the nearest valid name, never ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from crosstrail.errors import ConfigError
+from crosstrail.models import Account
+
+FILE_NAME = "crosstrail.yaml"
+CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
+
+
+def _option(default: Any, env: str, help: str, **limits: Any) -> Any:
+    return Field(default, description=help, json_schema_extra={"env": env}, **limits)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class LakeSettings(_Section):
+    """The embedded lake."""
+
+    path: str = _option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
+    catalog: str = _option(
+        "", "CROSSTRAIL_LAKE_CATALOG", "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI."
+    )
+    aliases: Mapping[str, str] = _option(
+        {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
+    )
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.path) if self.path else Path(platformdirs.user_data_dir("crosstrail", False)) / "lake"
+
+    def exists(self) -> bool:
+        return bool(self.catalog) or self.folder.is_dir()
+
+
+class QuerySettings(_Section):
+    """SQL on the embedded lake."""
+
+    time_limit: float = _option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
+    memory_limit: str = _option(
+        "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
+    )
+    keep_results: float = _option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
+
+
+class Settings(_Section):
+    """What `crosstrail.yaml`, the environment and the flags together say."""
+
+    accounts: tuple[Account, ...] = Field((), description="The accounts crosstrail may answer for.")
+    lake: LakeSettings = LakeSettings()
+    query: QuerySettings = QuerySettings()
+    log_level: Literal["debug", "info", "warning", "error"] = _option(
+        "warning", "CROSSTRAIL_LOG_LEVEL", "What is logged to stderr: debug, info, warning or error."
+    )
+
+
+class Option(BaseModel):
+    """One leaf of Settings, as the documentation lists it."""
+
+    name: str
+    env: str
+    default: str
+    help: str
+
+
+def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Option]:
+    """Every option that is not a list of accounts, in the order of the file."""
+    for name, field in section.model_fields.items():
+        if _is_section(field):
+            yield from options(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        elif name != "accounts":
+            default = "" if field.default in ("", {}, ()) else str(field.default)
+            yield Option(name=prefix + name, env=_env_name(field), default=default, help=field.description or "")
+
+
+def load_settings(
+    config: str = "", flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from a file (named, else CROSSTRAIL_CONFIG, else found), the environment and flags such as `lake.path`.
+
+    Relative paths in the file are taken from the file's folder. Raises ConfigError.
+    """
+    environ = os.environ if environ is None else environ
+    path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
+    values = _read(path) if path else {}
+    sources = {"": str(path) if path else "the settings"}
+    for option in options():
+        if option.env and (text := environ.get(option.env, "")):
+            _put(values, option.name, text)
+            sources[option.name] = f"{option.env} in the environment"
+    for name, value in (flags or {}).items():
+        if value not in (None, ""):
+            _put(values, name, value)
+            sources[name] = "the command line"
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error, sources) from None
+
+
+def _config_file(named: str) -> Path | None:
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"there is no configuration file {path}", hint=f"Check --config or {CONFIG_VARIABLE}.")
+        return path
+    for folder in (Path.cwd(), Path(platformdirs.user_config_dir("crosstrail", False))):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path} cannot be read as YAML{place}", hint="See the examples in the README.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must be a mapping of settings", hint="See the examples in the README.")
+    _anchor_paths(values, path.resolve().parent)
+    return values
+
+
+def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
+    """Make `lake.path` and the archives absolute: their meaning must not hang on the working folder."""
+    places = [values.get("lake"), *(values["accounts"] if isinstance(values.get("accounts"), list) else ())]
+    for place in places:
+        for key in ("path", "archive"):
+            if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
+                place[key] = str(folder / Path(place[key]).expanduser())
+
+
+def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, name = dotted.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            return  # the file has nonsense here: validation will say so
+        values = inner
+    values[name] = value
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, _Section)
+
+
+def _env_name(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra.get("env", "")) if isinstance(extra, dict) else ""
+
+
+def _explained(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:
+    """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one.
+
+    The rejected value itself is left out: it may be a secret put in the wrong place.
+    """
+    first = error.errors(include_input=False, include_url=False)[0]
+    names = [str(part) for part in first["loc"]]
+    dotted = ".".join(names)
+    source = sources.get(dotted, sources[""])
+    if first["type"] != "extra_forbidden":
+        return ConfigError(f"{dotted} ({source}): {first['msg']}", hint="Settings are listed in the README.")
+    model: Any = Settings
+    for name in names[:-1]:
+        model = Account if name == "accounts" else model
+        if name in getattr(model, "model_fields", {}) and _is_section(model.model_fields[name]):
+            model = model.model_fields[name].annotation
+    known = list(model.model_fields)
+    near = difflib.get_close_matches(names[-1], known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
+    return ConfigError(f"{dotted} ({source}): there is no such setting", hint=hint)

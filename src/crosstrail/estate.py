@@ -1,0 +1,93 @@
+"""The estate: the accounts, trails and engines that one Settings describes, put together once a process.
+
+Both front ends (server and command line) speak to this. It decides which trail and which engine answers for an account;
+it never renders, and never decides who may see what.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from crosstrail.accounts.registry import Registry
+from crosstrail.clouds.base import AuditTrail
+from crosstrail.config import Settings
+from crosstrail.engines.base import QueryEngine, QueryScope
+from crosstrail.errors import InvalidRequest, LakeError
+from crosstrail.models import Account, Target
+
+if TYPE_CHECKING:
+    from crosstrail.lake.table import AccountSummary, LakeTable
+
+LAKE_ENGINE = "lake"
+MOST_TARGETS = 200
+
+
+class Estate:
+    """Open one, share it between all calls, `aclose` it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._listed = Registry(settings.accounts) if settings.accounts else None
+        self._engine: QueryEngine | None = None
+
+    async def registry(self) -> Registry:
+        """The listed accounts; when none is listed, those whose events the lake holds."""
+        if self._listed:
+            return self._listed
+        held = await self.held()
+        return Registry(Account(id=summary.account, cloud=summary.cloud) for summary in held)
+
+    async def held(self) -> tuple[AccountSummary, ...]:
+        """What the lake holds of each account; nothing when there is no lake yet."""
+
+        def read() -> tuple[AccountSummary, ...]:
+            try:
+                return self.lake.accounts()
+            except LakeError:
+                if self.settings.lake.exists():
+                    raise
+                return ()
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def targets(self, selector: str, region: str) -> tuple[Target, ...]:
+        """Every (account, region) the two selectors name. Raises AccountNotFound, InvalidRequest."""
+        regions = tuple(part.strip() for part in region.split(",") if part.strip())
+        accounts = (await self.registry()).select(selector)
+        targets: list[Target] = []
+        for account in accounts:
+            if not regions or regions in (("all",), ("*",)):
+                targets.append(Target(account))
+            else:
+                targets += [Target(account, name) for name in dict.fromkeys(regions)]
+        if len(targets) > MOST_TARGETS:
+            raise InvalidRequest(
+                f"{len(targets)} targets are more than the {MOST_TARGETS} that one call may ask",
+                hint="Name fewer accounts or regions, or use lake_query, which reads all accounts at once.",
+            )
+        return tuple(targets)
+
+    async def scope(self, selector: str) -> QueryScope:
+        """What SQL may read: the selected accounts, or every listed one when the selector is empty."""
+        registry = await self.registry()
+        accounts = registry.select(selector) if selector.strip() else registry.accounts
+        return QueryScope(accounts, self.settings.lake.aliases)
+
+    @cached_property
+    def lake(self) -> LakeTable:
+        from crosstrail.lake.table import LakeTable
+
+        return LakeTable.open(self.settings.lake.folder, catalog=self.settings.lake.catalog)
+
+    @cached_property
+    def _lake_trail(self) -> AuditTrail:
+        from crosstrail.lake.trail import LakeTrail
+
+        return LakeTrail(self.lake)
+
+    def trail_of(self, account: Account) -> AuditTrail:
+        """The trail that answers lookups for this account."""
+        return self._lake_trail
