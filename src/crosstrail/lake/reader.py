@@ -1,0 +1,68 @@
+"""Reads the lake with DuckDB: one in-memory database, locked to exactly the data files of one plan.
+
+It decides what a DuckDB connection of this project may touch: the given files and nothing else, no network, no
+extension, no temporary files, no change of its own configuration. It never chooses the files (LakeTable.plan does), and
+never takes SQL from a caller: whoever executes text on the connection answers for that text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+EVENTS_VIEW = "lake_events"
+"""The one relation of a connection: every row of the given files, hidden columns included."""
+
+_LOCKED_FROM_THE_START = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "temp_directory": "",
+}
+
+
+def connect(files: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """A connection whose only relation is EVENTS_VIEW; with no files it has the lake's columns and no rows.
+
+    `files` are absolute paths of Parquet files, `memory_limit` is DuckDB's text for a size. Opening takes about 15 ms.
+    A query that needs more memory fails: nothing is spilled to disk. The caller closes the connection; `interrupt()`
+    on it, from any thread, stops the query that runs.
+    """
+    import duckdb
+
+    connection = duckdb.connect(
+        ":memory:", config={**_LOCKED_FROM_THE_START, "memory_limit": memory_limit, "threads": str(threads)}
+    )
+    try:
+        paths = f"[{', '.join(quoted(path) for path in files)}]"
+        if files:
+            connection.execute(f"SET allowed_paths = {paths}")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        if files:
+            # Guessing Hive partitions from the path would turn account ids into numbers and lose leading zeros.
+            source = f"read_parquet({paths}, hive_partitioning = false)"
+            connection.execute(f"CREATE VIEW {EVENTS_VIEW} AS SELECT * FROM {source}")  # noqa: S608 - quoted above
+        else:
+            _create_empty(connection)
+        connection.execute("SET lock_configuration = true")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def quoted(text: str) -> str:
+    """The text as an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _create_empty(connection: duckdb.DuckDBPyConnection) -> None:
+    from crosstrail.lake.schema import ARROW_SCHEMA
+
+    connection.register("no_rows", ARROW_SCHEMA.empty_table())
+    connection.execute(f"CREATE TABLE {EVENTS_VIEW} AS SELECT * FROM no_rows")
+    connection.unregister("no_rows")
