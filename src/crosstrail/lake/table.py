@@ -1,0 +1,327 @@
+"""The Iceberg table of the lake: where it lives, which files it consists of, and how those change.
+
+Decides the catalog, the partitions (cloud, account, day of the event) and that a commit counts only when nobody else
+committed since its caller looked. It never reads a log file and never decides which events are new: see append.py.
+
+The default catalog is SQLite in the lake's folder. Iceberg writes absolute paths into its metadata, so that folder
+cannot be moved; `open` says so instead of reading a copy that points at the original.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crosstrail.errors import LakeError
+from crosstrail.lake.schema import iceberg_schema
+from crosstrail.models import AccountKey
+from crosstrail.timerange import TimeRange
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+CATALOG_FILE = "catalog.sqlite"
+_NAMESPACE = "crosstrail"
+_IDENTIFIER = (_NAMESPACE, "events")
+_BUSY_SECONDS = 30
+_PROPERTIES = {
+    "format-version": "2",
+    # PyIceberg would otherwise rebase a lost commit by itself, over events that nobody compared with this one's.
+    "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "write.metadata.metrics.default": "none",
+    "write.metadata.metrics.column.eventtime": "full",
+    "write.parquet.compression-codec": "zstd",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One committed data file: the events of one account on one day. `first` and `last` are event times, UTC."""
+
+    path: str
+    cloud: str
+    account: str
+    day: date
+    rows: int
+    bytes: int
+    first: datetime
+    last: datetime
+
+    @property
+    def key(self) -> AccountKey:
+        return (self.cloud, self.account)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the table consists of at one moment. `id` is None before the first commit."""
+
+    id: int | None
+    files: tuple[LakeFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvents:
+    """How much the lake holds of one account."""
+
+    cloud: str
+    account: str
+    events: int
+    first: datetime
+    last: datetime
+
+
+class CommitLost(Exception):
+    """Somebody else committed first; look at the new snapshot and decide again."""
+
+
+class LakeTable:
+    """Safe to share between threads. Every read sees the newest committed snapshot."""
+
+    def __init__(self, table: Table, folder: Path) -> None:
+        self._table = table
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+
+    @classmethod
+    def open(cls, path: Path, *, catalog: str = "", create: bool = False) -> LakeTable:
+        """The lake in the folder `path`.
+
+        `catalog`: empty for SQLite in that folder; an SQLAlchemy URI (`postgresql+psycopg2://...`), an Iceberg REST
+        catalog's http(s) address, or the name of a catalog in PyIceberg's own configuration.
+        Raises LakeError when there is no lake and `create` is False, or when its folder was moved.
+        """
+        folder = path.expanduser().resolve()
+        if not catalog and not create and not (folder / CATALOG_FILE).is_file():
+            raise LakeError(f"there is no lake in {folder}", hint="Fill it with: crosstrail collect PATH --lake FOLDER")
+        folder.mkdir(parents=True, exist_ok=True)
+        moved = LakeError(
+            f"the lake in {folder} was made in another place and cannot be read here: Iceberg keeps absolute paths",
+            hint="Move it back to where it was made, or collect the logs again into a new folder.",
+        )
+        try:
+            table = _load(_catalog(folder, catalog), folder if not catalog or _is_sql(catalog) else None, create)
+        except FileNotFoundError as error:
+            raise moved from error
+        if not catalog and Path(_local(table.location())) != folder / "events":
+            raise moved
+        return cls(table, folder)
+
+    @property
+    def uuid(self) -> str:
+        """Tells this table from one made anew in the same place."""
+        return str(self._table.metadata.table_uuid)
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
+    def data_folder(self) -> Path:
+        """Where data files are written before a commit names them."""
+        location = _local(self._table.location())
+        if "://" in location:
+            raise LakeError(
+                f"writing to {location.split(':')[0]} storage is not possible yet", hint="Use a local folder."
+            )
+        return Path(location) / "data"
+
+    def plan(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[str, ...]:  # noqa: B008
+        """Absolute paths of the data files that may hold events of these accounts (None: all) in this span."""
+        return tuple(file.path for file in self.files(accounts, span))
+
+    def files(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[LakeFile, ...]:  # noqa: B008
+        """The same as `plan`, with what is known of each file."""
+        wanted = None if accounts is None else frozenset(accounts)
+        return tuple(
+            file
+            for file in self.snapshot().files
+            if (wanted is None or file.key in wanted)
+            and (span.start is None or file.last >= span.start)
+            and (span.end is None or file.first <= span.end)
+        )
+
+    def accounts(self) -> tuple[AccountEvents, ...]:
+        """What the lake holds of each account, ordered; read from the table's metadata alone."""
+        rows: Counter[AccountKey] = Counter()
+        first: dict[AccountKey, datetime] = {}
+        last: dict[AccountKey, datetime] = {}
+        for file in self.snapshot().files:
+            rows[file.key] += file.rows
+            first[file.key] = min(first.get(file.key, file.first), file.first)
+            last[file.key] = max(last.get(file.key, file.last), file.last)
+        return tuple(AccountEvents(*key, rows[key], first[key], last[key]) for key in sorted(rows))
+
+    def snapshot(self) -> Snapshot:
+        """The newest committed snapshot; its files are read once and kept."""
+        with self._lock:
+            self._table.refresh()
+            current = self._table.current_snapshot()
+            snapshot_id = current.snapshot_id if current else None
+            if self._snapshot is None or self._snapshot.id != snapshot_id:
+                tasks = self._table.scan().plan_files() if current else ()
+                self._snapshot = Snapshot(snapshot_id, tuple(_lake_file(task.file) for task in tasks))
+            return self._snapshot
+
+    def commit(self, base: Snapshot, added: Sequence[Path], removed: Collection[str] = ()) -> None:
+        """Puts the data files `added` in and takes the paths `removed` out, as one snapshot right after `base`.
+
+        Raises CommitLost when `base` is no longer the newest.
+        """
+        from pyiceberg.exceptions import CommitFailedException
+        from sqlalchemy.exc import OperationalError
+
+        with self._lock:
+            table = self._table
+            current = table.current_snapshot()
+            if (current.snapshot_id if current else None) != base.id:
+                raise CommitLost
+            transaction = table.transaction()
+            update = transaction.update_snapshot()
+            try:
+                with update.overwrite() if removed else update.merge_append() as producer:
+                    for path in added:
+                        producer.append_data_file(_data_file(table, path))
+                    for task in table.scan().plan_files() if removed else ():
+                        if task.file.file_path in removed:
+                            producer.delete_data_file(task.file)
+                transaction.commit_transaction()
+            except (CommitFailedException, OperationalError) as error:
+                raise CommitLost from error
+
+    def referenced(self) -> frozenset[str]:
+        """Paths of all data files that any kept snapshot names: whatever else lies in the data folder is a leftover."""
+        with self._lock:
+            self._table.refresh()
+            paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
+            return frozenset(_local(str(path)) for path in paths)
+
+    def expire(self, age: timedelta) -> None:
+        """Forgets snapshots older than `age`, except the current one. Their files become leftovers."""
+        with self._lock:
+            self._table.refresh()
+            self._table.maintenance.expire_snapshots().older_than(datetime.now(UTC) - age).commit()
+
+
+def _is_sql(catalog: str) -> bool:
+    return "://" in catalog and not catalog.startswith(("http://", "https://"))
+
+
+def _catalog(folder: Path, catalog: str) -> Catalog:
+    from pyiceberg.catalog import load_catalog
+    from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy.exc import SQLAlchemyError
+
+    uri = catalog or f"sqlite:///{folder / CATALOG_FILE}?timeout={_BUSY_SECONDS}"
+    if not _is_sql(uri):
+        return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
+    for last_try in (False, True):
+        try:
+            return SqlCatalog(_NAMESPACE, uri=uri)
+        except SQLAlchemyError as error:  # two processes may make the catalog's tables at once: one of them loses
+            if last_try:
+                raise LakeError(
+                    "the lake's catalog cannot be opened", hint=f"{type(error).__name__}: see --lake"
+                ) from error
+    raise AssertionError
+
+
+def _load(catalog: Catalog, folder: Path | None, create: bool) -> Table:
+    from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.transforms import DayTransform, IdentityTransform
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        return catalog.load_table(_IDENTIFIER)
+    except NoSuchTableError as error:
+        if not create:
+            raise LakeError("there is no lake in this catalog", hint="Fill it with: crosstrail collect PATH") from error
+    try:
+        catalog.create_namespace(_NAMESPACE)
+    except (NamespaceAlreadyExistsError, IntegrityError):
+        pass
+    schema = iceberg_schema()
+    spec = PartitionSpec(
+        PartitionField(schema.find_field("cloud").field_id, 1000, IdentityTransform(), "cloud"),
+        PartitionField(schema.find_field("account").field_id, 1001, IdentityTransform(), "account"),
+        PartitionField(schema.find_field("eventtime").field_id, 1002, DayTransform(), "day"),
+    )
+    try:
+        location = str(folder / "events") if folder else None
+        return catalog.create_table(_IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
+    except TableAlreadyExistsError:
+        return catalog.load_table(_IDENTIFIER)
+
+
+def _data_file(table: Table, path: Path) -> DataFile:
+    """Describes a Parquet file that holds one partition's events, from its footer."""
+    import pyarrow.parquet as pq
+    from pyiceberg.io import pyarrow as files
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+
+    footer = pq.read_metadata(path)
+    schema, properties = table.schema(), table.properties
+    statistics = files.data_file_statistics_from_parquet_metadata(
+        footer, files.compute_statistics_plan(schema, properties), files.parquet_path_to_id_mapping(schema)
+    )
+    cloud, account, day = partition_of(path)
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=str(path),
+        file_format=FileFormat.PARQUET,
+        partition=Record(cloud, account, (day - date(1970, 1, 1)).days),
+        file_size_in_bytes=path.stat().st_size,
+        sort_order_id=None,
+        spec_id=table.metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics.to_serialized_dict(),
+    )
+
+
+def partition_path(cloud: str, account: str, day: str) -> str:
+    """The folder of a partition below the data folder; `day` is YYYY-MM-DD. All three were checked before: digits, names.
+
+    Not `account=...`: DuckDB would take such a path for a column and guess its type, losing leading zeros.
+    """
+    return f"{cloud}/{account}/{day}"
+
+
+def partition_of(path: Path) -> tuple[str, str, date]:
+    """(cloud, account, day) of a data file, from the folder that `partition_path` named."""
+    cloud, account, day = path.parts[-4:-1]
+    return cloud, account, date.fromisoformat(day)
+
+
+def _lake_file(file: DataFile) -> LakeFile:
+    from pyiceberg.conversions import from_bytes
+    from pyiceberg.types import TimestampType
+
+    field_id = iceberg_schema().find_field("eventtime").field_id
+    first, last = (
+        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=from_bytes(TimestampType(), bounds[field_id]))
+        for bounds in (file.lower_bounds, file.upper_bounds)
+    )
+    day = date(1970, 1, 1) + timedelta(days=file.partition[2])
+    path = _local(file.file_path)
+    return LakeFile(
+        path, file.partition[0], file.partition[1], day, file.record_count, file.file_size_in_bytes, first, last
+    )
+
+
+def _local(location: str) -> str:
+    return location.removeprefix("file://")
