@@ -1,7 +1,7 @@
 """What one event looks like in the lake: every column, its type and its meaning.
 
 Decides the names, order and types that SQL writers see, and the columns kept beside them to make lookups fast.
-It never reads or writes a table, and importing it loads no heavy library: `iceberg_schema` and `arrow_schema` do.
+It never reads or writes a table, and importing it loads no heavy library: asking for ICEBERG_SCHEMA or ARROW_SCHEMA does.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.schema import Schema
     from pyiceberg.types import IcebergType
+
+    ICEBERG_SCHEMA: Schema
+    """The table's schema. Field ids follow the order of ALL_COLUMNS: append columns, never insert or reorder them."""
+    ARROW_SCHEMA: pa.Schema
+    """The same columns for Arrow and Parquet, each with its Iceberg field id in its metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,17 @@ HIDDEN_COLUMNS: tuple[Column, ...] = (
 ALL_COLUMNS: tuple[Column, ...] = (*COLUMNS, *HIDDEN_COLUMNS)
 
 
+def __getattr__(name: str) -> Any:
+    """The two schemas, made when first asked for: their libraries take most of a second to load."""
+    if name == "ICEBERG_SCHEMA":
+        return _iceberg_schema()
+    if name == "ARROW_SCHEMA":
+        return _arrow_schema()
+    raise AttributeError(name)
+
+
 @cache
-def iceberg_schema() -> Schema:
-    """The table's schema. Field ids follow the order of ALL_COLUMNS: append columns, never insert or reorder them."""
+def _iceberg_schema() -> Schema:
     from pyiceberg.schema import Schema, assign_fresh_schema_ids
     from pyiceberg.types import NestedField
 
@@ -119,12 +132,11 @@ def iceberg_schema() -> Schema:
 
 
 @cache
-def arrow_schema() -> pa.Schema:
-    """The same columns for Arrow and Parquet, each with its Iceberg field id in its metadata."""
+def _arrow_schema() -> pa.Schema:
     import pyarrow as pa
     from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-    return pa.schema([_with_small_offsets(field) for field in schema_to_pyarrow(iceberg_schema())])
+    return pa.schema([_with_small_offsets(field) for field in schema_to_pyarrow(_iceberg_schema())])
 
 
 def _with_small_offsets(field: pa.Field) -> pa.Field:
@@ -158,7 +170,7 @@ def _parse_type(tokens: list[str]) -> IcebergType:
     """Takes one type off the front of `tokens`. Field ids are placeholders, assigned afterwards."""
     from pyiceberg import types
 
-    scalars = {"varchar": types.StringType, "boolean": types.BooleanType, "timestamp": types.TimestampType}
+    scalars: dict[str, type[IcebergType]] = {"varchar": types.StringType, "boolean": types.BooleanType, "timestamp": types.TimestampType}
     word = tokens.pop(0)
     if word in scalars:
         return scalars[word]()

@@ -12,13 +12,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosstrail.errors import LakeError
-from crosstrail.lake.schema import iceberg_schema
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
 
@@ -72,7 +72,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountEvents:
+class AccountSummary:
     """How much the lake holds of one account."""
 
     cloud: str
@@ -80,6 +80,10 @@ class AccountEvents:
     events: int
     first: datetime
     last: datetime
+
+    @property
+    def key(self) -> AccountKey:
+        return (self.cloud, self.account)
 
 
 class CommitLost(Exception):
@@ -138,11 +142,11 @@ class LakeTable:
             )
         return Path(location) / "data"
 
-    def plan(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[str, ...]:  # noqa: B008
+    def plan(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[str, ...]:
         """Absolute paths of the data files that may hold events of these accounts (None: all) in this span."""
         return tuple(file.path for file in self.files(accounts, span))
 
-    def files(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[LakeFile, ...]:  # noqa: B008
+    def files(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[LakeFile, ...]:
         """The same as `plan`, with what is known of each file."""
         wanted = None if accounts is None else frozenset(accounts)
         return tuple(
@@ -153,7 +157,7 @@ class LakeTable:
             and (span.end is None or file.first <= span.end)
         )
 
-    def accounts(self) -> tuple[AccountEvents, ...]:
+    def accounts(self) -> tuple[AccountSummary, ...]:
         """What the lake holds of each account, ordered; read from the table's metadata alone."""
         rows: Counter[AccountKey] = Counter()
         first: dict[AccountKey, datetime] = {}
@@ -162,7 +166,7 @@ class LakeTable:
             rows[file.key] += file.rows
             first[file.key] = min(first.get(file.key, file.first), file.first)
             last[file.key] = max(last.get(file.key, file.last), file.last)
-        return tuple(AccountEvents(*key, rows[key], first[key], last[key]) for key in sorted(rows))
+        return tuple(AccountSummary(*key, rows[key], first[key], last[key]) for key in sorted(rows))
 
     def snapshot(self) -> Snapshot:
         """The newest committed snapshot; its files are read once and kept."""
@@ -244,16 +248,16 @@ def _load(catalog: Catalog, folder: Path | None, create: bool) -> Table:
     from pyiceberg.transforms import DayTransform, IdentityTransform
     from sqlalchemy.exc import IntegrityError
 
+    from crosstrail.lake.schema import ICEBERG_SCHEMA
+
     try:
         return catalog.load_table(_IDENTIFIER)
     except NoSuchTableError as error:
         if not create:
             raise LakeError("there is no lake in this catalog", hint="Fill it with: crosstrail collect PATH") from error
-    try:
+    with suppress(NamespaceAlreadyExistsError, IntegrityError):  # another process was quicker
         catalog.create_namespace(_NAMESPACE)
-    except (NamespaceAlreadyExistsError, IntegrityError):
-        pass
-    schema = iceberg_schema()
+    schema = ICEBERG_SCHEMA
     spec = PartitionSpec(
         PartitionField(schema.find_field("cloud").field_id, 1000, IdentityTransform(), "cloud"),
         PartitionField(schema.find_field("account").field_id, 1001, IdentityTransform(), "account"),
@@ -311,9 +315,11 @@ def _lake_file(file: DataFile) -> LakeFile:
     from pyiceberg.conversions import from_bytes
     from pyiceberg.types import TimestampType
 
-    field_id = iceberg_schema().find_field("eventtime").field_id
+    from crosstrail.lake.schema import ICEBERG_SCHEMA
+
+    field_id = ICEBERG_SCHEMA.find_field("eventtime").field_id
     first, last = (
-        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=from_bytes(TimestampType(), bounds[field_id]))
+        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(from_bytes(TimestampType(), bounds[field_id])))
         for bounds in (file.lower_bounds, file.upper_bounds)
     )
     day = date(1970, 1, 1) + timedelta(days=file.partition[2])
