@@ -37,7 +37,9 @@ class LakeSettings(_Section):
 
     path: str = _option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
     catalog: str = _option(
-        "", "CROSSTRAIL_LAKE_CATALOG", "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI."
+        "",
+        "CROSSTRAIL_LAKE_CATALOG",
+        "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI.",
     )
     aliases: Mapping[str, str] = _option(
         {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."

@@ -93,4 +93,3 @@ def _position(shown: list[Event], before: Position | None) -> Position:
     if before and before.time == time:
         seen |= before.seen
     return Position(time, seen)
-

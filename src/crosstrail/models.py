@@ -195,7 +195,9 @@ class QueryRef:
             return None
         parts = text.strip().split(":", 3)
         if len(parts) != 4 or not all(parts):
-            raise InvalidRequest("this query id is not whole", hint="Send the query_id exactly as lake_query returned it.")
+            raise InvalidRequest(
+                "this query id is not whole", hint="Send the query_id exactly as lake_query returned it."
+            )
         return cls(parts[0], parts[1], "" if parts[2] == "-" else parts[2], parts[3])
 
 

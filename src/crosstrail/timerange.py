@@ -14,7 +14,8 @@ from crosstrail.errors import BadTimeRange
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _AGE = re.compile(
-    r"(?P<count>\d{1,6})\s*(?P<unit>s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)(\s+ago)?", re.ASCII
+    r"(?P<count>\d{1,6})\s*(?P<unit>s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)(\s+ago)?",
+    re.ASCII,
 )
 _FORMS = "ISO 8601 such as 2026-11-20T09:00:00Z, or an age such as 24h, 7d or '2 days ago'"
 

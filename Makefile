@@ -1,0 +1,53 @@
+# Every target sets itself up: Python 3.11+, make and git are all a machine needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+# uv where it is there, else venv and pip; both install the exact versions of requirements.lock, checked by hash.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "crosstrail needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --clear --python $(PYTHON) $(VENV) && \
+	  uv pip install --quiet --python $(VENV) --compile-bytecode --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation -e . ; \
+	else \
+	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+demo: $(READY) ## the main job on a made-up organisation: collect, serve, ask five questions
+	@$(BIN)/crosstrail demo
+
+test: $(READY) ## the tests
+	$(BIN)/python -m pytest -q
+
+check: $(READY) ## what CI runs: lint, types, import rules, generated docs, tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cog --check $(DOCS)
+	$(MAKE) --no-print-directory test
+
+bench: $(READY) ## speed and size, as figures
+	@for one in start answer ingest query; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
+
+docs: $(READY) ## write the generated parts of the documentation again
+	$(BIN)/cog -r $(DOCS)
+
+lock: ## resolve the dependencies again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra all --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

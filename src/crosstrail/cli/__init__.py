@@ -1,0 +1,89 @@
+"""The command line: one file a group of commands, imported only when its command runs.
+
+Exit status: 0 done, 1 an error of ours on stderr, 2 wrong usage, 3 some log file could not be read (collect).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from crosstrail import __version__
+from crosstrail.config import Settings, load_settings
+from crosstrail.errors import CrosstrailError
+
+_COMMANDS = {
+    "accounts": ("accounts", "Which accounts there are."),
+    "collect": ("lake", "Read log files into the lake."),
+    "demo": ("demo", "See it work on a made-up organisation with an incident in it."),
+    "lookup": ("events", "List events, newest first, of one account or many."),
+    "query": ("events", "Run a CloudTrail Lake SQL query on the lake."),
+    "serve": ("serve", "Serve the MCP tools."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it runs: `serve` must not load what `collect` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"crosstrail.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="crosstrail")
+def crosstrail() -> None:
+    """Who did what, where and when, in every account of every cloud."""
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options --config and --lake, and in their place one argument: `settings`."""
+
+    def load(config: str, lake: str, **rest: Any) -> Any:
+        return command(settings=load_settings(config, {"lake.path": lake}), **rest)
+
+    load.__doc__ = command.__doc__
+    load.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    options = [
+        click.option("--config", metavar="FILE", default="", help="Configuration file (else crosstrail.yaml here)."),
+        click.option("--lake", metavar="FOLDER", default="", help="Folder of the lake (else lake.path)."),
+    ]
+    for option in reversed(options):
+        load = option(load)
+    return load
+
+
+def main() -> None:
+    """Run one command and leave with its exit status."""
+    try:
+        status = crosstrail.main(standalone_mode=False, prog_name="crosstrail")
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except click.Abort:
+        status = 130
+    except CrosstrailError as error:
+        click.echo(f"crosstrail: {error.text}", err=True)
+        status = 1
+    except BrokenPipeError:  # the reader went away, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+__all__ = ["Settings", "crosstrail", "main", "with_settings"]

@@ -1,0 +1,60 @@
+"""`crosstrail accounts`: which accounts there are and what the lake holds of them."""
+
+from __future__ import annotations
+
+import anyio
+import click
+import orjson
+
+from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.tables import print_table
+from crosstrail.estate import Estate
+from crosstrail.timerange import iso
+
+
+@click.group()
+def accounts() -> None:
+    """Which accounts there are."""
+
+
+@accounts.command("list")
+@click.argument("selector", default="*")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_settings
+def list_(settings: Settings, selector: str, as_json: bool) -> None:
+    """List the accounts that SELECTOR names (an id, an alias, a glob, a comma list; all without it)."""
+    rows = anyio.run(_rows, settings, selector)
+    if as_json:
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+    elif rows:
+        shown = [{**row, "events": f"{row['events']:,}"} for row in rows]
+        print_table(list(shown[0]), [[str(value) for value in row.values()] for row in shown])
+    else:
+        click.echo(
+            "No account yet: list some in crosstrail.yaml, or run `crosstrail collect` on a folder of log files."
+        )
+
+
+async def _rows(settings: Settings, selector: str) -> list[dict[str, str | int]]:
+    estate = Estate(settings)
+    try:
+        registry = await estate.registry()
+        held = {(one.cloud, one.account): one for one in await estate.held()}
+        chosen = registry.select(selector) if registry.accounts else ()
+    finally:
+        await estate.aclose()
+    rows: list[dict[str, str | int]] = []
+    for account in chosen:
+        lake = held.get(account.key)
+        rows.append(
+            {
+                "alias": account.alias,
+                "account": account.id,
+                "cloud": account.cloud,
+                "events": lake.events if lake else 0,
+                "first": iso(lake.first) if lake else "",
+                "last": iso(lake.last) if lake else "",
+                "event data store": account.store_id,
+            }
+        )
+    return rows

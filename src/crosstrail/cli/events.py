@@ -1,0 +1,157 @@
+"""`crosstrail lookup` and `crosstrail query`: the two questions about events, for people and scripts.
+
+The answer goes to stdout, what it covers to stderr, so that a pipe holds events alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import click
+import orjson
+
+from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.tables import print_table
+from crosstrail.engines.base import finished, run
+from crosstrail.errors import InvalidRequest
+from crosstrail.estate import Estate
+from crosstrail.lookup import Listing, lookup_events
+from crosstrail.models import AttributeKey, Event, EventQuery, ResultPage
+from crosstrail.timerange import iso, parse_range
+
+_PAGE = 1000
+_FILTERS = {
+    "name": (AttributeKey.EVENT_NAME, "Event name, such as ConsoleLogin."),
+    "user": (AttributeKey.USERNAME, "User name, or the session name of an assumed role."),
+    "access_key": (AttributeKey.ACCESS_KEY_ID, "Access key id."),
+    "source": (AttributeKey.EVENT_SOURCE, "Service, such as iam.amazonaws.com."),
+    "resource": (AttributeKey.RESOURCE_NAME, "Resource name or ARN."),
+    "resource_type": (AttributeKey.RESOURCE_TYPE, "Resource type, such as AWS::S3::Bucket."),
+    "event_id": (AttributeKey.EVENT_ID, "Event id."),
+    "read_only": (AttributeKey.READ_ONLY, "true or false."),
+}
+
+
+def _filters(command: Any) -> Any:
+    for name, (_, text) in reversed(_FILTERS.items()):
+        command = click.option(f"--{name.replace('_', '-')}", name, default="", help=text)(command)
+    return command
+
+
+@click.command()
+@click.option("--account", default="", help="Id, alias, glob, comma list, or * for all.")
+@click.option("--region", default="", help="Region, comma list, or all.")
+@click.option("--since", default="", help="From when: 24h, 7d, '2 days ago', 2026-11-20T09:00:00Z.")
+@click.option("--until", default="", help="To when; now if not given.")
+@_filters
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
+@click.option("--json", "as_json", is_flag=True, help="Whole events as JSON, one a line.")
+@with_settings
+def lookup(
+    settings: Settings, account: str, region: str, since: str, until: str, limit: int, as_json: bool, **filters: str
+) -> None:
+    """List events, newest first. At most one of the filters can be given."""
+    given = {name: value for name, value in filters.items() if value}
+    if len(given) > 1:
+        raise InvalidRequest(
+            f"only one filter at a time: {', '.join('--' + name.replace('_', '-') for name in given)}",
+            hint="Combine conditions with `crosstrail query` instead.",
+        )
+    key, value = next(((_FILTERS[name][0].value, value) for name, value in given.items()), ("", ""))
+    span = parse_range(since, until, now=datetime.now(UTC), default_age=None)
+    query = EventQuery(span, key, value, limit, with_record=as_json)
+    listing = anyio.run(_lookup, settings, account, region, query)
+    if as_json:
+        for event in listing.events:
+            click.echo(orjson.dumps({"account": event.account, "cloud": event.cloud, "event": event.record}).decode())
+    elif listing.events:
+        print_table(list(_COLUMNS), [[text(event) for text in _COLUMNS.values()] for event in listing.events])
+    _say_coverage(listing)
+
+
+_COLUMNS = {
+    "time": lambda event: iso(event.time),
+    "account": lambda event: event.account,
+    "region": lambda event: event.region,
+    "event": lambda event: event.name,
+    "service": lambda event: event.source.removesuffix(".amazonaws.com"),
+    "principal": lambda event: event.principal,
+    "source ip": lambda event: event.source_ip,
+    "error": lambda event: event.error_code,
+    "resource": lambda event: ", ".join(resource.name for resource in event.resources),
+}
+
+
+async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> Listing:
+    """Pages until the limit is reached; the last listing, holding all events."""
+    estate = Estate(settings)
+    try:
+        targets = await estate.targets(account, region)
+        events: list[Event] = []
+        while True:
+            listing = await lookup_events(estate.trail_of, targets, query)
+            events += listing.events
+            left = query.limit - len(listing.events)
+            if not listing.next or left <= 0:
+                return replace(listing, events=tuple(events))
+            query = replace(query, before=listing.next, limit=left)
+    finally:
+        await estate.aclose()
+
+
+def _say_coverage(listing: Listing) -> None:
+    more = "more there are: raise --limit or narrow the time" if listing.next else "all there are"
+    asked = len({target.account.key for target in listing.targets})
+    click.echo(f"{len(listing.events)} events of {asked} account{'s' * (asked != 1)}, newest first, {more}.", err=True)
+    for failure in listing.failures:
+        click.echo(f"not answered: {failure.target.account.name}: {failure.error.text}", err=True)
+
+
+@click.command()
+@click.argument("sql")
+@click.option("--account", default="", help="Only these accounts: id, alias, glob, comma list.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; a table stops at 100.")
+@with_settings
+def query(settings: Settings, sql: str, account: str, form: str, limit: int | None) -> None:
+    """Run one SELECT in CloudTrail Lake's SQL. FROM names `events`, an account, or an event data store id."""
+    if limit is None and form == "table":
+        limit = 100
+    columns, rows, total = anyio.run(_query, settings, sql, account, limit)
+    if form == "json":
+        for row in rows:
+            click.echo(orjson.dumps(dict(zip(columns, row, strict=True))).decode())
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+    else:
+        print_table(columns, rows)
+    if total > len(rows):
+        click.echo(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.", err=True)
+
+
+async def _query(
+    settings: Settings, sql: str, account: str, limit: int | None
+) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int]:
+    """(columns, rows up to the limit, rows in all)."""
+    estate = Estate(settings)
+    try:
+        scope = await estate.scope(account)
+        engine = estate.engine()
+        page: ResultPage = await run(
+            engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=settings.query.time_limit * 2
+        )
+        rows = list(page.rows)
+        while page.next_token and (limit is None or len(rows) < limit):
+            page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))
+            rows += page.rows
+        kept = rows[:limit]
+        return page.columns, kept, max(page.status.rows or 0, len(kept))
+    finally:
+        await estate.aclose()

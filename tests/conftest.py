@@ -1,0 +1,48 @@
+"""What every test stands on: no cloud variable, no home of the developer, the command line as a user calls it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+_SCRUBBED = ("AWS_", "VOLCENGINE_", "CROSSTRAIL_", "DATABASE_URL", "RDS_SECRET", "ENCRYPTION_KEY", "MCP_", "XDG_")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No variable of a cloud and no configuration file of the developer's reaches a test or its child processes."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(_SCRUBBED):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(home)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Logs that strangers made; the test is skipped where they are absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs ../shared/data, real logs that are not part of this project")
+    return SHARED_DATA
+
+
+CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def crosstrail() -> CommandLine:
+    """Run `crosstrail ARGUMENTS...` as a process of its own; gives its exit status, stdout and stderr."""
+
+    def call(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+    return call

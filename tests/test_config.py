@@ -1,0 +1,83 @@
+"""Settings: where they come from, and what is said about wrong ones."""
+
+from pathlib import Path
+
+import pytest
+
+from crosstrail.config import load_settings, options
+from crosstrail.errors import ConfigError
+
+
+def _write(folder: Path, text: str) -> str:
+    path = folder / "crosstrail.yaml"
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def test_flag_over_environment_over_file_over_default(tmp_path: Path) -> None:
+    config = _write(tmp_path, "query: {time_limit: 10, memory_limit: 1GB}\nlake: {path: from-file}\n")
+    environ = {"CROSSTRAIL_QUERY_TIME_LIMIT": "20", "CROSSTRAIL_LAKE": "/from/environment"}
+    settings = load_settings(config, {"lake.path": "/from/flag"}, environ)
+    assert settings.lake.path == "/from/flag"
+    assert settings.query.time_limit == 20
+    assert settings.query.memory_limit == "1GB"
+    assert settings.query.keep_results == 3600
+
+
+def test_paths_in_the_file_are_taken_from_its_folder(tmp_path: Path) -> None:
+    config = _write(tmp_path, 'lake: {path: lake}\naccounts: [{id: "444444444444", archive: ./evidence}]\n')
+    settings = load_settings(config, environ={})
+    assert settings.lake.folder == tmp_path / "lake"
+    assert Path(settings.accounts[0].archive) == tmp_path / "evidence"
+
+
+def test_the_file_is_found_in_the_working_folder_and_by_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _write(tmp_path, "log_level: error\n")
+    assert load_settings(environ={"CROSSTRAIL_CONFIG": config}).log_level == "error"
+    assert load_settings(environ={}).log_level == "warning"
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(environ={}).log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("acounts: []", ["acounts", "Did you mean accounts?"]),
+        ("lake: {pth: x}", ["lake.pth", "Did you mean path?"]),
+        ('accounts: [{id: "1111", alias: x}]', ["accounts.0.id"]),
+        ("accounts: [{id: 111111111111}]", ["accounts.0.id", "string"]),
+        ('accounts: [{id: "111111111111", regon: x}]', ["accounts.0.regon", "Did you mean region?"]),
+        ("query: {time_limit: 0}", ["query.time_limit", "greater than 0"]),
+        ("query: nonsense", ["query"]),
+        ("- a list", ["must be a mapping"]),
+        ("accounts: [", ["YAML at line"]),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place_and_a_way_out(tmp_path: Path, text: str, said: list[str]) -> None:
+    config = _write(tmp_path, text)
+    with pytest.raises(ConfigError) as refusal:
+        load_settings(config, environ={})
+    assert "crosstrail.yaml" in refusal.value.text
+    for words in said:
+        assert words in refusal.value.text
+
+
+def test_a_wrong_variable_is_named_and_its_value_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load_settings(environ={"CROSSTRAIL_QUERY_TIME_LIMIT": "s3cret"})
+    assert "CROSSTRAIL_QUERY_TIME_LIMIT in the environment" in refusal.value.text
+    assert "s3cret" not in refusal.value.text
+
+
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no configuration file"):
+        load_settings(str(tmp_path / "none.yaml"), environ={})
+
+
+def test_every_option_has_a_help_text_and_its_own_variable() -> None:
+    listed = list(options())
+    assert all(option.help for option in listed)
+    variables = [option.env for option in listed if option.env]
+    assert len(variables) == len(set(variables))
