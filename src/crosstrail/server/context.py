@@ -1,0 +1,155 @@
+"""One call: what it is given, and the guard around it.
+
+The guard decides how a call's end looks to the model. Arguments are checked here: null means the default, an unknown
+name is refused with the names there are. Our errors become tool errors in their own words; anything else becomes a
+sentence with a number to find in the log. It never lets an exception's text, an argument's long value or the name of a
+file of ours out, and never logs a value: mcp would send a crash's name or log a failure's text.
+
+Facts about an answer with rows go into `_meta`, not into structured content: several clients show a model nothing else
+when there is structured content, and would lose the rows. Answers whose facts say everything carry them as structured
+content as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import ValidationError
+
+from crosstrail.errors import CrosstrailError, InvalidRequest
+from crosstrail.estate import Estate
+from crosstrail.server.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
+
+_log = logging.getLogger("crosstrail.server")
+_FACTS = "crosstrail/facts"
+_ERROR_BYTES = 2_000
+_ECHO_BYTES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a tool may use: the estate, and a way to tell how far it is."""
+
+    estate: Estate
+    _context: Context[Estate, Any]
+
+    async def step(self, done: int, total: int) -> None:
+        """Progress in targets answered."""
+        await self._context.report_progress(done, total, f"{done} of {total} answered")
+
+    async def waited(self, seconds: float, words: str) -> None:
+        """Progress in seconds waited."""
+        await self._context.report_progress(round(seconds, 1), None, words)
+
+
+Body = Callable[..., Awaitable[Answer]]
+"""A tool: its first parameter is `call`; the others are what the model may send."""
+
+
+class GuardedTool(Tool):
+    """A tool whose run never raises (but for protocol errors and cancellation) and returns our text alone."""
+
+    @classmethod
+    def of(cls, body: Body, annotations: ToolAnnotations) -> GuardedTool:
+        tool = cast(
+            GuardedTool,
+            cls.from_function(
+                body,
+                title=annotations.title,
+                description=inspect.cleandoc(body.__doc__ or ""),
+                context_kwarg="call",
+                annotations=annotations,
+                structured_output=False,
+            ),
+        )
+        tool.parameters = _plain(tool.parameters)
+        return tool
+
+    async def run(
+        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
+    ) -> CallToolResult:
+        began = time.monotonic()
+        try:
+            values = self._accepted(arguments)
+            answer: Answer = await self.fn(call=Call(context.request_context.lifespan_context, context), **values)
+            result = _result(answer)
+        except MCPError:
+            raise
+        except CrosstrailError as error:
+            result = _failure(" ".join([error.text, *getattr(error, "__notes__", ())]))
+        except Exception as error:  # noqa: BLE001 - the last door: whatever comes must not reach the model as it is
+            result = _failure(_crash(self.name, error))
+        _log.info("%s %s in %.3f s", self.name, "failed" if result.is_error else "done", time.monotonic() - began)
+        return result
+
+    def _accepted(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as the body takes them. Raises InvalidRequest."""
+        known = list(self.parameters.get("properties", {}))
+        if unknown := [name for name in arguments if name not in known]:
+            names = ", ".join(clean(name, _ECHO_BYTES) for name in unknown[:5])
+            raise InvalidRequest(f"{self.name} has no argument {names}", hint=f"It accepts: {', '.join(known)}.")
+        given = {name: value for name, value in arguments.items() if value is not None}
+        try:
+            return self.fn_metadata.validate_arguments(given)
+        except ValidationError as error:
+            raise InvalidRequest(_explained(error)) from None
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without pydantic's titles, which say the name again."""
+    properties = {
+        name: {word: value for word, value in inner.items() if word != "title"}
+        for name, inner in schema.get("properties", {}).items()
+    }
+    plain: dict[str, Any] = {"type": "object", "properties": properties}
+    return {**plain, "required": schema["required"]} if schema.get("required") else plain
+
+
+def _result(answer: Answer) -> CallToolResult:
+    text = answer.text
+    if size(text) > HARD_LIMIT_BYTES:  # the parts keep their own budgets; this is the last rail
+        text = shorten(text, HARD_LIMIT_BYTES - 100) + "\nThis answer was too long and is cut: ask for less."
+    facts = dict(answer.facts)
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)],
+        structured_content=facts if answer.complete and facts else None,
+        is_error=answer.error,
+        _meta={_FACTS: facts} if facts else None,
+    )
+
+
+def _failure(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=clean(text, _ERROR_BYTES))], is_error=True)
+
+
+def _explained(error: ValidationError) -> str:
+    """Each wrong argument, what it should be, and a short echo of what was sent."""
+    said = []
+    for one in error.errors(include_url=False, include_context=False)[:5]:
+        name = ".".join(str(part) for part in one["loc"])
+        if one["type"] == "missing":
+            said.append(f"{name} is required")
+            continue
+        message = one["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+        said.append(f"{name} {message}, not {clean(repr(one['input']), _ECHO_BYTES)}")
+    return "; ".join(said)
+
+
+def _crash(name: str, error: Exception) -> str:
+    """Log where it broke, by file and line alone: an exception's text may hold the value of an event."""
+    number = secrets.token_hex(4)
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames[-12:]))
+    _log.error("%s broke, number %s: %s at %s", name, number, type(error).__name__, places)
+    return f"{name} broke on something unexpected, number {number}. The server's log has the place under that number."

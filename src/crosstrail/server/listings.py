@@ -1,0 +1,84 @@
+"""What `list_accounts` and `list_event_data_stores` say: what is there to ask, and how SQL names it.
+
+Decides the columns of both lists. It never reads events and knows no MCP. Aliases and tags come from the configuration,
+not from logs, so these lists are not fenced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from crosstrail.estate import Estate
+from crosstrail.models import ALL_STORES_ID, Account
+from crosstrail.server.columns import described_columns
+from crosstrail.server.render import ANSWER_BYTES, Answer, fit_table, size
+from crosstrail.timerange import iso
+
+if TYPE_CHECKING:
+    from crosstrail.lake.table import AccountSummary
+
+_CELL_CAPS = (120, 60, 40)
+
+
+async def accounts(estate: Estate, selector: str) -> Answer:
+    """Every listed account the selector names; all of them when it is empty. Raises AccountNotFound."""
+    chosen = await _chosen(estate, selector)
+    held = {(one.cloud, one.account): one for one in await estate.held()}
+    if not chosen:
+        return Answer(
+            "No account is listed and the lake is empty: run `crosstrail collect` on log files.", {"count": 0}
+        )
+    columns = ("account", "alias", "cloud", "regions", "default", "kind", "events", "first", "last", "tags")
+    rows = [
+        (
+            account.id,
+            account.alias,
+            account.cloud,
+            " ".join(account.regions or (account.region,)),
+            "yes" if account.default else "",
+            "archive",
+            *_holding(held.get(account.key)),
+            " ".join(f"{name}={value}" for name, value in account.tags.items()),
+        )
+        for account in chosen
+    ]
+    head = f"{len(chosen)} account{'s' * (len(chosen) != 1)}; an archive is known by its log files alone."
+    return Answer(_with_table(head, columns, rows), {"count": len(chosen)})
+
+
+async def stores(estate: Estate, selector: str, region: str, *, details: bool) -> Answer:
+    """The event data store of each account, and the one that stands for all. Raises AccountNotFound."""
+    chosen = await _chosen(estate, selector)
+    wanted = {name.strip() for name in region.split(",")} - {"", "all", "*"}
+    if wanted:
+        chosen = [one for one in chosen if not (one.region or one.regions) or wanted & {one.region, *one.regions}]
+    held = {(one.cloud, one.account): one for one in await estate.held()}
+    columns = ("event_data_store_id", "account", "name", "cloud", "events", "first", "last")
+    own = [(one.store_id, one.id, one.name, one.cloud, *_holding(held.get(one.key))) for one in chosen]
+    total = sum(held[one.key].events for one in chosen if one.key in held)
+    rows = [(ALL_STORES_ID, "*", "all", "", str(total), "", ""), *own]
+    head = (
+        f"{len(own)} event data store{'s' * (len(own) != 1)}, and one for all. In lake_query FROM names a store id, "
+        "an account's id or alias, or events (all)."
+    )
+    text = _with_table(head, columns, rows)
+    if details:
+        text = f"{text}\n\n{described_columns()}"
+    return Answer(text, {"count": len(own)})
+
+
+async def _chosen(estate: Estate, selector: str) -> Sequence[Account]:
+    registry = await estate.registry()
+    return registry.select(selector) if selector.strip() else registry.accounts
+
+
+def _holding(held: AccountSummary | None) -> tuple[str, str, str]:
+    return (str(held.events), iso(held.first), iso(held.last)) if held else ("0", "", "")
+
+
+def _with_table(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    table = fit_table(columns, rows, ANSWER_BYTES - size(head) - 200, caps=_CELL_CAPS, fold=True)
+    left = len(rows) - table.shown
+    note = f"\n{left} more do not fit: narrow them by a selector such as prod-*." if left else ""
+    return f"{head}\n{table.text}{note}"

@@ -1,0 +1,156 @@
+"""What the SQL tools do and say: which engine, how long to wait, a page of rows as text.
+
+Decides how an ended, a running and a failed query read. Every call recomputes what may be read from the accounts it
+names: a query id grants nothing. It never looks into SQL (the engine does) and knows no MCP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
+from crosstrail.errors import InvalidRequest, QueryTimedOut
+from crosstrail.estate import LAKE_ENGINE, Estate
+from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
+from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, clean, fence, fit_table, size
+
+WAIT_SECONDS = 50.0
+"""The longest a call waits: below the 60 s at which common clients give up."""
+FIRST_PAGE_ROWS = 100
+_CELL_CAPS = (2_000, 600, 200)
+_NARROWEST_CAPS = (100, 60, 30)
+
+
+async def start(
+    estate: Estate, sql: str, selector: str, *, wait: bool, region: str, engine: str, progress: Progress | None = None
+) -> Answer:
+    """Run one SELECT. Past WAIT_SECONDS it goes on and the answer tells its id. Raises SqlRejected, QueryFailed, ..."""
+    if not sql.strip():
+        raise InvalidRequest(
+            "sql is empty", hint="Send one SELECT, for instance SELECT eventname, count(*) FROM events GROUP BY 1."
+        )
+    chosen = _engine(estate, engine)
+    scope = await estate.scope(selector)
+    if not wait:
+        ref = await chosen.start(sql, scope)
+        return _running(QueryStatus(ref, QueryState.QUEUED))
+    try:
+        page = await run(chosen, sql, scope, limit=FIRST_PAGE_ROWS, wait_seconds=WAIT_SECONDS, progress=progress)
+    except QueryTimedOut as late:
+        ref_still_running = QueryRef.parse(late.query_id) if late.query_id else None
+        if ref_still_running is None:
+            raise
+        return _running(QueryStatus(ref_still_running, QueryState.RUNNING, seconds=WAIT_SECONDS))
+    note = ""
+    if region.strip():
+        note = "Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement."
+    return await _page(chosen, scope, page, page_token="", note=note)
+
+
+async def status(estate: Estate, query_id: str, selector: str, region: str) -> Answer:
+    """Raises InvalidRequest for an id that is unknown, expired, or over accounts outside the selector."""
+    engine, ref, scope = await _query(estate, query_id, selector, region)
+    return _status(await engine.status(ref, scope))
+
+
+async def cancel(estate: Estate, query_id: str, selector: str, region: str) -> Answer:
+    engine, ref, scope = await _query(estate, query_id, selector, region)
+    return _status(await engine.cancel(ref, scope))
+
+
+async def results(estate: Estate, query_id: str, selector: str, region: str, *, limit: int, page_token: str) -> Answer:
+    """A page of rows, or where the query stands while it has none. Raises StalePageToken, QueryFailed, ..."""
+    engine, ref, scope = await _query(estate, query_id, selector, region)
+    page = await engine.results(ref, scope, page_token=page_token, limit=limit)
+    if not page.status.state.ended:
+        return _running(page.status)
+    return await _page(engine, scope, finished(page), page_token=page_token)
+
+
+def _engine(estate: Estate, name: str) -> QueryEngine:
+    if name.strip() not in ("", LAKE_ENGINE):
+        raise InvalidRequest(f"there is no engine {clean(name, 40)!r}", hint=f"Engines: {LAKE_ENGINE}.")
+    return estate.engine()
+
+
+async def _query(estate: Estate, query_id: str, selector: str, region: str) -> tuple[QueryEngine, QueryRef, QueryScope]:
+    text = query_id.strip()
+    if not text:
+        raise InvalidRequest("query_id is empty", hint="Send the query_id that lake_query returned.")
+    ref = QueryRef.parse(text) or QueryRef(LAKE_ENGINE, "*", region.strip(), text)
+    return _engine(estate, ref.engine), ref, await estate.scope(selector)
+
+
+def _running(state: QueryStatus) -> Answer:
+    """An answer that leads on, not an error to give up at."""
+    waited = f" after {state.seconds:.0f} s" if state.seconds else ""
+    text = (
+        f"Query {state.ref} is {state.state}{waited}; it goes on by itself.\n"
+        f'Next: get_query_results(query_id="{state.ref}"), or cancel_query with the same id.'
+    )
+    return Answer(text, {"query_id": str(state.ref), "state": state.state.value}, complete=True)
+
+
+def _status(state: QueryStatus) -> Answer:
+    facts: dict[str, str | int | float] = {"query_id": str(state.ref), "state": state.state.value}
+    said = [f"Query {state.ref} is {state.state}"]
+    if state.rows is not None:
+        facts["rows"] = state.rows
+        said.append(f"{state.rows} rows")
+    if state.scanned_rows is not None:
+        facts["scanned_rows"] = state.scanned_rows
+        said.append(f"{state.scanned_rows} scanned")
+    if state.seconds is not None:
+        facts["seconds"] = round(state.seconds, 3)
+        said.append(f"{state.seconds:.1f} s")
+    text = ", ".join(said) + "."
+    if state.error:
+        facts["error"] = clean(state.error, 500)
+        text += f" {facts['error']}"
+    if state.state is QueryState.FINISHED:
+        text += f'\nNext: get_query_results(query_id="{state.ref}").'
+    return Answer(text, facts, complete=True)
+
+
+async def _page(engine: QueryEngine, scope: QueryScope, page: ResultPage, *, page_token: str, note: str = "") -> Answer:
+    """The page as text. Rows that do not fit are left for the next page, which begins right after the last one shown."""
+    room = ANSWER_BYTES - 900 - size(note)
+    fitted = _fit(page, room)
+    if fitted.shown < len(page.rows):
+        limit = fitted.shown
+        page = finished(await engine.results(page.status.ref, scope, page_token=page_token, limit=limit))
+        fitted = _fit(page, room)
+    ref, rows = page.status.ref, page.status.rows
+    whole = rows is not None and len(page.rows) == rows
+    total = "all there are" if whole else f"of {rows} in all" if rows is not None else "more may follow"
+    head = f"Query {ref} FINISHED: {len(page.rows)} row{'s' * (len(page.rows) != 1)} here, {total}."
+    parts = [head]
+    if page.columns:
+        parts.append(fence(fitted.text))
+    if fitted.cut:
+        parts.append(
+            f"{fitted.cut} long cells are shortened (…): select fewer columns, or parts with json_extract_scalar or substr."
+        )
+    if page.next_token:
+        parts.append(f'Next page: get_query_results(query_id="{ref}", next_token="{page.next_token}")')
+    if note:
+        parts.append(note)
+    facts = {
+        "query_id": str(ref),
+        "state": page.status.state.value,
+        "count": len(page.rows),
+        "next_token": page.next_token,
+    }
+    return Answer("\n".join(parts), facts if rows is None else {**facts, "rows": rows})
+
+
+def _fit(page: ResultPage, room: int) -> Fitted:
+    """All rows with cells of 200 bytes at least; else as many as fit; a row too long for that gets narrower cells."""
+    fitted = fit_table(page.columns, page.rows, room, caps=_CELL_CAPS)
+    if fitted.shown == 1 and len(page.rows) >= 1 and size(fitted.text) > room:
+        return _first_row(page.columns, page.rows, room)
+    return fitted
+
+
+def _first_row(columns: Sequence[str], rows: Sequence[Sequence[str | None]], room: int) -> Fitted:
+    return fit_table(columns, rows[:1], room, caps=_NARROWEST_CAPS)

@@ -1,0 +1,201 @@
+"""The tools: signature, description, one await each.
+
+Names, parameters and their order follow the AWS Labs CloudTrail server, with target_account_id added. Docstrings here
+are what models read, so they are short. A body never catches, logs or opens anything.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from mcp_types import ToolAnnotations
+from pydantic import BeforeValidator, Field
+
+from crosstrail.server import events, listings, queries
+from crosstrail.server.context import Body, Call, GuardedTool
+from crosstrail.server.render import Answer
+
+
+def _text(value: Any) -> Any:
+    """What models send for a text: a number for an account id, true for ReadOnly, a list for `a,b`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
+        return ",".join(str(one) for one in value)
+    return value
+
+
+def _names(value: Any) -> Any:
+    """A list as a list, as JSON in a text, or as `a,b`."""
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError('should be a list such as ["a", "b"]') from None
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Names = Annotated[list[str], BeforeValidator(_names)]
+Account = Annotated[
+    Text, Field(description="Account id, alias, glob (prod-*), comma list, or *. Empty: the default account.")
+]
+Readable = Annotated[Text, Field(description="Narrow to these accounts: id, alias, glob, comma list. Empty: all.")]
+Region = Annotated[Text, Field(description="Region, comma list, or all. Empty: every region held.")]
+EngineRegion = Annotated[Text, Field(description="Leave empty on the lake; filter by awsregion in SQL.")]
+QueryId = Annotated[Text, Field(description="As lake_query returned it.")]
+
+
+async def lookup_events(
+    call: Call,
+    target_account_id: Account = "",
+    start_time: Annotated[
+        Text, Field(description="ISO 8601 (UTC), or an age: 24h, 7d, 2 days ago. Empty: as far back as held.")
+    ] = "",
+    end_time: Annotated[Text, Field(description="As start_time. Empty: now.")] = "",
+    attribute_key: Annotated[
+        Text,
+        Field(
+            description="One filter: EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, EventSource or AccessKeyId."
+        ),
+    ] = "",
+    attribute_value: Annotated[Text, Field(description="Its exact value, e.g. ConsoleLogin, iam.amazonaws.com.")] = "",
+    max_results: Annotated[int, Field(description="Events a page.", ge=1, le=50)] = 10,
+    next_token: Annotated[Text, Field(description="From the page before; send it alone.")] = "",
+    region: Region = "",
+    detail: Annotated[Literal["summary", "full"], Field(description="full: whole events as JSON.")] = "summary",
+) -> Answer:
+    """List audit events of one account or many, newest first: who did what, where, when.
+
+    Best for one filter over any time span, and for one event whole. For counts, joins or several filters use lake_query.
+    The answer says what it covered.
+    """
+    request = events.Request(
+        target_account_id, start_time, end_time, attribute_key, attribute_value, max_results, region, detail
+    )
+    return await events.look_up(call.estate, request, next_token, progress=call.step)
+
+
+async def lake_query(
+    call: Call,
+    sql: Annotated[Text, Field(description="One SELECT in CloudTrail Lake SQL (Trino).")],
+    target_account_id: Readable = "",
+    wait_for_completion: Annotated[bool, Field(description="false: return the query_id at once.")] = True,
+    region: EngineRegion = "",
+    engine: Annotated[Text, Field(description="lake. Empty: lake.")] = "",
+) -> Answer:
+    """Run one SQL SELECT over the events of all accounts: counts, groups, joins, several conditions.
+
+    FROM events (all accounts), or an account's id or alias, or an event data store id. Columns are CloudTrail Lake's
+    (eventtime, eventname, eventsource, useridentity.arn, useridentity.accesskeyid, sourceipaddress, errorcode,
+    requestparameters, awsregion, ...) plus cloud and account; all of them in resource crosstrail://schema/events and in
+    list_event_data_stores with include_details.
+    """
+    return await queries.start(
+        call.estate,
+        sql,
+        target_account_id,
+        wait=wait_for_completion,
+        region=region,
+        engine=engine,
+        progress=call.waited,
+    )
+
+
+async def get_query_status(
+    call: Call, query_id: QueryId, target_account_id: Readable = "", region: EngineRegion = ""
+) -> Answer:
+    """Say where a query stands: QUEUED, RUNNING, FINISHED, FAILED, CANCELLED or TIMED_OUT."""
+    return await queries.status(call.estate, query_id, target_account_id, region)
+
+
+async def get_query_results(
+    call: Call,
+    query_id: QueryId,
+    target_account_id: Readable = "",
+    max_results: Annotated[int, Field(description="Rows a page.", ge=1, le=1000)] = 100,
+    next_token: Annotated[Text, Field(description="From the page before.")] = "",
+    region: EngineRegion = "",
+) -> Answer:
+    """Get a page of rows of a finished query. Results are kept for an hour."""
+    return await queries.results(
+        call.estate, query_id, target_account_id, region, limit=max_results, page_token=next_token
+    )
+
+
+async def cancel_query(
+    call: Call, query_id: QueryId, target_account_id: Readable = "", region: EngineRegion = ""
+) -> Answer:
+    """Stop a running query. One that has ended stays as it ended."""
+    return await queries.cancel(call.estate, query_id, target_account_id, region)
+
+
+async def list_event_data_stores(
+    call: Call,
+    target_account_id: Readable = "",
+    include_details: Annotated[bool, Field(description="Add the columns and example queries.")] = False,
+    region: Annotated[Text, Field(description="Only accounts of this region. Empty: all.")] = "",
+) -> Answer:
+    """List the event data stores that lake_query can name, with the events and time span each holds."""
+    return await listings.stores(call.estate, target_account_id, region, details=include_details)
+
+
+async def list_accounts(
+    call: Call, selector: Annotated[Text, Field(description="Id, alias, glob or comma list. Empty: all.")] = ""
+) -> Answer:
+    """List the accounts that can be asked: id, alias, cloud, regions, and what is held of each. Ask this first."""
+    return await listings.accounts(call.estate, selector)
+
+
+async def describe_trails(
+    call: Call,
+    target_account_id: Account = "",
+    trail_names: Annotated[Names, Field(description="Only these trails. Empty: all.")] = [],  # noqa: B006 - a schema's default
+    region: Region = "",
+) -> Answer:
+    """Describe the trails of live accounts: where they deliver and whether they are logging. Archives have none."""
+    return await events.describe(call.estate, target_account_id, tuple(trail_names), region)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    body: Body
+    title: str
+    read_only: bool = True
+    open_world: bool = True
+    """Whether the answer holds text that strangers wrote."""
+
+
+_TOOLS = (
+    _Listed(lookup_events, "Look up audit events"),
+    _Listed(lake_query, "Query audit events by SQL"),
+    _Listed(get_query_status, "Status of a query", open_world=False),
+    _Listed(get_query_results, "Results of a query"),
+    _Listed(cancel_query, "Cancel a query", read_only=False, open_world=False),
+    _Listed(list_event_data_stores, "List event data stores", open_world=False),
+    _Listed(list_accounts, "List accounts", open_world=False),
+    _Listed(describe_trails, "Describe trails"),
+)
+
+
+def build_tools() -> list[GuardedTool]:
+    """Every tool, in the order the server lists them. None destroys anything; all may be repeated."""
+    return [
+        GuardedTool.of(
+            tool.body,
+            ToolAnnotations(
+                title=tool.title,
+                read_only_hint=tool.read_only,
+                destructive_hint=False,
+                idempotent_hint=True,
+                open_world_hint=tool.open_world,
+            ),
+        )
+        for tool in _TOOLS
+    ]
