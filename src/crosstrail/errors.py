@@ -3,12 +3,20 @@
 CrosstrailError            message for the reader; .hint says what to do next
 ├─ ConfigError             a setting is wrong: names it, its source and the nearest valid name
 ├─ AccountError
-│   └─ AccountNotFound     absent or not allowed: both read the same, so nobody can probe
+│   ├─ AccountNotFound     absent or not allowed: both read the same, so nobody can probe
+│   └─ CredentialsError    no usable credentials for the account
+│       ├─ SecretUnreadable    a stored secret cannot be decrypted, or belongs to another account
+│       ├─ AssumeRoleDenied    the role refuses the base identity; names the role
+│       └─ CredentialsExpired  the hint names the command that renews them
 ├─ InvalidRequest          the caller can put it right
 │   ├─ BadTimeRange
 │   ├─ SqlRejected         .line and .column, both counted from 1
 │   ├─ UnsupportedByCloud  this cloud or this account cannot answer that
 │   └─ StalePageToken      broken, or made for another query
+├─ CloudError              the cloud was asked and did not answer: .code .request_id .account .region
+│   ├─ AccessDenied
+│   ├─ Throttled           .retry_after: seconds, None when the cloud did not say
+│   └─ CloudUnavailable    unreachable, broken off, or failing on its side
 ├─ LakeError
 │   ├─ CorruptLogFile      .path, and .position: a byte offset or a record index
 │   └─ LakeBusy
@@ -52,6 +60,22 @@ class AccountNotFound(AccountError):
     """No such account for this caller."""
 
 
+class CredentialsError(AccountError):
+    """The account is known and no usable credentials for it can be had."""
+
+
+class SecretUnreadable(CredentialsError):
+    """A stored secret that no key opens, or that was stored for another account."""
+
+
+class AssumeRoleDenied(CredentialsError):
+    """STS refused to let the base identity assume the account's role."""
+
+
+class CredentialsExpired(CredentialsError):
+    """Credentials that only somebody else can renew; the hint names how."""
+
+
 class InvalidRequest(CrosstrailError):
     """The request itself cannot be answered."""
 
@@ -76,6 +100,33 @@ class UnsupportedByCloud(InvalidRequest):
 
 class StalePageToken(InvalidRequest):
     """A page token that is broken or belongs to another query."""
+
+
+class CloudError(CrosstrailError):
+    """A cloud's answer, or the lack of one. `code` is the cloud's own word, or the kind of connection fault."""
+
+    def __init__(
+        self, message: str, *, code: str = "", request_id: str = "", account: str = "", region: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.request_id = request_id
+        self.account = account
+        self.region = region
+
+
+class AccessDenied(CloudError):
+    """The credentials are valid and may not do this."""
+
+
+class Throttled(CloudError):
+    """Too many requests, still so after the retries."""
+
+    retry_after: float | None = None
+
+
+class CloudUnavailable(CloudError):
+    """The cloud cannot be reached, broke off, or failed on its side; the same request may work later."""
 
 
 class LakeError(CrosstrailError):

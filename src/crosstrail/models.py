@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from crosstrail.errors import InvalidRequest
 from crosstrail.timerange import TimeRange
@@ -25,10 +25,62 @@ AccountKey = tuple[str, str]
 """(cloud, account id): what identifies an account everywhere; an id alone may exist in two clouds."""
 
 
+class _Auth(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class KeysAuth(_Auth):
+    """An access key of the account. Its secret is masked wherever this is shown; only accounts/ opens it."""
+
+    type: Literal["keys"] = "keys"
+    access_key_id: str = Field(pattern=r"^[A-Za-z0-9_]+$")
+    secret_access_key: SecretStr | None = Field(None, min_length=1, description="In plain text: for trying things out.")
+    secret_access_key_encrypted: SecretStr | None = Field(
+        None, min_length=1, description="As `crosstrail accounts encrypt` prints it."
+    )
+    session_token: SecretStr | None = Field(None, min_length=1, description="Of temporary keys.")
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if (self.secret_access_key is None) == (self.secret_access_key_encrypted is None):
+            raise ValueError("give one of secret_access_key_encrypted and secret_access_key")
+        return self
+
+
+class RoleAuth(_Auth):
+    """A role of the account, assumed with the base identity: the ambient one, or that of `base_profile`."""
+
+    type: Literal["role"] = "role"
+    role_arn: str = Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")
+    external_id: str = Field(
+        "", pattern=r"^[A-Za-z0-9_+=,.@:/-]*$", max_length=1224, description="What the trust policy wants."
+    )
+    duration: int = Field(3600, ge=900, le=43200, description="Seconds the credentials last.")
+    session_policy: bool = Field(False, description="Narrow the session to CloudTrail reads, whatever the role allows.")
+    base_profile: str = Field("", description="The AWS profile that assumes the role. Empty: the ambient identity.")
+
+
+class ProfileAuth(_Auth):
+    """A profile of the AWS config files: SSO, credential_process, a chain of roles or plain keys."""
+
+    type: Literal["profile"] = "profile"
+    profile: str = Field(min_length=1)
+
+
+class AmbientAuth(_Auth):
+    """Whatever identity the machine has: environment, default profile, container or instance role."""
+
+    type: Literal["ambient"] = "ambient"
+
+
+Auth = Annotated[KeysAuth | RoleAuth | ProfileAuth | AmbientAuth, Field(discriminator="type")]
+"""How credentials of one account are had."""
+
+
 class Account(BaseModel):
     """One account of one cloud, as it is listed in the configuration."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: str = Field(pattern=r"^[0-9]{6,20}$", description="The cloud's own account number, digits only.")
     alias: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,62})?$", description="A name people use for it.")
@@ -38,6 +90,14 @@ class Account(BaseModel):
     tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown by list_accounts.")
     archive: str = Field("", description="A folder or file of its logs: the account is known by these alone.")
     default: bool = Field(False, description="Asked when a call names no account.")
+    auth: Auth | None = Field(None, description="How its credentials are had; none for an account of the lake alone.")
+
+    @model_validator(mode="after")
+    def _role_is_its_own(self) -> Self:
+        """Another account's role would answer with another account's events under this one's name."""
+        if isinstance(self.auth, RoleAuth) and self.auth.role_arn.split(":")[4] != self.id:
+            raise ValueError("auth.role_arn is a role of another account")
+        return self
 
     @property
     def key(self) -> AccountKey:
