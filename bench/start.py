@@ -1,0 +1,102 @@
+"""Start of the server: time to the first tools/list over stdio, and memory then, beside a bare MCPServer in the same run.
+
+    python bench/start.py [RUNS]
+
+Bytecode is compiled first. Time runs from the start of the process to the answer's last byte; memory is the resident set
+at that moment (Linux). The goal: at most 0.8 s and 90 MB, with no heavy library loaded.
+"""
+
+from __future__ import annotations
+
+import compileall
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parent.parent / "src"
+HEAVY = ("boto3", "botocore", "duckdb", "pyarrow", "pyiceberg", "sqlglot", "fastmcp", "pandas", "numpy", "sqlalchemy")
+BARE = """
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("bare", log_level="WARNING")
+@server.tool()
+def nothing() -> str:
+    return ""
+server.run("stdio")
+"""
+MESSAGES = (
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "bench", "version": "1"},
+        },
+    },
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+)
+
+
+def start(arguments: list[str], folder: str) -> tuple[float, float, str]:
+    """Seconds to the answer, resident MB then, and what the process wrote to stderr."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": ""}
+    began = time.perf_counter()
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=folder,
+            env=environment,
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in MESSAGES))
+        process.stdin.flush()
+        answers = [process.stdout.readline(), process.stdout.readline()]
+        seconds = time.perf_counter() - began
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        process.stdin.close()
+        process.wait(20)
+        errors.seek(0)
+        logged = errors.read()
+    if b'"tools"' not in answers[1]:
+        raise SystemExit(f"no tools: {answers[1][:200]!r}\n{logged}")
+    resident = re.search(r"VmRSS:\s+(\d+) kB", status)
+    return seconds, int(resident[1]) / 1024 if resident else 0.0, logged
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    compileall.compile_dir(SOURCE, quiet=1)
+    with tempfile.TemporaryDirectory() as folder:
+        served = ["-m", "crosstrail", "serve", "--lake", str(Path(folder) / "lake")]
+        figures: dict[str, list[tuple[float, float, str]]] = {"crosstrail serve": [], "bare MCPServer": []}
+        for _ in range(runs + 1):  # the first run of each warms the disk cache and is not counted
+            figures["crosstrail serve"].append(start(served, folder))
+            figures["bare MCPServer"].append(start(["-c", BARE], folder))
+        for name, measured in figures.items():
+            seconds = sorted(one[0] for one in measured[1:])
+            resident = statistics.median(one[1] for one in measured[1:])
+            print(
+                f"{name}: median {statistics.median(seconds):.3f} s (best {seconds[0]:.3f}, worst {seconds[-1]:.3f}) "
+                f"to tools/list, {resident:.1f} MB, {runs} runs"
+            )
+        _, _, imports = start(["-X", "importtime", *served], folder)
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in imports.splitlines() if "|" in line}
+    print(f"heavy libraries loaded: {', '.join(sorted(loaded & set(HEAVY))) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
