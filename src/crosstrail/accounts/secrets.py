@@ -72,12 +72,7 @@ def _fernet(keys: str) -> MultiFernet:
     parts = [part.strip() for part in keys.split(",") if part.strip()]
     if not parts:
         raise ConfigError(f"{VARIABLE} is not set, and an encrypted secret needs it", hint=_MAKE_ONE)
-    fernets = []
     for number, part in enumerate(parts, 1):
-        try:
-            fernets.append(Fernet(part))
-        except ValueError:
-            raise ConfigError(
-                f"key {number} of {len(parts)} in {VARIABLE} is not a Fernet key", hint=_MAKE_ONE
-            ) from None
-    return MultiFernet(fernets)
+        if not _KEY.fullmatch(part):
+            raise ConfigError(f"key {number} of {len(parts)} in {VARIABLE} is not a Fernet key", hint=_MAKE_ONE)
+    return MultiFernet([Fernet(part) for part in parts])
