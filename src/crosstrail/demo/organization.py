@@ -1,0 +1,85 @@
+"""The made-up organisation: its accounts, its log files, its configuration.
+
+`generate` writes the same bytes every time. It never collects, and knows no lake, server or SQL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from crosstrail.demo import traffic, volcengine
+from crosstrail.demo.actors import AUDIT, CN, DEV, PROD
+from crosstrail.demo.delivery import ORGANIZATION_ID, write_cloudtrail, write_lookup_answers
+from crosstrail.demo.incident import Incident, incident
+from crosstrail.models import Account
+
+LOGS = "logs"
+"""The log files' place in the organisation's folder."""
+_US, _EU = "us-east-1", "eu-west-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """`records` counts what the files hold, `events` what happened: some events were delivered twice."""
+
+    folder: Path
+    accounts: tuple[Account, ...]
+    files: int
+    records: int
+    events: int
+    incident: Incident
+
+
+def accounts() -> tuple[Account, ...]:
+    """Known by their log files alone; the archives' paths are relative to the organisation's folder."""
+    trail = f"{LOGS}/AWSLogs/{ORGANIZATION_ID}"
+    return (
+        _aws(PROD, "prod", trail, (_US, _EU), {"env": "production"}),
+        _aws(DEV, "dev", trail, (_US, _EU), {"env": "development"}),
+        _aws(AUDIT, "audit", trail, (_US,), {"env": "security"}),
+        Account(
+            id=CN,
+            alias="cn-prod",
+            cloud="volcengine",
+            region=volcengine.REGION,
+            regions=(volcengine.REGION,),
+            tags={"env": "production"},
+            archive=f"{LOGS}/volcengine/{CN}",
+        ),
+    )
+
+
+def generate(folder: Path) -> Organization:
+    """Writes about 20,000 events as log files under `folder`/logs. Raises OSError when it cannot."""
+    night = incident()
+    cloudtrail = [*traffic.ordinary_traffic(), *night.events, *night.response]
+    lookups = [*volcengine.ordinary_traffic(), *volcengine.incident()]
+    files, records = write_cloudtrail(cloudtrail, folder / LOGS)
+    saved_files, saved_records = write_lookup_answers(lookups, folder / LOGS / "volcengine" / CN)
+    return Organization(
+        folder=folder,
+        accounts=accounts(),
+        files=files + saved_files,
+        records=records + saved_records,
+        events=len(cloudtrail) + len(lookups),
+        incident=night,
+    )
+
+
+def settings_text(folder: Path) -> str:
+    """The crosstrail.yaml of the organisation generated in `folder`, with absolute paths."""
+    listed = []
+    for account in accounts():
+        facts = account.model_dump(mode="json", exclude_defaults=True)
+        listed.append({**facts, "archive": str(folder / account.archive)})
+    document = {"accounts": listed, "lake": {"path": str(folder / "lake")}}
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+
+
+def _aws(number: str, alias: str, trail: str, regions: tuple[str, ...], tags: dict[str, str]) -> Account:
+    return Account(
+        id=number, alias=alias, cloud="aws", region=regions[0], regions=regions, tags=tags, archive=f"{trail}/{number}"
+    )

@@ -1,0 +1,186 @@
+"""The made-up organisation's Volcengine account: events as LookupEvents returns them, ordinary days and the incident's share.
+
+Only what is documented of an event's form is used. How a trail's files in TOS look is not documented, so the logs of
+this account are saved LookupEvents answers.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from random import Random
+
+import orjson
+
+from crosstrail.demo.actors import CN, at, days
+from crosstrail.demo.apis import Json
+from crosstrail.demo.incident import INTRUDER_ADDRESS, clock
+from crosstrail.demo.words import hexadecimal, random_uuid
+from crosstrail.timerange import iso
+
+REGION = "cn-beijing"
+PAGE = 50
+"""LookupEvents gives at most this many events an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """An IAM user or a role's session, and its sessions on a working day, in hours of UTC."""
+
+    name: str
+    address: str
+    agent: str
+    sessions: float
+    hours: tuple[int, int]
+    routine: dict[str, int]
+    denied: float = 0.0
+    is_role: bool = False
+
+    @property
+    def access_key(self) -> str:
+        return "AKLT" + base64.b64encode(hexadecimal(Random(f"volcengine/{self.name}"), 32).encode()).decode().rstrip(
+            "="
+        )
+
+
+_API_VERSIONS = {
+    "ecs": "2020-04-01",
+    "iam": "2018-01-01",
+    "sts": "2018-01-01",
+    "vpc": "2020-04-01",
+    "vke": "2022-05-12",
+}
+_RESOURCES = {
+    "ecs:DescribeInstances": "",
+    "ecs:RunInstances": "instance",
+    "ecs:StopInstance": "instance",
+    "kms:Decrypt": "key",
+    "tos:GetBucketPolicy": "bucket",
+    "iam:CreateAccessKey": "user",
+}
+"""Calls that name a resource -> its type."""
+_WRITES = ("Run", "Stop", "Create", "Update", "Delete")
+_CI = _User(
+    "ci-deploy",
+    "198.51.100.23",
+    "volcengine-go-sdk/1.1.42 (go1.24.9; linux; amd64)",
+    1.8,
+    (1, 11),
+    {"sts:GetCallerIdentity": 1, "vke:ListClusters": 2, "vke:ListNodePools": 3, "ecs:DescribeInstances": 2},
+)
+_USERS = (
+    _CI,
+    _User(
+        "ops-1",
+        "192.0.2.201",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+        2,
+        (1, 10),
+        {"ecs:DescribeInstances": 6, "vpc:DescribeSecurityGroups": 3, "vpc:DescribeVpcs": 2, "ecs:RunInstances": 1, "ecs:StopInstance": 1, "iam:ListUsers": 1},
+    ),
+    _User(
+        "inventory/nightly",
+        "198.51.100.210",
+        "volcengine-python-sdk/3.0.22",
+        2,
+        (16, 22),
+        {"ecs:DescribeInstances": 4, "vpc:DescribeVpcs": 2, "tos:ListBuckets": 2, "tos:GetBucketPolicy": 4, "kms:Decrypt": 3, "rds_mysql:DescribeDBInstances": 2},
+        denied=0.02,
+        is_role=True,
+    ),
+)  # fmt: skip
+_NIGHT = (
+    # time, call, denied
+    ("03:02:10", "sts:GetCallerIdentity", False),
+    ("03:02:44", "iam:ListUsers", True),
+    ("03:03:31", "ecs:DescribeInstances", False),
+    ("03:04:02", "tos:ListBuckets", True),
+    ("03:05:18", "iam:CreateAccessKey", True),
+)
+
+
+def ordinary_traffic() -> Iterator[Json]:
+    """Every event of 30 ordinary days."""
+    for user in _USERS:
+        for day in days():
+            yield from _working_day(user, day)
+
+
+def incident() -> tuple[Json, ...]:
+    """The same address with the CI user's Volcengine key, which leaked from the same place."""
+    rng = Random("volcengine/incident")
+    intruder = _User(_CI.name, INTRUDER_ADDRESS, "volc-cli/1.0.31", 0, (0, 0), {})
+    return tuple(_event(rng, intruder, call, clock(when), is_denied=denied) for when, call, denied in _NIGHT)
+
+
+def answers(events: list[Json]) -> Iterator[Json]:
+    """LookupEvents answers that hold these events, newest first, the last without a NextToken."""
+    newest_first = sorted(events, key=lambda event: (event["EventTime"], event["EventID"]), reverse=True)
+    for start in range(0, len(newest_first), PAGE):
+        page = newest_first[start : start + PAGE]
+        more = start + PAGE < len(newest_first)
+        head = {"RequestId": page[0]["RequestID"], "Action": "LookupEvents", "Version": "2021-09-01", "Service": "cloud_trail", "Region": REGION}  # fmt: skip
+        yield {
+            "ResponseMetadata": head,
+            "Result": {"NextToken": page[-1]["EventID"][:13] if more else "", "Trails": page},
+        }
+
+
+def _working_day(user: _User, day: date) -> Iterator[Json]:
+    rng = Random(f"volcengine/{user.name}/{day}")
+    busy = user.sessions * (1 if user.is_role or day.weekday() < 5 else 0.3)
+    for _ in range(int(busy * rng.uniform(0.7, 1.3) + rng.random())):
+        clock_ = rng.uniform(*user.hours) * 3600
+        for call in rng.choices(list(user.routine), list(user.routine.values()), k=rng.randint(5, 12)):
+            clock_ += rng.uniform(0.5, 25)
+            yield _event(rng, user, call, at(day, clock_), is_denied=rng.random() < user.denied)
+
+
+def _event(rng: Random, user: _User, call: str, when: datetime, *, is_denied: bool) -> Json:
+    """One item of `Trails`."""
+    source, _, name = call.partition(":")
+    # Reading events can be told by their names alone: the documented form has no field for it.
+    kind = _RESOURCES.get(call, "")
+    resource = f"{kind[0]}-{hexadecimal(Random(f'{call}/{rng.randrange(4)}'), 18)}" if kind else ""
+    head: Json = {
+        "EventID": random_uuid(rng),
+        "RequestID": when.strftime("%Y%m%d%H%M%S") + hexadecimal(rng, 24).upper(),
+        "EventTime": iso(when),
+        "EventSource": source,
+        "EventName": name,
+        "Region": REGION,
+        "SourceIPAddress": user.address,
+    }
+    path, principal_type = (
+        (f"assumed-role/{user.name}", "AssumedRole") if user.is_role else (f"user/{user.name}", "IAMUser")
+    )
+    identity = {
+        "AccountID": CN,
+        "Type": principal_type,
+        "PrincipalID": f"{CN}/{user.name}",
+        "TRN": f"trn:iam::{CN}:{path}" if not user.is_role else f"trn:sts::{CN}:{path}",
+        "AccessKeyID": user.access_key,
+    }
+    detail = {
+        "EventVersion": "v1.0",
+        **head,
+        "EventType": "ApiCall",
+        "UserIdentity": identity,
+        "UserAgent": user.agent,
+        "RequestParameters": orjson.dumps({"ResourceId": resource} if resource else {}).decode(),
+        "ResponseElements": "",
+        "ApiVersion": _API_VERSIONS.get(source, "2021-03-03"),
+    }
+    related = {"ResourceID": resource, "ResourceType": kind, "ServiceCode": source}
+    return {
+        **head,
+        "EventNameDisplay": name,
+        "EventSourceDisplay": source,
+        "UserName": user.name.rpartition("/")[2],
+        "AccessKeyID": user.access_key,
+        "ErrorCode": "AccessDenied" if is_denied else "",
+        "RelatedResources": [related] if resource else [],
+        "EventDetail": orjson.dumps(detail).decode(),
+    }
