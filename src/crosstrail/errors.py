@@ -4,6 +4,7 @@ CrosstrailError            message for the reader; .hint says what to do next
 ├─ ConfigError             a setting is wrong: names it, its source and the nearest valid name
 ├─ AccountError
 │   ├─ AccountNotFound     absent or not allowed: both read the same, so nobody can probe
+│   ├─ AccountsUnavailable a place that lists accounts does not answer
 │   └─ CredentialsError    no usable credentials for the account
 │       ├─ SecretUnreadable    a stored secret cannot be decrypted, or belongs to another account
 │       ├─ AssumeRoleDenied    the role refuses the base identity; names the role
@@ -58,6 +59,10 @@ class AccountError(CrosstrailError):
 
 class AccountNotFound(AccountError):
     """No such account for this caller."""
+
+
+class AccountsUnavailable(AccountError):
+    """A database or an organization that lists accounts cannot be read now; the same request may work later."""
 
 
 class CredentialsError(AccountError):

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
+from crosstrail.accounts.listing import Listing
 from crosstrail.errors import AccountNotFound, ConfigError, InvalidRequest
 from crosstrail.models import Account
 
@@ -21,15 +22,30 @@ class Registry:
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         """Raises ConfigError when two accounts share an id or an alias, or two are the default."""
-        self._accounts = tuple(accounts)
+        self._accounts: tuple[Account, ...] = ()
         self._by_name: dict[str, Account] = {}
-        for account in self._accounts:
+        self._claimed: dict[str, str] = {}
+        self._add(Listing("", tuple(accounts)))
+
+    @classmethod
+    def merged(cls, listings: Iterable[Listing]) -> Registry:
+        """The accounts of several sources, in their order. Raises ConfigError, which names both sources of a name."""
+        registry = cls(())
+        for listing in listings:
+            registry._add(listing)
+        return registry
+
+    def _add(self, listing: Listing) -> None:
+        self._accounts += listing.accounts
+        for account in listing.accounts:
+            claim = f"{account.cloud} {account.id}" + (f" in {listing.source}" if listing.source else "")
             for name in {account.id, account.alias.lower()} - {""}:
-                if other := self._by_name.get(name):
+                if other := self._claimed.get(name):
                     raise ConfigError(
-                        f"accounts: {name} is the name of two accounts ({other.cloud} {other.id}, {account.cloud} {account.id})",
-                        hint="Give each account an id and an alias of its own.",
+                        f"accounts: {name} is the name of two accounts ({other}, {claim})",
+                        hint="Give each account an id and an alias of its own, in one source only.",
                     )
+                self._claimed[name] = claim
                 self._by_name[name] = account
         defaults = [account.name for account in self._accounts if account.default]
         if len(defaults) > 1:
