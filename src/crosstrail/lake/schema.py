@@ -170,7 +170,11 @@ def _parse_type(tokens: list[str]) -> IcebergType:
     """Takes one type off the front of `tokens`. Field ids are placeholders, assigned afterwards."""
     from pyiceberg import types
 
-    scalars: dict[str, type[IcebergType]] = {"varchar": types.StringType, "boolean": types.BooleanType, "timestamp": types.TimestampType}
+    scalars: dict[str, type[IcebergType]] = {
+        "varchar": types.StringType,
+        "boolean": types.BooleanType,
+        "timestamp": types.TimestampType,
+    }
     word = tokens.pop(0)
     if word in scalars:
         return scalars[word]()

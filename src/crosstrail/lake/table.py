@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosstrail.errors import LakeError
+from crosstrail.lake.partition import partition_of
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
 
@@ -295,20 +296,6 @@ def _data_file(table: Table, path: Path) -> DataFile:
         key_metadata=None,
         **statistics.to_serialized_dict(),
     )
-
-
-def partition_path(cloud: str, account: str, day: str) -> str:
-    """The folder of a partition below the data folder; `day` is YYYY-MM-DD. All three were checked before: digits, names.
-
-    Not `account=...`: DuckDB would take such a path for a column and guess its type, losing leading zeros.
-    """
-    return f"{cloud}/{account}/{day}"
-
-
-def partition_of(path: Path) -> tuple[str, str, date]:
-    """(cloud, account, day) of a data file, from the folder that `partition_path` named."""
-    cloud, account, day = path.parts[-4:-1]
-    return cloud, account, date.fromisoformat(day)
 
 
 def _lake_file(file: DataFile) -> LakeFile:

@@ -1,0 +1,99 @@
+"""`crosstrail collect`: log files into the lake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import orjson
+
+from crosstrail.cli import Settings, with_settings
+from crosstrail.lake.collector import Progress, Report
+from crosstrail.lake.collector import collect as collect_logs
+
+_SOME_UNREADABLE = 3
+_MOST_LISTED = 20
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--account", metavar="ID", default="", help="Account of the records that name none.")
+@click.option("--workers", type=click.IntRange(0, 64), default=0, help="Processes to use; 0: one a processor.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@with_settings
+def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: int, as_json: bool) -> int:
+    """Read log files into the lake: folders, single files and zips.
+
+    Each event goes in once, however often and in whatever order its file is read. Exit status 3: something could not be
+    read; the rest went in, and what failed is tried again next time.
+    """
+    for path in paths:
+        if not path.exists():
+            raise click.BadParameter(f"there is no file or folder {path}", param_hint="PATH")
+    if account and not (account.isascii() and account.isdigit() and 6 <= len(account) <= 20):
+        raise click.BadParameter("an account id is 6 to 20 digits", param_hint="--account")
+    with _progress() as progress:
+        report = collect_logs(
+            paths,
+            settings.lake.folder,
+            catalog=settings.lake.catalog,
+            account=account,
+            workers=workers,
+            progress=progress,
+        )
+    if as_json:
+        click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2))
+    else:
+        _print(report, settings.lake.folder)
+    return _SOME_UNREADABLE if report.problem_count else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("Collecting"), BarColumn(), MofNCompleteColumn(), TextColumn("files,"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print(report: Report, folder: Path) -> None:
+    for problem in report.problems[:_MOST_LISTED]:
+        click.echo(f"unreadable: {_plain(problem.path)}, {problem.position}: {problem.reason}", err=True)
+    if report.problem_count > _MOST_LISTED:
+        click.echo(f"... and {report.problem_count - _MOST_LISTED:,} more; --json lists up to 1,000", err=True)
+    for conflict in report.conflicts[:_MOST_LISTED]:
+        click.echo(
+            f"conflict: account {conflict.account}, event {_plain(conflict.event_id)} came again with other content in "
+            f"{_plain(conflict.source)}; the first copy was kept",
+            err=True,
+        )
+    if report.conflicting > _MOST_LISTED:
+        click.echo(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts", err=True)
+    files = [f"{report.objects_read:,} read", f"{report.objects_known:,} known"]
+    files += [f"{report.objects_ignored:,} not logs"] if report.objects_ignored else []
+    files += [f"{report.objects_failed:,} unreadable"] if report.objects_failed else []
+    events = [f"{report.new:,} new", f"{report.known:,} known"]
+    events += [f"{report.conflicting:,} conflicting"] if report.conflicting else []
+    rate = (report.new + report.known) / report.seconds if report.seconds else 0
+    click.echo(f"Files   {', '.join(files)}")
+    click.echo(f"Events  {', '.join(events)}")
+    speed = f", {rate:,.0f} events/s" if report.new + report.known else ""
+    click.echo(f"Time    {report.seconds:.1f} s{speed}")
+    click.echo(f"Lake    {folder}")
+
+
+def _plain(text: str) -> str:
+    """Names of files and ids of events are hostile text: nothing in them may steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:300]

@@ -1,0 +1,177 @@
+"""Staged files into the table, each event once.
+
+Decides which staged events are new: by (cloud, account, event id), against everything committed for those accounts. A
+commit holds only when nobody committed since that comparison; otherwise it is made again against the new snapshot. The
+first copy of an event stays; a later one with other content is reported, for it may be a forgery.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from crosstrail.errors import LakeBusy
+from crosstrail.lake.partition import partition_of
+from crosstrail.lake.reader import quoted
+from crosstrail.lake.table import CommitLost, LakeTable, Snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+_MOST_TRIES = 60
+_LONGEST_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An event that came again with other content. `source` is the object of the copy that was kept out."""
+
+    cloud: str
+    account: str
+    event_id: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """`known` counts the events that the table had already, or that came twice."""
+
+    new: int
+    known: int
+    conflicts: tuple[Conflict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """A staged row that is not to go in, and the copy of it that is kept."""
+
+    file: str
+    row: int
+    kept_file: str
+    kept_row: int
+    same: bool
+
+
+def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
+    """Commits the events of `staged` that are new, as one snapshot. Files named by no snapshot are deleted.
+
+    Raises LakeBusy when others kept committing first.
+    """
+    import pyarrow.parquet as pq
+
+    rows = {str(path): pq.read_metadata(path).num_rows for path in staged}
+    for attempt in range(_MOST_TRIES):
+        base = table.snapshot()
+        if rows and rows.keys() <= {file.path for file in base.files}:
+            return Appended(sum(rows.values()), 0, ())  # a commit that was reported lost had landed
+        repeats = _repeats(staged, base)
+        kept = [_without(path, repeats.get(str(path), ()), rows[str(path)], attempt) for path in staged]
+        added = [path for path in kept if path]
+        try:
+            if added:
+                table.commit(base, added)
+        except CommitLost:
+            for path, original in zip(kept, staged, strict=True):
+                if path and path != original:
+                    path.unlink(missing_ok=True)
+            time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.02 * 2**attempt)))  # noqa: S311 - no secret
+            continue
+        conflicts = _conflicts([one for group in repeats.values() for one in group if not one.same])
+        for path, original in zip(kept, staged, strict=True):
+            if path != original:
+                original.unlink(missing_ok=True)
+        known = sum(len(group) for group in repeats.values())
+        return Appended(sum(rows.values()) - known, known, conflicts)
+    raise LakeBusy("other processes kept committing to this lake", hint="Collect again: nothing was lost.")
+
+
+def _repeats(staged: Sequence[Path], base: Snapshot) -> dict[str, list[_Repeat]]:
+    """Staged file -> its rows that the table has, or that an earlier staged row has."""
+    accounts = {partition_of(path)[:2] for path in staged}
+    committed = [file.path for file in base.files if file.key in accounts]
+    found: dict[str, list[_Repeat]] = defaultdict(list)
+    if not staged:
+        return found
+    connection = _connect()
+    try:
+        connection.execute(f"CREATE TEMP TABLE fresh AS {_ids([str(path) for path in staged])}")
+        old = f"UNION ALL SELECT *, 0 AS turn FROM ({_ids(committed)}) SEMI JOIN fresh USING (cloud, account, eventid)"
+        rows = connection.execute(
+            f"""
+            WITH copies AS (SELECT *, 1 AS turn FROM fresh {old if committed else ""}),
+            ranked AS (
+                SELECT *, row_number() OVER copy AS nth, first_value(file) OVER copy AS kept_file,
+                    first_value(row) OVER copy AS kept_row, first_value(checksum) OVER copy AS kept_checksum
+                FROM (SELECT *, count(*) OVER (PARTITION BY cloud, account, eventid) AS copies FROM copies)
+                WHERE copies > 1
+                WINDOW copy AS (PARTITION BY cloud, account, eventid ORDER BY turn, parse_filename(file), row)
+            )
+            SELECT file, row, kept_file, kept_row, checksum = kept_checksum FROM ranked WHERE nth > 1 AND turn = 1
+            """  # noqa: S608 - only paths of our own, quoted
+        ).fetchall()
+    finally:
+        connection.close()
+    for row in rows:
+        found[row[0]].append(_Repeat(*row))
+    return found
+
+
+def _ids(files: Sequence[str]) -> str:
+    paths = ", ".join(quoted(path) for path in files)
+    return (
+        "SELECT cloud, account, eventid, eventjsonchecksum AS checksum, filename AS file, file_row_number AS row "  # noqa: S608
+        f"FROM read_parquet([{paths}], hive_partitioning = false, filename = true, file_row_number = true)"
+    )
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(":memory:", config={"threads": "2", "memory_limit": "2GB"})
+
+
+def _without(path: Path, repeats: Sequence[_Repeat], rows: int, attempt: int) -> Path | None:
+    """The file to commit: `path` itself when nothing repeats, a copy without the repeats, or none when all do."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from crosstrail.lake.stage import write_parquet
+
+    if not repeats:
+        return path
+    if len(repeats) == rows:
+        return None
+    drop = {repeat.row for repeat in repeats}
+    table = pq.read_table(path, partitioning=None)
+    copy = path.with_name(f"{path.stem}-{attempt}.parquet")
+    write_parquet(table.filter(pa.array([number not in drop for number in range(rows)])), copy)
+    return copy
+
+
+def _conflicts(pairs: Sequence[_Repeat]) -> tuple[Conflict, ...]:
+    """Of the pairs whose texts differ, those whose content does: another order of keys is the same event."""
+    import pyarrow.parquet as pq
+
+    columns = ["cloud", "account", "eventid", "source_object", "eventjson"]
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for pair in pairs:
+        wanted[pair.file].add(pair.row)
+        wanted[pair.kept_file].add(pair.kept_row)
+    events: dict[tuple[str, int], dict[str, str]] = {}
+    for file, numbers in wanted.items():
+        table = pq.read_table(file, columns=columns, partitioning=None)
+        ordered = sorted(numbers)
+        events |= {(file, number): row for number, row in zip(ordered, table.take(ordered).to_pylist(), strict=True)}
+    found = []
+    for pair in pairs:
+        later, kept = events[pair.file, pair.row], events[pair.kept_file, pair.kept_row]
+        if orjson.loads(later["eventjson"]) != orjson.loads(kept["eventjson"]):
+            found.append(Conflict(later["cloud"], later["account"], later["eventid"], later["source_object"]))
+    return tuple(found)

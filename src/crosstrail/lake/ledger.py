@@ -1,0 +1,61 @@
+"""Which log objects the lake has read whole: what makes a second collection fast, and nothing more.
+
+An entry is written after the commit that holds the object's events. A process killed in between reads the object again,
+and its events prove to be known. It never decides whether an event is new. No heavy library is loaded here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from crosstrail.errors import LakeError
+from crosstrail.lake.sources import LogObject
+
+LEDGER_FILE = "ledger.sqlite"
+_BUSY_SECONDS = 30
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, events INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lake (uuid TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+
+class Ledger:
+    """Opened for one collection; several processes may have it open at once."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(folder / LEDGER_FILE, timeout=_BUSY_SECONDS)
+            self._db.executescript(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise LakeError(
+                f"the lake's folder {folder} cannot be written", hint="Check the path and its rights."
+            ) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    def unknown(self, objects: Iterable[LogObject]) -> list[LogObject]:
+        """Those that were not read whole, or have changed since."""
+        stamps = dict(self._db.execute("SELECT name, stamp FROM objects"))
+        return [log for log in objects if stamps.get(log.name) != log.stamp]
+
+    def add(self, objects: Iterable[tuple[LogObject, int]]) -> None:
+        """Objects read whole, each with the number of its events, all of them committed."""
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?)",
+                ((log.name, log.stamp, events) for log, events in objects),
+            )
+
+    def belongs_to(self, uuid: str) -> bool:
+        """Ties the ledger to the table of that uuid. False, and everything forgotten, when it was another table's."""
+        with self._db:
+            known = self._db.execute("SELECT uuid FROM lake").fetchone()
+            if known and known[0] != uuid:
+                self._db.execute("DELETE FROM objects")
+                self._db.execute("DELETE FROM lake")
+            self._db.execute("INSERT OR IGNORE INTO lake VALUES (?)", (uuid,))
+        return not known or known[0] == uuid

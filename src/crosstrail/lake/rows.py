@@ -1,0 +1,241 @@
+"""Audit records to Arrow: the columns of the lake, a batch at a time.
+
+Decides how a value of a record becomes a value of a column. Columns are built one by one over all records of a batch,
+because a dictionary a record costs several times more. A batch that holds a value of a wrong type is built again with
+every value coerced. Loaded only by what reads log files, so it imports Arrow at the top.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+
+from crosstrail.clouds.aws_record import principal_of, time_of, username_of
+
+
+class Row(NamedTuple):
+    """One event. `micros` is its time in microseconds since 1970, UTC; `shape` has AWS's field names."""
+
+    cloud: str
+    account: str
+    micros: int
+    id: str
+    shape: Mapping[str, Any]
+    original: Mapping[str, Any]
+    resources: list[tuple[str, str]]
+    username: str
+    source: str
+
+
+_TEXTS = {
+    "eventversion": "eventVersion",
+    "eventsource": "eventSource",
+    "eventname": "eventName",
+    "awsregion": "awsRegion",
+    "sourceipaddress": "sourceIPAddress",
+    "useragent": "userAgent",
+    "errorcode": "errorCode",
+    "errormessage": "errorMessage",
+    "requestid": "requestID",
+    "eventtype": "eventType",
+    "apiversion": "apiVersion",
+    "recipientaccountid": "recipientAccountId",
+    "sharedeventid": "sharedEventID",
+    "annotation": "annotation",
+    "vpcendpointid": "vpcEndpointId",
+    "vpcendpointaccountid": "vpcEndpointAccountId",
+    "eventcategory": "eventCategory",
+    "sessioncredentialfromconsole": "sessionCredentialFromConsole",
+}
+_BOOLEANS = {"readonly": "readOnly", "managementevent": "managementEvent"}
+_MAPS = {
+    "requestparameters": "requestParameters",
+    "responseelements": "responseElements",
+    "additionaleventdata": "additionalEventData",
+    "serviceeventdetails": "serviceEventDetails",
+    "addendum": "addendum",
+    "edgedevicedetails": "edgeDeviceDetails",
+    "insightdetails": "insightDetails",
+}
+_STRUCTS = {"useridentity": "userIdentity", "tlsdetails": "tlsDetails", "resources": "resources"}
+_UTC_MICROS = pa.timestamp("us", "UTC")
+
+
+def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """The rows with all columns of `schema`, in the order given."""
+    originals = [orjson.dumps(row.original) for row in rows]
+    try:
+        columns = _columns(rows, [row.shape for row in rows], schema)
+    except (pa.ArrowException, TypeError, ValueError, AttributeError):
+        columns = _columns(rows, [_coerced(row.shape) for row in rows], schema)
+    columns["eventjson"] = pa.array(originals, pa.string())
+    columns["eventjsonchecksum"] = pa.array([hashlib.sha256(text).hexdigest() for text in originals], pa.string())
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: pa.Schema) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array] = {}
+    for name, key in _TEXTS.items():
+        columns[name] = pa.array([shape.get(key) for shape in shapes], pa.string())
+    for name, key in _BOOLEANS.items():
+        columns[name] = pa.array([shape.get(key) for shape in shapes], pa.bool_())
+    for name, key in _MAPS.items():
+        columns[name] = _map_array([shape.get(key) for shape in shapes], schema.field(name).type)
+    for name, key in _STRUCTS.items():
+        kind = schema.field(name).type
+        written = _as_written(kind, _RESOURCE_KEYS if name == "resources" else _KEYS)
+        columns[name] = _renamed(pa.array([shape.get(key) for shape in shapes], written), kind)
+    identities = [shape.get("userIdentity") or {} for shape in shapes]
+    columns["principal"] = pa.array([principal_of(identity) for identity in identities], pa.string())
+    columns["username"] = pa.array(
+        [row.username or username_of(identity) for row, identity in zip(rows, identities, strict=True)], pa.string()
+    )
+    columns["access_key_id"] = pa.array([identity.get("accessKeyId") for identity in identities], pa.string())
+    columns["resource_types"] = pa.array([[kind for kind, _ in row.resources] for row in rows], pa.list_(pa.string()))
+    columns["resource_names"] = pa.array([[name for _, name in row.resources] for row in rows], pa.list_(pa.string()))
+    columns["eventtime"] = pa.array([row.micros for row in rows], pa.int64()).cast(pa.timestamp("us"))
+    columns["eventid"] = pa.array([row.id for row in rows], pa.string())
+    columns["cloud"] = pa.array([row.cloud for row in rows], pa.string())
+    columns["account"] = pa.array([row.account for row in rows], pa.string())
+    columns["source_object"] = pa.array([row.source for row in rows], pa.string())
+    columns["verified"] = pa.nulls(len(rows), pa.bool_())
+    for name in ("resource_types", "resource_names"):
+        columns[name] = columns[name].cast(schema.field(name).type)
+    return columns
+
+
+def _map_array(values: Sequence[Any], kind: pa.MapType) -> pa.Array:
+    """Maps of text: scalars as text, nested values as compact JSON, NULL for null. What is no object has the key `value`."""
+    offsets: list[int | None] = []
+    keys: list[str] = []
+    items: list[str | bytes | None] = []
+    for value in values:
+        if value is None:
+            offsets.append(None)
+            continue
+        offsets.append(len(keys))
+        for key, item in value.items() if type(value) is dict else (("value", value),):
+            keys.append(key)
+            items.append(item if type(item) is str else _as_text(item))
+    offsets.append(len(keys))
+    return pa.MapArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.array(keys, pa.string()), pa.array(items, pa.string()), type=kind
+    )
+
+
+def _as_text(value: Any) -> str | bytes | None:
+    if value is None or type(value) is str:
+        return value
+    return orjson.dumps(value)
+
+
+_KEYS = {  # the columns' lower-case names -> as the records write them, where that is not the same
+    "principalid": "principalId",
+    "accountid": "accountId",
+    "accesskeyid": "accessKeyId",
+    "username": "userName",
+    "sessioncontext": "sessionContext",
+    "creationdate": "creationDate",
+    "mfaauthenticated": "mfaAuthenticated",
+    "sessionissuer": "sessionIssuer",
+    "webidfederationdata": "webIdFederationData",
+    "federatedprovider": "federatedProvider",
+    "sourceidentity": "sourceIdentity",
+    "ec2roledelivery": "ec2RoleDelivery",
+    "ec2issuedinvpc": "ec2IssuedInVpc",
+    "onbehalfof": "onBehalfOf",
+    "userid": "userId",
+    "identitystorearn": "identityStoreArn",
+    "inscopeof": "inScopeOf",
+    "sourcearn": "sourceArn",
+    "sourceaccount": "sourceAccount",
+    "issuertype": "issuerType",
+    "credentialsissuedto": "credentialsIssuedTo",
+    "invokedby": "invokedBy",
+    "identityprovider": "identityProvider",
+    "tlsversion": "tlsVersion",
+    "ciphersuite": "cipherSuite",
+    "clientprovidedhostheader": "clientProvidedHostHeader",
+}
+_RESOURCE_KEYS = {"accountid": "accountId", "type": "type", "arn": "ARN", "arnprefix": "ARNPrefix"}
+
+
+def _as_written(kind: pa.DataType, keys: Mapping[str, str]) -> pa.DataType:
+    """The type with field names as records write them and times as text."""
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(keys.get(part.name, part.name), _as_written(part.type, keys)) for part in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_as_written(kind.value_type, keys))
+    if pa.types.is_map(kind):
+        return pa.map_(pa.string(), pa.string())
+    return pa.string()
+
+
+def _renamed(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The values of `array` under the field names and types of `kind`."""
+    if pa.types.is_struct(kind):
+        inner = array.flatten()  # unlike array.field(), it makes the parts of a null struct null
+        parts = [_renamed(part, field.type) for part, field in zip(inner, kind, strict=True)]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=array.is_null())
+    if pa.types.is_list(kind):
+        values = _renamed(array.values, kind.value_type)
+        return pa.ListArray.from_arrays(array.offsets, values, type=kind, mask=array.is_null())
+    if pa.types.is_timestamp(kind):
+        return array.cast(_UTC_MICROS).cast(kind)
+    return array.cast(kind)
+
+
+def _coerced(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with every value of the type its column wants, or absent where it cannot be; eventjson still has it."""
+    good = dict(shape)
+    for key in _TEXTS.values():
+        if key in good:
+            good[key] = _text(good[key])
+    for key in _BOOLEANS.values():
+        if type(good.get(key)) is not bool:
+            good[key] = {"true": True, "false": False}.get(str(good.get(key)).lower())
+    good["userIdentity"] = _coerced_identity(good.get("userIdentity"))
+    tls = good.get("tlsDetails")
+    good["tlsDetails"] = {key: _text(value) for key, value in tls.items()} if isinstance(tls, dict) else None
+    listed = good.get("resources")
+    good["resources"] = (
+        [{key: _text(value) for key, value in one.items()} for one in listed if isinstance(one, dict)]
+        if isinstance(listed, list)
+        else None
+    )
+    return good
+
+
+_OBJECTS_IN_IDENTITY = frozenset(
+    ("sessionContext", "attributes", "sessionIssuer", "webIdFederationData", "onBehalfOf", "inScopeOf")
+)
+
+
+def _coerced_identity(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        return None
+    good: dict[str, Any] = {}
+    for key, inner in value.items():
+        if key in _OBJECTS_IN_IDENTITY:
+            good[key] = _coerced_identity(inner)
+        elif key == "creationDate":
+            good[key] = _iso_or_none(inner)
+        else:
+            good[key] = _text(inner)
+    return good
+
+
+def _iso_or_none(value: Any) -> str | None:
+    try:
+        return time_of(value).isoformat()
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    text = _as_text(value)
+    return text.decode() if isinstance(text, bytes) else text

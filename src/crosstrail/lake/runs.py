@@ -1,0 +1,74 @@
+"""Who is writing data files right now, so that the files of a run that died can be told from those of one that lives.
+
+Each run holds a lock on a file of its own; the lock ends with its process, however that ends. Leftovers are data files
+that begin with a dead run's name and stand in no snapshot.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from crosstrail.lake.table import LakeTable
+
+RUNS_FOLDER = "runs"
+_UNLOCKED = ".new"
+
+
+class Run:
+    """A context: inside, `name` is this run's; on entry, what dead runs left is removed."""
+
+    def __init__(self, table: LakeTable) -> None:
+        self.name = uuid.uuid4().hex
+        self._table = table
+        self._folder = table.folder / RUNS_FOLDER
+        self._file: int | None = None
+
+    def __enter__(self) -> Run:
+        self._folder.mkdir(exist_ok=True)
+        unlocked = self._folder / f"{self.name}{_UNLOCKED}"
+        self._file = os.open(unlocked, os.O_CREAT | os.O_RDWR, 0o644)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        unlocked.rename(self._folder / self.name)
+        self._remove_leftovers()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            if kind:
+                self._remove_files({self.name})
+            (self._folder / self.name).unlink(missing_ok=True)
+            os.close(self._file)
+
+    def _remove_leftovers(self) -> None:
+        dead = {path.name for path in self._folder.iterdir() if path.name != self.name and _is_dead(path)}
+        if dead:
+            self._remove_files(dead)
+            for name in dead:
+                (self._folder / name).unlink(missing_ok=True)
+
+    def _remove_files(self, runs: set[str]) -> None:
+        named = self._table.referenced()
+        for path in self._table.data_folder.glob("*/*/*/*.parquet"):
+            if path.name.partition("-")[0] in runs and str(path) not in named:
+                path.unlink(missing_ok=True)
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether nobody holds the lock of that run. A run that has not got as far as locking counts as living."""
+    if path.name.endswith(_UNLOCKED):
+        return False
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        finally:
+            os.close(file)
+    return False
