@@ -131,24 +131,25 @@ def _answer(request: Request, span: TimeRange, listing: Listing, token: str, *, 
     budget = LARGE_ANSWER_BYTES if request.detail == "full" else ANSWER_BYTES
     tail_room = size(token) + 300
     room = max(budget - size(head) - tail_room - _FENCE_BYTES, budget // 2)
-    fitted = _rows(listing.events, request.detail, room) if listing.events else None
+    fitted = _rows(listing, request.detail, room) if listing.events else None
     parts = [head, fence(fitted.text)] if fitted else [head]
     parts += _next_steps(request, listing, fitted, token)
     facts = {"count": len(listing.events), "more": listing.next is not None, "next_token": token}
     return Answer("\n".join(parts), facts, error=not listing.pages)
 
 
-def _rows(events: Sequence[Event], detail: str, room: int) -> Fitted:
+def _rows(listing: Listing, detail: str, room: int) -> Fitted:
     if detail == "full":
-        return fit_objects([event.record or {} for event in events], room)
-    rows = [_row(event) for event in events]
+        return fit_objects([event.record or {} for event in listing.events], room)
+    names = {target.account.key: target.account.name for target in listing.targets}
+    rows = [_row(event, names.get((event.cloud, event.account), event.account)) for event in listing.events]
     return fit_table(COLUMNS, rows, room, caps=_CELL_CAPS, whole=_WHOLE_COLUMNS, fold=True)
 
 
-def _row(event: Event) -> tuple[str, ...]:
+def _row(event: Event, account: str) -> tuple[str, ...]:
     return (
         iso(event.time),
-        event.account,
+        account,
         event.region,
         event.name,
         event.source.removesuffix(".amazonaws.com"),
