@@ -1,1 +1,22 @@
-"""A made-up organisation with an incident in it, the same on every machine."""
+"""A made-up organisation with an incident in it: generated, collected, and asked about as an agent would.
+
+`prepare` is what others need. It loads nothing heavy when the organisation is there already.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crosstrail.config import Settings
+
+
+def prepare(folder: Path | None = None) -> Settings:
+    """The settings of the made-up organisation in `folder` (None: the user's cache), which is made when it is not there.
+
+    Takes some seconds the first time. Any number of processes may call it at once. Raises ConfigError, LakeError.
+    """
+    from crosstrail.demo.prepared import prepared
+
+    return prepared(folder).settings

@@ -53,7 +53,6 @@ _API_VERSIONS = {
     "vke": "2022-05-12",
 }
 _RESOURCES = {
-    "ecs:DescribeInstances": "",
     "ecs:RunInstances": "instance",
     "ecs:StopInstance": "instance",
     "kms:Decrypt": "key",
@@ -61,7 +60,6 @@ _RESOURCES = {
     "iam:CreateAccessKey": "user",
 }
 """Calls that name a resource -> its type."""
-_WRITES = ("Run", "Stop", "Create", "Update", "Delete")
 _CI = _User(
     "ci-deploy",
     "198.51.100.23",
@@ -141,7 +139,6 @@ def _working_day(user: _User, day: date) -> Iterator[Json]:
 def _event(rng: Random, user: _User, call: str, when: datetime, *, is_denied: bool) -> Json:
     """One item of `Trails`."""
     source, _, name = call.partition(":")
-    # Reading events can be told by their names alone: the documented form has no field for it.
     kind = _RESOURCES.get(call, "")
     resource = f"{kind[0]}-{hexadecimal(Random(f'{call}/{rng.randrange(4)}'), 18)}" if kind else ""
     head: Json = {

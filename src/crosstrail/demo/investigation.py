@@ -1,0 +1,180 @@
+"""Five questions, asked one after another as an agent would: each uses what the answers before it said.
+
+Decides the questions, what is read out of each answer, and whether an answer holds what happened. What happened is
+known from the incident's generator; no answer is written down here. It prints nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from crosstrail.demo import volcengine
+from crosstrail.demo.answers import objects, rows
+from crosstrail.demo.incident import Incident
+from crosstrail.demo.organization import accounts
+from crosstrail.timerange import iso
+
+CallTool = Callable[[str, dict[str, Any]], Awaitable[str]]
+"""(tool, arguments) -> the text of the answer."""
+
+_DENIED = """SELECT account, useridentity.arn AS principal, count(*) AS denied, count(DISTINCT eventname) AS actions
+FROM events
+WHERE eventtime BETWEEN timestamp '{start}' AND timestamp '{end}'
+  AND (errorcode LIKE 'AccessDenied%' OR errorcode LIKE '%Unauthorized%')
+GROUP BY 1, 2 ORDER BY denied DESC, principal LIMIT 10"""
+_SAME_ADDRESS = """SELECT cloud, account, useridentity.accesskeyid AS access_key, count(*) AS calls,
+  min(eventtime) AS first, max(eventtime) AS last
+FROM events WHERE sourceipaddress = '{address}'
+GROUP BY 1, 2, 3 ORDER BY first"""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One question, the call it became, the answer as the agent gets it, and what is wrong with the answer."""
+
+    question: str
+    tool: str
+    arguments: dict[str, Any]
+    answer: str
+    wrong: str = ""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the answers said so far, and nothing else."""
+
+    stopped: dict[str, Any] = field(default_factory=dict)
+    """The event that stopped logging, whole."""
+    calls: list[dict[str, str]] = field(default_factory=list)
+    """What the key did, newest first."""
+    denied: list[dict[str, str]] = field(default_factory=list)
+    keys: list[dict[str, str]] = field(default_factory=list)
+    """The keys used from that address, with where, how often and when."""
+
+    @property
+    def access_key(self) -> str:
+        return str(self.stopped["userIdentity"]["accessKeyId"])
+
+    @property
+    def address(self) -> str:
+        return str(self.stopped["sourceIPAddress"])
+
+    def day(self) -> tuple[str, str]:
+        """The day on which logging stopped, as two times of ISO 8601."""
+        start = datetime.fromisoformat(self.stopped["eventTime"]).replace(hour=0, minute=0, second=0)
+        return iso(start), iso(start + timedelta(days=1, seconds=-1))
+
+    def conclusion(self) -> str:
+        """One sentence from the answers."""
+        who = str(self.stopped["userIdentity"].get("userName", ""))
+        denied = sum(bool(call.get("error")) for call in self.calls)
+        others = [row for row in self.keys if row["access_key"] != self.access_key]
+        places = ", ".join(dict.fromkeys(f"{row['account']} ({row['cloud']})" for row in others))
+        start, end = self.calls[-1]["time"], self.calls[0]["time"]
+        return (
+            f"{who}'s key {self.access_key} was in other hands at {self.address} from {start} to {end}: "
+            f"{len(self.calls)} calls, {denied} denied, logging stopped at {self.stopped['eventTime']}; "
+            f"the same address used {len(others)} more keys, in {places}."
+        )
+
+
+class Investigation:
+    """The five questions. `expected` is what really happened; `findings` fills up while they are asked."""
+
+    def __init__(self, call_tool: CallTool, expected: Incident) -> None:
+        self._call = call_tool
+        self._expected = expected
+        self.findings = Findings()
+
+    async def ask(self) -> AsyncIterator[Exchange]:
+        """One exchange after another. Stops early when an answer lacks what the next question needs."""
+        for step in (self._accounts, self._who_stopped_logging, self._what_the_key_did, self._denied, self._address):
+            exchange = await step()
+            yield exchange
+            if exchange.wrong:
+                return
+
+    async def _accounts(self) -> Exchange:
+        answer = await self._call("list_accounts", {})
+        missing = [account.alias for account in accounts() if not {account.id, account.alias} <= _words(answer)]
+        return Exchange("Which accounts can you see?", "list_accounts", {}, answer, _missing("accounts", missing))
+
+    async def _who_stopped_logging(self) -> Exchange:
+        arguments = {
+            "target_account_id": "*",
+            "attribute_key": "EventName",
+            "attribute_value": "StopLogging",
+            "detail": "full",
+        }
+        answer = await self._call("lookup_events", arguments)
+        found = objects(answer)
+        wrong = _differ("events", {event["eventID"] for event in found}, {self._expected.stop_logging_id})
+        if not wrong:
+            self.findings.stopped = found[0]
+        return Exchange("Did anybody stop logging, in any account?", "lookup_events", arguments, answer, wrong)
+
+    async def _what_the_key_did(self) -> Exchange:
+        start, end = self.findings.day()
+        arguments = {
+            "target_account_id": "*",
+            "start_time": start,
+            "end_time": end,
+            "attribute_key": "AccessKeyId",
+            "attribute_value": self.findings.access_key,
+            "max_results": 50,
+        }
+        answer = await self._call("lookup_events", arguments)
+        self.findings.calls = rows(answer)
+        expected = {event["eventID"] for event in self._expected.of_key(self._expected.access_key)}
+        wrong = _differ("events", {row["event_id"] for row in self.findings.calls}, expected)
+        return Exchange(
+            "What else did that key do that day, in all accounts?", "lookup_events", arguments, answer, wrong
+        )
+
+    async def _denied(self) -> Exchange:
+        start, end = (moment.replace("T", " ").removesuffix("Z") for moment in self.findings.day())
+        arguments = {"sql": _DENIED.format(start=start, end=end)}
+        answer = await self._call("lake_query", arguments)
+        self.findings.denied = rows(answer)
+        top = self.findings.denied[0] if self.findings.denied else {}
+        intruder = [event for event in self._expected.of_key(self._expected.access_key) if "errorCode" in event]
+        wrong = ""
+        if not top.get("principal", "").endswith(f"user/{self._expected.user}"):
+            wrong = f"{self._expected.user} is not the one who was denied most"
+        elif int(top["denied"]) < len(intruder):
+            wrong = f"{top['denied']} of at least {len(intruder)} denied calls"
+        return Exchange("Who was denied most that day?", "lake_query", arguments, answer, wrong)
+
+    async def _address(self) -> Exchange:
+        arguments = {"sql": _SAME_ADDRESS.format(address=self.findings.address)}
+        answer = await self._call("lake_query", arguments)
+        self.findings.keys = rows(answer)
+        night = self._expected
+        expected = {night.access_key, night.session_key, night.backdoor_key}
+        expected |= {item["AccessKeyID"] for item in volcengine.incident()}
+        found = {row["access_key"] for row in self.findings.keys} - {""}
+        return Exchange(
+            "What else came from that address, in any cloud?",
+            "lake_query",
+            arguments,
+            answer,
+            _differ("keys", found, expected),
+        )
+
+
+def _words(text: str) -> set[str]:
+    return set(text.replace(",", " ").split())
+
+
+def _missing(what: str, names: list[str]) -> str:
+    return f"{what} missing: {', '.join(names)}" if names else ""
+
+
+def _differ(what: str, found: set[str], expected: set[str]) -> str:
+    """Empty when they are the same."""
+    if found == expected:
+        return ""
+    return f"{len(found & expected)} of {len(expected)} expected {what}, and {len(found - expected)} others"
