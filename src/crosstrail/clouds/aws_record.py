@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -88,9 +89,14 @@ def account_of(record: Mapping[str, Any], fallback: str = "") -> str:
     callers = identity.get("accountId") if isinstance(identity, dict) else None
     for candidate in (record.get("recipientAccountId"), callers, fallback):
         text = f"{candidate:012d}" if type(candidate) is int and candidate > 0 else candidate
-        if isinstance(text, str) and _ACCOUNT.fullmatch(text):
+        if isinstance(text, str) and _is_account(text):
             return text
     return ""
+
+
+@lru_cache(maxsize=10_000)
+def _is_account(text: str) -> bool:
+    return _ACCOUNT.fullmatch(text) is not None
 
 
 def id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
@@ -153,8 +159,8 @@ def resources_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> list[tup
                 found[kind, arn.split(":", 5)[-1].partition("/")[2] or arn.rpartition(":")[2]] = None
     parameters = record.get("requestParameters")
     if isinstance(parameters, dict):
-        for key in parameters.keys() & _NAMING_PARAMETERS.keys():
-            if isinstance(name := parameters[key], str) and name:
+        for key, name in parameters.items():
+            if key in _NAMING_PARAMETERS and isinstance(name, str) and name:
                 found[_NAMING_PARAMETERS[key], name] = None
         if record.get("eventSource") == "cloudtrail.amazonaws.com" and isinstance(name := parameters.get("name"), str):
             found["AWS::CloudTrail::Trail", name] = None

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from crosstrail.lake.stage import Job, Staged
     from crosstrail.lake.table import LakeTable
 
-_JOB_BYTES = 48 * 1024 * 1024
-"""Of events, uncompressed, as far as file sizes tell: takes a worker about 400 MB."""
+_JOB_BYTES = 24 * 1024 * 1024
+"""Of events, uncompressed, as far as file sizes tell: takes a worker about 250 MB."""
 _GZIP_RATIO = 12
 _JOB_OBJECTS = 2_000
-_ALONE_BYTES = _JOB_BYTES // 3
+_ALONE_BYTES = _JOB_BYTES
 """Up to here this process does the work itself: starting workers would take longer."""
 _COMMIT_ROWS = 250_000
 _COMMIT_SECONDS = 10.0

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -195,7 +196,7 @@ def _row(item: Any, path: str, account: str) -> Row:
         raise _Unrecognised("not a JSON object")
     if aws_record.is_record(item):
         record = aws_record.unwrap(item)
-        moment = aws_record.time_of(record.get("eventTime") or record.get("@timestamp") or item.get("EventTime"))
+        micros = _micros(record.get("eventTime") or record.get("@timestamp") or item.get("EventTime"))
         owner = aws_record.account_of(record, account)
         username = str(item.get("Username") or "") if item is not record else ""
         resources = aws_record.resources_of(record, item)
@@ -203,7 +204,7 @@ def _row(item: Any, path: str, account: str) -> Row:
     elif volcengine_record.is_record(item):
         record = volcengine_record.unwrap(item)
         shape = volcengine_record.to_cloudtrail(record)
-        moment = aws_record.time_of(shape.get("eventTime"))
+        micros = _micros(shape.get("eventTime"))
         owner = aws_record.account_of(shape, account)
         username, resources = "", volcengine_record.resources_of(record)
         cloud, identity = volcengine_record.CLOUD, aws_record.id_of(shape, item)
@@ -211,8 +212,12 @@ def _row(item: Any, path: str, account: str) -> Row:
         raise _Unrecognised("not an audit event")
     if not owner:
         raise ValueError(_NO_ACCOUNT)
-    micros = (moment - _EPOCH) // timedelta(microseconds=1)
     return Row(cloud, owner, micros, identity, shape, record, resources, username, path)
+
+
+@lru_cache(maxsize=100_000)
+def _micros(value: Any) -> int:
+    return (aws_record.time_of(value) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _reason(error: Exception) -> str:

@@ -64,5 +64,5 @@ def _create_empty(connection: duckdb.DuckDBPyConnection) -> None:
     from crosstrail.lake.schema import ARROW_SCHEMA
 
     connection.register("no_rows", ARROW_SCHEMA.empty_table())
-    connection.execute(f"CREATE TABLE {EVENTS_VIEW} AS SELECT * FROM no_rows")
+    connection.execute(f"CREATE TABLE {EVENTS_VIEW} AS SELECT * FROM no_rows")  # noqa: S608 - a constant
     connection.unregister("no_rows")

@@ -62,6 +62,7 @@ _MAPS = {
     "insightdetails": "insightDetails",
 }
 _STRUCTS = {"useridentity": "userIdentity", "tlsdetails": "tlsDetails", "resources": "resources"}
+_KEY_OF = _TEXTS | _BOOLEANS | _MAPS | _STRUCTS
 _UTC_MICROS = pa.timestamp("us", "UTC")
 
 
@@ -79,33 +80,40 @@ def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
 
 def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: pa.Schema) -> dict[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
-    for name, key in _TEXTS.items():
-        columns[name] = pa.array([shape.get(key) for shape in shapes], pa.string())
-    for name, key in _BOOLEANS.items():
-        columns[name] = pa.array([shape.get(key) for shape in shapes], pa.bool_())
-    for name, key in _MAPS.items():
-        columns[name] = _map_array([shape.get(key) for shape in shapes], schema.field(name).type)
-    for name, key in _STRUCTS.items():
+    present: set[str] = set()
+    for shape in shapes:
+        present.update(shape)
+    for name, key in _KEY_OF.items():
         kind = schema.field(name).type
-        written = _as_written(kind, _RESOURCE_KEYS if name == "resources" else _KEYS)
-        columns[name] = _renamed(pa.array([shape.get(key) for shape in shapes], written), kind)
+        if key in present:
+            columns[name] = _column(name, [shape.get(key) for shape in shapes], kind)
+        else:
+            columns[name] = pa.nulls(len(rows), kind)
     identities = [shape.get("userIdentity") or {} for shape in shapes]
-    columns["principal"] = pa.array([principal_of(identity) for identity in identities], pa.string())
-    columns["username"] = pa.array(
-        [row.username or username_of(identity) for row, identity in zip(rows, identities, strict=True)], pa.string()
-    )
-    columns["access_key_id"] = pa.array([identity.get("accessKeyId") for identity in identities], pa.string())
-    columns["resource_types"] = pa.array([[kind for kind, _ in row.resources] for row in rows], pa.list_(pa.string()))
-    columns["resource_names"] = pa.array([[name for _, name in row.resources] for row in rows], pa.list_(pa.string()))
-    columns["eventtime"] = pa.array([row.micros for row in rows], pa.int64()).cast(pa.timestamp("us"))
-    columns["eventid"] = pa.array([row.id for row in rows], pa.string())
-    columns["cloud"] = pa.array([row.cloud for row in rows], pa.string())
-    columns["account"] = pa.array([row.account for row in rows], pa.string())
-    columns["source_object"] = pa.array([row.source for row in rows], pa.string())
-    columns["verified"] = pa.nulls(len(rows), pa.bool_())
-    for name in ("resource_types", "resource_names"):
-        columns[name] = columns[name].cast(schema.field(name).type)
-    return columns
+    usernames = [row.username or username_of(identity) for row, identity in zip(rows, identities, strict=True)]
+    made: dict[str, list[Any]] = {
+        "principal": [principal_of(identity) for identity in identities],
+        "username": usernames,
+        "access_key_id": [identity.get("accessKeyId") for identity in identities],
+        "resource_types": [[kind for kind, _ in row.resources] for row in rows],
+        "resource_names": [[name for _, name in row.resources] for row in rows],
+        "eventtime": [row.micros for row in rows],
+        "eventid": [row.id for row in rows],
+        "cloud": [row.cloud for row in rows],
+        "account": [row.account for row in rows],
+        "source_object": [row.source for row in rows],
+        "verified": [None] * len(rows),
+    }
+    return columns | {name: pa.array(values, schema.field(name).type) for name, values in made.items()}
+
+
+def _column(name: str, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if name in _MAPS:
+        return _map_array(values, kind)
+    if name in _STRUCTS:
+        written = _as_written(kind, _RESOURCE_KEYS if name == "resources" else _KEYS)
+        return _renamed(pa.array(values, written), kind)
+    return pa.array(values, kind)
 
 
 def _map_array(values: Sequence[Any], kind: pa.MapType) -> pa.Array:
@@ -118,8 +126,10 @@ def _map_array(values: Sequence[Any], kind: pa.MapType) -> pa.Array:
             offsets.append(None)
             continue
         offsets.append(len(keys))
-        for key, item in value.items() if type(value) is dict else (("value", value),):
-            keys.append(key)
+        if type(value) is not dict:
+            value = {"value": value}
+        keys += value
+        for item in value.values():
             items.append(item if type(item) is str else _as_text(item))
     offsets.append(len(keys))
     return pa.MapArray.from_arrays(
@@ -130,6 +140,8 @@ def _map_array(values: Sequence[Any], kind: pa.MapType) -> pa.Array:
 def _as_text(value: Any) -> str | bytes | None:
     if value is None or type(value) is str:
         return value
+    if type(value) is int:
+        return str(value)
     return orjson.dumps(value)
 
 
