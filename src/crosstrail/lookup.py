@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
 
@@ -20,6 +21,7 @@ Progress = Callable[[int, int], Awaitable[None]]
 """(targets answered or failed so far, targets in all) -> None."""
 
 _TARGETS_AT_ONCE = 64
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +46,43 @@ class Listing:
 async def lookup_events(
     trail_of: TrailOf, targets: tuple[Target, ...], query: EventQuery, *, progress: Progress | None = None
 ) -> Listing:
-    """Ask every target the same query; targets that fail are listed, not raised.
+    """Ask every target the same query; targets that fail are listed, not raised, unless there is only one."""
+
+    def ask(target: Target) -> Awaitable[EventPage]:
+        return trail_of(target.account).lookup_events(target, query)
+
+    pages, failures = await ask_each(targets, ask, progress=progress)
+    events, position = _merge(list(pages.values()), query)
+    return Listing(events, targets, tuple(pages.items()), failures, position)
+
+
+async def ask_each(
+    targets: tuple[Target, ...], ask: Callable[[Target], Awaitable[Answered]], *, progress: Progress | None = None
+) -> tuple[dict[Target, Answered], tuple[Failure, ...]]:
+    """What each target answered, and which failed; both in the order of the targets.
 
     A single target's error is raised as it is: there is no other answer for it to spoil.
     """
-    pages: dict[Target, EventPage] = {}
-    failures: list[Failure] = []
+    answers: dict[Target, Answered] = {}
+    errors: dict[Target, CrosstrailError] = {}
     limiter = anyio.CapacityLimiter(_TARGETS_AT_ONCE)
 
-    async def ask(target: Target) -> None:
+    async def ask_one(target: Target) -> None:
         async with limiter:
             try:
-                pages[target] = await trail_of(target.account).lookup_events(target, query)
+                answers[target] = await ask(target)
             except CrosstrailError as error:
-                failures.append(Failure(target, error))
+                errors[target] = error
         if progress:
-            await progress(len(pages) + len(failures), len(targets))
+            await progress(len(answers) + len(errors), len(targets))
 
     async with anyio.create_task_group() as group:
         for target in targets:
-            group.start_soon(ask, target)
-    if failures and len(targets) == 1:
-        raise failures[0].error
-    order = {target: place for place, target in enumerate(targets)}
-    answered = tuple((target, pages[target]) for target in targets if target in pages)
-    failures.sort(key=lambda failure: order[failure.target])
-    events, position = _merge([page for _, page in answered], query)
-    return Listing(events, targets, answered, tuple(failures), position)
+            group.start_soon(ask_one, target)
+    if errors and len(targets) == 1:
+        raise errors[targets[0]]
+    failures = tuple(Failure(target, errors[target]) for target in targets if target in errors)
+    return {target: answers[target] for target in targets if target in answers}, failures
 
 
 def _merge(pages: list[EventPage], query: EventQuery) -> tuple[tuple[Event, ...], Position | None]:

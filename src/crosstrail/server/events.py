@@ -6,16 +6,16 @@ merges pages (lookup does), and knows no MCP: the command line may use it too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-import anyio
+from typing import Any
 
 from crosstrail.cursor import Cursor, targets_digest
-from crosstrail.errors import CrosstrailError, InvalidRequest
+from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.estate import Estate
-from crosstrail.lookup import Failure, Listing, Progress, lookup_events
+from crosstrail.lookup import Failure, Listing, Progress, ask_each, lookup_events
 from crosstrail.models import Event, EventQuery, Position, Target, Trail
 from crosstrail.server.render import (
     ANSWER_BYTES,
@@ -31,11 +31,13 @@ from crosstrail.server.render import (
 )
 from crosstrail.timerange import TimeRange, iso, parse_range
 
+MOST_RESULTS = 50
 COLUMNS = ("time", "account", "region", "event", "service", "principal", "source_ip", "error", "resource", "event_id")
 _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
 _FENCE_BYTES = 160
 _FAILURES_SHOWN = 8
+_LONGEST_VALUE = 2_000
 _DAY = timedelta(days=1)
 
 
@@ -57,6 +59,21 @@ class Request:
         empty = Request()
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) != getattr(empty, name)}
 
+    @classmethod
+    def again(cls, said: Mapping[str, str | int]) -> Request:
+        """The request that a page token carries. A token is no proof of its maker, so the limits are checked again."""
+        values: dict[str, Any] = dict(said)
+        most = values.get("max_results", 1)
+        texts = [value for name, value in values.items() if name != "max_results"]
+        if (
+            set(values) <= set(cls.__slots__)
+            and isinstance(most, int)
+            and 1 <= most <= MOST_RESULTS
+            and all(isinstance(text, str) for text in texts)
+        ):
+            return cls(**values)
+        raise StalePageToken("this next_token is not one of lookup_events", hint="Start again without next_token.")
+
 
 async def look_up(
     estate: Estate,
@@ -71,7 +88,7 @@ async def look_up(
     if next_token:
         cursor = Cursor.decode(next_token)
         cursor.check(request.said())
-        request, span, before = Request(**cursor.asked), cursor.span, cursor.position  # type: ignore[arg-type]
+        request, span, before = Request.again(cursor.asked), cursor.span, cursor.position
         targets = await estate.targets(request.target_account_id, request.region)
         cursor.check_targets(targets)
     else:
@@ -79,24 +96,21 @@ async def look_up(
         targets = await estate.targets(request.target_account_id, request.region)
     key = _attribute(estate, targets, request)
     query = EventQuery(span, key, request.attribute_value, request.max_results, before, request.detail == "full")
-    with _place_of(targets):
+    with _named(targets):
         listing = await lookup_events(estate.trail_of, targets, query, progress=progress)
     token = _token(request, span, listing)
     return _answer(request, span, listing, token, continued=before is not None)
 
 
-class _place_of:  # noqa: N801 - reads as a phrase
+@contextmanager
+def _named(targets: Sequence[Target]) -> Iterator[None]:
     """Notes on an error which account and region it is about, when only one was asked."""
-
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = targets
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, CrosstrailError) and len(self._targets) == 1:
-            error.add_note(f"Asked: {_target_name(self._targets[0])}.")
+    try:
+        yield
+    except CrosstrailError as error:
+        if len(targets) == 1:
+            error.add_note(f"Asked: {_target_name(targets[0])}.")
+        raise
 
 
 def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> str:
@@ -107,6 +121,10 @@ def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> s
         raise InvalidRequest(f"{missing} is missing", hint="attribute_key and attribute_value go together.")
     if not key:
         return ""
+    if len(value) > _LONGEST_VALUE:
+        raise InvalidRequest(
+            f"attribute_value is longer than {_LONGEST_VALUE} characters", hint="Send its exact value."
+        )
     known = sorted({name for target in targets for name in estate.trail_of(target.account).attribute_keys})
     spelling = {_bare(name): name for name in known}
     if _bare(key) not in spelling:
@@ -121,9 +139,13 @@ def _bare(name: str) -> str:
 
 
 def _token(request: Request, span: TimeRange, listing: Listing) -> str:
+    """Empty when this was all, or when a token cannot go on from here."""
     if listing.next is None:
         return ""
-    return Cursor(request.said(), span, targets_digest(listing.targets), listing.next).encode()
+    try:
+        return Cursor(request.said(), span, targets_digest(listing.targets), listing.next).encode()
+    except StalePageToken:
+        return ""
 
 
 def _answer(request: Request, span: TimeRange, listing: Listing, token: str, *, continued: bool) -> Answer:
@@ -230,6 +252,8 @@ def _next_steps(request: Request, listing: Listing, fitted: Fitted | None, token
         steps.append(_about_cuts(request, len(listing.events), fitted.cut))
     if token:
         steps.append(f'Next page: lookup_events(next_token="{token}")')
+    elif listing.next:
+        steps.append("Too many events share one moment to page on: narrow by attribute or account, or use lake_query.")
     if not fitted:
         steps.append("Next: a longer time span, another account, or fewer conditions; list_accounts says what is held.")
     elif request.detail != "full":
@@ -248,23 +272,11 @@ def _about_cuts(request: Request, events: int, cut: int) -> str:
 async def describe(estate: Estate, selector: str, names: tuple[str, ...], region: str) -> Answer:
     """The trails of each target. Raises the error of the only target asked; of several, failures are listed."""
     targets = await estate.targets(selector, region)
-    trails: dict[Target, tuple[Trail, ...]] = {}
-    failures: list[Failure] = []
-
-    async def ask(target: Target) -> None:
-        try:
-            trails[target] = await estate.trail_of(target.account).describe_trails(target, names)
-        except CrosstrailError as error:
-            failures.append(Failure(target, error))
-
-    async with anyio.create_task_group() as group:
-        for target in targets:
-            group.start_soon(ask, target)
-    with _place_of(targets):
-        if failures and len(targets) == 1:
-            raise failures[0].error
-    failures.sort(key=lambda one: targets.index(one.target))
-    found = [trail for target in targets for trail in trails.get(target, ())]
+    with _named(targets):
+        trails, failures = await ask_each(
+            targets, lambda target: estate.trail_of(target.account).describe_trails(target, names)
+        )
+    found = [trail for told in trails.values() for trail in told]
     head = f"{_asked(targets)}: {len(found)} trail{'s' * (len(found) != 1)}."
     if failures:
         head += f" {failed(failures)}"

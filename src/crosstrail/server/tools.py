@@ -66,7 +66,7 @@ async def lookup_events(
         ),
     ] = "",
     attribute_value: Annotated[Text, Field(description="Its exact value, e.g. ConsoleLogin, iam.amazonaws.com.")] = "",
-    max_results: Annotated[int, Field(description="Events a page.", ge=1, le=50)] = 10,
+    max_results: Annotated[int, Field(description="Events a page.", ge=1, le=events.MOST_RESULTS)] = 10,
     next_token: Annotated[Text, Field(description="From the page before; send it alone.")] = "",
     region: Region = "",
     detail: Annotated[Literal["summary", "full"], Field(description="full: whole events as JSON.")] = "summary",
