@@ -1,0 +1,251 @@
+"""Where credentials of an AWS account come from: a role, a profile, or the identity the machine has.
+
+botocore does the work; these say whose identity it works with. A role is always assumed with the base identity, never
+with another account's credentials. Nothing is kept between two fetches, so that a renewed sign-in is seen at once.
+Imported only once an AWS account is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import SecretStr
+
+from crosstrail.accounts.aws_errors import (
+    Asked,
+    code_of,
+    denied_by,
+    message_of,
+    request_id_of,
+    shortened,
+    told,
+    translated,
+)
+from crosstrail.accounts.credentials import Cached, Credentials
+from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
+from crosstrail.models import RoleAuth
+
+CLOUDTRAIL_READS = (
+    "CancelQuery",
+    "DescribeQuery",
+    "DescribeTrails",
+    "GetChannel",
+    "GetEventConfiguration",
+    "GetEventDataStore",
+    "GetEventSelectors",
+    "GetInsightSelectors",
+    "GetQueryResults",
+    "GetTrail",
+    "GetTrailStatus",
+    "ListChannels",
+    "ListEventDataStores",
+    "ListPublicKeys",
+    "ListQueries",
+    "ListTags",
+    "ListTrails",
+    "LookupEvents",
+    "StartQuery",
+)
+"""What a narrowed session may call: reads, and the start and end of a CloudTrail Lake query."""
+_SESSION_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": [f"cloudtrail:{name}" for name in CLOUDTRAIL_READS], "Resource": "*"}
+        ],
+    },
+    separators=(",", ":"),
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
+
+
+class Connect(Protocol):
+    """How a provider gets a client made of exactly these credentials."""
+
+    def __call__(self, service: str, region: str, credentials: Credentials) -> Any: ...
+
+
+RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+def session_name(who: str) -> str:
+    """A RoleSessionName that says who asked, for the account's own trail: 2 to 64 characters of those STS takes."""
+    if not who:
+        return "crosstrail"
+    name = "crosstrail-" + re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", who)
+    if name == f"crosstrail-{who}" and len(name) <= 64:
+        return name
+    # Two callers must not read alike because of what was cut off or replaced.
+    return f"{name[:55]}-{hashlib.sha256(who.encode()).hexdigest()[:8]}"
+
+
+class Profile:
+    """A profile of the AWS config files; an empty name is the ambient identity: environment, default profile, container
+    or instance role. With `account_id`, credentials that are known to be of another account are refused."""
+
+    def __init__(self, name: str, run: RunBlocking, *, account_id: str = "") -> None:
+        self._name = name
+        self._run = run
+        self._account_id = account_id
+        self._renewal = self._sign_in("Renew the credentials of {}.")
+
+    @property
+    def renewal(self) -> str:
+        return self._renewal
+
+    async def credentials(self) -> Credentials:
+        """Raises CredentialsExpired when somebody has to sign in again, CredentialsError when there are none."""
+        got: Credentials = await self._run(self._resolve)
+        return got
+
+    def _resolve(self) -> Credentials:
+        try:
+            session = botocore.session.Session(profile=self._name or None)
+            self._renewal = self._renewal_of(session)
+            found = session.get_credentials()
+            frozen = found.get_frozen_credentials() if found else None
+        except (BotoCoreError, ClientError) as error:
+            raise self._explained(error) from None
+        except RuntimeError:  # botocore's own word for: renewed, and what came has expired already
+            raise CredentialsExpired(f"the credentials of {self} have expired", hint=self._renewal) from None
+        if frozen is None or not frozen.access_key:
+            raise CredentialsError(
+                f"{self} has no AWS credentials",
+                hint="Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with the AWS CLI.",
+            )
+        if self._account_id and frozen.account_id and frozen.account_id != self._account_id:
+            raise CredentialsError(
+                f"{self} has credentials of account {frozen.account_id}, not of account {self._account_id}",
+                hint="Correct the account's id or its profile.",
+            )
+        token = SecretStr(frozen.token) if frozen.token else None
+        # botocore has no public word for the expiry; without it, Cached asks again every few minutes.
+        expires = getattr(found, "_expiry_time", None)
+        return Credentials(frozen.access_key, SecretStr(frozen.secret_key), token, expires)
+
+    def __str__(self) -> str:
+        return f"the AWS profile {self._name}" if self._name else "the ambient AWS identity"
+
+    def _sign_in(self, text: str) -> str:
+        return text.format(self)
+
+    def _renewal_of(self, session: botocore.session.Session) -> str:
+        config = session.get_scoped_config()
+        name = session.profile or ""
+        option = f" --profile {name}" if name else ""
+        if "sso_session" in config or "sso_start_url" in config:
+            return f"Run: aws sso login{option}"
+        if "login_session" in config:
+            return f"Run: aws login{option}"
+        if "credential_process" in config:
+            return f"Run the credential_process of {self} by hand and see what it says."
+        return self._sign_in("Renew the credentials of {}.")
+
+    def _explained(self, error: Exception) -> CrosstrailError:
+        ours = translated(error, Asked("", "", "credentials", self._renewal))
+        code = code_of(error) or type(error).__name__
+        if isinstance(ours, CredentialsExpired) or code == "UnauthorizedException":  # SSO's word for an expired sign-in
+            return CredentialsExpired(f"the credentials of {self} have expired ({code})", hint=self._renewal)
+        if code == "ProfileNotFound":
+            return CredentialsError(f"{self} does not exist", hint="See: aws configure list-profiles")
+        return CredentialsError(f"{self} gives no credentials{told(code, request_id_of(error))}", hint=self._renewal)
+
+
+class AssumeRole:
+    """An account's role, assumed by the base identity in the name of whoever asks."""
+
+    def __init__(
+        self, auth: RoleAuth, base: Cached, connect: Connect, run: RunBlocking, *, region: str, who: str = ""
+    ) -> None:
+        """`region`: whose STS is asked; it must be one of the role's partition."""
+        self._auth = auth
+        self._base = base
+        self._connect = connect
+        self._run = run
+        self._region = region
+        self._who = who
+
+    @property
+    def renewal(self) -> str:
+        return self._base.renewal
+
+    async def credentials(self) -> Credentials:
+        """Raises AssumeRoleDenied, CredentialsExpired (the base identity's), CredentialsError, CloudError."""
+        base = await self._base.credentials()
+        try:
+            return await self._assumed_by(base)
+        except CredentialsExpired:
+            self._base.invalidate(base)
+            renewed = await self._base.credentials()
+            if renewed == base:
+                raise
+            return await self._assumed_by(renewed)
+
+    async def _assumed_by(self, base: Credentials) -> Credentials:
+        try:
+            answer = await self._run(lambda: self._connect("sts", self._region, base).assume_role(**self._request()))
+        except (BotoCoreError, ClientError) as error:
+            raise self._explained(error) from None
+        given = answer["Credentials"]
+        return Credentials(
+            given["AccessKeyId"],
+            SecretStr(given["SecretAccessKey"]),
+            SecretStr(given["SessionToken"]),
+            given["Expiration"],
+        )
+
+    def _request(self) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "RoleArn": self._auth.role_arn,
+            "RoleSessionName": session_name(self._who),
+            "DurationSeconds": self._auth.duration,
+        }
+        if self._auth.external_id:
+            request["ExternalId"] = self._auth.external_id
+        if self._auth.session_policy:
+            request["Policy"] = _SESSION_POLICY
+        return request
+
+    def _explained(self, error: Exception) -> CrosstrailError:
+        role, code, message = self._auth.role_arn, code_of(error), message_of(error)
+        ending = told(code, request_id_of(error))
+        if code in ("AccessDenied", "AccessDeniedException"):
+            return AssumeRoleDenied(f"may not assume {role}{ending}", hint=self._likely_cause(message))
+        if code in _EXPIRED:
+            return CredentialsExpired(f"the base identity that assumes {role} has expired{ending}", hint=self.renewal)
+        if code == "ValidationError":
+            hint = "Set the role's maximum session duration, or the account's auth.duration, to fit."
+            return CredentialsError(f"cannot assume {role}{ending}: {shortened(message)}", hint=hint)
+        if code == "RegionDisabledException":
+            hint = f"Enable STS in {self._region} in the base identity's account, or set another region."
+            return CredentialsError(f"cannot assume {role}: STS is off in {self._region}{ending}", hint=hint)
+        account = role.split(":")[4]
+        ours = translated(error, Asked(account, self._region, "sts:AssumeRole", self.renewal))
+        if type(ours) is CredentialsError:
+            return CredentialsError(
+                f"STS does not accept the base identity that assumes {role}{ending}", hint=ours.hint
+            )
+        return ours
+
+    def _likely_cause(self, message: str) -> str:
+        base = found.group(1) if (found := re.search(r"User: (arn:\S+)", message)) else "the base identity"
+        reason = denied_by(message)
+        if "explicit deny" in reason:
+            return f"There is an {reason}: lift it for {base}."
+        if "identity-based" in reason:
+            return f"Allow sts:AssumeRole on this role in the policy of {base}."
+        external = (
+            "and the external id must be the one it asks for"
+            if self._auth.external_id
+            else ("and, if it asks for an external id, set auth.external_id")
+        )
+        trust = f"the role's trust policy must name {base}, {external}"
+        if "resource-based" in reason or "trust" in reason:
+            return trust[0].upper() + trust[1:] + "."
+        return f"AWS does not say why: {trust}; and {base} must be allowed sts:AssumeRole on the role."

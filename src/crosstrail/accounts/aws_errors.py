@@ -1,0 +1,199 @@
+"""What botocore's errors mean, decided here alone.
+
+Every vendor code and fault that a call can meet has a kind in errors.py, and every error names account, region, code and
+request id. A vendor's text is shown only where it tells the caller what is wrong with the caller's own request, and then
+shortened and without control characters. Imported only once botocore is in use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore import exceptions as vendor
+from botocore.parsers import ResponseParserError
+
+from crosstrail.accounts.aws_error_kinds import kind_of_code, kind_of_fault, kind_of_status
+from crosstrail.errors import (
+    AccessDenied,
+    CloudError,
+    CredentialsError,
+    CredentialsExpired,
+    CrosstrailError,
+    InvalidRequest,
+    SqlRejected,
+    StalePageToken,
+    Throttled,
+    UnsupportedByCloud,
+)
+
+_ALWAYS_ON = """us-east-1 us-east-2 us-west-1 us-west-2 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1
+    ap-southeast-2 ca-central-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 eu-north-1 sa-east-1"""
+"""The regions of before 2019-03-20: no account can switch them off; every later commercial one must be switched on."""
+_UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
+_CLOCK = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)
+_CLOCK_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
+_ACTION = re.compile(r"perform: ([A-Za-z0-9-]+:[A-Za-z0-9]+)")
+_DENIED_BY = re.compile(
+    r"(explicit deny in an? [a-z -]+?|no [a-z -]+? policy allows)(?= policy\b| the |$|\.)", re.IGNORECASE
+)
+_SQL_PLACE = re.compile(r"line (\d+):(\d+):? *")
+_QUOTED = re.compile(r"'((?:[^']|'')*)'")
+_IDENTIFIER = re.compile(r"[\w.$-]{1,64}")
+_TEXT_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was being asked when an error came: the words of every message."""
+
+    account: str
+    region: str
+    action: str
+    """As IAM writes it: `cloudtrail:LookupEvents`."""
+    renewal: str = ""
+    """What a person does when these credentials have expired."""
+
+    @property
+    def place(self) -> str:
+        return f"account {self.account} in {self.region}" if self.region else f"account {self.account}"
+
+
+@contextmanager
+def mapped(asked: Asked) -> Iterator[None]:
+    """Raise ours in place of botocore's; the vendor's own text, which may hold values, is not chained."""
+    try:
+        yield
+    except (vendor.BotoCoreError, vendor.ClientError, ResponseParserError) as error:
+        raise translated(error, asked) from None
+
+
+def translated(error: Exception, asked: Asked) -> CrosstrailError:
+    """The error of ours that says what one of botocore's means."""
+    if isinstance(error, vendor.ClientError):
+        return _from_answer(error.response, asked)
+    return _from_fault(kind_of_fault(type(error)) or CloudError, error, asked)
+
+
+def code_of(error: Exception) -> str:
+    """The vendor's code; empty when the cloud did not answer."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, vendor.ClientError) else ""
+
+
+def message_of(error: Exception) -> str:
+    """The vendor's text: for looking into, never for showing whole."""
+    return str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, vendor.ClientError) else ""
+
+
+def request_id_of(error: Exception) -> str:
+    return _request_id(error.response) if isinstance(error, vendor.ClientError) else ""
+
+
+def told(code: str, request_id: str) -> str:
+    """Code and request id in brackets, for the end of a message."""
+    return f" ({code}, request {request_id})" if request_id else f" ({code})"
+
+
+def denied_by(message: str) -> str:
+    """Which policy said no, as far as the answer tells: `no identity-based policy allows`, or empty."""
+    found = _DENIED_BY.search(message)
+    return found.group(1).lower() if found else ""
+
+
+def _from_answer(response: dict[str, Any], asked: Asked) -> CrosstrailError:
+    error = response.get("Error", {})
+    code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    kind = kind_of_code(code) or kind_of_status(status)
+    if kind is InvalidRequest and code == "ValidationException" and "token" in message.lower():
+        kind = StalePageToken
+    if code in _UNKNOWN_KEY and asked.region not in _ALWAYS_ON.split() and asked.region.count("-") == 2:
+        return UnsupportedByCloud(
+            f"{asked.place} does not know the access key: the region may not be enabled{told(code, _request_id(response))}",
+            hint="Enable the region in the account's settings, or leave it out.",
+        )
+    request_id = _request_id(response)
+    ending = told(code or f"HTTP {status}", request_id)
+    if issubclass(kind, CloudError):
+        return _cloud_error(kind, response, asked, ending)
+    if issubclass(kind, CredentialsExpired):
+        return kind(f"the credentials of {asked.place} have expired{ending}", hint=asked.renewal)
+    if issubclass(kind, CredentialsError):
+        if _CLOCK.search(message) or code in _CLOCK_CODES:
+            return kind(
+                f"{asked.place} refused the request's time{ending}", hint="Set this machine's clock right (NTP)."
+            )
+        return kind(f"{asked.place} does not accept the credentials{ending}", hint=asked.renewal)
+    if issubclass(kind, SqlRejected):
+        return _sql_rejected(message, asked, ending)
+    reason = f": {shortened(message)}" if message else ""
+    hints: dict[type[CrosstrailError], str] = {
+        StalePageToken: "Start again without the token.",
+        UnsupportedByCloud: "Leave this account or region out.",
+    }
+    return kind(f"{asked.place} refused {asked.action}{ending}{reason}", hint=hints.get(kind, ""))
+
+
+def _cloud_error(kind: type[CloudError], response: dict[str, Any], asked: Asked, ending: str) -> CloudError:
+    error = response.get("Error", {})
+    code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+    facts = {"code": code, "request_id": _request_id(response), "account": asked.account, "region": asked.region}
+    if kind is Throttled:
+        throttled = Throttled(f"{asked.place} throttles {asked.action}{ending}", hint="Ask again later.", **facts)
+        throttled.retry_after = _retry_after(response)
+        return throttled
+    if kind is AccessDenied:
+        action = found.group(1) if (found := _ACTION.search(message)) else asked.action
+        reason = denied_by(message)
+        because = f": {reason} it" if reason.startswith("no ") else f": {reason}" if reason else ""
+        return AccessDenied(
+            f"{asked.place} denies {action}{because}{ending}",
+            hint=f"Allow {action} to the identity that crosstrail uses for this account.",
+            **facts,
+        )
+    return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
+
+
+def _from_fault(kind: type[CrosstrailError], error: Exception, asked: Asked) -> CrosstrailError:
+    name = type(error).__name__
+    if issubclass(kind, CloudError):
+        return kind(
+            f"{asked.place} did not answer {asked.action} ({name})",
+            hint="Check the network and any proxy, then try again.",
+            code=name,
+            account=asked.account,
+            region=asked.region,
+        )
+    if issubclass(kind, CredentialsExpired):
+        return kind(f"the credentials of {asked.place} have expired ({name})", hint=asked.renewal)
+    if issubclass(kind, CredentialsError):
+        return kind(f"no credentials for {asked.place} ({name})", hint=asked.renewal)
+    return kind(f"{asked.action} cannot be asked of {asked.place} ({name})", hint="Check the arguments and the region.")
+
+
+def _sql_rejected(message: str, asked: Asked, ending: str) -> SqlRejected:
+    place = _SQL_PLACE.search(message)
+    line, column = (int(place.group(1)), int(place.group(2))) if place else (0, 0)
+    # The reason may quote the statement: names stay, anything longer goes.
+    reason = _QUOTED.sub(
+        lambda m: m.group(0) if _IDENTIFIER.fullmatch(m.group(1)) else "'…'", _SQL_PLACE.sub("", message)
+    )
+    return SqlRejected(f"{asked.place} refused the statement{ending}: {shortened(reason)}", line=line, column=column)
+
+
+def shortened(text: str) -> str:
+    """One line of printable text, at most 300 characters."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return line if len(line) <= _TEXT_LENGTH else line[: _TEXT_LENGTH - 1] + "…"
+
+
+def _request_id(response: dict[str, Any]) -> str:
+    return str(response.get("ResponseMetadata", {}).get("RequestId", ""))
+
+
+def _retry_after(response: dict[str, Any]) -> float | None:
+    text = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None

@@ -1,0 +1,228 @@
+"""The one door to an account's credentials, and to the AWS clients made of them.
+
+For (account, service, region) it hands out a client that holds exactly that account's credentials; a kept one is given
+again only while those are still the ones behind it. Credentials travel as arguments: nothing is ever put into the
+environment, where a later call for another account could pick it up. botocore is imported on the first AWS call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from pydantic import SecretStr
+
+from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.errors import CredentialsError, CredentialsExpired, UnsupportedByCloud
+from crosstrail.models import Account, AmbientAuth, Auth, KeysAuth, ProfileAuth, RoleAuth
+
+if TYPE_CHECKING:
+    from crosstrail.accounts.aws_clients import AwsClients
+    from crosstrail.accounts.secrets import SecretBox
+
+MOST_CLIENTS = 512
+_THREADS = 64
+_HOME_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+_PARTITION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+T = TypeVar("T")
+
+
+class Broker:
+    """Open one a process, share it between all calls of one event loop, `close` it at the end."""
+
+    def __init__(
+        self,
+        encryption_key: SecretStr | None = None,
+        *,
+        region: str = "",
+        most_clients: int = MOST_CLIENTS,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        attempts: int = 3,
+    ) -> None:
+        """`encryption_key`: the keys of the SecretBox, needed for encrypted secrets alone. `region`: asked where neither
+        call nor account names one. Timeouts are seconds of one attempt; `attempts` counts the first one too."""
+        self._encryption_key = encryption_key
+        self._region = region
+        self._transport = (connect_timeout, read_timeout, attempts)
+        self._most = most_clients
+        self._limiter = CapacityLimiter(_THREADS)
+        self._providers: LeastRecentlyUsed[tuple[Auth, Cached]] = LeastRecentlyUsed(max(most_clients, MOST_CLIENTS))
+        self._clients: AwsClients | None = None
+        self._opening = threading.Lock()
+        self._bases: dict[str, Cached] = {}
+        self._profile_regions: dict[str, str] = {}
+
+    async def credentials(self, account: Account, who: str = "") -> Credentials:
+        """The account's own credentials, fresh for minutes at least; `who` asks is written into its trail.
+
+        Raises CredentialsError (SecretUnreadable, AssumeRoleDenied, CredentialsExpired), ConfigError, CloudError.
+        """
+        return await self._provider(account, who).credentials()
+
+    async def client(self, account: Account, service: str, region: str = "", who: str = "") -> Any:
+        """A botocore client for one account, service and region; an empty region is the account's home_region.
+
+        Ask again for every call instead of keeping it: the credentials behind it expire. Raises like `credentials`.
+        """
+        region = region or await self.home_region(account)
+        return await self._client(account, service, region, who, await self.credentials(account, who))
+
+    async def call(
+        self, account: Account, service: str, region: str, operation: str, *, who: str = "", **params: Any
+    ) -> dict[str, Any]:
+        """One call, such as `call(account, "cloudtrail", "eu-west-1", "lookup_events", MaxResults=50)`, answered as boto does.
+
+        Credentials that the cloud calls expired are renewed once. Cancelling leaves the request to end by itself.
+        Raises like `credentials`, and CloudError or InvalidRequest with account, region, code and request id.
+        """
+        region = region or await self.home_region(account)
+
+        async def ask(credentials: Credentials) -> dict[str, Any]:
+            client = await self._client(account, service, region, who, credentials)
+            from crosstrail.accounts.aws_errors import Asked, mapped
+
+            action = f"{client.meta.service_model.signing_name}:{client.meta.method_to_api_mapping[operation]}"
+            with mapped(Asked(account.name, region, action, self._provider(account, who).renewal)):
+                answer: dict[str, Any] = await self._run(partial(getattr(client, operation), **params))
+            return answer
+
+        credentials = await self.credentials(account, who)
+        try:
+            return await ask(credentials)
+        except CredentialsExpired:
+            self.invalidate(account, credentials)
+            renewed = await self.credentials(account, who)
+            if renewed == credentials:
+                raise
+            return await ask(renewed)
+
+    def invalidate(self, account: Account, stale: Credentials | None = None) -> None:
+        """Forget the account's credentials; with `stale`, only where it is still those."""
+        for _, cached in self._providers.values(lambda key: isinstance(key, tuple) and key[0] == account.key):
+            cached.invalidate(stale)
+
+    async def home_region(self, account: Account) -> str:
+        """The region asked when a call names none: the account's, else this broker's, else its profile's, else a default."""
+        if region := account.region or self._region:
+            return region
+        partition = account.auth.role_arn.split(":")[1] if isinstance(account.auth, RoleAuth) else "aws"
+        profile = account.auth.profile if isinstance(account.auth, ProfileAuth) else ""
+        if isinstance(account.auth, ProfileAuth | AmbientAuth):
+            if profile not in self._profile_regions:
+                self._profile_regions[profile] = await self._run(partial(_region_of_profile, profile))
+            return self._profile_regions[profile] or _HOME_REGION[partition]
+        return _HOME_REGION.get(partition, _HOME_REGION["aws"])
+
+    def close(self) -> None:
+        """Close the connections of all clients."""
+        if self._clients:
+            self._clients.close()
+
+    async def _client(self, account: Account, service: str, region: str, who: str, credentials: Credentials) -> Any:
+        if account.cloud != "aws":
+            raise UnsupportedByCloud(f"account {account.name} is not an AWS account")
+        clients = await self._run(self._aws_clients) if self._clients is None else self._clients
+        owner = (account.key, _asker(account, who))
+        kept = clients.kept(owner, service, region, credentials)
+        if kept is not None:
+            return kept
+        from crosstrail.accounts.aws_errors import Asked, mapped
+
+        with mapped(Asked(account.name, region, service)):
+            return await self._run(partial(clients.get, owner, service, region, credentials))
+
+    def _provider(self, account: Account, who: str) -> Cached:
+        if account.auth is None:
+            raise CredentialsError(
+                f"no credentials are listed for account {account.name}",
+                hint="Give it an `auth` in crosstrail.yaml, or ask the lake with lake_query.",
+            )
+        key = (account.key, _asker(account, who))
+        held = self._providers.get(key)
+        if held is None or held[0] != account.auth:
+            held = (account.auth, Cached(self._made(account, account.auth, who)))
+            self._providers.put(key, held)
+        return held[1]
+
+    def _made(self, account: Account, auth: Auth, who: str) -> CredentialProvider:
+        if isinstance(auth, KeysAuth):
+            return StaticKeys(auth.access_key_id, partial(self._opened, account.id, auth), auth.session_token)
+        from crosstrail.accounts.aws_credentials import AssumeRole, Profile
+
+        if isinstance(auth, RoleAuth):
+            base = self._bases.get(auth.base_profile)
+            if base is None:
+                base = self._bases[auth.base_profile] = Cached(Profile(auth.base_profile, self._run))
+            connect = partial(self._connect, auth.base_profile)
+            return AssumeRole(auth, base, connect, self._run, region=self._sts_region(account, auth), who=who)
+        profile = auth.profile if isinstance(auth, ProfileAuth) else ""
+        return Profile(profile, self._run, account_id=account.id)
+
+    def _connect(self, base_profile: str, service: str, region: str, credentials: Credentials) -> Any:
+        """The base identity's client, shared by all roles it assumes. Runs in a thread."""
+        return self._aws_clients().get(("base", base_profile), service, region, credentials)
+
+    def _sts_region(self, account: Account, auth: RoleAuth) -> str:
+        """The base identity's region before the account's: the base may not have enabled the account's."""
+        partition = auth.role_arn.split(":")[1]
+        for region in (self._region, account.region):
+            if region and (partition not in _HOME_REGION or _partition_of(region) == partition):
+                return region
+        return _HOME_REGION.get(partition, _HOME_REGION["aws"])
+
+    def _opened(self, account_id: str, auth: KeysAuth) -> SecretStr:
+        if auth.secret_access_key is not None:
+            return auth.secret_access_key
+        token = auth.secret_access_key_encrypted
+        return self._box.decrypt(token.get_secret_value() if token else "", account_id)
+
+    def _aws_clients(self) -> AwsClients:
+        """The first time imports botocore, so in a thread; many threads may come first."""
+        with self._opening:
+            if self._clients is None:
+                from crosstrail.accounts.aws_clients import AwsClients
+
+                connect, read, attempts = self._transport
+                self._clients = AwsClients(
+                    most=self._most,
+                    connect_timeout=connect,
+                    read_timeout=read,
+                    attempts=attempts,
+                    connections=_THREADS,
+                )
+            return self._clients
+
+    @cached_property
+    def _box(self) -> SecretBox:
+        from crosstrail.accounts.secrets import SecretBox
+
+        return SecretBox(self._encryption_key.get_secret_value() if self._encryption_key else "")
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+
+
+def _asker(account: Account, who: str) -> str:
+    """Only a role's session bears the name of who asked: for everything else all callers share one."""
+    return who if isinstance(account.auth, RoleAuth) else ""
+
+
+def _partition_of(region: str) -> str:
+    return next((name for prefix, name in _PARTITION_PREFIX.items() if region.startswith(prefix)), "aws")
+
+
+def _region_of_profile(profile: str) -> str:
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return str(botocore.session.Session(profile=profile or None).get_config_variable("region") or "")
+    except BotoCoreError:
+        return ""  # a profile that cannot be read says so when its credentials are asked for

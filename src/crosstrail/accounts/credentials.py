@@ -1,0 +1,129 @@
+"""Credentials of one account, and how long they are good for.
+
+A provider answers for one identity and never for another; it reads no environment variable itself and writes none.
+`Cached` decides when to ask a provider again. Secrets stay masked until the broker hands them to a vendor's library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from crosstrail.errors import CredentialsError, CrosstrailError
+
+FRESH_FOR = timedelta(minutes=5)
+"""Credentials this close to their expiry are renewed; those without one are read again this often."""
+_ERROR_KEPT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key and what belongs to it; `expires` is aware, None when the source gave no time."""
+
+    access_key_id: str
+    secret_access_key: SecretStr
+    session_token: SecretStr | None = None
+    expires: datetime | None = None
+
+    def __post_init__(self) -> None:
+        # Left to itself a vendor's library may take an empty key for "none given" and use the ambient identity.
+        if not self.access_key_id or not self.secret_access_key.get_secret_value():
+            raise CredentialsError("an access key or its secret is empty", hint="Store both.")
+
+
+class CredentialProvider(Protocol):
+    """One identity's source of credentials."""
+
+    @property
+    def renewal(self) -> str:
+        """What a person does when this identity's credentials have expired, as one sentence."""
+        ...
+
+    async def credentials(self) -> Credentials:
+        """Raises CredentialsError, or CloudError when the source is a cloud that does not answer."""
+        ...
+
+
+class StaticKeys:
+    """A listed access key. `secret` opens the stored secret when it is needed, and may raise SecretUnreadable."""
+
+    def __init__(
+        self, access_key_id: str, secret: Callable[[], SecretStr], session_token: SecretStr | None = None
+    ) -> None:
+        self._access_key_id = access_key_id
+        self._secret = secret
+        self._session_token = session_token
+
+    @property
+    def renewal(self) -> str:
+        return f"Store new keys in place of {self._access_key_id}."
+
+    async def credentials(self) -> Credentials:
+        return Credentials(self._access_key_id, self._secret(), self._session_token)
+
+
+class Cached:
+    """A provider asked once for all who wait, and again when its credentials near their expiry.
+
+    Whoever asked first may be cancelled: the request goes on for the others. A failure is told to everyone who asks
+    within the next second, so that a crowd does not hammer a source that says no, and is then forgotten.
+    """
+
+    def __init__(
+        self,
+        provider: CredentialProvider,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._provider = provider
+        self._now = now
+        self._monotonic = monotonic
+        self._held: Credentials | None = None
+        self._good_until = datetime.min.replace(tzinfo=UTC)
+        self._fetching: asyncio.Task[Credentials] | None = None
+        self._failure: tuple[CrosstrailError, float] | None = None
+
+    @property
+    def renewal(self) -> str:
+        return self._provider.renewal
+
+    async def credentials(self) -> Credentials:
+        if self._held and self._now() < self._good_until:
+            return self._held
+        if self._failure and self._monotonic() < self._failure[1]:
+            raise self._failure[0].with_traceback(None)
+        if self._fetching is None or self._fetching.done():
+            # A task of the loop's own, not of the caller's: shielding alone would not outlive the caller's task group.
+            self._fetching = asyncio.get_running_loop().create_task(self._fetch())
+            self._fetching.add_done_callback(_noticed)
+        return await asyncio.shield(self._fetching)
+
+    def invalidate(self, stale: Credentials | None = None) -> None:
+        """Forget what is held; with `stale`, only if it is still that, so that of many who saw it fail one renews."""
+        if stale is None or self._held == stale:
+            self._held = None
+            self._failure = None
+
+    async def _fetch(self) -> Credentials:
+        try:
+            got = await self._provider.credentials()
+        except CrosstrailError as error:
+            self._failure = (error, self._monotonic() + _ERROR_KEPT_SECONDS)
+            raise
+        self._failure = None
+        self._held = got
+        self._good_until = got.expires - FRESH_FOR if got.expires else self._now() + FRESH_FOR
+        return got
+
+
+def _noticed(task: asyncio.Task[Credentials]) -> None:
+    """Take the outcome, so that asyncio does not report a failure that every waiter left before hearing."""
+    if not task.cancelled():
+        task.exception()
