@@ -10,11 +10,11 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import platformdirs
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from crosstrail.errors import ConfigError
@@ -22,6 +22,7 @@ from crosstrail.models import Account
 
 FILE_NAME = "crosstrail.yaml"
 CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
+_SQLITE_FILE = "sqlite:///"
 
 
 def _option(default: Any, env: str, help: str, **limits: Any) -> Any:
@@ -63,10 +64,50 @@ class QuerySettings(_Section):
     keep_results: float = _option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
 
 
+class DatabaseSettings(_Section):
+    """A SQL database that lists AWS accounts."""
+
+    url: SecretStr = _option(
+        "", "DATABASE_URL", "Database that lists accounts: postgresql://USER:PASSWORD@HOST/NAME or sqlite:////FILE."
+    )
+    secret_name: str = _option(
+        "", "RDS_SECRET_NAME", "The same by a secret of AWS Secrets Manager that holds the database's address."
+    )
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if self.url.get_secret_value() and self.secret_name:
+            raise ValueError("give one of url (DATABASE_URL) and secret_name (RDS_SECRET_NAME)")
+        return self
+
+
+class OrganizationSettings(_Section):
+    """The accounts of an AWS organization, all reached by a role of the same name."""
+
+    role_name: str = _option(
+        "", "CROSSTRAIL_ORGANIZATION_ROLE", "Role to assume in every account of the AWS organization; lists them all."
+    )
+    external_id: str = _option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
+
+
 class Settings(_Section):
     """What `crosstrail.yaml`, the environment and the flags together say."""
 
     accounts: tuple[Account, ...] = Field((), description="The accounts crosstrail may answer for.")
+    database: DatabaseSettings = DatabaseSettings()
+    organization: OrganizationSettings = OrganizationSettings()
+    profiles: str = _option(
+        "", "CROSSTRAIL_PROFILES", "AWS profiles to list as accounts: names or globs, comma-separated; `*` for all."
+    )
+    refresh_accounts: float = _option(
+        60.0, "CROSSTRAIL_REFRESH_ACCOUNTS", "Seconds before a database or the config files are read again.", ge=1
+    )
+    keep_accounts: float = _option(
+        3600.0, "CROSSTRAIL_KEEP_ACCOUNTS", "Most seconds that accounts stay known while their source is away.", ge=0
+    )
+    encryption_key: SecretStr = _option(
+        "", "ENCRYPTION_KEY", "Fernet keys of stored secrets, comma-separated: the first encrypts, all decrypt."
+    )
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
     log_level: Literal["debug", "info", "warning", "error"] = _option(
@@ -146,12 +187,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
-    """Make `lake.path` and the archives absolute: their meaning must not hang on the working folder."""
+    """Make `lake.path`, the archives and a SQLite file absolute: their meaning must not hang on the working folder."""
     places = [values.get("lake"), *(values["accounts"] if isinstance(values.get("accounts"), list) else ())]
     for place in places:
         for key in ("path", "archive"):
             if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
                 place[key] = str(folder / Path(place[key]).expanduser())
+    database = values.get("database")
+    url = database.get("url") if isinstance(database, dict) else None
+    if isinstance(url, str) and url.startswith(_SQLITE_FILE):
+        database["url"] = _SQLITE_FILE + str(folder / url.removeprefix(_SQLITE_FILE))  # type: ignore[index]
 
 
 def _put(values: dict[str, Any], dotted: str, value: Any) -> None:

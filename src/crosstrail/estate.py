@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from crosstrail.accounts.directory import AccountList, Directory
+from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.registry import Registry
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.config import Settings
@@ -19,6 +21,7 @@ from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.models import Account, Target
 
 if TYPE_CHECKING:
+    from crosstrail.accounts.database import AccountDatabase
     from crosstrail.lake.table import AccountSummary, LakeTable
 
 LAKE_ENGINE = "lake"
@@ -30,15 +33,22 @@ class Estate:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._listed = Registry(settings.accounts) if settings.accounts else None
+        Registry(settings.accounts)  # names given twice are refused at once, not at the first call
         self._engine: QueryEngine | None = None
 
-    async def registry(self) -> Registry:
-        """The listed accounts; when none is listed, those whose events the lake holds."""
-        if self._listed:
-            return self._listed
+    async def listed(self) -> AccountList:
+        """The accounts of all sources, with warnings; where none is configured, those whose events the lake holds."""
+        if self._directory:
+            return await self._directory.listed()
         held = await self.held()
-        return Registry(Account(id=summary.account, cloud=summary.cloud) for summary in held)
+        return AccountList(Registry(Account(id=summary.account, cloud=summary.cloud) for summary in held))
+
+    @cached_property
+    def _directory(self) -> Directory | None:
+        return _directory(self.settings)
+
+    async def registry(self) -> Registry:
+        return (await self.listed()).registry
 
     async def held(self) -> tuple[AccountSummary, ...]:
         """What the lake holds of each account; nothing when there is no lake yet."""
@@ -91,3 +101,34 @@ class Estate:
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail that answers lookups for this account."""
         return self._lake_trail
+
+
+def account_database(settings: Settings) -> AccountDatabase | None:
+    """The database that lists accounts, where one is configured. Raises ConfigError for an address nobody can read."""
+    database = settings.database
+    if not (database.url.get_secret_value() or database.secret_name):
+        return None
+    from crosstrail.accounts.database import AccountDatabase
+
+    if database.secret_name:
+        return AccountDatabase.of_secret(database.secret_name)
+    return AccountDatabase.at(database.url.get_secret_value())
+
+
+def _directory(settings: Settings) -> Directory | None:
+    """Every configured source of accounts; None when there is none at all."""
+    fixed = [Listing("crosstrail.yaml", settings.accounts)] if settings.accounts else []
+    sources: list[AccountSource] = []
+    if database := account_database(settings):
+        sources.append(database)
+    if settings.organization.role_name:
+        from crosstrail.accounts.organizations import Organization
+
+        sources.append(Organization(settings.organization.role_name, settings.organization.external_id))
+    if settings.profiles:
+        from crosstrail.accounts.profiles import Profiles
+
+        sources.append(Profiles(settings.profiles))
+    if not fixed and not sources:
+        return None
+    return Directory(fixed, sources, refresh=settings.refresh_accounts, keep=settings.keep_accounts)

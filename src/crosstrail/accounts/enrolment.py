@@ -1,0 +1,171 @@
+"""Writing accounts into the account database: adding, importing, and encrypting again.
+
+Decides what may be stored: a secret goes in only encrypted and bound to its account, an id or alias only once, and of many
+accounts all or none. Imports SQLAlchemy through database.py. No message holds a secret or a token.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import SecretStr
+from sqlalchemy import Connection, String, cast, insert, select, update
+
+from crosstrail.accounts.database import ACCOUNTS, ORGANIZATIONS, AccountDatabase, external_id_of, external_ids_of
+from crosstrail.accounts.listing import Listing
+from crosstrail.accounts.registry import Registry
+from crosstrail.accounts.rows import COLUMNS, KEYS, account_of, row_of, text_of
+from crosstrail.accounts.secrets import SecretBox
+from crosstrail.errors import AccountError, ConfigError, CredentialsError
+from crosstrail.models import Account, RoleAuth
+
+PLAIN_SECRET, EXTERNAL_ID = "secret_access_key", "external_id"
+_KNOWN = {*COLUMNS, PLAIN_SECRET, EXTERNAL_ID, "id"}
+_PROBLEMS_SHOWN = 20
+
+
+def add(database: AccountDatabase, account: Account, *, replace: bool = False) -> None:
+    """Store one account. Raises AccountError when it is there already, unless it is to be replaced."""
+    with database.transaction("write") as connection:
+        _store(connection, [account], replace=replace)
+
+
+def import_accounts(
+    database: AccountDatabase, text: str, box: SecretBox, others: Sequence[Account] = (), *, rehearse: bool = False
+) -> tuple[tuple[Account, ...], tuple[str, ...]]:
+    """Store every account of a file, or none: (the accounts, the names of columns that were ignored).
+
+    The file is CSV with a header, or JSON lines. Its columns are those of aws_accounts; a secret may be in plain text as
+    `secret_access_key`, and a role's `external_id` may stand in place of an org_id. Tokens must open with the keys of
+    `box`; all are stored under its first key, bound to their accounts. `others` are accounts of other sources.
+    Raises ConfigError that lists every bad line, AccountError for an account that is there already.
+    """
+    rows = list(_rows(text))
+    with database.transaction("rehearse" if rehearse else "write") as connection:
+        external_ids = external_ids_of(connection)
+        accounts: list[Account] = []
+        problems: list[str] = []
+        for line, row in rows:
+            try:
+                accounts.append(_imported(row, f"line {line}", box, external_ids))
+            except (ConfigError, CredentialsError) as error:
+                said = str(error)
+                problems.append(said if said.startswith(f"line {line}:") else f"line {line}: {said}")
+        if problems:
+            left = len(problems) - _PROBLEMS_SHOWN
+            more = [f"and {left} more"] if left > 0 else []
+            raise ConfigError(
+                "; ".join(["nothing is imported", *problems[:_PROBLEMS_SHOWN], *more]), hint="Correct these lines."
+            )
+        Registry.merged([Listing("crosstrail.yaml", tuple(others)), Listing("the file", tuple(accounts))])
+        _store(connection, accounts)
+    ignored = dict.fromkeys(name for _, row in rows for name in row if name not in _KNOWN)
+    return tuple(accounts), tuple(ignored)
+
+
+def rotate(database: AccountDatabase, box: SecretBox) -> int:
+    """Encrypt every stored secret again with the first key, bound to its account; the number of secrets.
+
+    One transaction: when any secret cannot be opened, none is changed, and SecretUnreadable names its account.
+    """
+    columns = ACCOUNTS.c
+    held = columns.secret_access_key_encrypted
+    with database.transaction("write") as connection:
+        rows = connection.execute(select(columns.id, columns.account_id, held).with_for_update()).all()
+        count = 0
+        for row_id, account_id, token in rows:
+            if not text_of(token):
+                continue
+            renewed = box.rotate(text_of(token), _id_text(account_id))
+            connection.execute(update(ACCOUNTS).where(_row_is(row_id)).values({held: renewed}))
+            count += 1
+    return count
+
+
+def _rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """(line number, columns) of CSV or JSON lines. Raises ConfigError for what is neither."""
+    text = text.removeprefix("\ufeff")
+    if text.lstrip().startswith("{"):
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip():
+                continue
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                row = None
+            if not isinstance(row, dict):
+                raise ConfigError(f"line {number} is not a JSON object", hint="Write one object a line.")
+            yield number, row
+        return
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    if "account_id" not in (reader.fieldnames or ()):
+        raise ConfigError(
+            "the file is neither JSON lines nor CSV with a column account_id", hint=f"Columns: {', '.join(COLUMNS)}."
+        )
+    for row in reader:
+        if None in row:
+            raise ConfigError(f"line {reader.line_num} has more fields than the header", hint="Quote commas in fields.")
+        yield reader.line_num, row
+
+
+def _imported(row: Mapping[str, Any], place: str, box: SecretBox, external_ids: Mapping[str, str]) -> Account:
+    """The account of a line, its secret under the first key. Raises ConfigError, SecretUnreadable."""
+    plain = text_of(row.get(PLAIN_SECRET))
+    token = text_of(row.get("secret_access_key_encrypted"))
+    if plain and token:
+        raise ConfigError(f"{place}: give secret_access_key or secret_access_key_encrypted, not both")
+    external_id = text_of(row.get(EXTERNAL_ID)) or external_id_of(row, place, external_ids)
+    row = {**row, "secret_access_key_encrypted": plain or token}
+    account = account_of(row, place, external_id)
+    if text_of(row.get("auth_type")).lower() != KEYS:
+        return account
+    stored = box.encrypt(SecretStr(plain), account.id) if plain else box.rotate(token, account.id)
+    return account_of({**row, "secret_access_key_encrypted": stored}, place)
+
+
+def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool = False) -> None:
+    rows = connection.execute(select(ACCOUNTS.c.id, ACCOUNTS.c.account_id, ACCOUNTS.c.alias)).all()
+    by_id = {_id_text(account_id): row_id for row_id, account_id, _ in rows}
+    owners = {text_of(alias).lower(): _id_text(account_id) for _, account_id, alias in rows if text_of(alias)}
+    for account in accounts:
+        owner = owners.get(account.alias.lower(), account.id)
+        if owner != account.id:
+            raise AccountError(
+                f"the alias {account.alias} is that of account {owner} in the database", hint="Choose another alias."
+            )
+        values = row_of(account) | {"org_id": _organization(connection, account)}
+        if account.id not in by_id:
+            connection.execute(insert(ACCOUNTS).values(values))
+        elif replace:
+            connection.execute(update(ACCOUNTS).where(_row_is(by_id[account.id])).values(values))
+        else:
+            raise AccountError(
+                f"account {account.id} is in the database already",
+                hint="To store new keys or another role for it: crosstrail accounts add --replace.",
+            )
+
+
+def _organization(connection: Connection, account: Account) -> Any:
+    """The id of the organization that asks for the account's external id, made where there is none; None without one."""
+    external_id = account.auth.external_id if isinstance(account.auth, RoleAuth) else ""
+    if not external_id:
+        return None
+    wanted = ORGANIZATIONS.c.external_id == external_id
+    found = connection.execute(select(ORGANIZATIONS.c.id).where(wanted)).scalars().first()
+    if found is not None:
+        return found
+    made = connection.execute(insert(ORGANIZATIONS).values(external_id=external_id).returning(ORGANIZATIONS.c.id))
+    return made.scalar_one()
+
+
+def _row_is(row_id: Any) -> Any:
+    """The condition that names one row, whatever type its id has in an existing table."""
+    return cast(ACCOUNTS.c.id, String) == str(row_id)
+
+
+def _id_text(account_id: Any) -> str:
+    return text_of(account_id).zfill(12)
