@@ -1,22 +1,22 @@
-"""What `lookup_events` and `describe_trails` do and say: the question, its coverage, the rows.
+"""What `lookup_events` does and says: the question, the rows, the next step.
 
-Decides the wording of coverage and which columns a row has. It never picks accounts or trails (the estate does), never
+Decides which columns a row has and how a page goes on. It never picks accounts or trails (the estate does), never
 merges pages (lookup does), and knows no MCP: the command line may use it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from crosstrail.cursor import Cursor, targets_digest
-from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
+from crosstrail.errors import InvalidRequest, StalePageToken
 from crosstrail.estate import Estate
-from crosstrail.lookup import Failure, Listing, Progress, ask_each, lookup_events
-from crosstrail.models import Event, EventQuery, Position, Target, Trail
+from crosstrail.lookup import Listing, Progress, lookup_events
+from crosstrail.models import Event, EventQuery, Position, Target
+from crosstrail.server.coverage import coverage, named
 from crosstrail.server.render import (
     ANSWER_BYTES,
     LARGE_ANSWER_BYTES,
@@ -26,7 +26,6 @@ from crosstrail.server.render import (
     fence,
     fit_objects,
     fit_table,
-    listed,
     size,
 )
 from crosstrail.timerange import TimeRange, iso, parse_range
@@ -36,9 +35,7 @@ COLUMNS = ("time", "account", "region", "event", "service", "principal", "source
 _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
 _FENCE_BYTES = 160
-_FAILURES_SHOWN = 8
 _LONGEST_VALUE = 2_000
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +93,10 @@ async def look_up(
         targets = await estate.targets(request.target_account_id, request.region)
     key = _attribute(estate, targets, request)
     query = EventQuery(span, key, request.attribute_value, request.max_results, before, request.detail == "full")
-    with _named(targets):
+    with named(targets):
         listing = await lookup_events(estate.trail_of, targets, query, progress=progress)
     token = _token(request, span, listing)
     return _answer(request, span, listing, token, continued=before is not None)
-
-
-@contextmanager
-def _named(targets: Sequence[Target]) -> Iterator[None]:
-    """Notes on an error which account and region it is about, when only one was asked."""
-    try:
-        yield
-    except CrosstrailError as error:
-        if len(targets) == 1:
-            error.add_note(f"Asked: {_target_name(targets[0])}.")
-        raise
 
 
 def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> str:
@@ -149,7 +135,7 @@ def _token(request: Request, span: TimeRange, listing: Listing) -> str:
 
 
 def _answer(request: Request, span: TimeRange, listing: Listing, token: str, *, continued: bool) -> Answer:
-    head = "\n".join(_coverage(span, listing, continued=continued))
+    head = "\n".join(coverage(span, listing, continued=continued))
     budget = LARGE_ANSWER_BYTES if request.detail == "full" else ANSWER_BYTES
     tail_room = size(token) + 300
     room = max(budget - size(head) - tail_room - _FENCE_BYTES, budget // 2)
@@ -189,63 +175,6 @@ def _short_resource(name: str) -> str:
     return f"{parts[2]}:{parts[5]}" if len(parts) == 6 and parts[0] in ("arn", "trn") else name
 
 
-def _coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]:
-    """Who was asked, who answered, who failed and why, what time is really covered, and whether this is all."""
-    answered = [_target_name(target) for target, _ in listing.pages]
-    count, least = len(listing.events), "further " if continued else ""
-    rest = "older ones exist" if listing.next else "no older ones" if continued else "all there are"
-    events = f"{count} {least}event{'s' * (count != 1)}, newest first, {rest}" if count else f"no {least}event"
-    lines = [f"{_asked(listing.targets)}, {span}: {events}."]
-    if listing.failures:
-        lines.append(f"Answered: {listed(answered) or 'none'}. {failed(listing.failures)}")
-    elif len(answered) > 1:
-        lines.append(f"Answered: {listed(answered)}.")
-    lines += _held(span, listing)
-    if listing.next and listing.events:
-        lines.append(f"Covered so far: back to {iso(listing.events[-1].time)}.")
-    return lines
-
-
-def _asked(targets: Sequence[Target]) -> str:
-    accounts = dict.fromkeys(target.account.key for target in targets)
-    if len(targets) == 1:
-        return _target_name(targets[0])
-    regions = list(dict.fromkeys(target.region for target in targets))
-    where = "every region" if regions == [""] else listed(regions)
-    return f"{len(accounts)} account{'s' * (len(accounts) != 1)} x {where}"
-
-
-def _target_name(target: Target) -> str:
-    account = target.account
-    name = f"{account.alias} ({account.id})" if account.alias else account.id
-    return f"{name} {clean(target.region, 40)}" if target.region else name
-
-
-def failed(failures: Sequence[Failure]) -> str:
-    """`Failed: legacy (cause and fix); ...`, the first few of many."""
-    said = [f"{_target_name(one.target)} ({clean(one.error.text, 300)})" for one in failures[:_FAILURES_SHOWN]]
-    left = len(failures) - len(said)
-    return f"Failed: {'; '.join(said)}{f'; and {left} more' if left else ''}."
-
-
-def _held(span: TimeRange, listing: Listing) -> list[str]:
-    """What the archives hold, where the span asked goes beyond it."""
-    known = [(target, page.held) for target, page in listing.pages if page.held]
-    empty = [_target_name(target) for target, held in known if held.start is None or held.end is None]
-    starts = [held.start for _, held in known if held.start]
-    ends = [held.end for _, held in known if held.end]
-    lines = [f"Nothing is held of: {listed(empty)}."] if empty else []
-    if not starts or not ends:
-        return lines
-    first, last = min(starts), max(ends)
-    lines.append(f"Events held: {iso(first)} to {iso(last)}.")
-    if (span.end and span.end < first) or (span.start and span.start > last):
-        lines[-1] += " The span asked lies outside it: no event there means no log, not that nothing happened."
-    elif (span.start and span.start < first - _DAY) or (span.end and span.end > last + _DAY):
-        lines[-1] += " The span asked goes beyond it: nothing is known there."
-    return lines
-
-
 def _next_steps(request: Request, listing: Listing, fitted: Fitted | None, token: str) -> list[str]:
     steps = []
     if fitted and fitted.cut:
@@ -267,42 +196,3 @@ def _about_cuts(request: Request, events: int, cut: int) -> str:
     if events > 1:
         return f'{cut} events are shortened (…): ask for one alone by attribute_key="EventId" with detail="full".'
     return "The event's longest fields are shortened (…): read one field whole with lake_query."
-
-
-async def describe(estate: Estate, selector: str, names: tuple[str, ...], region: str) -> Answer:
-    """The trails of each target. Raises the error of the only target asked; of several, failures are listed."""
-    targets = await estate.targets(selector, region)
-    with _named(targets):
-        trails, failures = await ask_each(
-            targets, lambda target: estate.trail_of(target.account).describe_trails(target, names)
-        )
-    found = [trail for told in trails.values() for trail in told]
-    head = f"{_asked(targets)}: {len(found)} trail{'s' * (len(found) != 1)}."
-    if failures:
-        head += f" {failed(failures)}"
-    if not found:
-        return Answer(head, error=not trails)
-    columns = tuple(_trail_row(found[0]))
-    rows = [tuple(_trail_row(trail).values()) for trail in found]
-    table = fit_table(columns, rows, ANSWER_BYTES - size(head) - 2 * _FENCE_BYTES, caps=(200, 100, 64, 32), fold=True)
-    note = f"\n{len(rows) - table.shown} more do not fit: name fewer accounts." if table.shown < len(rows) else ""
-    return Answer(f"{head}\n{fence(table.text)}{note}", {"count": len(found)})
-
-
-def _trail_row(trail: Trail) -> Mapping[str, str]:
-    return {
-        "trail": trail.name,
-        "account": trail.account,
-        "region": trail.region,
-        "destination": trail.destination,
-        "multi_region": _yes_no(trail.multi_region),
-        "organization": _yes_no(trail.organization),
-        "validates_files": _yes_no(trail.validates_files),
-        "logging": _yes_no(trail.logging),
-        "latest_delivery": iso(trail.latest_delivery) if trail.latest_delivery else "",
-        "latest_error": trail.latest_error,
-    }
-
-
-def _yes_no(value: bool | None) -> str:
-    return "" if value is None else "yes" if value else "no"

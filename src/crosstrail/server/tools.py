@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from mcp_types import ToolAnnotations
 from pydantic import BeforeValidator, Field
 
-from crosstrail.server import events, listings, queries
+from crosstrail.server import events, listings, queries, trails
 from crosstrail.server.context import Body, Call, GuardedTool
 from crosstrail.server.render import Answer
 
@@ -160,7 +160,7 @@ async def describe_trails(
     region: Region = "",
 ) -> Answer:
     """Describe the trails of live accounts: where they deliver and whether they are logging. Archives have none."""
-    return await events.describe(call.estate, target_account_id, tuple(trail_names), region)
+    return await trails.describe(call.estate, target_account_id, tuple(trail_names), region)
 
 
 @dataclass(frozen=True, slots=True)

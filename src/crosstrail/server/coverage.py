@@ -1,0 +1,95 @@
+"""What an answer says it covered: who was asked, who answered, who failed and why, which time is known at all.
+
+Decides that wording for every tool over targets. It asks nobody, and takes no word from a log but what `clean` leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from crosstrail.errors import CrosstrailError
+from crosstrail.lookup import Failure, Listing
+from crosstrail.models import Target
+from crosstrail.server.render import clean, listed
+from crosstrail.timerange import TimeRange, iso
+
+_FAILURES_SHOWN = 8
+_DAY = timedelta(days=1)
+
+
+def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]:
+    """Who was asked, who answered, who failed and why, what time is really covered, and whether this is all."""
+    answered = [target_name(target) for target, _ in listing.pages]
+    count, least = len(listing.events), "further " if continued else ""
+    rest = "older ones exist" if listing.next else "no older ones" if continued else "all there are"
+    events = f"{count} {least}event{'s' * (count != 1)}, newest first, {rest}" if count else f"no {least}event"
+    lines = [f"{asked(listing.targets)}, {span}: {events}."]
+    if listing.failures:
+        lines.append(f"Answered: {listed(answered) or 'none'}. {failed(listing.failures)}")
+    elif len(answered) > 1:
+        lines.append(f"Answered: {listed(answered)}.")
+    lines += _held(span, listing)
+    if listing.next and listing.events:
+        lines.append(f"Covered so far: back to {iso(listing.events[-1].time)}.")
+    return lines
+
+
+def asked(targets: Sequence[Target]) -> str:
+    """`prod (111111111111) us-east-1`, or `3 accounts x every region`."""
+    accounts = dict.fromkeys(target.account.key for target in targets)
+    if len(targets) == 1:
+        return target_name(targets[0])
+    regions = list(dict.fromkeys(target.region for target in targets))
+    where = "every region" if regions == [""] else listed(regions)
+    return f"{len(accounts)} account{'s' * (len(accounts) != 1)} x {where}"
+
+
+def target_name(target: Target) -> str:
+    """`prod (111111111111) us-east-1`."""
+    account = target.account
+    name = f"{account.alias} ({account.id})" if account.alias else account.id
+    return f"{name} {clean(target.region, 40)}" if target.region else name
+
+
+def failed(failures: Sequence[Failure]) -> str:
+    """`Failed: legacy (cause and fix); ...`, the first few of many."""
+    said = [f"{target_name(one.target)} ({clean(one.error.text, 300)})" for one in failures[:_FAILURES_SHOWN]]
+    left = len(failures) - len(said)
+    return f"Failed: {'; '.join(said)}{f'; and {left} more' if left else ''}."
+
+
+def _held(span: TimeRange, listing: Listing) -> list[str]:
+    """What the archives hold, and whose logs leave the span asked uncovered, wholly or in part."""
+    known = [(target_name(target), page.held) for target, page in listing.pages if page.held]
+    empty = [name for name, held in known if not (held.start and held.end)]
+    spans = [(name, held.start, held.end) for name, held in known if held.start and held.end]
+    lines = [f"Nothing is held of: {listed(empty)}."] if empty else []
+    if not spans:
+        return lines
+    lines.append(
+        f"Events held: {iso(min(first for _, first, _ in spans))} to {iso(max(last for _, _, last in spans))}."
+    )
+    outside = {name for name, first, last in spans if _later(span.start, last) or _later(first, span.end)}
+    partly = {name for name, first, last in spans if _later(first, span.start, _DAY) or _later(span.end, last, _DAY)}
+    for words, names in (("No log of the span asked", outside), ("Log of a part of it only", partly - outside)):
+        said = [f"{name} ({TimeRange(first, last)})" for name, first, last in spans if name in names]
+        if said:
+            lines.append(f"{words}: {listed(said)}. No event there means no log, not that nothing happened.")
+    return lines
+
+
+def _later(one: datetime | None, other: datetime | None, by: timedelta = timedelta()) -> bool:
+    return bool(one and other and one > other + by)
+
+
+@contextmanager
+def named(targets: Sequence[Target]) -> Iterator[None]:
+    """Notes on an error which account and region it is about, when only one was asked."""
+    try:
+        yield
+    except CrosstrailError as error:
+        if len(targets) == 1:
+            error.add_note(f"Asked: {target_name(targets[0])}.")
+        raise
