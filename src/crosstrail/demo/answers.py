@@ -21,15 +21,25 @@ def fenced(text: str) -> str:
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    """The table in the fence, one dictionary a row; what the table says once for all rows is in each."""
-    lines = fenced(text).splitlines()
-    same: dict[str, str] = {}
-    if lines and lines[0].startswith(_SAME_IN_ALL):
-        said = lines.pop(0).removeprefix(_SAME_IN_ALL).split(", ")
-        same = dict(one.split("=", 1) for one in said if "=" in one)
-    return [{**same, **row} for row in csv.DictReader(lines)]
+    """The table in the fence, one dictionary a row."""
+    return _table(fenced(text).splitlines())
+
+
+def listed(text: str) -> list[dict[str, str]]:
+    """The table of a list that needs no fence: what follows its first line."""
+    return _table(text.splitlines()[1:])
 
 
 def objects(text: str) -> list[dict[str, Any]]:
     """The whole events in the fence."""
     return [json.loads(line) for line in fenced(text).splitlines()]
+
+
+def _table(lines: list[str]) -> list[dict[str, str]]:
+    """What a table says once for all of its rows is in each of them here."""
+    same: dict[str, str] = {}
+    if lines and lines[0].startswith(_SAME_IN_ALL):
+        said = lines[0].removeprefix(_SAME_IN_ALL).split(", ")
+        same = dict(one.split("=", 1) for one in said if "=" in one)
+        lines = lines[1:]
+    return [{**same, **row} for row in csv.DictReader(lines)]

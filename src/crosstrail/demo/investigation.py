@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crosstrail.demo import volcengine
-from crosstrail.demo.answers import objects, rows
+from crosstrail.demo.answers import listed, objects, rows
 from crosstrail.demo.incident import Incident
 from crosstrail.demo.organization import accounts
 from crosstrail.timerange import iso
@@ -20,15 +20,20 @@ from crosstrail.timerange import iso
 CallTool = Callable[[str, dict[str, Any]], Awaitable[str]]
 """(tool, arguments) -> the text of the answer."""
 
-_DENIED = """SELECT account, useridentity.arn AS principal, count(*) AS denied, count(DISTINCT eventname) AS actions
+_DENIED = """\
+SELECT account, useridentity.arn AS principal, count(*) AS denied
 FROM events
-WHERE eventtime BETWEEN timestamp '{start}' AND timestamp '{end}'
+WHERE eventtime BETWEEN timestamp '{start}'
+                    AND timestamp '{end}'
   AND (errorcode LIKE 'AccessDenied%' OR errorcode LIKE '%Unauthorized%')
 GROUP BY 1, 2 ORDER BY denied DESC, principal LIMIT 10"""
-_SAME_ADDRESS = """SELECT cloud, account, useridentity.accesskeyid AS access_key, count(*) AS calls,
-  min(eventtime) AS first, max(eventtime) AS last
+_SAME_ADDRESS = """\
+SELECT cloud, account, count(*) AS calls,
+       date_format(min(eventtime), '%m-%d %H:%i') AS first,
+       date_format(max(eventtime), '%m-%d %H:%i') AS last,
+       useridentity.accesskeyid AS access_key
 FROM events WHERE sourceipaddress = '{address}'
-GROUP BY 1, 2, 3 ORDER BY first"""
+GROUP BY cloud, account, useridentity.accesskeyid ORDER BY first"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,12 @@ class Exchange:
 class Findings:
     """What the answers said so far, and nothing else."""
 
+    names: dict[str, str] = field(default_factory=dict)
+    """Account id -> alias."""
     stopped: dict[str, Any] = field(default_factory=dict)
     """The event that stopped logging, whole."""
     calls: list[dict[str, str]] = field(default_factory=list)
     """What the key did, newest first."""
-    denied: list[dict[str, str]] = field(default_factory=list)
     keys: list[dict[str, str]] = field(default_factory=list)
     """The keys used from that address, with where, how often and when."""
 
@@ -69,15 +75,15 @@ class Findings:
 
     def conclusion(self) -> str:
         """One sentence from the answers."""
-        who = str(self.stopped["userIdentity"].get("userName", ""))
+        who = str(self.stopped["userIdentity"].get("userName", "somebody"))
+        stopped_at = datetime.fromisoformat(self.stopped["eventTime"])
         denied = sum(bool(call.get("error")) for call in self.calls)
-        others = [row for row in self.keys if row["access_key"] != self.access_key]
-        places = ", ".join(dict.fromkeys(f"{row['account']} ({row['cloud']})" for row in others))
-        start, end = self.calls[-1]["time"], self.calls[0]["time"]
+        others = [row for row in self.keys if row["access_key"] not in ("", self.access_key)]
+        places = ", ".join(dict.fromkeys(self.names.get(row["account"], row["account"]) for row in others))
         return (
-            f"{who}'s key {self.access_key} was in other hands at {self.address} from {start} to {end}: "
-            f"{len(self.calls)} calls, {denied} denied, logging stopped at {self.stopped['eventTime']}; "
-            f"the same address used {len(others)} more keys, in {places}."
+            f"On {stopped_at:%Y-%m-%d} the access key of {who} was used from {self.address} for {len(self.calls)} calls, "
+            f"{denied} of them denied; it stopped logging at {stopped_at:%H:%M} UTC; and {len(others)} more keys were "
+            f"used from the same address, in {places}."
         )
 
 
@@ -99,8 +105,9 @@ class Investigation:
 
     async def _accounts(self) -> Exchange:
         answer = await self._call("list_accounts", {})
-        missing = [account.alias for account in accounts() if not {account.id, account.alias} <= _words(answer)]
-        return Exchange("Which accounts can you see?", "list_accounts", {}, answer, _missing("accounts", missing))
+        self.findings.names = {row["account"]: row["alias"] for row in listed(answer)}
+        wrong = _differ("accounts", set(self.findings.names), {account.id for account in accounts()})
+        return Exchange("Which accounts can you see?", "list_accounts", {}, answer, wrong)
 
     async def _who_stopped_logging(self) -> Exchange:
         arguments = {
@@ -138,8 +145,7 @@ class Investigation:
         start, end = (moment.replace("T", " ").removesuffix("Z") for moment in self.findings.day())
         arguments = {"sql": _DENIED.format(start=start, end=end)}
         answer = await self._call("lake_query", arguments)
-        self.findings.denied = rows(answer)
-        top = self.findings.denied[0] if self.findings.denied else {}
+        top = next(iter(rows(answer)), {})
         intruder = [event for event in self._expected.of_key(self._expected.access_key) if "errorCode" in event]
         wrong = ""
         if not top.get("principal", "").endswith(f"user/{self._expected.user}"):
@@ -163,14 +169,6 @@ class Investigation:
             answer,
             _differ("keys", found, expected),
         )
-
-
-def _words(text: str) -> set[str]:
-    return set(text.replace(",", " ").split())
-
-
-def _missing(what: str, names: list[str]) -> str:
-    return f"{what} missing: {', '.join(names)}" if names else ""
 
 
 def _differ(what: str, found: set[str], expected: set[str]) -> str:

@@ -1,0 +1,144 @@
+"""The demo as its user meets it: made once whatever happens, asked over MCP, honest about a wrong answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crosstrail.demo import prepare
+from crosstrail.demo.incident import INCIDENT_DAY, incident
+from crosstrail.demo.prepared import Prepared, prepared
+from crosstrail.errors import ConfigError
+from crosstrail.lake.collector import collect
+from crosstrail.lake.table import LakeTable
+
+MAKE = """
+import sys, pathlib
+from crosstrail.demo.prepared import prepared
+if __name__ == "__main__":
+    made = prepared(pathlib.Path(sys.argv[1]), lambda words: print(words, flush=True))
+    print("fresh" if made.fresh else "found", made.figures.events, flush=True)
+"""
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+@dataclass(frozen=True)
+class Made:
+    folder: Path
+    said: list[str]
+    """The last words of the two processes that made it at the same time, after a third was killed half way."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A demo whose first maker was killed with half of the work done, and which two others then made at once."""
+    base = tmp_path_factory.mktemp("demo")
+    program, folder = base / "make.py", base / "organization"
+    program.write_text(MAKE)
+    command = [sys.executable, str(program), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as killed:
+        assert killed.stdout is not None
+        for line in killed.stdout:
+            if line.startswith("Collecting"):
+                killed.kill()
+    assert (folder / "logs").is_dir()
+    assert not (folder / "demo.json").exists()
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(2)]
+    said = [racer.communicate(timeout=120)[0].splitlines()[-1] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0]
+    return Made(folder, said)
+
+
+@pytest.fixture
+def found(made: Made) -> Prepared:
+    return prepared(made.folder)
+
+
+def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "crosstrail", "demo", "--folder", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
+
+
+def test_of_two_processes_one_makes_it_and_both_have_it(made: Made, found: Prepared) -> None:
+    events = found.figures.events
+    assert sorted(made.said) == [f"found {events}", f"fresh {events}"]
+    assert not found.fresh
+
+
+def test_every_event_was_collected_once(found: Prepared) -> None:
+    held = LakeTable.open(found.settings.lake.folder).accounts()
+    assert sum(account.events for account in held) == found.figures.events
+    assert {account.key for account in held} == {account.key for account in found.settings.accounts}
+
+
+def test_its_settings_are_its_own_whatever_the_environment_says(
+    made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CROSSTRAIL_LAKE", str(tmp_path))
+    assert prepare(made.folder).lake.folder == made.folder / "lake"
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "precious").write_text("mine")
+    with pytest.raises(ConfigError, match="holds something else"):
+        prepare(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["logs", "precious"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written") as caught:
+        prepare(tmp_path / "file" / "demo")
+    assert "--folder" in caught.value.hint
+
+
+def test_the_demo_asks_five_questions_and_draws_its_conclusion_from_the_answers(made: Made) -> None:
+    done = run_demo(made.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    night = incident()
+    assert re.findall(r"^([1-9])  \S", done.stdout, re.MULTILINE) == ["1", "2", "3", "4", "5"]
+    for told in (night.stop_logging_id, night.access_key, night.session_key, night.backdoor_key, night.source_ip):
+        assert told in done.stdout
+    for event in night.of_key(night.access_key):
+        assert event["eventID"] in done.stdout
+    conclusion = " ".join(done.stdout.split("What happened")[1].split("Ask it yourself")[0].split())
+    calls = night.of_key(night.access_key)
+    denied = sum("errorCode" in event for event in calls)
+    assert (
+        f"{len(calls)} calls, {denied} of them denied; it stopped logging at 02:41 UTC; and 3 more keys" in conclusion
+    )
+    assert {"dev", "prod", "cn-prod."} <= set(conclusion.replace(",", "").split())
+
+
+def test_the_snippet_it_prints_starts_the_same_server(made: Made) -> None:
+    snippet = json.loads("{" + run_demo(made.folder).stdout.split("\n   {", 1)[1].rsplit("}", 1)[0] + "}")
+    server = snippet["mcpServers"]["crosstrail-demo"]
+    assert server["args"][-3:] == ["serve", "--config", str(made.folder / "crosstrail.yaml")]
+    started = subprocess.run(
+        [server["command"], *server["args"]], input="", capture_output=True, text=True, env=ENVIRONMENT, timeout=60
+    )
+    assert (started.returncode, started.stdout) == (0, "")
+
+
+def test_an_answer_that_is_not_what_happened_is_said_and_is_an_error(made: Made, tmp_path: Path) -> None:
+    """The lake is made again without the logs of the night."""
+    folder = tmp_path / "organization"
+    program = tmp_path / "make.py"
+    program.write_text(MAKE)
+    subprocess.run([sys.executable, str(program), str(folder)], check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    for night in (folder / "logs").rglob(f"{INCIDENT_DAY:%Y/%m/%d}"):
+        shutil.rmtree(night)
+    shutil.rmtree(folder / "lake")
+    collect([folder / "logs"], folder / "lake", workers=1)
+    done = run_demo(folder)
+    assert done.returncode == 1
+    assert "not what happened: 0 of 1 expected events" in " ".join(done.stdout.split())
