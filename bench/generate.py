@@ -1,6 +1,6 @@
 """Generated audit logs for benchmarks: S3-shaped .json.gz files with events of about 1.2 KB, the same for the same seed.
 
-    python bench/generate.py FOLDER --events 500000
+python bench/generate.py FOLDER --events 500000
 """
 
 from __future__ import annotations

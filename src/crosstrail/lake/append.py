@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,23 @@ if TYPE_CHECKING:
 
 _MOST_TRIES = 60
 _LONGEST_PAUSE = 1.0
+
+_IDS = """
+SELECT cloud, account, eventid, eventjsonchecksum AS checksum, filename AS file, file_row_number AS row
+FROM read_parquet([{files}], hive_partitioning = false, filename = true, file_row_number = true)
+"""
+_OLDER = "UNION ALL SELECT *, 0 AS turn FROM ({ids}) SEMI JOIN fresh USING (cloud, account, eventid)"
+_REPEATS = """
+WITH copies AS (SELECT *, 1 AS turn FROM fresh {older}),
+counted AS (SELECT *, count(*) OVER (PARTITION BY cloud, account, eventid) AS copies FROM copies),
+ranked AS (
+    SELECT file, row, turn, checksum, row_number() OVER copy AS nth, first_value(file) OVER copy AS kept_file,
+        first_value(row) OVER copy AS kept_row, first_value(checksum) OVER copy AS kept_checksum
+    FROM counted WHERE copies > 1
+    WINDOW copy AS (PARTITION BY cloud, account, eventid ORDER BY turn, parse_filename(file), row)
+)
+SELECT file, row, kept_file, kept_row, checksum = kept_checksum FROM ranked WHERE nth > 1 AND turn = 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +116,12 @@ def _repeats(staged: Sequence[Path], base: Snapshot) -> dict[str, list[_Repeat]]
     found: dict[str, list[_Repeat]] = defaultdict(list)
     if not staged:
         return found
+    fresh = _IDS.format(files=_list(map(str, staged)))
+    older = _OLDER.format(ids=_IDS.format(files=_list(committed))) if committed else ""
     connection = _connect()
     try:
-        connection.execute(f"CREATE TEMP TABLE fresh AS {_ids([str(path) for path in staged])}")
-        old = f"UNION ALL SELECT *, 0 AS turn FROM ({_ids(committed)}) SEMI JOIN fresh USING (cloud, account, eventid)"
-        rows = connection.execute(
-            f"""
-            WITH copies AS (SELECT *, 1 AS turn FROM fresh {old if committed else ""}),
-            ranked AS (
-                SELECT *, row_number() OVER copy AS nth, first_value(file) OVER copy AS kept_file,
-                    first_value(row) OVER copy AS kept_row, first_value(checksum) OVER copy AS kept_checksum
-                FROM (SELECT *, count(*) OVER (PARTITION BY cloud, account, eventid) AS copies FROM copies)
-                WHERE copies > 1
-                WINDOW copy AS (PARTITION BY cloud, account, eventid ORDER BY turn, parse_filename(file), row)
-            )
-            SELECT file, row, kept_file, kept_row, checksum = kept_checksum FROM ranked WHERE nth > 1 AND turn = 1
-            """  # noqa: S608 - only paths of our own, quoted
-        ).fetchall()
+        connection.execute(f"CREATE TEMP TABLE fresh AS {fresh}")
+        rows = connection.execute(_REPEATS.format(older=older)).fetchall()
     finally:
         connection.close()
     for row in rows:
@@ -123,12 +129,8 @@ def _repeats(staged: Sequence[Path], base: Snapshot) -> dict[str, list[_Repeat]]
     return found
 
 
-def _ids(files: Sequence[str]) -> str:
-    paths = ", ".join(quoted(path) for path in files)
-    return (
-        "SELECT cloud, account, eventid, eventjsonchecksum AS checksum, filename AS file, file_row_number AS row "  # noqa: S608
-        f"FROM read_parquet([{paths}], hive_partitioning = false, filename = true, file_row_number = true)"
-    )
+def _list(files: Iterable[str]) -> str:
+    return ", ".join(quoted(path) for path in files)
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

@@ -1,0 +1,195 @@
+"""LakeTrail: lookups of events answered from the lake instead of a cloud.
+
+Decides how the attributes of LookupEvents become conditions on columns, and which data files an answer needs: the newest
+first, more only while the page is not full. It reads only files of the target's account, off the event loop, and never
+asks a cloud.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import orjson
+
+from crosstrail.errors import InvalidRequest, QueryFailed, UnsupportedByCloud
+from crosstrail.lake.reader import EVENTS_VIEW, connect
+from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, Resource, Target, Trail
+from crosstrail.timerange import TimeRange
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from crosstrail.lake.table import LakeFile, LakeTable
+
+_GROUPS = (8, 64)
+"""How many of the newest files are asked first, and next; then all the others at once."""
+_AT_ONCE = 4
+_CONDITIONS = {
+    AttributeKey.EVENT_ID: "eventid = ?",
+    AttributeKey.EVENT_NAME: "eventname = ?",
+    AttributeKey.READ_ONLY: "readonly = ?",
+    AttributeKey.USERNAME: "username = ?",
+    AttributeKey.RESOURCE_TYPE: "list_contains(resource_types, ?)",
+    AttributeKey.RESOURCE_NAME: "list_contains(resource_names, ?)",
+    AttributeKey.EVENT_SOURCE: "eventsource = ?",
+    AttributeKey.ACCESS_KEY_ID: "access_key_id = ?",
+}
+_COLUMNS = (
+    "eventtime, coalesce(awsregion, ''), eventid, eventname, eventsource, username, principal, access_key_id, "
+    "sourceipaddress, errorcode, readonly, resource_types, resource_names"
+)
+
+
+class LakeTrail:
+    """An AuditTrail (see clouds/base.py) over one lake, for accounts of any cloud."""
+
+    def __init__(self, table: LakeTable) -> None:
+        self._table = table
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    @property
+    def attribute_keys(self) -> frozenset[str]:
+        return frozenset(_CONDITIONS)
+
+    async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
+        """Raises InvalidRequest for an unknown key or a ReadOnly that is neither true nor false; LakeError, QueryFailed."""
+        search = _Search(target, query, *_condition(target, query))
+        self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)
+        try:
+            return await anyio.to_thread.run_sync(
+                search.page, self._table, abandon_on_cancel=True, limiter=self._limiter
+            )
+        finally:
+            search.stop()
+
+    async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
+        """Always raises UnsupportedByCloud: log files do not describe the trail that wrote them."""
+        raise UnsupportedByCloud(
+            f"account {target.account.name} is an archive: its log files do not describe its trails",
+            hint="List the account with credentials (auth) to ask its cloud.",
+        )
+
+
+@dataclass(slots=True)
+class _Search:
+    """One lookup in a worker thread. `stop`, from any thread, ends it: its result is no longer wanted."""
+
+    target: Target
+    query: EventQuery
+    where: str
+    values: list[Any]
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _connection: duckdb.DuckDBPyConnection | None = None
+
+    def stop(self) -> None:
+        self._stopped.set()
+        connection = self._connection
+        if connection is not None:
+            with suppress(Exception):  # it may be closed by now
+                connection.interrupt()
+
+    def page(self, table: LakeTable) -> EventPage:
+        span, before = self.query.span, self.query.before
+        if before and (span.end is None or before.time < span.end):
+            span = TimeRange(span.start, before.time)
+        files = sorted(table.files([self.target.account.key], span), key=lambda file: file.last, reverse=True)
+        found: list[Event] = []
+        wanted = self.query.limit + 1
+        for group in _grouped(files):
+            if self._stopped.is_set() or (len(found) == wanted and found[-1].time > group[0].last):
+                break
+            found = sorted([*found, *self._events([file.path for file in group])], key=_newest_first)[:wanted]
+        return EventPage(tuple(found[: self.query.limit]), more=len(found) == wanted)
+
+    def _events(self, files: Sequence[str]) -> list[Event]:
+        import duckdb
+
+        columns = f"{_COLUMNS}, eventjson" if self.query.with_record else _COLUMNS
+        sql = f"SELECT {columns} FROM {EVENTS_VIEW} WHERE {self.where} ORDER BY eventtime DESC, eventid LIMIT ?"  # noqa: S608
+        connection = self._connection = connect(files)
+        try:
+            if self._stopped.is_set():
+                return []
+            rows = connection.execute(sql, [*self.values, self.query.limit + 1]).fetchall()
+        except duckdb.Error as error:
+            raise QueryFailed("the lake could not be read", hint="Narrow the time range, or try again.") from error
+        finally:
+            self._connection = None
+            connection.close()
+        return [_event(self.target, row) for row in rows]
+
+
+def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:
+    """The WHERE clause and its values."""
+    clauses: list[tuple[str, tuple[Any, ...]]] = [("cloud = ? AND account = ?", target.account.key)]
+    if target.region:
+        clauses.append(("awsregion = ?", (target.region,)))
+    if query.span.start:
+        clauses.append(("eventtime >= ?", (_naive(query.span.start),)))
+    if query.span.end:
+        clauses.append(("eventtime <= ?", (_naive(query.span.end),)))
+    if query.attribute_key:
+        clauses.append(_attribute(query.attribute_key, query.attribute_value))
+    if before := query.before:
+        clauses.append(("eventtime <= ?", (_naive(before.time),)))
+        seen = "list_contains(?, concat_ws('/', cloud, account, coalesce(awsregion, ''), eventid))"  # Event.identity
+        if before.seen:
+            clauses.append((f"NOT (eventtime = ? AND {seen})", (_naive(before.time), sorted(before.seen))))
+    return " AND ".join(clause for clause, _ in clauses), [value for _, values in clauses for value in values]
+
+
+def _attribute(key: str, value: str) -> tuple[str, tuple[Any, ...]]:
+    if key not in _CONDITIONS:
+        known = ", ".join(_CONDITIONS)
+        raise InvalidRequest(f"events cannot be looked up by {key[:40]!r}", hint=f"Use one of {known}.")
+    if key != AttributeKey.READ_ONLY:
+        return _CONDITIONS[AttributeKey(key)], (value,)
+    if value.strip().lower() not in ("true", "false"):
+        raise InvalidRequest("ReadOnly is either true or false", hint="Send attribute_value true or false.")
+    return _CONDITIONS[AttributeKey.READ_ONLY], (value.strip().lower() == "true",)
+
+
+def _grouped(files: Sequence[LakeFile]) -> list[Sequence[LakeFile]]:
+    groups: list[Sequence[LakeFile]] = []
+    start = 0
+    for size in (*_GROUPS, len(files)):
+        if start < len(files):
+            groups.append(files[start : start + size])
+        start += size
+    return groups
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _newest_first(event: Event) -> tuple[float, str]:
+    return -event.time.timestamp(), event.id
+
+
+def _event(target: Target, row: Sequence[Any]) -> Event:
+    moment, region, event_id, name, source, username, principal, key, address, error, read_only, types, names = row[:13]
+    return Event(
+        cloud=target.account.cloud,
+        account=target.account.id,
+        region=region,
+        id=event_id,
+        time=moment.replace(tzinfo=UTC),
+        name=name or "",
+        source=source or "",
+        username=username or "",
+        principal=principal or "",
+        access_key_id=key or "",
+        source_ip=address or "",
+        error_code=error or "",
+        read_only=read_only,
+        resources=tuple(Resource(kind, one) for kind, one in zip(types or (), names or (), strict=True)),
+        record=orjson.loads(row[13]) if len(row) > 13 else None,
+    )
