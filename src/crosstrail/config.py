@@ -94,6 +94,7 @@ class Settings(_Section):
     """What `crosstrail.yaml`, the environment and the flags together say."""
 
     accounts: tuple[Account, ...] = Field((), description="The accounts crosstrail may answer for.")
+    region: str = _option("", "AWS_REGION", "AWS region asked when neither the call nor the account names one.")
     database: DatabaseSettings = DatabaseSettings()
     organization: OrganizationSettings = OrganizationSettings()
     profiles: str = _option(

@@ -111,7 +111,7 @@ def account_database(settings: Settings) -> AccountDatabase | None:
     from crosstrail.accounts.database import AccountDatabase
 
     if database.secret_name:
-        return AccountDatabase.of_secret(database.secret_name)
+        return AccountDatabase.of_secret(database.secret_name, settings.region)
     return AccountDatabase.at(database.url.get_secret_value())
 
 
@@ -124,7 +124,8 @@ def _directory(settings: Settings) -> Directory | None:
     if settings.organization.role_name:
         from crosstrail.accounts.organizations import Organization
 
-        sources.append(Organization(settings.organization.role_name, settings.organization.external_id))
+        chosen = settings.organization
+        sources.append(Organization(chosen.role_name, chosen.external_id, settings.region))
     if settings.profiles:
         from crosstrail.accounts.profiles import Profiles
 

@@ -96,13 +96,13 @@ class AccountDatabase:
         return cls(lambda: address, name=f"the database {place_of(address)}", setting="DATABASE_URL")
 
     @classmethod
-    def of_secret(cls, name: str) -> AccountDatabase:
+    def of_secret(cls, name: str, region: str = "") -> AccountDatabase:
         """The database whose address a secret of AWS Secrets Manager holds."""
 
         def address() -> URL:
             from crosstrail.accounts.base_identity import secret_text
 
-            return url_in_secret(secret_text(name), name)
+            return url_in_secret(secret_text(name, region), name)
 
         return cls(address, name=f"the database of the secret {name}", setting="RDS_SECRET_NAME")
 

@@ -30,13 +30,14 @@ class Organization:
     name = "AWS Organizations"
     lifetime = 600.0  # membership changes seldom, and ListAccounts gives 20 accounts a page at a low rate
 
-    def __init__(self, role_name: str, external_id: str = "") -> None:
+    def __init__(self, role_name: str, external_id: str = "", region: str = "") -> None:
         self._role = role_name.strip("/")
         self._external_id = external_id
+        self._region = region
 
     def read(self) -> Listing:
         """All pages. Raises CloudError, CredentialsError; ConfigError for a role name that no role can have."""
-        base = BaseIdentity()
+        base = BaseIdentity(self._region)
         with base.asking("organizations:ListAccounts"):
             pages = base.client("organizations").get_paginator("list_accounts").paginate()
             members = [member for page in pages for member in page["Accounts"]]

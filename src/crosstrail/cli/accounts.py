@@ -1,4 +1,4 @@
-"""`crosstrail accounts`: which accounts there are and what the lake holds of them."""
+"""`crosstrail accounts`: which accounts there are and what the lake holds of them; enrol.py has the commands that write."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import click
 import orjson
 
 from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.enrol import add, encrypt, import_, rotate
 from crosstrail.cli.tables import print_table
 from crosstrail.estate import Estate
+from crosstrail.server.render import clean
 from crosstrail.timerange import iso
 
 
@@ -17,13 +19,19 @@ def accounts() -> None:
     """Which accounts there are."""
 
 
+for _command in (add, import_, encrypt, rotate):
+    accounts.add_command(_command)
+
+
 @accounts.command("list")
 @click.argument("selector", default="*")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings
 def list_(settings: Settings, selector: str, as_json: bool) -> None:
     """List the accounts that SELECTOR names (an id, an alias, a glob, a comma list; all without it)."""
-    rows = anyio.run(_rows, settings, selector)
+    rows, warnings = anyio.run(_rows, settings, selector)
+    for warning in warnings:
+        click.echo(f"warning: {clean(warning)}", err=True)
     if as_json:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
     elif rows:
@@ -31,16 +39,16 @@ def list_(settings: Settings, selector: str, as_json: bool) -> None:
         print_table(list(shown[0]), [[str(value) for value in row.values()] for row in shown])
     else:
         click.echo(
-            "No account yet: list some in crosstrail.yaml, or run `crosstrail collect` on a folder of log files."
+            "No account yet: list some in crosstrail.yaml or a database, or run `crosstrail collect` on a folder of log files."
         )
 
 
-async def _rows(settings: Settings, selector: str) -> list[dict[str, str | int]]:
+async def _rows(settings: Settings, selector: str) -> tuple[list[dict[str, str | int]], tuple[str, ...]]:
     estate = Estate(settings)
     try:
-        registry = await estate.registry()
+        listed = await estate.listed()
         held = {(one.cloud, one.account): one for one in await estate.held()}
-        chosen = registry.select(selector) if registry.accounts else ()
+        chosen = listed.registry.select(selector) if listed.registry.accounts else ()
     finally:
         await estate.aclose()
     rows: list[dict[str, str | int]] = []
@@ -57,4 +65,4 @@ async def _rows(settings: Settings, selector: str) -> list[dict[str, str | int]]
                 "event data store": account.store_id,
             }
         )
-    return rows
+    return rows, listed.warnings

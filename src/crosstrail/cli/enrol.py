@@ -1,0 +1,163 @@
+"""`crosstrail accounts add|import|encrypt|rotate`: which accounts the database lists, and their stored secrets.
+
+A secret comes from a hidden prompt or from stdin, never from the command line, which other users of the machine can see.
+No secret is ever printed; a token is, where it was asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+from pydantic import SecretStr
+
+from crosstrail.accounts.listing import Listing
+from crosstrail.accounts.registry import Registry
+from crosstrail.accounts.rows import KEYS, ROLE, account_of
+from crosstrail.accounts.secrets import SecretBox
+from crosstrail.cli import Settings, with_settings
+from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
+from crosstrail.estate import account_database
+from crosstrail.models import Account, KeysAuth
+
+if TYPE_CHECKING:
+    from crosstrail.accounts.database import AccountDatabase
+
+_ACCOUNT_ID = click.argument("account_id", metavar="ID")
+
+
+@click.command("add")
+@_ACCOUNT_ID
+@click.option("--alias", default="", help="A name to use for it.")
+@click.option("--region", default="", help="The region asked when a call names none.")
+@click.option("--role-arn", default="", help="The role to assume in it.")
+@click.option("--external-id", default="", help="What that role's trust policy asks for.")
+@click.option("--access-key-id", default="", help="Its access key; the secret is asked for, or read from stdin.")
+@click.option("--replace", is_flag=True, help="Change an account that is there already.")
+@with_settings
+def add(
+    settings: Settings,
+    account_id: str,
+    alias: str,
+    region: str,
+    role_arn: str,
+    external_id: str,
+    access_key_id: str,
+    replace: bool,
+) -> None:
+    """Add the AWS account ID to the database, with a role or with an access key."""
+    from crosstrail.accounts.enrolment import add as store
+
+    if bool(role_arn) == bool(access_key_id):
+        raise InvalidRequest("give either --role-arn or --access-key-id", hint="A role needs no stored secret.")
+    if external_id and not role_arn:
+        raise InvalidRequest("--external-id belongs to --role-arn")
+    database = _database(settings)
+    row = {"account_id": account_id, "alias": alias, "region": region, "auth_type": ROLE, "role_arn": role_arn}
+    if access_key_id:
+        # what is wrong with the rest should be said before anybody types a secret
+        row |= {"auth_type": KEYS, "access_key_id": access_key_id, "secret_access_key_encrypted": "asked for below"}
+        row["secret_access_key_encrypted"] = _encrypted(settings, account_of(row, "the account").id)
+    account = account_of(row, "the account", external_id)
+    if alias and not account.alias:
+        raise ConfigError("the alias has no letter of a-z in it", hint="Choose another --alias.")
+    Registry.merged([Listing("crosstrail.yaml", settings.accounts), Listing("the new one", (account,))])
+    store(database, account, replace=replace)
+    click.echo(f"Stored {_named(account)} in {database.name}.")
+
+
+@click.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
+@with_settings
+def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
+    """Add every account of FILE (CSV with a header, or JSON lines; - for stdin) to the database, or none of them.
+
+    The columns are those of the table: account_id, alias, auth_type (aksk or iam_role), access_key_id,
+    secret_access_key_encrypted (or secret_access_key in plain text), role_arn, region, org_id (or external_id).
+    """
+    from crosstrail.accounts.enrolment import import_accounts
+
+    try:
+        text = file.read().decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError("the file is not UTF-8 text", hint="Save it as UTF-8.") from None
+    database = _database(settings)
+    added, ignored = import_accounts(database, text, _box(settings), settings.accounts, rehearse=dry_run)
+    for account in added:
+        click.echo(f"{'would add' if dry_run else 'added'} {_named(account)}")
+    click.echo(f"{len(added)} accounts{' would be' if dry_run else ''} stored in {database.name}.", err=True)
+    if ignored:
+        click.echo(f"ignored columns: {', '.join(ignored)}", err=True)
+
+
+@click.command("encrypt")
+@_ACCOUNT_ID
+@with_settings
+def encrypt(settings: Settings, account_id: str) -> None:
+    """Print the secret key of account ID as a token for crosstrail.yaml, where no other account can use it."""
+    if not account_id.isdecimal():
+        raise InvalidRequest("the account id has digits only")
+    click.echo(_encrypted(settings, account_id))
+    click.echo("Write it as auth.secret_access_key_encrypted of this account in crosstrail.yaml.", err=True)
+
+
+@click.command("rotate")
+@with_settings
+def rotate(settings: Settings) -> None:
+    """Encrypt every stored secret again with the first key of ENCRYPTION_KEY. Safe to run twice."""
+    box = _box(settings)
+    database = account_database(settings)
+    if database:
+        from crosstrail.accounts.enrolment import rotate as encrypt_again
+
+        click.echo(f"{encrypt_again(database, box)} secrets encrypted again in {database.name}.")
+    outdated = _outdated_tokens(settings)
+    if outdated:
+        click.echo("To be replaced by hand in crosstrail.yaml, before an old key is dropped:")
+        for account, token in outdated:
+            click.echo(f"{_named(account)}: secret_access_key_encrypted: {box.rotate(token, account.id)}")
+    elif not database:
+        click.echo("No secret is stored under another key.")
+
+
+def _database(settings: Settings) -> AccountDatabase:
+    if database := account_database(settings):
+        return database
+    raise ConfigError("no account database is configured", hint="Set DATABASE_URL or RDS_SECRET_NAME.")
+
+
+def _box(settings: Settings) -> SecretBox:
+    return SecretBox(settings.encryption_key.get_secret_value())
+
+
+def _encrypted(settings: Settings, account_id: str) -> str:
+    """The token of a secret that is asked for, or read from the first line of stdin."""
+    box = _box(settings)  # a missing key should be said before anybody types a secret
+    if sys.stdin.isatty():
+        secret = click.prompt("Secret access key", hide_input=True, default="", show_default=False)
+    else:
+        secret = sys.stdin.readline()
+    if not secret.strip():
+        raise InvalidRequest("no secret was given", hint="Type it when asked, or pipe it to stdin.")
+    return box.encrypt(SecretStr(secret.strip()), account_id)
+
+
+def _outdated_tokens(settings: Settings) -> list[tuple[Account, str]]:
+    """Accounts of the file whose token the first key does not open, each with that token."""
+    first = next(key for key in settings.encryption_key.get_secret_value().split(",") if key.strip())
+    outdated = []
+    for account in settings.accounts:
+        held = account.auth.secret_access_key_encrypted if isinstance(account.auth, KeysAuth) else None
+        if held is None:
+            continue
+        try:
+            SecretBox(first).decrypt(held.get_secret_value(), account.id)
+        except SecretUnreadable:
+            outdated.append((account, held.get_secret_value()))
+    return outdated
+
+
+def _named(account: Account) -> str:
+    return f"{account.alias} ({account.id})" if account.alias else account.id
