@@ -99,6 +99,10 @@ class Account(BaseModel):
             raise ValueError("auth.role_arn is a role of another account")
         return self
 
+    def __hash__(self) -> int:
+        """By key alone: the tags have no hash."""
+        return hash(self.key)
+
     @property
     def key(self) -> AccountKey:
         return (self.cloud, self.id)
