@@ -99,14 +99,15 @@ class _Search:
         span, before = self.query.span, self.query.before
         if before and (span.end is None or before.time < span.end):
             span = TimeRange(span.start, before.time)
-        files = sorted(table.files([self.target.account.key], span), key=lambda file: file.last, reverse=True)
+        account = [self.target.account.key]
+        files = sorted(table.files(account, span), key=lambda file: file.last, reverse=True)
         found: list[Event] = []
         wanted = self.query.limit + 1
         for group in _grouped(files):
             if self._stopped.is_set() or (len(found) == wanted and found[-1].time > group[0].last):
                 break
             found = sorted([*found, *self._events([file.path for file in group])], key=_newest_first)[:wanted]
-        return EventPage(tuple(found[: self.query.limit]), more=len(found) == wanted)
+        return EventPage(tuple(found[: self.query.limit]), len(found) == wanted, _held(table.files(account)))
 
     def _events(self, files: Sequence[str]) -> list[Event]:
         import duckdb
@@ -124,6 +125,11 @@ class _Search:
             self._connection = None
             connection.close()
         return [_event(self.target, row) for row in rows]
+
+
+def _held(files: Sequence[LakeFile]) -> TimeRange:
+    """From the first event to the last; both ends open when there is none."""
+    return TimeRange(min((file.first for file in files), default=None), max((file.last for file in files), default=None))
 
 
 def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:
