@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def prepare(folder: Path | None = None) -> Settings:
-    """The settings of the made-up organisation in `folder` (None: the user's cache), which is made when it is not there.
+    """The settings of the made-up organisation in `folder` (None: the user's cache), made if it is missing.
 
     Takes some seconds the first time. Any number of processes may call it at once. Raises ConfigError, LakeError.
     """

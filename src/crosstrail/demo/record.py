@@ -119,6 +119,7 @@ def event(
     """The record of one call, `call` being a name such as `ec2:DescribeInstances`, in the account that receives it.
 
     `words` fixes words of the call's templates; `error` is (code, message). A global service's region is us-east-1.
+    Long because it lists the fields of a record in the order in which CloudTrail writes them.
     """
     api = apis()[call]
     region = region if api.service.everywhere else HOME_REGION

@@ -40,9 +40,8 @@ class _User:
 
     @property
     def access_key(self) -> str:
-        return "AKLT" + base64.b64encode(hexadecimal(Random(f"volcengine/{self.name}"), 32).encode()).decode().rstrip(
-            "="
-        )
+        drawn = hexadecimal(Random(f"volcengine/{self.name}"), 32).encode()
+        return ("AKTP" if self.is_role else "AKLT") + base64.b64encode(drawn).decode().rstrip("=")
 
 
 _API_VERSIONS = {
@@ -150,21 +149,11 @@ def _event(rng: Random, user: _User, call: str, when: datetime, *, is_denied: bo
         "Region": REGION,
         "SourceIPAddress": user.address,
     }
-    path, principal_type = (
-        (f"assumed-role/{user.name}", "AssumedRole") if user.is_role else (f"user/{user.name}", "IAMUser")
-    )
-    identity = {
-        "AccountID": CN,
-        "Type": principal_type,
-        "PrincipalID": f"{CN}/{user.name}",
-        "TRN": f"trn:iam::{CN}:{path}" if not user.is_role else f"trn:sts::{CN}:{path}",
-        "AccessKeyID": user.access_key,
-    }
     detail = {
         "EventVersion": "v1.0",
         **head,
         "EventType": "ApiCall",
-        "UserIdentity": identity,
+        "UserIdentity": _identity(user),
         "UserAgent": user.agent,
         "RequestParameters": orjson.dumps({"ResourceId": resource} if resource else {}).decode(),
         "ResponseElements": "",
@@ -180,4 +169,15 @@ def _event(rng: Random, user: _User, call: str, when: datetime, *, is_denied: bo
         "ErrorCode": "AccessDenied" if is_denied else "",
         "RelatedResources": [related] if resource else [],
         "EventDetail": orjson.dumps(detail).decode(),
+    }
+
+
+def _identity(user: _User) -> Json:
+    kind, trn = ("AssumedRole", f"sts::{CN}:assumed-role/") if user.is_role else ("IAMUser", f"iam::{CN}:user/")
+    return {
+        "AccountID": CN,
+        "Type": kind,
+        "PrincipalID": f"{CN}/{user.name}",
+        "TRN": f"trn:{trn}{user.name}",
+        "AccessKeyID": user.access_key,
     }
