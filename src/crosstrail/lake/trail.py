@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ class LakeTrail:
         """Always raises UnsupportedByCloud: log files do not describe the trail that wrote them."""
         raise UnsupportedByCloud(
             f"account {target.account.name} is an archive: its log files do not describe its trails",
-            hint="List the account with credentials (auth) to ask its cloud.",
+            hint="That needs a live account: list it with credentials (auth).",
         )
 
 
@@ -114,22 +114,24 @@ class _Search:
 
         columns = f"{_COLUMNS}, eventjson" if self.query.with_record else _COLUMNS
         sql = f"SELECT {columns} FROM {EVENTS_VIEW} WHERE {self.where} ORDER BY eventtime DESC, eventid LIMIT ?"  # noqa: S608
-        connection = self._connection = connect(files)
         try:
-            if self._stopped.is_set():
-                return []
-            rows = connection.execute(sql, [*self.values, self.query.limit + 1]).fetchall()
+            with closing(connect(files)) as connection:
+                self._connection = connection
+                if self._stopped.is_set():
+                    return []
+                rows = connection.execute(sql, [*self.values, self.query.limit + 1]).fetchall()
         except duckdb.Error as error:
             raise QueryFailed("the lake could not be read", hint="Narrow the time range, or try again.") from error
         finally:
             self._connection = None
-            connection.close()
         return [_event(self.target, row) for row in rows]
 
 
 def _held(files: Sequence[LakeFile]) -> TimeRange:
     """From the first event to the last; both ends open when there is none."""
-    return TimeRange(min((file.first for file in files), default=None), max((file.last for file in files), default=None))
+    return TimeRange(
+        min((file.first for file in files), default=None), max((file.last for file in files), default=None)
+    )
 
 
 def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:

@@ -149,6 +149,8 @@ def _explained(error: ValidationError) -> str:
 def _crash(name: str, error: Exception) -> str:
     """Log where it broke, by file and line alone: an exception's text may hold the value of an event."""
     number = secrets.token_hex(4)
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames[-12:]))
     _log.error("%s broke, number %s: %s at %s", name, number, type(error).__name__, places)
