@@ -7,32 +7,29 @@ that there is something to read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from crosstrail.errors import LakeError
 from crosstrail.lake.ledger import Ledger
 from crosstrail.lake.sources import LogObject, find
+from crosstrail.lake.table import CATALOG_FILE, LakeTable
+from crosstrail.lake.worker import Workers, processors
 
 if TYPE_CHECKING:
     from crosstrail.lake.append import Conflict
     from crosstrail.lake.logs import Problem
     from crosstrail.lake.stage import Job, Staged
-    from crosstrail.lake.table import LakeTable
 
 _JOB_BYTES = 24 * 1024 * 1024
 """Of events, uncompressed, as far as file sizes tell: takes a worker about 250 MB."""
 _GZIP_RATIO = 12
 _JOB_OBJECTS = 2_000
 _ALONE_BYTES = _JOB_BYTES
-"""Up to here this process does the work itself: starting workers would take longer."""
+"""Up to here this process does the work itself."""
 _COMMIT_ROWS = 250_000
 _COMMIT_SECONDS = 10.0
 _MOST_REPORTED = 1_000
@@ -78,16 +75,29 @@ def collect(
     found = find(paths)
     ledger = Ledger(folder)
     try:
-        todo = ledger.unknown(found.objects)
+        has_table = bool(catalog) or (folder / CATALOG_FILE).is_file()
+        todo = ledger.unknown(found.objects) if has_table else found.objects
         report = Report(objects_known=len(found.objects) - len(todo), objects_ignored=found.ignored)
         for path, reason in found.unreadable:
             _note_unreadable(report, path, reason)
         if todo:
-            _Collection(folder, catalog, account, ledger, report, progress).run(todo, found.objects, workers)
+            with _workers(todo, workers) as pool:
+                table = LakeTable.open(folder, catalog=catalog, create=True)
+                if not ledger.belongs_to(table.uuid):
+                    todo, report.objects_known = found.objects, 0
+                _Collection(table, ledger, account, report, progress).run(todo, pool)
         report.seconds = monotonic() - began
         return report
     finally:
         ledger.close()
+
+
+def _workers(todo: Sequence[LogObject], count: int) -> AbstractContextManager[Workers | None]:
+    """Processes for the work, or none where starting them would take longer than the work."""
+    count = count or processors()
+    if count == 1 or sum(map(_weight, todo)) <= _ALONE_BYTES:
+        return nullcontext()
+    return Workers(count)
 
 
 def _note_unreadable(report: Report, path: str, reason: str) -> None:
@@ -102,13 +112,11 @@ class _Collection:
     """One run: its table, its staged files that wait for a commit, its report."""
 
     def __init__(
-        self, folder: Path, catalog: str, account: str, ledger: Ledger, report: Report, progress: Progress | None
+        self, table: LakeTable, ledger: Ledger, account: str, report: Report, progress: Progress | None
     ) -> None:
-        from crosstrail.lake.table import LakeTable
-
-        self._table: LakeTable = LakeTable.open(folder, catalog=catalog, create=True)
-        self._account = account
+        self._table = table
         self._ledger = ledger
+        self._account = account
         self._report = report
         self._progress = progress
         self._pending: list[Staged] = []
@@ -116,49 +124,16 @@ class _Collection:
         self._done = 0
         self._total = 0
 
-    def run(self, todo: list[LogObject], everything: list[LogObject], workers: int) -> None:
+    def run(self, todo: list[LogObject], workers: Workers | None) -> None:
         from crosstrail.lake.runs import Run
+        from crosstrail.lake.stage import stage
 
-        if not self._ledger.belongs_to(self._table.uuid):
-            self._report.objects_known = 0
-            todo = everything
         self._total = len(todo)
         with Run(self._table) as run:
             jobs = self._jobs(todo, run.name)
-            count = workers or _processors()
-            if count == 1 or sum(map(_weight, todo)) <= _ALONE_BYTES:
-                self._run_here(jobs)
-            else:
-                self._run_in_processes(jobs, count)
+            for job, staged in workers.staged(jobs) if workers else ((job, stage(job)) for job in jobs):
+                self._take(job, staged)
             self._commit()
-
-    def _run_here(self, jobs: Iterator[Job]) -> None:
-        from crosstrail.lake.stage import stage
-
-        for job in jobs:
-            self._take(job, stage(job))
-
-    def _run_in_processes(self, jobs: Iterator[Job], count: int) -> None:
-        import multiprocessing
-
-        from crosstrail.lake.worker import prepare, work
-
-        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=prepare)
-        waiting: dict[Future[Staged], Job] = {}
-        try:
-            while True:
-                for job in islice(jobs, 2 * count - len(waiting)):
-                    waiting[pool.submit(work, job)] = job
-                if not waiting:
-                    break
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    self._take(waiting.pop(future), future.result())
-        except BrokenProcessPool as error:
-            raise LakeError(
-                "a worker process died, perhaps for want of memory", hint="Collect again: what is committed stays."
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
     def _jobs(self, todo: list[LogObject], run: str) -> Iterator[Job]:
         from crosstrail.lake.schema import ARROW_SCHEMA
@@ -216,7 +191,3 @@ def _batches(todo: Sequence[LogObject]) -> Iterator[tuple[LogObject, ...]]:
 
 def _weight(log: LogObject) -> int:
     return log.bytes * (_GZIP_RATIO if log.name.endswith(".gz") else 1)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
