@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from postgres_server import PostgresServer, running_server, server_folder
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 _SCRUBBED = ("AWS_", "VOLCENGINE_", "CROSSTRAIL_", "DATABASE_URL", "RDS_SECRET", "ENCRYPTION_KEY", "MCP_", "XDG_")
@@ -46,3 +48,24 @@ def crosstrail() -> CommandLine:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test run's own. In CI it must be there; elsewhere its tests are skipped without it."""
+    programs = server_folder()
+    if programs is None:
+        if "CI" not in os.environ:
+            pytest.skip("needs a PostgreSQL server's programs (Debian: apt-get install postgresql)")
+        pytest.fail("CI needs a PostgreSQL server: see .ci/run")
+    with running_server(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database: the test runs over every kind that is supported."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'accounts.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.empty_url()

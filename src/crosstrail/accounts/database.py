@@ -113,7 +113,7 @@ class AccountDatabase:
         """
         asking = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(2 * _CONNECT_SECONDS),
-            wait=tenacity.wait_exponential_jitter(initial=0.1, max=1.0, jitter=0.1),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=1.0),
             retry=tenacity.retry_if_exception_type(AccountsUnavailable),
             reraise=True,
         )

@@ -19,7 +19,6 @@ from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.registry import Registry
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 
-_WAIT_SECONDS = 30.0
 _ASK_AGAIN_SECONDS = 5.0
 """After a failure a source is left alone this long, so that a crowd does not queue at one that is away."""
 
@@ -52,14 +51,16 @@ class Directory:
         *,
         refresh: float = 60.0,
         keep: float = 3600.0,
+        wait: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`refresh`: seconds a listing is used before its source is asked again; `keep`: most seconds it is used after
-        that source stopped answering."""
+        that source stopped answering; `wait`: most seconds a call waits for the sources."""
         self._fixed = tuple(fixed)
         self._kept = {source: _Kept() for source in sources}
         self._refresh_seconds = refresh
         self._keep_seconds = keep
+        self._wait_seconds = wait
         self._clock = clock
         self._lock = threading.Lock()
         self._turn = anyio.CapacityLimiter(1)
@@ -71,11 +72,11 @@ class Directory:
         Raises what a source raised when no listing of it is recent enough, ConfigError when two sources name one account.
         """
         if self._due():
-            with anyio.move_on_after(_WAIT_SECONDS) as waiting:
+            with anyio.move_on_after(self._wait_seconds) as waiting:
                 await anyio.to_thread.run_sync(self._ask, limiter=self._turn, abandon_on_cancel=True)
             if waiting.cancelled_caught:
                 for source in self._due():
-                    self._fail(source, AccountsUnavailable(f"{source.name} did not answer in {_WAIT_SECONDS:.0f} s"))
+                    self._fail(source, AccountsUnavailable(f"{source.name} did not answer in {self._wait_seconds:.0f} s"))
         listings, warnings = list(self._fixed), [text for one in self._fixed for text in one.warnings]
         for source, kept in self._kept.items():
             listing, said = self._usable(source, kept)
@@ -94,7 +95,7 @@ class Directory:
 
     def _ask(self) -> None:
         """Ask every source that is due; in a thread. Whoever waited for this may be gone: what is learnt is kept."""
-        if not self._lock.acquire(timeout=_WAIT_SECONDS):
+        if not self._lock.acquire(timeout=self._wait_seconds):
             return  # an asking that was given up still hangs
         try:
             for source in self._due():
