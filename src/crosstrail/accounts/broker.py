@@ -122,7 +122,7 @@ class Broker:
 
     def close(self) -> None:
         """Close the connections of all clients."""
-        if self._clients:
+        if self._clients is not None:
             self._clients.close()
 
     async def _client(self, account: Account, service: str, region: str, who: str, credentials: Credentials) -> Any:

@@ -1,0 +1,1 @@
+"""Clouds to test against: real HTTP servers that check signatures and behave as the documented services do."""

@@ -1,0 +1,141 @@
+"""One request in, one answer out: who asks, what is asked, whether a fault strikes, what the service says."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+import orjson
+
+from . import cloudtrail, services
+from .faults import WIRE
+from .refusal import Refusal, denied
+from .sigv4 import Signed, verify
+from .world import Recorded
+
+if TYPE_CHECKING:
+    from .world import World
+
+_TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": ("cloudtrail", cloudtrail.HANDLERS),
+    "CloudTrail_20131101": ("cloudtrail", cloudtrail.HANDLERS),
+    "AWSOrganizationsV20161128": ("organizations", services.ORGANIZATIONS_HANDLERS),
+    "secretsmanager": ("secretsmanager", services.SECRETS_HANDLERS),
+}
+_JSON, _XML = "application/x-amz-json-1.1", "text/xml"
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    content_type: str
+    headers: dict[str, str] = field(default_factory=dict)
+    wire: str = ""
+    """A fault of the connection to show instead: one of faults.WIRE."""
+
+
+def respond(world: World, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    """Header names in lower case. Every request is recorded, whatever comes of it."""
+    request_id = str(uuid.uuid4())
+    service, action, params, handlers = _request(headers, body)
+    signed: Signed | None = None
+    code = ""
+    try:
+        signed = verify(world, service, method, path, headers, body)
+        fault = next((f for f in world.faults if f.strikes(signed.key.account, signed.region, action)), None)
+        if fault and fault.kind not in WIRE:
+            raise fault.refusal(service, action, signed.key.identity)
+        if fault and fault.kind != "half":
+            code = fault.kind
+            return Answer(200, b"<html>not what you asked for", "text/html", wire=fault.kind)
+        _authorize(world, signed, service, action)
+        answer = _answered(world, signed, service, action, params, handlers, request_id)
+        if fault:
+            code = answer.wire = fault.kind
+        return answer
+    except Refusal as refusal:
+        code = refusal.code
+        return _refused(refusal, service, request_id)
+    finally:
+        account, key = (signed.key.account, signed.key.id) if signed else ("", _claimed_key(headers))
+        agent, region = headers.get("user-agent", ""), signed.region if signed else ""
+        world.requests.append(Recorded(service, action, account, key, region, params, agent, code, time.monotonic()))
+
+
+def _request(headers: dict[str, str], body: bytes) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    """Service, action, parameters and the service's handlers."""
+    target = headers.get("x-amz-target", "")
+    if target:
+        prefix, _, action = target.rpartition(".")
+        service, handlers = _TARGETS.get(prefix, (prefix, {}))
+        params = orjson.loads(body or b"{}")
+        return service, action, params, handlers
+    params = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    return "sts", params.pop("Action", ""), params, services.STS_HANDLERS
+
+
+def _authorize(world: World, signed: Signed, service: str, action: str) -> None:
+    name = f"{service}:{action}"
+    if name in world.accounts[signed.key.account].denied:
+        raise denied(signed.key.identity, name)
+    if signed.key.only is not None and name not in signed.key.only and service != "sts":
+        raise denied(signed.key.identity, name, f"no session policy allows the {name} action")
+
+
+def _answered(
+    world: World,
+    signed: Signed,
+    service: str,
+    action: str,
+    params: dict[str, Any],
+    handlers: dict[str, Any],
+    request_id: str,
+) -> Answer:
+    handler = handlers.get(action)
+    if handler is None:
+        raise Refusal("InvalidAction" if service == "sts" else "UnknownOperationException", f"No action {action}")
+    if service == "sts":
+        result = handler(world, signed.key, params)
+        return Answer(200, _xml_result(action, result, request_id), _XML, {"x-amzn-RequestId": request_id})
+    try:
+        result = handler(world, world.accounts[signed.key.account], signed.region, params)
+    except KeyError as missing:
+        raise Refusal("InvalidParameterException", f"Missing required parameter {missing}") from None
+    encoded = result if isinstance(result, bytes) else orjson.dumps(result)
+    return Answer(200, encoded, _JSON, {"x-amzn-RequestId": request_id})
+
+
+def _refused(refusal: Refusal, service: str, request_id: str) -> Answer:
+    headers = {"x-amzn-RequestId": request_id, **refusal.headers}
+    if service == "sts":
+        text = (
+            '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+            f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        return Answer(refusal.status, text.encode(), _XML, headers)
+    code = "AccessDeniedException" if refusal.code == "AccessDenied" else refusal.code
+    status = 400 if refusal.status < 500 else refusal.status
+    return Answer(status, orjson.dumps({"__type": code, "message": refusal.message}), _JSON, headers)
+
+
+def _xml_result(action: str, result: dict[str, Any], request_id: str) -> bytes:
+    return (
+        f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result>{_xml(result)}'
+        f"</{action}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+    ).encode()
+
+
+def _xml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in value.items())
+    return escape(str(value))
+
+
+def _claimed_key(headers: dict[str, str]) -> str:
+    return headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]

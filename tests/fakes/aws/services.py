@@ -1,0 +1,116 @@
+"""STS (Query protocol), Organizations and Secrets Manager: as much as finding accounts and assuming roles takes."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from .refusal import Refusal
+
+if TYPE_CHECKING:
+    from .world import FakeAccount, Key, World
+
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_ACCOUNTS_A_PAGE = 20
+
+
+def assume_role(world: World, caller: Key, params: dict[str, str]) -> dict[str, Any]:
+    arn, name = params.get("RoleArn", ""), params.get("RoleSessionName", "")
+    if not _SESSION_NAME.fullmatch(name):
+        raise Refusal("ValidationError", "Value at 'roleSessionName' failed to satisfy constraint: [\\w+=,.@-]*")
+    account_id = arn.split(":")[4] if arn.count(":") >= 5 else ""
+    account = world.accounts.get(account_id)
+    role = account.roles.get(arn) if account else None
+    if role is None or caller.id not in role.trusted or role.external_id != params.get("ExternalId", ""):
+        message = f"User: {caller.identity} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+        raise Refusal("AccessDenied", message, 403)
+    seconds = int(params.get("DurationSeconds", "3600"))
+    if not 900 <= seconds <= 43200:
+        raise Refusal("ValidationError", "Value at 'durationSeconds' must be between 900 and 43200.")
+    if seconds > role.longest:
+        message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        raise Refusal("ValidationError", message)
+    if caller.token and seconds > 3600:
+        message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        raise Refusal("ValidationError", message)
+    key = _session(world, account_id, arn, name, params.get("Policy", ""), world.session_seconds or seconds)
+    return {
+        "Credentials": {
+            "AccessKeyId": key.id,
+            "SecretAccessKey": key.secret,
+            "SessionToken": key.token,
+            "Expiration": f"{key.expires:%Y-%m-%dT%H:%M:%SZ}",
+        },
+        "AssumedRoleUser": {"AssumedRoleId": f"AROAEXAMPLE:{name}", "Arn": key.identity},
+    }
+
+
+def _session(world: World, account_id: str, arn: str, name: str, policy: str, seconds: int) -> Key:
+    from .world import Key
+
+    identity = f"arn:aws:sts::{account_id}:assumed-role/{arn.rpartition('/')[2]}/{name}"
+    only = None
+    if policy:
+        try:
+            only = frozenset(action for one in orjson.loads(policy)["Statement"] for action in one["Action"])
+        except (ValueError, KeyError, TypeError):
+            raise Refusal("MalformedPolicyDocument", "The policy document is malformed.") from None
+    key = Key(
+        "ASIA" + secrets.token_hex(8).upper(),
+        secrets.token_urlsafe(30),
+        account_id,
+        identity,
+        token=secrets.token_urlsafe(120),
+        expires=datetime.now(UTC) + timedelta(seconds=seconds),
+        only=only,
+    )
+    world.keys[key.id] = key
+    return key
+
+
+def get_caller_identity(world: World, caller: Key, params: dict[str, str]) -> dict[str, Any]:
+    return {"UserId": caller.id, "Account": caller.account, "Arn": caller.identity}
+
+
+def list_accounts(world: World, account: FakeAccount, region: str, params: dict[str, Any]) -> Any:
+    if not world.management:
+        raise Refusal("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
+    if account.id != world.management:
+        raise Refusal("AccessDeniedException", "You don't have permissions to access this resource.")
+    token = params.get("NextToken", "0")
+    if not token.isdigit():
+        raise Refusal("InvalidInputException", "You provided an invalid NextToken.")
+    start, everyone = int(token), list(world.accounts.values())
+    end = start + min(params.get("MaxResults", _ACCOUNTS_A_PAGE), _ACCOUNTS_A_PAGE)
+    page = [
+        {
+            "Id": one.id,
+            "Arn": f"arn:aws:organizations::{account.id}:account/o-example/{one.id}",
+            "Email": f"{one.id}@example.com",
+            "Name": one.name,
+            "Status": one.status,
+            "State": one.status,
+            "JoinedMethod": "CREATED",
+            "JoinedTimestamp": 1700000000.0,
+        }
+        for one in everyone[start:end]
+    ]
+    return {"Accounts": page, **({"NextToken": str(end)} if end < len(everyone) else {})}
+
+
+def get_secret_value(world: World, account: FakeAccount, region: str, params: dict[str, Any]) -> Any:
+    name = params.get("SecretId", "")
+    text = world.secrets.get(name)
+    if text is None:
+        raise Refusal("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+    arn = f"arn:aws:secretsmanager:{region}:{account.id}:secret:{name}-AbCdEf"
+    return {"ARN": arn, "Name": name, "SecretString": text, "VersionStages": ["AWSCURRENT"]}
+
+
+STS_HANDLERS = {"AssumeRole": assume_role, "GetCallerIdentity": get_caller_identity}
+ORGANIZATIONS_HANDLERS = {"ListAccounts": list_accounts}
+SECRETS_HANDLERS = {"GetSecretValue": get_secret_value}
