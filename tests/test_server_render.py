@@ -110,8 +110,8 @@ def test_rows_that_do_not_fit_are_left_out_and_counted() -> None:
 def test_short_objects_stay_whole_and_long_ones_share_the_rest() -> None:
     short = {"id": "1", "nested": {"list": [1, True, None, "ü"]}}
     long = {"id": "2", "agent": "a" * 100_000, "keep": "value"}
-    fitted = fit_objects([short, long, short], 4_000)
-    lines = [json.loads(line) for line in fitted.text.splitlines()]
+    fitted = fit_objects([short, long, short], ["one", "two", "three"], 4_000)
+    lines = [json.loads(line.removeprefix("cut two: ")) for line in fitted.text.splitlines()]
     assert lines[0] == lines[2] == short
     assert lines[1]["keep"] == "value"
     assert size(fitted.text) <= 4_000
@@ -125,7 +125,9 @@ def test_an_object_without_end_is_still_cut() -> None:
         inner["n"] = {}
         inner = inner["n"]  # type: ignore[assignment]
     many = {"list": [{"key": "v"} for _ in range(10_000)], "big": 2**80, "bad\n\u202ekey": "x\x00y"}
-    fitted = fit_objects([deep, many], 5_000)
+    fitted = fit_objects([deep, many], ["deep", "many"], 5_000)
     assert size(fitted.text) <= 5_000
     assert len(fitted.text.splitlines()) == 2
     assert "\u202e" not in fitted.text
+    assert fitted.text.startswith("cut deep: {")
+    assert "\ncut many: {" in fitted.text

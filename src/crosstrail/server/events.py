@@ -148,7 +148,8 @@ def _answer(request: Request, span: TimeRange, listing: Listing, token: str, *, 
 
 def _rows(listing: Listing, detail: str, room: int) -> Fitted:
     if detail == "full":
-        return fit_objects([event.record or {} for event in listing.events], room)
+        records = [event.record or {} for event in listing.events]
+        return fit_objects(records, [event.id for event in listing.events], room)
     names = {target.account.key: target.account.name for target in listing.targets}
     rows = [_row(event, names.get((event.cloud, event.account), event.account)) for event in listing.events]
     return fit_table(COLUMNS, rows, room, caps=_CELL_CAPS, whole=_WHOLE_COLUMNS, fold=True)

@@ -21,9 +21,9 @@ LARGE_ANSWER_BYTES = 36_000
 HARD_LIMIT_BYTES = 40_000
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE_RANGES = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+"""Variation selectors and other characters that print nothing, though Unicode calls them letters or marks."""
 _ELLIPSIS = "…"
 _DEEPEST = 40
 _FIELD_CAPS = (8_000, 2_000, 500, 160, 60, 24)
@@ -51,16 +51,33 @@ class Fitted:
     cut: int
 
 
+class _Visible(dict[int, int | str | None]):
+    """A table for str.translate, filled as characters come: itself, a blank for any white space, or nothing."""
+
+    _MOST = 20_000
+
+    def __missing__(self, code: int) -> int | str | None:
+        sign = chr(code)
+        hidden = sign in _INVISIBLE or any(first <= code <= last for first, last in _INVISIBLE_RANGES)
+        value = None if hidden else code if sign.isprintable() else " " if sign.isspace() else None
+        if len(self) < self._MOST:
+            self[code] = value
+        return value
+
+
+_VISIBLE = _Visible()
+
+
 def clean(text: str, cap: int = 0) -> str:
     """One line of visible characters, at most `cap` UTF-8 bytes when that is not 0; the middle gives way to `…`."""
-    whole = text
+    whole = len(text)
     if cap:
-        text = text[: cap * 8]  # characters beyond cannot matter unless nearly all before them are invisible
+        text = text[: 2 * cap + 64]  # what comes later could matter only if nearly all of this is invisible
+    sliced = len(text) < whole
     if not (text.isascii() and text.isprintable()):
-        text = _INVISIBLE.sub("", _ESCAPE_SEQUENCE.sub("", text))
-        text = "".join(sign if sign.isprintable() else " " if sign.isspace() else "" for sign in text)
+        text = _ESCAPE_SEQUENCE.sub("", text).translate(_VISIBLE)
     text = text.strip()
-    return shorten(text, cap, forced=len(whole) > cap * 8) if cap else text
+    return shorten(text, cap, forced=sliced) if cap else text
 
 
 def shorten(text: str, cap: int, *, forced: bool = False) -> str:
@@ -149,7 +166,7 @@ def _lines(
     cut = 0
     for row in rows:
         cells = [_cell(value, limit) for value, limit in zip(row, limits, strict=True)]
-        cut += sum(_ELLIPSIS in cell and _ELLIPSIS not in (value or "") for cell, value in zip(cells, row, strict=True))
+        cut += sum(_is_cut(cell, value or "") for cell, value in zip(cells, row, strict=True))
         lines.append(",".join(cells))
     return lines, cut
 
@@ -165,23 +182,30 @@ def _cell(value: str | None, cap: int) -> str:
     return text
 
 
-def fit_objects(objects: Sequence[Mapping[str, Any]], budget: int) -> Fitted:
+def fit_objects(objects: Sequence[Mapping[str, Any]], names: Sequence[str], budget: int) -> Fitted:
     """Each object as one line of JSON, in at most `budget` bytes together; the long ones share what the short ones leave.
 
-    Long texts inside an object give way first; an object that is still too long ends in the middle and counts as cut.
+    Long texts inside an object give way first; an object that is still too long ends in the middle. A line that is
+    shorter than its object begins with the object's name, `cut NAME: {...}`, so that it can be asked for alone.
     """
-    lines = [_json(one, 0) for one in objects]
-    allowed = _shares([size(line) for line in lines], budget - len(lines))
-    fitted = [_fit_object(*one) for one in zip(objects, lines, allowed, strict=True)]
-    return Fitted("\n".join(fitted), len(fitted), sum(a != b for a, b in zip(fitted, lines, strict=True)))
+    lines = [_json(one, budget) for one in objects]
+    allowed = _shares([size(line) for line, _ in lines], budget - len(lines))
+    fitted = [_fit_object(*one) for one in zip(objects, names, lines, allowed, strict=True)]
+    return Fitted("\n".join(fitted), len(fitted), sum(line.startswith("cut ") for line in fitted))
 
 
-def _fit_object(value: Mapping[str, Any], line: str, allowed: int) -> str:
+def _fit_object(value: Mapping[str, Any], name: str, written: tuple[str, bool], allowed: int) -> str:
+    line, cut = written
+    if size(line) <= allowed and not cut:
+        return line
+    prefix = f"cut {clean(name, 64)}: "
+    room = allowed - size(prefix)
     for cap in _FIELD_CAPS:
-        if size(line) <= allowed:
-            return line
-        line = _json(value, cap)
-    return line if size(line) <= allowed else shorten(line, max(allowed, 4))
+        if size(line) <= room:
+            return prefix + line
+        if cap < room:
+            line, _ = _json(value, cap)
+    return prefix + (line if size(line) <= room else shorten(line, max(room, 4)))
 
 
 def _shares(sizes: Sequence[int], budget: int) -> list[int]:
@@ -194,20 +218,31 @@ def _shares(sizes: Sequence[int], budget: int) -> list[int]:
     return shares
 
 
-def _json(value: Any, cap: int) -> str:
-    return json.dumps(_cleaned(value, cap, 0), ensure_ascii=False, separators=(",", ":"), default=str)
+def _json(value: Any, cap: int) -> tuple[str, bool]:
+    """One line, and whether anything in it is shorter than it was."""
+    cuts: list[str] = []
+    cleaned = _cleaned(value, cap, 0, cuts)
+    return json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"), default=str), bool(cuts)
 
 
-def _cleaned(value: Any, cap: int, depth: int) -> Any:
+def _cleaned(value: Any, cap: int, depth: int, cuts: list[str]) -> Any:
     if isinstance(value, str):
-        return clean(value, cap)
-    if depth > _DEEPEST and isinstance(value, Mapping | list | tuple):
+        shown = clean(value, cap)
+        if _is_cut(shown, value):
+            cuts.append(shown)
+        return shown
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    if depth > _DEEPEST:
+        cuts.append(_ELLIPSIS)
         return _ELLIPSIS
     if isinstance(value, Mapping):
-        return {clean(str(key), 200): _cleaned(inner, cap, depth + 1) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_cleaned(inner, cap, depth + 1) for inner in value]
-    return value
+        return {clean(str(key), 200): _cleaned(inner, cap, depth + 1, cuts) for key, inner in value.items()}
+    return [_cleaned(inner, cap, depth + 1, cuts) for inner in value]
+
+
+def _is_cut(shown: str, text: str) -> bool:
+    return _ELLIPSIS in shown and _ELLIPSIS not in text
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
