@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio.to_thread
+
 from crosstrail.cursor import Cursor, targets_digest
 from crosstrail.errors import InvalidRequest, StalePageToken
 from crosstrail.estate import Estate
 from crosstrail.lookup import Listing, Progress, lookup_events
 from crosstrail.models import Event, EventQuery, Position, Target
 from crosstrail.server.coverage import coverage, named
+from crosstrail.server.objects import fit_objects
 from crosstrail.server.render import (
     ANSWER_BYTES,
     LARGE_ANSWER_BYTES,
@@ -24,7 +27,6 @@ from crosstrail.server.render import (
     Fitted,
     clean,
     fence,
-    fit_objects,
     fit_table,
     size,
 )
@@ -96,7 +98,8 @@ async def look_up(
     with named(targets):
         listing = await lookup_events(estate.trail_of, targets, query, progress=progress)
     token = _token(request, span, listing)
-    return _answer(request, span, listing, token, continued=before is not None)
+    # In a thread: whole events may be megabytes of hostile text.
+    return await anyio.to_thread.run_sync(lambda: _answer(request, span, listing, token, continued=before is not None))
 
 
 def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio.to_thread
+
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
 from crosstrail.errors import InvalidRequest, QueryTimedOut
 from crosstrail.estate import LAKE_ENGINE, Estate
@@ -115,11 +117,11 @@ def _status(state: QueryStatus) -> Answer:
 async def _page(engine: QueryEngine, scope: QueryScope, page: ResultPage, *, page_token: str, note: str = "") -> Answer:
     """The page as text. Rows that do not fit are left for the next page, which begins right after the last one shown."""
     room = ANSWER_BYTES - 900 - size(note)
-    fitted = _fit(page, room)
+    fitted = await anyio.to_thread.run_sync(_fit, page, room)
     if fitted.shown < len(page.rows):
         limit = fitted.shown
         page = finished(await engine.results(page.status.ref, scope, page_token=page_token, limit=limit))
-        fitted = _fit(page, room)
+        fitted = await anyio.to_thread.run_sync(_fit, page, room)
     ref, rows = page.status.ref, page.status.rows
     whole = rows is not None and len(page.rows) == rows
     total = "all there are" if whole else f"of {rows} in all" if rows is not None else "more may follow"

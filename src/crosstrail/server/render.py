@@ -1,13 +1,12 @@
 """Log data as text for a reader that obeys text: cleaned, capped, fenced, and inside a budget of bytes.
 
-Decides what a table, a whole event and a fence look like and what gives way when space runs out. Everything from a log
+Decides what a table and a fence look like and what gives way when space runs out. Everything from a log
 is hostile: no control, bidirectional or invisible character passes, no cell leaves its line, no text closes a fence.
 It never knows MCP, asks a cloud or changes what was found: whatever is cut is counted, for the answer to say so.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -24,9 +23,7 @@ _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _INVISIBLE_RANGES = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 """Variation selectors and other characters that print nothing, though Unicode calls them letters or marks."""
-_ELLIPSIS = "…"
-_DEEPEST = 40
-_FIELD_CAPS = (8_000, 2_000, 500, 160, 60, 24)
+ELLIPSIS = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +82,10 @@ def shorten(text: str, cap: int, *, forced: bool = False) -> str:
     raw = text.encode()
     if len(raw) <= cap and not forced:
         return text
-    room = max(cap - len(_ELLIPSIS.encode()), 1)
+    room = max(cap - len(ELLIPSIS.encode()), 1)
     head = raw[: room - room // 3].decode(errors="ignore")
     tail = raw[max(len(raw) - room // 3, len(head.encode())) :].decode(errors="ignore") if room // 3 else ""
-    return f"{head}{_ELLIPSIS}{tail}"
+    return f"{head}{ELLIPSIS}{tail}"
 
 
 def size(text: str) -> int:
@@ -166,7 +163,7 @@ def _lines(
     cut = 0
     for row in rows:
         cells = [_cell(value, limit) for value, limit in zip(row, limits, strict=True)]
-        cut += sum(_is_cut(cell, value or "") for cell, value in zip(cells, row, strict=True))
+        cut += sum(is_cut(cell, value or "") for cell, value in zip(cells, row, strict=True))
         lines.append(",".join(cells))
     return lines, cut
 
@@ -182,67 +179,9 @@ def _cell(value: str | None, cap: int) -> str:
     return text
 
 
-def fit_objects(objects: Sequence[Mapping[str, Any]], names: Sequence[str], budget: int) -> Fitted:
-    """Each object as one line of JSON, in at most `budget` bytes together; the long ones share what the short ones leave.
-
-    Long texts inside an object give way first; an object that is still too long ends in the middle. A line that is
-    shorter than its object begins with the object's name, `cut NAME: {...}`, so that it can be asked for alone.
-    """
-    lines = [_json(one, budget) for one in objects]
-    allowed = _shares([size(line) for line, _ in lines], budget - len(lines))
-    fitted = [_fit_object(*one) for one in zip(objects, names, lines, allowed, strict=True)]
-    return Fitted("\n".join(fitted), len(fitted), sum(line.startswith("cut ") for line in fitted))
-
-
-def _fit_object(value: Mapping[str, Any], name: str, written: tuple[str, bool], allowed: int) -> str:
-    line, cut = written
-    if size(line) <= allowed and not cut:
-        return line
-    prefix = f"cut {clean(name, 64)}: "
-    room = allowed - size(prefix)
-    for cap in _FIELD_CAPS:
-        if size(line) <= room:
-            return prefix + line
-        if cap < room:
-            line, _ = _json(value, cap)
-    return prefix + (line if size(line) <= room else shorten(line, max(room, 4)))
-
-
-def _shares(sizes: Sequence[int], budget: int) -> list[int]:
-    """How much of the budget each may take: what it needs, or an equal part of what the smaller ones leave."""
-    shares = [0] * len(sizes)
-    left = budget
-    for done, place in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
-        shares[place] = min(sizes[place], left // (len(sizes) - done))
-        left -= shares[place]
-    return shares
-
-
-def _json(value: Any, cap: int) -> tuple[str, bool]:
-    """One line, and whether anything in it is shorter than it was."""
-    cuts: list[str] = []
-    cleaned = _cleaned(value, cap, 0, cuts)
-    return json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"), default=str), bool(cuts)
-
-
-def _cleaned(value: Any, cap: int, depth: int, cuts: list[str]) -> Any:
-    if isinstance(value, str):
-        shown = clean(value, cap)
-        if _is_cut(shown, value):
-            cuts.append(shown)
-        return shown
-    if not isinstance(value, Mapping | list | tuple):
-        return value
-    if depth > _DEEPEST:
-        cuts.append(_ELLIPSIS)
-        return _ELLIPSIS
-    if isinstance(value, Mapping):
-        return {clean(str(key), 200): _cleaned(inner, cap, depth + 1, cuts) for key, inner in value.items()}
-    return [_cleaned(inner, cap, depth + 1, cuts) for inner in value]
-
-
-def _is_cut(shown: str, text: str) -> bool:
-    return _ELLIPSIS in shown and _ELLIPSIS not in text
+def is_cut(shown: str, text: str) -> bool:
+    """Whether `shown` is a shortened `text`."""
+    return ELLIPSIS in shown and ELLIPSIS not in text
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
