@@ -1,0 +1,378 @@
+"""Compiles one expression: every kind of node that is allowed, and nothing else.
+
+Decides what may stand in an expression and which type it has. A node without a method here is refused, so whatever the
+parser may understand beyond Trino's SELECT never reaches DuckDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from crosstrail.engines.dialect import literals, operators
+from crosstrail.engines.dialect.aggregates import AGGREGATES, aggregate
+from crosstrail.engines.dialect.casts import cast, coerce, unify
+from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected
+from crosstrail.engines.dialect.functions.collections import subscript
+from crosstrail.engines.dialect.functions.strings import like, substring, trim
+from crosstrail.engines.dialect.functions.times import extract, in_zone
+from crosstrail.engines.dialect.registry import Call, all_functions
+from crosstrail.engines.dialect.scope import Scope
+from crosstrail.engines.dialect.types import (
+    BIGINT,
+    BOOLEAN,
+    UNKNOWN,
+    VARCHAR,
+    Type,
+    array_of,
+    duck,
+    row_of,
+    timestamp_of,
+    zoned,
+)
+from crosstrail.engines.dialect.windows import window
+
+if TYPE_CHECKING:
+    from crosstrail.engines.dialect.relations import Relations
+
+_ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
+_COMPARISON = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+
+
+class Expressions:
+    """The expressions of one statement. `now` is the statement's one moment."""
+
+    def __init__(self, place: Place, now: datetime) -> None:
+        self.place = place
+        self.now = now
+        self.relations: Relations
+        self._names = 0
+
+    def name(self, prefix: str) -> str:
+        """A name nobody else has in this statement."""
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    def compile(self, node: exp.Expression, scope: Scope) -> Expr:
+        """Raises SqlRejected with the node's line and column."""
+        try:
+            result = self._node(node, scope)
+            if scope.groups is not None and result.free and result.sql in scope.groups:
+                result = replace(result, free=frozenset())
+            return result
+        except Refusal as refusal:
+            raise rejected(refusal, node, self.place) from None
+
+    def _node(self, node: exp.Expression, scope: Scope) -> Expr:
+        kind = type(node)
+        if kind in _ARITHMETIC:
+            left, right = self.compile(node.left, scope), self.compile(node.right, scope)
+            return operators.arithmetic(_ARITHMETIC[kind], left, right)
+        if kind in _COMPARISON:
+            return self._comparison(_COMPARISON[kind], node, scope)
+        if kind in (exp.And, exp.Or):
+            return self._connected(node, scope)
+        method = _METHODS.get(kind)
+        if method is None:
+            raise Refusal(f"{kind.__name__} is not supported here")
+        unknown = {name for name, value in node.args.items() if value} - _ARGUMENTS.get(kind, set(node.args))
+        if unknown:
+            raise Refusal(f"{', '.join(sorted(unknown))} is not supported here")
+        return method(self, node, scope)
+
+    def _connected(self, node: exp.Expression, scope: Scope) -> Expr:
+        """AND and OR chains, without recursion on the left: long lists of conditions are common."""
+        word = "AND" if isinstance(node, exp.And) else "OR"
+        operands: list[exp.Expression] = []
+        while type(node) is (exp.And if word == "AND" else exp.Or):
+            operands.append(node.right)
+            node = node.left
+        parts = [boolean(self.compile(each, scope), f"an operand of {word}") for each in [node, *reversed(operands)]]
+        return derived(f"({f' {word} '.join(part.sql for part in parts)})", BOOLEAN, *parts)
+
+    def _comparison(self, sign: str, node: exp.Expression, scope: Scope) -> Expr:
+        left, right = node.left, node.right
+        if isinstance(right, (exp.Any, exp.All)):
+            return self.relations.quantified(sign, self.compile(left, scope), right, scope)
+        return operators.compare(sign, self.compile(left, scope), self.compile(right, scope))
+
+    def _column(self, node: Any, scope: Scope) -> Expr:
+        names: list[str] = []
+        current = node
+        while isinstance(current, exp.Dot) and isinstance(current.expression, exp.Identifier):
+            names.insert(0, current.expression.name)
+            current = current.this
+        if isinstance(current, exp.Identifier):
+            found, used = scope.resolve([current.name, *names])
+            rest = [current.name, *names][used:]
+        elif isinstance(current, exp.Column) and not isinstance(current.this, exp.Star):
+            parts = [part.name for part in current.parts] + names
+            found, used = scope.resolve(parts)
+            rest = parts[used:]
+        elif isinstance(current, exp.Dot):
+            raise Refusal("a function cannot have a schema before its name here", "Write the name alone.")
+        else:
+            found, rest = self.compile(current, scope), names
+        for name in rest:
+            found = self._field(found, name)
+        return found
+
+    def _field(self, value: Expr, name: str) -> Expr:
+        if value.type.name != "row":
+            raise Refusal(f"{value.type} has no field {name[:60]}", _field_hint(value.type))
+        for key, written, kind in zip(value.type.keys, value.type.fields, value.type.args, strict=True):
+            if written.lower() == name.lower() and written:
+                return replace(derived(f"struct_extract({value.sql}, '{key}')", kind, value), name=name)
+        known = ", ".join(field for field in value.type.fields if field)
+        raise Refusal(f"this row has no field {name[:60]}", f"It has {known}." if known else "")
+
+    def _paren(self, node: exp.Paren, scope: Scope) -> Expr:
+        return replace(self.compile(node.this, scope), name="")
+
+    def _literal(self, node: exp.Literal, scope: Scope) -> Expr:
+        return literals.literal(node)
+
+    def _boolean(self, node: exp.Boolean, scope: Scope) -> Expr:
+        return Expr("true" if node.this else "false", BOOLEAN)
+
+    def _null(self, node: exp.Null, scope: Scope) -> Expr:
+        return null()
+
+    def _not(self, node: exp.Not, scope: Scope) -> Expr:
+        if isinstance(node.this, exp.Is) and isinstance(node.this.expression, exp.Null):
+            operand = self.compile(node.this.this, scope)
+            return derived(f"({operand.sql} IS NOT NULL)", BOOLEAN, operand)
+        operand = boolean(self.compile(node.this, scope), "the operand of NOT")
+        return derived(f"(NOT {operand.sql})", BOOLEAN, operand)
+
+    def _is(self, node: exp.Is, scope: Scope) -> Expr:
+        if not isinstance(node.expression, exp.Null):
+            raise Refusal("IS takes NULL or DISTINCT FROM here", "Compare with = true, for instance.")
+        operand = self.compile(node.this, scope)
+        return derived(f"({operand.sql} IS NULL)", BOOLEAN, operand)
+
+    def _distinct_from(self, node: Any, scope: Scope) -> Expr:
+        left, right = self.compile(node.this, scope), self.compile(node.expression, scope)
+        return operators.distinct_from(left, right, negated=isinstance(node, exp.NullSafeEQ))
+
+    def _between(self, node: exp.Between, scope: Scope) -> Expr:
+        value, low, high = (self.compile(node.args[name], scope) for name in ("this", "low", "high"))
+        least, most = operators.compare(">=", value, low), operators.compare("<=", value, high)
+        return derived(f"({least.sql} AND {most.sql})", BOOLEAN, least, most)
+
+    def _in(self, node: exp.In, scope: Scope) -> Expr:
+        value = self.compile(node.this, scope)
+        if node.args.get("query"):
+            return self.relations.in_query(value, node.args["query"], scope)
+        items = [operators.matched(value, self.compile(item, scope)) for item in node.expressions]
+        if not items:
+            raise Refusal("IN needs at least one value")
+        kinds = {str(left.type) for left, _ in items}
+        if len(kinds) == 1 and not value.type.args and value.type.name not in ("double", "real"):
+            listed = ", ".join(right.sql for _, right in items)
+            return derived(f"({items[0][0].sql} IN ({listed}))", BOOLEAN, *(part for pair in items for part in pair))
+        equal = [operators.compare("=", left, right) for left, right in items]
+        return derived(f"({' OR '.join(part.sql for part in equal)})", BOOLEAN, *equal)
+
+    def _like(self, node: exp.Like, scope: Scope, escape: Expr | None = None) -> Expr:
+        return like(self.compile(node.this, scope), self.compile(node.expression, scope), escape)
+
+    def _escape(self, node: exp.Escape, scope: Scope) -> Expr:
+        if not isinstance(node.this, exp.Like):
+            raise Refusal("ESCAPE belongs to LIKE")
+        return self._like(node.this, scope, self.compile(node.expression, scope))
+
+    def _case(self, node: exp.Case, scope: Scope) -> Expr:
+        subject = self.compile(node.this, scope) if node.this else None
+        conditions, results = [], []
+        for branch in node.args["ifs"]:
+            test = self.compile(branch.this, scope)
+            conditions.append(operators.compare("=", subject, test) if subject else boolean(test, "a WHEN"))
+            results.append(self.compile(branch.args["true"], scope))
+        default = node.args.get("default")
+        results.append(self.compile(default, scope) if default else null())
+        results = unify(results, "the branches of CASE")
+        whens = " ".join(f"WHEN {c.sql} THEN {r.sql}" for c, r in zip(conditions, results, strict=False))
+        return derived(f"(CASE {whens} ELSE {results[-1].sql} END)", results[0].type, *conditions, *results)
+
+    def _if(self, node: exp.If, scope: Scope) -> Expr:
+        condition = boolean(self.compile(node.this, scope), "the condition of IF")
+        otherwise = node.args.get("false")
+        yes, no = unify(
+            [self.compile(node.args["true"], scope), self.compile(otherwise, scope) if otherwise else null()], "IF's results"
+        )
+        return derived(f"(CASE WHEN {condition.sql} THEN {yes.sql} ELSE {no.sql} END)", yes.type, condition, yes, no)
+
+    def _cast(self, node: exp.Cast, scope: Scope) -> Expr:
+        source = node.this
+        if literals.is_typed_literal(node):
+            return literals.moment(source.name, node.to)
+        target = literals.type_of(node.to)
+        value = self.compile(source, scope)
+        result = cast(value, target)
+        if width := literals.varchar_width(node.to):
+            result = derived(f"left({result.sql}, {width})", VARCHAR, result)
+        if isinstance(node, exp.TryCast) or type(node) is not exp.Cast:
+            result = derived(f"TRY({result.sql})", target, result)
+        return result if result is not value else replace(value, name="", value=None)
+
+    def _interval(self, node: exp.Interval, scope: Scope) -> Expr:
+        return literals.interval(node)
+
+    def _hex(self, node: exp.HexString, scope: Scope) -> Expr:
+        return literals.binary(node)
+
+    def _array(self, node: exp.Array, scope: Scope) -> Expr:
+        items = unify([self.compile(item, scope) for item in node.expressions], "the array")
+        kind = items[0].type if items else UNKNOWN
+        return derived(f"CAST([{', '.join(item.sql for item in items)}] AS {duck(kind)}[])", array_of(kind), *items)
+
+    def row(self, nodes: list[exp.Expression], scope: Scope) -> Expr:
+        """ROW(...) and (a, b)."""
+        items = [self.compile(item, scope) for item in nodes]
+        packed = ", ".join(f"f{index} := {item.sql}" for index, item in enumerate(items))
+        return derived(f"struct_pack({packed})", row_of([item.type for item in items]), *items)
+
+    def _tuple(self, node: exp.Tuple, scope: Scope) -> Expr:
+        return self.row(node.expressions, scope)
+
+    def _bracket(self, node: exp.Bracket, scope: Scope) -> Expr:
+        if len(node.expressions) != 1:
+            raise Refusal("a subscript takes one index")
+        return subscript(self.compile(node.this, scope), self.compile(node.expressions[0], scope))
+
+    def _negative(self, node: exp.Neg, scope: Scope) -> Expr:
+        return operators.negate(self.compile(node.this, scope))
+
+    def _concat(self, node: exp.DPipe, scope: Scope) -> Expr:
+        return operators.concatenate(self.compile(node.this, scope), self.compile(node.expression, scope))
+
+    def _at_zone(self, node: exp.AtTimeZone, scope: Scope) -> Expr:
+        return in_zone(self.compile(node.this, scope), self.compile(node.args["zone"], scope))
+
+    def _extract(self, node: exp.Extract, scope: Scope) -> Expr:
+        return extract(node.name.lower(), self.compile(node.expression, scope))
+
+    def _trim(self, node: exp.Trim, scope: Scope) -> Expr:
+        chars = self.compile(node.expression, scope) if node.expression else None
+        return trim(str(node.args.get("position") or "BOTH").upper(), self.compile(node.this, scope), chars)
+
+    def _substring(self, node: exp.Substring, scope: Scope) -> Expr:
+        parts = [self.compile(node.args[name], scope) for name in ("this", "start", "length") if node.args.get(name)]
+        return substring(parts)
+
+    def _position(self, node: exp.StrPosition, scope: Scope) -> Expr:
+        whole, part = coerce(self.compile(node.this, scope), VARCHAR), coerce(self.compile(node.args["substr"], scope), VARCHAR)
+        return derived(f"CAST(strpos({whole.sql}, {part.sql}) AS BIGINT)", BIGINT, whole, part)
+
+    def _now(self, node: Any, scope: Scope) -> Expr:
+        return self.moment(type(node))
+
+    def moment(self, kind: type[exp.Expression]) -> Expr:
+        text = f"{self.now:%Y-%m-%d %H:%M:%S}.{self.now.microsecond // 1000:03d}"
+        if kind is exp.CurrentDate:
+            return Expr(f"DATE '{self.now:%Y-%m-%d}'", Type("date"))
+        return Expr(f"TIMESTAMP '{text}'", timestamp_of(3) if kind is exp.Localtimestamp else zoned(3))
+
+    def _subquery(self, node: exp.Subquery, scope: Scope) -> Expr:
+        return self.relations.scalar(node, scope)
+
+    def _exists(self, node: exp.Exists, scope: Scope) -> Expr:
+        return self.relations.exists(node, scope)
+
+    def _window(self, node: exp.Window, scope: Scope) -> Expr:
+        return window(self, node, scope)
+
+    def _aggregate(self, node: exp.Expression, scope: Scope) -> Expr:
+        return aggregate(self, node, scope)
+
+    def _call(self, node: exp.Anonymous, scope: Scope) -> Expr:
+        name = str(node.name).lower()
+        if name in AGGREGATES:
+            return aggregate(self, node, scope)
+        handler = all_functions().get(name)
+        if handler is None:
+            raise Refusal(f"the function {name[:60]} is not supported here", "docs/sql.md lists those that are.")
+        return replace(handler(Call(name, list(node.expressions), self, scope)), name="")
+
+    def lambda_(self, node: exp.Expression, kinds: list[Type], scope: Scope) -> tuple[str, Expr]:
+        """DuckDB's `lambda p1, p2:` and the body, for parameters of these types."""
+        if not isinstance(node, exp.Lambda):
+            raise rejected(Refusal("a lambda belongs here", "Write x -> ..., for instance."), node, self.place)
+        names = [parameter.name.lower() for parameter in node.expressions]
+        if len(names) != len(kinds):
+            raise rejected(Refusal(f"this lambda takes {len(kinds)} parameters, not {len(names)}"), node, self.place)
+        generated = [self.name("p") for _ in names]
+        variables = {name: Expr(sql, kind) for name, sql, kind in zip(names, generated, kinds, strict=True)}
+        inner = replace(scope.with_variables(variables), aggregates=False, windows=False)
+        return f"lambda {', '.join(generated)}:", self.compile(node.this, inner)
+
+
+_METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
+    exp.Column: Expressions._column,
+    exp.Identifier: Expressions._column,
+    exp.Dot: Expressions._column,
+    exp.Paren: Expressions._paren,
+    exp.Literal: Expressions._literal,
+    exp.Boolean: Expressions._boolean,
+    exp.Null: Expressions._null,
+    exp.Not: Expressions._not,
+    exp.Is: Expressions._is,
+    exp.NullSafeEQ: Expressions._distinct_from,
+    exp.NullSafeNEQ: Expressions._distinct_from,
+    exp.Between: Expressions._between,
+    exp.In: Expressions._in,
+    exp.Like: Expressions._like,
+    exp.Escape: Expressions._escape,
+    exp.Case: Expressions._case,
+    exp.If: Expressions._if,
+    exp.Cast: Expressions._cast,
+    exp.TryCast: Expressions._cast,
+    exp.Interval: Expressions._interval,
+    exp.HexString: Expressions._hex,
+    exp.Array: Expressions._array,
+    exp.Tuple: Expressions._tuple,
+    exp.Bracket: Expressions._bracket,
+    exp.Neg: Expressions._negative,
+    exp.DPipe: Expressions._concat,
+    exp.AtTimeZone: Expressions._at_zone,
+    exp.Extract: Expressions._extract,
+    exp.Trim: Expressions._trim,
+    exp.Substring: Expressions._substring,
+    exp.StrPosition: Expressions._position,
+    exp.CurrentTimestamp: Expressions._now,
+    exp.CurrentDate: Expressions._now,
+    exp.Localtimestamp: Expressions._now,
+    exp.Subquery: Expressions._subquery,
+    exp.Exists: Expressions._exists,
+    exp.Window: Expressions._window,
+    exp.Filter: Expressions._aggregate,
+    exp.GroupConcat: Expressions._aggregate,
+    exp.Anonymous: Expressions._call,
+}
+_ARGUMENTS: dict[type, set[str]] = {
+    exp.Between: {"this", "low", "high"},
+    exp.In: {"this", "expressions", "query"},
+    exp.Cast: {"this", "to"},
+    exp.TryCast: {"this", "to", "safe", "requires_string"},
+    exp.Interval: {"this", "unit"},
+    exp.Array: {"expressions"},
+    exp.Bracket: {"this", "expressions"},
+    exp.DPipe: {"this", "expression", "safe"},
+    exp.Trim: {"this", "expression", "position"},
+    exp.StrPosition: {"this", "substr"},
+    exp.CurrentTimestamp: set(),
+    exp.Localtimestamp: set(),
+    exp.CurrentDate: set(),
+    exp.Exists: {"this"},
+    exp.Anonymous: {"this", "expressions"},
+}
+
+
+def _field_hint(kind: Type) -> str:
+    return "Read a map with element_at(map, 'key')." if kind.name == "map" else ""
+

@@ -1,0 +1,74 @@
+"""Conditional functions, and the few that are about expressions rather than values."""
+
+from __future__ import annotations
+
+import re
+
+from crosstrail.engines.dialect import operators
+from crosstrail.engines.dialect.casts import unify
+from crosstrail.engines.dialect.expr import Expr, Refusal, derived
+from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.types import VARCHAR, is_orderable
+from crosstrail.lake.reader import quoted
+
+
+@function("coalesce")
+def _coalesce(call: Call) -> Expr:
+    call.need(2, 10_000)
+    parts = unify(call.args(), "coalesce")
+    return derived(f"coalesce({', '.join(part.sql for part in parts)})", parts[0].type, *parts)
+
+
+@function("nullif")
+def _nullif(call: Call) -> Expr:
+    call.need(2)
+    equal = operators.compare("=", call.arg(0), call.arg(1))
+    first = call.arg(0)
+    return derived(f"(CASE WHEN {equal.sql} THEN NULL ELSE {first.sql} END)", first.type, first, equal)
+
+
+@function("try")
+def _try(call: Call) -> Expr:
+    call.need(1)
+    value = call.arg(0)
+    if re.search(r"\(SELECT\b", value.sql):
+        raise Refusal("TRY takes no sub-query here")
+    return derived(f"TRY({value.sql})", value.type, value)
+
+
+@function("greatest", "least")
+def _greatest(call: Call) -> Expr:
+    """NULL where any argument is NULL, as in Trino; DuckDB leaves NULLs out."""
+    call.need(1, 1000)
+    parts = unify(call.args(), call.name)
+    if not is_orderable(parts[0].type) or parts[0].type.args:
+        raise Refusal(f"{parts[0].type} values have no order here")
+    listed = ", ".join(part.sql for part in parts)
+    missing = " OR ".join(f"{part.sql} IS NULL" for part in parts)
+    return derived(f"(CASE WHEN NOT ({missing}) THEN {call.name}({listed}) END)", parts[0].type, *parts)
+
+
+@function("typeof")
+def _typeof(call: Call) -> Expr:
+    call.need(1)
+    return derived(quoted(str(call.arg(0).type)), VARCHAR)
+
+
+@function("row")
+def _row(call: Call) -> Expr:
+    call.need(1, 200)
+    return call.compiler.row(call.nodes, call.scope)
+
+
+@function("now")
+def _now(call: Call) -> Expr:
+    from sqlglot import exp
+
+    call.need(0)
+    return call.compiler.moment(exp.CurrentTimestamp)
+
+
+@function("current_timezone")
+def _zone(call: Call) -> Expr:
+    call.need(0)
+    return derived("'UTC'", VARCHAR)

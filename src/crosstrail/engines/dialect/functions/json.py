@@ -1,0 +1,144 @@
+"""JSON functions on text and on json values; paths are literals of the form $.a.b[0]["c"].
+
+Decides what a path may be and what becomes of text that is no JSON.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crosstrail.engines.dialect.casts import coerce
+from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require
+from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
+from crosstrail.lake.reader import quoted
+
+_STEP = re.compile(r"""\.([A-Za-z0-9_]+)|\[(\d+)\]|\["((?:[^"\\]|\\["\\])*)"\]""", re.ASCII)
+_CUT_SHORT = "a text begins like JSON and is none; TRY(...) gives NULL for it"
+
+
+def pointer(call: Call, index: int = 1) -> str:
+    """The path as a JSON pointer: like Trino's steps, its steps name a key or count from 0, whichever they meet."""
+    path = constant_text(coerce(call.arg(index), VARCHAR), "a JSON path")
+    steps, place = [], 1
+    if not path.startswith("$"):
+        raise Refusal("a JSON path begins with $", "Write '$.name', '$.list[0]' or '$[\"odd name\"]'.")
+    while place < len(path):
+        found = _STEP.match(path, place)
+        if not found:
+            raise Refusal("this JSON path is not supported", "Write '$.name', '$.list[0]' or '$[\"odd name\"]'.")
+        step = found[1] or found[2] or re.sub(r"\\(.)", r"\1", found[3] or "")
+        steps.append("/" + step.replace("~", "~0").replace("/", "~1"))
+        place = found.end()
+    return quoted("".join(steps))
+
+
+def _document(call: Call) -> tuple[Expr, str]:
+    """The argument and SQL for it as valid JSON; NULL for text that is none."""
+    value = call.arg(0)
+    if value.type == JSON:
+        return value, value.sql
+    text = coerce(value, VARCHAR)
+    # Trino reads JSON piece by piece and may find a value in a text that is broken further on; nobody should rely on it.
+    bad = failure(_CUT_SHORT, JSON)
+    looks = f"regexp_matches({text.sql}, '^\\s*[\\[{{]')"
+    valid = f"(CASE WHEN json_valid({text.sql}) THEN CAST({text.sql} AS JSON) WHEN {looks} THEN {bad} END)"
+    return text, valid
+
+
+@function("json_extract_scalar")
+def _scalar(call: Call) -> Expr:
+    """NULL for objects, arrays and JSON null."""
+    call.need(2)
+    value, document = _document(call)
+    found = f"json_extract({document}, {pointer(call)})"
+    sql = f"(CASE WHEN json_type({found}) NOT IN ('OBJECT', 'ARRAY', 'NULL') THEN json_extract_string({document}, {pointer(call)}) END)"
+    return derived(sql, VARCHAR, value)
+
+
+@function("json_extract")
+def _extract(call: Call) -> Expr:
+    call.need(2)
+    value, document = _document(call)
+    return derived(f"json_extract({document}, {pointer(call)})", JSON, value)
+
+
+@function("json_size")
+def _size(call: Call) -> Expr:
+    call.need(2)
+    value, document = _document(call)
+    found = f"json_extract({document}, {pointer(call)})"
+    sql = (
+        f"(CASE json_type({found}) WHEN 'OBJECT' THEN CAST(len(json_keys({found})) AS BIGINT) "
+        f"WHEN 'ARRAY' THEN CAST(json_array_length({found}) AS BIGINT) ELSE CASE WHEN {found} IS NOT NULL THEN 0::BIGINT END END)"
+    )
+    return derived(sql, BIGINT, value)
+
+
+@function("json_array_length")
+def _length(call: Call) -> Expr:
+    call.need(1)
+    value, document = _document(call)
+    sql = f"(CASE WHEN json_type({document}) = 'ARRAY' THEN CAST(json_array_length({document}) AS BIGINT) END)"
+    return derived(sql, BIGINT, value)
+
+
+@function("json_array_contains")
+def _contains(call: Call) -> Expr:
+    call.need(2)
+    value, document = _document(call)
+    item = call.arg(1)
+    elements = f"json_extract({document}, '$[*]')"
+    if item.type == VARCHAR:
+        test = f"json_type(j) = 'VARCHAR' AND json_extract_string(j, '$') = {item.sql}"
+    elif item.type == BOOLEAN:
+        test = f"json_type(j) = 'BOOLEAN' AND json_extract_string(j, '$') = CAST({item.sql} AS VARCHAR)"
+    elif is_integer(item.type):
+        test = f"json_type(j) IN ('UBIGINT', 'BIGINT') AND json_extract_string(j, '$') = CAST({item.sql} AS VARCHAR)"
+    elif is_number(item.type):
+        test = f"json_type(j) = 'DOUBLE' AND TRY_CAST(json_extract_string(j, '$') AS DOUBLE) = {coerce(item, DOUBLE).sql}"
+    else:
+        raise Refusal(f"json_array_contains looks for text, numbers and booleans, not {item.type}")
+    found = f"len(list_filter({elements}, lambda j: {test})) > 0"
+    return derived(f"(CASE WHEN json_type({document}) = 'ARRAY' AND {item.sql} IS NOT NULL THEN {found} END)", BOOLEAN, value, item)
+
+
+@function("json_array_get")
+def _get(call: Call) -> Expr:
+    """Trino documents this one as broken: a text element comes without its quotes and then is no JSON."""
+    raise Refusal("json_array_get is not supported here", "Use json_extract(x, '$[0]').")
+
+
+@function("json_parse")
+def _parse(call: Call) -> Expr:
+    call.need(1)
+    return parse_json(coerce(call.arg(0), VARCHAR))
+
+
+def parse_json(text: Expr) -> Expr:
+    """Text to json; text that is none fails.
+
+    Trino sorts the keys of objects here. DuckDB keeps them as they came, which shows only where a json value is printed
+    or compared whole; see docs/sql.md.
+    """
+    sql = require(f"NOT json_valid({text.sql})", "a text is no JSON", f"json({text.sql})", JSON)
+    return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", JSON, text)
+
+
+@function("json_format")
+def _format(call: Call) -> Expr:
+    call.need(1)
+    value = call.arg(0)
+    if value.type not in (JSON, UNKNOWN):
+        raise Refusal(f"json_format takes json, not {value.type}", "Use json_parse or CAST(x AS json) first.")
+    return derived(f"CAST({value.sql} AS VARCHAR)", VARCHAR, value)
+
+
+@function("is_json_scalar")
+def _is_scalar(call: Call) -> Expr:
+    call.need(1)
+    value = call.arg(0)
+    text = value if value.type == JSON else coerce(value, VARCHAR)
+    good = f"json_type({text.sql}) NOT IN ('OBJECT', 'ARRAY')"
+    sql = require(f"NOT json_valid(CAST({text.sql} AS VARCHAR))", "a text is no JSON", good, BOOLEAN)
+    return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", BOOLEAN, text)

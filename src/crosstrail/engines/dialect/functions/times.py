@@ -1,0 +1,313 @@
+"""Dates and times: parts, truncation, arithmetic, zones, ISO 8601 and format strings."""
+
+from __future__ import annotations
+
+import re
+
+from crosstrail.engines.dialect.casts import cast, coerce, moment_from_text
+from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require
+from crosstrail.engines.dialect.operators import add_interval
+from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.times import MILLISECONDS, MONTHS, add_months, from_local, local, timestamp_text, zone_name
+from crosstrail.engines.dialect.types import (
+    BIGINT,
+    DATE,
+    DAY_TIME,
+    DOUBLE,
+    VARCHAR,
+    YEAR_MONTH,
+    Type,
+    is_moment,
+    timestamp_of,
+    zoned,
+)
+from crosstrail.lake.reader import quoted
+
+_PARTS = {
+    "year": "year", "quarter": "quarter", "month": "month", "week": "week", "day": "day", "day_of_month": "day", "hour": "hour",
+    "day_of_week": "isodow", "dow": "isodow", "day_of_year": "dayofyear", "doy": "dayofyear", "minute": "minute",
+    "year_of_week": "isoyear", "yow": "isoyear", "week_of_year": "week", "second": "second",
+}  # fmt: skip
+_CLOCK = {"hour", "minute", "second", "millisecond"}
+_ISO = r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?)?Z?"
+_MYSQL = {
+    "a": "%a", "b": "%b", "d": "%d", "f": "%f", "H": "%H", "h": "%I", "I": "%I", "i": "%M", "j": "%j", "M": "%B",
+    "m": "%m", "p": "%p", "r": "%I:%M:%S %p", "S": "%S", "s": "%S", "T": "%H:%M:%S", "W": "%A", "Y": "%Y", "y": "%y", "%": "%%",
+    "c": "%-m", "e": "%-d", "k": "%-H", "l": "%-I", "v": "%V", "x": "%G",
+}  # fmt: skip
+_JODA = {
+    "yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "MM": "%m", "M": "%-m", "MMM": "%b", "MMMM": "%B", "dd": "%d", "d": "%-d", "HH": "%H",
+    "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S", "SSS": "%g", "a": "%p", "E": "%a",
+    "EEE": "%a", "EEEE": "%A", "DDD": "%j", "xxxx": "%G", "ww": "%V",
+}  # fmt: skip
+
+
+def _moment(value: Expr, what: str) -> Expr:
+    if not is_moment(value.type):
+        hint = "Use CAST(x AS timestamp) or from_iso8601_timestamp(x)." if value.type == VARCHAR else ""
+        raise Refusal(f"{what} takes a date or timestamp, not {value.type}", hint)
+    return value
+
+
+def extract(part: str, value: Expr) -> Expr:
+    """EXTRACT(part FROM value) and the functions named like parts."""
+    if value.type in (DAY_TIME, YEAR_MONTH):
+        return _interval_part(part, value)
+    value = _moment(value, part)
+    if part in ("timezone_hour", "timezone_minute"):
+        raise Refusal(f"{part} is not supported here")
+    if value.type == DATE and part in _CLOCK:
+        raise Refusal(f"a date has no {part}")
+    clock = local(value)
+    if part == "millisecond":
+        return derived(f"CAST(epoch_ms({clock.sql}) - epoch_ms(date_trunc('second', {clock.sql})) AS BIGINT)", BIGINT, value)
+    if part not in _PARTS:
+        raise Refusal("this part of a time is not supported", f"Parts are {', '.join(sorted(_PARTS))}.")
+    return derived(f"CAST({_PARTS[part]}({clock.sql}) AS BIGINT)", BIGINT, value)
+
+
+def _interval_part(part: str, value: Expr) -> Expr:
+    divisors = {"day": (86_400_000, 0), "hour": (3_600_000, 24), "minute": (60_000, 60), "second": (1000, 60), "millisecond": (1, 1000)}
+    if value.type == YEAR_MONTH:
+        divisors = {"year": (12, 0), "month": (1, 12)}
+    if part not in divisors:
+        raise Refusal(f"an interval has no {part}")
+    by, modulo = divisors[part]
+    return derived(f"({value.sql} // {by}{f' % {modulo}' if modulo else ''})", BIGINT, value)
+
+
+@function(*_PARTS, "millisecond")
+def _part(call: Call) -> Expr:
+    call.need(1)
+    if call.name == "week_of_year" or call.name in _PARTS or call.name == "millisecond":
+        return extract(call.name, call.arg(0))
+    raise Refusal(f"{call.name} is not supported here")
+
+
+def _unit(call: Call) -> str:
+    unit = constant_text(coerce(call.arg(0), VARCHAR), "the unit").lower()
+    if unit not in MILLISECONDS and unit not in MONTHS:
+        raise Refusal("this unit is not supported", f"Units are {', '.join([*MILLISECONDS, *MONTHS])}.")
+    return unit
+
+
+@function("date_trunc")
+def _trunc(call: Call) -> Expr:
+    call.need(2)
+    unit, value = _unit(call), _moment(call.arg(1), call.name)
+    if value.type == DATE:
+        if unit in ("millisecond", "second", "minute", "hour"):
+            raise Refusal(f"a date cannot be truncated to the {unit}")
+        return derived(f"CAST(date_trunc('{unit}', {value.sql}) AS DATE)", DATE, value)
+    clock = local(value)
+    cut = derived(f"CAST(date_trunc('{unit}', {clock.sql}) AS TIMESTAMP)", clock.type, value)
+    return from_local(cut, value.type) if value.type.name == "timestamptz" else cut
+
+
+@function("date_add")
+def _add(call: Call) -> Expr:
+    call.need(3)
+    unit, amount, value = _unit(call), coerce(call.arg(1), BIGINT), _moment(call.arg(2), call.name)
+    if unit in MONTHS:
+        return add_months(value, Expr(f"({amount.sql} * {MONTHS[unit]})", YEAR_MONTH, free=amount.free, aggregated=amount.aggregated))
+    if value.type == DATE and MILLISECONDS[unit] < MILLISECONDS["day"]:
+        raise Refusal(f"a date takes no {unit}s", "CAST it to timestamp first.")
+    span = Expr(f"({amount.sql} * {MILLISECONDS[unit]})", DAY_TIME, free=amount.free, aggregated=amount.aggregated)
+    return _keeping_precision(value, span, negative=False)
+
+
+def _keeping_precision(value: Expr, span: Expr, *, negative: bool) -> Expr:
+    moved = add_interval(value, span, negative=negative)
+    return derived(moved.sql, value.type, moved)
+
+
+@function("date_diff")
+def _diff(call: Call) -> Expr:
+    """Whole units between two moments, cut towards zero."""
+    call.need(3)
+    unit, start, end = _unit(call), _moment(call.arg(1), call.name), _moment(call.arg(2), call.name)
+    kind = _wider(start.type, end.type)
+    start, end = coerce(start, kind), coerce(end, kind)
+    if unit in MILLISECONDS and kind != DATE:
+        millis = "(epoch_us({0}) // 1000)"
+        return derived(f"(({millis.format(end.sql)} - {millis.format(start.sql)}) // {MILLISECONDS[unit]})", BIGINT, start, end)
+    if unit in MILLISECONDS:
+        if MILLISECONDS[unit] < MILLISECONDS["day"]:
+            raise Refusal(f"dates have no {unit}s between them", "CAST them to timestamp first.")
+        days = MILLISECONDS[unit] // MILLISECONDS["day"]
+        return derived(f"(CAST({end.sql} - {start.sql} AS BIGINT) // {days})", BIGINT, start, end)
+    first, last = (f"CAST({local(each).sql} AS TIMESTAMP)" for each in (start, end))
+    return derived(f"({_months_between(first, last)} // {MONTHS[unit]})", BIGINT, start, end)
+
+
+def _months_between(first: str, last: str) -> str:
+    """Months that fit in between when counted from `first`, its day clamped to the length of each month."""
+    crude = f"((year({last}) - year({first})) * 12 + month({last}) - month({first}))"
+    reached = f"({first} + to_months(CAST({crude} AS INTEGER)))"
+    late = f"(CASE WHEN {last} >= {first} AND {reached} > {last} THEN 1 WHEN {last} < {first} AND {reached} < {last} THEN -1 ELSE 0 END)"
+    return f"CAST({crude} - {late} AS BIGINT)"
+
+
+def _wider(one: Type, other: Type) -> Type:
+    from crosstrail.engines.dialect.types import common
+
+    kind = common(one, other)
+    if kind is None:
+        raise Refusal(f"{one} and {other} lie in different zones", "Use AT TIME ZONE to give both one zone.")
+    return kind
+
+
+@function("date")
+def _date(call: Call) -> Expr:
+    call.need(1)
+    return cast(call.arg(0), DATE)
+
+
+@function("last_day_of_month")
+def _last_day(call: Call) -> Expr:
+    call.need(1)
+    return derived(f"last_day({local(_moment(call.arg(0), call.name)).sql})", DATE, call.arg(0))
+
+
+@function("from_iso8601_timestamp")
+def _from_iso(call: Call) -> Expr:
+    call.need(1)
+    text = coerce(call.arg(0), VARCHAR)
+    if isinstance(text.value, str):
+        found = re.fullmatch(_ISO.replace("Z?", r"(Z|[+-]\d\d:?\d\d)?"), text.value)
+        if found:
+            zone = found[5] or "UTC"
+            zone = zone if zone in ("UTC", "Z") else f"{zone[:3]}:{zone[-2:]}"
+            moment = moment_from_text(text.value.replace(",", "."), zoned(3))
+            return Expr(cast(Expr(moment.sql, zoned(6)), zoned(3)).sql, zoned(3, zone_name(zone)))
+        raise Refusal("this text is no ISO 8601 timestamp", "Write '2026-11-20T09:00:00Z'.")
+    bad = f"NOT regexp_full_match({text.sql}, {quoted(_ISO)})"
+    value = f"CAST(replace(rtrim({text.sql}, 'Z'), 'T', ' ') || (CASE WHEN length({text.sql}) BETWEEN 16 AND 17 THEN ':00' ELSE '' END) AS TIMESTAMP)"
+    sql = require(bad, "a text is no ISO 8601 timestamp in UTC; other offsets are not read from values", f"date_trunc('millisecond', {value})", zoned(3))
+    return derived(sql, zoned(3), text)
+
+
+@function("from_iso8601_date")
+def _from_iso_date(call: Call) -> Expr:
+    call.need(1)
+    text = coerce(call.arg(0), VARCHAR)
+    pattern = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    return derived(require(f"NOT regexp_full_match({text.sql}, '{pattern}')", "a text is no date such as 2026-11-20", f"CAST({text.sql} AS DATE)", DATE), DATE, text)
+
+
+@function("to_iso8601")
+def _to_iso(call: Call) -> Expr:
+    call.need(1)
+    value = _moment(call.arg(0), call.name)
+    if value.type == DATE:
+        return cast(value, VARCHAR)
+    text = timestamp_text(Expr(local(value).sql, timestamp_of(value.type.precision)))
+    sql = f"replace({text}, ' ', 'T')"
+    if value.type.name == "timestamptz":
+        if value.type.zone != "UTC" and not value.type.zone.startswith(("+", "-")):
+            raise Refusal("to_iso8601 takes UTC or an offset such as +09:00 here", "Use AT TIME ZONE 'UTC'.")
+        sql = f"({sql} || {quoted('Z' if value.type.zone == 'UTC' else value.type.zone)})"
+    return derived(sql, VARCHAR, value)
+
+
+@function("from_unixtime")
+def _from_unix(call: Call) -> Expr:
+    call.need(1, 2)
+    value = coerce(call.arg(0), DOUBLE)
+    zone = zone_name(constant_text(call.arg(1), "the zone")) if len(call) == 2 else "UTC"
+    return derived(f"make_timestamp(CAST(round({value.sql} * 1000) AS BIGINT) * 1000)", zoned(3, zone), value)
+
+
+@function("to_unixtime")
+def _to_unix(call: Call) -> Expr:
+    call.need(1)
+    value = _moment(call.arg(0), call.name)
+    return derived(f"(epoch_us(CAST({value.sql} AS TIMESTAMP)) / CAST(1000000 AS DOUBLE))", DOUBLE, value)
+
+
+@function("to_milliseconds")
+def _to_millis(call: Call) -> Expr:
+    call.need(1)
+    value = call.arg(0)
+    if value.type != DAY_TIME:
+        raise Refusal(f"to_milliseconds takes an interval of days to seconds, not {value.type}")
+    return derived(value.sql, BIGINT, value)
+
+
+def in_zone(value: Expr, zone: Expr) -> Expr:
+    """AT TIME ZONE: the same moment seen elsewhere; a timestamp without zone is UTC."""
+    name = zone_name(constant_text(zone, "the zone"))
+    value = _moment(value, "AT TIME ZONE")
+    if value.type == DATE:
+        raise Refusal("AT TIME ZONE takes a timestamp", "CAST the date to timestamp first.")
+    return derived(value.sql, zoned(value.type.precision, name), value)
+
+
+@function("at_timezone")
+def _at_zone(call: Call) -> Expr:
+    call.need(2)
+    if call.arg(0).type.name != "timestamptz":
+        raise Refusal("at_timezone takes a timestamp with time zone", "Use x AT TIME ZONE 'zone'.")
+    return in_zone(call.arg(0), call.arg(1))
+
+
+@function("with_timezone")
+def _with_zone(call: Call) -> Expr:
+    call.need(2)
+    value = call.arg(0)
+    if value.type.name != "timestamp":
+        raise Refusal(f"with_timezone takes a timestamp without zone, not {value.type}")
+    return from_local(value, zoned(value.type.precision, zone_name(constant_text(call.arg(1), "the zone"))))
+
+
+def _mysql(text: str) -> str:
+    out, place = [], 0
+    while place < len(text):
+        if text[place] != "%":
+            out.append(text[place])
+            place += 1
+            continue
+        letter = text[place + 1 : place + 2]
+        if letter not in _MYSQL:
+            raise Refusal(f"%{letter} is not supported in a time format here")
+        out.append(_MYSQL[letter])
+        place += 2
+    return "".join(out)
+
+
+def _joda(text: str) -> str:
+    out = []
+    for found in re.finditer(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+", text):
+        word = found.group()
+        if found[1] is not None:
+            out.append(found[1].replace("''", "'").replace("%", "%%") or "'")
+        elif not found[2]:
+            out.append(word.replace("%", "%%"))
+        elif word in _JODA:
+            out.append(_JODA[word])
+        else:
+            raise Refusal(f"{word[:10]} is not supported in a time format here")
+    return "".join(out)
+
+
+@function("date_format", "format_datetime")
+def _format(call: Call) -> Expr:
+    call.need(2)
+    value = _moment(call.arg(0), call.name)
+    written = constant_text(coerce(call.arg(1), VARCHAR), "a time format")
+    pattern = _mysql(written) if call.name == "date_format" else _joda(written)
+    return derived(f"strftime(CAST({local(value).sql} AS TIMESTAMP), {quoted(pattern)})", VARCHAR, value)
+
+
+@function("date_parse", "parse_datetime")
+def _parse(call: Call) -> Expr:
+    call.need(2)
+    text = coerce(call.arg(0), VARCHAR)
+    written = constant_text(coerce(call.arg(1), VARCHAR), "a time format")
+    pattern = _mysql(written) if call.name == "date_parse" else _joda(written)
+    if re.search(r"%(-|f|g|j|V|G|A|a|y|p|I)", pattern):
+        raise Refusal("a format for parsing takes year, month, day, hour, minute and second here", "Cut the text with substr first.")
+    kind = timestamp_of(3) if call.name == "date_parse" else zoned(3)
+    return derived(f"CAST(strptime({text.sql}, {quoted(pattern)}) AS TIMESTAMP)", kind, text)
+
+

@@ -1,0 +1,61 @@
+"""Parts of URLs, by RFC 3986 as Trino reads them."""
+
+from __future__ import annotations
+
+from crosstrail.engines.dialect.casts import coerce
+from crosstrail.engines.dialect.expr import Expr, derived
+from crosstrail.engines.dialect.registry import Call, function, simple
+from crosstrail.engines.dialect.types import BIGINT, VARCHAR
+
+# What java.net.URI takes; any other text gives NULL.
+_CHARS = r"([A-Za-z0-9_.!~*''();:@&=+$,/?#\[\]-]|%[0-9A-Fa-f]{2})*"
+_PARTS = {"protocol": r"^([A-Za-z][A-Za-z0-9+.-]*):", "fragment": "#(.*)$", "query": r"^[^?#]*\?([^#]*)"}
+_AFTER_HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)"
+_HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*)(?::[0-9]*)?(?:[/?#]|$)"
+_PORT = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*:([0-9]{1,9})(?:[/?#]|$)"
+
+simple({"url_encode(varchar) -> varchar": "replace(replace(replace(url_encode({0}), '%20', '+'), '~', '%7E'), '%2A', '*')"})
+
+
+def _part(value: Expr, pattern: str) -> str:
+    valid = f"regexp_full_match({value.sql}, '{_CHARS}')"
+    return f"(CASE WHEN {valid} THEN regexp_extract({value.sql}, '{pattern}', 1) END)"
+
+
+def _decoded(sql: str) -> str:
+    return f"url_decode(replace({sql}, '+', '%2B'))"
+
+
+@function("url_extract_host", "url_extract_path", "url_extract_query", "url_extract_fragment", "url_extract_protocol")
+def _text(call: Call) -> Expr:
+    call.need(1)
+    value, name = coerce(call.arg(0), VARCHAR), call.name.removeprefix("url_extract_")
+    pattern = {"host": _HOST, "path": _AFTER_HOST}.get(name) or _PARTS[name]
+    sql = _part(value, pattern)
+    return derived(_decoded(sql) if name in ("path", "query", "fragment") else sql, VARCHAR, value)
+
+
+@function("url_extract_port")
+def _port(call: Call) -> Expr:
+    call.need(1)
+    value = coerce(call.arg(0), VARCHAR)
+    return derived(f"TRY_CAST(nullif({_part(value, _PORT)}, '') AS BIGINT)", BIGINT, value)
+
+
+@function("url_extract_parameter")
+def _parameter(call: Call) -> Expr:
+    call.need(2)
+    value, name = coerce(call.arg(0), VARCHAR), coerce(call.arg(1), VARCHAR)
+    query = _part(value, _PARTS["query"])
+    pairs = f"string_split({query}, '&')"
+    found = f"list_extract(list_filter({pairs}, lambda e: url_decode(split_part(e, '=', 1)) = {name.sql}), 1)"
+    sql = f"(CASE WHEN {found} IS NOT NULL THEN url_decode(replace(CASE WHEN contains({found}, '=') THEN substr({found}, strpos({found}, '=') + 1) ELSE '' END, '+', ' ')) END)"
+    return derived(sql, VARCHAR, value, name)
+
+
+@function("url_decode")
+def _decode(call: Call) -> Expr:
+    call.need(1)
+    value = coerce(call.arg(0), VARCHAR)
+    return derived(f"url_decode(replace({value.sql}, '+', ' '))", VARCHAR, value)
+

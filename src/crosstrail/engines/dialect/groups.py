@@ -1,0 +1,57 @@
+"""GROUP BY: expressions, places in the output, GROUPING SETS, CUBE and ROLLUP.
+
+Decides which expressions rows are grouped by; whether the rest of the SELECT fits is checked by relations.py.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from crosstrail.engines.dialect.expr import Expr, Refusal, rejected
+from crosstrail.engines.dialect.expressions import Expressions
+from crosstrail.engines.dialect.scope import Scope
+from crosstrail.engines.dialect.types import is_comparable
+
+
+def grouping(
+    compiler: Expressions, node: exp.Group | None, projected: list[tuple[exp.Expression, str]], scope: Scope
+) -> tuple[str | None, frozenset[str] | None]:
+    """The clause (None without one) and the SQL of what is grouped by (None without a clause)."""
+    if node is None:
+        return None, None
+    unknown = {key for key, value in node.args.items() if value} - {"expressions", "grouping_sets", "cube", "rollup"}
+    if unknown:
+        raise rejected(Refusal("this GROUP BY is not supported here", "Write GROUP BY with expressions."), node, compiler.place)
+    seen: set[str] = set()
+
+    def one(part: exp.Expression) -> str:
+        compiled = _expression(compiler, part, projected, scope)
+        seen.add(compiled.sql)
+        return compiled.sql
+
+    def several(part: exp.Expression) -> str:
+        inside = part.expressions if isinstance(part, exp.Tuple) else [part.unnest()]
+        return f"({', '.join(one(each) for each in inside)})"
+
+    pieces = [_plain(one, part) for part in node.expressions]
+    for key, word in (("grouping_sets", "GROUPING SETS"), ("cube", "CUBE"), ("rollup", "ROLLUP")):
+        for each in node.args.get(key) or []:
+            pieces.append(f"{word} ({', '.join(several(part) for part in each.expressions)})")
+    return f"GROUP BY {', '.join(pieces)}", frozenset(seen)
+
+
+def _plain(one: object, part: exp.Expression) -> str:
+    inside = part.expressions if isinstance(part, exp.Tuple) else [part]
+    return ", ".join(one(each) for each in inside) if inside else "()"  # type: ignore[operator]
+
+
+def _expression(compiler: Expressions, node: exp.Expression, projected: list[tuple[exp.Expression, str]], scope: Scope) -> Expr:
+    if isinstance(node, exp.Literal) and not node.is_string:
+        place = int(node.this) if str(node.this).isdigit() else 0
+        if not 1 <= place <= len(projected) or projected[place - 1][0].find(exp.Star):
+            raise rejected(Refusal(f"there is no output column {node.this}"), node, compiler.place)
+        node = projected[place - 1][0]
+    compiled = compiler.compile(node, scope)
+    if not is_comparable(compiled.type):
+        raise rejected(Refusal(f"rows cannot be grouped by {compiled.type}"), node, compiler.place)
+    return compiled

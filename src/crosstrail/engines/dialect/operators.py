@@ -1,0 +1,254 @@
+"""Arithmetic and comparison with Trino's meaning, for operands that are compiled already.
+
+Decides result types, overflow and division, and what equality means for NaN, NULL elements and nested values.
+"""
+
+from __future__ import annotations
+
+from crosstrail.engines.dialect.casts import coerce, moment_from_text
+from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, text_literal
+from crosstrail.engines.dialect.times import add_interval
+from crosstrail.engines.dialect.types import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DAY_TIME,
+    DOUBLE,
+    MAX_DECIMAL,
+    REAL,
+    UNKNOWN,
+    VARCHAR,
+    Type,
+    as_decimal,
+    common,
+    decimal_of,
+    duck,
+    is_integer,
+    is_interval,
+    is_moment,
+    is_number,
+    is_orderable,
+)
+
+_ZERO = "Division by zero"
+
+
+def arithmetic(sign: str, left: Expr, right: Expr) -> Expr:
+    """`sign` is one of + - * / %."""
+    if left.type == UNKNOWN or right.type == UNKNOWN:
+        other = right.type if left.type == UNKNOWN else left.type
+        if is_number(other):
+            left, right = coerce(left, other), coerce(right, other)
+        else:
+            raise Refusal("arithmetic on NULL needs a type", "Write CAST(NULL AS bigint), for instance.")
+    if is_number(left.type) and is_number(right.type):
+        return _numbers(sign, left, right)
+    if sign in "+-" and (is_moment(left.type) or is_moment(right.type) or is_interval(left.type)):
+        return _moments(sign, left, right)
+    if sign in "*/" and is_interval(left.type) and is_integer(right.type):
+        return derived(f"({left.sql} {'*' if sign == '*' else '//'} {right.sql})", left.type, left, right)
+    if sign == "*" and is_interval(right.type) and is_integer(left.type):
+        return derived(f"({left.sql} * {right.sql})", right.type, left, right)
+    raise Refusal(f"cannot apply {sign} to {left.type} and {right.type}", "Use CAST to give both sides fitting types.")
+
+
+def _numbers(sign: str, left: Expr, right: Expr) -> Expr:
+    kind = common(left.type, right.type)
+    if kind is None:
+        raise Refusal(f"cannot apply {sign} to {left.type} and {right.type}")
+    if kind.name == "decimal":
+        return _decimals(sign, left, right)
+    left, right = coerce(left, kind), coerce(right, kind)
+    if kind in (DOUBLE, REAL):
+        symbol = {"%": "fmod"}.get(sign)
+        sql = f"fmod({left.sql}, {right.sql})" if symbol else f"({left.sql} {sign} {right.sql})"
+        return derived(sql if kind == DOUBLE else f"CAST({sql} AS FLOAT)", kind, left, right)
+    symbol = "//" if sign == "/" else sign
+    sql = f"({left.sql} {symbol} {right.sql})"
+    if sign in "/%":
+        sql = _unless_zero(right, sql, kind)
+    return derived(f"CAST({sql} AS {duck(kind)})" if sign in "/%" else sql, kind, left, right)
+
+
+def _unless_zero(divisor: Expr, sql: str, kind: Type) -> str:
+    if divisor.value is not None and divisor.value != 0:
+        return sql
+    return f"(CASE WHEN {divisor.sql} = 0 THEN {failure(_ZERO, kind)} ELSE {sql} END)"
+
+
+def _decimals(sign: str, left: Expr, right: Expr) -> Expr:
+    """Trino's precisions and scales; a quotient is rounded half away from zero."""
+    one, other = as_decimal(left.type), as_decimal(right.type)
+    (p1, s1), (p2, s2) = one.size, other.size
+    left, right = coerce(left, one), coerce(right, other)
+    if sign in "+-":
+        scale = max(s1, s2)
+        kind = decimal_of(min(MAX_DECIMAL, max(p1 - s1, p2 - s2) + scale + 1), scale)
+        left, right = coerce(left, kind), coerce(right, kind)
+        return derived(f"CAST(({left.sql} {sign} {right.sql}) AS {duck(kind)})", kind, left, right)
+    if sign == "*":
+        if s1 + s2 > MAX_DECIMAL:
+            raise Refusal("the product has too many decimals", "Cast one side to double.")
+        kind = decimal_of(min(MAX_DECIMAL, p1 + p2), s1 + s2)
+        if p1 + p2 > MAX_DECIMAL:
+            left, right = _unscaled(left), _unscaled(right)
+            return derived(_from_unscaled(f"({left.sql} * {right.sql})", kind), kind, left, right)
+        return derived(f"CAST(({left.sql} * {right.sql}) AS {duck(kind)})", kind, left, right)
+    scale = max(s1, s2)
+    if sign == "%":
+        kind = decimal_of(min(p1 - s1, p2 - s2) + scale, scale)
+        wide = decimal_of(min(MAX_DECIMAL, max(p1 - s1, p2 - s2) + scale), scale)
+        whole, by = _unscaled(coerce(left, wide)), _unscaled(coerce(right, wide))
+        return derived(_from_unscaled(_unless_zero(right, f"({whole.sql} % {by.sql})", BIGINT), kind), kind, left, right)
+    kind = decimal_of(min(MAX_DECIMAL, p1 + s2 + max(s2 - s1, 0)), scale)
+    shift = scale - s1 + s2
+    if p1 + shift > MAX_DECIMAL:
+        raise Refusal("the quotient needs more than 38 digits", "Cast one side to double.")
+    top, bottom = _unscaled(left), _unscaled(right)
+    # Twice the quotient, cut towards zero, then one away from zero and halved: rounding without a lost digit.
+    twice = f"(({top.sql} * {2 * 10**shift}::HUGEINT) // {bottom.sql})"
+    rounded = f"(({twice} + sign({twice})::HUGEINT) // 2)"
+    return derived(_from_unscaled(_unless_zero(right, rounded, kind), kind), kind, left, right)
+
+
+def _unscaled(expr: Expr) -> Expr:
+    precision, scale = expr.type.size
+    if precision + scale > MAX_DECIMAL:
+        digits = f"replace(CAST({expr.sql} AS VARCHAR), '.', '')"
+        return derived(f"CAST({digits} AS HUGEINT)", expr.type, expr)
+    factor = f"CAST({10**scale} AS DECIMAL({scale + 1}, 0))"
+    return derived(f"CAST(CAST({expr.sql} AS DECIMAL({precision}, {scale})) * {factor} AS HUGEINT)", expr.type, expr)
+
+
+def _from_unscaled(sql: str, kind: Type) -> str:
+    if kind.scale == 0:
+        return f"CAST({sql} AS {duck(kind)})"
+    # A HUGEINT over a power of ten, exactly: whole part and remainder each fit a decimal.
+    power = f"{10**kind.scale}::HUGEINT"
+    whole = f"CAST(({sql}) // {power} AS DECIMAL({kind.precision}, {kind.scale}))"
+    rest = f"CAST(({sql}) % {power} AS DECIMAL({kind.scale + 1}, 0))"
+    return f"CAST({whole} + CAST({rest} * CAST('{1 / 10**kind.scale:.{kind.scale}f}' AS DECIMAL({kind.scale + 1}, {kind.scale})) AS {duck(kind)}) AS {duck(kind)})"
+
+
+def _moments(sign: str, left: Expr, right: Expr) -> Expr:
+    if is_moment(left.type) and is_moment(right.type) and sign == "-":
+        kind = common(left.type, right.type)
+        if kind is None:
+            raise Refusal(f"cannot subtract {right.type} from {left.type}")
+        left, right = coerce(left, kind), coerce(right, kind)
+        if kind == DATE:
+            return derived(f"(CAST({left.sql} - {right.sql} AS BIGINT) * 86400000)", DAY_TIME, left, right)
+        return derived(f"((epoch_us({left.sql}) - epoch_us({right.sql})) // 1000)", DAY_TIME, left, right)
+    if is_moment(left.type) and is_interval(right.type):
+        return add_interval(left, right, negative=sign == "-")
+    if is_interval(left.type) and is_moment(right.type) and sign == "+":
+        return add_interval(right, left, negative=False)
+    if is_interval(left.type) and left.type == right.type:
+        return derived(f"({left.sql} {sign} {right.sql})", left.type, left, right)
+    raise Refusal(f"cannot apply {sign} to {left.type} and {right.type}", "Use INTERVAL '1' DAY, for instance.")
+
+
+def compare(sign: str, left: Expr, right: Expr) -> Expr:
+    """`sign` is one of = <> < <= > >=."""
+    left, right = matched(left, right)
+    kind = left.type
+    if sign not in ("=", "<>") and (not is_orderable(kind) or kind.args):
+        raise Refusal(f"{kind} values have no order here")
+    if kind.args:
+        equal = _equal(left.sql, right.sql, kind)
+        return derived(equal if sign == "=" else f"(NOT {equal})", BOOLEAN, left, right)
+    if kind in (DOUBLE, REAL):
+        # DuckDB holds NaN equal to itself and greater than all numbers; Trino holds it equal to none.
+        real = f"NOT isnan({left.sql}) AND NOT isnan({right.sql})"
+        if sign == "<>":
+            return derived(f"(NOT ({left.sql} = {right.sql} AND {real}))", BOOLEAN, left, right)
+        return derived(f"({left.sql} {sign} {right.sql} AND {real})", BOOLEAN, left, right)
+    return derived(f"({left.sql} {sign} {right.sql})", BOOLEAN, left, right)
+
+
+def distinct_from(left: Expr, right: Expr, *, negated: bool) -> Expr:
+    left, right = matched(left, right)
+    return derived(f"({left.sql} IS {'NOT ' if negated else ''}DISTINCT FROM {right.sql})", BOOLEAN, left, right)
+
+
+def matched(left: Expr, right: Expr) -> tuple[Expr, Expr]:
+    """Both sides in one type, with CloudTrail Lake's leniency for times and booleans against text literals."""
+    left, right = _lenient(left, right.type), _lenient(right, left.type)
+    kind = common(left.type, right.type)
+    if kind is None:
+        raise Refusal(f"cannot compare {left.type} with {right.type}", _comparison_hint(left.type, right.type))
+    return coerce(left, kind), coerce(right, kind)
+
+
+def _lenient(literal: Expr, other: Type) -> Expr:
+    if literal.type == BOOLEAN and other == VARCHAR and literal.sql in ("true", "false"):
+        return text_literal(literal.sql, VARCHAR)
+    if literal.type != VARCHAR or not isinstance(literal.value, str):
+        return literal
+    if is_moment(other):
+        return moment_from_text(literal.value, other)
+    if other == BOOLEAN and literal.value.lower() in ("true", "false"):
+        return Expr(literal.value.lower(), BOOLEAN)
+    return literal
+
+
+def _comparison_hint(left: Type, right: Type) -> str:
+    if VARCHAR in (left, right):
+        return "Put the text in quotes, or CAST one side."
+    return "Use CAST to give both sides one type."
+
+
+def _equal(left: str, right: str, kind: Type) -> str:
+    """Equality that is NULL where a NULL inside leaves it open, as in Trino."""
+    if kind.name == "row":
+        pairs = [
+            _equal(f"struct_extract({left}, '{key}')", f"struct_extract({right}, '{key}')", part)
+            for key, part in zip(kind.keys, kind.args, strict=True)
+        ]
+        return f"({' AND '.join(pairs)})"
+    if kind.name == "array":
+        element = _equal("z[1]", "z[2]", kind.element)
+        each = f"list_transform(list_zip({left}, {right}), lambda z: {element})"
+        unknown = f"len(list_filter({each}, lambda v: v IS NULL)) > 0"
+        verdict = f"CASE WHEN list_contains({each}, false) THEN false WHEN {unknown} THEN NULL ELSE true END"
+        sizes = f"len({left}) <> len({right})"
+        return f"(CASE WHEN {left} IS NULL OR {right} IS NULL THEN NULL WHEN {sizes} THEN false ELSE {verdict} END)"
+    if kind.name == "map":
+        raise Refusal("maps cannot be compared here", "Compare element_at(map, 'key') of the keys that matter.")
+    if kind.name == "double":
+        return f"({left} = {right} AND NOT isnan({left}))"
+    return f"({left} = {right})"
+
+
+def negate(operand: Expr) -> Expr:
+    if is_number(operand.type) or is_interval(operand.type):
+        value = -operand.value if isinstance(operand.value, int) else None
+        result = derived(f"(-{operand.sql})", operand.type, operand)
+        return Expr(result.sql, result.type, value, result.free, result.aggregated)
+    raise Refusal(f"cannot negate {operand.type}")
+
+
+def concatenate(left: Expr, right: Expr) -> Expr:
+    """`||` for texts, binaries and arrays."""
+    for array, item, sql in ((left, right, "list_append({0}, {1})"), (right, left, "list_prepend({1}, {0})")):
+        if array.type.name == "array" and item.type.name != "array":
+            kind = common(array.type.element, item.type)
+            if kind is None:
+                raise Refusal(f"cannot append {item.type} to {array.type}")
+            whole = Type("array", (kind,))
+            first, second = coerce(array, whole), coerce(item, kind)
+            return derived(
+                f"(CASE WHEN {array.sql} IS NOT NULL THEN {sql.format(first.sql, second.sql)} END)",
+                whole,
+                first,
+                second,
+            )
+    kind2 = common(left.type, right.type)
+    if kind2 is None or kind2.name not in ("varchar", "varbinary", "array"):
+        raise Refusal(f"cannot concatenate {left.type} and {right.type}", "CAST(x AS varchar) makes a text of it.")
+    left, right = coerce(left, kind2), coerce(right, kind2)
+    if kind2.name == "array":
+        sql = f"(CASE WHEN {left.sql} IS NOT NULL AND {right.sql} IS NOT NULL THEN list_concat({left.sql}, {right.sql}) END)"
+        return derived(sql, kind2, left, right)
+    return derived(f"({left.sql} || {right.sql})", kind2, left, right)
+

@@ -1,0 +1,160 @@
+"""From a caller's text to one syntax tree: limits, names after FROM that need quotes, and exactly one query.
+
+Decides what is a statement at all. It never decides what a name means, and keeps functions as they were written: the
+parser's own knowledge of functions rewrites them for other dialects and would lose what was said.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from sqlglot import exp
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.trino import TrinoParser
+
+from crosstrail.engines.dialect.expr import Place
+from crosstrail.engines.dialect.literals import TYPED
+from crosstrail.errors import SqlRejected
+
+MAX_CHARACTERS = 10_000
+"""CloudTrail Lake's own limit."""
+_MAX_NESTING = 40
+
+_TOKEN = re.compile(
+    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
+      | (?P<string>'(?:[^']|'')*')
+      | (?P<quoted>"(?:[^"]|"")*")
+      | (?P<placeholder><[A-Za-z_][^<>=\n]{0,60}>|\$\{?[A-Za-z_]\w*\}?)
+      | (?P<name>[0-9A-Za-z_][0-9A-Za-z_.]*(?:-[0-9A-Za-z_.]+)*)
+      | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_PLAIN = re.compile(r"[A-Za-z_][0-9A-Za-z_]*", re.ASCII)
+_OPENS_NAMES = {"FROM", "JOIN"}
+_CLOSES_NAMES = {"WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT", "INTERSECT", "ON", "SELECT", "WINDOW"}
+_TYPED = (
+    exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.TIME, exp.DType.TIMETZ, exp.DType.DECIMAL,
+    exp.DType.JSON, exp.DType.IPADDRESS, exp.DType.DOUBLE, exp.DType.FLOAT, exp.DType.BIGINT, exp.DType.INT,
+    exp.DType.SMALLINT, exp.DType.TINYINT, exp.DType.BOOLEAN, exp.DType.VARCHAR,
+)  # fmt: skip
+_SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "LISTAGG", "SUBSTRING")
+
+
+def parse(sql: str) -> tuple[exp.Query, Place]:
+    """The one query of the text. Raises SqlRejected."""
+    if len(sql) > MAX_CHARACTERS:
+        raise SqlRejected(
+            f"the statement has {len(sql)} characters; {MAX_CHARACTERS} are the most",
+            line=1,
+            column=1,
+            hint="Shorten it: filter with LIKE or a WITH query instead of long lists.",
+        )
+    text, place = _with_quoted_names(sql)
+    try:
+        statements = [statement for statement in _dialect().parse(text) if statement is not None]
+    except ParseError as error:
+        raise _syntax_error(error, text, place) from None
+    except (TokenError, RecursionError, ValueError, IndexError, AttributeError, TypeError, KeyError) as error:
+        deep = isinstance(error, RecursionError)
+        raise SqlRejected("the statement is nested too deeply" if deep else "this is not SQL", line=1, column=1) from None
+    if not statements:
+        raise SqlRejected("the statement is empty", line=1, column=1, hint="Send one SELECT.")
+    for statement in statements:
+        if not isinstance(statement, exp.Query) or isinstance(statement, (exp.Table, exp.Subquery)):
+            line, column = place.of(statement)
+            raise SqlRejected(
+                "only SELECT is allowed", line=line, column=column, hint="Audit logs are read here, never changed."
+            )
+    if len(statements) > 1:
+        line, column = place.of(statements[1])
+        raise SqlRejected("one statement at a time", line=line, column=column, hint="Send each SELECT by itself.")
+    return statements[0], place
+
+
+def _syntax_error(error: ParseError, text: str, place: Place) -> SqlRejected:
+    """Our words: the parser's message quotes the statement."""
+    first = error.errors[0] if error.errors else {}
+    lines = text.split("\n")
+    row, column = int(first.get("line") or 1), int(first.get("col") or 1)
+    # The parser counts the column of the token's last character.
+    width = max(1, len(str(first.get("highlight") or "")))
+    offset = sum(len(line) + 1 for line in lines[: row - 1]) + max(0, column - width)
+    found_line, found_column = place.at(offset)
+    return SqlRejected(
+        "the statement cannot be parsed from here on",
+        line=found_line,
+        column=found_column,
+        hint="Write it in the SQL dialect of Trino.",
+    )
+
+
+def _with_quoted_names(sql: str) -> tuple[str, Place]:
+    """Quotes names after FROM and JOIN that hold a dash or begin with a digit, as ids of accounts and stores do."""
+    parts: list[str] = []
+    inserted: list[int] = []
+    length = 0
+    expecting: list[bool] = [False]
+    in_names: list[bool] = [False]
+    for token in _TOKEN.finditer(sql):
+        text, kind = token.group(), token.lastgroup
+        if kind == "placeholder" and expecting[-1]:
+            line, column = Place(sql, []).at(token.start())
+            raise SqlRejected(
+                "a placeholder stands where a table belongs",
+                line=line,
+                column=column,
+                hint="Put an event data store id, an account's id or alias, or `events` in its place.",
+            )
+        if kind == "name" and expecting[-1] and not _PLAIN.fullmatch(text):
+            text = f'"{text}"'
+            inserted += [length, length + len(text) - 1]
+        _follow(text, kind, expecting, in_names)
+        if len(expecting) > _MAX_NESTING:
+            line, column = Place(sql, []).at(token.start())
+            raise SqlRejected("the statement is nested too deeply", line=line, column=column, hint="Use WITH queries.")
+        parts.append(text)
+        length += len(text)
+    return "".join(parts), Place(sql, inserted)
+
+
+def _follow(text: str, kind: str | None, expecting: list[bool], in_names: list[bool]) -> None:
+    """Keeps, for every open parenthesis, whether a table's name comes next and whether a list of tables is open."""
+    if kind == "skip":
+        return
+    word = text.upper() if kind == "name" else ""
+    if text in ("(", "["):
+        expecting[-1] = False
+        expecting.append(False)
+        in_names.append(False)
+    elif text in (")", "]") and len(expecting) > 1:
+        expecting.pop()
+        in_names.pop()
+    elif word in _OPENS_NAMES:
+        expecting[-1] = in_names[-1] = True
+    elif word in _CLOSES_NAMES:
+        expecting[-1] = in_names[-1] = False
+    else:
+        expecting[-1] = text == "," and in_names[-1]
+
+
+def _typed_literal(parser: TrinoParser, this: exp.Expression, to: exp.DataType) -> exp.Cast:
+    """TYPE '...', told apart from CAST('...' AS type): only the literal has its text's precision."""
+    literal = exp.Cast(this=this, to=to)
+    literal.meta[TYPED] = True
+    return literal
+
+
+@cache
+def _dialect() -> Trino:
+    class Parser(TrinoParser):
+        FUNCTIONS = {}
+        TYPE_LITERAL_PARSERS = dict.fromkeys(_TYPED, _typed_literal)
+        FUNCTION_PARSERS = {name: TrinoParser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS}
+
+    class Dialect(Trino):
+        INDEX_OFFSET = 0
+
+    Dialect.parser_class = Parser
+    return Dialect()

@@ -1,0 +1,399 @@
+"""Compiles queries: SELECT, set operations, WITH, joins, UNNEST, VALUES, sub-queries.
+
+Decides which relations exist (the lake's tables of this call, and what the statement itself defines) and which columns
+each has. Every name in the SQL it writes is generated, save the columns of the lake's schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlglot import exp
+
+from crosstrail.engines.dialect import operators
+from crosstrail.engines.dialect.casts import coerce
+from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_int, derived, rejected
+from crosstrail.engines.dialect.expressions import Expressions
+from crosstrail.engines.dialect.groups import grouping
+from crosstrail.engines.dialect.scope import Field, Scope
+from crosstrail.engines.dialect.sources import Source, join, unnest, values
+from crosstrail.engines.dialect.types import BOOLEAN, Type, common, is_comparable, is_orderable
+
+Resolver = Callable[[exp.Table], Source]
+"""The relation a name stands for; raises Refusal for a name that is none of the call's tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A compiled query: SQL whose columns are c0, c1, ..."""
+
+    sql: str
+    columns: tuple[tuple[str, Type], ...]
+    """Name for the reader ('' when it has none) and type."""
+    free: tuple[Expr, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What FROM may name besides the lake's tables, and the scope a sub-query stands in."""
+
+    ctes: Mapping[str, Source]
+    outer: Scope | None = None
+
+
+class Relations:
+    """The queries of one statement."""
+
+    def __init__(self, expressions: Expressions, resolver: Resolver) -> None:
+        self.expressions = expressions
+        self._resolve = resolver
+        self._environment = Environment({})
+        expressions.relations = self
+
+    def query(self, node: exp.Expression, environment: Environment | None = None) -> Query:
+        """Raises SqlRejected."""
+        before = self._environment
+        self._environment = environment or before
+        try:
+            return self._query(node)
+        except Refusal as refusal:
+            raise rejected(refusal, node, self.expressions.place) from None
+        finally:
+            self._environment = before
+
+    def _query(self, node: exp.Expression) -> Query:
+        while isinstance(node, exp.Subquery) and not _modifiers(node):
+            node = node.this
+        prefix = self._with(node.args.get("with_"))
+        if isinstance(node, exp.Select):
+            result = self._select(node)
+        elif isinstance(node, exp.SetOperation):
+            result = self._set_operation(node)
+        elif isinstance(node, exp.Values):
+            result = values(self.expressions, node, self._scope())
+        elif isinstance(node, exp.Subquery):
+            result = self._modified(self.query(node.this), node)
+        else:
+            raise Refusal("only SELECT is allowed", "Audit logs are read here, never changed.")
+        return replace(result, sql=prefix + result.sql)
+
+    def _scope(self) -> Scope:
+        return Scope(parent=self._environment.outer)
+
+    def _with(self, node: exp.With | None) -> str:
+        if node is None:
+            return ""
+        if node.args.get("recursive"):
+            raise rejected(Refusal("WITH RECURSIVE is not supported here"), node, self.expressions.place)
+        parts = []
+        for each in node.expressions:
+            if not isinstance(each, exp.CTE) or each.args.get("materialized") is not None or each.args.get("scalar"):
+                raise rejected(Refusal("this WITH is not supported here"), each, self.expressions.place)
+            compiled = self.query(each.this)
+            alias, name = each.args["alias"], self.expressions.name("w")
+            columns = _renamed(compiled.columns, [column.name for column in alias.args.get("columns") or []])
+            parts.append(f"{name} AS ({compiled.sql})")
+            source = Source(name, tuple(Field(n, f"c{i}", kind) for i, (n, kind) in enumerate(columns)))
+            ctes = {**self._environment.ctes, alias.name.lower(): source}
+            self._environment = replace(self._environment, ctes=ctes)
+        return f"WITH {', '.join(parts)} "
+
+    def _select(self, node: exp.Select) -> Query:
+        _refuse_clauses(node, _SELECT_CLAUSES)
+        sql_from, scope = self._from(node)
+        clauses = [sql_from]
+        if where := node.args.get("where"):
+            test = boolean(self.expressions.compile(where.this, scope), "WHERE")
+            clauses.append(f"WHERE {test.sql}")
+        projected = _projections(node.expressions)
+        group_sql, groups = grouping(self.expressions, node.args.get("group"), projected, scope)
+        having = node.args.get("having")
+        inner = replace(scope, groups=groups, aggregates=True, windows=True)
+        columns, names = self._project(projected, inner)
+        tested = boolean(self.expressions.compile(having.this, replace(inner, windows=False)), "HAVING") if having else None
+        order_sql, keys = self._order(node.args.get("order"), inner, columns, names, bool(node.args.get("distinct")))
+        aggregated = group_sql is not None or having is not None or any(part.aggregated for part in [*columns, *keys])
+        if aggregated:
+            self._check_groups(node, projected, columns, [*keys, *([tested] if tested else [])])
+        if group_sql:
+            clauses.append(group_sql)
+        if tested:
+            clauses.append(f"HAVING {tested.sql}")
+        distinct = self._distinct(node.args.get("distinct"), columns)
+        listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
+        sql = f"SELECT {distinct}{listed} {' '.join(part for part in clauses if part)}{order_sql}{self._limit(node)}"
+        return Query(sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)), tuple(columns))
+
+    def _from(self, node: exp.Select) -> tuple[str, Scope]:
+        first, outer = node.args.get("from_"), self._environment.outer
+        if first is None:
+            return "", Scope(parent=outer)
+        source = self.source(first.this, Scope(parent=outer))
+        sql, fields = f"FROM {source.sql}", source.fields
+        joins = [*(first.this.args.get("joins") or []), *(node.args.get("joins") or [])]
+        for each in [*joins, *(node.args.get("laterals") or [])]:
+            if not isinstance(each, exp.Join):
+                raise rejected(Refusal("LATERAL is not supported here", "Use a join or UNNEST."), each, self.expressions.place)
+            try:
+                sql, fields = join(self, each, sql, fields, outer)
+            except Refusal as refusal:
+                raise rejected(refusal, each, self.expressions.place) from None
+        return sql, Scope(fields=fields, parent=outer)
+
+    def source(self, node: exp.Expression, scope: Scope) -> Source:
+        """One item of FROM, under its alias. `scope` is what UNNEST may read."""
+        try:
+            return self._source(node, scope)
+        except Refusal as refusal:
+            raise rejected(refusal, node, self.expressions.place) from None
+
+    def _source(self, node: exp.Expression, scope: Scope) -> Source:
+        alias = node.args.get("alias")
+        wanted = [column.name for column in (alias.args.get("columns") or [])] if alias else []
+        label = alias.name.lower() if alias and alias.this is not None else ""
+        if isinstance(node, exp.Unnest):
+            return unnest(self.expressions, node, scope, label, wanted)
+        name = self.expressions.name("r")
+        if isinstance(node, exp.Table):
+            unknown = {key for key, value in node.args.items() if value} - {"this", "db", "catalog", "alias", "joins"}
+            if unknown:
+                raise Refusal(f"{', '.join(sorted(unknown))} is not supported here")
+            own = node.name.lower()
+            cte = self._environment.ctes.get(own) if not node.args.get("db") else None
+            found = cte or self._resolve(node)
+            label = label or own
+        elif isinstance(node, (exp.Subquery, exp.Values)):
+            inner = node if isinstance(node, exp.Values) or _modifiers(node) else node.this
+            found = self._derived(self.query(inner))
+        else:
+            raise Refusal("a table's name, a sub-query or UNNEST belongs here")
+        columns = _renamed(tuple((part.name, part.type) for part in found.fields), wanted)
+        fields = tuple(
+            Field(column, f"{name}.{part.sql}", kind, label)
+            for (column, kind), part in zip(columns, found.fields, strict=True)
+        )
+        return Source(f"{found.sql} AS {name}", fields)
+
+    def _derived(self, query: Query) -> Source:
+        return Source(f"({query.sql})", tuple(Field(n, f"c{i}", kind) for i, (n, kind) in enumerate(query.columns)))
+
+    def _project(self, projected: list[tuple[exp.Expression, str]], scope: Scope) -> tuple[list[Expr], list[str]]:
+        columns: list[Expr] = []
+        names: list[str] = []
+        for node, alias in projected:
+            if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
+                fields = self._star(node, scope)
+                columns += [Expr(part.sql, part.type, free=frozenset([part.name or "a column"])) for part in fields]
+                names += [part.name for part in fields]
+                continue
+            compiled = self.expressions.compile(node, scope)
+            columns.append(compiled)
+            names.append(alias or compiled.name)
+        if scope.groups is not None:
+            columns = [replace(c, free=frozenset()) if c.sql in scope.groups else c for c in columns]
+        return columns, names
+
+    def _star(self, node: exp.Expression, scope: Scope) -> list[Field]:
+        star = node if isinstance(node, exp.Star) else node.this
+        if any(star.args.values()):
+            raise rejected(Refusal("* takes nothing after it here"), node, self.expressions.place)
+        if isinstance(node, exp.Star):
+            found = [part for part in scope.fields if not part.hidden]
+        else:
+            label = node.table.lower()
+            found = [part for part in scope.fields if part.relation == label]
+        if not found or (isinstance(node, exp.Column) and len(node.parts) > 2):
+            raise rejected(Refusal("there is no such table for *"), node, self.expressions.place)
+        return found
+
+    def _check_groups(
+        self, node: exp.Select, projected: list[tuple[exp.Expression, str]], columns: list[Expr], others: list[Expr]
+    ) -> None:
+        for index, part in enumerate([*columns, *others]):
+            if part.free:
+                where = projected[index][0] if index < len(projected) else node
+                name = sorted(part.free)[0]
+                refusal = Refusal(
+                    f"{name[:60]} must be an aggregate expression or appear in GROUP BY",
+                    "Add it to GROUP BY, or wrap it in arbitrary(...).",
+                )
+                raise rejected(refusal, where, self.expressions.place)
+
+    def _distinct(self, node: exp.Distinct | None, columns: list[Expr]) -> str:
+        if node is None:
+            return ""
+        if node.args.get("on") is not None:
+            raise rejected(Refusal("DISTINCT ON is not supported here"), node, self.expressions.place)
+        _need_comparable([column.type for column in columns], "SELECT DISTINCT")
+        return "DISTINCT "
+
+    def _order(
+        self, node: exp.Order | None, scope: Scope, columns: list[Expr], names: list[str], only_output: bool
+    ) -> tuple[str, list[Expr]]:
+        if node is None:
+            return "", []
+        aliases = {
+            name.lower(): replace(columns[index], sql=columns[index].sql) for index, name in enumerate(names) if name
+        }
+        known = scope if only_output else replace(scope, aliases=aliases)
+        sql, keys = self.ordering(node, replace(known, aliases=aliases), columns)
+        if only_output:
+            outputs = {column.sql for column in columns}
+            if any(key.sql not in outputs for key in keys):
+                raise rejected(Refusal("with DISTINCT, ORDER BY takes output columns only"), node, self.expressions.place)
+        return sql, keys
+
+    def ordering(self, node: exp.Order, scope: Scope, columns: list[Expr] | None = None) -> tuple[str, list[Expr]]:
+        """` ORDER BY ...` with NULLs where Trino puts them, and the keys; a whole number is a place in `columns`."""
+        parts, keys = [], []
+        for each in node.expressions:
+            if not isinstance(each, exp.Ordered) or each.args.get("with_fill"):
+                raise rejected(Refusal("this ORDER BY is not supported here"), each, self.expressions.place)
+            key = self._key(each.this, scope, columns)
+            if not is_orderable(key.type):
+                raise rejected(Refusal(f"{key.type} values have no order"), each, self.expressions.place)
+            nulls = "FIRST" if each.args.get("nulls_first") else "LAST"
+            keys.append(key)
+            if key.value is None:
+                parts.append(f"{key.sql} {'DESC' if each.args.get('desc') else 'ASC'} NULLS {nulls}")
+        return (f" ORDER BY {', '.join(parts)}" if parts else ""), keys
+
+    def _key(self, node: exp.Expression, scope: Scope, columns: list[Expr] | None) -> Expr:
+        if columns is not None and isinstance(node, exp.Literal) and not node.is_string:
+            place = int(node.this) if str(node.this).isdigit() else 0
+            if not 1 <= place <= len(columns):
+                raise rejected(Refusal(f"there is no output column {node.this}"), node, self.expressions.place)
+            return replace(columns[place - 1], value=None)
+        return self.expressions.compile(node, scope)
+
+    def _limit(self, node: exp.Expression) -> str:
+        sql = ""
+        limit, offset = node.args.get("limit"), node.args.get("offset")
+        if isinstance(limit, exp.Fetch):
+            options = limit.args.get("limit_options")
+            if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
+                raise rejected(Refusal("FETCH takes ROWS ONLY here"), limit, self.expressions.place)
+            sql = f" LIMIT {self._whole(limit.args['count']) if limit.args.get('count') else 1}"
+        elif limit is not None and not (isinstance(limit.expression, exp.Var) and limit.expression.name.upper() == "ALL"):
+            if limit.args.get("expressions") or limit.args.get("limit_options") or limit.args.get("offset"):
+                raise rejected(Refusal("this LIMIT is not supported here"), limit, self.expressions.place)
+            sql = f" LIMIT {self._whole(limit.expression)}"
+        if offset is not None:
+            if offset.args.get("expressions"):
+                raise rejected(Refusal("this OFFSET is not supported here"), offset, self.expressions.place)
+            sql += f" OFFSET {self._whole(offset.expression)}"
+        return sql
+
+    def _whole(self, node: exp.Expression) -> int:
+        try:
+            return constant_int(self.expressions.compile(node, Scope()), "this")
+        except Refusal as refusal:
+            raise rejected(refusal, node, self.expressions.place) from None
+
+    def _set_operation(self, node: exp.SetOperation) -> Query:
+        _refuse_clauses(node, _SET_CLAUSES)
+        words = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
+        left, right = self.query(node.left), self.query(node.right)
+        if len(left.columns) != len(right.columns):
+            raise Refusal(f"{words[type(node)]} needs as many columns on the right: {len(left.columns)}, not {len(right.columns)}")
+        columns = []
+        for index, ((name, one), (_, other)) in enumerate(zip(left.columns, right.columns, strict=True)):
+            kind = common(one, other)
+            if kind is None:
+                raise Refusal(f"column {index + 1} is {one} on the left and {other} on the right", "CAST them to one type.")
+            columns.append((name, kind))
+        _need_comparable([kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation")
+        sides = [_retyped(side, [kind for _, kind in columns], self.expressions.name("r")) for side in (left, right)]
+        every = "" if node.args.get("distinct") else " ALL"
+        sql = f"({sides[0]}) {words[type(node)]}{every} ({sides[1]})"
+        return self._modified(Query(sql, tuple(columns)), node)
+
+    def _modified(self, query: Query, node: exp.Expression) -> Query:
+        """ORDER BY, LIMIT and OFFSET after a whole query: they see its output columns only."""
+        if not _modifiers(node):
+            return query
+        name = self.expressions.name("r")
+        fields = tuple(Field(label, f"{name}.c{i}", kind) for i, (label, kind) in enumerate(query.columns))
+        columns = [Expr(part.sql, part.type) for part in fields]
+        scope = Scope(fields=fields)
+        order = node.args.get("order")
+        order_sql = self.ordering(order, scope, columns)[0] if order is not None else ""
+        listed = ", ".join(f"{part.sql} AS c{index}" for index, part in enumerate(fields))
+        return replace(query, sql=f"SELECT {listed} FROM ({query.sql}) AS {name}{order_sql}{self._limit(node)}")
+
+    def _inner(self, node: exp.Expression, scope: Scope) -> Query:
+        """A sub-query inside an expression; it may read the columns around it."""
+        inner = node.this if isinstance(node, exp.Subquery) and not _modifiers(node) else node
+        return self.query(inner, replace(self._environment, outer=replace(scope, aggregates=False, windows=False, aliases={})))
+
+    def scalar(self, node: exp.Subquery, scope: Scope) -> Expr:
+        """(SELECT ...) as a value."""
+        query = self._inner(node, scope)
+        if len(query.columns) != 1:
+            raise Refusal(f"a sub-query used as a value has one column, not {len(query.columns)}")
+        return Expr(f"({query.sql})", query.columns[0][1])
+
+    def exists(self, node: exp.Exists, scope: Scope) -> Expr:
+        return Expr(f"EXISTS ({self._inner(node.this, scope).sql})", BOOLEAN)
+
+    def in_query(self, value: Expr, node: exp.Expression, scope: Scope) -> Expr:
+        """value IN (SELECT ...)."""
+        return self._against(value, "IN", node, scope)
+
+    def quantified(self, sign: str, value: Expr, node: Any, scope: Scope) -> Expr:
+        """value = ANY (SELECT ...), value > ALL (SELECT ...)."""
+        if not isinstance(node.this, (exp.Subquery, exp.Select)):
+            raise Refusal("ANY and ALL take a sub-query")
+        return self._against(value, f"{sign} {'ANY' if isinstance(node, exp.Any) else 'ALL'}", node.this, scope)
+
+    def _against(self, value: Expr, operator: str, node: exp.Expression, scope: Scope) -> Expr:
+        query = self._inner(node, scope)
+        if len(query.columns) != 1 or value.type.args:
+            raise Refusal("this sub-query must have one column, and the value before it must be no row")
+        left, right = operators.matched(value, Expr("x", query.columns[0][1]))
+        sql = _retyped(query, [right.type], self.expressions.name("r"))
+        return derived(f"({left.sql} {operator} ({sql}))", BOOLEAN, left)
+
+
+_SELECT_CLAUSES = {"expressions", "from_", "joins", "laterals", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "kind", "hint"}  # fmt: skip
+_SET_CLAUSES = {"this", "expression", "distinct", "order", "limit", "offset", "with_"}
+
+
+def _refuse_clauses(node: exp.Expression, allowed: set[str]) -> None:
+    unknown = sorted(key for key, value in node.args.items() if value and key not in allowed)
+    if unknown or node.args.get("kind") or node.args.get("hint"):
+        raise Refusal(f"{(unknown or ['this form of SELECT'])[0].upper()} is not supported here")
+
+
+def _modifiers(node: exp.Expression) -> bool:
+    return any(node.args.get(key) for key in ("order", "limit", "offset", "with_"))
+
+
+def _projections(nodes: list[exp.Expression]) -> list[tuple[exp.Expression, str]]:
+    return [(node.this, node.alias) if isinstance(node, exp.Alias) else (node, "") for node in nodes]
+
+
+def _renamed(columns: tuple[tuple[str, Type], ...], names: list[str]) -> tuple[tuple[str, Type], ...]:
+    if not names:
+        return columns
+    if len(names) != len(columns):
+        raise Refusal(f"{len(columns)} columns need as many names, not {len(names)}")
+    return tuple((name, kind) for name, (_, kind) in zip(names, columns, strict=True))
+
+
+def _retyped(query: Query, kinds: list[Type], name: str) -> str:
+    """The query with its columns coerced to `kinds`."""
+    if [kind for _, kind in query.columns] == kinds:
+        return f"SELECT * FROM ({query.sql}) AS {name}"
+    columns = [coerce(Expr(f"{name}.c{i}", have), kind) for i, ((_, have), kind) in enumerate(zip(query.columns, kinds, strict=True))]
+    listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
+    return f"SELECT {listed} FROM ({query.sql}) AS {name}"
+
+
+def _need_comparable(kinds: list[Type], what: str) -> None:
+    for kind in kinds:
+        if not is_comparable(kind):
+            raise Refusal(f"{what} cannot compare {kind}")
+

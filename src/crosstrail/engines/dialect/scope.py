@@ -1,0 +1,80 @@
+"""What names mean at one place of a statement: relations, columns, lambda parameters.
+
+Decides which column a name is, as Trino does: without regard to case, qualified or not, and ambiguous names refused. It
+never sees SQL text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from crosstrail.engines.dialect.expr import Expr, Refusal
+from crosstrail.engines.dialect.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a relation: its name for the reader ('' when it has none) and the SQL that reads it."""
+
+    name: str
+    sql: str
+    type: Type
+    relation: str = ""
+    """The relation's name, lower case."""
+    hidden: bool = False
+    """Reachable only qualified, and no part of `*`: the twin of a USING column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`groups` are the SQL texts of GROUP BY's expressions; None outside an aggregation."""
+
+    fields: tuple[Field, ...] = ()
+    parent: Scope | None = None
+    variables: Mapping[str, Expr] = field(default_factory=dict)
+    aliases: Mapping[str, Expr] = field(default_factory=dict)
+    """Output columns that ORDER BY may name; they come before the relations' columns."""
+    groups: frozenset[str] | None = None
+    aggregates: bool = False
+    """Aggregate functions may stand here."""
+    windows: bool = False
+    """Window functions may stand here."""
+
+    def with_variables(self, variables: Mapping[str, Expr]) -> Scope:
+        return replace(self, variables={**self.variables, **variables})
+
+    def resolve(self, names: list[str]) -> tuple[Expr, int]:
+        """The column that the names begin with, and how many of them it took. Raises Refusal."""
+        lowered = [name.lower() for name in names]
+        if lowered[0] in self.variables:
+            return self.variables[lowered[0]], 1
+        if len(names) == 1 and lowered[0] in self.aliases:
+            return self.aliases[lowered[0]], 1
+        scope: Scope | None = self
+        outer = False
+        while scope is not None:
+            if found := scope._own(lowered):
+                column, used = found
+                free = frozenset() if outer else frozenset([column.name or "a column"])
+                return Expr(column.sql, column.type, free=free, name=names[used - 1]), used
+            scope, outer = scope.parent, True
+        raise Refusal(f"there is no column {_shown(names)}", "`SELECT * ... LIMIT 1` shows the columns.")
+
+    def _own(self, names: list[str]) -> tuple[Field, int] | None:
+        if len(names) > 1:
+            qualified = [f for f in self.fields if f.relation == names[0] and f.name.lower() == names[1]]
+            if qualified:
+                return _single(qualified, names), 2
+        plain = [f for f in self.fields if f.name.lower() == names[0] and not f.hidden]
+        return (_single(plain, names), 1) if plain else None
+
+
+def _single(found: list[Field], names: list[str]) -> Field:
+    if len(found) > 1:
+        raise Refusal(f"the column {_shown(names)} is ambiguous", "Put the table's name or alias before it.")
+    return found[0]
+
+
+def _shown(names: list[str]) -> str:
+    return ".".join(names)[:80]

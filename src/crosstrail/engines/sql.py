@@ -1,0 +1,113 @@
+"""From a caller's Trino SQL to DuckDB SQL over the lake: one SELECT over the tables of the call, or a refusal.
+
+Decides which accounts each name after FROM stands for, and writes the filter that keeps a query inside them. It never
+opens a file and never runs anything. sqlglot is loaded on first use.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from crosstrail.engines.base import QueryScope
+from crosstrail.errors import SqlRejected
+from crosstrail.models import ALL_STORES_ID, Account, AccountKey
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from crosstrail.engines.dialect.relations import Relations
+    from crosstrail.engines.dialect.sources import Source
+    from crosstrail.engines.dialect.types import Type
+
+ALL_EVENTS = "events"
+_MOST_HINTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement ready to run over the files of `accounts`; the columns of its result are c0, c1, ..."""
+
+    sql: str
+    columns: tuple[str, ...]
+    """As Trino names them, `_col0` for what has no name."""
+    types: tuple[Type, ...]
+    accounts: frozenset[AccountKey]
+    """The accounts that the statement reads; none when it reads no table."""
+
+
+def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prepared:
+    """Raises SqlRejected, with line and column, for anything but one SELECT that means here what it means to Trino."""
+    from crosstrail.engines.dialect.expressions import Expressions
+    from crosstrail.engines.dialect.parse import parse
+    from crosstrail.engines.dialect.relations import Relations
+
+    tree, place = parse(sql)
+    tables = Tables(scope)
+    relations = Relations(Expressions(place, now or datetime.now(UTC)), tables.resolve)
+    try:
+        query = relations.query(tree)
+    except RecursionError:
+        raise SqlRejected("the statement is nested too deeply", line=1, column=1, hint="Use WITH queries.") from None
+    names = tuple(name or f"_col{index}" for index, (name, _) in enumerate(query.columns))
+    return Prepared(query.sql, names, tuple(kind for _, kind in query.columns), frozenset(tables.read))
+
+
+class Tables:
+    """The tables of one call: what may stand after FROM, and which of the accounts were named."""
+
+    def __init__(self, scope: QueryScope) -> None:
+        self._scope = scope
+        self.read: set[AccountKey] = set()
+
+    def resolve(self, node: exp.Table) -> Source:
+        """The events of the accounts that the name stands for. Raises Refusal."""
+        from crosstrail.engines.dialect.expr import Refusal
+        from sqlglot import exp
+
+        if not isinstance(node.this, exp.Identifier) or node.args.get("db") or node.args.get("catalog"):
+            raise Refusal("only the tables of this call can be read", self._hint())
+        found = self._accounts(node.name)
+        if found is None:
+            raise Refusal("there is no such table", self._hint())
+        self.read |= {account.key for account in found}
+        return _events(found)
+
+    def _accounts(self, name: str) -> tuple[Account, ...] | None:
+        """None for a name that stands for nothing here."""
+        wanted = name.lower()
+        aliases = {alias.lower(): target for alias, target in self._scope.store_aliases.items()}
+        wanted = aliases.get(wanted, wanted).lower()
+        accounts = self._scope.accounts
+        if wanted in (ALL_EVENTS, ALL_STORES_ID) or (wanted == "all" and name.lower() in aliases):
+            return accounts
+        for attribute in ("id", "alias", "store_id"):
+            found = tuple(account for account in accounts if getattr(account, attribute).lower() == wanted)
+            if found:
+                return found
+        return None
+
+    def _hint(self) -> str:
+        names = [ALL_EVENTS, *(account.name for account in self._scope.accounts)]
+        more = len(names) - _MOST_HINTED
+        shown = ", ".join(names[:_MOST_HINTED])
+        return f"FROM takes {shown}{f' and {more} more' if more > 0 else ''}, or an event data store id."
+
+
+def _events(accounts: tuple[Account, ...]) -> Source:
+    """The lake's columns, narrowed to the accounts."""
+    from crosstrail.engines.dialect.columns import lake_fields
+    from crosstrail.engines.dialect.sources import Source
+    from crosstrail.lake.reader import EVENTS_VIEW, quoted
+
+    clouds: dict[str, list[str]] = {}
+    for account in accounts:
+        if not re.fullmatch(r"[0-9]+", account.id):
+            raise ValueError("an account's id is digits")
+        clouds.setdefault(account.cloud, []).append(account.id)
+    tests = [f"(cloud = {quoted(cloud)} AND account IN ({', '.join(map(quoted, ids))}))" for cloud, ids in clouds.items()]
+    fields = lake_fields()
+    listed = ", ".join(field.sql for field in fields)
+    return Source(f"(SELECT {listed} FROM {EVENTS_VIEW} WHERE {' OR '.join(tests) or 'false'})", fields)
