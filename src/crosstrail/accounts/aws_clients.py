@@ -7,24 +7,37 @@ credentials itself, so no client can fall back on the identity of the machine. I
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import IncompleteReadError
+from botocore.parsers import ResponseParserError
 
 from crosstrail import __version__
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.lru import LeastRecentlyUsed
+
+_ONE_ATTEMPT = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
 class AwsClients:
     """Called from many threads. An evicted client goes on working for whoever still uses it."""
 
     def __init__(
-        self, *, most: int, connect_timeout: float, read_timeout: float, attempts: int, connections: int
+        self,
+        *,
+        most: int,
+        connect_timeout: float,
+        read_timeout: float,
+        attempts: int,
+        connections: int,
+        asked_once: frozenset[str] = frozenset(),
     ) -> None:
-        """Timeouts in seconds of one attempt; `attempts` with the first one; `connections` a client may keep open."""
+        """Timeouts in seconds of one attempt; `attempts` with the first one, except for the services `asked_once`;
+        `connections` a client may keep open."""
+        self._asked_once = asked_once
         self._config = Config(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
@@ -34,8 +47,10 @@ class AwsClients:
         )
         self._session = botocore.session.Session()
         self._session.set_config_variable("sts_regional_endpoints", "regional")
+        self._session.register("before-parse", _refuse_broken)
+        self._attempts = attempts
         self._lock = threading.Lock()  # neither sessions nor the mapping are safe between threads
-        self._held: LeastRecentlyUsed[tuple[Credentials, Any]] = LeastRecentlyUsed(most)
+        self._held: LeastRecentlyUsed[tuple[Hashable, str, str], tuple[Credentials, Any]] = LeastRecentlyUsed(most)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -56,6 +71,26 @@ class AwsClients:
                 self._held.put(key, (credentials, client))
             return client
 
+    def ask(
+        self,
+        owner: Hashable,
+        service: str,
+        region: str,
+        credentials: Credentials,
+        operation: str,
+        params: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """One call, in boto's names. botocore repeats what fails on the way; an answer that came broken is asked again here."""
+        call = getattr(self.get(owner, service, region, credentials), operation)
+        for left in reversed(range(1 if service in self._asked_once else self._attempts)):
+            try:
+                answer: dict[str, Any] = call(**params)
+                return answer
+            except (IncompleteReadError, ResponseParserError):
+                if not left:
+                    raise
+        raise AssertionError("attempts is at least 1")
+
     def close(self) -> None:
         """Close every connection; calls still running fail."""
         with self._lock:
@@ -63,17 +98,30 @@ class AwsClients:
                 client.close()
             self._held.clear()
 
-    def _matching(self, key: Hashable, credentials: Credentials) -> Any | None:
+    def _matching(self, key: tuple[Hashable, str, str], credentials: Credentials) -> Any | None:
         held = self._held.get(key)
         return held[1] if held and held[0] == credentials else None
 
     def _made(self, service: str, region: str, credentials: Credentials) -> Any:
         token = credentials.session_token
+        config = self._config.merge(_ONE_ATTEMPT) if service in self._asked_once else self._config
         return self._session.create_client(
             service,
             region_name=region,
             aws_access_key_id=credentials.access_key_id,
             aws_secret_access_key=credentials.secret_access_key.get_secret_value(),
             aws_session_token=token.get_secret_value() if token else None,
-            config=self._config,
+            config=config,
         )
+
+
+def _refuse_broken(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Stop an answer that is cut short or is no JSON: botocore itself would read it as an empty, successful one."""
+    if operation_model.has_streaming_output or operation_model.http.get("method") == "HEAD":
+        return
+    body, expected = response_dict["body"], response_dict["headers"].get("content-length", "")
+    if expected.isdigit() and len(body) != int(expected):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(expected))
+    is_json = operation_model.service_model.resolved_protocol == "json"
+    if is_json and response_dict["status_code"] < 300 and not (body[:1] == b"{" and body[-1:] == b"}"):
+        raise ResponseParserError("the answer is no JSON object")

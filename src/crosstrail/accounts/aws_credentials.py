@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from crosstrail.accounts.aws_errors import (
+    VENDOR_ERRORS,
     Asked,
     code_of,
     denied_by,
@@ -65,10 +66,12 @@ _SESSION_POLICY = json.dumps(
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
-class Connect(Protocol):
-    """How a provider gets a client made of exactly these credentials."""
+class Ask(Protocol):
+    """How a call is made with exactly these credentials; blocking."""
 
-    def __call__(self, service: str, region: str, credentials: Credentials) -> Any: ...
+    def __call__(
+        self, service: str, region: str, credentials: Credentials, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]: ...
 
 
 RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -110,7 +113,7 @@ class Profile:
             self._renewal = self._renewal_of(session)
             found = session.get_credentials()
             frozen = found.get_frozen_credentials() if found else None
-        except (BotoCoreError, ClientError) as error:
+        except VENDOR_ERRORS as error:
             raise self._explained(error) from None
         except RuntimeError:  # botocore's own word for: renewed, and what came has expired already
             raise CredentialsExpired(f"the credentials of {self} have expired", hint=self._renewal) from None
@@ -160,13 +163,11 @@ class Profile:
 class AssumeRole:
     """An account's role, assumed by the base identity in the name of whoever asks."""
 
-    def __init__(
-        self, auth: RoleAuth, base: Cached, connect: Connect, run: RunBlocking, *, region: str, who: str = ""
-    ) -> None:
+    def __init__(self, auth: RoleAuth, base: Cached, ask: Ask, run: RunBlocking, *, region: str, who: str = "") -> None:
         """`region`: whose STS is asked; it must be one of the role's partition."""
         self._auth = auth
         self._base = base
-        self._connect = connect
+        self._ask = ask
         self._run = run
         self._region = region
         self._who = who
@@ -189,8 +190,8 @@ class AssumeRole:
 
     async def _assumed_by(self, base: Credentials) -> Credentials:
         try:
-            answer = await self._run(lambda: self._connect("sts", self._region, base).assume_role(**self._request()))
-        except (BotoCoreError, ClientError) as error:
+            answer = await self._run(partial(self._ask, "sts", self._region, base, "assume_role", self._request()))
+        except VENDOR_ERRORS as error:
             raise self._explained(error) from None
         given = answer["Credentials"]
         return Credentials(

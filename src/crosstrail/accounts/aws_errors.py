@@ -30,6 +30,9 @@ from crosstrail.errors import (
     UnsupportedByCloud,
 )
 
+VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError)
+"""All that botocore raises. Never chain one: a ResponseParserError's text is the answer itself, secret keys of STS included."""
+
 _ALWAYS_ON = """us-east-1 us-east-2 us-west-1 us-west-2 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1
     ap-southeast-2 ca-central-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 eu-north-1 sa-east-1"""
 """The regions of before 2019-03-20: no account can switch them off; every later commercial one must be switched on."""
@@ -67,7 +70,7 @@ def mapped(asked: Asked) -> Iterator[None]:
     """Raise ours in place of botocore's; the vendor's own text, which may hold values, is not chained."""
     try:
         yield
-    except (vendor.BotoCoreError, vendor.ClientError, ResponseParserError) as error:
+    except VENDOR_ERRORS as error:
         raise translated(error, asked) from None
 
 

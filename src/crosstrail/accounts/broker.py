@@ -8,7 +8,7 @@ environment, where a later call for another account could pick it up. botocore i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.errors import CredentialsError, CredentialsExpired, UnsupportedByCloud
-from crosstrail.models import Account, AmbientAuth, Auth, KeysAuth, ProfileAuth, RoleAuth
+from crosstrail.models import Account, AccountKey, AmbientAuth, Auth, KeysAuth, ProfileAuth, RoleAuth
 
 if TYPE_CHECKING:
     from crosstrail.accounts.aws_clients import AwsClients
@@ -45,15 +45,20 @@ class Broker:
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
         attempts: int = 3,
+        asked_once: frozenset[str] = frozenset(),
     ) -> None:
         """`encryption_key`: the keys of the SecretBox, needed for encrypted secrets alone. `region`: asked where neither
-        call nor account names one. Timeouts are seconds of one attempt; `attempts` counts the first one too."""
+        call nor account names one. Timeouts are seconds of one attempt; `attempts` counts the first one too, and does not
+        hold for the services `asked_once`, whose callers repeat by themselves."""
+        self._asked_once = asked_once
         self._encryption_key = encryption_key
         self._region = region
         self._transport = (connect_timeout, read_timeout, attempts)
         self._most = most_clients
         self._limiter = CapacityLimiter(_THREADS)
-        self._providers: LeastRecentlyUsed[tuple[Auth, Cached]] = LeastRecentlyUsed(max(most_clients, MOST_CLIENTS))
+        self._providers: LeastRecentlyUsed[tuple[AccountKey, str], tuple[Auth, Cached]] = LeastRecentlyUsed(
+            max(most_clients, MOST_CLIENTS)
+        )
         self._clients: AwsClients | None = None
         self._opening = threading.Lock()
         self._bases: dict[str, Cached] = {}
@@ -89,9 +94,9 @@ class Broker:
             from crosstrail.accounts.aws_errors import Asked, mapped
 
             action = f"{client.meta.service_model.signing_name}:{client.meta.method_to_api_mapping[operation]}"
+            owner, clients = _owner(account, who), self._aws_clients()
             with mapped(Asked(account.name, region, action, self._provider(account, who).renewal)):
-                answer: dict[str, Any] = await self._run(partial(getattr(client, operation), **params))
-            return answer
+                return await self._run(partial(clients.ask, owner, service, region, credentials, operation, params))
 
         credentials = await self.credentials(account, who)
         try:
@@ -105,7 +110,7 @@ class Broker:
 
     def invalidate(self, account: Account, stale: Credentials | None = None) -> None:
         """Forget the account's credentials; with `stale`, only where it is still those."""
-        for _, cached in self._providers.values(lambda key: isinstance(key, tuple) and key[0] == account.key):
+        for _, cached in self._providers.values(lambda owner: owner[0] == account.key):
             cached.invalidate(stale)
 
     async def home_region(self, account: Account) -> str:
@@ -129,7 +134,7 @@ class Broker:
         if account.cloud != "aws":
             raise UnsupportedByCloud(f"account {account.name} is not an AWS account")
         clients = await self._run(self._aws_clients) if self._clients is None else self._clients
-        owner = (account.key, _asker(account, who))
+        owner = _owner(account, who)
         kept = clients.kept(owner, service, region, credentials)
         if kept is not None:
             return kept
@@ -144,7 +149,7 @@ class Broker:
                 f"no credentials are listed for account {account.name}",
                 hint="Give it an `auth` in crosstrail.yaml, or ask the lake with lake_query.",
             )
-        key = (account.key, _asker(account, who))
+        key = _owner(account, who)
         held = self._providers.get(key)
         if held is None or held[0] != account.auth:
             held = (account.auth, Cached(self._made(account, account.auth, who)))
@@ -160,14 +165,22 @@ class Broker:
             base = self._bases.get(auth.base_profile)
             if base is None:
                 base = self._bases[auth.base_profile] = Cached(Profile(auth.base_profile, self._run))
-            connect = partial(self._connect, auth.base_profile)
-            return AssumeRole(auth, base, connect, self._run, region=self._sts_region(account, auth), who=who)
+            ask = partial(self._ask_as_base, auth.base_profile)
+            return AssumeRole(auth, base, ask, self._run, region=self._sts_region(account, auth), who=who)
         profile = auth.profile if isinstance(auth, ProfileAuth) else ""
         return Profile(profile, self._run, account_id=account.id)
 
-    def _connect(self, base_profile: str, service: str, region: str, credentials: Credentials) -> Any:
-        """The base identity's client, shared by all roles it assumes. Runs in a thread."""
-        return self._aws_clients().get(("base", base_profile), service, region, credentials)
+    def _ask_as_base(
+        self,
+        base_profile: str,
+        service: str,
+        region: str,
+        credentials: Credentials,
+        operation: str,
+        params: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """With the base identity's client, shared by all roles it assumes. Runs in a thread."""
+        return self._aws_clients().ask(("base", base_profile), service, region, credentials, operation, params)
 
     def _sts_region(self, account: Account, auth: RoleAuth) -> str:
         """The base identity's region before the account's: the base may not have enabled the account's."""
@@ -196,6 +209,7 @@ class Broker:
                     read_timeout=read,
                     attempts=attempts,
                     connections=_THREADS,
+                    asked_once=self._asked_once,
                 )
             return self._clients
 
@@ -209,9 +223,9 @@ class Broker:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
 
 
-def _asker(account: Account, who: str) -> str:
-    """Only a role's session bears the name of who asked: for everything else all callers share one."""
-    return who if isinstance(account.auth, RoleAuth) else ""
+def _owner(account: Account, who: str) -> tuple[AccountKey, str]:
+    """Whose credentials and clients are one: only a role's session bears the name of who asked."""
+    return (account.key, who if isinstance(account.auth, RoleAuth) else "")
 
 
 def _partition_of(region: str) -> str:
