@@ -1,0 +1,122 @@
+"""HTTP/1.1 as far as clouds' clients use it: keep-alive, a body with a length. One event loop in a thread of its own.
+
+Written on asyncio's bare protocol, so that a fake costs a benchmark next to nothing. A delayed answer delays no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+
+@dataclass
+class Answer:
+    """`wire`: a fault of the connection to show instead: reset, hang, or half (of the body)."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    wire: str = ""
+    delay: float = 0.0
+
+
+Respond = Callable[[str, str, dict[str, str], bytes], Answer]
+"""(method, path with query, headers by name in lower case, body) -> the answer."""
+
+
+class HttpFake:
+    """`with HttpFake(respond) as fake:` serves at fake.url (loopback only) until the block ends."""
+
+    def __init__(self, respond: Respond, port: int = 0) -> None:
+        self.respond = respond
+        self._loop = asyncio.new_event_loop()
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.connections: set[_Connection] = set()
+        self._thread = threading.Thread(target=self._serve, name="fake-http", daemon=True)
+        self._stop = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._loop.close()
+
+    def _serve(self) -> None:
+        self._loop.run_until_complete(self._until_stopped())
+
+    async def _until_stopped(self) -> None:
+        server = await self._loop.create_server(lambda: _Connection(self), sock=self._socket)
+        async with server:
+            await self._stop.wait()
+            server.close()
+            for connection in tuple(self.connections):
+                connection.transport.abort()
+
+
+class _Connection(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def __init__(self, server: HttpFake) -> None:
+        self._server = server
+        self._received = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._server.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            lines = self._received[:end].decode("latin-1").split("\r\n")
+            method, path, _ = lines[0].split(" ", 2)
+            headers = {
+                name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in lines[1:])
+            }
+            length = int(headers.get("content-length", 0))
+            if len(self._received) < end + 4 + length:
+                return
+            body = bytes(self._received[end + 4 : end + 4 + length])
+            del self._received[: end + 4 + length]
+            answer = self._server.respond(method, path, headers, body)
+            if answer.delay:
+                asyncio.get_running_loop().call_later(answer.delay, self._send, answer)
+            else:
+                self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        if self.transport.is_closing() or answer.wire == "hang":
+            return
+        if answer.wire == "reset":
+            linger = struct.pack("ii", 1, 0)  # close sends RST
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.transport.abort()
+            return
+        headers = {
+            "Content-Type": answer.content_type,
+            "Content-Length": str(len(answer.body)),
+            **answer.headers,
+        }
+        lines = [f"HTTP/1.1 {answer.status} -", *(f"{name}: {value}" for name, value in headers.items())]
+        head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+        if answer.wire == "half":
+            self.transport.write(head + answer.body[: len(answer.body) // 2])
+            self.transport.close()
+            return
+        self.transport.write(head + answer.body)

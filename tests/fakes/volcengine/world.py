@@ -1,0 +1,280 @@
+"""What exists in the fake Volcengine: accounts with their events and trails, keys, roles; and what was asked of it."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+HOME = "cn-beijing"
+WIRE = frozenset({"reset", "hang", "half", "garbage"})
+
+
+class Refusal(Exception):
+    """How the fake says no: a code with its status and text."""
+
+    def __init__(self, code: str, message: str, status: int = 400, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.headers = headers or {}
+
+
+@dataclass
+class Key:
+    """An access key; a session's has a token and an expiry, the account's own may not assume roles."""
+
+    id: str
+    secret: str
+    account: str
+    identity: str
+    root: bool = False
+    token: str = ""
+    expires: datetime | None = None
+
+
+@dataclass
+class Role:
+    """`trusted`: the access key ids that may assume it."""
+
+    trn: str
+    trusted: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class LoggedEvent:
+    time: int
+    id: str
+    attributes: dict[str, tuple[str, ...]]
+    """By LookupConditionKey."""
+    encoded: bytes
+    """The item of `Trails` as JSON, made once."""
+
+
+@dataclass
+class FakeAccount:
+    id: str
+    events: list[LoggedEvent] = field(default_factory=list)
+    """Newest first, of all regions."""
+    trails: dict[str, dict[str, Any]] = field(default_factory=dict)
+    roles: dict[str, Role] = field(default_factory=dict)
+    denied: set[str] = field(default_factory=set)
+    """Actions, such as LookupEvents, that no identity of this account may do."""
+
+    def log(
+        self,
+        name: str,
+        when: datetime,
+        *,
+        region: str = HOME,
+        source: str = "iam",
+        user: str = "alice",
+        access_key_id: str = "AKLTEXAMPLE",
+        error_code: str = "",
+        read_only: bool = False,
+        resources: tuple[tuple[str, str], ...] = (),
+        detail: dict[str, Any] | None = None,
+    ) -> str:
+        """Add an event; gives its id. `detail` replaces fields of EventDetail."""
+        event_id, request_id = str(uuid.uuid4()), f"{when:%Y%m%d%H%M%S}{secrets.token_hex(9).upper()}"
+        stamp = f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        whole = {
+            "EventVersion": "v1.0",
+            "EventID": event_id,
+            "RequestID": request_id,
+            "EventTime": stamp,
+            "EventType": "ApiCall",
+            "UserIdentity": {
+                "AccountID": self.id,
+                "Type": "User",
+                "PrincipalID": f"{self.id}/{user}",
+                "TRN": f"trn:iam::{self.id}:user/{user}",
+                "UserName": user,
+                "AccessKeyID": access_key_id,
+            },
+            "EventSource": source,
+            "EventName": name,
+            "Region": region,
+            "SourceIPAddress": "203.0.113.7",
+            "UserAgent": "volc-cli/1.0",
+            "ErrorCode": error_code,
+            "RequestParameters": "",
+            "ResponseElements": "",
+            "ApiVersion": "2018-01-01",
+            **(detail or {}),
+        }
+        item = {
+            **{key: whole[key] for key in ("EventID", "EventTime", "EventName", "RequestID", "SourceIPAddress")},
+            "EventNameDisplay": name,
+            "EventSource": source,
+            "EventSourceDisplay": source,
+            "UserName": user,
+            "AccessKeyID": access_key_id,
+            "Region": region,
+            "ErrorCode": error_code,
+            "RelatedResources": [
+                {
+                    "ServiceCode": source,
+                    "IntegratedTrn": f"trn:{source}:{region}:{self.id}:{kind}/{what}",
+                    "ResourceType": kind,
+                    "ResourceTypeDisplay": kind,
+                    "ResourceID": what,
+                    "SourceType": "request",
+                }
+                for kind, what in resources
+            ],
+            "EventDetail": orjson.dumps(whole).decode(),
+        }
+        attributes: dict[str, tuple[str, ...]] = {
+            key: (str(item[key]),)
+            for key in ("EventID", "RequestID", "EventSource", "EventName", "AccessKeyID", "Region", "ErrorCode")
+        }
+        attributes |= {
+            "ApiVersion": (str(whole["ApiVersion"]),),
+            "ReadOnly": (str(read_only).lower(),),
+            "IdentityType": ("User",),
+            "IdentityName": (user,),
+            "ResourceType": tuple(kind for kind, _ in resources),
+            "ResourceID": tuple(what for _, what in resources),
+        }
+        second = int(when.timestamp())
+        self.events.append(LoggedEvent(second, event_id, attributes, orjson.dumps(item)))
+        if len(self.events) > 1 and self.events[-2].time < second:
+            self.events.sort(key=lambda event: -event.time)
+        return event_id
+
+    def add_trail(self, name: str, **more: Any) -> None:
+        """`more` are members of the API's trail."""
+        self.trails[name] = {
+            "TrailName": name,
+            "TrailRegion": HOME,
+            "TrailType": 0,
+            "EventRW": "All",
+            "EventSources": ["iam"],
+            "LoggingStatus": "Enable",
+            "CreatorID": int(self.id),
+            "TosBucketName": f"logs-{self.id}",
+            "TosBucketRegion": HOME,
+            "TosKeyPrefix": "",
+            "LatestDeliveryError": "",
+            "LatestDeliveryTime": "20241217T1100Z",
+            "StartLoggingTime": "20241210T1000Z",
+            "StopLoggingTime": "",
+            "CreatedTime": "20241201T1000Z",
+            "UpdatedTime": "20241201T1000Z",
+            **more,
+        }
+
+
+@dataclass
+class Fault:
+    """Strikes the next `times` requests that match; empty matches all, a negative `times` never ends.
+
+    `kind`: 429 (`text` is Retry-After), 500, reset, hang, half (of the body), garbage (200 and no JSON), expired,
+    envelope (status 200 with `text` as "Code: message" in the envelope), or code (`text` is "Code: message", with `status`).
+    """
+
+    kind: str
+    times: int = 1
+    account: str = ""
+    action: str = ""
+    text: str = ""
+    status: int = 400
+    struck: int = 0
+
+    def strikes(self, account: str, action: str) -> bool:
+        wanted = ((self.account, account), (self.action, action))
+        if self.times == self.struck or any(want not in ("", got) for want, got in wanted):
+            return False
+        self.struck += 1
+        return True
+
+    def refusal(self) -> Refusal:
+        match self.kind:
+            case "429":
+                headers = {"Retry-After": self.text} if self.text else {}
+                return Refusal("FlowLimitExceeded", "Request was rejected because of flow control.", 429, headers)
+            case "500":
+                return Refusal("InternalError", "The request has failed due to an unknown error.", 500)
+            case "expired":
+                return Refusal("InvalidSecretToken", "Invalid secret token, msg: token is expired.", 401)
+            case _:
+                code, _, message = self.text.partition(": ")
+                return Refusal(code, message or "No reason given", 200 if self.kind == "envelope" else self.status)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One request as it came: `account` is that of the key that signed it, empty when the signature did not hold."""
+
+    action: str
+    version: str
+    method: str
+    service: str
+    account: str
+    access_key_id: str
+    region: str
+    params: dict[str, Any]
+    user_agent: str
+    code: str
+    """The error it was answered with, or the fault's kind; empty when it was answered well."""
+
+
+class World:
+    """Everything behind one FakeVolcengine. Change it before the calls, or between them."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, FakeAccount] = {}
+        self.keys: dict[str, Key] = {}
+        self.faults: list[Fault] = []
+        self.requests: list[Recorded] = []
+        self.delay = 0.0
+        self.end_inclusive = True
+        """Whether LookupEvents gives events of the very second EndTime: its documentation does not say."""
+        self.oldest_first = False
+        """LookupEvents in the other order: its documentation names none."""
+        self.session_seconds: int | None = None
+        """What sessions last, whatever was asked for."""
+
+    def account(self, account_id: str) -> FakeAccount:
+        """The account, made when it is not there."""
+        return self.accounts.setdefault(account_id, FakeAccount(account_id))
+
+    def add_key(self, account_id: str, user: str = "auditor", *, root: bool = False) -> Key:
+        """A long-lived access key of a user, or of the account itself."""
+        self.account(account_id)
+        identity = f"trn:iam::{account_id}:{'root' if root else f'user/{user}'}"
+        key = Key("AKLT" + secrets.token_hex(16), secrets.token_urlsafe(30), account_id, identity, root)
+        self.keys[key.id] = key
+        return key
+
+    def add_session(self, account_id: str, identity: str, seconds: float) -> Key:
+        """A temporary key with its session token."""
+        expires = datetime.now(UTC) + timedelta(seconds=self.session_seconds or seconds)
+        key_id, token = "AKTP" + secrets.token_hex(16), secrets.token_urlsafe(60)
+        key = Key(key_id, secrets.token_urlsafe(30), account_id, identity, token=token, expires=expires)
+        self.keys[key.id] = key
+        return key
+
+    def add_role(self, account_id: str, name: str = "Audit", *, trusts: Key) -> Role:
+        role = Role(f"trn:iam::{account_id}:role/{name}", {trusts.id})
+        self.account(account_id).roles[role.trn] = role
+        return role
+
+    def fail(self, kind: str, **matching: Any) -> Fault:
+        """Program a fault: see Fault."""
+        fault = Fault(kind, **matching)
+        self.faults.append(fault)
+        return fault
+
+    def expire_sessions(self, account_id: str = "") -> int:
+        """End every session at once, or an account's; how many."""
+        ended = [key for key in self.keys.values() if key.token and account_id in ("", key.account)]
+        for key in ended:
+            key.expires = datetime.now(UTC) - timedelta(seconds=1)
+        return len(ended)
