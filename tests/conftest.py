@@ -43,9 +43,9 @@ CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
 def crosstrail() -> CommandLine:
     """Run `crosstrail ARGUMENTS...` as a process of its own; gives its exit status, stdout and stderr."""
 
-    def call(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str | Path, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
 
     return call
 

@@ -86,7 +86,9 @@ class Registry:
         if len(self._accounts) == 1:
             return self._accounts[0]
         if not self._accounts:
-            raise AccountNotFound("no account is listed", hint="List accounts in crosstrail.yaml, or collect log files.")
+            raise AccountNotFound(
+                "no account is listed", hint="List accounts in crosstrail.yaml, or collect log files."
+            )
         raise InvalidRequest(
             f"which account? There are {len(self._accounts)}",
             hint=f"Set target_account_id to one of: {self._listing()}; or * for all.",
