@@ -17,17 +17,8 @@ from typing import Any, Protocol
 import botocore.session
 from pydantic import SecretStr
 
-from crosstrail.accounts.aws_errors import (
-    VENDOR_ERRORS,
-    Asked,
-    code_of,
-    denied_by,
-    message_of,
-    request_id_of,
-    shortened,
-    told,
-    translated,
-)
+from crosstrail.accounts.asked import Asked, shortened, told
+from crosstrail.accounts.aws_errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
 from crosstrail.accounts.credentials import Cached, Credentials
 from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
 from crosstrail.models import RoleAuth

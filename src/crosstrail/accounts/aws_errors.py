@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
+from crosstrail.accounts.asked import Asked, shortened, told
 from crosstrail.accounts.aws_error_kinds import kind_of_code, kind_of_fault, kind_of_status
 from crosstrail.errors import (
     AccessDenied,
@@ -46,23 +46,6 @@ _DENIED_BY = re.compile(
 _SQL_PLACE = re.compile(r"line (\d+):(\d+):? *")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _IDENTIFIER = re.compile(r"[\w.$-]{1,64}")
-_TEXT_LENGTH = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was being asked when an error came: the words of every message."""
-
-    account: str
-    region: str
-    action: str
-    """As IAM writes it: `cloudtrail:LookupEvents`."""
-    renewal: str = ""
-    """What a person does when these credentials have expired."""
-
-    @property
-    def place(self) -> str:
-        return f"account {self.account} in {self.region}" if self.region else f"account {self.account}"
 
 
 @contextmanager
@@ -93,11 +76,6 @@ def message_of(error: Exception) -> str:
 
 def request_id_of(error: Exception) -> str:
     return _request_id(error.response) if isinstance(error, vendor.ClientError) else ""
-
-
-def told(code: str, request_id: str) -> str:
-    """Code and request id in brackets, for the end of a message."""
-    return f" ({code}, request {request_id})" if request_id else f" ({code})"
 
 
 def denied_by(message: str) -> str:
@@ -185,12 +163,6 @@ def _sql_rejected(message: str, asked: Asked, ending: str) -> SqlRejected:
         lambda m: m.group(0) if _IDENTIFIER.fullmatch(m.group(1)) else "'…'", _SQL_PLACE.sub("", message)
     )
     return SqlRejected(f"{asked.place} refused the statement{ending}: {shortened(reason)}", line=line, column=column)
-
-
-def shortened(text: str) -> str:
-    """One line of printable text, at most 300 characters."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    return line if len(line) <= _TEXT_LENGTH else line[: _TEXT_LENGTH - 1] + "…"
 
 
 def _request_id(response: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-from crosstrail.accounts.aws_errors import Asked, mapped
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.aws_errors import mapped
 
 _DEFAULT_REGION = "us-east-1"
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})

@@ -16,6 +16,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import SecretStr
 
+from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.errors import CredentialsError, CredentialsExpired, UnsupportedByCloud
@@ -91,7 +92,7 @@ class Broker:
 
         async def ask(credentials: Credentials) -> dict[str, Any]:
             client = await self._client(account, service, region, who, credentials)
-            from crosstrail.accounts.aws_errors import Asked, mapped
+            from crosstrail.accounts.aws_errors import mapped
 
             action = f"{client.meta.service_model.signing_name}:{client.meta.method_to_api_mapping[operation]}"
             owner, clients = _owner(account, who), self._aws_clients()
@@ -138,7 +139,7 @@ class Broker:
         kept = clients.kept(owner, service, region, credentials)
         if kept is not None:
             return kept
-        from crosstrail.accounts.aws_errors import Asked, mapped
+        from crosstrail.accounts.aws_errors import mapped
 
         with mapped(Asked(account.name, region, service)):
             return await self._run(partial(clients.get, owner, service, region, credentials))

@@ -1,0 +1,37 @@
+"""The words of an error about a call to a cloud: whom was asked what, and how the answer's code is told.
+
+Shared by the clouds' error mappings. It decides no kind of error, and shows no vendor's text unshortened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_TEXT_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was being asked when an error came: the words of every message."""
+
+    account: str
+    region: str
+    action: str
+    """As the cloud's permissions write it: `cloudtrail:LookupEvents`."""
+    renewal: str = ""
+    """What a person does when these credentials have expired."""
+
+    @property
+    def place(self) -> str:
+        return f"account {self.account} in {self.region}" if self.region else f"account {self.account}"
+
+
+def told(code: str, request_id: str) -> str:
+    """Code and request id in brackets, for the end of a message."""
+    return f" ({code}, request {request_id})" if request_id else f" ({code})"
+
+
+def shortened(text: str) -> str:
+    """One line of printable text, at most 300 characters."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return line if len(line) <= _TEXT_LENGTH else line[: _TEXT_LENGTH - 1] + "…"
