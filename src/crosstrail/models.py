@@ -224,6 +224,36 @@ class Trail:
     latest_error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class NewTrail:
+    """A trail to create; the bucket must exist already and let the cloud write to it."""
+
+    name: str
+    bucket: str
+    prefix: str = ""
+    multi_region: bool = True
+    organization: bool = False
+    validates_files: bool = True
+    start_logging: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EventDataStore:
+    """One event data store of an account; with `error` its details could not be had and are unknown."""
+
+    id: str
+    name: str
+    account: str
+    region: str
+    status: str = ""
+    categories: tuple[str, ...] = ()
+    multi_region: bool | None = None
+    organization: bool | None = None
+    retention_days: int | None = None
+    created: datetime | None = None
+    error: str = ""
+
+
 class QueryState(StrEnum):
     """CloudTrail Lake's words for where a query stands; every engine uses them."""
 

@@ -6,9 +6,9 @@ picks an account, reads the environment or renders text. A capability that not e
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from crosstrail.models import EventPage, EventQuery, Target, Trail
+from crosstrail.models import EventDataStore, EventPage, EventQuery, NewTrail, Target, Trail
 
 
 class AuditTrail(Protocol):
@@ -32,4 +32,22 @@ class AuditTrail(Protocol):
 
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
         """The trails of the target, all when `names` is empty. Raises UnsupportedByCloud where there are none to ask."""
+        ...
+
+
+@runtime_checkable
+class CreatesTrails(Protocol):
+    """A trail's capability: the only write there is."""
+
+    async def create_trail(self, target: Target, trail: NewTrail) -> Trail:
+        """The trail as it is afterwards. An error says whether the trail exists now, as far as that is known."""
+        ...
+
+
+@runtime_checkable
+class HasEventDataStores(Protocol):
+    """A trail's capability: the cloud keeps events in stores that its own SQL reads."""
+
+    async def list_event_data_stores(self, target: Target, *, details: bool = False) -> tuple[EventDataStore, ...]:
+        """Every store of the target. With `details`, one whose details cannot be had is listed with the reason."""
         ...

@@ -1,0 +1,252 @@
+"""AwsTrail: AWS CloudTrail as an AuditTrail, for whatever account and region a target names.
+
+Decides which requests answer a question, and what of the answers belongs to it. It asks through CloudTrailCalls alone,
+keeps nothing between two calls, and never passes on an event of another account, outside the span, or given before.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import anyio
+
+from crosstrail.clouds.aws_calls import CloudTrailCalls
+from crosstrail.clouds.aws_events import events_of
+from crosstrail.errors import CloudUnavailable, CrosstrailError, InvalidRequest, UnsupportedByCloud
+from crosstrail.models import (
+    AttributeKey,
+    Event,
+    EventDataStore,
+    EventPage,
+    EventQuery,
+    NewTrail,
+    Position,
+    Target,
+    Trail,
+)
+from crosstrail.timerange import TimeRange
+
+EVENT_CATEGORY = "EventCategory"
+"""Beside the attributes of the API: with the value `insight`, Insights events instead of management events."""
+LOOKUP_HISTORY = timedelta(days=90)
+"""What LookupEvents keeps, of every account, whether a trail exists or not."""
+_PAGE = 50
+_STORES_PAGE = 1000
+_DETAILS_AT_ONCE = 10
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class AwsTrail:
+    """An AuditTrail that also CreatesTrails and HasEventDataStores (see clouds/base.py)."""
+
+    def __init__(self, calls: CloudTrailCalls, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._calls = calls
+        self._now = now
+
+    @property
+    def attribute_keys(self) -> frozenset[str]:
+        return frozenset([*AttributeKey, EVENT_CATEGORY])
+
+    async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
+        """One request, unless its whole answer was given before. Raises InvalidRequest, CredentialsError, CloudError."""
+        region = await self._region(target)
+        filters = _filters(query)
+        held = self._held()
+        newest = _earliest(query.span.end, query.before.time if query.before else None)
+        if held.start and newest and newest < held.start:
+            return EventPage((), held=held)
+        span = TimeRange(query.span.start, newest)
+        params = {**filters, **_times(span), "MaxResults": _page_size(query)}
+        while True:
+            answer = await self._calls.ask(target.account, region, "lookup_events", **params)
+            items = events_of(answer.get("Events", ()), target.account, region, with_record=query.with_record)
+            fresh = [event for event in items if _belongs(event, span, query.before)]
+            token = answer.get("NextToken")
+            if fresh or not token:
+                fresh.sort(key=lambda event: event.time, reverse=True)
+                more = bool(token) or len(fresh) > query.limit
+                return EventPage(tuple(fresh[: query.limit]), more, held)
+            params["NextToken"] = token
+
+    async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
+        """Trails of the region and those of elsewhere that log it; each with its status, or why that cannot be had."""
+        region = await self._region(target)
+        params = {"trailNameList": list(names)} if names else {}
+        answer = await self._calls.ask(target.account, region, "describe_trails", **params)
+
+        async def described(found: Mapping[str, Any]) -> Trail:
+            try:
+                status = await self._calls.ask(
+                    target.account, region, "get_trail_status", Name=found.get("TrailARN") or found["Name"]
+                )
+            except CrosstrailError as error:
+                return _trail(target, found, {}, error.text)
+            return _trail(target, found, status)
+
+        return await _each(answer.get("trailList", ()), described)
+
+    async def create_trail(self, target: Target, trail: NewTrail) -> Trail:
+        """Create it and, unless told otherwise, start logging. Raises CrosstrailError, which says how far it came."""
+        region = await self._region(target)
+        try:
+            made = await self._calls.ask(
+                target.account,
+                region,
+                "create_trail",
+                Name=trail.name,
+                S3BucketName=trail.bucket,
+                **({"S3KeyPrefix": trail.prefix} if trail.prefix else {}),
+                IncludeGlobalServiceEvents=True,
+                IsMultiRegionTrail=trail.multi_region,
+                IsOrganizationTrail=trail.organization,
+                EnableLogFileValidation=trail.validates_files,
+            )
+        except CloudUnavailable as error:
+            raise _told(error, "Whether the trail was created is not known: see describe_trails first.") from None
+        made = {"HomeRegion": region, **made}
+        if not trail.start_logging:
+            return _trail(target, made, {"IsLogging": False})
+        try:
+            await self._calls.ask(target.account, region, "start_logging", Name=made["TrailARN"])
+        except CrosstrailError as error:
+            raise _told(error, f"The trail {trail.name} was created and does not log yet. {error.hint}") from None
+        return _trail(target, made, {"IsLogging": True})
+
+    async def list_event_data_stores(self, target: Target, *, details: bool = False) -> tuple[EventDataStore, ...]:
+        """All pages. Raises CrosstrailError for the list itself; a store without its details says why."""
+        region = await self._region(target)
+        listed: list[Mapping[str, Any]] = []
+        params: dict[str, Any] = {"MaxResults": _STORES_PAGE}
+        while True:
+            answer = await self._calls.ask(target.account, region, "list_event_data_stores", **params)
+            listed += answer.get("EventDataStores", ())
+            if not (token := answer.get("NextToken")):
+                break
+            params["NextToken"] = token
+
+        async def detailed(found: Mapping[str, Any]) -> EventDataStore:
+            try:
+                whole = await self._calls.ask(
+                    target.account, region, "get_event_data_store", EventDataStore=found["EventDataStoreArn"]
+                )
+            except CrosstrailError as error:
+                return _store(target, region, found, error.text)
+            return _store(target, region, whole)
+
+        return await _each(listed, detailed) if details else tuple(_store(target, region, one) for one in listed)
+
+    async def _region(self, target: Target) -> str:
+        if target.account.cloud != "aws":
+            raise UnsupportedByCloud(f"account {target.account.name} is not an AWS account")
+        return target.region or await self._calls.home_region(target.account)
+
+    def _held(self) -> TimeRange:
+        now = self._now()
+        return TimeRange(now - LOOKUP_HISTORY, now)
+
+
+def _filters(query: EventQuery) -> dict[str, Any]:
+    """The filter as the API takes it. Raises InvalidRequest."""
+    key, value = query.attribute_key, query.attribute_value
+    if not key:
+        return {}
+    if key == EVENT_CATEGORY:
+        if value.strip().lower() == "management":
+            return {}
+        if value.strip().lower() != "insight":
+            raise InvalidRequest(f"{EVENT_CATEGORY} is insight or management", hint="Send one of these as its value.")
+        return {"EventCategory": "insight"}
+    if key not in list(AttributeKey):
+        known = ", ".join([*AttributeKey, EVENT_CATEGORY])
+        raise InvalidRequest(f"events cannot be looked up by {key[:40]!r}", hint=f"Use one of {known}.")
+    if key == AttributeKey.READ_ONLY:
+        value = value.strip().lower()
+        if value not in ("true", "false"):
+            raise InvalidRequest("ReadOnly is either true or false", hint="Send attribute_value true or false.")
+    return {"LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}]}
+
+
+def _times(span: TimeRange) -> dict[str, datetime]:
+    """Both ends belong to the answer; the API counts in whole seconds, as the events do."""
+    ends = {"StartTime": span.start, "EndTime": span.end}
+    return {name: moment for name, moment in ends.items() if moment}
+
+
+def _page_size(query: EventQuery) -> int:
+    """Enough that one request is, when it can be: what was given at the position's second comes again and is dropped."""
+    given = len(query.before.seen) if query.before else 0
+    return min(query.limit + given, _PAGE)
+
+
+def _belongs(event: Event, span: TimeRange, before: Position | None) -> bool:
+    if (span.start and event.time < span.start) or (span.end and event.time > span.end):
+        return False
+    return not (before and event.identity in before.seen)
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment), default=None)
+
+
+async def _each(items: Sequence[T], ask: Callable[[T], Awaitable[R]]) -> tuple[R, ...]:
+    """What `ask` gives for each item, in their order, several at a time."""
+    answers: dict[int, R] = {}
+    limiter = anyio.CapacityLimiter(_DETAILS_AT_ONCE)
+
+    async def one(place: int, item: T) -> None:
+        async with limiter:
+            answers[place] = await ask(item)
+
+    async with anyio.create_task_group() as group:
+        for place, item in enumerate(items):
+            group.start_soon(one, place, item)
+    return tuple(answers[place] for place in range(len(items)))
+
+
+def _told(error: CrosstrailError, hint: str) -> CrosstrailError:
+    """The same error with another hint; a copy, because others may be given the same one."""
+    told = copy.copy(error)
+    told.hint = hint.strip()
+    return told
+
+
+def _trail(target: Target, found: Mapping[str, Any], status: Mapping[str, Any], error: str = "") -> Trail:
+    bucket, prefix = found.get("S3BucketName") or "", found.get("S3KeyPrefix") or ""
+    return Trail(
+        name=found.get("Name") or "",
+        account=target.account.id,
+        region=found.get("HomeRegion") or "",
+        destination=f"s3://{bucket}/{prefix}".rstrip("/") if bucket else "",
+        multi_region=found.get("IsMultiRegionTrail"),
+        organization=found.get("IsOrganizationTrail"),
+        validates_files=found.get("LogFileValidationEnabled"),
+        logging=status.get("IsLogging"),
+        latest_delivery=status.get("LatestDeliveryTime"),
+        latest_error=error or status.get("LatestDeliveryError") or "",
+    )
+
+
+def _store(target: Target, region: str, found: Mapping[str, Any], error: str = "") -> EventDataStore:
+    selectors = found.get("AdvancedEventSelectors") or ()
+    fields = [field for selector in selectors for field in selector.get("FieldSelectors") or ()]
+    categories = [
+        name for field in fields if field.get("Field") == "eventCategory" for name in field.get("Equals") or ()
+    ]
+    return EventDataStore(
+        id=found["EventDataStoreArn"].rpartition("/")[2],
+        name=found.get("Name") or "",
+        account=target.account.id,
+        region=region,
+        status=found.get("Status") or "",
+        categories=tuple(dict.fromkeys(categories)),
+        multi_region=found.get("MultiRegionEnabled"),
+        organization=found.get("OrganizationEnabled"),
+        retention_days=found.get("RetentionPeriod"),
+        created=found.get("CreatedTimestamp"),
+        error=error,
+    )

@@ -1,0 +1,71 @@
+"""An item of LookupEvents as an Event. Pure.
+
+Decides which field of the item or of the record inside it an Event takes, and whose event it is: one that says it was
+delivered to another account than the one asked is never passed on as the asked one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from crosstrail.clouds.aws_record import CLOUD, principal_of, resources_of, unwrap
+from crosstrail.errors import CredentialsError
+from crosstrail.models import Account, Event, Resource
+
+
+def events_of(
+    items: Sequence[Mapping[str, Any]], account: Account, region: str, *, with_record: bool
+) -> Iterator[Event]:
+    """In the order of the items. Raises CredentialsError when an item belongs to another account."""
+    for item in items:
+        record = _record(item)
+        _check_owner(record, account, region)
+        yield _event(item, record, account, region, with_record)
+
+
+def _record(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record inside, or an empty one where it cannot be read: what the item itself says is still true."""
+    try:
+        return unwrap(item) if "CloudTrailEvent" in item else {}
+    except ValueError:
+        return {}
+
+
+def _check_owner(record: Mapping[str, Any], account: Account, region: str) -> None:
+    owner = record.get("recipientAccountId")
+    if isinstance(owner, str) and owner and owner != account.id:
+        whose = f"account {owner}" if owner.isascii() and owner.isdigit() and len(owner) <= 20 else "another account"
+        raise CredentialsError(
+            f"account {account.name} was asked in {region} and {whose} answered: nothing of it is shown",
+            hint=f"Correct the id or the auth of account {account.name}: its credentials belong elsewhere.",
+        )
+
+
+def _event(
+    item: Mapping[str, Any], record: Mapping[str, Any], account: Account, region: str, with_record: bool
+) -> Event:
+    identity = record.get("userIdentity")
+    time: datetime = item["EventTime"]
+    return Event(
+        cloud=CLOUD,
+        account=account.id,
+        region=region,
+        id=item.get("EventId") or "",
+        time=time.astimezone(UTC),
+        name=item.get("EventName") or "",
+        source=item.get("EventSource") or "",
+        username=item.get("Username") or "",
+        principal=principal_of(identity) if isinstance(identity, dict) else "",
+        access_key_id=item.get("AccessKeyId") or "",
+        source_ip=_text(record.get("sourceIPAddress")),
+        error_code=_text(record.get("errorCode")),
+        read_only={"true": True, "false": False}.get(str(item.get("ReadOnly")).lower()),
+        resources=tuple(Resource(kind, name) for kind, name in resources_of(record, item)),
+        record=(record or dict(item)) if with_record else None,
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
