@@ -15,7 +15,6 @@ from time import monotonic
 import anyio
 import click
 from rich.console import Console
-from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -25,9 +24,10 @@ from crosstrail.demo.investigation import Exchange, Findings, Investigation
 from crosstrail.demo.prepared import Prepared, prepared
 from crosstrail.server.render import clean
 
+_INDENT = 3
 _ROWS_SHOWN = 12
-_OBJECT_LINES_SHOWN = 8
-_BAR = "│ "
+_EVENT_LINES_SHOWN = 9
+_DENIED = r"AccessDenied\w*|Client\.Unauthorized\w*"
 
 
 @click.command()
@@ -45,9 +45,8 @@ def demo(folder: Path | None) -> int:
         console.print(Text(f"\nThis answer is not what happened: {wrong}.", style="bold red"))
         return 1
     _show_snippet(console, arguments)
-    console.print(
-        Text(f"{monotonic() - began:.1f} s in all. The log files and the lake are in {made.folder}", style="dim")
-    )
+    console.print()
+    _say(console, f"{monotonic() - began:.1f} s in all. The log files and the lake are in {made.folder}")
     return 0
 
 
@@ -56,7 +55,7 @@ def _prepare(console: Console, folder: Path | None) -> Prepared:
     with console.status("Looking for the organisation") as status:
         made = prepared(folder, lambda words: status.update(words))
     figures = made.figures
-    console.print(Text.assemble("\n", ("crosstrail demo", "bold cyan")))
+    _heading(console, "crosstrail demo")
     _say(console, "A made-up organisation: three AWS accounts and one Volcengine account, thirty days, one incident.")
     if made.fresh:
         took = f"generated in {figures.generated_seconds:.1f} s and collected into a lake in {figures.collected_seconds:.1f} s"
@@ -83,7 +82,6 @@ async def _investigate(console: Console, arguments: list[str]) -> str:
             if exchange.wrong:
                 return exchange.wrong
             asked_at = monotonic()
-    console.print()
     _heading(console, "What happened")
     _say(console, investigation.findings.conclusion())
     return ""
@@ -91,49 +89,72 @@ async def _investigate(console: Console, arguments: list[str]) -> str:
 
 def _show(console: Console, number: int, exchange: Exchange, seconds: float, findings: Findings) -> None:
     """The question, the call, and the answer as the agent gets it, with the thread of the case marked."""
-    console.print()
     _heading(console, f"{number}  {exchange.question}")
     arguments = dict(exchange.arguments)
     sql = arguments.pop("sql", "")
     call = Text(exchange.tool, style="green")
     for name, value in arguments.items():
-        call.append(f"  {name}=", style="dim").append(json.dumps(value))
+        call.append(f"  {name}=", style="dim").append(json.dumps(value), style="default")
     call.append(f"  {seconds * 1000:.0f} ms", style="dim")
-    console.print(Padding(call, (0, 0, 0, 3)))
+    _say(console, call)
     if sql:
-        shown = Syntax(sql, "sql", theme="ansi_dark", background_color="default", word_wrap=True)
-        console.print(Padding(shown, (0, 0, 0, 5)))
+        highlighted = Syntax(sql, "sql", theme="ansi_dark", background_color="default").highlight(sql)
+        for line in highlighted.split("\n"):
+            _say(console, Text("  ").append_text(line))
     marks = [findings.access_key, findings.address] if findings.stopped else []
-    for line in _answer(exchange.answer, console.width - 5 if console.is_terminal else 0):
+    for line in _answer(console, exchange.answer):
         line.highlight_words(marks, "bold yellow")
-        console.print(Text.assemble("   ", (_BAR, "cyan"), line), soft_wrap=True)
+        line.highlight_regex(_DENIED, "red")
+        _line(console, Text.assemble(("│ ", "cyan"), line))
 
 
-def _answer(answer: str, width: int) -> Iterator[Text]:
-    """The answer's lines, cut to the width; all of them, whole, when the width is 0."""
-    lines = answer.splitlines()
+def _answer(console: Console, answer: str) -> Iterator[Text]:
+    """The answer, line by line. On a terminal prose is wrapped, a table's lines are cropped, long log data is cut."""
+    lines = [clean(line) for line in answer.splitlines()]
+    if not console.is_terminal:
+        yield from map(Text, lines)
+        return
+    width = console.width - _INDENT - 2
     fences = [place for place, line in enumerate(lines) if line.startswith(("--- log data", "--- end"))]
-    last_shown = fences[0] + 1 + _ROWS_SHOWN if len(fences) == 2 and width else len(lines)
-    for place, line in enumerate(lines):
-        inside = len(fences) == 2 and fences[0] < place < fences[1]
-        if inside and place > last_shown:
-            if place == last_shown + 1:
-                yield Text(f"… {fences[1] - place} more rows", style="dim italic")
-        elif width and inside and line.startswith("{"):
-            yield from _folded(line, width)
-        else:
-            text = Text(clean(line), style="dim" if place in fences else "")
-            if width:
-                text.truncate(width, overflow="ellipsis")
-            yield text
+    first, last = fences if len(fences) == 2 else (len(lines), len(lines))
+    yield from _prose(console, lines[:first], width)
+    if data := lines[first + 1 : last]:
+        yield Text(lines[first][:width], style="dim")
+        yield from _event(data[0], width) if data[0].startswith("{") else _table(data, width)
+        yield Text(lines[last], style="dim")
+    yield from _prose(console, lines[last + 1 :], width)
 
 
-def _folded(line: str, width: int) -> Iterator[Text]:
-    """A whole event over some lines, the first of them."""
-    pieces = [line[start : start + width] for start in range(0, len(line), width)]
-    yield from (Text(clean(piece)) for piece in pieces[:_OBJECT_LINES_SHOWN])
-    if len(pieces) > _OBJECT_LINES_SHOWN:
-        left = len(line) - width * _OBJECT_LINES_SHOWN
+def _prose(console: Console, lines: list[str], width: int) -> Iterator[Text]:
+    """Sentences; a list's table may stand among them, told by commas that no blank follows."""
+    for line in lines:
+        yield from [_cropped(line, width)] if "," in line and ", " not in line else Text(line).wrap(console, width)
+
+
+def _table(lines: list[str], width: int) -> Iterator[Text]:
+    head = 1 + lines[0].startswith("every row: ")
+    for place, line in enumerate(lines[: head + _ROWS_SHOWN]):
+        yield _cropped(line, width, "bold" if place == head - 1 else "")
+    if left := len(lines[head + _ROWS_SHOWN :]):
+        yield Text(f"… {left} more rows", style="dim italic")
+
+
+def _cropped(line: str, width: int, style: str = "") -> Text:
+    text = Text(line, style=style)
+    text.truncate(width, overflow="ellipsis")
+    return text
+
+
+def _event(line: str, width: int) -> Iterator[Text]:
+    """A whole event over some lines, broken where a field ends, the first of them."""
+    pieces = [""]
+    for field in line.replace(",", ",\0").split("\0"):
+        if len(pieces[-1]) + len(field) > width and pieces[-1]:
+            pieces.append("")
+        pieces[-1] += field
+    for piece in pieces[:_EVENT_LINES_SHOWN]:
+        yield Text(piece[:width])
+    if left := sum(map(len, pieces[_EVENT_LINES_SHOWN:])):
         yield Text(f"… {left} more characters", style="dim italic")
 
 
@@ -142,15 +163,22 @@ def _show_snippet(console: Console, arguments: list[str]) -> None:
     script = Path(sys.executable).with_name("crosstrail")
     command = [str(script)] if script.exists() else [sys.executable, "-m", "crosstrail"]
     server = {"command": command[0], "args": [*command[1:], *arguments]}
-    snippet = json.dumps({"mcpServers": {"crosstrail-demo": server}}, indent=2)
-    console.print()
     _heading(console, "Ask it yourself: put this into your MCP client's configuration")
-    console.print(Padding(Text(snippet), (0, 0, 1, 3)), soft_wrap=True)
+    for line in json.dumps({"mcpServers": {"crosstrail-demo": server}}, indent=2).splitlines():
+        _line(console, Text(line))
 
 
 def _heading(console: Console, words: str) -> None:
+    console.print()
     console.print(Text(words, style="bold cyan"))
 
 
-def _say(console: Console, words: str) -> None:
-    console.print(Padding(Text(words), (0, 0, 0, 3)))
+def _say(console: Console, words: str | Text) -> None:
+    """Wrapped on a terminal, whole elsewhere."""
+    text = Text(words) if isinstance(words, str) else words
+    for line in text.wrap(console, console.width - _INDENT) if console.is_terminal else [text]:
+        _line(console, line)
+
+
+def _line(console: Console, line: Text) -> None:
+    console.print(Text(" " * _INDENT).append_text(line), soft_wrap=True)

@@ -1,6 +1,7 @@
 """A real MCP client beside a real server process: what the demo asks its questions with.
 
-Decides how the server is started. It prints nothing. Imported when the demo runs, never by `serve`.
+Decides how the server is started, and what its silence means. It prints nothing. Imported when the demo runs, never by
+`serve`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import platformdirs
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import TextContent
+
+from crosstrail.errors import QueryFailed
 
 _ANSWER_SECONDS = 60.0
 
@@ -35,10 +38,28 @@ class Connection:
 
 @asynccontextmanager
 async def connected(arguments: Sequence[str]) -> AsyncIterator[Connection]:
-    """`python -m crosstrail` with these arguments, spoken to over stdin and stdout, ended on leaving."""
-    # The client hands on few variables: the server must find the same code, and the same cache as this process.
+    """`python -m crosstrail` with these arguments, spoken to over stdin and stdout, ended on leaving.
+
+    Raises QueryFailed when the server does not start, goes away or does not answer; what the caller raises inside comes
+    out as it is.
+    """
+    # The client hands on few variables: the server must find the same code and the same cache as this process.
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "XDG_CACHE_HOME": platformdirs.user_cache_dir()}
     command = StdioServerParameters(command=sys.executable, args=["-m", "crosstrail", *arguments], env=environment)
-    async with Client(command, read_timeout_seconds=_ANSWER_SECONDS) as client:
-        tools = (await client.list_tools()).tools
-        yield Connection(client.protocol_version, len(tools), client)
+    try:
+        async with Client(command, read_timeout_seconds=_ANSWER_SECONDS) as client:
+            tools = (await client.list_tools()).tools
+            yield Connection(client.protocol_version, len(tools), client)
+    except (BaseExceptionGroup, MCPError) as error:
+        cause = _only(error)
+        if not isinstance(cause, MCPError):
+            raise cause from None
+        tried = f"python -m crosstrail {' '.join(arguments)}"
+        raise QueryFailed("the server did not answer", hint=f"It says why on stderr: {tried}") from error
+
+
+def _only(error: BaseException) -> BaseException:
+    """What a task group wrapped, when it was one thing."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -25,8 +25,8 @@ from crosstrail.errors import ConfigError, LakeBusy, LakeError
 
 _LOCK, _STAMP = "demo.lock", "demo.json"
 _WAIT_SECONDS = 300
-_MADE_FROM = ("demo", "lake", "clouds")
-"""The packages whose code decides what the folder holds."""
+_MADE_FROM = (("demo", ".py"), ("demo", ".yaml"), ("lake", ".py"), ("clouds", "_record.py"))
+"""The code that decides what the folder holds: packages, and the ends of their files' names."""
 
 Progress = Callable[[str], None]
 """A few words on what is being done now."""
@@ -149,8 +149,8 @@ def _stamp(place: Path, print_: str, figures: Figures) -> None:
 def _fingerprint(place: Path) -> str:
     """Of the place too: a lake cannot be moved."""
     digest = hashlib.sha256(f"{__version__}\n{place}".encode())
-    for package in _MADE_FROM:
+    for package, end in _MADE_FROM:
         for file in sorted(files(f"crosstrail.{package}").iterdir(), key=lambda file: file.name):
-            if file.name.endswith((".py", ".yaml")):
+            if file.name.endswith(end):
                 digest.update(file.read_bytes())
     return digest.hexdigest()
