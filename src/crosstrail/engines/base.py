@@ -60,7 +60,13 @@ class QueryEngine(Protocol):
 
 
 async def run(
-    engine: QueryEngine, sql: str, scope: QueryScope, *, limit: int, wait_seconds: float, progress: Progress | None = None
+    engine: QueryEngine,
+    sql: str,
+    scope: QueryScope,
+    *,
+    limit: int,
+    wait_seconds: float,
+    progress: Progress | None = None,
 ) -> ResultPage:
     """Start a query, wait for its end, return its first page.
 

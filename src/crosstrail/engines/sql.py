@@ -107,7 +107,9 @@ def _events(accounts: tuple[Account, ...]) -> Source:
         if not re.fullmatch(r"[0-9]+", account.id):
             raise ValueError("an account's id is digits")
         clouds.setdefault(account.cloud, []).append(account.id)
-    tests = [f"(cloud = {quoted(cloud)} AND account IN ({', '.join(map(quoted, ids))}))" for cloud, ids in clouds.items()]
+    tests = [
+        f"(cloud = {quoted(cloud)} AND account IN ({', '.join(map(quoted, ids))}))" for cloud, ids in clouds.items()
+    ]
     fields = lake_fields()
     listed = ", ".join(field.sql for field in fields)
     return Source(f"(SELECT {listed} FROM {EVENTS_VIEW} WHERE {' OR '.join(tests) or 'false'})", fields)

@@ -72,11 +72,15 @@ class Aggregation:
 Handler = Callable[[Aggregation], tuple[str, Type]]
 
 
-def aggregate(compiler: Expressions, node: exp.Expression, scope: Scope, over: str = "", extra: list[Expr] | None = None) -> Expr:
+def aggregate(
+    compiler: Expressions, node: exp.Expression, scope: Scope, over: str = "", extra: list[Expr] | None = None
+) -> Expr:
     """Compiles FILTER, listagg and a plain call; `over` is the window's SQL when it stands over one."""
     if not over and not scope.aggregates:
         raise Refusal("an aggregate function cannot stand here", "Use HAVING to filter groups, or a WITH query.")
-    inner = replace(scope, aggregates=bool(over) and scope.aggregates, windows=False, groups=scope.groups if over else None)
+    inner = replace(
+        scope, aggregates=bool(over) and scope.aggregates, windows=False, groups=scope.groups if over else None
+    )
     call, condition = node, ""
     parts: list[Expr] = list(extra or [])
     if isinstance(call, exp.Filter):
@@ -115,7 +119,9 @@ def _call(compiler: Expressions, call: exp.Expression, scope: Scope, parts: list
         parts += keys
         nodes[0] = nodes[0].this
         if isinstance(nodes[0], exp.Distinct):
-            raise Refusal("DISTINCT with ORDER BY is not supported inside an aggregate here", "Use array_sort or a sub-query.")
+            raise Refusal(
+                "DISTINCT with ORDER BY is not supported inside an aggregate here", "Use array_sort or a sub-query."
+            )
     elif nodes and isinstance(nodes[-1], exp.Order):
         order, keys = compiler.relations.ordering(nodes[-1], scope)
         parts += keys
@@ -150,8 +156,14 @@ def _avg(a: Aggregation) -> tuple[str, Type]:
     if value.type.name == "decimal":
         from crosstrail.engines.dialect.operators import arithmetic
 
-        total = Expr(f"CAST({a.call('sum', value.sql)} AS DECIMAL(38, {value.type.scale}))", decimal_of(38, value.type.scale))
-        narrow = cast(total, decimal_of(min(38, 28 + value.type.scale), value.type.scale)) if value.type.scale <= 10 else total
+        total = Expr(
+            f"CAST({a.call('sum', value.sql)} AS DECIMAL(38, {value.type.scale}))", decimal_of(38, value.type.scale)
+        )
+        narrow = (
+            cast(total, decimal_of(min(38, 28 + value.type.scale), value.type.scale))
+            if value.type.scale <= 10
+            else total
+        )
         count = Expr(f"{a.call('count', value.sql)}", BIGINT)
         quotient = arithmetic("/", narrow, Expr(f"nullif({count.sql}, 0)", BIGINT))
         return f"CAST({quotient.sql} AS {duck(value.type)})", value.type
@@ -208,7 +220,10 @@ def _approx_distinct(a: Aggregation) -> tuple[str, Type]:
 def _approx_percentile(a: Aggregation) -> tuple[str, Type]:
     """The value whose rank is the share of the count, rounded down: what Trino gives while its digest is exact."""
     if len(a.args) != 2 or a.args[1].type.name == "array":
-        raise Refusal("approx_percentile takes a number and one share here", "Call it once for each share; weights are not supported.")
+        raise Refusal(
+            "approx_percentile takes a number and one share here",
+            "Call it once for each share; weights are not supported.",
+        )
     value, share = a.args
     if not is_number(value.type) or share.free or share.aggregated:
         raise Refusal("approx_percentile takes a number and a share between 0 and 1 written as a literal")
@@ -217,7 +232,10 @@ def _approx_percentile(a: Aggregation) -> tuple[str, Type]:
     sorted_list = f"list_sort({a.call('list', ready, also=f'{ready} IS NOT NULL')})"
     size = f"len({sorted_list})"
     picked = f"list_extract({sorted_list}, CAST(least({size}, floor({part} * {size}) + 1) AS BIGINT))"
-    return f"(CASE WHEN {part} < 0 OR {part} > 1 THEN {failure('a share must be between 0 and 1', kind)} ELSE {picked} END)", kind
+    return (
+        f"(CASE WHEN {part} < 0 OR {part} > 1 THEN {failure('a share must be between 0 and 1', kind)} ELSE {picked} END)",
+        kind,
+    )
 
 
 def _map_agg(a: Aggregation) -> tuple[str, Type]:
@@ -254,7 +272,9 @@ def _listagg(a: Aggregation) -> tuple[str, Type]:
 
 def _bits(a: Aggregation) -> tuple[str, Type]:
     value = coerce(a.first(is_integer, "a whole number"), BIGINT)
-    return a.call({"bitwise_and_agg": "bit_and", "bitwise_or_agg": "bit_or", "bitwise_xor_agg": "bit_xor"}[a.name], value.sql), BIGINT
+    return a.call(
+        {"bitwise_and_agg": "bit_and", "bitwise_or_agg": "bit_or", "bitwise_xor_agg": "bit_xor"}[a.name], value.sql
+    ), BIGINT
 
 
 AGGREGATES: dict[str, Handler] = {
@@ -291,4 +311,3 @@ AGGREGATES: dict[str, Handler] = {
     "bitwise_or_agg": _bits,
     "bitwise_xor_agg": _bits,
 }
-

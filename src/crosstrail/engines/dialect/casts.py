@@ -116,7 +116,12 @@ def _number(expr: Expr, target: Type) -> str:
         # Java rounds half up, towards positive infinity, after which DuckDB's own rounding changes nothing.
         wide = f"CAST({sql} AS DOUBLE)"
         half_up = f"(CASE WHEN {wide} < 0 THEN -round(-{wide}) ELSE round({wide}) END)"
-        return require(f"isnan({wide}) OR isinf({wide})", "this number fits no integer", f"CAST({half_up} AS {duck(target)})", target)
+        return require(
+            f"isnan({wide}) OR isinf({wide})",
+            "this number fits no integer",
+            f"CAST({half_up} AS {duck(target)})",
+            target,
+        )
     if source in (DOUBLE, REAL) and target.name == "decimal":
         return f"CAST(CAST(CAST({sql} AS DOUBLE) AS VARCHAR) AS {duck(target)})"
     return f"CAST({sql} AS {duck(target)})"
@@ -137,7 +142,9 @@ def _from_text(sql: str, target: Type) -> str | None:
         return guarded(_DECIMAL, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
     if target == BOOLEAN:
         good = f"(lower({sql}) IN ('true', 't', '1'))"
-        return require(f"lower({sql}) NOT IN ('true', 't', '1', 'false', 'f', '0')", "a text is no boolean", good, target)
+        return require(
+            f"lower({sql}) NOT IN ('true', 't', '1', 'false', 'f', '0')", "a text is no boolean", good, target
+        )
     if target == DATE:
         return guarded(_DATE, trimmed, f"CAST({trimmed} AS DATE)")
     if target.name == "timestamp":
@@ -228,4 +235,3 @@ def moment_from_text(text: str, other: Type) -> Expr:
         return Expr(f"DATE '{moment:%Y-%m-%d}'", DATE)
     kind = zoned(len(fraction), other.zone) if other.name == "timestamptz" else timestamp_of(min(6, len(fraction)))
     return Expr(f"TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f}'", kind)
-

@@ -203,7 +203,8 @@ class Expressions:
         condition = boolean(self.compile(node.this, scope), "the condition of IF")
         otherwise = node.args.get("false")
         yes, no = unify(
-            [self.compile(node.args["true"], scope), self.compile(otherwise, scope) if otherwise else null()], "IF's results"
+            [self.compile(node.args["true"], scope), self.compile(otherwise, scope) if otherwise else null()],
+            "IF's results",
         )
         return derived(f"(CASE WHEN {condition.sql} THEN {yes.sql} ELSE {no.sql} END)", yes.type, condition, yes, no)
 
@@ -266,7 +267,10 @@ class Expressions:
         return substring(parts)
 
     def _position(self, node: exp.StrPosition, scope: Scope) -> Expr:
-        whole, part = coerce(self.compile(node.this, scope), VARCHAR), coerce(self.compile(node.args["substr"], scope), VARCHAR)
+        whole, part = (
+            coerce(self.compile(node.this, scope), VARCHAR),
+            coerce(self.compile(node.args["substr"], scope), VARCHAR),
+        )
         return derived(f"CAST(strpos({whole.sql}, {part.sql}) AS BIGINT)", BIGINT, whole, part)
 
     def _now(self, node: Any, scope: Scope) -> Expr:
@@ -375,4 +379,3 @@ _ARGUMENTS: dict[type, set[str]] = {
 
 def _field_hint(kind: Type) -> str:
     return "Read a map with element_at(map, 'key')." if kind.name == "map" else ""
-

@@ -21,7 +21,9 @@ def grouping(
         return None, None
     unknown = {key for key, value in node.args.items() if value} - {"expressions", "grouping_sets", "cube", "rollup"}
     if unknown:
-        raise rejected(Refusal("this GROUP BY is not supported here", "Write GROUP BY with expressions."), node, compiler.place)
+        raise rejected(
+            Refusal("this GROUP BY is not supported here", "Write GROUP BY with expressions."), node, compiler.place
+        )
     seen: set[str] = set()
 
     def one(part: exp.Expression) -> str:
@@ -45,7 +47,9 @@ def _plain(one: object, part: exp.Expression) -> str:
     return ", ".join(one(each) for each in inside) if inside else "()"  # type: ignore[operator]
 
 
-def _expression(compiler: Expressions, node: exp.Expression, projected: list[tuple[exp.Expression, str]], scope: Scope) -> Expr:
+def _expression(
+    compiler: Expressions, node: exp.Expression, projected: list[tuple[exp.Expression, str]], scope: Scope
+) -> Expr:
     if isinstance(node, exp.Literal) and not node.is_string:
         place = int(node.this) if str(node.this).isdigit() else 0
         if not 1 <= place <= len(projected) or projected[place - 1][0].find(exp.Star):

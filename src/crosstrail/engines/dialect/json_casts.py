@@ -38,7 +38,9 @@ def _written(sql: str, kind: Type) -> str:
         parts = []
         for key, name, part in zip(kind.keys, kind.fields, kind.args, strict=True):
             label = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''") + '":'
-            parts.append(f"'{label}' || coalesce({_written(f'struct_extract({sql}, {chr(39)}{key}{chr(39)})', part)}, 'null')")
+            parts.append(
+                f"'{label}' || coalesce({_written(f'struct_extract({sql}, {chr(39)}{key}{chr(39)})', part)}, 'null')"
+            )
         body = " || ',' || ".join(parts)
         return f"(CASE WHEN {sql} IS NOT NULL THEN '{{' || {body} || '}}' END)"
     raise Refusal(f"there is no cast from {kind} to json here")
@@ -64,7 +66,9 @@ def _read(sql: str, target: Type) -> str:
         bad = f"WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {failure('an object or array cannot be cast to varchar; use json_format', target)}"
         from crosstrail.engines.dialect.casts import double_text
 
-        return f"(CASE {null} {bad} WHEN {kind} = 'DOUBLE' THEN {double_text(f'CAST({text} AS DOUBLE)')} ELSE {text} END)"
+        return (
+            f"(CASE {null} {bad} WHEN {kind} = 'DOUBLE' THEN {double_text(f'CAST({text} AS DOUBLE)')} ELSE {text} END)"
+        )
     if target == BOOLEAN or is_integer(target) or target == DOUBLE:
         from crosstrail.engines.dialect.casts import cast
 

@@ -99,7 +99,9 @@ def _decimals(sign: str, left: Expr, right: Expr) -> Expr:
         kind = decimal_of(min(p1 - s1, p2 - s2) + scale, scale)
         wide = decimal_of(min(MAX_DECIMAL, max(p1 - s1, p2 - s2) + scale), scale)
         whole, by = _unscaled(coerce(left, wide)), _unscaled(coerce(right, wide))
-        return derived(_from_unscaled(_unless_zero(right, f"({whole.sql} % {by.sql})", BIGINT), kind), kind, left, right)
+        return derived(
+            _from_unscaled(_unless_zero(right, f"({whole.sql} % {by.sql})", BIGINT), kind), kind, left, right
+        )
     kind = decimal_of(min(MAX_DECIMAL, p1 + s2 + max(s2 - s1, 0)), scale)
     shift = scale - s1 + s2
     if p1 + shift > MAX_DECIMAL:
@@ -251,4 +253,3 @@ def concatenate(left: Expr, right: Expr) -> Expr:
         sql = f"(CASE WHEN {left.sql} IS NOT NULL AND {right.sql} IS NOT NULL THEN list_concat({left.sql}, {right.sql}) END)"
         return derived(sql, kind2, left, right)
     return derived(f"({left.sql} || {right.sql})", kind2, left, right)
-

@@ -33,7 +33,21 @@ _TOKEN = re.compile(
 )
 _PLAIN = re.compile(r"[A-Za-z_][0-9A-Za-z_]*", re.ASCII)
 _OPENS_NAMES = {"FROM", "JOIN"}
-_CLOSES_NAMES = {"WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT", "INTERSECT", "ON", "SELECT", "WINDOW"}
+_CLOSES_NAMES = {
+    "WHERE",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "LIMIT",
+    "OFFSET",
+    "FETCH",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "ON",
+    "SELECT",
+    "WINDOW",
+}
 _TYPED = (
     exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.TIME, exp.DType.TIMETZ, exp.DType.DECIMAL,
     exp.DType.JSON, exp.DType.IPADDRESS, exp.DType.DOUBLE, exp.DType.FLOAT, exp.DType.BIGINT, exp.DType.INT,
@@ -58,7 +72,9 @@ def parse(sql: str) -> tuple[exp.Query, Place]:
         raise _syntax_error(error, text, place) from None
     except (TokenError, RecursionError, ValueError, IndexError, AttributeError, TypeError, KeyError) as error:
         deep = isinstance(error, RecursionError)
-        raise SqlRejected("the statement is nested too deeply" if deep else "this is not SQL", line=1, column=1) from None
+        raise SqlRejected(
+            "the statement is nested too deeply" if deep else "this is not SQL", line=1, column=1
+        ) from None
     if not statements:
         raise SqlRejected("the statement is empty", line=1, column=1, hint="Send one SELECT.")
     for statement in statements:

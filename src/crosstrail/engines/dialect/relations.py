@@ -112,7 +112,9 @@ class Relations:
         having = node.args.get("having")
         inner = replace(scope, groups=groups, aggregates=True, windows=True)
         columns, names = self._project(projected, inner)
-        tested = boolean(self.expressions.compile(having.this, replace(inner, windows=False)), "HAVING") if having else None
+        tested = (
+            boolean(self.expressions.compile(having.this, replace(inner, windows=False)), "HAVING") if having else None
+        )
         order_sql, keys = self._order(node.args.get("order"), inner, columns, names, bool(node.args.get("distinct")))
         aggregated = group_sql is not None or having is not None or any(part.aggregated for part in [*columns, *keys])
         if aggregated:
@@ -124,7 +126,9 @@ class Relations:
         distinct = self._distinct(node.args.get("distinct"), columns)
         listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
         sql = f"SELECT {distinct}{listed} {' '.join(part for part in clauses if part)}{order_sql}{self._limit(node)}"
-        return Query(sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)), tuple(columns))
+        return Query(
+            sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)), tuple(columns)
+        )
 
     def _from(self, node: exp.Select) -> tuple[str, Scope]:
         first, outer = node.args.get("from_"), self._environment.outer
@@ -135,7 +139,9 @@ class Relations:
         joins = [*(first.this.args.get("joins") or []), *(node.args.get("joins") or [])]
         for each in [*joins, *(node.args.get("laterals") or [])]:
             if not isinstance(each, exp.Join):
-                raise rejected(Refusal("LATERAL is not supported here", "Use a join or UNNEST."), each, self.expressions.place)
+                raise rejected(
+                    Refusal("LATERAL is not supported here", "Use a join or UNNEST."), each, self.expressions.place
+                )
             try:
                 sql, fields = join(self, each, sql, fields, outer)
             except Refusal as refusal:
@@ -242,7 +248,9 @@ class Relations:
         if only_output:
             outputs = {column.sql for column in columns}
             if any(key.sql not in outputs for key in keys):
-                raise rejected(Refusal("with DISTINCT, ORDER BY takes output columns only"), node, self.expressions.place)
+                raise rejected(
+                    Refusal("with DISTINCT, ORDER BY takes output columns only"), node, self.expressions.place
+                )
         return sql, keys
 
     def ordering(self, node: exp.Order, scope: Scope, columns: list[Expr] | None = None) -> tuple[str, list[Expr]]:
@@ -276,7 +284,9 @@ class Relations:
             if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
                 raise rejected(Refusal("FETCH takes ROWS ONLY here"), limit, self.expressions.place)
             sql = f" LIMIT {self._whole(limit.args['count']) if limit.args.get('count') else 1}"
-        elif limit is not None and not (isinstance(limit.expression, exp.Var) and limit.expression.name.upper() == "ALL"):
+        elif limit is not None and not (
+            isinstance(limit.expression, exp.Var) and limit.expression.name.upper() == "ALL"
+        ):
             if limit.args.get("expressions") or limit.args.get("limit_options") or limit.args.get("offset"):
                 raise rejected(Refusal("this LIMIT is not supported here"), limit, self.expressions.place)
             sql = f" LIMIT {self._whole(limit.expression)}"
@@ -297,12 +307,16 @@ class Relations:
         words = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
         left, right = self.query(node.left), self.query(node.right)
         if len(left.columns) != len(right.columns):
-            raise Refusal(f"{words[type(node)]} needs as many columns on the right: {len(left.columns)}, not {len(right.columns)}")
+            raise Refusal(
+                f"{words[type(node)]} needs as many columns on the right: {len(left.columns)}, not {len(right.columns)}"
+            )
         columns = []
         for index, ((name, one), (_, other)) in enumerate(zip(left.columns, right.columns, strict=True)):
             kind = common(one, other)
             if kind is None:
-                raise Refusal(f"column {index + 1} is {one} on the left and {other} on the right", "CAST them to one type.")
+                raise Refusal(
+                    f"column {index + 1} is {one} on the left and {other} on the right", "CAST them to one type."
+                )
             columns.append((name, kind))
         _need_comparable([kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation")
         sides = [_retyped(side, [kind for _, kind in columns], self.expressions.name("r")) for side in (left, right)]
@@ -326,7 +340,9 @@ class Relations:
     def _inner(self, node: exp.Expression, scope: Scope) -> Query:
         """A sub-query inside an expression; it may read the columns around it."""
         inner = node.this if isinstance(node, exp.Subquery) and not _modifiers(node) else node
-        return self.query(inner, replace(self._environment, outer=replace(scope, aggregates=False, windows=False, aliases={})))
+        return self.query(
+            inner, replace(self._environment, outer=replace(scope, aggregates=False, windows=False, aliases={}))
+        )
 
     def scalar(self, node: exp.Subquery, scope: Scope) -> Expr:
         """(SELECT ...) as a value."""
@@ -387,7 +403,10 @@ def _retyped(query: Query, kinds: list[Type], name: str) -> str:
     """The query with its columns coerced to `kinds`."""
     if [kind for _, kind in query.columns] == kinds:
         return f"SELECT * FROM ({query.sql}) AS {name}"
-    columns = [coerce(Expr(f"{name}.c{i}", have), kind) for i, ((_, have), kind) in enumerate(zip(query.columns, kinds, strict=True))]
+    columns = [
+        coerce(Expr(f"{name}.c{i}", have), kind)
+        for i, ((_, have), kind) in enumerate(zip(query.columns, kinds, strict=True))
+    ]
     listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
     return f"SELECT {listed} FROM ({query.sql}) AS {name}"
 
@@ -396,4 +415,3 @@ def _need_comparable(kinds: list[Type], what: str) -> None:
     for kind in kinds:
         if not is_comparable(kind):
             raise Refusal(f"{what} cannot compare {kind}")
-

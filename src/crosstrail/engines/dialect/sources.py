@@ -36,7 +36,9 @@ def join(
     unknown = {key for key, value in node.args.items() if value} - {"this", "side", "kind", "on", "using"}
     side, kind = str(node.args.get("side") or "").upper(), str(node.args.get("kind") or "").upper()
     if unknown or side not in ("", "LEFT", "RIGHT", "FULL") or kind not in ("", "INNER", "OUTER", "CROSS"):
-        raise Refusal("this kind of join is not supported here", "Use [LEFT | RIGHT | FULL] JOIN ... ON, or CROSS JOIN.")
+        raise Refusal(
+            "this kind of join is not supported here", "Use [LEFT | RIGHT | FULL] JOIN ... ON, or CROSS JOIN."
+        )
     added = relations.source(node.this, Scope(fields=fields, parent=outer))
     on, using = node.args.get("on"), node.args.get("using")
     if isinstance(node.this, exp.Unnest):
@@ -58,7 +60,11 @@ def _join_unnest(
     node: exp.Join, added: Source, sql: str, fields: tuple[Field, ...], side: str
 ) -> tuple[str, tuple[Field, ...]]:
     on = node.args.get("on")
-    if side in ("RIGHT", "FULL") or node.args.get("using") or (on is not None and not (isinstance(on, exp.Boolean) and on.this)):
+    if (
+        side in ("RIGHT", "FULL")
+        or node.args.get("using")
+        or (on is not None and not (isinstance(on, exp.Boolean) and on.this))
+    ):
         raise Refusal("UNNEST is joined with CROSS JOIN, or LEFT JOIN ... ON TRUE")
     if (side == "LEFT") != (on is not None):
         raise Refusal("UNNEST is joined with CROSS JOIN, or LEFT JOIN ... ON TRUE")
@@ -107,7 +113,9 @@ def unnest(compiler: Expressions, node: exp.Unnest, scope: Scope, label: str, na
             else:
                 found.append(("", item, row))
         else:
-            raise Refusal(f"UNNEST takes arrays and maps, not {value.type}", "split, regexp_extract_all and CAST make arrays.")
+            raise Refusal(
+                f"UNNEST takes arrays and maps, not {value.type}", "split, regexp_extract_all and CAST make arrays."
+            )
     listed = [f"unnest({each}) AS e{index}" for index, each in enumerate(lists)]
     longest = f"greatest({', '.join(f'coalesce(len({each}), 0)' for each in lists)})"
     listed.append(f"unnest(range(1, {longest} + 1)) AS n")

@@ -14,7 +14,14 @@ from crosstrail.engines.dialect.types import DATE, DAY_TIME, Type, timestamp_of
 from crosstrail.lake.reader import quoted
 
 _OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})", re.ASCII)
-MILLISECONDS = {"millisecond": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+MILLISECONDS = {
+    "millisecond": 1,
+    "second": 1000,
+    "minute": 60_000,
+    "hour": 3_600_000,
+    "day": 86_400_000,
+    "week": 604_800_000,
+}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 

@@ -28,7 +28,9 @@ def subscript(base: Expr, index: Expr) -> Expr:
         key = coerce(index, base.type.args[0])
         kind = base.type.args[1]
         missing = f"NOT map_contains({base.sql}, {key.sql})"
-        sql = require(missing, "a map lacks the key asked for; element_at gives NULL instead", f"{base.sql}[{key.sql}]", kind)
+        sql = require(
+            missing, "a map lacks the key asked for; element_at gives NULL instead", f"{base.sql}[{key.sql}]", kind
+        )
         return derived(f"(CASE WHEN {key.sql} IS NOT NULL THEN {sql} END)", kind, base, key)
     if base.type.name == "row":
         place = constant_int(index, "a row's index")
@@ -38,7 +40,12 @@ def subscript(base: Expr, index: Expr) -> Expr:
     if base.type.name != "array" or not is_integer(index.type):
         raise Refusal(f"{base.type} has no subscript of type {index.type}")
     bad = f"{index.sql} < 1 OR {index.sql} > len({base.sql})"
-    sql = require(bad, "an array index is out of bounds; element_at gives NULL instead", f"list_extract({base.sql}, {index.sql})", base.type.element)
+    sql = require(
+        bad,
+        "an array index is out of bounds; element_at gives NULL instead",
+        f"list_extract({base.sql}, {index.sql})",
+        base.type.element,
+    )
     return derived(sql, base.type.element, base, index)
 
 
@@ -97,7 +104,9 @@ def _position(call: Call) -> Expr:
     call.need(2)
     array, value = _array_and_item(call)
     found = f"CAST(coalesce(list_position({array.sql}, {value.sql}), 0) AS BIGINT)"
-    return derived(f"(CASE WHEN {array.sql} IS NOT NULL AND {value.sql} IS NOT NULL THEN {found} END)", BIGINT, array, value)
+    return derived(
+        f"(CASE WHEN {array.sql} IS NOT NULL AND {value.sql} IS NOT NULL THEN {found} END)", BIGINT, array, value
+    )
 
 
 @function("array_remove")
@@ -174,7 +183,12 @@ def _slice(call: Call) -> Expr:
     cut = f"list_slice({array.sql}, {first}, {first} + {length.sql} - 1)"
     empty = f"CAST([] AS {_duck(array.type)})"
     sql = f"(CASE WHEN {first} < 1 OR {length.sql} = 0 THEN {empty} ELSE {cut} END)"
-    sql = require(f"{start.sql} = 0 OR {length.sql} < 0", "slice needs a start that is not 0 and a length that is not negative", sql, array.type)
+    sql = require(
+        f"{start.sql} = 0 OR {length.sql} < 0",
+        "slice needs a start that is not 0 and a length that is not negative",
+        sql,
+        array.type,
+    )
     known = f"{array.sql} IS NOT NULL AND {start.sql} IS NOT NULL AND {length.sql} IS NOT NULL"
     return derived(f"(CASE WHEN {known} THEN {sql} END)", array.type, array, start, length)
 
@@ -247,7 +261,9 @@ def _repeat(call: Call) -> Expr:
     value, count = call.arg(0), coerce(call.arg(1), BIGINT)
     sql = f"list_transform(range({count.sql}), lambda i: {value.sql})"
     bad = f"{count.sql} < 0 OR {count.sql} > 10000"
-    return derived(require(bad, "repeat makes 0 to 10000 values", sql, array_of(value.type)), array_of(value.type), value, count)
+    return derived(
+        require(bad, "repeat makes 0 to 10000 values", sql, array_of(value.type)), array_of(value.type), value, count
+    )
 
 
 @function("zip")

@@ -96,11 +96,15 @@ def _contains(call: Call) -> Expr:
     elif is_integer(item.type):
         test = f"json_type(j) IN ('UBIGINT', 'BIGINT') AND json_extract_string(j, '$') = CAST({item.sql} AS VARCHAR)"
     elif is_number(item.type):
-        test = f"json_type(j) = 'DOUBLE' AND TRY_CAST(json_extract_string(j, '$') AS DOUBLE) = {coerce(item, DOUBLE).sql}"
+        test = (
+            f"json_type(j) = 'DOUBLE' AND TRY_CAST(json_extract_string(j, '$') AS DOUBLE) = {coerce(item, DOUBLE).sql}"
+        )
     else:
         raise Refusal(f"json_array_contains looks for text, numbers and booleans, not {item.type}")
     found = f"len(list_filter({elements}, lambda j: {test})) > 0"
-    return derived(f"(CASE WHEN json_type({document}) = 'ARRAY' AND {item.sql} IS NOT NULL THEN {found} END)", BOOLEAN, value, item)
+    return derived(
+        f"(CASE WHEN json_type({document}) = 'ARRAY' AND {item.sql} IS NOT NULL THEN {found} END)", BOOLEAN, value, item
+    )
 
 
 @function("json_array_get")

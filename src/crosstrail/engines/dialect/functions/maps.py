@@ -19,8 +19,15 @@ def _map(call: Call) -> Expr:
     call.need(2)
     keys, values = call.array(0), call.array(1)
     kind = map_of(keys.type.element, values.type.element)
-    sql = require(f"len({keys.sql}) <> len({values.sql})", "a map needs as many keys as values", f"map({keys.sql}, {values.sql})", kind)
-    return derived(f"(CASE WHEN {keys.sql} IS NOT NULL AND {values.sql} IS NOT NULL THEN {sql} END)", kind, keys, values)
+    sql = require(
+        f"len({keys.sql}) <> len({values.sql})",
+        "a map needs as many keys as values",
+        f"map({keys.sql}, {values.sql})",
+        kind,
+    )
+    return derived(
+        f"(CASE WHEN {keys.sql} IS NOT NULL AND {values.sql} IS NOT NULL THEN {sql} END)", kind, keys, values
+    )
 
 
 @function("map_keys")
@@ -42,7 +49,9 @@ def _entries(call: Call) -> Expr:
     call.need(1)
     value = call.map()
     kind = array_of(row_of(value.type.args))
-    return derived(f"list_transform(map_entries({value.sql}), lambda e: struct_pack(f0 := {KEY}, f1 := {VALUE}))", kind, value)
+    return derived(
+        f"list_transform(map_entries({value.sql}), lambda e: struct_pack(f0 := {KEY}, f1 := {VALUE}))", kind, value
+    )
 
 
 @function("map_from_entries")
@@ -100,5 +109,10 @@ def _with_entry(call: Call, value: Expr) -> tuple[str, Expr]:
     key, kind = value.type.args
     first, second = (parameter.name.lower() for parameter in node.expressions)
     entry = call.compiler.name("p")
-    parts = {first: Expr(f"struct_extract({entry}, 'key')", key), second: Expr(f"struct_extract({entry}, 'value')", kind)}
-    return entry, call.compiler.compile(node.this, replace(call.scope.with_variables(parts), aggregates=False, windows=False))
+    parts = {
+        first: Expr(f"struct_extract({entry}, 'key')", key),
+        second: Expr(f"struct_extract({entry}, 'value')", kind),
+    }
+    return entry, call.compiler.compile(
+        node.this, replace(call.scope.with_variables(parts), aggregates=False, windows=False)
+    )

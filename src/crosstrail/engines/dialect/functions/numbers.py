@@ -118,7 +118,12 @@ def _log(call: Call) -> Expr:
     call.need(2)
     base, value = coerce(call.arg(0), DOUBLE), coerce(call.arg(1), DOUBLE)
     bad = f"{base.sql} <= 0 OR {value.sql} <= 0"
-    return derived(require(bad, "log takes positive numbers here", f"(ln({value.sql}) / ln({base.sql}))", DOUBLE), DOUBLE, base, value)
+    return derived(
+        require(bad, "log takes positive numbers here", f"(ln({value.sql}) / ln({base.sql}))", DOUBLE),
+        DOUBLE,
+        base,
+        value,
+    )
 
 
 @function("from_base")
@@ -130,7 +135,9 @@ def _from_base(call: Call) -> Expr:
     pattern = "[0-9a-fA-F]{1,15}" if base == 16 else "[01]{1,62}"
     prefix = "0x" if base == 16 else "0b"
     good = f"CAST('{prefix}' || {text.sql} AS BIGINT)"
-    return derived(require(f"NOT regexp_full_match({text.sql}, '{pattern}')", "no number in this base", good, BIGINT), BIGINT, text)
+    return derived(
+        require(f"NOT regexp_full_match({text.sql}, '{pattern}')", "no number in this base", good, BIGINT), BIGINT, text
+    )
 
 
 @function("to_base")
@@ -139,7 +146,12 @@ def _to_base(call: Call) -> Expr:
     value, base = coerce(call.arg(0), BIGINT), constant_int(call.arg(1), "the base")
     if not 2 <= base <= 36:
         raise Refusal("to_base takes the bases 2 to 36")
-    sql = require(f"{value.sql} < 0", "to_base takes no negative number here", f"lower(to_base({value.sql}, {base}))", Type("varchar"))
+    sql = require(
+        f"{value.sql} < 0",
+        "to_base takes no negative number here",
+        f"lower(to_base({value.sql}, {base}))",
+        Type("varchar"),
+    )
     return derived(sql, Type("varchar"), value)
 
 
@@ -151,5 +163,3 @@ def _bucket(call: Call) -> Expr:
 @function("rand", "random")
 def _random(call: Call) -> Expr:
     raise Refusal("random numbers are not supported here", "An answer about logs should come out the same twice.")
-
-

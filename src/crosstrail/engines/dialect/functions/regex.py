@@ -92,7 +92,9 @@ class Pattern:
         elif follow in _SAME and follow:
             self._out.append("\\" + follow if follow not in "/-'\"#&%@!:;<>=,~`_ " else re.escape(follow))
         else:
-            raise Refusal("this escape in a regular expression is not supported here", "Write the characters themselves.")
+            raise Refusal(
+                "this escape in a regular expression is not supported here", "Write the characters themselves."
+            )
         return place + 2
 
     def _class(self, place: int) -> int:
@@ -133,7 +135,9 @@ class Pattern:
             self._out.append("(?i)")
             return place + 4
         if kind.startswith("?") and kind != "?:" and not re.match(r"\?<[A-Za-z]", kind):
-            raise Refusal("lookaround, atomic groups and flags other than (?i) are not supported in regular expressions here")
+            raise Refusal(
+                "lookaround, atomic groups and flags other than (?i) are not supported in regular expressions here"
+            )
         if kind == "?:":
             opened.append((self.groups, 0))
             self._out.append("(?:")

@@ -24,7 +24,9 @@ simple(
         "upper(varchar) -> varchar": "replace(upper(replace({0}, 'ß', chr(1))), chr(1), 'ß')",
         "strpos(varchar, varchar) -> bigint": "CAST(strpos({0}, {1}) AS BIGINT)",
         "starts_with(varchar, varchar) -> boolean": "starts_with({0}, {1})",
-        "codepoint(varchar) -> integer": require("length({0}) <> 1", "codepoint takes one character", "unicode({0})", Type("integer")),
+        "codepoint(varchar) -> integer": require(
+            "length({0}) <> 1", "codepoint takes one character", "unicode({0})", Type("integer")
+        ),
         "translate(varchar, varchar, varchar) -> varchar": "translate({0}, {1}, {2})",
         "levenshtein_distance(varchar, varchar) -> bigint": "CAST(levenshtein({0}, {1}) AS BIGINT)",
         "split_part(varchar, varchar, bigint) -> varchar": "CASE WHEN {2} < 1 THEN "

@@ -8,7 +8,15 @@ from crosstrail.engines.dialect.casts import cast, coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require
 from crosstrail.engines.dialect.operators import add_interval
 from crosstrail.engines.dialect.registry import Call, function
-from crosstrail.engines.dialect.times import MILLISECONDS, MONTHS, add_months, from_local, local, timestamp_text, zone_name
+from crosstrail.engines.dialect.times import (
+    MILLISECONDS,
+    MONTHS,
+    add_months,
+    from_local,
+    local,
+    timestamp_text,
+    zone_name,
+)
 from crosstrail.engines.dialect.types import (
     BIGINT,
     DATE,
@@ -60,14 +68,22 @@ def extract(part: str, value: Expr) -> Expr:
         raise Refusal(f"a date has no {part}")
     clock = local(value)
     if part == "millisecond":
-        return derived(f"CAST(epoch_ms({clock.sql}) - epoch_ms(date_trunc('second', {clock.sql})) AS BIGINT)", BIGINT, value)
+        return derived(
+            f"CAST(epoch_ms({clock.sql}) - epoch_ms(date_trunc('second', {clock.sql})) AS BIGINT)", BIGINT, value
+        )
     if part not in _PARTS:
         raise Refusal("this part of a time is not supported", f"Parts are {', '.join(sorted(_PARTS))}.")
     return derived(f"CAST({_PARTS[part]}({clock.sql}) AS BIGINT)", BIGINT, value)
 
 
 def _interval_part(part: str, value: Expr) -> Expr:
-    divisors = {"day": (86_400_000, 0), "hour": (3_600_000, 24), "minute": (60_000, 60), "second": (1000, 60), "millisecond": (1, 1000)}
+    divisors = {
+        "day": (86_400_000, 0),
+        "hour": (3_600_000, 24),
+        "minute": (60_000, 60),
+        "second": (1000, 60),
+        "millisecond": (1, 1000),
+    }
     if value.type == YEAR_MONTH:
         divisors = {"year": (12, 0), "month": (1, 12)}
     if part not in divisors:
@@ -109,7 +125,9 @@ def _add(call: Call) -> Expr:
     call.need(3)
     unit, amount, value = _unit(call), coerce(call.arg(1), BIGINT), _moment(call.arg(2), call.name)
     if unit in MONTHS:
-        return add_months(value, Expr(f"({amount.sql} * {MONTHS[unit]})", YEAR_MONTH, free=amount.free, aggregated=amount.aggregated))
+        return add_months(
+            value, Expr(f"({amount.sql} * {MONTHS[unit]})", YEAR_MONTH, free=amount.free, aggregated=amount.aggregated)
+        )
     if value.type == DATE and MILLISECONDS[unit] < MILLISECONDS["day"]:
         raise Refusal(f"a date takes no {unit}s", "CAST it to timestamp first.")
     span = Expr(f"({amount.sql} * {MILLISECONDS[unit]})", DAY_TIME, free=amount.free, aggregated=amount.aggregated)
@@ -130,7 +148,9 @@ def _diff(call: Call) -> Expr:
     start, end = coerce(start, kind), coerce(end, kind)
     if unit in MILLISECONDS and kind != DATE:
         millis = "(epoch_us({0}) // 1000)"
-        return derived(f"(({millis.format(end.sql)} - {millis.format(start.sql)}) // {MILLISECONDS[unit]})", BIGINT, start, end)
+        return derived(
+            f"(({millis.format(end.sql)} - {millis.format(start.sql)}) // {MILLISECONDS[unit]})", BIGINT, start, end
+        )
     if unit in MILLISECONDS:
         if MILLISECONDS[unit] < MILLISECONDS["day"]:
             raise Refusal(f"dates have no {unit}s between them", "CAST them to timestamp first.")
@@ -183,7 +203,12 @@ def _from_iso(call: Call) -> Expr:
         raise Refusal("this text is no ISO 8601 timestamp", "Write '2026-11-20T09:00:00Z'.")
     bad = f"NOT regexp_full_match({text.sql}, {quoted(_ISO)})"
     value = f"CAST(replace(rtrim({text.sql}, 'Z'), 'T', ' ') || (CASE WHEN length({text.sql}) BETWEEN 16 AND 17 THEN ':00' ELSE '' END) AS TIMESTAMP)"
-    sql = require(bad, "a text is no ISO 8601 timestamp in UTC; other offsets are not read from values", f"date_trunc('millisecond', {value})", zoned(3))
+    sql = require(
+        bad,
+        "a text is no ISO 8601 timestamp in UTC; other offsets are not read from values",
+        f"date_trunc('millisecond', {value})",
+        zoned(3),
+    )
     return derived(sql, zoned(3), text)
 
 
@@ -192,7 +217,16 @@ def _from_iso_date(call: Call) -> Expr:
     call.need(1)
     text = coerce(call.arg(0), VARCHAR)
     pattern = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    return derived(require(f"NOT regexp_full_match({text.sql}, '{pattern}')", "a text is no date such as 2026-11-20", f"CAST({text.sql} AS DATE)", DATE), DATE, text)
+    return derived(
+        require(
+            f"NOT regexp_full_match({text.sql}, '{pattern}')",
+            "a text is no date such as 2026-11-20",
+            f"CAST({text.sql} AS DATE)",
+            DATE,
+        ),
+        DATE,
+        text,
+    )
 
 
 @function("to_iso8601")
@@ -306,8 +340,9 @@ def _parse(call: Call) -> Expr:
     written = constant_text(coerce(call.arg(1), VARCHAR), "a time format")
     pattern = _mysql(written) if call.name == "date_parse" else _joda(written)
     if re.search(r"%(-|f|g|j|V|G|A|a|y|p|I)", pattern):
-        raise Refusal("a format for parsing takes year, month, day, hour, minute and second here", "Cut the text with substr first.")
+        raise Refusal(
+            "a format for parsing takes year, month, day, hour, minute and second here",
+            "Cut the text with substr first.",
+        )
     kind = timestamp_of(3) if call.name == "date_parse" else zoned(3)
     return derived(f"CAST(strptime({text.sql}, {quoted(pattern)}) AS TIMESTAMP)", kind, text)
-
-

@@ -14,7 +14,9 @@ _AFTER_HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)"
 _HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*)(?::[0-9]*)?(?:[/?#]|$)"
 _PORT = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*:([0-9]{1,9})(?:[/?#]|$)"
 
-simple({"url_encode(varchar) -> varchar": "replace(replace(replace(url_encode({0}), '%20', '+'), '~', '%7E'), '%2A', '*')"})
+simple(
+    {"url_encode(varchar) -> varchar": "replace(replace(replace(url_encode({0}), '%20', '+'), '~', '%7E'), '%2A', '*')"}
+)
 
 
 def _part(value: Expr, pattern: str) -> str:
@@ -58,4 +60,3 @@ def _decode(call: Call) -> Expr:
     call.need(1)
     value = coerce(call.arg(0), VARCHAR)
     return derived(f"url_decode(replace({value.sql}, '+', ' '))", VARCHAR, value)
-

@@ -1,0 +1,149 @@
+"""Results on disk: one folder a query, with its status and its rows, shared by every process that sees the lake.
+
+Decides what a query's folder holds, how long it lives, and who may read it. It never runs a query. A query whose process
+died is told by its lock: the folder says RUNNING and nobody holds the lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from crosstrail.engines.dialect.types import Type
+from crosstrail.errors import InvalidRequest
+from crosstrail.models import AccountKey, QueryState
+
+KEPT_SECONDS = 3600
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a query; `accounts` are those it may read, times are unix seconds."""
+
+    state: QueryState
+    accounts: tuple[AccountKey, ...]
+    columns: tuple[str, ...]
+    types: tuple[Type, ...]
+    submitted: float
+    started: float = 0.0
+    ended: float = 0.0
+    rows: int | None = None
+    error: str = ""
+
+
+class ResultStore:
+    """The folder `results` of a lake."""
+
+    def __init__(self, folder: Path, *, kept_seconds: float = KEPT_SECONDS) -> None:
+        self._folder = folder
+        self._kept = kept_seconds
+
+    def create(self, record: Record) -> tuple[str, IO[bytes]]:
+        """A new query's id, and its lock: hold it as long as this process works on the query, then close it."""
+        native_id = str(uuid.uuid4())
+        path = self._folder / native_id
+        path.mkdir(parents=True, mode=0o700)
+        lock = (path / "lock").open("wb")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.write(native_id, record)
+        return native_id, lock
+
+    def write(self, native_id: str, record: Record) -> None:
+        """Replaces the status in one step."""
+        folder = self._folder / native_id
+        handle, name = tempfile.mkstemp(dir=folder, prefix="status.")
+        with os.fdopen(handle, "w") as file:
+            json.dump(asdict(record), file)
+        os.replace(name, folder / "status.json")
+
+    def read(self, native_id: str, readable: Iterable[AccountKey]) -> Record:
+        """Raises InvalidRequest for a query that is unknown, expired or reads more than `readable`: all alike."""
+        unknown = InvalidRequest(
+            "there is no such query", hint="Results are kept for one hour; run the query again with lake_query."
+        )
+        if not _ID.fullmatch(native_id):
+            raise unknown
+        try:
+            record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise unknown from None
+        if not set(record.accounts) <= set(readable):
+            raise unknown
+        if not record.state.ended and self._abandoned(native_id):
+            # It may have ended between the two looks.
+            record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
+            if not record.state.ended:
+                ended = time.time()
+                record = replace(
+                    record, state=QueryState.FAILED, ended=ended, error="the process that ran it has ended"
+                )
+                with suppress(OSError):
+                    self.write(native_id, record)
+        if record.state.ended and time.time() - record.ended > self._kept:
+            shutil.rmtree(self._folder / native_id, ignore_errors=True)
+            raise unknown
+        return record
+
+    def rows_path(self, native_id: str) -> Path:
+        return self._folder / native_id / "rows.parquet"
+
+    def ask_to_cancel(self, native_id: str) -> None:
+        """For the process that runs it, whichever that is."""
+        with suppress(OSError):
+            (self._folder / native_id / "cancel").touch()
+
+    def cancel_asked(self, native_id: str) -> bool:
+        return (self._folder / native_id / "cancel").exists()
+
+    def sweep(self) -> None:
+        """Deletes what has expired."""
+        try:
+            folders = list(self._folder.iterdir())
+        except OSError:
+            return
+        for path in folders:
+            with suppress(OSError):
+                old = time.time() - (path / "status.json").stat().st_mtime > self._kept
+                if _ID.fullmatch(path.name) and old and self._abandoned(path.name):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def _abandoned(self, native_id: str) -> bool:
+        try:
+            with (self._folder / native_id / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def _decoded(data: dict[str, Any]) -> Record:
+    data["state"] = QueryState(data["state"])
+    data["accounts"] = tuple((cloud, account) for cloud, account in data["accounts"])
+    data["columns"] = tuple(data["columns"])
+    data["types"] = tuple(_type(each) for each in data["types"])
+    return Record(**data)
+
+
+def _type(data: dict[str, Any]) -> Type:
+    return Type(
+        data["name"],
+        tuple(_type(part) for part in data["args"]),
+        tuple(data["fields"]),
+        tuple(data["size"]),
+        data["zone"],
+        tuple(data["keys"]),
+    )
