@@ -5,7 +5,8 @@ Imports botocore, so nothing imports this module before an organization or a sec
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import botocore.session
@@ -26,19 +27,21 @@ class BaseIdentity:
         self._session = botocore.session.get_session()
         self._region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
 
-    def client(self, service: str) -> Any:
-        """A client of botocore's; make and use it inside `asking`."""
-        return self._session.create_client(service, region_name=self._region, config=_CONFIG)
+    @contextmanager
+    def client(self, service: str, action: str) -> Iterator[Any]:
+        """A client of botocore's for one use; `action`, as IAM writes it, is what errors say was asked.
 
-    def asking(self, action: str) -> AbstractContextManager[None]:
-        """Turn botocore's errors into CrosstrailError; `action` as IAM writes it."""
-        return mapped(Asked("of the base identity", self._region, action, "Renew this machine's own AWS credentials."))
+        botocore's errors become CrosstrailError inside the block.
+        """
+        asked = Asked("of the base identity", self._region, action, "Renew this machine's own AWS credentials.")
+        with mapped(asked), closing(self._session.create_client(service, self._region, config=_CONFIG)) as client:
+            yield client
 
 
 def secret_text(name: str, region: str = "") -> str:
     """The text of a secret of AWS Secrets Manager; an ARN brings its own region. Raises CrosstrailError."""
     parts = name.split(":")
     base = BaseIdentity(parts[3] if name.startswith("arn:") and len(parts) > 3 else region)
-    with base.asking("secretsmanager:GetSecretValue"):
-        answer = base.client("secretsmanager").get_secret_value(SecretId=name)
+    with base.client("secretsmanager", "secretsmanager:GetSecretValue") as client:
+        answer = client.get_secret_value(SecretId=name)
     return str(answer.get("SecretString", ""))

@@ -38,11 +38,10 @@ class Organization:
     def read(self) -> Listing:
         """All pages. Raises CloudError, CredentialsError; ConfigError for a role name that no role can have."""
         base = BaseIdentity(self._region)
-        with base.asking("organizations:ListAccounts"):
-            pages = base.client("organizations").get_paginator("list_accounts").paginate()
-            members = [member for page in pages for member in page["Accounts"]]
-        with base.asking("sts:GetCallerIdentity"):
-            own = base.client("sts").get_caller_identity()["Account"]
+        with base.client("organizations", "organizations:ListAccounts") as client:
+            members = [one for page in client.get_paginator("list_accounts").paginate() for one in page["Accounts"]]
+        with base.client("sts", "sts:GetCallerIdentity") as client:
+            own = client.get_caller_identity()["Account"]
         # State follows Status, which AWS retired on 2026-09-09
         in_use = [one for one in members if (one.get("State") or one.get("Status")) in _IN_USE]
         return sift(self.name, [(f"member {one['Id']}", self._account(one, own)) for one in in_use])

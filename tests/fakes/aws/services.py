@@ -1,4 +1,5 @@
-"""STS (Query protocol), Organizations and Secrets Manager: as much as finding accounts and assuming roles takes."""
+"""STS (Query protocol), Organizations, Secrets Manager and the SSO portal: as much as finding accounts and having
+credentials takes."""
 
 from __future__ import annotations
 
@@ -89,7 +90,7 @@ def list_accounts(world: World, account: FakeAccount, region: str, params: dict[
     page = [
         {
             "Id": one.id,
-            "Arn": f"arn:aws:organizations::{account.id}:account/o-example/{one.id}",
+            "Arn": f"arn:{world.partition}:organizations::{account.id}:account/o-example/{one.id}",
             "Email": f"{one.id}@example.com",
             "Name": one.name,
             "Status": one.status,
@@ -109,6 +110,20 @@ def get_secret_value(world: World, account: FakeAccount, region: str, params: di
         raise Refusal("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
     arn = f"arn:aws:secretsmanager:{region}:{account.id}:secret:{name}-AbCdEf"
     return {"ARN": arn, "Name": name, "SecretString": text, "VersionStages": ["AWSCURRENT"]}
+
+
+def get_role_credentials(world: World, token: str, params: dict[str, str]) -> Any:
+    """The SSO portal's one question; unsigned, by the access token of whoever signed in."""
+    if token not in world.sign_ins:
+        raise Refusal("UnauthorizedException", "Session token not found or invalid", 401)
+    account_id, role = params.get("account_id", ""), params.get("role_name", "")
+    arn = f"arn:aws:iam::{account_id}:role/{role}"
+    if account_id not in world.accounts or arn not in world.accounts[account_id].roles:
+        raise Refusal("ForbiddenException", "No access", 403)
+    key = _session(world, account_id, arn, "someone", "", world.session_seconds or 3600)
+    expires = int(key.expires.timestamp() * 1000) if key.expires else 0
+    given = {"accessKeyId": key.id, "secretAccessKey": key.secret, "sessionToken": key.token, "expiration": expires}
+    return {"roleCredentials": given}
 
 
 STS_HANDLERS = {"AssumeRole": assume_role, "GetCallerIdentity": get_caller_identity}

@@ -216,6 +216,8 @@ class World:
         self.accounts: dict[str, FakeAccount] = {}
         self.keys: dict[str, Key] = {}
         self.secrets: dict[str, str] = {}
+        self.sign_ins: set[str] = set()
+        """Access tokens of people signed in through IAM Identity Center (SSO)."""
         self.faults: list[Fault] = []
         self.requests: list[Recorded] = []
         self.delay = 0.0
@@ -226,6 +228,8 @@ class World:
         self.clock_offset = timedelta(0)
         self.management = ""
         """The account that Organizations answers to."""
+        self.partition = "aws"
+        """The first part of its accounts' ARNs."""
 
     def account(self, account_id: str, name: str = "") -> FakeAccount:
         """The account, made when it is not there."""
