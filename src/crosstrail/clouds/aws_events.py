@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from crosstrail.clouds.aws_record import CLOUD, principal_of, resources_of, unwrap
+from crosstrail.clouds.aws_record import CLOUD, resources_of, unwrap
+from crosstrail.clouds.shape import principal_of
 from crosstrail.errors import CredentialsError
 from crosstrail.models import Account, Event, Resource
 

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from crosstrail.clouds import aws_record, volcengine_record
+from crosstrail.clouds.shape import account_of, id_of, time_of
 from crosstrail.lake.rows import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -197,17 +198,17 @@ def _row(item: Any, path: str, account: str) -> Row:
     if aws_record.is_record(item):
         record = aws_record.unwrap(item)
         micros = _micros(record.get("eventTime") or record.get("@timestamp") or item.get("EventTime"))
-        owner = aws_record.account_of(record, account)
+        owner = account_of(record, account)
         username = str(item.get("Username") or "") if item is not record else ""
         resources = aws_record.resources_of(record, item)
-        cloud, shape, identity = aws_record.CLOUD, record, aws_record.id_of(record, item)
+        cloud, shape, identity = aws_record.CLOUD, record, id_of(record, item)
     elif volcengine_record.is_record(item):
         record = volcengine_record.unwrap(item)
         shape = volcengine_record.to_cloudtrail(record)
         micros = _micros(shape.get("eventTime"))
-        owner = aws_record.account_of(shape, account)
+        owner = account_of(shape, account)
         username, resources = "", volcengine_record.resources_of(record)
-        cloud, identity = volcengine_record.CLOUD, aws_record.id_of(shape, item)
+        cloud, identity = volcengine_record.CLOUD, id_of(shape, item)
     else:
         raise _Unrecognised("not an audit event")
     if not owner:
@@ -217,7 +218,7 @@ def _row(item: Any, path: str, account: str) -> Row:
 
 @lru_cache(maxsize=100_000)
 def _micros(value: Any) -> int:
-    return (aws_record.time_of(value) - _EPOCH) // timedelta(microseconds=1)
+    return (time_of(value) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _reason(error: Exception) -> str:

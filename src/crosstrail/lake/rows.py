@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow as pa
 
-from crosstrail.clouds.aws_record import principal_of, time_of, username_of
+from crosstrail.clouds.shape import principal_of, time_of, username_of
 
 
 class Row(NamedTuple):
