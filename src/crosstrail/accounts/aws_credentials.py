@@ -83,9 +83,11 @@ class Profile:
     """A profile of the AWS config files; an empty name is the ambient identity: environment, default profile, container
     or instance role. With `account_id`, credentials that are known to be of another account are refused."""
 
-    def __init__(self, name: str, run: RunBlocking, *, account_id: str = "") -> None:
+    def __init__(self, name: str, run: RunBlocking, *, region: str, account_id: str = "") -> None:
+        """`region`: whose STS a profile asks that assumes a role and names no region."""
         self._name = name
         self._run = run
+        self._region = region
         self._account_id = account_id
         self._renewal = self._sign_in("Renew the credentials of {}.")
 
@@ -102,6 +104,8 @@ class Profile:
         try:
             session = botocore.session.Session(profile=self._name or None)
             self._renewal = self._renewal_of(session)
+            if not session.get_config_variable("region"):
+                session.set_config_variable("region", self._region)
             found = session.get_credentials()
             frozen = found.get_frozen_credentials() if found else None
         except VENDOR_ERRORS as error:

@@ -2,11 +2,12 @@
 
 Every vendor code and fault that a call can meet has a kind in errors.py, and every error names account, region, code and
 request id. A vendor's text is shown only where it tells the caller what is wrong with the caller's own request, and then
-shortened and without control characters. Imported only once botocore is in use.
+shortened and without control characters. Imported only once botocore is in use, and then keeps botocore from logging keys.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from crosstrail.errors import (
     Throttled,
     UnsupportedByCloud,
 )
+
+logging.getLogger("botocore").setLevel(logging.WARNING)  # below that it logs headers and bodies: tokens and keys
+logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)  # it logs the tracebacks of errors that we raise
 
 VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError)
 """All that botocore raises. Never chain one: a ResponseParserError's text is the answer itself, secret keys of STS included."""

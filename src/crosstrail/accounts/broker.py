@@ -162,14 +162,15 @@ class Broker:
             return StaticKeys(auth.access_key_id, partial(self._opened, account.id, auth), auth.session_token)
         from crosstrail.accounts.aws_credentials import AssumeRole, Profile
 
+        fallback = self._region or _HOME_REGION["aws"]
         if isinstance(auth, RoleAuth):
             base = self._bases.get(auth.base_profile)
             if base is None:
-                base = self._bases[auth.base_profile] = Cached(Profile(auth.base_profile, self._run))
+                base = self._bases[auth.base_profile] = Cached(Profile(auth.base_profile, self._run, region=fallback))
             ask = partial(self._ask_as_base, auth.base_profile)
             return AssumeRole(auth, base, ask, self._run, region=self._sts_region(account, auth), who=who)
         profile = auth.profile if isinstance(auth, ProfileAuth) else ""
-        return Profile(profile, self._run, account_id=account.id)
+        return Profile(profile, self._run, region=fallback, account_id=account.id)
 
     def _ask_as_base(
         self,

@@ -42,6 +42,8 @@ class Answer:
 def respond(world: World, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
     """Header names in lower case. Every request is recorded, whatever comes of it."""
     request_id = str(uuid.uuid4())
+    if path.startswith("/federation/credentials?"):
+        return _portal(world, path, headers, request_id)
     service, action, params, handlers = _request(headers, body)
     signed: Signed | None = None
     code = ""
@@ -65,6 +67,22 @@ def respond(world: World, method: str, path: str, headers: dict[str, str], body:
         account, key = (signed.key.account, signed.key.id) if signed else ("", _claimed_key(headers))
         agent, region = headers.get("user-agent", ""), signed.region if signed else ""
         world.requests.append(Recorded(service, action, account, key, region, params, agent, code, time.monotonic()))
+
+
+def _portal(world: World, path: str, headers: dict[str, str], request_id: str) -> Answer:
+    params = dict(parse_qsl(path.partition("?")[2]))
+    answer_headers = {"x-amzn-RequestId": request_id}
+    code = ""
+    try:
+        result = services.get_role_credentials(world, headers.get("x-amz-sso_bearer_token", ""), params)
+        return Answer(200, orjson.dumps(result), "application/json", answer_headers)
+    except Refusal as refusal:
+        code = refusal.code
+        body = orjson.dumps({"message": refusal.message})
+        return Answer(refusal.status, body, "application/json", {**answer_headers, "x-amzn-ErrorType": code})
+    finally:
+        agent = headers.get("user-agent", "")
+        world.requests.append(Recorded("sso", "GetRoleCredentials", "", "", "", params, agent, code, time.monotonic()))
 
 
 def _request(headers: dict[str, str], body: bytes) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
