@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.aws import FakeAws
 from postgres_server import PostgresServer, running_server, server_folder
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -23,6 +24,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in list(os.environ):
         if name.startswith(_SCRUBBED):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
     monkeypatch.chdir(home)
@@ -69,3 +71,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'accounts.db'}"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.empty_url()
+
+
+@pytest.fixture
+def fake_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+    """An AWS of one's own, empty, that botocore finds here and in child processes."""
+    with FakeAws() as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+        yield aws
