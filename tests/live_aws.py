@@ -51,8 +51,9 @@ class LiveAws:
         role = self.world.add_role(account_id, trusts=self.base, external_id=external_id)
         return self._listed(account_id, alias, {"type": "role", "role_arn": role.arn, "external_id": external_id}, more)
 
-    def trail(self, *, deadline: float = 30.0) -> AwsTrail:
-        return AwsTrail(CloudTrailCalls(self.broker, deadline=deadline))
+    def trail(self, *, deadline: float = 30.0, lookups_per_second: float = 50.0) -> AwsTrail:
+        """The fake has no pace of its own unless told: lookups go faster than AWS would let them."""
+        return AwsTrail(CloudTrailCalls(self.broker, deadline=deadline, lookups_per_second=lookups_per_second))
 
     def _listed(self, account_id: str, alias: str, auth: dict[str, str], more: dict[str, Any]) -> Account:
         entry = {"id": account_id, "alias": alias, "region": "us-east-1", **more, "auth": auth}

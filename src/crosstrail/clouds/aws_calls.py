@@ -18,7 +18,7 @@ from crosstrail.errors import CloudUnavailable, Throttled
 from crosstrail.models import Account
 
 SERVICE = "cloudtrail"
-_LOOKUPS_PER_SECOND = 2.0
+LOOKUPS_PER_SECOND = 2.0
 """LookupEvents, per account and region; AWS does not raise it."""
 _OTHERS_PER_SECOND = 10.0
 """Get, Describe and List calls."""
@@ -31,11 +31,13 @@ _NOT_TWICE = frozenset({"create_trail", "start_query"})
 class CloudTrailCalls:
     """The broker must leave repeats of this service to us: botocore's own would go out at no pace."""
 
-    def __init__(self, broker: Broker, *, deadline: float = 45.0) -> None:
+    def __init__(
+        self, broker: Broker, *, deadline: float = 45.0, lookups_per_second: float = LOOKUPS_PER_SECOND
+    ) -> None:
         """`deadline`: seconds that one call may take, waiting for its turn and repeats included."""
         self._broker = broker
         self._deadline = deadline
-        self._lookups = RateLimiter(_LOOKUPS_PER_SECOND)
+        self._lookups = RateLimiter(lookups_per_second)
         self._others = RateLimiter(_OTHERS_PER_SECOND, burst=10)
 
     async def home_region(self, account: Account) -> str:
@@ -48,7 +50,7 @@ class CloudTrailCalls:
             return await self._asked(account, region, operation, params)
         if scope.cancelled_caught:
             raise CloudUnavailable(
-                f"account {account.name} in {region} gave no answer to {SERVICE}:{operation} in {self._deadline:.0f} s",
+                f"account {account.name} in {region} gave no answer to {SERVICE}:{_api_name(operation)} in {self._deadline:g} s",
                 hint="Ask again later, or narrow the time span.",
                 code="DeadlineExceeded",
                 account=account.name,
@@ -76,3 +78,8 @@ class CloudTrailCalls:
                 pace.succeeded(key)
                 return answer
         raise AssertionError("counted to the end")  # pragma: no cover - the loop ends by return or raise
+
+
+def _api_name(operation: str) -> str:
+    """`lookup_events` is LookupEvents."""
+    return operation.title().replace("_", "")

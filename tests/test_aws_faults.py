@@ -1,0 +1,123 @@
+"""What goes wrong between us and CloudTrail: repeated a few times, then told with account, region and code; nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from crosstrail.errors import AccessDenied, CloudError, CloudUnavailable, CrosstrailError, Throttled, UnsupportedByCloud
+from crosstrail.models import Account, EventQuery, Position, Target
+from live_aws import PROD, LiveAws, live_aws, moment
+
+pytestmark = pytest.mark.anyio
+PASSING = ("throttle", "500", "503", "reset", "hang", "half", "garbage")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
+    with live_aws(monkeypatch, read_timeout=0.3) as live:
+        yield live
+
+
+@pytest.fixture
+def prod(aws: LiveAws) -> Account:
+    account = aws.keys_account(PROD, "prod")
+    for number in range(25):
+        aws.world.accounts[PROD].log("DescribeInstances", moment(timedelta(seconds=10 + number // 3)))
+    return account
+
+
+@pytest.mark.parametrize("kind", PASSING)
+async def test_a_fault_on_every_page_loses_and_doubles_nothing(aws: LiveAws, prod: Account, kind: str) -> None:
+    trail, found, query = aws.trail(), [], EventQuery(limit=10)
+    while True:
+        aws.world.fail(kind)
+        page = await trail.lookup_events(Target(prod), query)
+        found += page.events
+        if not page.more:
+            break
+        last = page.events[-1].time
+        seen = frozenset(event.identity for event in found if event.time == last)
+        query = EventQuery(limit=10, before=Position(last, seen))
+    assert sorted(event.id for event in found) == sorted(
+        event.id for event in aws.world.accounts[PROD].events["us-east-1"]
+    )
+    assert len(aws.world.asked("LookupEvents")) == 6
+
+
+@pytest.mark.parametrize("kind", PASSING)
+async def test_a_fault_that_stays_ends_in_a_clear_error_after_bounded_requests(
+    aws: LiveAws, prod: Account, kind: str
+) -> None:
+    aws.world.fail(kind, times=-1)
+    with pytest.raises(Throttled if kind == "throttle" else CloudUnavailable, match="prod in us-east-1") as caught:
+        await aws.trail().lookup_events(Target(prod), EventQuery())
+    assert (caught.value.account, caught.value.region) == ("prod", "us-east-1")
+    assert caught.value.code
+    assert caught.value.hint
+    assert len(aws.world.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "word"),
+    [
+        ("denied", AccessDenied, "cloudtrail:LookupEvents"),
+        ("disabled", CrosstrailError, "access key|credentials"),
+        ("skew", CrosstrailError, "clock"),
+    ],
+)
+async def test_a_refusal_is_not_repeated(
+    aws: LiveAws, prod: Account, kind: str, expected: type[CrosstrailError], word: str
+) -> None:
+    aws.world.fail(kind, times=-1)
+    with pytest.raises(expected) as caught:
+        await aws.trail().lookup_events(Target(prod), EventQuery())
+    assert any(one in caught.value.text for one in word.split("|"))
+    assert len(aws.world.requests) == 1
+
+
+async def test_a_region_that_is_not_enabled_is_told_as_such(aws: LiveAws, prod: Account) -> None:
+    aws.world.accounts[PROD].disabled_regions.add("me-south-1")
+    with pytest.raises(UnsupportedByCloud, match=r"me-south-1.*not be enabled"):
+        await aws.trail().lookup_events(Target(prod, "me-south-1"), EventQuery())
+
+
+async def test_the_request_id_is_told(aws: LiveAws, prod: Account) -> None:
+    aws.world.fail("denied")
+    with pytest.raises(CloudError) as caught:
+        await aws.trail().lookup_events(Target(prod), EventQuery())
+    assert caught.value.request_id
+    assert caught.value.request_id in str(caught.value)
+
+
+async def test_the_cloud_says_how_long_to_wait(aws: LiveAws, prod: Account) -> None:
+    aws.world.fail("throttle", text="1")
+    await aws.trail().lookup_events(Target(prod), EventQuery())
+    refused, answered = aws.world.asked("LookupEvents")
+    assert answered.at - refused.at >= 0.95
+
+
+async def test_a_session_that_expires_early_is_renewed_once(aws: LiveAws) -> None:
+    account = aws.role_account(PROD, "prod", external_id="ext")
+    aws.world.accounts[PROD].log("CreateUser", moment(timedelta(hours=1)))
+    trail = aws.trail()
+    await trail.lookup_events(Target(account), EventQuery())
+    aws.world.expire_sessions()
+    page = await trail.lookup_events(Target(account), EventQuery())
+    assert len(page.events) == 1
+    assert len(aws.world.asked("AssumeRole")) == 2
+
+
+async def test_a_deadline_ends_what_does_not_answer(aws: LiveAws, prod: Account) -> None:
+    aws.world.fail("hang", times=-1)
+    with anyio.fail_after(5), pytest.raises(CloudUnavailable, match=r"no answer to cloudtrail:LookupEvents") as caught:
+        await aws.trail(deadline=0.4).lookup_events(Target(prod), EventQuery())
+    assert caught.value.code == "DeadlineExceeded"
