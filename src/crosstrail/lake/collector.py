@@ -131,9 +131,13 @@ class _Collection:
         self._total = len(todo)
         with Run(self._table) as run:
             jobs = self._jobs(todo, run.name)
-            for job, staged in workers.staged(jobs) if workers else ((job, stage(job)) for job in jobs):
-                self._take(job, staged)
-            self._commit()
+            try:
+                for job, staged in workers.staged(jobs) if workers else ((job, stage(job)) for job in jobs):
+                    self._take(job, staged)
+                self._commit()
+            finally:
+                if workers:
+                    workers.stop()  # before the run removes what it did not commit
 
     def _jobs(self, todo: list[LogObject], run: str) -> Iterator[Job]:
         from crosstrail.lake.schema import ARROW_SCHEMA

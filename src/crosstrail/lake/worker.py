@@ -36,6 +36,10 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Returns when no process writes any more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def staged(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Staged]]:

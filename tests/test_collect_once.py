@@ -1,0 +1,161 @@
+"""Each event once: in any order, by several processes at once, and after a kill at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from audit_logs import ids, record, rows, write
+from crosstrail.errors import LakeError
+from crosstrail.lake.collector import collect
+from crosstrail.lake.table import LakeTable
+
+FILES = 24
+EVENTS_A_FILE = 50
+
+
+def _pad(number: int) -> str:
+    """Text that does not compress, so that few events make work for several processes and several jobs."""
+    return "".join(hashlib.sha256(f"{number}.{part}".encode()).hexdigest() for part in range(100))
+
+
+@pytest.fixture(scope="module")
+def overlapping_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files in which every event stands twice, in two different files."""
+    folder = tmp_path_factory.mktemp("logs")
+    for file in range(FILES):
+        numbers = range(file * EVENTS_A_FILE // 2, file * EVENTS_A_FILE // 2 + EVENTS_A_FILE)
+        records = [record(number * 37, userAgent=_pad(number)) for number in numbers]
+        write(folder / f"{file:03d}.json.gz", {"Records": records})
+    return folder
+
+
+EXPECTED = sorted(record(number * 37)["eventID"] for number in range((FILES + 1) * EVENTS_A_FILE // 2))
+
+
+def _command(lake: Path, *paths: Path, workers: int = 2) -> list[str]:
+    arguments = ["collect", *map(str, paths), "--lake", str(lake), "--workers", str(workers), "--json"]
+    return [sys.executable, "-m", "crosstrail", *arguments]
+
+
+def _leftovers(lake: Path) -> list[str]:
+    """Data files that no snapshot names."""
+    table = LakeTable.open(lake)
+    named = table.referenced()
+    return [str(path) for path in table.data_folder.rglob("*.parquet") if str(path) not in named]
+
+
+def test_any_order_gives_the_same_table(tmp_path: Path) -> None:
+    source = random.Random(7)  # noqa: S311
+    numbers = list(range(60))
+    tables = []
+    for order in range(3):
+        folder, lake = tmp_path / f"logs{order}", tmp_path / f"lake{order}"
+        source.shuffle(numbers)
+        for start in range(0, 60, 10):
+            copies = [*numbers[start : start + 10], *source.sample(range(60), 5)]
+            write(folder / f"{start}.json", {"Records": [record(number) for number in copies]})
+        for path in source.sample(sorted(folder.iterdir()), 6):
+            collect([path], lake)
+        assert collect([folder], lake).objects_read == 0
+        tables.append(rows(lake, "* EXCLUDE (source_object)"))
+    assert tables[0] == tables[1] == tables[2]
+    assert len(tables[0]) == 60
+
+
+def test_processes_at_once_put_each_event_in_once(overlapping_logs: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    running = [
+        subprocess.Popen(
+            _command(lake, overlapping_logs, workers=count), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for count in (1, 1, 2)
+    ]
+    ends = [(process.communicate(timeout=120), process.returncode) for process in running]
+    assert [code for _, code in ends] == [0, 0, 0], [streams[1][-500:] for streams, _ in ends]
+    reports = [json.loads(streams[0]) for streams, _ in ends]
+    assert sum(report["new"] for report in reports) == len(EXPECTED)
+    assert ids(lake) == EXPECTED
+    assert _leftovers(lake) == []
+    assert sum(report["conflicting"] for report in reports) == 0
+
+
+def test_kills_at_random_moments_lose_nothing_and_double_nothing(overlapping_logs: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    source = random.Random()  # noqa: S311 - another moment every time is the point; the outcome must not depend on it
+    killed = 0
+    for _ in range(8):
+        process = subprocess.Popen(
+            _command(lake, overlapping_logs), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(timeout=source.uniform(0.2, 3.0))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += process.wait() == -signal.SIGKILL
+        present = ids(lake) if (lake / "catalog.sqlite").is_file() and _has_table(lake) else []
+        assert len(present) == len(set(present))
+    subprocess.run(_command(lake, overlapping_logs), check=True, capture_output=True, timeout=120)
+    assert ids(lake) == EXPECTED
+    write(tmp_path / "one-more.json", [record(999_999)])
+    subprocess.run(_command(lake, tmp_path / "one-more.json"), check=True, capture_output=True, timeout=120)
+    assert _leftovers(lake) == []
+    assert killed or len(present) == len(EXPECTED)
+
+
+def _has_table(lake: Path) -> bool:
+    """A kill may come before the table is made."""
+    try:
+        LakeTable.open(lake)
+    except LakeError:
+        return False
+    return True
+
+
+def _readers(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes in which `process` reads log files."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc to find child processes")
+def test_a_reading_process_that_dies_is_an_error_and_no_hang(overlapping_logs: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        _command(tmp_path / "lake", overlapping_logs), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    readers: list[int] = []
+    while not readers and process.poll() is None:
+        with suppress(OSError):
+            readers = _readers(process)
+    for reader in readers:
+        with suppress(ProcessLookupError):
+            os.kill(reader, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, b"died" in errors, b"Traceback" in errors) == (1, True, False), errors[-800:]
+    subprocess.run(_command(tmp_path / "lake", overlapping_logs), check=True, capture_output=True, timeout=120)
+    assert ids(tmp_path / "lake") == EXPECTED
+
+
+def test_an_interrupted_collection_leaves_no_files_and_ends_with_130(overlapping_logs: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    process = subprocess.Popen(
+        _command(lake, overlapping_logs), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        process.wait(timeout=1.0)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (0, 130), errors[-800:]
+    assert b"Traceback" not in errors
+    if (lake / "catalog.sqlite").is_file() and _has_table(lake):
+        assert _leftovers(lake) == []
