@@ -22,6 +22,7 @@ from crosstrail.models import Account, Target
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase
+    from crosstrail.engines.duckdb import LakeEngine
     from crosstrail.lake.table import AccountSummary, LakeTable
 
 LAKE_ENGINE = "lake"
@@ -34,7 +35,7 @@ class Estate:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         Registry(settings.accounts)  # names given twice are refused at once, not at the first call
-        self._engine: QueryEngine | None = None
+        self._engine: LakeEngine | None = None
 
     async def listed(self) -> AccountList:
         """The accounts of all sources, with warnings; where none is configured, those whose events the lake holds."""
@@ -101,6 +102,22 @@ class Estate:
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail that answers lookups for this account."""
         return self._lake_trail
+
+    def engine(self) -> QueryEngine:
+        """The engine that runs SQL over the lake."""
+        if self._engine is None:
+            from crosstrail.engines.duckdb import LakeEngine, Limits
+
+            lake, query = self.settings.lake, self.settings.query
+            limits = Limits(seconds=query.time_limit, memory=query.memory_limit)
+            self._engine = LakeEngine(lake.folder, catalog=lake.catalog, limits=limits, kept_seconds=query.keep_results)
+        return self._engine
+
+    async def aclose(self) -> None:
+        """Stop the queries that still run. A call after this starts an engine anew."""
+        engine, self._engine = self._engine, None
+        if engine:
+            await engine.aclose()
 
 
 def account_database(settings: Settings) -> AccountDatabase | None:
