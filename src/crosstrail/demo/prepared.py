@@ -25,7 +25,11 @@ from crosstrail.errors import ConfigError, LakeBusy, LakeError
 
 _LOCK, _STAMP = "demo.lock", "demo.json"
 _WAIT_SECONDS = 300
-_MADE_FROM = (("demo", ".py"), ("demo", ".yaml"), ("lake", ".py"), ("clouds", "_record.py"))
+_MADE_FROM = (
+    ("demo", (".py", ".yaml")),
+    ("clouds", ("_record.py",)),
+    ("lake", ("schema.py", "rows.py", "table.py")),
+)
 """The code that decides what the folder holds: packages, and the ends of their files' names."""
 
 Progress = Callable[[str], None]
@@ -149,8 +153,8 @@ def _stamp(place: Path, print_: str, figures: Figures) -> None:
 def _fingerprint(place: Path) -> str:
     """Of the place too: a lake cannot be moved."""
     digest = hashlib.sha256(f"{__version__}\n{place}".encode())
-    for package, end in _MADE_FROM:
+    for package, ends in _MADE_FROM:
         for file in sorted(files(f"crosstrail.{package}").iterdir(), key=lambda file: file.name):
-            if file.name.endswith(end):
+            if file.name.endswith(ends):
                 digest.update(file.read_bytes())
     return digest.hexdigest()
