@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,13 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self._others = frozenset(multiprocessing.active_children())
         self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_prepare)
 
     def __enter__(self) -> Workers:
-        for _ in range(self._count):
-            self._pool.submit(os.getpid)  # a process starts when something is submitted: let it start now
+        with suppress(BrokenProcessPool):  # `staged` will say so
+            for _ in range(self._count):
+                self._pool.submit(os.getpid)  # a process starts when something is submitted: let it start now
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -41,6 +44,9 @@ class Workers:
     def stop(self) -> None:
         """Returns when no process writes any more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for process in multiprocessing.active_children():  # a pool that broke while it started forgets the last one
+            if process not in self._others:
+                process.kill()
 
     def staged(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Staged]]:
         """Each job with what came of it, as they end; few are under way at once. Raises LakeError when a process dies."""
