@@ -90,6 +90,18 @@ class OrganizationSettings(_Section):
     external_id: str = _option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
 
 
+class VolcengineSettings(_Section):
+    """Volcengine's API, and the environment's keys for it: those of an `ambient` account, and those that assume roles."""
+
+    access_key: str = _option("", "VOLCENGINE_ACCESS_KEY", "Access key id of Volcengine.")
+    secret_key: SecretStr = _option("", "VOLCENGINE_SECRET_KEY", "Its secret.")
+    session_token: SecretStr = _option("", "VOLCENGINE_ACCESS_SESSION_TOKEN", "Its session token, of temporary keys.")
+    endpoint: str = _option(
+        "", "VOLCENGINE_ENDPOINT", "Address of Volcengine's API, http or https. Empty: the public one."
+    )
+    region: str = _option("cn-beijing", "VOLCENGINE_REGION", "Region asked where an account names none.", min_length=1)
+
+
 class Settings(_Section):
     """What `crosstrail.yaml`, the environment and the flags together say."""
 
@@ -109,6 +121,7 @@ class Settings(_Section):
     encryption_key: SecretStr = _option(
         "", "ENCRYPTION_KEY", "Fernet keys of stored secrets, comma-separated: the first encrypts, all decrypt."
     )
+    volcengine: VolcengineSettings = VolcengineSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
     log_level: Literal["debug", "info", "warning", "error"] = _option(

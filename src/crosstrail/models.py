@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 
 from crosstrail.errors import InvalidRequest
 from crosstrail.timerange import TimeRange
@@ -60,6 +60,14 @@ class RoleAuth(_Auth):
     base_profile: str = Field("", description="The AWS profile that assumes the role. Empty: the ambient identity.")
 
 
+class VolcengineRoleAuth(_Auth):
+    """A role of a Volcengine account, assumed with the keys of the environment; in files `type: role` with a role_trn."""
+
+    type: Literal["role"] = "role"
+    role_trn: str = Field(pattern=r"^trn:iam::[0-9]{6,20}:role/[A-Za-z0-9_+=,.@/-]+$")
+    duration: int = Field(3600, ge=900, le=43200, description="Seconds the credentials last.")
+
+
 class ProfileAuth(_Auth):
     """A profile of the AWS config files: SSO, credential_process, a chain of roles or plain keys."""
 
@@ -73,7 +81,25 @@ class AmbientAuth(_Auth):
     type: Literal["ambient"] = "ambient"
 
 
-Auth = Annotated[KeysAuth | RoleAuth | ProfileAuth | AmbientAuth, Field(discriminator="type")]
+def _kind_of_auth(value: Any) -> str:
+    """The tag of one way: its `type`, and of the two kinds of role the one whose name is given."""
+    if isinstance(value, VolcengineRoleAuth) or (isinstance(value, Mapping) and "role_trn" in value):
+        return "role_trn"
+    return str(value.get("type", "") if isinstance(value, Mapping) else getattr(value, "type", ""))
+
+
+Auth = Annotated[
+    Annotated[KeysAuth, Tag("keys")]
+    | Annotated[RoleAuth, Tag("role")]
+    | Annotated[VolcengineRoleAuth, Tag("role_trn")]
+    | Annotated[ProfileAuth, Tag("profile")]
+    | Annotated[AmbientAuth, Tag("ambient")],
+    Discriminator(
+        _kind_of_auth,
+        custom_error_type="auth_type",
+        custom_error_message="auth.type is one of keys, role (with role_arn, or role_trn for Volcengine), profile and ambient",
+    ),
+]
 """How credentials of one account are had."""
 
 
@@ -97,6 +123,17 @@ class Account(BaseModel):
         """Another account's role would answer with another account's events under this one's name."""
         if isinstance(self.auth, RoleAuth) and self.auth.role_arn.split(":")[4] != self.id:
             raise ValueError("auth.role_arn is a role of another account")
+        if isinstance(self.auth, VolcengineRoleAuth) and self.auth.role_trn.split(":")[3] != self.id:
+            raise ValueError("auth.role_trn is a role of another account")
+        return self
+
+    @model_validator(mode="after")
+    def _auth_is_of_its_cloud(self) -> Self:
+        """One cloud's credentials must not reach another."""
+        if isinstance(self.auth, VolcengineRoleAuth) and self.cloud != "volcengine":
+            raise ValueError("auth.role_trn is Volcengine's: set cloud to volcengine")
+        if isinstance(self.auth, RoleAuth | ProfileAuth) and self.cloud != "aws":
+            raise ValueError("auth by role_arn or profile is AWS's: set cloud to aws")
         return self
 
     def __hash__(self) -> int:
