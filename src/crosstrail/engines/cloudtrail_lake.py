@@ -1,0 +1,213 @@
+"""The engine `cloudtrail_lake`: SQL that an account's own CloudTrail Lake runs.
+
+Decides which account and region run a statement, and how its pages are cut. The statement goes there as it came, under
+the account's own credentials. A query id is only ever used for an account of the call's scope; nothing is kept but where
+a store was found and the last pages of results, which no longer change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.clouds.aws_calls import CloudTrailCalls
+from crosstrail.engines.base import QueryScope
+from crosstrail.engines.statement import check_one_select, store_ids
+from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
+from crosstrail.models import Account, AccountKey, QueryRef, QueryState, QueryStatus, ResultPage, Target
+
+CLOSED = "CloudTrail Lake is closed to new customers since 2026-05-31: collect log files, and ask the lake instead."
+_UPSTREAM_PAGE = 1000
+_PAGES_KEPT = 4
+_STORES_KEPT = 1000
+_ASKED_AT_ONCE = 32
+_ERROR_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page as the cloud cuts them."""
+
+    status: QueryStatus
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    next_token: str
+
+
+class CloudTrailLake:
+    """A QueryEngine; a query belongs to one account and region."""
+
+    name = "cloudtrail_lake"
+
+    def __init__(self, calls: CloudTrailCalls) -> None:
+        self._calls = calls
+        self._pages: LeastRecentlyUsed[tuple[QueryRef, str], _Page] = LeastRecentlyUsed(_PAGES_KEPT)
+        self._found: LeastRecentlyUsed[str, tuple[AccountKey, str]] = LeastRecentlyUsed(_STORES_KEPT)
+
+    async def owner_of(self, sql: str, scope: QueryScope) -> Target | None:
+        """The account and region of the scope whose CloudTrail Lake has the first store that the statement names.
+
+        None when it names none, or nobody has it. Raises what an account answered when none has it and some could not say.
+        """
+        ids = store_ids(sql)
+        targets = await self._targets(scope) if ids else []
+        if not targets:
+            return None
+        kept = self._found.get(ids[0])
+        for target in targets:
+            if kept == (target.account.key, target.region):
+                return target
+        failures: list[CrosstrailError] = []
+        owners: list[Target] = []
+        limiter = anyio.CapacityLimiter(_ASKED_AT_ONCE)
+
+        async def ask(target: Target) -> None:
+            async with limiter:
+                try:
+                    await self._calls.ask(target.account, target.region, "get_event_data_store", EventDataStore=ids[0])
+                except InvalidRequest:
+                    return  # no such store here
+                except CrosstrailError as error:
+                    failures.append(error)
+                else:
+                    owners.append(target)
+                    group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for target in targets:
+                group.start_soon(ask, target)
+        if owners:
+            self._found.put(ids[0], (owners[0].account.key, owners[0].region))
+            return owners[0]
+        if failures:
+            raise failures[0]
+        return None
+
+    async def start(self, sql: str, scope: QueryScope) -> QueryRef:
+        """In the scope's only account and region, else where the store is. Raises SqlRejected, InvalidRequest, CloudError."""
+        check_one_select(sql)
+        targets = await self._targets(scope)
+        target = targets[0] if len(targets) == 1 else await self.owner_of(sql, scope)
+        if target is None:
+            raise InvalidRequest(
+                "no account that can be asked has an event data store which this statement names",
+                hint=f"list_event_data_stores shows those there are. {CLOSED}",
+            )
+        answer = await self._calls.ask(target.account, target.region, "start_query", QueryStatement=sql)
+        return QueryRef(self.name, target.account.id, target.region, answer["QueryId"])
+
+    async def status(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
+        answer = await self._asked(ref, scope, "describe_query")
+        statistics = answer.get("QueryStatistics") or {}
+        milliseconds = statistics.get("ExecutionTimeInMillis")
+        return QueryStatus(
+            ref,
+            QueryState(answer["QueryStatus"]),
+            rows=None,
+            scanned_rows=statistics.get("EventsScanned"),
+            seconds=None if milliseconds is None else milliseconds / 1000,
+            error=_words(answer.get("ErrorMessage")),
+        )
+
+    async def results(self, ref: QueryRef, scope: QueryScope, *, page_token: str = "", limit: int = 100) -> ResultPage:
+        """One upstream request for up to 1,000 rows; pages within these rows need no other."""
+        offset, upstream = _place(page_token)
+        self._account(ref, scope)
+        page = self._pages.get((ref, upstream))
+        if page is None:
+            more = {"NextToken": upstream} if upstream else {}
+            answer = await self._asked(ref, scope, "get_query_results", MaxQueryResults=_UPSTREAM_PAGE, **more)
+            page = _page(ref, answer)
+            if page.status.state is QueryState.FINISHED:
+                self._pages.put((ref, upstream), page)
+        rows = page.rows[offset : offset + limit]
+        if offset + limit < len(page.rows):
+            following = f"{offset + limit}.{upstream}"
+        else:
+            following = f"0.{page.next_token}" if page.next_token else ""
+        return ResultPage(page.status, page.columns, rows, following)
+
+    async def cancel(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
+        try:
+            answer = await self._asked(ref, scope, "cancel_query")
+        except InvalidRequest:
+            return await self.status(ref, scope)  # it has ended, or never was: status says which
+        return QueryStatus(ref, QueryState(answer.get("QueryStatus", QueryState.CANCELLED)))
+
+    async def _asked(self, ref: QueryRef, scope: QueryScope, operation: str, **params: Any) -> dict[str, Any]:
+        account = self._account(ref, scope)
+        try:
+            return await self._calls.ask(account, ref.region, operation, QueryId=ref.native_id, **params)
+        except StalePageToken:
+            raise
+        except InvalidRequest as error:
+            raise _no_such_query(error.text) from None
+
+    def _account(self, ref: QueryRef, scope: QueryScope) -> Account:
+        """The account that runs the query. Raises InvalidRequest, the same as for a query that is not there."""
+        for account in _askable(scope):
+            if account.id == ref.account and ref.region and scope.region in ("", ref.region):
+                return account
+        raise _no_such_query()
+
+    async def _targets(self, scope: QueryScope) -> list[Target]:
+        targets: list[Target] = []
+        for account in _askable(scope):
+            regions = (scope.region,) if scope.region else account.regions
+            targets += [Target(account, region) for region in regions or (await self._calls.home_region(account),)]
+        return targets
+
+
+def _askable(scope: QueryScope) -> Sequence[Account]:
+    return [account for account in scope.accounts if account.cloud == "aws" and account.auth]
+
+
+def _no_such_query(reason: str = "") -> InvalidRequest:
+    return InvalidRequest(
+        f"there is no such query in the accounts that this call may ask{f' ({reason})' if reason else ''}",
+        hint="Results are kept for 7 days. Send the query_id as lake_query returned it, or run the query again.",
+    )
+
+
+def _page(ref: QueryRef, answer: Mapping[str, Any]) -> _Page:
+    cells = [[pair for cell in row for pair in cell.items()] for row in answer.get("QueryResultRows") or ()]
+    columns, rows = _table(cells)
+    state = QueryState(answer["QueryStatus"])
+    total = (answer.get("QueryStatistics") or {}).get("TotalResultsCount") if state is QueryState.FINISHED else None
+    status = QueryStatus(ref, state, rows=total, error=_words(answer.get("ErrorMessage")))
+    return _Page(status, columns, rows, answer.get("NextToken") or "")
+
+
+def _table(
+    cells: Sequence[Sequence[tuple[str, str | None]]],
+) -> tuple[tuple[str, ...], tuple[tuple[str | None, ...], ...]]:
+    """Rows come as (name, value) pairs. Names may come twice; a row that leaves some out is put right by name."""
+    columns = tuple(name for name, _ in max(cells, key=len, default=()))
+    rows = []
+    for row in cells:
+        if tuple(name for name, _ in row) == columns:
+            rows.append(tuple(value for _, value in row))
+        else:
+            values = dict(row)
+            columns += tuple(name for name in values if name not in columns)
+            rows.append(tuple(values.get(name) for name in columns))
+    return columns, tuple(row + (None,) * (len(columns) - len(row)) for row in rows)
+
+
+def _place(page_token: str) -> tuple[int, str]:
+    """(rows to skip, the cloud's own token) of a page token. Raises StalePageToken."""
+    if not page_token:
+        return 0, ""
+    offset, dot, upstream = page_token.partition(".")
+    if not dot or not offset.isascii() or not offset.isdigit() or int(offset) >= _UPSTREAM_PAGE:
+        raise StalePageToken("this next_token is broken", hint="Ask for the first page again, without next_token.")
+    return int(offset), upstream
+
+
+def _words(error: str | None) -> str:
+    """The cloud's error as one short line; it may quote the statement, never an event."""
+    return " ".join((error or "").split())[:_ERROR_CHARACTERS]

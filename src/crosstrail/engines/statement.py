@@ -1,0 +1,57 @@
+"""A statement for a cloud's own engine, looked at without being parsed: is it one SELECT, and which stores does it name.
+
+Decides no more than that: the cloud checks the rest, and the text goes there as it came. It needs no SQL library, so
+that an installation without the lake can use it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from crosstrail.errors import SqlRejected
+
+MOST_CHARACTERS = 10_000
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_TOKEN = re.compile(
+    rf"""(?P<blank>\s+|--[^\n]*|/\*.*?\*/)
+      | (?P<string>'(?:[^']|'')*')
+      | (?P<store>"{_UUID}"|{_UUID}(?![\w-]))
+      | (?P<quoted>"(?:[^"]|"")*")
+      | (?P<end>;)
+      | (?P<word>\w+)
+      | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+
+
+def check_one_select(sql: str) -> None:
+    """Raises SqlRejected for anything but one SELECT (or WITH ... SELECT), which a `;` may end."""
+    if len(sql) > MOST_CHARACTERS:
+        raise SqlRejected(
+            f"the statement has {len(sql)} characters; {MOST_CHARACTERS} are the most", hint="Shorten it."
+        )
+    tokens = [token for token in _TOKEN.finditer(sql) if token.lastgroup != "blank"]
+    first = next((token for token in tokens if token.group() != "("), None)
+    if first is None or first.group().upper() not in ("SELECT", "WITH"):
+        raise _rejected("only SELECT is allowed", sql, first.start() if first else 0)
+    for token, after in pairwise(tokens):
+        if token.lastgroup == "end":
+            raise _rejected("one statement at a time", sql, after.start())
+
+
+def store_ids(sql: str) -> tuple[str, ...]:
+    """The event data store ids that the statement names, in lower case, each once; not those in texts or comments."""
+    found = (token.group().strip('"').lower() for token in _tokens(sql, "store"))
+    return tuple(dict.fromkeys(found))
+
+
+def _tokens(sql: str, kind: str) -> Iterator[re.Match[str]]:
+    return (token for token in _TOKEN.finditer(sql) if token.lastgroup == kind)
+
+
+def _rejected(message: str, sql: str, position: int) -> SqlRejected:
+    before = sql[:position]
+    column = position - (before.rfind("\n") + 1) + 1
+    return SqlRejected(message, line=before.count("\n") + 1, column=column, hint="Send one SELECT.")
