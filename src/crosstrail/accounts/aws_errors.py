@@ -21,6 +21,7 @@ from crosstrail.accounts.aws_error_kinds import kind_of_code, kind_of_fault, kin
 from crosstrail.errors import (
     AccessDenied,
     CloudError,
+    ConfigError,
     CredentialsError,
     CredentialsExpired,
     CrosstrailError,
@@ -152,6 +153,9 @@ def _from_fault(kind: type[CrosstrailError], error: Exception, asked: Asked) -> 
             account=asked.account,
             region=asked.region,
         )
+    if issubclass(kind, ConfigError):
+        hint = "Check AWS_PROFILE, the other AWS_ variables and the AWS config file."
+        return kind(f"the AWS configuration of this machine cannot be used ({name})", hint=hint)
     if issubclass(kind, CredentialsExpired):
         return kind(f"the credentials of {asked.place} have expired ({name})", hint=asked.renewal)
     if issubclass(kind, CredentialsError):
