@@ -49,10 +49,32 @@ def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prep
     relations = Relations(Expressions(place, now or datetime.now(UTC)), tables.resolve)
     try:
         query = relations.query(tree)
+        _check_output(relations, query.columns)
     except RecursionError:
         raise SqlRejected("the statement is nested too deeply", line=1, column=1, hint="Use WITH queries.") from None
     names = tuple(name or f"_col{index}" for index, (name, _) in enumerate(query.columns))
     return Prepared(query.sql, names, tuple(kind for _, kind in query.columns), frozenset(tables.read))
+
+
+def _check_output(relations: Relations, columns: tuple[tuple[str, Type], ...]) -> None:
+    kinds = [kind for _, kind in columns]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.args
+        if kind.name == "json" and relations.expressions.parses_json:
+            raise SqlRejected(
+                "json that was parsed cannot be an output column here: its keys would not be sorted",
+                line=1,
+                column=1,
+                hint="Select parts of it with json_extract_scalar or CAST, or the text it was parsed from.",
+            )
+        if kind.name == "ipaddress":
+            raise SqlRejected(
+                "an IP address cannot be an output column here",
+                line=1,
+                column=1,
+                hint="Select the text it was made from.",
+            )
 
 
 class Tables:

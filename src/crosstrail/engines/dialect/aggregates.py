@@ -205,7 +205,10 @@ def _bool(a: Aggregation) -> tuple[str, Type]:
 def _doubles(function: str, count: int) -> Handler:
     def handle(a: Aggregation) -> tuple[str, Type]:
         a.need(count)
-        return a.call(function, *(coerce(arg, DOUBLE).sql for arg in a.args)), DOUBLE
+        kind = DOUBLE
+        if count == 2 and all(arg.type != DOUBLE for arg in a.args):
+            kind = REAL  # the overload that Trino takes for whole numbers and decimals
+        return f"CAST({a.call(function, *(coerce(arg, DOUBLE).sql for arg in a.args))} AS {duck(kind)})", kind
 
     return handle
 

@@ -19,6 +19,7 @@ from crosstrail.engines.dialect.types import (
     DOUBLE,
     IPADDRESS,
     JSON,
+    MAX_DECIMAL,
     REAL,
     UNKNOWN,
     VARBINARY,
@@ -35,7 +36,7 @@ from crosstrail.engines.dialect.types import (
 )
 
 _WHOLE = r"[+-]?[0-9]+"
-_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
 _DOUBLE = r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)"
 _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 _TIME = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?"
@@ -134,7 +135,7 @@ def _from_text(sql: str, target: Type) -> str | None:
         return require(f"NOT regexp_full_match({text}, '{pattern}')", f"a text is no {target}", good, target)
 
     if is_integer(target):
-        return guarded(_WHOLE, trimmed, f"CAST(ltrim({trimmed}, '+') AS {duck(target)})")
+        return guarded(_WHOLE, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
     if target in (DOUBLE, REAL):
         bare = f"regexp_replace(ltrim({trimmed}, '+'), '([0-9.])[fFdD]$', '\\1')"
         return guarded(_DOUBLE, trimmed, f"CAST({bare} AS {duck(target)})")
@@ -160,6 +161,9 @@ def _from_text(sql: str, target: Type) -> str | None:
 
 def _to_text(expr: Expr) -> str | None:
     source, sql = expr.type, expr.sql
+    if source.name == "decimal" and source.precision == source.scale and source.precision < MAX_DECIMAL:
+        # DuckDB leaves out the zero before the point where the type has no digits there.
+        return f"CAST(CAST({sql} AS DECIMAL({source.precision + 1}, {source.scale})) AS VARCHAR)"
     if is_integer(source) or source.name in ("decimal", "boolean"):
         return f"CAST({sql} AS VARCHAR)"
     if source in (DOUBLE, REAL):

@@ -68,7 +68,7 @@ def failure(message: str, kind: Type) -> str:
 
     DuckDB's own error() is volatile, which TRY refuses; a cast that cannot succeed is not.
     """
-    return f"(CASE WHEN CAST({quoted(FAILURE_MARK + message)} AS INTEGER) = 0 THEN CAST(NULL AS {duck(kind)}) END)"
+    return f"CAST(CAST(CAST({quoted(FAILURE_MARK + message)} AS INTEGER) AS VARCHAR) AS {duck(kind)})"
 
 
 def require(bad: str, message: str, good: str, kind: Type) -> str:

@@ -16,7 +16,7 @@ from sqlglot import exp
 from crosstrail.engines.dialect import literals, operators
 from crosstrail.engines.dialect.aggregates import AGGREGATES, aggregate
 from crosstrail.engines.dialect.casts import cast, coerce, unify
-from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected
+from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected, require
 from crosstrail.engines.dialect.functions.collections import subscript
 from crosstrail.engines.dialect.functions.strings import like, substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
@@ -50,6 +50,8 @@ class Expressions:
         self.place = place
         self.now = now
         self.relations: Relations
+        self.parses_json = False
+        """Whether json_parse was used: its keys are sorted in Trino and not here, so such json is never shown whole."""
         self._names = 0
 
     def name(self, prefix: str) -> str:
@@ -216,7 +218,10 @@ class Expressions:
         value = self.compile(source, scope)
         result = cast(value, target)
         if width := literals.varchar_width(node.to):
-            result = derived(f"left({result.sql}, {width})", VARCHAR, result)
+            cut = f"left({result.sql}, {width})"
+            if value.type != VARCHAR:
+                cut = require(f"length({result.sql}) > {width}", f"a value does not fit varchar({width})", cut, VARCHAR)
+            result = derived(cut, VARCHAR, result)
         if isinstance(node, exp.TryCast) or type(node) is not exp.Cast:
             result = derived(f"TRY({result.sql})", target, result)
         return result if result is not value else replace(value, name="", value=None)
@@ -247,6 +252,8 @@ class Expressions:
         return subscript(self.compile(node.this, scope), self.compile(node.expressions[0], scope))
 
     def _negative(self, node: exp.Neg, scope: Scope) -> Expr:
+        if isinstance(node.this, exp.Literal) and not node.this.is_string:
+            return literals.literal(node.this, negative=True)
         return operators.negate(self.compile(node.this, scope))
 
     def _concat(self, node: exp.DPipe, scope: Scope) -> Expr:

@@ -13,13 +13,16 @@ from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import is_comparable
 
 
+_SETS: dict[type, str] = {exp.GroupingSets: "GROUPING SETS", exp.Cube: "CUBE", exp.Rollup: "ROLLUP"}
+
+
 def grouping(
     compiler: Expressions, node: exp.Group | None, projected: list[tuple[exp.Expression, str]], scope: Scope
 ) -> tuple[str | None, frozenset[str] | None]:
     """The clause (None without one) and the SQL of what is grouped by (None without a clause)."""
     if node is None:
         return None, None
-    unknown = {key for key, value in node.args.items() if value} - {"expressions", "grouping_sets", "cube", "rollup"}
+    unknown = {key for key, value in node.args.items() if value} - {"expressions"}
     if unknown:
         raise rejected(
             Refusal("this GROUP BY is not supported here", "Write GROUP BY with expressions."), node, compiler.place
@@ -35,10 +38,13 @@ def grouping(
         inside = part.expressions if isinstance(part, exp.Tuple) else [part.unnest()]
         return f"({', '.join(one(each) for each in inside)})"
 
-    pieces = [_plain(one, part) for part in node.expressions]
-    for key, word in (("grouping_sets", "GROUPING SETS"), ("cube", "CUBE"), ("rollup", "ROLLUP")):
-        for each in node.args.get(key) or []:
-            pieces.append(f"{word} ({', '.join(several(part) for part in each.expressions)})")
+    pieces = []
+    for part in node.expressions:
+        word = _SETS.get(type(part))
+        if word:
+            pieces.append(f"{word} ({', '.join(several(each) for each in part.expressions)})")
+        else:
+            pieces.append(_plain(one, part))
     return f"GROUP BY {', '.join(pieces)}", frozenset(seen)
 
 

@@ -66,18 +66,16 @@ def _read(sql: str, target: Type) -> str:
         bad = f"WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {failure('an object or array cannot be cast to varchar; use json_format', target)}"
         from crosstrail.engines.dialect.casts import double_text
 
-        return (
-            f"(CASE {null} {bad} WHEN {kind} = 'DOUBLE' THEN {double_text(f'CAST({text} AS DOUBLE)')} ELSE {text} END)"
-        )
+        return f"(CASE {null} {bad} WHEN {kind} = 'DOUBLE' THEN {double_text(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
     if target == BOOLEAN or is_integer(target) or target == DOUBLE:
         from crosstrail.engines.dialect.casts import cast
 
         bad = f"WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {failure(f'JSON that is no {target}', target)}"
-        as_bool = f"WHEN {kind} = 'BOOLEAN' THEN CAST(CAST({text} AS BOOLEAN) AS {duck(target)})"
-        number = cast(Expr(f"CAST({text} AS DOUBLE)", DOUBLE), target).sql
+        as_bool = f"WHEN {kind} = 'BOOLEAN' THEN CAST(TRY_CAST({text} AS BOOLEAN) AS {duck(target)})"
+        number = cast(Expr(f"TRY_CAST({text} AS DOUBLE)", DOUBLE), target).sql
         numeric = f"WHEN {kind} = 'DOUBLE' THEN {number}"
         if target == BOOLEAN:
-            numeric = f"WHEN {kind} IN ('DOUBLE', 'UBIGINT', 'BIGINT') THEN CAST({text} AS DOUBLE) <> 0"
+            numeric = f"WHEN {kind} IN ('DOUBLE', 'UBIGINT', 'BIGINT') THEN TRY_CAST({text} AS DOUBLE) <> 0"
         return f"(CASE {null} {bad} {as_bool} {numeric} ELSE {cast(Expr(text, VARCHAR), target).sql} END)"
     raise Refusal(f"there is no cast from json to {target} here", "Cast to varchar first.")
 

@@ -41,20 +41,21 @@ _NAMES: dict[exp.DType, Type] = {
 }
 
 
-def literal(node: exp.Literal) -> Expr:
-    text = str(node.this)
+def literal(node: exp.Literal, *, negative: bool = False) -> Expr:
+    text, sign = str(node.this), "-" if negative else ""
     if node.is_string:
         return text_literal(text, VARCHAR)
     if re.fullmatch(r"\d+", text):
         number = int(text)
-        if number >= 2**63:
+        if number >= 2**63 + negative:
             raise Refusal("this number is too large", "Write it as a decimal: DECIMAL '...'.")
-        kind = INTEGER if number < 2**31 else BIGINT
-        return Expr(f"{number}::{types.duck(kind)}", kind, value=number)
+        kind = INTEGER if number < 2**31 + negative else BIGINT
+        shown = f"CAST(-{number} AS {types.duck(kind)})" if negative else f"{number}::{types.duck(kind)}"
+        return Expr(shown, kind, value=-number if negative else number)
     if re.fullmatch(r"\d*\.\d*", text):
-        return _decimal(text)
+        return _decimal(sign + text)
     if re.fullmatch(r"(\d+\.?\d*|\.\d+)[eE][+-]?\d+", text):
-        return Expr(f"CAST('{text}' AS DOUBLE)", DOUBLE)
+        return Expr(f"CAST('{sign}{text}' AS DOUBLE)", DOUBLE)
     raise Refusal("this is no number")
 
 

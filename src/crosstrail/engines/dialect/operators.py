@@ -5,6 +5,8 @@ Decides result types, overflow and division, and what equality means for NaN, NU
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crosstrail.engines.dialect.casts import coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, text_literal
 from crosstrail.engines.dialect.times import add_interval
@@ -14,6 +16,8 @@ from crosstrail.engines.dialect.types import (
     DATE,
     DAY_TIME,
     DOUBLE,
+    HUGEINT,
+    JSON,
     MAX_DECIMAL,
     REAL,
     UNKNOWN,
@@ -100,7 +104,7 @@ def _decimals(sign: str, left: Expr, right: Expr) -> Expr:
         wide = decimal_of(min(MAX_DECIMAL, max(p1 - s1, p2 - s2) + scale), scale)
         whole, by = _unscaled(coerce(left, wide)), _unscaled(coerce(right, wide))
         return derived(
-            _from_unscaled(_unless_zero(right, f"({whole.sql} % {by.sql})", BIGINT), kind), kind, left, right
+            _from_unscaled(_unless_zero(right, f"({whole.sql} % {by.sql})", HUGEINT), kind), kind, left, right
         )
     kind = decimal_of(min(MAX_DECIMAL, p1 + s2 + max(s2 - s1, 0)), scale)
     shift = scale - s1 + s2
@@ -110,7 +114,7 @@ def _decimals(sign: str, left: Expr, right: Expr) -> Expr:
     # Twice the quotient, cut towards zero, then one away from zero and halved: rounding without a lost digit.
     twice = f"(({top.sql} * {2 * 10**shift}::HUGEINT) // {bottom.sql})"
     rounded = f"(({twice} + sign({twice})::HUGEINT) // 2)"
-    return derived(_from_unscaled(_unless_zero(right, rounded, kind), kind), kind, left, right)
+    return derived(_from_unscaled(_unless_zero(right, rounded, HUGEINT), kind), kind, left, right)
 
 
 def _unscaled(expr: Expr) -> Expr:
@@ -154,6 +158,8 @@ def compare(sign: str, left: Expr, right: Expr) -> Expr:
     """`sign` is one of = <> < <= > >=."""
     left, right = matched(left, right)
     kind = left.type
+    if kind == JSON:
+        raise Refusal("json values cannot be compared here", "Compare json_extract_scalar(...) instead.")
     if sign not in ("=", "<>") and (not is_orderable(kind) or kind.args):
         raise Refusal(f"{kind} values have no order here")
     if kind.args:
@@ -176,6 +182,8 @@ def distinct_from(left: Expr, right: Expr, *, negated: bool) -> Expr:
 def matched(left: Expr, right: Expr) -> tuple[Expr, Expr]:
     """Both sides in one type, with CloudTrail Lake's leniency for times and booleans against text literals."""
     left, right = _lenient(left, right.type), _lenient(right, left.type)
+    if left.type.name == right.type.name == "timestamptz":
+        right = replace(right, type=replace(right.type, zone=left.type.zone))
     kind = common(left.type, right.type)
     if kind is None:
         raise Refusal(f"cannot compare {left.type} with {right.type}", _comparison_hint(left.type, right.type))

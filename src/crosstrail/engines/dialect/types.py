@@ -32,6 +32,8 @@ class Type:
             case "row":
                 pairs = zip(self.fields, self.args, strict=True)
                 return f"row({', '.join(f'{name} {kind}'.strip() for name, kind in pairs)})"
+            case "decimal":
+                return f"decimal({self.precision},{self.scale})"
             case "timestamp":
                 return f"timestamp({self.size[0]})"
             case "timestamptz":
@@ -58,6 +60,8 @@ TINYINT, SMALLINT, INTEGER, BIGINT = (Type(name) for name in ("tinyint", "smalli
 REAL, DOUBLE = Type("real"), Type("double")
 VARCHAR, VARBINARY, JSON = Type("varchar"), Type("varbinary"), Type("json")
 DATE, IPADDRESS = Type("date"), Type("ipaddress")
+HUGEINT = Type("hugeint")
+"""Of intermediate results only; Trino has no such type."""
 DAY_TIME, YEAR_MONTH = Type("interval day to second"), Type("interval year to month")
 
 INTEGERS = (TINYINT, SMALLINT, INTEGER, BIGINT)
@@ -80,6 +84,7 @@ _DUCK = {
     "ipaddress": "UHUGEINT",
     DAY_TIME.name: "BIGINT",
     YEAR_MONTH.name: "BIGINT",
+    "hugeint": "HUGEINT",
 }
 
 

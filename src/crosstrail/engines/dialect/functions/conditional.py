@@ -8,7 +8,7 @@ from crosstrail.engines.dialect import operators
 from crosstrail.engines.dialect.casts import unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived
 from crosstrail.engines.dialect.registry import Call, function
-from crosstrail.engines.dialect.types import VARCHAR, is_orderable
+from crosstrail.engines.dialect.types import INTEGER, VARCHAR, is_orderable
 from crosstrail.lake.reader import quoted
 
 
@@ -72,3 +72,13 @@ def _now(call: Call) -> Expr:
 def _zone(call: Call) -> Expr:
     call.need(0)
     return derived("'UTC'", VARCHAR)
+
+
+@function("grouping")
+def _grouping(call: Call) -> Expr:
+    call.need(1, 30)
+    parts = call.args()
+    groups = call.scope.groups or frozenset()
+    if any(part.sql not in groups for part in parts):
+        raise Refusal("grouping takes expressions of GROUP BY")
+    return derived(f"CAST(GROUPING({', '.join(part.sql for part in parts)}) AS INTEGER)", INTEGER, *parts)

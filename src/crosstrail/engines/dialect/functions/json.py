@@ -14,6 +14,12 @@ from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKN
 from crosstrail.lake.reader import quoted
 
 _STEP = re.compile(r"""\.([A-Za-z0-9_]+)|\[(\d+)\]|\["((?:[^"\\]|\\["\\])*)"\]""", re.ASCII)
+_ODD_NUMBER = r"\.[0-9]+0([^0-9]|$)|[0-9][eE]|[0-9.]{17,}|-0([^.0-9]|$)"
+# Numbers that Java writes with an exponent, and DuckDB in full or the other way round.
+_JAVA_NUMBER = r"[0-9][eE]|[0-9]{8,}\.|(^|[^0-9])0\.00[0-9]|[0-9.]{18,}"
+_ODD = (
+    "a JSON text holds a number in an unusual spelling (1.50, 1e5), which is not read here; TRY(...) gives NULL for it"
+)
 _CUT_SHORT = "a text begins like JSON and is none; TRY(...) gives NULL for it"
 
 
@@ -52,7 +58,13 @@ def _scalar(call: Call) -> Expr:
     call.need(2)
     value, document = _document(call)
     found = f"json_extract({document}, {pointer(call)})"
-    sql = f"(CASE WHEN json_type({found}) NOT IN ('OBJECT', 'ARRAY', 'NULL') THEN json_extract_string({document}, {pointer(call)}) END)"
+    text = f"json_extract_string({document}, {pointer(call)})"
+    # Trino gives a number as it stands in the text; DuckDB has only its value, which is the same for usual spellings.
+    odd = f"regexp_matches({_without_texts(value.sql)}, '{_ODD_NUMBER}')"
+    sql = (
+        f"(CASE json_type({found}) WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL WHEN 'NULL' THEN NULL "
+        f"WHEN 'DOUBLE' THEN {require(odd, _ODD, text, VARCHAR)} ELSE {text} END)"
+    )
     return derived(sql, VARCHAR, value)
 
 
@@ -60,7 +72,15 @@ def _scalar(call: Call) -> Expr:
 def _extract(call: Call) -> Expr:
     call.need(2)
     value, document = _document(call)
-    return derived(f"json_extract({document}, {pointer(call)})", JSON, value)
+    found = f"json_extract({document}, {pointer(call)})"
+    odd = f"regexp_matches({_without_texts(found)}, '{_JAVA_NUMBER}')"
+    return derived(require(odd, _ODD, found, JSON), JSON, value)
+
+
+def _without_texts(document: str) -> str:
+    """A document's text with empty strings in it."""
+    text = """'"([^"\\\\]|\\\\.)*"'"""
+    return f"regexp_replace(CAST({document} AS VARCHAR), {text}, '', 'g')"
 
 
 @function("json_size")
@@ -116,14 +136,15 @@ def _get(call: Call) -> Expr:
 @function("json_parse")
 def _parse(call: Call) -> Expr:
     call.need(1)
+    call.compiler.parses_json = True
     return parse_json(coerce(call.arg(0), VARCHAR))
 
 
 def parse_json(text: Expr) -> Expr:
     """Text to json; text that is none fails.
 
-    Trino sorts the keys of objects here. DuckDB keeps them as they came, which shows only where a json value is printed
-    or compared whole; see docs/sql.md.
+    Trino sorts the keys of objects here and DuckDB keeps them as they came, so a statement that parses json may take
+    it apart but not print or compare it whole.
     """
     sql = require(f"NOT json_valid({text.sql})", "a text is no JSON", f"json({text.sql})", JSON)
     return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", JSON, text)
@@ -135,6 +156,11 @@ def _format(call: Call) -> Expr:
     value = call.arg(0)
     if value.type not in (JSON, UNKNOWN):
         raise Refusal(f"json_format takes json, not {value.type}", "Use json_parse or CAST(x AS json) first.")
+    if call.compiler.parses_json:
+        raise Refusal(
+            "json that was parsed cannot be printed whole here: its keys would not be sorted",
+            "Print the text it was parsed from.",
+        )
     return derived(f"CAST({value.sql} AS VARCHAR)", VARCHAR, value)
 
 

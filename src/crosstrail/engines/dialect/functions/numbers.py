@@ -11,7 +11,6 @@ from crosstrail.engines.dialect.types import BIGINT, DOUBLE, REAL, Type, decimal
 simple(
     {
         "sqrt(double) -> double": "CASE WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt({0}) END",
-        "cbrt(double) -> double": "cbrt({0})",
         "exp(double) -> double": "exp({0})",
         "power(double, double) -> double": "pow({0}, {1})",
         "pow(double, double) -> double": "pow({0}, {1})",

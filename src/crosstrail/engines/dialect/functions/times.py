@@ -131,6 +131,9 @@ def _add(call: Call) -> Expr:
     if value.type == DATE and MILLISECONDS[unit] < MILLISECONDS["day"]:
         raise Refusal(f"a date takes no {unit}s", "CAST it to timestamp first.")
     span = Expr(f"({amount.sql} * {MILLISECONDS[unit]})", DAY_TIME, free=amount.free, aggregated=amount.aggregated)
+    if value.type.name == "timestamptz" and unit in ("day", "week"):
+        # Days are counted on the wall clock, so that a change of summer time does not move it.
+        return from_local(_keeping_precision(local(value), span, negative=False), value.type)
     return _keeping_precision(value, span, negative=False)
 
 
@@ -157,15 +160,16 @@ def _diff(call: Call) -> Expr:
         days = MILLISECONDS[unit] // MILLISECONDS["day"]
         return derived(f"(CAST({end.sql} - {start.sql} AS BIGINT) // {days})", BIGINT, start, end)
     first, last = (f"CAST({local(each).sql} AS TIMESTAMP)" for each in (start, end))
-    return derived(f"({_months_between(first, last)} // {MONTHS[unit]})", BIGINT, start, end)
+    forth, back = _months_between(first, last), _months_between(last, first)
+    months = f"(CASE WHEN {last} >= {first} THEN {forth} ELSE -{back} END)"
+    return derived(f"({months} // {MONTHS[unit]})", BIGINT, start, end)
 
 
 def _months_between(first: str, last: str) -> str:
-    """Months that fit in between when counted from `first`, its day clamped to the length of each month."""
+    """Months that fit in between, counted from the earlier moment with its day clamped to each month's length."""
     crude = f"((year({last}) - year({first})) * 12 + month({last}) - month({first}))"
     reached = f"({first} + to_months(CAST({crude} AS INTEGER)))"
-    late = f"(CASE WHEN {last} >= {first} AND {reached} > {last} THEN 1 WHEN {last} < {first} AND {reached} < {last} THEN -1 ELSE 0 END)"
-    return f"CAST({crude} - {late} AS BIGINT)"
+    return f"CAST({crude} - (CASE WHEN {reached} > {last} THEN 1 ELSE 0 END) AS BIGINT)"
 
 
 def _wider(one: Type, other: Type) -> Type:
