@@ -72,7 +72,7 @@ class LakeTrail:
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
         """Always raises UnsupportedByCloud: log files do not describe the trail that wrote them."""
         raise UnsupportedByCloud(
-            f"account {target.account.name} is an archive: its log files do not describe its trails",
+            "the account is an archive: its log files do not describe its trails",
             hint="That needs a live account: list it with credentials (auth).",
         )
 

@@ -15,7 +15,7 @@ from crosstrail.models import Target
 from crosstrail.server.render import clean, listed
 from crosstrail.timerange import TimeRange, iso
 
-_FAILURES_SHOWN = 8
+_CAUSES_SHOWN = 8
 _DAY = timedelta(days=1)
 
 
@@ -54,10 +54,13 @@ def target_name(target: Target) -> str:
 
 
 def failed(failures: Sequence[Failure]) -> str:
-    """`Failed: legacy (cause and fix); ...`, the first few of many."""
-    said = [f"{target_name(one.target)} ({clean(one.error.text, 300)})" for one in failures[:_FAILURES_SHOWN]]
-    left = len(failures) - len(said)
-    return f"Failed: {'; '.join(said)}{f'; and {left} more' if left else ''}."
+    """`Failed: legacy, old (cause and fix); ...`: targets that failed alike are named together; the first few of many."""
+    alike: dict[str, list[str]] = {}
+    for one in failures:
+        alike.setdefault(clean(one.error.text, 300), []).append(target_name(one.target))
+    said = [f"{listed(names)} ({cause.rstrip('.')})" for cause, names in alike.items()]
+    left = len(said) - _CAUSES_SHOWN
+    return f"Failed: {'; '.join(said[:_CAUSES_SHOWN])}{f'; and for {left} other reasons' if left > 0 else ''}."
 
 
 def _held(span: TimeRange, listing: Listing) -> list[str]:

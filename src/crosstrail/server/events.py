@@ -98,8 +98,9 @@ async def look_up(
     with named(targets):
         listing = await lookup_events(estate.trail_of, targets, query, progress=progress)
     token = _token(request, span, listing)
+    head = [*coverage(span, listing, continued=before is not None), *(await estate.listed()).warnings]
     # In a thread: whole events may be megabytes of hostile text.
-    return await anyio.to_thread.run_sync(lambda: _answer(request, span, listing, token, continued=before is not None))
+    return await anyio.to_thread.run_sync(_answer, request, "\n".join(head), listing, token)
 
 
 def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> str:
@@ -137,8 +138,7 @@ def _token(request: Request, span: TimeRange, listing: Listing) -> str:
         return ""
 
 
-def _answer(request: Request, span: TimeRange, listing: Listing, token: str, *, continued: bool) -> Answer:
-    head = "\n".join(coverage(span, listing, continued=continued))
+def _answer(request: Request, head: str, listing: Listing, token: str) -> Answer:
     budget = LARGE_ANSWER_BYTES if request.detail == "full" else ANSWER_BYTES
     tail_room = size(token) + 300
     room = max(budget - size(head) - tail_room - _FENCE_BYTES, budget // 2)

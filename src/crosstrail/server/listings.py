@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crosstrail.estate import Estate
-from crosstrail.models import ALL_STORES_ID, Account
+from crosstrail.models import ALL_STORES_ID, Account, AccountKey
 from crosstrail.server.columns import described_columns
 from crosstrail.server.render import ANSWER_BYTES, Answer, fit_table, size
 from crosstrail.timerange import iso
@@ -23,8 +23,8 @@ _CELL_CAPS = (120, 60, 40)
 
 async def accounts(estate: Estate, selector: str) -> Answer:
     """Every listed account the selector names; all of them when it is empty. Raises AccountNotFound."""
-    chosen = await _chosen(estate, selector)
-    held = {(one.cloud, one.account): one for one in await estate.held()}
+    chosen, warnings = await _chosen(estate, selector)
+    held = await _held(estate)
     if not chosen:
         return Answer(
             "No account is listed and the lake is empty: run `crosstrail collect` on log files.", {"count": 0}
@@ -37,44 +37,55 @@ async def accounts(estate: Estate, selector: str) -> Answer:
             account.cloud,
             " ".join(account.regions or (account.region,)),
             "yes" if account.default else "",
-            "archive",
-            *_holding(held.get(account.key)),
+            "live" if account.auth else "archive",
+            *_holding([held[account.key]] if account.key in held else []),
             " ".join(f"{name}={value}" for name, value in account.tags.items()),
         )
         for account in chosen
     ]
-    head = f"{len(chosen)} account{'s' * (len(chosen) != 1)}; an archive is known by its log files alone."
-    return Answer(_with_table(head, columns, rows), {"count": len(chosen)})
+    head = [f"{len(chosen)} account{'s' * (len(chosen) != 1)}; an archive is known by its log files alone.", *warnings]
+    return Answer(_with_table("\n".join(head), columns, rows), {"count": len(chosen)})
 
 
 async def stores(estate: Estate, selector: str, region: str, *, details: bool) -> Answer:
     """The event data store of each account, and the one that stands for all. Raises AccountNotFound."""
-    chosen = await _chosen(estate, selector)
+    chosen, warnings = await _chosen(estate, selector)
     wanted = {name.strip() for name in region.split(",")} - {"", "all", "*"}
     if wanted:
         chosen = [one for one in chosen if not (one.region or one.regions) or wanted & {one.region, *one.regions}]
-    held = {(one.cloud, one.account): one for one in await estate.held()}
+    held = await _held(estate)
     columns = ("event_data_store_id", "account", "name", "cloud", "events", "first", "last")
-    own = [(one.store_id, one.id, one.name, one.cloud, *_holding(held.get(one.key))) for one in chosen]
-    total = sum(held[one.key].events for one in chosen if one.key in held)
-    rows = [(ALL_STORES_ID, "*", "all", "", str(total), "", ""), *own]
-    head = (
+    found = {account.key: [held[account.key]] for account in chosen if account.key in held}
+    own = [(one.store_id, one.id, one.name, one.cloud, *_holding(found.get(one.key, []))) for one in chosen]
+    every = (ALL_STORES_ID, "*", "all", "", *_holding([summary for [summary] in found.values()]))
+    head = [
         f"{len(own)} event data store{'s' * (len(own) != 1)}, and one for all. In lake_query FROM names a store id, "
-        "an account's id or alias, or events (all)."
-    )
-    text = _with_table(head, columns, rows)
+        "an account's id or alias, or events (all).",
+        *warnings,
+    ]
+    text = _with_table("\n".join(head), columns, [every, *own])
     if details:
         text = f"{text}\n\n{described_columns()}"
     return Answer(text, {"count": len(own)})
 
 
-async def _chosen(estate: Estate, selector: str) -> Sequence[Account]:
-    registry = await estate.registry()
-    return registry.select(selector) if selector.strip() else registry.accounts
+async def _chosen(estate: Estate, selector: str) -> tuple[Sequence[Account], tuple[str, ...]]:
+    """The accounts, and what must be said beside them."""
+    known = await estate.listed()
+    registry = known.registry
+    return registry.select(selector) if selector.strip() else registry.accounts, known.warnings
 
 
-def _holding(held: AccountSummary | None) -> tuple[str, str, str]:
-    return (str(held.events), iso(held.first), iso(held.last)) if held else ("0", "", "")
+async def _held(estate: Estate) -> dict[AccountKey, AccountSummary]:
+    return {(one.cloud, one.account): one for one in await estate.held()}
+
+
+def _holding(held: Sequence[AccountSummary]) -> tuple[str, str, str]:
+    """Events, first and last time of these together."""
+    if not held:
+        return "0", "", ""
+    first, last = min(one.first for one in held), max(one.last for one in held)
+    return str(sum(one.events for one in held)), iso(first), iso(last)
 
 
 def _with_table(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -43,10 +43,10 @@ async def start(
         if ref_still_running is None:
             raise
         return _running(QueryStatus(ref_still_running, QueryState.RUNNING, seconds=WAIT_SECONDS))
-    note = ""
+    notes = list((await estate.listed()).warnings)
     if region.strip():
-        note = "Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement."
-    return await _page(chosen, scope, page, page_token="", note=note)
+        notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")
+    return await _page(chosen, scope, page, page_token="", note="\n".join(notes))
 
 
 async def status(estate: Estate, query_id: str, selector: str, region: str) -> Answer:
