@@ -125,6 +125,7 @@ class _Collection:
         self._total = 0
 
     def run(self, todo: list[LogObject], workers: Workers | None) -> None:
+        from crosstrail.lake.compact import compact
         from crosstrail.lake.runs import Run
         from crosstrail.lake.stage import stage
 
@@ -135,6 +136,7 @@ class _Collection:
                 for job, staged in workers.staged(jobs) if workers else ((job, stage(job)) for job in jobs):
                     self._take(job, staged)
                 self._commit()
+                compact(self._table, run.name)
             finally:
                 if workers:
                     workers.stop()  # before the run removes what it did not commit

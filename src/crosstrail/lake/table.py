@@ -214,10 +214,12 @@ class LakeTable:
             return frozenset(_local(str(path)) for path in paths)
 
     def expire(self, age: timedelta) -> None:
-        """Forgets snapshots older than `age`, except the current one. Their files become leftovers."""
+        """Forgets snapshots older than `age`, except the current one, and deletes the data files that only they named."""
+        named = self.referenced()
         with self._lock:
-            self._table.refresh()
             self._table.maintenance.expire_snapshots().older_than(datetime.now(UTC) - age).commit()
+        for path in named - self.referenced():
+            Path(path).unlink(missing_ok=True)
 
 
 def _is_sql(catalog: str) -> bool:

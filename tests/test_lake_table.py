@@ -1,0 +1,159 @@
+"""The table: whose files a plan names, that a lost race is noticed, that a lake stays readable as it grows."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from audit_logs import ACCOUNT, ids, log, record, rows, volcengine_item, write
+from crosstrail.errors import LakeError
+from crosstrail.lake import compact
+from crosstrail.lake.collector import collect
+from crosstrail.lake.schema import ALL_COLUMNS, ARROW_SCHEMA, ICEBERG_SCHEMA
+from crosstrail.lake.table import CommitLost, LakeTable
+from crosstrail.timerange import TimeRange
+
+OTHER = "111111111111"
+SAME_NUMBER = "2100000001"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> LakeTable:
+    """Two AWS accounts, a Volcengine account, and an AWS account of the same number."""
+    records = [record(number) for number in range(0, 4320, 60)]
+    records += [record(number, recipientAccountId=OTHER) for number in range(5)]
+    records += [record(number, recipientAccountId=SAME_NUMBER) for number in range(3)]
+    write(tmp_path / "logs/aws.json", records)
+    write(tmp_path / "logs/volcengine.json", [volcengine_item(1)])
+    collect([tmp_path / "logs"], tmp_path / "lake")
+    return LakeTable.open(tmp_path / "lake")
+
+
+def _accounts_in(paths: tuple[str, ...]) -> set[tuple[str, str]]:
+    source = f"read_parquet({list(paths)!r}, hive_partitioning = false)"
+    return set(duckdb.sql(f"SELECT DISTINCT cloud, account FROM {source}").fetchall())
+
+
+def test_a_plan_names_only_files_of_its_accounts(lake: LakeTable) -> None:
+    everyone = {("aws", ACCOUNT), ("aws", OTHER), ("aws", SAME_NUMBER), ("volcengine", SAME_NUMBER)}
+    for account in everyone:
+        assert _accounts_in(lake.plan([account])) == {account}
+    pair = [("aws", OTHER), ("volcengine", SAME_NUMBER)]
+    assert _accounts_in(lake.plan(pair)) == set(pair)
+    assert _accounts_in(lake.plan(None)) == everyone
+    assert lake.plan([]) == ()
+    assert lake.plan([("volcengine", ACCOUNT), ("aws", "12345678901")]) == ()
+    assert all(Path(path).is_absolute() for path in lake.plan(None))
+
+
+def test_a_plan_leaves_out_files_outside_the_span(lake: LakeTable) -> None:
+    assert len(lake.plan([("aws", ACCOUNT)])) == 3
+    day = datetime(2026, 3, 2, tzinfo=UTC)
+    [path] = lake.plan([("aws", ACCOUNT)], TimeRange(day, day + timedelta(hours=23)))
+    assert "2026-03-02" in path
+    assert lake.plan(None, TimeRange(datetime(2030, 1, 1, tzinfo=UTC), None)) == ()
+    assert lake.plan(None, TimeRange(None, datetime(2020, 1, 1, tzinfo=UTC))) == ()
+
+
+def test_accounts_are_counted_from_metadata(lake: LakeTable) -> None:
+    found = {summary.key: summary for summary in lake.accounts()}
+    assert {key: summary.events for key, summary in found.items()} == {
+        ("aws", ACCOUNT): 72,
+        ("aws", OTHER): 5,
+        ("aws", SAME_NUMBER): 3,
+        ("volcengine", SAME_NUMBER): 1,
+    }
+    assert found["aws", ACCOUNT].first == datetime(2026, 3, 1, 0, 0, 7, tzinfo=UTC)
+    assert found["aws", ACCOUNT].last == datetime(2026, 3, 3, 23, 0, 7, tzinfo=UTC)
+
+
+def test_other_iceberg_readers_see_the_same_rows(lake: LakeTable, tmp_path: Path) -> None:
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    catalog = SqlCatalog("crosstrail", uri=f"sqlite:///{tmp_path / 'lake' / 'catalog.sqlite'}")
+    found = catalog.load_table("crosstrail.events").scan(row_filter=f"account == '{ACCOUNT}'").to_arrow()
+    assert found.num_rows == 72
+    assert set(found["account"].to_pylist()) == {ACCOUNT}
+    assert found.column_names == [column.name for column in ALL_COLUMNS]
+
+
+def test_both_schemas_have_every_column_in_order() -> None:
+    names = [column.name for column in ALL_COLUMNS]
+    assert ARROW_SCHEMA.names == names
+    assert [field.name for field in ICEBERG_SCHEMA.fields] == names
+    assert [field.field_id for field in ICEBERG_SCHEMA.fields] == list(range(1, len(names) + 1))
+
+
+def test_a_commit_on_an_old_snapshot_is_lost(tmp_path: Path) -> None:
+    log(tmp_path / "logs/1.json", [1])
+    collect([tmp_path / "logs"], tmp_path / "lake")
+    ours = LakeTable.open(tmp_path / "lake")
+    base = ours.snapshot()
+    log(tmp_path / "logs/2.json", [2])
+    collect([tmp_path / "logs"], tmp_path / "lake")
+    copy = Path(base.files[0].path).with_name("copy.parquet")
+    shutil.copy(base.files[0].path, copy)
+    with pytest.raises(CommitLost):
+        ours.commit(base, [copy])
+    assert len(ids(tmp_path / "lake")) == 2
+
+
+def test_an_open_table_sees_what_others_commit(tmp_path: Path) -> None:
+    log(tmp_path / "logs/1.json", [1])
+    collect([tmp_path / "logs"], tmp_path / "lake")
+    table = LakeTable.open(tmp_path / "lake")
+    assert sum(summary.events for summary in table.accounts()) == 1
+    log(tmp_path / "logs/2.json", [2, 3])
+    collect([tmp_path / "logs"], tmp_path / "lake")
+    assert sum(summary.events for summary in table.accounts()) == 3
+
+
+def test_threads_share_a_table(lake: LakeTable) -> None:
+    plans: list[tuple[str, ...]] = []
+    threads = [threading.Thread(target=lambda: plans.append(lake.plan(None))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(plans) == 8
+    assert len(set(plans)) == 1
+
+
+def test_no_lake_and_a_moved_lake_say_so(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="there is no lake"):
+        LakeTable.open(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+    collect([log(tmp_path / "1.json", [1])], tmp_path / "lake")
+    shutil.copytree(tmp_path / "lake", tmp_path / "copy")
+    with pytest.raises(LakeError, match="made in another place"):
+        LakeTable.open(tmp_path / "copy")
+    shutil.move(tmp_path / "lake", tmp_path / "moved")
+    for folder in ("copy", "moved"):
+        with pytest.raises(LakeError, match="made in another place"):
+            LakeTable.open(tmp_path / folder)
+
+
+def test_a_folder_with_letters_that_mean_something_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a läke #1 100%"
+    collect([log(tmp_path / "1.json", [1, 2])], folder)
+    assert len(ids(folder)) == 2
+
+
+def test_many_small_collections_are_compacted(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    for number in range(compact.MOST_FILES + 2):
+        log(tmp_path / f"logs/{number}.json", [number, number + 1])
+        collect([tmp_path / f"logs/{number}.json"], lake)
+    table = LakeTable.open(lake)
+    assert len(table.plan(None)) <= 2
+    found = rows(lake, "eventid, eventtime, cloud, account")
+    assert [row["eventid"] for row in found] == [record(number)["eventID"] for number in range(compact.MOST_FILES + 3)]
+    before = len(list(table.data_folder.rglob("*.parquet")))
+    table.expire(timedelta(0))
+    assert before > len(list(table.data_folder.rglob("*.parquet"))) == len(table.plan(None))
+    assert len(ids(lake)) == compact.MOST_FILES + 3
