@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from crosstrail.accounts.aws_credentials import CLOUDTRAIL_READS, Profile, session_name
+from crosstrail.accounts.aws_credentials import CLOUDTRAIL_READS, Profile
 from crosstrail.accounts.broker import Broker
-from crosstrail.accounts.credentials import Cached, Credentials
+from crosstrail.accounts.credentials import Cached, Credentials, session_name
 from crosstrail.errors import (
     AccessDenied,
     AssumeRoleDenied,

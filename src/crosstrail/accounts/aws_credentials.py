@@ -7,7 +7,6 @@ Imported only once an AWS account is asked.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +18,7 @@ from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked, shortened, told
 from crosstrail.accounts.aws_errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
-from crosstrail.accounts.credentials import Cached, Credentials
+from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
 from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
 from crosstrail.models import RoleAuth
 
@@ -66,17 +65,6 @@ class Ask(Protocol):
 
 
 RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
-
-
-def session_name(who: str) -> str:
-    """A RoleSessionName that says who asked, for the account's own trail: 2 to 64 characters of those STS takes."""
-    if not who:
-        return "crosstrail"
-    name = "crosstrail-" + re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", who)
-    if name == f"crosstrail-{who}" and len(name) <= 64:
-        return name
-    # Two callers must not read alike because of what was cut off or replaced.
-    return f"{name[:55]}-{hashlib.sha256(who.encode()).hexdigest()[:8]}"
 
 
 class Profile:
@@ -173,15 +161,7 @@ class AssumeRole:
 
     async def credentials(self) -> Credentials:
         """Raises AssumeRoleDenied, CredentialsExpired (the base identity's), CredentialsError, CloudError."""
-        base = await self._base.credentials()
-        try:
-            return await self._assumed_by(base)
-        except CredentialsExpired:
-            self._base.invalidate(base)
-            renewed = await self._base.credentials()
-            if renewed == base:
-                raise
-            return await self._assumed_by(renewed)
+        return await renewed_once(self._base, self._assumed_by)
 
     async def _assumed_by(self, base: Credentials) -> Credentials:
         try:

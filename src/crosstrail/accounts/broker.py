@@ -1,4 +1,4 @@
-"""The one door to an account's credentials, and to the AWS clients made of them.
+"""The one door to an account's credentials, and to what is asked with them.
 
 For (account, service, region) it hands out a client that holds exactly that account's credentials; a kept one is given
 again only while those are still the ones behind it. Credentials travel as arguments: nothing is ever put into the
@@ -17,16 +17,28 @@ from anyio import CapacityLimiter
 from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys, renewed_once
 from crosstrail.accounts.lru import LeastRecentlyUsed
-from crosstrail.errors import CredentialsError, CredentialsExpired, UnsupportedByCloud
-from crosstrail.models import Account, AccountKey, AmbientAuth, Auth, KeysAuth, ProfileAuth, RoleAuth
+from crosstrail.accounts.volcengine_api import Action, VolcengineApi
+from crosstrail.accounts.volcengine_credentials import EnvironmentKeys, VolcengineAssumeRole
+from crosstrail.errors import CredentialsError, UnsupportedByCloud
+from crosstrail.models import (
+    Account,
+    AccountKey,
+    AmbientAuth,
+    Auth,
+    KeysAuth,
+    ProfileAuth,
+    RoleAuth,
+    VolcengineRoleAuth,
+)
 
 if TYPE_CHECKING:
     from crosstrail.accounts.aws_clients import AwsClients
     from crosstrail.accounts.secrets import SecretBox
 
 MOST_CLIENTS = 512
+VOLCENGINE = "volcengine"
 _THREADS = 64
 _HOME_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 _PARTITION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
@@ -47,10 +59,13 @@ class Broker:
         read_timeout: float = 30.0,
         attempts: int = 3,
         asked_once: frozenset[str] = frozenset(),
+        volcengine: VolcengineApi | None = None,
+        volcengine_keys: EnvironmentKeys | None = None,
     ) -> None:
         """`encryption_key`: the keys of the SecretBox, needed for encrypted secrets alone. `region`: asked where neither
         call nor account names one. Timeouts are seconds of one attempt; `attempts` counts the first one too, and does not
-        hold for the services `asked_once`, whose callers repeat by themselves."""
+        hold for the services `asked_once`, whose callers repeat by themselves. `volcengine_keys` are those of the
+        environment, which assume the roles of Volcengine accounts."""
         self._asked_once = asked_once
         self._encryption_key = encryption_key
         self._region = region
@@ -63,6 +78,8 @@ class Broker:
         self._clients: AwsClients | None = None
         self._opening = threading.Lock()
         self._bases: dict[str, Cached] = {}
+        self._volcengine = volcengine or VolcengineApi(connect_timeout=connect_timeout, read_timeout=read_timeout)
+        self._volcengine_base = Cached(volcengine_keys or EnvironmentKeys())
         self._profile_regions: dict[str, str] = {}
 
     async def credentials(self, account: Account, who: str = "") -> Credentials:
@@ -99,15 +116,22 @@ class Broker:
             with mapped(Asked(account.name, region, action, self._provider(account, who).renewal)):
                 return await self._run(partial(clients.ask, owner, service, region, credentials, operation, params))
 
-        credentials = await self.credentials(account, who)
-        try:
-            return await ask(credentials)
-        except CredentialsExpired:
-            self.invalidate(account, credentials)
-            renewed = await self.credentials(account, who)
-            if renewed == credentials:
-                raise
-            return await ask(renewed)
+        return await renewed_once(self._provider(account, who), ask)
+
+    async def call_volcengine(
+        self, account: Account, region: str, action: Action, params: Mapping[str, Any], *, who: str = ""
+    ) -> dict[str, Any]:
+        """One action in a Volcengine account; its Result. Like `call` in everything else, and repeats nothing."""
+        if account.cloud != VOLCENGINE:
+            raise UnsupportedByCloud(f"account {account.name} is not a Volcengine account")
+        provider = self._provider(account, who)
+        region = region or await self.home_region(account)
+
+        async def ask(credentials: Credentials) -> dict[str, Any]:
+            asked = Asked(account.name, region, str(action), provider.renewal)
+            return await self._volcengine.call(action, params, credentials, asked)
+
+        return await renewed_once(provider, ask)
 
     def invalidate(self, account: Account, stale: Credentials | None = None) -> None:
         """Forget the account's credentials; with `stale`, only where it is still those."""
@@ -116,6 +140,8 @@ class Broker:
 
     async def home_region(self, account: Account) -> str:
         """The region asked when a call names none: the account's, else this broker's, else its profile's, else a default."""
+        if account.cloud == VOLCENGINE:
+            return account.region or self._volcengine.region
         if region := account.region or self._region:
             return region
         partition = account.auth.role_arn.split(":")[1] if isinstance(account.auth, RoleAuth) else "aws"
@@ -128,6 +154,7 @@ class Broker:
 
     def close(self) -> None:
         """Close the connections of all clients."""
+        self._volcengine.close()
         if self._clients is not None:
             self._clients.close()
 
@@ -160,6 +187,10 @@ class Broker:
     def _made(self, account: Account, auth: Auth, who: str) -> CredentialProvider:
         if isinstance(auth, KeysAuth):
             return StaticKeys(auth.access_key_id, partial(self._opened, account.id, auth), auth.session_token)
+        if isinstance(auth, VolcengineRoleAuth):
+            return VolcengineAssumeRole(auth, self._volcengine_base, self._volcengine, who=who)
+        if account.cloud == VOLCENGINE:
+            return self._volcengine_base
         from crosstrail.accounts.aws_credentials import AssumeRole, Profile
 
         fallback = self._region or _HOME_REGION["aws"]
@@ -227,7 +258,7 @@ class Broker:
 
 def _owner(account: Account, who: str) -> tuple[AccountKey, str]:
     """Whose credentials and clients are one: only a role's session bears the name of who asked."""
-    return (account.key, who if isinstance(account.auth, RoleAuth) else "")
+    return (account.key, who if isinstance(account.auth, RoleAuth | VolcengineRoleAuth) else "")
 
 
 def _partition_of(region: str) -> str:

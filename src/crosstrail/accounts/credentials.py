@@ -7,19 +7,23 @@ A provider answers for one identity and never for another; it reads no environme
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from crosstrail.errors import CredentialsError, CrosstrailError
+from crosstrail.errors import CredentialsError, CredentialsExpired, CrosstrailError
 
 FRESH_FOR = timedelta(minutes=5)
 """Credentials this close to their expiry are renewed; those without one are read again this often."""
 _ERROR_KEPT_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,30 @@ class Cached:
         self._held = got
         self._good_until = got.expires - FRESH_FOR if got.expires else self._now() + FRESH_FOR
         return got
+
+
+async def renewed_once(holder: Cached, ask: Callable[[Credentials], Awaitable[T]]) -> T:
+    """What `ask` gives with the holder's credentials; when these have expired meanwhile, once more with renewed ones."""
+    held = await holder.credentials()
+    try:
+        return await ask(held)
+    except CredentialsExpired:
+        holder.invalidate(held)
+        renewed = await holder.credentials()
+        if renewed == held:
+            raise
+        return await ask(renewed)
+
+
+def session_name(who: str) -> str:
+    """A RoleSessionName that says who asked, for the account's own trail: 2 to 64 characters of those STS takes."""
+    if not who:
+        return "crosstrail"
+    name = "crosstrail-" + re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", who)
+    if name == f"crosstrail-{who}" and len(name) <= 64:
+        return name
+    # Two callers must not read alike because of what was cut off or replaced.
+    return f"{name[:55]}-{hashlib.sha256(who.encode()).hexdigest()[:8]}"
 
 
 def _noticed(task: asyncio.Task[Credentials]) -> None:

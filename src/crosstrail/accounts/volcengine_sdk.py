@@ -1,0 +1,131 @@
+"""Requests to Volcengine through its own SDK: its UniversalApi builds and signs them, one pool of connections carries all.
+
+Decides what is taken from the SDK and what is not: its retries block a thread for minutes, its default credential chain
+would sign with whatever identity the machine has, and its debug log holds bodies; none of them is used. Imports the SDK,
+so nothing imports this module before a Volcengine account is asked. Blocking.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from urllib3.exceptions import HTTPError
+from volcenginesdkcore import ApiClient, Configuration, UniversalApi, UniversalInfo
+from volcenginesdkcore.interceptor import InterceptorContext, ResponseInterceptor
+from volcenginesdkcore.rest import ApiException, RESTClientObject
+
+from crosstrail import __version__
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.credentials import Credentials
+from crosstrail.accounts.volcengine_errors import garbled, refused, unreachable
+from crosstrail.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from crosstrail.accounts.volcengine_api import Action
+
+logging.getLogger("volcenginesdkcore").setLevel(logging.WARNING)  # its DEBUG lines are bodies, those of STS too
+
+
+class VolcengineSdk:
+    """Called from many threads. A client costs microseconds, so each request gets one with its own credentials."""
+
+    def __init__(self, endpoint: str, *, connect_timeout: float, read_timeout: float, connections: int) -> None:
+        """Timeouts in seconds of one request."""
+        base = Configuration()
+        for logger in base.logger.values():  # it takes over urllib3's log, which is not its own
+            logger.removeHandler(base.logger_stream_handler)
+            logger.propagate = True
+        base.host = endpoint
+        base.scheme = endpoint.partition(":")[0]
+        base.credential_provider = None
+        base.auto_retry = False
+        base.connect_timeout = connect_timeout
+        base.read_timeout = read_timeout
+        base.connection_pool_maxsize = connections
+        self._base = base
+        self._connections = RESTClientObject(base)
+
+    def call(
+        self, action: Action, params: Mapping[str, Any], credentials: Credentials, region: str, asked: Asked
+    ) -> dict[str, Any]:
+        """The Result. Raises CredentialsError, CloudError or InvalidRequest."""
+        info = UniversalInfo(
+            method=action.method,
+            service=action.service,
+            version=action.version,
+            action=action.name,
+            content_type="application/json" if action.method == "POST" else None,
+        )
+        given = dict(params) if action.method == "POST" else flattened(params)
+        try:
+            response = self._client(credentials, region).do_call(info, given)
+        except ApiException as error:
+            if error.body is None:  # not an answer: the connection could not be trusted
+                raise unreachable("SSLError", asked) from None
+            raise refused(error.status, error.body, error.headers or {}, asked) from None
+        except HTTPError as error:
+            raise unreachable(type(error).__name__, asked) from None
+        except UnicodeDecodeError:
+            raise garbled(200, asked) from None
+        except ValueError:  # http.client repeats the value that no header can hold
+            raise CredentialsError(
+                f"the credentials of {asked.place} hold characters that no key has", hint=asked.renewal
+            ) from None
+        return _result(response.status, response.data, response.getheaders(), asked)
+
+    def close(self) -> None:
+        self._connections.pool_manager.clear()
+
+    def _client(self, credentials: Credentials, region: str) -> UniversalApi:
+        configuration = copy.copy(self._base)
+        configuration.ak = credentials.access_key_id
+        configuration.sk = credentials.secret_access_key.get_secret_value()
+        token = credentials.session_token
+        configuration.session_token = token.get_secret_value() if token else ""
+        configuration.region = region
+        client = ApiClient(configuration)
+        client.user_agent = f"crosstrail/{__version__}"
+        client.rest_client = self._connections
+        client.interceptor_chain.response_interceptors = [_Untouched()]
+        return UniversalApi(client)
+
+
+class _Untouched(ResponseInterceptor):  # type: ignore[misc]  # the SDK is untyped
+    """Hands on the answer itself: the SDK's own reader drops the request id, and the code of an error inside a 200."""
+
+    def name(self) -> str:
+        return "crosstrail-untouched"
+
+    def intercept(self, context: InterceptorContext) -> InterceptorContext:
+        context.response.result = context.response.http_response
+        return context
+
+
+def flattened(params: Mapping[str, Any]) -> dict[str, Any]:
+    """As a query has them: `EventSources.1`, `EventSources.2` for a list; true and false in small letters."""
+    flat: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, list | tuple):
+            flat.update({f"{name}.{place}": one for place, one in enumerate(value, 1)})
+        else:
+            flat[name] = str(value).lower() if isinstance(value, bool) else value
+    return flat
+
+
+def _result(status: int, body: str, headers: Mapping[str, str], asked: Asked) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(body)
+        metadata = answer["ResponseMetadata"]
+        failed = bool(metadata.get("Error"))
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise garbled(status, asked) from None
+    if failed:
+        raise refused(status, body, headers, asked)
+    result = answer.get("Result")
+    if not isinstance(result, dict | None):
+        raise garbled(status, asked)
+    return result or {}
