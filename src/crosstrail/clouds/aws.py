@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import anyio
 
 from crosstrail.clouds.aws_calls import CloudTrailCalls
 from crosstrail.clouds.aws_events import events_of
+from crosstrail.clouds.paging import LOOKUP_HISTORY, belongs, page_size, span_of
 from crosstrail.errors import CloudUnavailable, CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.models import (
     AttributeKey,
-    Event,
     EventDataStore,
     EventPage,
     EventQuery,
     NewTrail,
-    Position,
     Target,
     Trail,
 )
@@ -31,9 +30,6 @@ from crosstrail.timerange import TimeRange
 
 EVENT_CATEGORY = "EventCategory"
 """Beside the attributes of the API: with the value `insight`, Insights events instead of management events."""
-LOOKUP_HISTORY = timedelta(days=90)
-"""What LookupEvents keeps, of every account, whether a trail exists or not."""
-_PAGE = 50
 _STORES_PAGE = 1000
 _DETAILS_AT_ONCE = 10
 
@@ -57,15 +53,14 @@ class AwsTrail:
         region = await self._region(target)
         filters = _filters(query)
         held = self._held()
-        newest = _earliest(query.span.end, query.before.time if query.before else None)
-        if held.start and newest and newest < held.start:
+        span = span_of(query)
+        if held.start and span.end and span.end < held.start:
             return EventPage((), held=held)
-        span = TimeRange(query.span.start, newest)
-        params = {**filters, **_times(span), "MaxResults": _page_size(query)}
+        params = {**filters, **_times(span), "MaxResults": page_size(query)}
         while True:
             answer = await self._calls.ask(target.account, region, "lookup_events", **params)
             items = events_of(answer.get("Events", ()), target.account, region, with_record=query.with_record)
-            fresh = [event for event in items if _belongs(event, span, query.before)]
+            fresh = [event for event in items if belongs(event, span, query.before)]
             token = answer.get("NextToken")
             if fresh or not token:
                 fresh.sort(key=lambda event: event.time, reverse=True)
@@ -175,22 +170,6 @@ def _times(span: TimeRange) -> dict[str, datetime]:
     """Both ends belong to the answer; the API counts in whole seconds, as the events do."""
     ends = {"StartTime": span.start, "EndTime": span.end}
     return {name: moment for name, moment in ends.items() if moment}
-
-
-def _page_size(query: EventQuery) -> int:
-    """Enough that one request is, when it can be: what was given at the position's second comes again and is dropped."""
-    given = len(query.before.seen) if query.before else 0
-    return min(query.limit + given, _PAGE)
-
-
-def _belongs(event: Event, span: TimeRange, before: Position | None) -> bool:
-    if (span.start and event.time < span.start) or (span.end and event.time > span.end):
-        return False
-    return not (before and event.identity in before.seen)
-
-
-def _earliest(*moments: datetime | None) -> datetime | None:
-    return min((moment for moment in moments if moment), default=None)
 
 
 async def _each(items: Sequence[T], ask: Callable[[T], Awaitable[R]]) -> tuple[R, ...]:
