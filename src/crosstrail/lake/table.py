@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from crosstrail.errors import LakeError
 from crosstrail.lake.partition import partition_of
@@ -231,7 +232,9 @@ def _catalog(folder: Path, catalog: str) -> Catalog:
     from pyiceberg.catalog.sql import SqlCatalog
     from sqlalchemy.exc import SQLAlchemyError
 
-    uri = catalog or f"sqlite:///{folder / CATALOG_FILE}?timeout={_BUSY_SECONDS}"
+    # A folder's name may hold ? and #. SQLAlchemy takes one quoting off, SQLite the other.
+    file = quote(quote(str(folder / CATALOG_FILE)))
+    uri = catalog or f"sqlite:///file:{file}?timeout={_BUSY_SECONDS}&uri=true"
     if not _is_sql(uri):
         return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
     for last_try in (False, True):
