@@ -83,7 +83,7 @@ async def _investigate(console: Console, arguments: list[str]) -> str:
                 return exchange.wrong
             asked_at = monotonic()
     _heading(console, "What happened")
-    _say(console, investigation.findings.conclusion())
+    _say(console, Text(investigation.findings.conclusion(), style="bold"))
     return ""
 
 

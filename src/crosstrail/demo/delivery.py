@@ -20,6 +20,7 @@ from crosstrail.demo.volcengine import answers
 
 ORGANIZATION_ID = "o-exampleorg"
 _SLOT_SECONDS = 300
+_STRAGGLING_SHARE = 0.02
 _REDELIVERED_SHARE = 0.0015
 
 
@@ -30,9 +31,15 @@ def write_cloudtrail(events: Iterable[Json], folder: Path) -> tuple[int, int]:
     """
     rng = Random("delivery")
     files: dict[tuple[str, str, int], list[Json]] = defaultdict(list)
+    delays: dict[tuple[str, str, int], float] = {}  # events of the same minutes travel together
     for event in sorted(events, key=lambda event: (event["eventTime"], event["eventID"])):
         account, region = event["recipientAccountId"], event["awsRegion"]
-        arrived = datetime.fromisoformat(event["eventTime"]).timestamp() + rng.triangular(60, 840, 300)
+        happened = datetime.fromisoformat(event["eventTime"]).timestamp()
+        place = (account, region, _slot(happened))
+        if place not in delays:
+            delays[place] = rng.triangular(60, 480, 200)
+        straggling = rng.uniform(60, 900) if rng.random() < _STRAGGLING_SHARE else 0
+        arrived = happened + delays[place] + straggling
         files[account, region, _slot(arrived)].append(event)
         if rng.random() < _REDELIVERED_SHARE:
             files[account, region, _slot(arrived + rng.uniform(300, 1800))].append(event)

@@ -21,12 +21,12 @@ CallTool = Callable[[str, dict[str, Any]], Awaitable[str]]
 """(tool, arguments) -> the text of the answer."""
 
 _DENIED = """\
-SELECT account, useridentity.arn AS principal, count(*) AS denied
+SELECT count(*) AS denied, account, useridentity.arn AS principal
 FROM events
 WHERE eventtime BETWEEN timestamp '{start}'
                     AND timestamp '{end}'
   AND (errorcode LIKE 'AccessDenied%' OR errorcode LIKE '%Unauthorized%')
-GROUP BY 1, 2 ORDER BY denied DESC, principal LIMIT 10"""
+GROUP BY 2, 3 ORDER BY denied DESC, principal LIMIT 10"""
 _SAME_ADDRESS = """\
 SELECT cloud, account, count(*) AS calls,
        date_format(min(eventtime), '%m-%d %H:%i') AS first,
