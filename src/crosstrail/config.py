@@ -23,6 +23,14 @@ from crosstrail.models import Account
 FILE_NAME = "crosstrail.yaml"
 CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
 _SQLITE_FILE = "sqlite:///"
+_IDENTITIES = (
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+"""Variables that give an AWS identity; botocore reads them itself."""
 
 
 def _option(default: Any, env: str, help: str, **limits: Any) -> Any:
@@ -102,11 +110,33 @@ class VolcengineSettings(_Section):
     region: str = _option("cn-beijing", "VOLCENGINE_REGION", "Region asked where an account names none.", min_length=1)
 
 
+class LookupSettings(_Section):
+    """Events asked of live accounts."""
+
+    max_targets: int = _option(
+        200, "CROSSTRAIL_MAX_TARGETS", "Most targets (an account in a region) that one call asks.", ge=1, le=10_000
+    )
+    deadline: float = _option(
+        45.0, "CROSSTRAIL_LOOKUP_DEADLINE", "Seconds one target may take, waiting for its turn included.", gt=0, le=600
+    )
+
+
 class Settings(_Section):
     """What `crosstrail.yaml`, the environment and the flags together say."""
 
     accounts: tuple[Account, ...] = Field((), description="The accounts crosstrail may answer for.")
-    region: str = _option("", "AWS_REGION", "AWS region asked when neither the call nor the account names one.")
+    region: str = _option(
+        "",
+        "AWS_REGION, AWS_DEFAULT_REGION",
+        "AWS region asked when neither the call nor the account names one.",
+    )
+    ambient: bool = _option(
+        False,
+        "CROSSTRAIL_AMBIENT",
+        "Where no account is listed, answer for the AWS identity of the machine; on when the environment holds one "
+        "(AWS_PROFILE, AWS_ACCESS_KEY_ID, ...).",
+    )
+    allow_writes: bool = _option(False, "CROSSTRAIL_ALLOW_WRITES", "Offer the tools that change something.")
     database: DatabaseSettings = DatabaseSettings()
     organization: OrganizationSettings = OrganizationSettings()
     profiles: str = _option(
@@ -122,6 +152,7 @@ class Settings(_Section):
         "", "ENCRYPTION_KEY", "Fernet keys of stored secrets, comma-separated: the first encrypts, all decrypt."
     )
     volcengine: VolcengineSettings = VolcengineSettings()
+    lookup: LookupSettings = LookupSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
     log_level: Literal["debug", "info", "warning", "error"] = _option(
@@ -157,12 +188,15 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
-    values = _read(path) if path else {}
+    values = {"ambient": any(environ.get(name) for name in _IDENTITIES)}
+    values |= _read(path) if path else {}
     sources = {"": str(path) if path else "the settings"}
     for option in options():
-        if option.env and (text := environ.get(option.env, "")):
-            _put(values, option.name, text)
-            sources[option.name] = f"{option.env} in the environment"
+        for variable in option.env.split(", "):
+            if variable and (text := environ.get(variable, "")):
+                _put(values, option.name, text)
+                sources[option.name] = f"{variable} in the environment"
+                break
     for name, value in (flags or {}).items():
         if value not in (None, ""):
             _put(values, name, value)

@@ -1,0 +1,37 @@
+"""Which regions `all` stands for where an account lists none: those no account can switch off.
+
+From AWS's account management guide: regions of before 2019-03-20 are always on, every later commercial one is off until
+an account enables it. Asking EC2 instead would need one more permission in every account.
+"""
+
+from __future__ import annotations
+
+ALWAYS_ON: dict[str, tuple[str, ...]] = {
+    "aws": (
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ca-central-1",
+        "eu-central-1",
+        "eu-north-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "sa-east-1",
+    ),
+    "aws-cn": ("cn-north-1", "cn-northwest-1"),
+    "aws-us-gov": ("us-gov-east-1", "us-gov-west-1"),
+}
+"""Partition -> its regions."""
+_PARTITION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+
+def partition_of(region: str) -> str:
+    return next((name for prefix, name in _PARTITION_PREFIX.items() if region.startswith(prefix)), "aws")
