@@ -71,6 +71,26 @@ def test_a_wrong_variable_is_named_and_its_value_is_not_repeated() -> None:
     assert "s3cret" not in refusal.value.text
 
 
+def test_secrets_are_masked_wherever_settings_are_shown() -> None:
+    settings = load_settings(environ={"DATABASE_URL": "postgresql://me:s3cret@host/db", "ENCRYPTION_KEY": "s3cret"})
+    assert settings.database.url.get_secret_value().endswith("@host/db")
+    assert "s3cret" not in f"{settings!r}{settings}{settings.model_dump_json()}"
+
+
+def test_a_sqlite_file_is_taken_from_the_files_folder(tmp_path: Path) -> None:
+    config = _write(tmp_path, "database: {url: 'sqlite:///data/accounts.db'}\n")
+    url = load_settings(config, environ={}).database.url.get_secret_value()
+    assert url == f"sqlite:///{tmp_path}/data/accounts.db"
+    config = _write(tmp_path, "database: {url: 'sqlite:////srv/accounts.db'}\n")
+    assert load_settings(config, environ={}).database.url.get_secret_value() == "sqlite:////srv/accounts.db"
+
+
+def test_one_database_is_enough() -> None:
+    with pytest.raises(ConfigError, match="RDS_SECRET_NAME") as refusal:
+        load_settings(environ={"DATABASE_URL": "postgresql://me:s3cret@host/db", "RDS_SECRET_NAME": "ours"})
+    assert "s3cret" not in refusal.value.text
+
+
 def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no configuration file"):
         load_settings(str(tmp_path / "none.yaml"), environ={})

@@ -9,8 +9,9 @@ import sqlalchemy
 
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url, url_in_secret
+from crosstrail.accounts.enrolment import add
 from crosstrail.errors import AccountsUnavailable, ConfigError, CrosstrailError
-from crosstrail.models import KeysAuth, RoleAuth
+from crosstrail.models import Account, KeysAuth, RoleAuth
 from postgres_server import PASSWORD, USER, PostgresServer
 
 TABLES = """
@@ -120,6 +121,28 @@ def test_numeric_ids_keep_their_leading_zeros(database_url: str) -> None:
     assert [account.id for account in AccountDatabase.at(database_url).read().accounts] == ["011111111111"]
 
 
+def test_tokens_in_a_binary_column_are_read(database_url: str) -> None:
+    execute(database_url, TABLES.replace("encrypted TEXT", "encrypted BYTEA"))
+    insert(database_url, "1, '111111111111', 'a', 'aksk', 'AKIA', 'gAAAAtoken', NULL, NULL, NULL")
+    execute(database_url, "UPDATE aws_accounts SET secret_access_key_encrypted = CAST('gAAAAtoken' AS BYTEA)")
+    if database_url.startswith("sqlite"):
+        execute(database_url, "UPDATE aws_accounts SET secret_access_key_encrypted = CAST('gAAAAtoken' AS BLOB)")
+    (account,) = AccountDatabase.at(database_url).read().accounts
+    assert isinstance(account.auth, KeysAuth)
+    assert account.auth.secret_access_key_encrypted is not None
+    assert account.auth.secret_access_key_encrypted.get_secret_value() == "gAAAAtoken"
+
+
+def test_a_table_that_wants_more_than_is_known_is_told_so(tables: str) -> None:
+    execute(tables, "ALTER TABLE aws_accounts ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+    execute(tables, "CREATE UNIQUE INDEX one_owner ON aws_accounts (owner)")
+    insert(tables, f"1, '111111111111', 'a', 'iam_role', NULL, NULL, '{ROLE.format('111111111111')}', NULL, NULL")
+    auth = RoleAuth(role_arn=ROLE.format("222222222222"))
+    with pytest.raises(ConfigError, match="refuses the change") as refusal:
+        add(AccountDatabase.at(tables), Account(id="222222222222", auth=auth))
+    assert "INSERT" not in "".join(traceback.format_exception(refusal.value))
+
+
 def test_a_database_of_something_else_is_told_apart(database_url: str, tables: str) -> None:
     for change, said in (
         ("ALTER TABLE aws_accounts DROP COLUMN region", "lacks a column"),
@@ -130,6 +153,7 @@ def test_a_database_of_something_else_is_told_apart(database_url: str, tables: s
         with pytest.raises(ConfigError, match=said) as refusal:
             AccountDatabase.at(database_url).read()
         assert "DATABASE_URL" in refusal.value.hint
+        assert "SELECT" not in "".join(traceback.format_exception(refusal.value))
 
 
 def test_a_sqlite_file_must_exist_and_is_not_made_by_reading(tmp_path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import anyio
+import anyio.to_thread
 import pytest
 import sqlalchemy
 
@@ -145,6 +146,7 @@ def test_many_callers_are_one_question_off_the_event_loop() -> None:
     place.may_answer.clear()
     directory = Directory([], [place])
     answers: list[AccountList] = []
+    waiting_threads: list[int] = []
 
     async def call() -> None:
         answers.append(await directory.listed())
@@ -154,12 +156,14 @@ def test_many_callers_are_one_question_off_the_event_loop() -> None:
             for _ in range(50):
                 group.start_soon(call)
             await anyio.wait_all_tasks_blocked()
+            waiting_threads.append(anyio.to_thread.current_default_thread_limiter().borrowed_tokens)
             place.may_answer.set()  # the loop is free to say so
 
     anyio.run(crowd)
     assert place.asked == 1
     assert len({id(one.registry) for one in answers}) == 1
     assert len(answers) == 50
+    assert waiting_threads == [0]  # those that other work shares
 
 
 def test_a_caller_that_goes_away_does_not_cost_the_others_their_answer() -> None:

@@ -186,7 +186,7 @@ class AccountDatabase:
         if isinstance(error, IntegrityError):
             return ConfigError(
                 f"the database {place} refuses the change: a rule of its tables forbids it",
-                hint="Another process may have added the account; see `crosstrail accounts list`.",
+                hint="Another process may have added the account, or a column of another program wants a value.",
             )
         reason = next((said for sign, said in _AWAY.items() if sign in words), "does not answer")
         return AccountsUnavailable(

@@ -77,4 +77,6 @@ def row_of(account: Account) -> dict[str, str | None]:
 
 def text_of(value: Any) -> str:
     """A column's value as text: empty for NULL."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")  # a token kept in a binary column
     return "" if value is None else str(value).strip()
