@@ -40,7 +40,8 @@ _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
 _DOUBLE = r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)"
 _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 _TIME = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?"
-_ZONE = r"UTC|Z|GMT|[+-][0-9]{2}:[0-9]{2}"
+_NAMED_ZONE = "[A-Za-z]+/[A-Za-z_/+-]+[0-9]*"
+_ZONE = rf"UTC|Z|GMT|[+-][0-9]{{2}}:[0-9]{{2}}|{_NAMED_ZONE}"
 _MOMENT = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?",
     re.ASCII,
@@ -153,7 +154,11 @@ def _from_text(sql: str, target: Type) -> str | None:
         # The zone is read and dropped: Trino casts to the wall clock that is written there.
         bare = f"regexp_extract({trimmed}, '^({_DATE}( {_TIME})?)', 1)"
         full = f"(CASE WHEN regexp_full_match({bare}, '.*:.*') AND NOT regexp_full_match({bare}, '.*:.*:.*') THEN {bare} || ':00' ELSE {bare} END)"
-        return guarded(pattern, trimmed, rounded(f"CAST({full} AS TIMESTAMP)", 6, target.precision))
+        moment = rounded(f"CAST({full} AS TIMESTAMP)", 6, target.precision)
+        named = f"regexp_extract({trimmed}, '{_NAMED_ZONE}$')"
+        # timezone() fails on a name that is no zone's, which is all it is asked for.
+        exists = f"timezone({named}, TIMESTAMP '2000-01-01') IS NOT NULL"
+        return guarded(pattern, trimmed, f"(CASE WHEN {named} = '' OR {exists} THEN {moment} END)")
     if target == VARBINARY:
         return f"encode({sql})"
     return None
