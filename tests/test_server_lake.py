@@ -251,6 +251,16 @@ async def test_an_archive_has_no_trails_to_describe(lake: Path) -> None:
     assert f"Failed: prod ({PROD}), dev ({DEV}), old ({OLD}) (the account is an archive" in text_of(all_of_them)
 
 
+async def test_without_a_lake_the_answer_says_how_to_fill_one(tmp_path: Path) -> None:
+    async with client_of(settings(tmp_path / "none")) as client:
+        for target in ("prod", "*"):
+            arguments = {"target_account_id": target, "attribute_key": "EventName", "attribute_value": "x"}
+            result = await client.call_tool("lookup_events", arguments)
+            assert result.is_error
+            assert "there is no lake in" in text_of(result)
+            assert "crosstrail collect" in text_of(result)
+
+
 async def test_listings_count_what_is_held(lake: Path) -> None:
     async with client_of(settings(lake)) as client:
         accounts = await client.call_tool("list_accounts", {"selector": "prod,old"})

@@ -6,6 +6,8 @@ it never renders, and never decides who may see what.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
-from crosstrail.errors import InvalidRequest, LakeError
+from crosstrail.errors import CrosstrailError, InvalidRequest, LakeError
 from crosstrail.models import Account, Target
 
 if TYPE_CHECKING:
@@ -102,6 +104,19 @@ class Estate:
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail that answers lookups for this account."""
         return self._lake_trail
+
+    async def open_trails(self, targets: Iterable[Target]) -> None:
+        """Open what answers for these targets off the event loop: the first time loads libraries and the lake.
+
+        One that cannot be opened is left for its own lookup to report.
+        """
+
+        def open_each() -> None:
+            for account in {target.account for target in targets}:
+                with suppress(CrosstrailError):
+                    self.trail_of(account)
+
+        await anyio.to_thread.run_sync(open_each)
 
     def engine(self) -> QueryEngine:
         """The engine that runs SQL over the lake."""

@@ -7,6 +7,7 @@ merges pages (lookup does), and knows no MCP: the command line may use it too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import anyio.to_thread
 
 from crosstrail.cursor import Cursor, targets_digest
-from crosstrail.errors import InvalidRequest, StalePageToken
+from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.estate import Estate
 from crosstrail.lookup import Listing, Progress, lookup_events
 from crosstrail.models import Event, EventQuery, Position, Target
@@ -93,6 +94,7 @@ async def look_up(
     else:
         span = parse_range(request.start_time, request.end_time, now=now or datetime.now(UTC), default_age=None)
         targets = await estate.targets(request.target_account_id, request.region)
+    await estate.open_trails(targets)
     key = _attribute(estate, targets, request)
     query = EventQuery(span, key, request.attribute_value, request.max_results, before, request.detail == "full")
     with named(targets):
@@ -115,13 +117,16 @@ def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> s
         raise InvalidRequest(
             f"attribute_value is longer than {_LONGEST_VALUE} characters", hint="Send its exact value."
         )
-    known = sorted({name for target in targets for name in estate.trail_of(target.account).attribute_keys})
+    known: set[str] = set()
+    for target in targets:
+        with suppress(CrosstrailError):  # a trail that cannot be opened says so itself, as a failed target
+            known |= estate.trail_of(target.account).attribute_keys
     spelling = {_bare(name): name for name in known}
-    if _bare(key) not in spelling:
+    if known and _bare(key) not in spelling:
         raise InvalidRequest(
-            f"there is no attribute {clean(key, 60)!r}", hint=f"attribute_key is one of {', '.join(known)}."
+            f"there is no attribute {clean(key, 60)!r}", hint=f"attribute_key is one of {', '.join(sorted(known))}."
         )
-    return spelling[_bare(key)]
+    return spelling.get(_bare(key), key)
 
 
 def _bare(name: str) -> str:

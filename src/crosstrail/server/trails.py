@@ -18,6 +18,7 @@ _FRAME_BYTES = 320
 async def describe(estate: Estate, selector: str, names: tuple[str, ...], region: str) -> Answer:
     """The trails of each target. Raises the error of the only target asked; of several, failures are listed."""
     targets = await estate.targets(selector, region)
+    await estate.open_trails(targets)
     with named(targets):
         trails, failures = await ask_each(
             targets, lambda target: estate.trail_of(target.account).describe_trails(target, names)
