@@ -101,3 +101,4 @@ def test_a_vendors_text_is_one_short_line_and_not_chained() -> None:
     assert len(str(raised.value)) < 500
     assert str(raised.value).isprintable()
     assert raised.value.__suppress_context__
+    assert raised.value.__cause__ is None

@@ -318,7 +318,7 @@ async def test_faults_end_in_a_clear_error_after_bounded_requests(
     broker.close()
 
 
-@pytest.mark.parametrize("kind", ["throttle", "500", "reset", "hang", "half", "garbage"])
+@pytest.mark.parametrize("kind", ["throttle", "500", "reset", "hang", "half", "cut", "garbage"])
 async def test_a_passing_fault_is_not_noticed(estate: Estate, kind: str) -> None:
     estate.add(1)
     estate.aws.world.fail(kind)

@@ -288,7 +288,7 @@ async def test_a_duration_longer_than_the_role_allows_is_explained(fake_aws: Fak
 async def test_an_answer_of_sts_cut_short_shows_no_secret(fake_aws: FakeAws, base: Key) -> None:
     """botocore's own error would hold the answer as far as it came, secret access key included."""
     fake_aws.world.add_role(PROD, trusts=base)
-    for kind in ("half", "garbage"):
+    for kind in ("half", "cut", "garbage"):
         fault = fake_aws.world.fail(kind, times=-1, action="AssumeRole")
         broker = Broker(attempts=2)
         with pytest.raises(CloudUnavailable) as refusal:
@@ -330,7 +330,7 @@ async def test_nothing_is_logged_that_opens_an_account(
     broker = Broker(attempts=1)
     await look_up(broker, role())
     await look_up(broker, profile())
-    fake_aws.world.fail("half", times=-1, action="AssumeRole")
+    fake_aws.world.fail("cut", times=-1, action="AssumeRole")
     broker.invalidate(profile())
     with pytest.raises(CredentialsError):
         await look_up(broker, profile())

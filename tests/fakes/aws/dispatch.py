@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 import orjson
 
 from . import cloudtrail, services
-from .faults import WIRE
+from .faults import AFTER_ANSWERING, WIRE
 from .refusal import Refusal, denied
 from .sigv4 import Signed, verify
 from .world import Recorded
@@ -52,13 +52,15 @@ def respond(world: World, method: str, path: str, headers: dict[str, str], body:
         fault = next((f for f in world.faults if f.strikes(signed.key.account, signed.region, action)), None)
         if fault and fault.kind not in WIRE:
             raise fault.refusal(service, action, signed.key.identity)
-        if fault and fault.kind != "half":
+        if fault and fault.kind not in AFTER_ANSWERING:
             code = fault.kind
             return Answer(200, b"<html>not what you asked for", "text/html", wire=fault.kind)
         _authorize(world, signed, service, action)
         answer = _answered(world, signed, service, action, params, handlers, request_id)
         if fault:
             code = answer.wire = fault.kind
+            if fault.kind == "cut":
+                answer.body = answer.body[: len(answer.body) // 2]
         return answer
     except Refusal as refusal:
         code = refusal.code

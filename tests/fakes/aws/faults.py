@@ -13,6 +13,7 @@ KINDS = (
     "reset",  # the connection is reset instead of an answer
     "hang",  # no answer ever
     "half",  # headers, half of the body, end of connection
+    "cut",  # half of the body, and headers that agree with it, as from a careless proxy
     "garbage",  # status 200 and a body that is no answer
     "skew",  # as if this machine's clock were wrong
     "expired",  # the session token has expired
@@ -20,7 +21,8 @@ KINDS = (
     "disabled",  # as in an opt-in region that is not enabled
     "code",  # any error: `text` is "Code: message"
 )
-WIRE = frozenset({"reset", "hang", "half", "garbage"})
+WIRE = frozenset({"reset", "hang", "half", "cut", "garbage"})
+AFTER_ANSWERING = frozenset({"half", "cut"})
 
 
 @dataclass
