@@ -20,6 +20,9 @@ from crosstrail.engines.dialect.types import BIGINT, DAY_TIME, DOUBLE, INTEGER, 
 TYPED = "typed"
 """The mark that parse.py leaves on a typed literal."""
 
+COMMA = "comma"
+"""The mark that parse.py leaves on a comma between tables, which the parser takes for a JOIN without ON."""
+
 _MOMENT = re.compile(
     r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:\s+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,12}))?)?)?\s*([A-Za-z+-][\w/+:-]*)?\s*",
     re.ASCII,

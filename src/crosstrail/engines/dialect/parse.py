@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.trino import TrinoParser
+from sqlglot.tokens import TokenType
 
 from crosstrail.engines.dialect.expr import Place
-from crosstrail.engines.dialect.literals import TYPED
+from crosstrail.engines.dialect.literals import COMMA, TYPED
 from crosstrail.errors import SqlRejected
 
 MAX_CHARACTERS = 10_000
@@ -166,6 +168,14 @@ def _typed_literal(parser: TrinoParser, this: exp.Expression, to: exp.DataType) 
 def _dialect() -> Trino:
     class Parser(TrinoParser):
         FUNCTIONS = {}
+
+        def _parse_join(self, *args: Any, **kwargs: Any) -> exp.Join | None:
+            comma = self._curr is not None and self._curr.token_type == TokenType.COMMA
+            join: exp.Join | None = super()._parse_join(*args, **kwargs)
+            if join is not None and comma:
+                join.meta[COMMA] = True
+            return join
+
         TYPE_LITERAL_PARSERS = dict.fromkeys(_TYPED, _typed_literal)
         FUNCTION_PARSERS = {name: TrinoParser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS}
 

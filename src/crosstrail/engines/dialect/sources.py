@@ -13,6 +13,7 @@ from sqlglot import exp
 from crosstrail.engines.dialect import operators
 from crosstrail.engines.dialect.casts import coerce, unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean
+from crosstrail.engines.dialect.literals import COMMA
 from crosstrail.engines.dialect.scope import Field, Scope
 from crosstrail.engines.dialect.types import BIGINT, Type
 
@@ -46,7 +47,7 @@ def join(
     if using:
         return _join_using(node, added, sql, fields, side)
     both = (*fields, *added.fields)
-    if kind == "CROSS" or (on is None and not side and not kind):
+    if kind == "CROSS" or COMMA in node.meta:
         if on is not None:
             raise Refusal("CROSS JOIN takes no ON")
         return f"{sql} CROSS JOIN {added.sql}", both
