@@ -1,0 +1,47 @@
+"""Accounts by role and by profile, and the files and variables they stand on, for the tests of credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from crosstrail.accounts.broker import Broker
+from crosstrail.models import Account
+from fakes.aws import FakeAws, Key
+
+BASE, PROD, DEV = "999999999999", "111111111111", "222222222222"
+
+
+def base_identity(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Key:
+    """The machine's own identity, in the environment."""
+    key = fake_aws.world.add_key(BASE, "crosstrail")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret)
+    return key
+
+
+def role(account_id: str = PROD, **auth: Any) -> Account:
+    arn = f"arn:aws:iam::{account_id}:role/Audit"
+    return Account.model_validate({"id": account_id, "auth": {"type": "role", "role_arn": arn, **auth}})
+
+
+def profile(name: str = "dev", account_id: str = DEV) -> Account:
+    return Account.model_validate({"id": account_id, "auth": {"type": "profile", "profile": name}})
+
+
+async def run_blocking(work: Callable[[], Any]) -> Any:
+    return await anyio.to_thread.run_sync(work)
+
+
+async def look_up(broker: Broker, account: Account, who: str = "") -> dict[str, Any]:
+    return await broker.call(account, "cloudtrail", "us-east-1", "lookup_events", who=who)
+
+
+def write_config(text: str) -> None:
+    path = Path.home() / ".aws" / "config"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
