@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ from pydantic import SecretStr
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.cli import main
 from crosstrail.models import Account, KeysAuth, RoleAuth
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -28,17 +30,25 @@ ROLE = f"arn:aws:iam::{PROD}:role/Audit"
 
 
 @pytest.fixture
-def accounts(crosstrail: Any, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`crosstrail accounts ARGUMENTS...` on an empty database, with a key to encrypt with; fails on a secret that shows."""
+def accounts(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`crosstrail accounts ARGUMENTS...` on an empty database, with a key to encrypt with; fails on a secret that shows.
+
+    It runs in the test's process: as many commands in processes of their own would take a minute.
+    """
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("ENCRYPTION_KEY", OLD)
 
     def call(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        done: subprocess.CompletedProcess[str] = crosstrail("accounts", *arguments, stdin=stdin)
+        command = ["crosstrail", "accounts", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
         for hidden in (SECRET, OLD, NEW, "p%40ss"):
-            assert hidden not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+            assert hidden not in shown.out + shown.err
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(command, ended.value.code, shown.out, shown.err)
 
     return call
 
@@ -164,13 +174,29 @@ def test_an_account_of_the_file_is_not_added_to_the_database(accounts: Any, tmp_
     assert "crosstrail.yaml" in done.stderr
 
 
-def test_without_a_database_or_a_key_it_is_said_what_to_set(crosstrail: Any, tmp_path: Path) -> None:
-    done = crosstrail("accounts", "add", PROD, "--role-arn", ROLE)
-    assert done.returncode == 1
-    assert "Set DATABASE_URL or RDS_SECRET_NAME" in done.stderr
-    done = crosstrail("accounts", "encrypt", PROD, stdin=SECRET)
+@one_kind
+def test_without_a_database_or_a_key_it_is_said_what_to_set(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENCRYPTION_KEY")
+    done = accounts("encrypt", PROD, stdin="any")
     assert done.returncode == 1
     assert "ENCRYPTION_KEY is not set" in done.stderr
+    monkeypatch.delenv("DATABASE_URL")
+    done = accounts("add", PROD, "--role-arn", ROLE)
+    assert done.returncode == 1
+    assert "Set DATABASE_URL or RDS_SECRET_NAME" in done.stderr
+
+
+def test_a_process_that_fails_shows_no_traceback_and_no_secret(
+    crosstrail: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENCRYPTION_KEY", OLD)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://me:{SECRET.replace('/', '')}@127.0.0.1:1/accounts")
+    done = crosstrail("accounts", "add", PROD, "--access-key-id", "AKIA", stdin=SECRET)
+    assert done.returncode == 1
+    assert done.stderr.startswith("crosstrail: the account database 127.0.0.1:1/accounts refuses connections. Check")
+    assert len(done.stderr.splitlines()) == 1
+    for hidden in (SECRET, OLD, SECRET.replace("/", "")):
+        assert hidden not in done.stdout + done.stderr
 
 
 CSV = f"""id,account_id,alias,auth_type,access_key_id,secret_access_key_encrypted,role_arn,region,org_id,created_at
@@ -242,10 +268,11 @@ def test_one_bad_line_and_nothing_is_imported(
     done = accounts("import", write(tmp_path, CSV.format(token=token) + line + "\n"))
     assert done.returncode == 1
     assert said in done.stderr
-    with pytest.raises(Exception, match="there is no account database|has no tables"):
+    with pytest.raises(Exception, match=r"there is no account database|has no tables"):
         stored(database_url)
 
 
+@one_kind
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -255,12 +282,8 @@ def test_one_bad_line_and_nothing_is_imported(
         ('{"account_id": "1"}\n[]\n', "line 2 is not a JSON object"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(
-    crosstrail: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/accounts.db")
-    monkeypatch.setenv("ENCRYPTION_KEY", OLD)
-    done = crosstrail("accounts", "import", "-", stdin=text)
+def test_a_file_of_another_kind_is_refused(accounts: Any, text: str, said: str) -> None:
+    done = accounts("import", "-", stdin=text)
     assert done.returncode == 1
     assert said in done.stderr
 
@@ -312,3 +335,20 @@ def test_one_unreadable_secret_and_none_is_rotated(
     assert done.returncode == 1
     assert f"the stored secret of account {DEV} cannot be decrypted" in done.stderr
     assert rows(database_url, "SELECT * FROM aws_accounts ORDER BY id") == before
+
+
+def test_listing_shows_what_was_left_out_beside_what_is_there(accounts: Any, database_url: str) -> None:
+    assert accounts("add", PROD, "--alias", "prod", "--role-arn", ROLE).returncode == 0
+    rows(database_url, "INSERT INTO aws_accounts (account_id, auth_type) VALUES ('12', 'aksk')")
+    done = accounts("list", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [one["account"] for one in json.loads(done.stdout)] == [PROD]
+    assert "warning: aws_accounts row 2: account_id is not an AWS account id of 12 digits; left out" in done.stderr
+
+
+@one_kind
+def test_listing_without_the_database_names_it_and_lists_nothing(accounts: Any, tmp_path: Path) -> None:
+    done = accounts("list")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"there is no account database {tmp_path}/accounts.db. Check DATABASE_URL." in done.stderr

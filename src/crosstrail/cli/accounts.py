@@ -28,7 +28,10 @@ for _command in (add, import_, encrypt, rotate):
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings
 def list_(settings: Settings, selector: str, as_json: bool) -> None:
-    """List the accounts that SELECTOR names (an id, an alias, a glob, a comma list; all without it)."""
+    """List the accounts that there are.
+
+    SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are listed.
+    """
     rows, warnings = anyio.run(_rows, settings, selector)
     for warning in warnings:
         click.echo(f"warning: {clean(warning)}", err=True)

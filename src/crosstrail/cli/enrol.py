@@ -46,7 +46,10 @@ def add(
     access_key_id: str,
     replace: bool,
 ) -> None:
-    """Add the AWS account ID to the database, with a role or with an access key."""
+    """Add an AWS account to the database.
+
+    It is used by a role, which needs no stored secret, or by an access key.
+    """
     from crosstrail.accounts.enrolment import add as store
 
     if bool(role_arn) == bool(access_key_id):
@@ -72,9 +75,9 @@ def add(
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
 @with_settings
 def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
-    """Add every account of FILE (CSV with a header, or JSON lines; - for stdin) to the database, or none of them.
+    """Add all accounts of a file, or none.
 
-    The columns are those of the table: account_id, alias, auth_type (aksk or iam_role), access_key_id,
+    FILE is CSV with a header, or JSON lines; - is stdin. The columns are those of the table: account_id, alias, auth_type (aksk or iam_role), access_key_id,
     secret_access_key_encrypted (or secret_access_key in plain text), role_arn, region, org_id (or external_id).
     """
     from crosstrail.accounts.enrolment import import_accounts
@@ -96,7 +99,10 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
 @_ACCOUNT_ID
 @with_settings
 def encrypt(settings: Settings, account_id: str) -> None:
-    """Print the secret key of account ID as a token for crosstrail.yaml, where no other account can use it."""
+    """Turn a secret key into a token for crosstrail.yaml.
+
+    No account but ID can use the token.
+    """
     if not account_id.isdecimal():
         raise InvalidRequest("the account id has digits only")
     click.echo(_encrypted(settings, account_id))
@@ -106,7 +112,10 @@ def encrypt(settings: Settings, account_id: str) -> None:
 @click.command("rotate")
 @with_settings
 def rotate(settings: Settings) -> None:
-    """Encrypt every stored secret again with the first key of ENCRYPTION_KEY. Safe to run twice."""
+    """Encrypt all stored secrets with the first key.
+
+    That is the first of ENCRYPTION_KEY; the others are needed to read what they encrypted. Safe to run twice.
+    """
     box = _box(settings)
     database = account_database(settings)
     if database:
