@@ -271,6 +271,19 @@ async def test_listings_count_what_is_held(lake: Path) -> None:
     assert re.search(r"[0-9a-f-]{36},\*,all,,137,2026-05-03T\S+Z,2026-11-19T12:00:00Z\n", text_of(stores))
 
 
+async def test_progress_counts_the_accounts_that_answered(lake: Path) -> None:
+    told: list[tuple[float, float | None]] = []
+
+    async def progressed(done: float, total: float | None, words: str | None) -> None:
+        told.append((done, total))
+
+    async with client_of(settings(lake), "legacy") as client:
+        arguments = {"target_account_id": "*", "region": "all", "max_results": "3"}
+        result = await client.call_tool("lookup_events", arguments, progress_callback=progressed)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert facts_of(result)["count"] == 3
+
+
 async def test_twenty_calls_at_once_answer_each_its_own(lake: Path) -> None:
     answers: dict[int, str] = {}
 

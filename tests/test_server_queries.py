@@ -11,6 +11,8 @@ import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
+from crosstrail.estate import Estate
+from crosstrail.server import queries
 from served import (
     ACCOUNTS,
     DEV,
@@ -180,6 +182,24 @@ async def test_cancelling_the_request_stops_the_query_upstream(lake: Path, mode:
         names = {re.match(r"[0-9a-f-]{36}", path.name)[0] for path in new if re.match(r"[0-9a-f-]{36}", path.name)}  # type: ignore[index]
         assert len(names) == 1
         assert await ended(client, f"lake:*:-:{names.pop()}") == "CANCELLED"
+
+
+async def test_past_the_wait_the_query_goes_on_and_its_id_is_given(lake: Path) -> None:
+    estate = Estate(settings(lake))
+    try:
+        answer = await queries.start(estate, ENDLESS, "", wait_seconds=0.3)
+        query_id = answer.facts["query_id"]
+        assert answer.complete
+        assert not answer.error
+        assert f'get_query_results(query_id="{query_id}")' in answer.text
+        asked = await queries.status(estate, query_id, "", "")
+        assert asked.facts["state"] == "RUNNING"
+        page = await queries.results(estate, query_id, "", "", limit=10, page_token="")
+        assert page.facts["state"] == "RUNNING"
+        cancelled = await queries.cancel(estate, query_id, "", "")
+        assert cancelled.facts["query_id"] == query_id
+    finally:
+        await estate.aclose()
 
 
 async def test_a_query_past_its_time_limit_is_an_error_that_says_so(lake: Path) -> None:

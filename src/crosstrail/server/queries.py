@@ -24,25 +24,35 @@ _NARROWEST_CAPS = (100, 60, 30)
 
 
 async def start(
-    estate: Estate, sql: str, selector: str, *, wait: bool, region: str, engine: str, progress: Progress | None = None
+    estate: Estate,
+    sql: str,
+    selector: str,
+    *,
+    wait_seconds: float = WAIT_SECONDS,
+    region: str = "",
+    engine: str = "",
+    progress: Progress | None = None,
 ) -> Answer:
-    """Run one SELECT. Past WAIT_SECONDS it goes on and the answer tells its id. Raises SqlRejected, QueryFailed, ..."""
+    """Run one SELECT. After `wait_seconds` it goes on by itself and the answer tells its id; 0 does not wait at all.
+
+    Raises SqlRejected, QueryFailed, QueryTimedOut, QueryCancelled, AccountNotFound.
+    """
     if not sql.strip():
         raise InvalidRequest(
             "sql is empty", hint="Send one SELECT, for instance SELECT eventname, count(*) FROM events GROUP BY 1."
         )
     chosen = _engine(estate, engine)
     scope = await estate.scope(selector)
-    if not wait:
+    if not wait_seconds:
         ref = await chosen.start(sql, scope)
         return _running(QueryStatus(ref, QueryState.QUEUED))
     try:
-        page = await run(chosen, sql, scope, limit=FIRST_PAGE_ROWS, wait_seconds=WAIT_SECONDS, progress=progress)
+        page = await run(chosen, sql, scope, limit=FIRST_PAGE_ROWS, wait_seconds=wait_seconds, progress=progress)
     except QueryTimedOut as late:
-        ref_still_running = QueryRef.parse(late.query_id) if late.query_id else None
-        if ref_still_running is None:
+        running = QueryRef.parse(late.query_id)
+        if running is None:  # it was the query's own time limit
             raise
-        return _running(QueryStatus(ref_still_running, QueryState.RUNNING, seconds=WAIT_SECONDS))
+        return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
     notes = list((await estate.listed()).warnings)
     if region.strip():
         notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")

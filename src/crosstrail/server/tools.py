@@ -101,7 +101,7 @@ async def lake_query(
         call.estate,
         sql,
         target_account_id,
-        wait=wait_for_completion,
+        wait_seconds=queries.WAIT_SECONDS if wait_for_completion else 0,
         region=region,
         engine=engine,
         progress=call.waited,
