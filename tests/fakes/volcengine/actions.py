@@ -74,7 +74,7 @@ def create_trail(world: World, account: FakeAccount, key: Key, params: dict[str,
     for required in ("TrailName", "EventRW", "TrailType"):
         if not params.get(required):
             raise Refusal("InvalidParameter", f"The parameter '{required}' is invalid.")
-    sources = _listed(params, "EventSources")
+    sources = ["*"] if params.get("IncludeAllEventSources") == "true" else _listed(params, "EventSources")
     if not sources:
         raise Refusal("InvalidEventSources", "The specified event source '' is invalid")
     name = str(params["TrailName"])

@@ -23,6 +23,7 @@ _ACTIONS = {
     ("cloud_trail", "LookupEvents", "2021-09-01", "POST"): actions.lookup_events,
     ("cloud_trail", "DescribeTrails", "2018-01-01", "GET"): actions.describe_trails,
     ("cloud_trail", "CreateTrail", "2018-01-01", "GET"): actions.create_trail,
+    ("cloud_trail", "CreateTrail", "2021-09-01", "GET"): actions.create_trail,
     ("sts", "AssumeRole", "2018-01-01", "GET"): actions.assume_role,
 }
 

@@ -1,0 +1,190 @@
+"""VolcengineTrail: Volcengine CloudTrail (云审计) as an AuditTrail, for whatever account and region a target names.
+
+Decides which requests answer a question, and what of the answers belongs to it. It asks through VolcengineCalls alone,
+keeps nothing between two calls, and never passes on an event of another account, outside the span, or given before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from crosstrail.clouds.paging import LOOKUP_HISTORY, belongs, page_size, span_of
+from crosstrail.clouds.shape import time_of
+from crosstrail.clouds.volcengine_calls import (
+    CREATE_TRAIL_OF_ALL_SOURCES,
+    DESCRIBE_TRAILS,
+    LOOKUP_EVENTS,
+    VolcengineCalls,
+)
+from crosstrail.clouds.volcengine_events import events_of
+from crosstrail.errors import CloudUnavailable, InvalidRequest, UnsupportedByCloud
+from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, NewTrail, Target, Trail
+from crosstrail.timerange import TimeRange
+
+CLOUD = "volcengine"
+_OWN_KEYS = (
+    "EventID",
+    "RequestID",
+    "EventSource",
+    "EventName",
+    "ApiVersion",
+    "ReadOnly",
+    "IdentityType",
+    "IdentityName",
+    "AccessKeyID",
+    "Region",
+    "ResourceType",
+    "ResourceID",
+    "ErrorCode",
+)
+"""The keys a LookupCondition may have."""
+_LEAST_A_REQUEST = 10
+"""Events asked for: of fewer, their order may not show."""
+_MEANS: dict[str, str] = {
+    AttributeKey.EVENT_ID: "EventID",
+    AttributeKey.USERNAME: "IdentityName",
+    AttributeKey.RESOURCE_NAME: "ResourceID",
+    AttributeKey.ACCESS_KEY_ID: "AccessKeyID",
+}
+"""AWS's key -> Volcengine's, where the two are spelled differently."""
+
+
+class VolcengineTrail:
+    """An AuditTrail that also CreatesTrails (see clouds/base.py). A target without a region is all regions: the history
+    of an account is one."""
+
+    def __init__(self, calls: VolcengineCalls, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._calls = calls
+        self._now = now
+
+    @property
+    def attribute_keys(self) -> frozenset[str]:
+        return frozenset([*AttributeKey, *_OWN_KEYS])
+
+    async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
+        """One request, unless its whole answer was given before. Raises InvalidRequest, CredentialsError, CloudError."""
+        region = await self._region(target)
+        conditions = _conditions(query, target)
+        now = self._now()
+        held, span = TimeRange(now - LOOKUP_HISTORY, now), span_of(query)
+        if (span.end and span.end < now - LOOKUP_HISTORY) or (span.start and span.start > (span.end or now)):
+            return EventPage((), held=held)
+        params = {**conditions, **_times(span, now), "MaxResults": max(page_size(query), _LEAST_A_REQUEST)}
+        found: list[Event] = []
+        while True:
+            answer = await self._calls.ask(target.account, region, LOOKUP_EVENTS, params)
+            told = list(events_of(answer.get("Trails") or (), target.account, with_record=query.with_record))
+            found += told
+            fresh = [event for event in found if belongs(event, span, query.before) and _in_region(event, target)]
+            token = answer.get("NextToken")
+            # The order is not documented. Should it not be newest first, only the whole span tells which are newest.
+            if not token or (fresh and _newest_first(found)):
+                fresh.sort(key=lambda event: event.time, reverse=True)
+                return EventPage(tuple(fresh[: query.limit]), bool(token) or len(fresh) > query.limit, held)
+            params["NextToken"] = token
+
+    async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
+        """The account's trails, and those of its organization that log it."""
+        region = await self._region(target)
+        params: dict[str, Any] = {"IncludeOrganizationTrail": 1}
+        if names:
+            params["TrailNames"] = list(names)
+        answer = await self._calls.ask(target.account, region, DESCRIBE_TRAILS, params)
+        return tuple(_trail(target, found) for found in answer.get("Trails") or () if isinstance(found, dict))
+
+    async def create_trail(self, target: Target, trail: NewTrail) -> Trail:
+        """A trail of all event sources into a TOS bucket of the region asked. Raises CrosstrailError."""
+        region = await self._region(target)
+        params = {
+            "TrailName": trail.name,
+            "EventRW": "All",
+            "IncludeAllEventSources": True,
+            "TrailType": int(trail.organization),
+            "TosBucketName": trail.bucket,
+            "TosBucketRegion": region,
+            **({"TosKeyPrefix": trail.prefix} if trail.prefix else {}),
+        }
+        try:
+            made = await self._calls.ask(target.account, region, CREATE_TRAIL_OF_ALL_SOURCES, params)
+        except CloudUnavailable as error:
+            error.hint = "Whether the trail was created is not known: see describe_trails before trying again."
+            raise
+        return _trail(target, {"TrailName": trail.name, "TrailRegion": region, **made})
+
+    async def _region(self, target: Target) -> str:
+        if target.account.cloud != CLOUD:
+            raise UnsupportedByCloud(f"account {target.account.name} is not a Volcengine account")
+        return target.region or await self._calls.home_region(target.account)
+
+
+def _conditions(query: EventQuery, target: Target) -> dict[str, Any]:
+    """The filter as the API takes it. Raises InvalidRequest.
+
+    One condition at most: whether several must all hold is not documented. Beside an attribute, the region is sifted here.
+    """
+    key, value = query.attribute_key, query.attribute_value
+    if not key:
+        return _condition("Region", target.region) if target.region else {}
+    own = _MEANS.get(key, key)
+    if own not in _OWN_KEYS:
+        known = ", ".join([*AttributeKey, *(name for name in _OWN_KEYS if name not in list(AttributeKey))])
+        raise InvalidRequest(f"Volcengine's events cannot be looked up by {key[:40]!r}", hint=f"Use one of {known}.")
+    if own == "ReadOnly":
+        value = value.strip().lower()
+        if value not in ("true", "false"):
+            raise InvalidRequest("ReadOnly is either true or false", hint="Send attribute_value true or false.")
+    return _condition(own, value)
+
+
+def _condition(key: str, value: str) -> dict[str, Any]:
+    return {"LookupConditions": [{"LookupConditionKey": key, "LookupConditionValue": value}]}
+
+
+def _times(span: TimeRange, now: datetime) -> dict[str, int]:
+    """A second more at the end: the API wants the start before the end, and may leave out the end's own second."""
+    times: dict[str, int] = {}
+    if span.start:
+        times["StartTime"] = math.floor(max(span.start, now - LOOKUP_HISTORY).timestamp())
+    if span.end:
+        times["EndTime"] = math.floor(span.end.timestamp()) + 1
+    elif span.start:
+        times["EndTime"] = math.floor(now.timestamp()) + 1
+    return times
+
+
+def _in_region(event: Event, target: Target) -> bool:
+    return not target.region or event.region == target.region
+
+
+def _newest_first(events: list[Event]) -> bool:
+    return all(one.time >= other.time for one, other in pairwise(events))
+
+
+def _trail(target: Target, found: Mapping[str, Any]) -> Trail:
+    bucket, prefix = found.get("TosBucketName") or "", found.get("TosKeyPrefix") or ""
+    project, topic = found.get("TlsProjectName") or "", found.get("TlsTopicName") or ""
+    places = [f"tos://{bucket}/{prefix}".rstrip("/")] if bucket else []
+    places += [f"tls://{project}/{topic}".rstrip("/")] if project else []
+    status = found.get("LoggingStatus")
+    return Trail(
+        name=str(found.get("TrailName") or ""),
+        account=target.account.id,
+        region=str(found.get("TrailRegion") or found.get("TosBucketRegion") or found.get("TlsProjectRegion") or ""),
+        destination=" ".join(places),
+        organization=bool(found["TrailType"]) if found.get("TrailType") in (0, 1) else None,
+        logging=(str(status).lower() in ("enable", "enabled")) if status else None,
+        latest_delivery=_moment(found.get("LatestDeliveryTime")),
+        latest_error=str(found.get("LatestDeliveryError") or ""),
+    )
+
+
+def _moment(value: Any) -> datetime | None:
+    """Trails write times as `20241217T1100Z`; None for what is no time."""
+    try:
+        return time_of(value) if value else None
+    except ValueError:
+        return None

@@ -1,0 +1,81 @@
+"""An item of Volcengine's LookupEvents as an Event. Pure.
+
+Decides which field of the item or of its EventDetail an Event takes, and whose event it is: one that names another account
+than the one asked is never passed on as the asked one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from crosstrail.clouds.shape import id_of, principal_of, time_of, username_of
+from crosstrail.clouds.volcengine_record import CLOUD, resources_of, to_cloudtrail, unwrap
+from crosstrail.errors import CloudError, CredentialsError
+from crosstrail.models import Account, Event, Resource
+
+
+def events_of(items: Sequence[Any], account: Account, *, with_record: bool) -> Iterator[Event]:
+    """In the order of the items. Raises CredentialsError when one belongs to another account, CloudError for nonsense."""
+    for item in items:
+        if not isinstance(item, dict):
+            raise _unreadable(account)
+        record = _record(item)
+        shape = to_cloudtrail(record)
+        _check_owner(shape, account)
+        yield _event(record, shape, account, with_record)
+
+
+def _record(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The item and its EventDetail as one; without the detail where it cannot be read: the rest is still true."""
+    try:
+        return unwrap(item)
+    except ValueError:
+        return {key: value for key, value in item.items() if key != "EventDetail"}
+
+
+def _check_owner(shape: Mapping[str, Any], account: Account) -> None:
+    owner = shape.get("recipientAccountId")
+    if isinstance(owner, str) and owner != account.id:
+        whose = f"account {owner}" if owner.isascii() and owner.isdigit() and len(owner) <= 20 else "another account"
+        raise CredentialsError(
+            f"account {account.name} was asked and {whose} answered: nothing of it is shown",
+            hint=f"Correct the id or the auth of account {account.name}: its credentials belong elsewhere.",
+        )
+
+
+def _event(record: Mapping[str, Any], shape: Mapping[str, Any], account: Account, with_record: bool) -> Event:
+    identity = shape.get("userIdentity") or {}
+    try:
+        time = time_of(shape.get("eventTime"))
+    except ValueError:
+        raise _unreadable(account) from None
+    return Event(
+        cloud=CLOUD,
+        account=account.id,
+        region=_text(shape.get("awsRegion")),
+        id=id_of(shape, {}),
+        time=time,
+        name=_text(shape.get("eventName")),
+        source=_text(shape.get("eventSource")),
+        username=username_of(identity),
+        principal=principal_of(identity),
+        access_key_id=_text(identity.get("accessKeyId")),
+        source_ip=_text(shape.get("sourceIPAddress")),
+        error_code=_text(shape.get("errorCode")),
+        read_only=shape["readOnly"],
+        resources=tuple(Resource(kind, name) for kind, name in resources_of(record)),
+        record=record if with_record else None,
+    )
+
+
+def _unreadable(account: Account) -> CloudError:
+    return CloudError(
+        f"account {account.name} was answered with an event that cannot be read",
+        hint="Ask for a narrower time span to see the others.",
+        account=account.name,
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

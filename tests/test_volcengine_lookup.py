@@ -1,0 +1,225 @@
+"""Lookups in live Volcengine accounts: filters, spans, pages, regions, and whose events they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByCloud
+from crosstrail.models import Account, Event, EventPage, EventQuery, NewTrail, Position, Target, Trail
+from crosstrail.timerange import TimeRange
+from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine, live_volcengine, moment
+
+
+@pytest.fixture
+def live() -> Iterator[LiveVolcengine]:
+    with live_volcengine() as made:
+        yield made
+
+
+def _page(live: LiveVolcengine, target: Target, query: EventQuery) -> EventPage:
+    return anyio.run(live.trail().lookup_events, target, query)
+
+
+def _all(live: LiveVolcengine, target: Target, query: EventQuery) -> list[Event]:
+    """Every event, page after page, continued by Position alone."""
+    found: list[Event] = []
+    for _ in range(200):
+        page = _page(live, target, query)
+        assert len(page.events) <= query.limit
+        found += page.events
+        if not page.more:
+            return found
+        last = page.events[-1].time
+        kept = query.before.seen if query.before and query.before.time == last else frozenset()
+        query = replace(query, before=Position(last, kept | {e.identity for e in page.events if e.time == last}))
+    raise AssertionError("a listing without an end")
+
+
+def test_a_warm_lookup_is_one_request_and_gives_the_newest(live: LiveVolcengine) -> None:
+    target = Target(live.keys_account(CN_PROD))
+    now = moment()
+    ids = [live.world.accounts[CN_PROD].log("GetUser", now - timedelta(minutes=age)) for age in range(60)]
+    page = _page(live, target, EventQuery(limit=20))
+    assert [event.id for event in page.events] == ids[:20]
+    assert page.more
+    assert page.held is not None
+    assert [request.action for request in live.world.requests] == ["LookupEvents"]
+    assert live.world.requests[0].method == "POST"
+
+
+@pytest.mark.parametrize("end_inclusive", [True, False])
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_every_event_once_even_of_a_crowded_second(
+    live: LiveVolcengine, end_inclusive: bool, oldest_first: bool
+) -> None:
+    """Whatever the API does at the end of a span, and in whichever order it lists: neither is documented."""
+    live.world.end_inclusive, live.world.oldest_first = end_inclusive, oldest_first
+    target = Target(live.keys_account(CN_PROD))
+    account, now = live.world.accounts[CN_PROD], moment(timedelta(hours=1))
+    ids = {account.log("AttachPolicy", now - timedelta(seconds=age // 3)) for age in range(90)}
+    ids |= {account.log("Burst", now - timedelta(seconds=10)) for _ in range(130)}
+    found = _all(live, target, EventQuery(limit=40))
+    assert len(found) == 220
+    assert {event.id for event in found} == ids
+    assert [event.time for event in found] == sorted((event.time for event in found), reverse=True)
+
+
+def test_both_ends_of_a_span_belong_to_it(live: LiveVolcengine) -> None:
+    live.world.end_inclusive = False
+    target = Target(live.keys_account(CN_PROD))
+    account, noon = live.world.accounts[CN_PROD], moment(timedelta(days=2))
+    at = [account.log("GetUser", noon + timedelta(seconds=offset)) for offset in (-1, 0, 1)]
+    assert [event.id for event in _all(live, target, EventQuery(TimeRange(noon, noon)))] == [at[1]]
+    assert [event.id for event in _all(live, target, EventQuery(TimeRange(noon, None)))] == [at[2], at[1]]
+    assert [event.id for event in _all(live, target, EventQuery(TimeRange(None, noon)))] == [at[1], at[0]]
+
+
+def test_a_span_older_than_the_history_asks_nobody(live: LiveVolcengine) -> None:
+    target = Target(live.keys_account(CN_PROD))
+    page = _page(live, target, EventQuery(TimeRange(None, moment(timedelta(days=100)))))
+    assert (page.events, page.more, live.world.requests) == ((), False, [])
+    assert page.held is not None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sent"),
+    [
+        ("EventName", "DeleteUser", ("EventName", "DeleteUser")),
+        ("Username", "bob", ("IdentityName", "bob")),
+        ("IdentityName", "bob", ("IdentityName", "bob")),
+        ("ResourceName", "i-1", ("ResourceID", "i-1")),
+        ("ResourceType", "instance", ("ResourceType", "instance")),
+        ("AccessKeyId", "AKLTBOB", ("AccessKeyID", "AKLTBOB")),
+        ("AccessKeyID", "AKLTBOB", ("AccessKeyID", "AKLTBOB")),
+        ("EventSource", "ecs", ("EventSource", "ecs")),
+        ("ReadOnly", "False", ("ReadOnly", "false")),
+        ("ErrorCode", "AccessDenied", ("ErrorCode", "AccessDenied")),
+        ("Region", "cn-shanghai", ("Region", "cn-shanghai")),
+    ],
+)
+def test_an_attribute_in_either_clouds_spelling(
+    live: LiveVolcengine, key: str, value: str, sent: tuple[str, str]
+) -> None:
+    trail, target = live.trail(), Target(live.keys_account(CN_PROD))
+    account = live.world.accounts[CN_PROD]
+    account.log("GetUser", moment(), read_only=True)
+    wanted = account.log(
+        "DeleteUser",
+        moment(),
+        user="bob",
+        access_key_id="AKLTBOB",
+        source="ecs",
+        region="cn-shanghai",
+        error_code="AccessDenied",
+        resources=(("instance", "i-1"),),
+    )
+    assert key in trail.attribute_keys
+    found = _all(live, target, EventQuery(attribute_key=key, attribute_value=value))
+    assert [event.id for event in found] == [wanted]
+    [condition] = live.world.requests[-1].params["LookupConditions"]
+    assert (condition["LookupConditionKey"], condition["LookupConditionValue"]) == sent
+
+
+def test_an_unknown_key_names_those_there_are(live: LiveVolcengine) -> None:
+    target = Target(live.keys_account(CN_PROD))
+    with pytest.raises(InvalidRequest) as refused:
+        _page(live, target, EventQuery(attribute_key="Nonsense", attribute_value="x"))
+    for key in ("RequestID", "ApiVersion", "IdentityType", "ErrorCode", "Username"):
+        assert key in refused.value.hint
+    with pytest.raises(InvalidRequest):
+        _page(live, target, EventQuery(attribute_key="ReadOnly", attribute_value="perhaps"))
+    assert live.world.requests == []
+
+
+def test_a_region_is_that_region_and_none_is_all(live: LiveVolcengine) -> None:
+    account = live.keys_account(CN_PROD, region="cn-shanghai")
+    for number in range(30):
+        region = ("cn-beijing", "cn-shanghai")[number % 2]
+        live.world.accounts[CN_PROD].log("GetUser", moment(timedelta(seconds=number)), region=region)
+    assert {event.region for event in _all(live, Target(account), EventQuery())} == {"cn-beijing", "cn-shanghai"}
+    assert live.world.requests[-1].region == "cn-shanghai"  # whose API was asked
+    beijing = _all(live, Target(account, "cn-beijing"), EventQuery(limit=4))
+    assert {event.region for event in beijing} == {"cn-beijing"}
+    assert len(beijing) == 15
+    both = EventQuery(attribute_key="EventName", attribute_value="GetUser", limit=4)
+    assert len(_all(live, Target(account, "cn-beijing"), both)) == 15
+
+
+def test_an_event_says_what_its_record_says(live: LiveVolcengine) -> None:
+    target = Target(live.role_account(CN_PROD, "cn-prod"))
+    event_id = live.world.accounts[CN_PROD].log("StopLogging", moment(), resources=(("trail", "main"),))
+    [event] = _page(live, target, EventQuery()).events
+    assert (event.cloud, event.account, event.id, event.name) == ("volcengine", CN_PROD, event_id, "StopLogging")
+    assert (event.username, event.principal, event.source, event.source_ip) == (
+        "alice",
+        "user/alice",
+        "iam",
+        "203.0.113.7",
+    )
+    assert (event.access_key_id, event.read_only, event.error_code) == ("AKLTEXAMPLE", False, "")
+    assert ("trail", "main") in {(resource.type, resource.name) for resource in event.resources}
+    assert event.record is None
+    [whole] = _page(live, target, EventQuery(with_record=True)).events
+    assert whole.record is not None
+    assert whole.record["UserIdentity"]["AccountID"] == CN_PROD
+
+
+def test_an_item_whose_detail_is_broken_is_still_an_event(live: LiveVolcengine) -> None:
+    target = Target(live.keys_account(CN_PROD))
+    account = live.world.accounts[CN_PROD]
+    account.log("GetUser", moment())
+    logged = account.events[0]
+    broken = logged.encoded.replace(b'"EventDetail":"{', b'"EventDetail":"<')
+    assert broken != logged.encoded
+    account.events[0] = replace(logged, encoded=broken)
+    [event] = _page(live, target, EventQuery()).events
+    assert (event.id, event.name, event.username) == (logged.id, "GetUser", "alice")
+
+
+def test_events_of_another_account_are_refused(live: LiveVolcengine) -> None:
+    """What a mistake in the credentials looks like: the wrong account answers, readily."""
+    live.keys_account(CN_DEV)
+    live.world.accounts[CN_DEV].log("DeleteUser", moment())
+    stolen = Account.model_validate({**live.listed[0], "id": CN_PROD, "alias": "cn-prod"})
+    with pytest.raises(CredentialsError, match=f"cn-prod was asked and account {CN_DEV} answered") as refused:
+        _page(live, Target(stolen), EventQuery())
+    assert "DeleteUser" not in refused.value.text
+
+
+def test_an_account_of_another_cloud_is_not_asked(live: LiveVolcengine) -> None:
+    aws = Account.model_validate({**live.listed[0], "cloud": "aws"}) if live.listed else Account(id="111111111111")
+    with pytest.raises(UnsupportedByCloud):
+        _page(live, Target(aws), EventQuery())
+
+
+def test_trails_are_described(live: LiveVolcengine) -> None:
+    target = Target(live.keys_account(CN_PROD))
+    account = live.world.accounts[CN_PROD]
+    account.add_trail("main", TosKeyPrefix="audit", LatestDeliveryError="failed to put logs")
+    account.add_trail("org", TrailType=1, LoggingStatus="Disable", TosBucketName="", TlsProjectName="logs")
+    found = anyio.run(live.trail().describe_trails, target)
+    assert [(one.name, one.logging, one.organization, one.destination) for one in found] == [
+        ("main", True, False, f"tos://logs-{CN_PROD}/audit"),
+        ("org", False, True, "tls://logs"),
+    ]
+    assert found[0].latest_error == "failed to put logs"
+    assert found[0].latest_delivery is not None
+    assert found[0].latest_delivery.isoformat() == "2024-12-17T11:00:00+00:00"
+    [only] = anyio.run(live.trail().describe_trails, target, ("org",))
+    assert only.name == "org"
+    assert (live.world.requests[-1].method, live.world.requests[-1].params["TrailNames.1"]) == ("GET", "org")
+
+
+def test_a_trail_is_created(live: LiveVolcengine) -> None:
+    target = Target(live.role_account(CN_PROD))
+    made = anyio.run(live.trail().create_trail, target, NewTrail("main", "bucket1", prefix="p"))
+    assert (made.name, made.destination, made.region) == ("main", "tos://bucket1/p", "cn-beijing")
+    assert isinstance(made, Trail)
+    assert "main" in live.world.accounts[CN_PROD].trails
+    with pytest.raises(InvalidRequest, match="TrailAlreadyExists, request "):
+        anyio.run(live.trail().create_trail, target, NewTrail("main", "bucket1"))
