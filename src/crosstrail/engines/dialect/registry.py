@@ -72,6 +72,7 @@ class Call:
 Handler = Callable[[Call], Expr]
 FUNCTIONS: dict[str, Handler] = {}
 """Scalar functions by lower-case name."""
+REFUSED_BY_NAME: set[str] = set()
 
 _NAMED = {
     str(kind): kind
@@ -92,6 +93,17 @@ def function(*names: str) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def refused(reason: str, hint: str, *names: str) -> None:
+    """Registers names that people try and that cannot be answered right."""
+
+    def handle(call: Call) -> Expr:
+        raise Refusal(f"{call.name} {reason}", hint)
+
+    for name in names:
+        FUNCTIONS[name] = handle
+        REFUSED_BY_NAME.add(name)
 
 
 def simple(table: Mapping[str, str]) -> None:
@@ -142,3 +154,8 @@ def all_functions() -> dict[str, Handler]:
 
     functions.load()
     return FUNCTIONS
+
+
+def answered() -> frozenset[str]:
+    """The names of functions that are answered; a few others are registered only to be refused with a better sentence."""
+    return frozenset(all_functions()) - REFUSED_BY_NAME

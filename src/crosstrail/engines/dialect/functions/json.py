@@ -9,7 +9,7 @@ import re
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import Call, function, refused
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
 from crosstrail.lake.reader import quoted
 
@@ -127,10 +127,8 @@ def _contains(call: Call) -> Expr:
     )
 
 
-@function("json_array_get")
-def _get(call: Call) -> Expr:
-    """Trino documents this one as broken: a text element comes without its quotes and then is no JSON."""
-    raise Refusal("json_array_get is not supported here", "Use json_extract(x, '$[0]').")
+# Trino documents this one as broken: a text element comes without its quotes and then is no JSON.
+refused("is not supported here", "Use json_extract(x, '$[0]').", "json_array_get")
 
 
 @function("json_parse")

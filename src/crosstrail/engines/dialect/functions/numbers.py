@@ -5,7 +5,7 @@ from __future__ import annotations
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, require
 from crosstrail.engines.dialect.operators import arithmetic
-from crosstrail.engines.dialect.registry import Call, function, simple
+from crosstrail.engines.dialect.registry import Call, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, DOUBLE, REAL, Type, decimal_of, duck, is_integer, is_number
 
 simple(
@@ -154,11 +154,7 @@ def _to_base(call: Call) -> Expr:
     return derived(sql, Type("varchar"), value)
 
 
-@function("width_bucket")
-def _bucket(call: Call) -> Expr:
-    raise Refusal("width_bucket is not supported here", "Use floor((x - low) / width).")
-
-
-@function("rand", "random")
-def _random(call: Call) -> Expr:
-    raise Refusal("random numbers are not supported here", "An answer about logs should come out the same twice.")
+refused("is not supported here", "Use floor((x - low) / width).", "width_bucket")
+refused(
+    "is not supported here", "An answer about logs should come out the same twice.", "rand", "random", "shuffle", "uuid"
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require
-from crosstrail.engines.dialect.registry import Call, function, simple
+from crosstrail.engines.dialect.registry import Call, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, Type, array_of, map_of
 from crosstrail.lake.reader import quoted
 
@@ -169,9 +169,15 @@ def _split_to_map(call: Call) -> Expr:
     return derived(require(bad, "an entry has not exactly one delimiter", made, kind), kind, text)
 
 
-@function("to_char", "format", "normalize", "soundex", "word_stem")
-def _missing(call: Call) -> Expr:
-    raise Refusal(f"{call.name} is not supported here", "Use || and the other text functions.")
+refused(
+    "is not supported here",
+    "Use || and the other text functions.",
+    "to_char",
+    "format",
+    "normalize",
+    "soundex",
+    "word_stem",
+)
 
 
 def like(text: Expr, pattern: Expr, escape: Expr | None) -> Expr:
