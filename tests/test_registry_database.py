@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 
 import pytest
@@ -162,6 +163,13 @@ def test_a_sqlite_file_must_exist_and_is_not_made_by_reading(tmp_path: str) -> N
         database.read()
     with pytest.raises(ConfigError, match="there is no account database"):
         database.read()
+
+
+def test_without_the_driver_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # how Python says that a module is not there
+    with pytest.raises(ConfigError, match="needs the driver psycopg") as refusal:
+        AccountDatabase.at("postgresql://me@127.0.0.1:1/accounts").read()
+    assert "crosstrail[postgres]" in refusal.value.hint
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])

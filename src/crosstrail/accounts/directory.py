@@ -76,7 +76,9 @@ class Directory:
                 await anyio.to_thread.run_sync(self._ask, limiter=self._turn, abandon_on_cancel=True)
             if waiting.cancelled_caught:
                 for source in self._due():
-                    self._fail(source, AccountsUnavailable(f"{source.name} did not answer in {self._wait_seconds:.0f} s"))
+                    self._fail(
+                        source, AccountsUnavailable(f"{source.name} did not answer in {self._wait_seconds:.0f} s")
+                    )
         listings, warnings = list(self._fixed), [text for one in self._fixed for text in one.warnings]
         for source, kept in self._kept.items():
             listing, said = self._usable(source, kept)
