@@ -8,7 +8,7 @@ that there is something to read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -81,8 +81,10 @@ def collect(
         for path, reason in found.unreadable:
             _note_unreadable(report, path, reason)
         if todo:
-            with _workers(todo, workers) as pool:
-                table = LakeTable.open(folder, catalog=catalog, create=True)
+            with (
+                _workers(todo, workers) as pool,
+                closing(LakeTable.open(folder, catalog=catalog, create=True)) as table,
+            ):
                 if not ledger.belongs_to(table.uuid):
                     todo, report.objects_known = found.objects, 0
                 _Collection(table, ledger, account, report, progress).run(todo, pool)

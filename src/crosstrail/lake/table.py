@@ -125,6 +125,10 @@ class LakeTable:
             raise moved
         return cls(table, folder)
 
+    def close(self) -> None:
+        """Lets go of the catalog's connections; the table is of no use afterwards."""
+        self._table.catalog.close()
+
     @property
     def uuid(self) -> str:
         """Tells this table from one made anew in the same place."""
