@@ -95,7 +95,7 @@ class VolcengineApi:
 
 def checked_endpoint(endpoint: str) -> str:
     """The address as `scheme://host[:port]`. Raises ConfigError."""
-    text = endpoint.strip().rstrip("/")
+    text = endpoint.strip()
     if not text:
         return ENDPOINT
     split = urlsplit(text if "://" in text else f"https://{text}")
@@ -103,7 +103,7 @@ def checked_endpoint(endpoint: str) -> str:
         usable = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
     except ValueError:  # a port that is no number
         usable = False
-    if not usable or split.path or split.query or split.fragment or "@" in split.netloc:
+    if not usable or split.path not in ("", "/") or split.query or split.fragment or "@" in split.netloc:
         raise ConfigError(
             "volcengine.endpoint (VOLCENGINE_ENDPOINT) is not an address",
             hint=f"Write a scheme and a host, such as {ENDPOINT}.",
