@@ -42,7 +42,7 @@ def demo(folder: Path | None) -> int:
     arguments = ["serve", "--config", str(made.config)] if folder else ["serve", "--demo"]
     wrong = anyio.run(_investigate, console, arguments)
     if wrong:
-        console.print(Text(f"\nThis answer is not what happened: {wrong}.", style="bold red"))
+        console.print(Text(f"\nThis is not what happened: {wrong}.", style="bold red"))
         return 1
     _show_snippet(console, arguments)
     console.print()
@@ -101,7 +101,7 @@ def _show(console: Console, number: int, exchange: Exchange, seconds: float, fin
         highlighted = Syntax(sql, "sql", theme="ansi_dark", background_color="default").highlight(sql)
         for line in highlighted.split("\n"):
             _say(console, Text("  ").append_text(line))
-    marks = [findings.access_key, findings.address] if findings.stopped else []
+    marks = findings.marks()
     for line in _answer(console, exchange.answer):
         line.highlight_words(marks, "bold yellow")
         line.highlight_regex(_DENIED, "red")

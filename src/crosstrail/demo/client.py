@@ -30,10 +30,11 @@ class Connection:
     tools: int
     _client: Client
 
-    async def call_tool(self, name: str, arguments: dict[str, Any]) -> str:
-        """The text of the answer, an error's too, as a model would read it."""
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+        """The text of the answer as a model would read it, and whether it is an error."""
         result = await self._client.call_tool(name, arguments)
-        return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        return text, result.is_error
 
 
 @asynccontextmanager

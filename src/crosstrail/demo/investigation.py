@@ -17,8 +17,8 @@ from crosstrail.demo.incident import Incident
 from crosstrail.demo.organization import accounts
 from crosstrail.timerange import iso
 
-CallTool = Callable[[str, dict[str, Any]], Awaitable[str]]
-"""(tool, arguments) -> the text of the answer."""
+CallTool = Callable[[str, dict[str, Any]], Awaitable[tuple[str, bool]]]
+"""(tool, arguments) -> the text of the answer, and whether it is an error."""
 
 _DENIED = """\
 SELECT count(*) AS denied, account, useridentity.arn AS principal
@@ -68,6 +68,10 @@ class Findings:
     def address(self) -> str:
         return str(self.stopped["sourceIPAddress"])
 
+    def marks(self) -> tuple[str, ...]:
+        """What runs through the case like a thread, as far as it is known."""
+        return (self.access_key, self.address) if self.stopped else ()
+
     def day(self) -> tuple[str, str]:
         """The day on which logging stopped, as two times of ISO 8601."""
         start = datetime.fromisoformat(self.stopped["eventTime"]).replace(hour=0, minute=0, second=0)
@@ -103,27 +107,39 @@ class Investigation:
             if exchange.wrong:
                 return
 
+    async def _ask(self, question: str, tool: str, arguments: dict[str, Any], judge: Callable[[str], str]) -> Exchange:
+        """`judge` takes what it needs from the answer's text and says what is wrong with it."""
+        answer, failed = await self._call(tool, arguments)
+        wrong = f"{tool} answered with an error" if failed else judge(answer)
+        return Exchange(question, tool, arguments, answer, wrong)
+
     async def _accounts(self) -> Exchange:
-        answer = await self._call("list_accounts", {})
-        self.findings.names = {row["account"]: row["alias"] for row in listed(answer)}
-        wrong = _differ("accounts", set(self.findings.names), {account.id for account in accounts()})
-        return Exchange("Which accounts can you see?", "list_accounts", {}, answer, wrong)
+        def judge(answer: str) -> str:
+            self.findings.names = {row["account"]: row["alias"] for row in listed(answer)}
+            return _differ("accounts", set(self.findings.names), {account.id for account in accounts()})
+
+        return await self._ask("Which accounts can you see?", "list_accounts", {}, judge)
 
     async def _who_stopped_logging(self) -> Exchange:
+        def judge(answer: str) -> str:
+            found = objects(answer)
+            self.findings.stopped = found[0] if found else {}
+            return _differ("events", {event["eventID"] for event in found}, {self._expected.stop_logging_id})
+
         arguments = {
             "target_account_id": "*",
             "attribute_key": "EventName",
             "attribute_value": "StopLogging",
             "detail": "full",
         }
-        answer = await self._call("lookup_events", arguments)
-        found = objects(answer)
-        wrong = _differ("events", {event["eventID"] for event in found}, {self._expected.stop_logging_id})
-        if not wrong:
-            self.findings.stopped = found[0]
-        return Exchange("Did anybody stop logging, in any account?", "lookup_events", arguments, answer, wrong)
+        return await self._ask("Did anybody stop logging, in any account?", "lookup_events", arguments, judge)
 
     async def _what_the_key_did(self) -> Exchange:
+        def judge(answer: str) -> str:
+            self.findings.calls = rows(answer)
+            expected = {event["eventID"] for event in self._expected.of_key(self._expected.access_key)}
+            return _differ("events", {row["event_id"] for row in self.findings.calls}, expected)
+
         start, end = self.findings.day()
         arguments = {
             "target_account_id": "*",
@@ -133,42 +149,32 @@ class Investigation:
             "attribute_value": self.findings.access_key,
             "max_results": 50,
         }
-        answer = await self._call("lookup_events", arguments)
-        self.findings.calls = rows(answer)
-        expected = {event["eventID"] for event in self._expected.of_key(self._expected.access_key)}
-        wrong = _differ("events", {row["event_id"] for row in self.findings.calls}, expected)
-        return Exchange(
-            "What else did that key do that day, in all accounts?", "lookup_events", arguments, answer, wrong
+        return await self._ask(
+            "What else did that key do that day, in all accounts?", "lookup_events", arguments, judge
         )
 
     async def _denied(self) -> Exchange:
+        def judge(answer: str) -> str:
+            top = next(iter(rows(answer)), {})
+            intruder = [event for event in self._expected.of_key(self._expected.access_key) if "errorCode" in event]
+            if not top.get("principal", "").endswith(f"user/{self._expected.user}"):
+                return f"{self._expected.user} is not the one who was denied most"
+            return "" if int(top["denied"]) >= len(intruder) else f"{top['denied']} of {len(intruder)} denied calls"
+
         start, end = (moment.replace("T", " ").removesuffix("Z") for moment in self.findings.day())
         arguments = {"sql": _DENIED.format(start=start, end=end)}
-        answer = await self._call("lake_query", arguments)
-        top = next(iter(rows(answer)), {})
-        intruder = [event for event in self._expected.of_key(self._expected.access_key) if "errorCode" in event]
-        wrong = ""
-        if not top.get("principal", "").endswith(f"user/{self._expected.user}"):
-            wrong = f"{self._expected.user} is not the one who was denied most"
-        elif int(top["denied"]) < len(intruder):
-            wrong = f"{top['denied']} of at least {len(intruder)} denied calls"
-        return Exchange("Who was denied most that day?", "lake_query", arguments, answer, wrong)
+        return await self._ask("Who was denied most that day?", "lake_query", arguments, judge)
 
     async def _address(self) -> Exchange:
+        def judge(answer: str) -> str:
+            self.findings.keys = rows(answer)
+            night = self._expected
+            expected = {night.access_key, night.session_key, night.backdoor_key}
+            expected |= {item["AccessKeyID"] for item in volcengine.incident()}
+            return _differ("keys", {row["access_key"] for row in self.findings.keys} - {""}, expected)
+
         arguments = {"sql": _SAME_ADDRESS.format(address=self.findings.address)}
-        answer = await self._call("lake_query", arguments)
-        self.findings.keys = rows(answer)
-        night = self._expected
-        expected = {night.access_key, night.session_key, night.backdoor_key}
-        expected |= {item["AccessKeyID"] for item in volcengine.incident()}
-        found = {row["access_key"] for row in self.findings.keys} - {""}
-        return Exchange(
-            "What else came from that address, in any cloud?",
-            "lake_query",
-            arguments,
-            answer,
-            _differ("keys", found, expected),
-        )
+        return await self._ask("What else came from that address, in any cloud?", "lake_query", arguments, judge)
 
 
 def _differ(what: str, found: set[str], expected: set[str]) -> str:
