@@ -20,6 +20,10 @@ _SECOND_ENDS = _THREE.index(json.dumps(record(3))) - 2
 _DEEP = '{"eventVersion": "1", "a": ' + "[" * 5000 + "]" * 5000 + "}"
 
 
+def _nested(depth: int) -> dict[str, Any]:
+    return {"a": _nested(depth - 1)} if depth else {}
+
+
 @pytest.mark.parametrize(
     ("content", "kept", "position", "reason"),
     [
@@ -32,6 +36,8 @@ _DEEP = '{"eventVersion": "1", "a": ' + "[" * 5000 + "]" * 5000 + "}"
         pytest.param([record(1), record(2, eventTime="yesterday")], [1], "record 1", "no readable event time", id="no time"),
         pytest.param([record(1), {"eventID": "x", "CloudTrailEvent": "{"}], [1], "record 1", "the record inside is not JSON", id="a broken item"),
         pytest.param(f"[{json.dumps(record(1))}, {_DEEP}]", [1], "byte", "", id="nested without end"),
+        pytest.param([record(1), record(2, requestParameters=_nested(400)), record(3)], [1, 3], "record 1", "nested too deeply", id="nested too deeply"),
+        pytest.param(json.dumps([record(1), record(2, requestParameters={"a": float("nan")}), record(3)]), [1, 3], "record 1", "not a JSON record", id="not a number"),
         pytest.param("", [], "byte 0", "an empty file", id="empty"),
         pytest.param(b"\x89PNG\r\n\x1a\n\x00", [], "byte 0", "not JSON", id="a picture"),
     ],

@@ -169,7 +169,12 @@ def _salvaged(text: str, path: str, problems: list[Problem]) -> Iterator[tuple[s
                 return
             place = following.start()
             continue
-        yield f"record {number}", _clean(item)
+        try:
+            strict = _clean(item)
+        except (ValueError, RecursionError):
+            problems.append(Problem(path, f"record {number}", "not a JSON record"))
+        else:
+            yield f"record {number}", strict
         number += 1
         place = end
     problems.append(Problem(path, f"byte {len(text.encode('utf-8', 'replace'))}", "cut short"))
@@ -213,7 +218,7 @@ def _row(item: Any, path: str, account: str) -> Row:
         raise _Unrecognised("not an audit event")
     if not owner:
         raise ValueError(_NO_ACCOUNT)
-    return Row(cloud, owner, micros, identity, shape, record, resources, username, path)
+    return Row(cloud, owner, micros, identity, shape, orjson.dumps(record), resources, username, path)
 
 
 @lru_cache(maxsize=100_000)
@@ -227,6 +232,6 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, orjson.JSONDecodeError):
         return "the record inside is not JSON"
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError | orjson.JSONEncodeError):
         return "nested too deeply"
     return "no readable event time"

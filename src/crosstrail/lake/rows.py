@@ -18,14 +18,14 @@ from crosstrail.clouds.shape import principal_of, time_of, username_of
 
 
 class Row(NamedTuple):
-    """One event. `micros` is its time in microseconds since 1970, UTC; `shape` has AWS's field names."""
+    """One event. `micros` is its time in microseconds since 1970, UTC; `shape` has AWS's field names, `json` the whole record."""
 
     cloud: str
     account: str
     micros: int
     id: str
     shape: Mapping[str, Any]
-    original: Mapping[str, Any]
+    json: bytes
     resources: list[tuple[str, str]]
     username: str
     source: str
@@ -68,7 +68,7 @@ _UTC_MICROS = pa.timestamp("us", "UTC")
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     """The rows with all columns of `schema`, in the order given."""
-    originals = [orjson.dumps(row.original) for row in rows]
+    originals = [row.json for row in rows]
     try:
         columns = _columns(rows, [row.shape for row in rows], schema)
     except (pa.ArrowException, TypeError, ValueError, AttributeError):
@@ -142,7 +142,10 @@ def _as_text(value: Any) -> str | bytes | None:
         return value
     if type(value) is int:
         return str(value)
-    return orjson.dumps(value)
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # nested deeper than orjson writes: only in JSON that was text inside a record
+        return None
 
 
 _KEYS = {  # the columns' lower-case names -> as the records write them, where that is not the same
