@@ -22,7 +22,10 @@ def time_of(value: Any) -> datetime:
     """ISO 8601 text (UTC without an offset) or unix seconds. Raises ValueError."""
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        try:
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("a time out of range") from error
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return datetime.fromtimestamp(value, UTC)
