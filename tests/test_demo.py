@@ -158,5 +158,5 @@ def test_an_answer_that_is_not_what_happened_is_said_and_is_an_error(made: Made)
         shutil.rmtree(lake)
         kept.rename(lake)
     assert (without.returncode, partial.returncode) == (1, 1)
-    assert "is not what happened: lookup_events answered with an error" in without.stdout
-    assert "not what happened: 0 of 1 expected events" in partial.stdout
+    assert "The demo failed: lookup_events answered with an error" in without.stdout
+    assert "The demo failed: 0 of 1 expected events" in partial.stdout

@@ -42,7 +42,7 @@ def demo(folder: Path | None) -> int:
     arguments = ["serve", "--config", str(made.config)] if folder else ["serve", "--demo"]
     wrong = anyio.run(_investigate, console, arguments)
     if wrong:
-        console.print(Text(f"\nThis is not what happened: {wrong}.", style="bold red"))
+        console.print(Text(f"\nThe demo failed: {wrong}.", style="bold red"))
         return 1
     _show_snippet(console, arguments)
     console.print()
