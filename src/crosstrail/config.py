@@ -10,7 +10,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import platformdirs
 import yaml
@@ -33,24 +33,26 @@ _IDENTITIES = (
 """Variables that give an AWS identity; botocore reads them itself."""
 
 
-def _option(default: Any, env: str, help: str, **limits: Any) -> Any:
+def option(default: Any, env: str, help: str, **limits: Any) -> Any:
     return Field(default, description=help, json_schema_extra={"env": env}, **limits)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
-class LakeSettings(_Section):
+class LakeSettings(Section):
     """The embedded lake."""
 
-    path: str = _option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
-    catalog: str = _option(
+    path: str = option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
+    catalog: str = option(
         "",
         "CROSSTRAIL_LAKE_CATALOG",
         "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI.",
     )
-    aliases: Mapping[str, str] = _option(
+    aliases: Mapping[str, str] = option(
         {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
     )
 
@@ -62,23 +64,23 @@ class LakeSettings(_Section):
         return bool(self.catalog) or self.folder.is_dir()
 
 
-class QuerySettings(_Section):
+class QuerySettings(Section):
     """SQL on the embedded lake."""
 
-    time_limit: float = _option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
-    memory_limit: str = _option(
+    time_limit: float = option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
+    memory_limit: str = option(
         "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
     )
-    keep_results: float = _option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
+    keep_results: float = option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
 
 
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """A SQL database that lists AWS accounts."""
 
-    url: SecretStr = _option(
+    url: SecretStr = option(
         "", "DATABASE_URL", "Database that lists accounts: postgresql://USER:PASSWORD@HOST/NAME or sqlite:////FILE."
     )
-    secret_name: str = _option(
+    secret_name: str = option(
         "", "RDS_SECRET_NAME", "The same by a secret of AWS Secrets Manager that holds the database's address."
     )
 
@@ -89,75 +91,78 @@ class DatabaseSettings(_Section):
         return self
 
 
-class OrganizationSettings(_Section):
+class OrganizationSettings(Section):
     """The accounts of an AWS organization, all reached by a role of the same name."""
 
-    role_name: str = _option(
+    role_name: str = option(
         "", "CROSSTRAIL_ORGANIZATION_ROLE", "Role to assume in every account of the AWS organization; lists them all."
     )
-    external_id: str = _option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
+    external_id: str = option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
 
 
-class VolcengineSettings(_Section):
+class VolcengineSettings(Section):
     """Volcengine's API, and the environment's keys for it: those of an `ambient` account, and those that assume roles."""
 
-    access_key: str = _option("", "VOLCENGINE_ACCESS_KEY", "Access key id of Volcengine.")
-    secret_key: SecretStr = _option("", "VOLCENGINE_SECRET_KEY", "Its secret.")
-    session_token: SecretStr = _option("", "VOLCENGINE_ACCESS_SESSION_TOKEN", "Its session token, of temporary keys.")
-    endpoint: str = _option(
+    access_key: str = option("", "VOLCENGINE_ACCESS_KEY", "Access key id of Volcengine.")
+    secret_key: SecretStr = option("", "VOLCENGINE_SECRET_KEY", "Its secret.")
+    session_token: SecretStr = option("", "VOLCENGINE_ACCESS_SESSION_TOKEN", "Its session token, of temporary keys.")
+    endpoint: str = option(
         "", "VOLCENGINE_ENDPOINT", "Address of Volcengine's API, http or https. Empty: the public one."
     )
-    region: str = _option("cn-beijing", "VOLCENGINE_REGION", "Region asked where an account names none.", min_length=1)
+    region: str = option("cn-beijing", "VOLCENGINE_REGION", "Region asked where an account names none.", min_length=1)
 
 
-class LookupSettings(_Section):
+class LookupSettings(Section):
     """Events asked of live accounts."""
 
-    max_targets: int = _option(
+    max_targets: int = option(
         200, "CROSSTRAIL_MAX_TARGETS", "Most targets (an account in a region) that one call asks.", ge=1, le=10_000
     )
-    deadline: float = _option(
+    deadline: float = option(
         45.0, "CROSSTRAIL_LOOKUP_DEADLINE", "Seconds one target may take, waiting for its turn included.", gt=0, le=600
     )
 
 
-class Settings(_Section):
+class Settings(Section):
     """What `crosstrail.yaml`, the environment and the flags together say."""
 
     accounts: tuple[Account, ...] = Field((), description="The accounts crosstrail may answer for.")
-    region: str = _option(
+    region: str = option(
         "",
         "AWS_REGION, AWS_DEFAULT_REGION",
         "AWS region asked when neither the call nor the account names one.",
     )
-    ambient: bool = _option(
+    ambient: bool = option(
         False,
         "CROSSTRAIL_AMBIENT",
         "Where no account is listed, answer for the AWS identity of the machine; on when the environment holds one "
         "(AWS_PROFILE, AWS_ACCESS_KEY_ID, ...).",
     )
-    allow_writes: bool = _option(False, "CROSSTRAIL_ALLOW_WRITES", "Offer the tools that change something.")
+    allow_writes: bool = option(False, "CROSSTRAIL_ALLOW_WRITES", "Offer the tools that change something.")
     database: DatabaseSettings = DatabaseSettings()
     organization: OrganizationSettings = OrganizationSettings()
-    profiles: str = _option(
+    profiles: str = option(
         "", "CROSSTRAIL_PROFILES", "AWS profiles to list as accounts: names or globs, comma-separated; `*` for all."
     )
-    refresh_accounts: float = _option(
+    refresh_accounts: float = option(
         60.0, "CROSSTRAIL_REFRESH_ACCOUNTS", "Seconds before a database or the config files are read again.", ge=1
     )
-    keep_accounts: float = _option(
+    keep_accounts: float = option(
         3600.0, "CROSSTRAIL_KEEP_ACCOUNTS", "Most seconds that accounts stay known while their source is away.", ge=0
     )
-    encryption_key: SecretStr = _option(
+    encryption_key: SecretStr = option(
         "", "ENCRYPTION_KEY", "Fernet keys of stored secrets, comma-separated: the first encrypts, all decrypt."
     )
     volcengine: VolcengineSettings = VolcengineSettings()
     lookup: LookupSettings = LookupSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
-    log_level: Literal["debug", "info", "warning", "error"] = _option(
+    log_level: Literal["debug", "info", "warning", "error"] = option(
         "warning", "CROSSTRAIL_LOG_LEVEL", "What is logged to stderr: debug, info, warning or error."
     )
+
+
+SettingsT = TypeVar("SettingsT", bound=Section)
 
 
 class Option(BaseModel):
@@ -189,22 +194,34 @@ def load_settings(
     environ = os.environ if environ is None else environ
     path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
     values = {"ambient": any(environ.get(name) for name in _IDENTITIES)}
-    values |= _read(path) if path else {}
-    sources = {"": str(path) if path else "the settings"}
-    for option in options():
-        for variable in option.env.split(", "):
+    values |= read_mapping(path) if path else {}
+    return resolved(Settings, values, str(path or ""), flags, environ)
+
+
+def resolved(
+    model: type[SettingsT],
+    values: dict[str, Any],
+    source: str,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> SettingsT:
+    """What a file's `values`, the environment and the flags say together; `source` is the file's name. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    sources = {"": source or "the settings"}
+    for each in options(model):
+        for variable in each.env.split(", "):
             if variable and (text := environ.get(variable, "")):
-                _put(values, option.name, text)
-                sources[option.name] = f"{variable} in the environment"
+                _put(values, each.name, text)
+                sources[each.name] = f"{variable} in the environment"
                 break
     for name, value in (flags or {}).items():
         if value not in (None, ""):
             _put(values, name, value)
             sources[name] = "the command line"
     try:
-        return Settings.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise _explained(error, sources) from None
+        raise _explained(error, sources, model) from None
 
 
 def _config_file(named: str) -> Path | None:
@@ -219,7 +236,8 @@ def _config_file(named: str) -> Path | None:
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The settings a file holds, not yet checked. Raises ConfigError."""
     try:
         values = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -258,7 +276,7 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, _Section)
+    return isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 
 
 def _env_name(field: FieldInfo) -> str:
@@ -266,7 +284,7 @@ def _env_name(field: FieldInfo) -> str:
     return str(extra.get("env", "")) if isinstance(extra, dict) else ""
 
 
-def _explained(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:
+def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -> ConfigError:
     """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one.
 
     The rejected value itself is left out: it may be a secret put in the wrong place.
@@ -277,7 +295,6 @@ def _explained(error: ValidationError, sources: Mapping[str, str]) -> ConfigErro
     source = sources.get(dotted, sources[""])
     if first["type"] != "extra_forbidden":
         return ConfigError(f"{dotted} ({source}): {first['msg']}", hint="Settings are listed in the README.")
-    model: Any = Settings
     for name in names[:-1]:
         model = Account if name == "accounts" else model
         if name in getattr(model, "model_fields", {}) and _is_section(model.model_fields[name]):

@@ -1,0 +1,127 @@
+"""Settings of `mcp-server-cloud-trail`, as users of Volcengine's own server have them: cfg.yaml and four variables.
+
+Decides which combinations make sense, before anything is served; what is refused is told with what to change. Reads no
+environment itself (config.py does).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import SecretStr, field_validator
+
+from crosstrail.config import Section, VolcengineSettings, option, read_mapping, resolved
+from crosstrail.errors import ConfigError
+
+FILE_NAME = "cfg.yaml"
+
+
+class OAuthSettings(Section):
+    """The OAuth application that callers sign in with."""
+
+    client_id: str = option("", "", "Id of the application.")
+    client_secret: SecretStr = option("", "", "Its secret.")
+    authorize_url: str = option("", "", "Where a person signs in.")
+    token_url: str = option("", "", "Where a code becomes a token.")
+    scope: str = option("", "", "What the token may do.")
+
+
+class CloudTrailServerSettings(Section):
+    """What cfg.yaml, the environment and the flags together say."""
+
+    service_code: str = option("cloud_trail", "", "The service that requests are signed for.", pattern=r"^[a-z0-9_]+$")
+    transport: Literal["stdio", "sse", "http"] = option(
+        "stdio", "MCP_SERVER_MODE", "stdio; or sse or http: both at once."
+    )
+    sse_port: int = option(8888, "MCP_SERVER_PORT", "Port of sse and http.", ge=0, le=65535)
+    auth: Literal["none", "oauth"] = option("none", "MCP_SERVER_AUTH", "How callers sign in.")
+    credential: Literal["env", "token"] = option(
+        "env",
+        "VOLCENGINE_CREDENTIAL_TYPE",
+        "Whose keys are used: the environment's, or those in each request's header.",
+    )
+    oauth: OAuthSettings | None = None
+    allow_writes: bool = option(False, "CROSSTRAIL_ALLOW_WRITES", "Let CreateTrail create trails.")
+    volcengine: VolcengineSettings = VolcengineSettings()
+    host: str = option("127.0.0.1", "", "Address that sse and http listen on.")
+    tls_cert: str = option("", "", "Certificate file: serve over TLS.")
+    tls_key: str = option("", "", "Key file of the certificate.")
+    behind_proxy: bool = option(False, "", "A proxy in front ends TLS, and lets in only those who may.")
+
+    @field_validator("transport", mode="before")
+    @classmethod
+    def _either_name_of_http(cls, value: Any) -> Any:
+        return "http" if value in ("streamable-http", "streamable_http") else value
+
+
+def load_server_settings(
+    config: str = "", flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> CloudTrailServerSettings:
+    """Settings from a file (named, else cfg.yaml of the working folder, else none), the environment and flags, checked.
+
+    Raises ConfigError, which says what to change.
+    """
+    path = Path(config).expanduser() if config else Path.cwd() / FILE_NAME
+    if config and not path.is_file():
+        raise ConfigError(f"there is no configuration file {path}", hint="Check --config.")
+    values = read_mapping(path) if path.is_file() else {}
+    settings = resolved(CloudTrailServerSettings, values, str(path) if values else "", flags, environ)
+    _check(settings)
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check(settings: CloudTrailServerSettings) -> None:
+    """Raises ConfigError for a combination that cannot work, or that would hand the keys to strangers."""
+    if settings.transport == "stdio" and settings.credential != "env":
+        raise ConfigError(
+            "credential: token needs HTTP, and transport is stdio, which has no headers",
+            hint="Set credential: env (VOLCENGINE_CREDENTIAL_TYPE=env), or transport: sse or http (MCP_SERVER_MODE).",
+        )
+    if settings.auth == "oauth":
+        _check_oauth(settings)
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise ConfigError("TLS needs both a certificate and its key", hint="Give --tls-cert and --tls-key.")
+    if settings.transport == "stdio" or is_loopback(settings.host) or settings.behind_proxy:
+        return
+    if settings.credential == "env" and settings.auth == "none":
+        raise ConfigError(
+            f"everybody who reaches {settings.host} could use the keys of the environment",
+            hint="Listen on 127.0.0.1, set credential: token, or put a proxy that lets callers in (--behind-proxy).",
+        )
+    if not settings.tls_cert:
+        raise ConfigError(
+            f"credentials in headers would cross the network readable to all, on {settings.host} without TLS",
+            hint="Give --tls-cert and --tls-key, or --behind-proxy where a proxy ends TLS, or listen on 127.0.0.1.",
+        )
+
+
+def _check_oauth(settings: CloudTrailServerSettings) -> None:
+    if settings.credential != "env":
+        raise ConfigError(
+            "auth: oauth needs credential: env: who signs in brings no keys of Volcengine",
+            hint="Set credential: env (VOLCENGINE_CREDENTIAL_TYPE=env), or auth: none (MCP_SERVER_AUTH=none).",
+        )
+    oauth = settings.oauth or OAuthSettings()
+    needed = ("client_id", "client_secret", "authorize_url", "token_url")
+    missing = [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]
+    if missing:
+        raise ConfigError(
+            f"auth: oauth needs an oauth section with {', '.join(missing)}",
+            hint="Add it to cfg.yaml, or set auth: none (MCP_SERVER_AUTH=none).",
+        )
+    if settings.transport == "stdio":
+        raise ConfigError("auth: oauth needs HTTP, and transport is stdio", hint="Set transport: sse or http.")
+    raise ConfigError(
+        "auth: oauth is not served yet", hint="Set auth: none (MCP_SERVER_AUTH=none) with credential: token or env."
+    )
