@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic.fields import FieldInfo
 
 from crosstrail.errors import ConfigError
+from crosstrail.lake.table import CATALOG_FILE
 from crosstrail.models import Account
 
 FILE_NAME = "crosstrail.yaml"
@@ -61,7 +62,8 @@ class LakeSettings(Section):
         return Path(self.path) if self.path else Path(platformdirs.user_data_dir("crosstrail", False)) / "lake"
 
     def exists(self) -> bool:
-        return bool(self.catalog) or self.folder.is_dir()
+        """Whether there is a lake to open, as far as that can be told without opening it."""
+        return bool(self.catalog) or (self.folder / CATALOG_FILE).is_file()
 
 
 class QuerySettings(Section):

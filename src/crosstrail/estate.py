@@ -6,6 +6,7 @@ it never renders, and never decides who may see what.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
@@ -15,11 +16,12 @@ import anyio.to_thread
 
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
-from crosstrail.accounts.registry import Registry
+from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
-from crosstrail.errors import CrosstrailError, InvalidRequest, LakeError
+from crosstrail.errors import CrosstrailError, InvalidRequest
+from crosstrail.lake import require_libraries
 from crosstrail.models import Account, Target
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Estate:
         self.settings = settings
         Registry(settings.accounts)  # names given twice are refused at once, not at the first call
         self._engine: LakeEngine | None = None
+        self._lake: LakeTable | None = None
+        self._opening = threading.Lock()
 
     async def listed(self) -> AccountList:
         """The accounts of all sources, with warnings; where none is configured, those whose events the lake holds."""
@@ -57,12 +61,7 @@ class Estate:
         """What the lake holds of each account; nothing when there is no lake yet."""
 
         def read() -> tuple[AccountSummary, ...]:
-            try:
-                return self.lake.accounts()
-            except LakeError:
-                if self.settings.lake.exists():
-                    raise
-                return ()
+            return self.lake.accounts() if self.settings.lake.exists() else ()
 
         return await anyio.to_thread.run_sync(read)
 
@@ -84,16 +83,23 @@ class Estate:
         return tuple(targets)
 
     async def scope(self, selector: str) -> QueryScope:
-        """What SQL may read: the selected accounts, or every listed one when the selector is empty."""
-        registry = await self.registry()
-        accounts = registry.select(selector) if selector.strip() else registry.accounts
+        """What SQL may read: the selected accounts, or every listed one when the selector is empty.
+
+        Raises AccountNotFound, also when no account is listed at all: an answer about nothing would look like one.
+        """
+        accounts = (await self.registry()).select(selector.strip() or EVERY_ACCOUNT)
         return QueryScope(accounts, self.settings.lake.aliases)
 
-    @cached_property
+    @property
     def lake(self) -> LakeTable:
-        from crosstrail.lake.table import LakeTable
+        """Opened by the first thread that asks. Raises LakeError."""
+        with self._opening:
+            if self._lake is None:
+                require_libraries()
+                from crosstrail.lake.table import LakeTable
 
-        return LakeTable.open(self.settings.lake.folder, catalog=self.settings.lake.catalog)
+                self._lake = LakeTable.open(self.settings.lake.folder, catalog=self.settings.lake.catalog)
+            return self._lake
 
     @cached_property
     def _lake_trail(self) -> AuditTrail:
@@ -121,6 +127,7 @@ class Estate:
     def engine(self) -> QueryEngine:
         """The engine that runs SQL over the lake."""
         if self._engine is None:
+            require_libraries()
             from crosstrail.engines.duckdb import LakeEngine, Limits
 
             lake, query = self.settings.lake, self.settings.query

@@ -14,6 +14,7 @@ from crosstrail.accounts.listing import Listing
 from crosstrail.errors import AccountNotFound, ConfigError, InvalidRequest
 from crosstrail.models import Account
 
+EVERY_ACCOUNT = "*"
 _NAMES_IN_A_HINT = 10
 
 
@@ -62,6 +63,10 @@ class Registry:
 
         Raises AccountNotFound when any part of it names none, InvalidRequest when it is empty and there is a choice.
         """
+        if not self._accounts:
+            raise AccountNotFound(
+                "no account is listed", hint="List accounts in crosstrail.yaml, or collect log files."
+            )
         parts = [part.strip() for part in selector.split(",") if part.strip()]
         if not parts:
             return (self._default(),)
@@ -85,10 +90,6 @@ class Registry:
                 return account
         if len(self._accounts) == 1:
             return self._accounts[0]
-        if not self._accounts:
-            raise AccountNotFound(
-                "no account is listed", hint="List accounts in crosstrail.yaml, or collect log files."
-            )
         raise InvalidRequest(
             f"which account? There are {len(self._accounts)}",
             hint=f"Set target_account_id to one of: {self._listing()}; or * for all.",
@@ -97,8 +98,7 @@ class Registry:
     def _unknown(self, part: str) -> AccountNotFound:
         near = difflib.get_close_matches(part.lower(), self._by_name, n=1)
         meant = f"Did you mean {near[0]}? " if near else ""
-        there = f"Accounts: {self._listing()}." if self._accounts else "No account is listed."
-        return AccountNotFound(f"no account matches {part[:64]!r}", hint=f"{meant}{there}")
+        return AccountNotFound(f"no account matches {part[:64]!r}", hint=f"{meant}Accounts: {self._listing()}.")
 
     def _listing(self) -> str:
         names = [f"{a.alias} ({a.id})" if a.alias else a.id for a in self._accounts[:_NAMES_IN_A_HINT]]

@@ -14,7 +14,8 @@ from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished,
 from crosstrail.errors import InvalidRequest, QueryTimedOut
 from crosstrail.estate import LAKE_ENGINE, Estate
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
-from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, clean, fence, fit_table, size
+from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, clean, fence, fit_table, listed, size
+from crosstrail.timerange import TimeRange
 
 WAIT_SECONDS = 50.0
 """The longest a call waits: below the 60 s at which common clients give up."""
@@ -53,10 +54,22 @@ async def start(
         if running is None:  # it was the query's own time limit
             raise
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
-    notes = list((await estate.listed()).warnings)
+    notes = [await _readable(estate, scope), *(await estate.listed()).warnings]
     if region.strip():
         notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")
     return await _page(chosen, scope, page, page_token="", note="\n".join(notes))
+
+
+async def _readable(estate: Estate, scope: QueryScope) -> str:
+    """What a statement could read: without it, a count of 0 over an empty lake would look like an answer."""
+    keys = {account.key: account.name for account in scope.accounts}
+    held = [one for one in await estate.held() if one.key in keys]
+    names = listed([keys[one.key] for one in held])
+    empty = listed([name for key, name in keys.items() if key not in {one.key for one in held}])
+    if not held:
+        return f"The lake holds no event of {empty}: run `crosstrail collect` first."
+    span = TimeRange(min(one.first for one in held), max(one.last for one in held))
+    return f"Readable: {names}; events held {span}." + (f" Nothing is held of: {empty}." if empty else "")
 
 
 async def status(estate: Estate, query_id: str, selector: str, region: str) -> Answer:
