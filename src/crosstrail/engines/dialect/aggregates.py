@@ -73,7 +73,7 @@ Handler = Callable[[Aggregation], tuple[str, Type]]
 
 
 def aggregate(
-    compiler: Expressions, node: exp.Expression, scope: Scope, over: str = "", extra: list[Expr] | None = None
+    compiler: Expressions, node: exp.Expr, scope: Scope, over: str = "", extra: list[Expr] | None = None
 ) -> Expr:
     """Compiles FILTER, listagg and a plain call; `over` is the window's SQL when it stands over one."""
     if not over and not scope.aggregates:
@@ -96,7 +96,7 @@ def aggregate(
     return Expr(result.sql, kind, aggregated=True)
 
 
-def _call(compiler: Expressions, call: exp.Expression, scope: Scope, parts: list[Expr]) -> Aggregation:
+def _call(compiler: Expressions, call: exp.Expr, scope: Scope, parts: list[Expr]) -> Aggregation:
     nodes = list(call.expressions)
     name = str(call.name).lower()
     if isinstance(call, exp.GroupConcat):

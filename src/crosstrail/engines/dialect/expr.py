@@ -97,7 +97,7 @@ def boolean(expr: Expr, what: str) -> Expr:
     return expr
 
 
-def rejected(refusal: Refusal, node: exp.Expression, place: Place) -> SqlRejected:
+def rejected(refusal: Refusal, node: exp.Expr, place: Place) -> SqlRejected:
     line, column = place.of(node)
     return SqlRejected(str(refusal), line=line, column=column, hint=refusal.hint)
 
@@ -116,9 +116,9 @@ class Place:
         before = self._original[: max(0, offset)]
         return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
-    def of(self, node: exp.Expression) -> tuple[int, int]:
+    def of(self, node: exp.Expr) -> tuple[int, int]:
         """Where the node begins: the first place known inside it, else that of what surrounds it."""
-        current: exp.Expression | None = node
+        current: exp.Expr | None = node
         while current is not None:
             starts = [part.meta["start"] for part in current.walk() if "start" in part.meta]
             if starts:

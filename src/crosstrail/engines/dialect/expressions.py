@@ -39,8 +39,8 @@ from crosstrail.engines.dialect.windows import window
 if TYPE_CHECKING:
     from crosstrail.engines.dialect.relations import Relations
 
-_ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
-_COMPARISON = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_ARITHMETIC: dict[type, str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
+_COMPARISON: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
 class Expressions:
@@ -59,7 +59,7 @@ class Expressions:
         self._names += 1
         return f"{prefix}{self._names}"
 
-    def compile(self, node: exp.Expression, scope: Scope) -> Expr:
+    def compile(self, node: exp.Expr, scope: Scope) -> Expr:
         """Raises SqlRejected with the node's line and column."""
         try:
             result = self._node(node, scope)
@@ -69,8 +69,8 @@ class Expressions:
         except Refusal as refusal:
             raise rejected(refusal, node, self.place) from None
 
-    def _node(self, node: exp.Expression, scope: Scope) -> Expr:
-        kind = type(node)
+    def _node(self, node: Any, scope: Scope) -> Expr:
+        kind: type = type(node)
         if kind in _ARITHMETIC:
             left, right = self.compile(node.left, scope), self.compile(node.right, scope)
             return operators.arithmetic(_ARITHMETIC[kind], left, right)
@@ -86,17 +86,17 @@ class Expressions:
             raise Refusal(f"{', '.join(sorted(unknown))} is not supported here")
         return method(self, node, scope)
 
-    def _connected(self, node: exp.Expression, scope: Scope) -> Expr:
+    def _connected(self, node: Any, scope: Scope) -> Expr:
         """AND and OR chains, without recursion on the left: long lists of conditions are common."""
         word = "AND" if isinstance(node, exp.And) else "OR"
-        operands: list[exp.Expression] = []
+        operands: list[exp.Expr] = []
         while type(node) is (exp.And if word == "AND" else exp.Or):
             operands.append(node.right)
             node = node.left
         parts = [boolean(self.compile(each, scope), f"an operand of {word}") for each in [node, *reversed(operands)]]
         return derived(f"({f' {word} '.join(part.sql for part in parts)})", BOOLEAN, *parts)
 
-    def _comparison(self, sign: str, node: exp.Expression, scope: Scope) -> Expr:
+    def _comparison(self, sign: str, node: Any, scope: Scope) -> Expr:
         left, right = node.left, node.right
         if isinstance(right, (exp.Any, exp.All)):
             return self.relations.quantified(sign, self.compile(left, scope), right, scope)
@@ -237,7 +237,7 @@ class Expressions:
         kind = items[0].type if items else UNKNOWN
         return derived(f"CAST([{', '.join(item.sql for item in items)}] AS {duck(kind)}[])", array_of(kind), *items)
 
-    def row(self, nodes: list[exp.Expression], scope: Scope) -> Expr:
+    def row(self, nodes: list[exp.Expr], scope: Scope) -> Expr:
         """ROW(...) and (a, b)."""
         items = [self.compile(item, scope) for item in nodes]
         packed = ", ".join(f"f{index} := {item.sql}" for index, item in enumerate(items))
@@ -283,7 +283,7 @@ class Expressions:
     def _now(self, node: Any, scope: Scope) -> Expr:
         return self.moment(type(node))
 
-    def moment(self, kind: type[exp.Expression]) -> Expr:
+    def moment(self, kind: type[exp.Expr]) -> Expr:
         text = f"{self.now:%Y-%m-%d %H:%M:%S}.{self.now.microsecond // 1000:03d}"
         if kind is exp.CurrentDate:
             return Expr(f"DATE '{self.now:%Y-%m-%d}'", Type("date"))
@@ -298,7 +298,7 @@ class Expressions:
     def _window(self, node: exp.Window, scope: Scope) -> Expr:
         return window(self, node, scope)
 
-    def _aggregate(self, node: exp.Expression, scope: Scope) -> Expr:
+    def _aggregate(self, node: exp.Expr, scope: Scope) -> Expr:
         return aggregate(self, node, scope)
 
     def _call(self, node: exp.Anonymous, scope: Scope) -> Expr:
@@ -310,7 +310,7 @@ class Expressions:
             raise Refusal(f"the function {name[:60]} is not supported here", "docs/sql.md lists those that are.")
         return replace(handler(Call(name, list(node.expressions), self, scope)), name="")
 
-    def lambda_(self, node: exp.Expression, kinds: list[Type], scope: Scope) -> tuple[str, Expr]:
+    def lambda_(self, node: exp.Expr, kinds: list[Type], scope: Scope) -> tuple[str, Expr]:
         """DuckDB's `lambda p1, p2:` and the body, for parameters of these types."""
         if not isinstance(node, exp.Lambda):
             raise rejected(Refusal("a lambda belongs here", "Write x -> ..., for instance."), node, self.place)

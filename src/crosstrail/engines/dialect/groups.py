@@ -5,6 +5,8 @@ Decides which expressions rows are grouped by; whether the rest of the SELECT fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from crosstrail.engines.dialect.expr import Expr, Refusal, rejected
@@ -12,12 +14,11 @@ from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import is_comparable
 
-
 _SETS: dict[type, str] = {exp.GroupingSets: "GROUPING SETS", exp.Cube: "CUBE", exp.Rollup: "ROLLUP"}
 
 
 def grouping(
-    compiler: Expressions, node: exp.Group | None, projected: list[tuple[exp.Expression, str]], scope: Scope
+    compiler: Expressions, node: exp.Group | None, projected: list[tuple[exp.Expr, str]], scope: Scope
 ) -> tuple[str | None, frozenset[str] | None]:
     """The clause (None without one) and the SQL of what is grouped by (None without a clause)."""
     if node is None:
@@ -29,12 +30,12 @@ def grouping(
         )
     seen: set[str] = set()
 
-    def one(part: exp.Expression) -> str:
+    def one(part: exp.Expr) -> str:
         compiled = _expression(compiler, part, projected, scope)
         seen.add(compiled.sql)
         return compiled.sql
 
-    def several(part: exp.Expression) -> str:
+    def several(part: exp.Expr) -> str:
         inside = part.expressions if isinstance(part, exp.Tuple) else [part.unnest()]
         return f"({', '.join(one(each) for each in inside)})"
 
@@ -48,14 +49,12 @@ def grouping(
     return f"GROUP BY {', '.join(pieces)}", frozenset(seen)
 
 
-def _plain(one: object, part: exp.Expression) -> str:
+def _plain(one: Callable[[exp.Expr], str], part: exp.Expr) -> str:
     inside = part.expressions if isinstance(part, exp.Tuple) else [part]
-    return ", ".join(one(each) for each in inside) if inside else "()"  # type: ignore[operator]
+    return ", ".join(one(each) for each in inside) if inside else "()"
 
 
-def _expression(
-    compiler: Expressions, node: exp.Expression, projected: list[tuple[exp.Expression, str]], scope: Scope
-) -> Expr:
+def _expression(compiler: Expressions, node: exp.Expr, projected: list[tuple[exp.Expr, str]], scope: Scope) -> Expr:
     if isinstance(node, exp.Literal) and not node.is_string:
         place = int(node.this) if str(node.this).isdigit() else 0
         if not 1 <= place <= len(projected) or projected[place - 1][0].find(exp.Star):

@@ -67,7 +67,7 @@ def _read(sql: str, target: Type) -> str:
         from crosstrail.engines.dialect.casts import double_text
 
         return f"(CASE {null} {bad} WHEN {kind} = 'DOUBLE' THEN {double_text(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
-    if target == BOOLEAN or is_integer(target) or target == DOUBLE:
+    if target in (BOOLEAN, DOUBLE) or is_integer(target):
         from crosstrail.engines.dialect.casts import cast
 
         bad = f"WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {failure(f'JSON that is no {target}', target)}"

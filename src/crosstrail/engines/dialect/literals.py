@@ -125,7 +125,7 @@ def _timestamp(text: str) -> Expr:
     if len(fraction) > 6:
         raise Refusal("times have at most six digits after the second here")
     try:
-        value = datetime(*parts, int(fraction.ljust(6, "0") or 0))  # type: ignore[misc,arg-type]  # noqa: DTZ001
+        value = datetime(*parts[:3], *parts[3:], int(fraction.ljust(6, "0")))  # type: ignore[arg-type,call-arg]  # noqa: DTZ001
     except ValueError:
         raise Refusal("this text is no timestamp", "Write TIMESTAMP '2026-11-20 09:00:00'.") from None
     plain = Expr(f"TIMESTAMP '{value:%Y-%m-%d %H:%M:%S.%f}'", types.timestamp_of(len(fraction)))

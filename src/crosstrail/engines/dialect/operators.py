@@ -11,7 +11,6 @@ from crosstrail.engines.dialect.casts import coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, text_literal
 from crosstrail.engines.dialect.times import add_interval
 from crosstrail.engines.dialect.types import (
-    BIGINT,
     BOOLEAN,
     DATE,
     DAY_TIME,

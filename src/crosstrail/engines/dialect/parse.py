@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.trino import TrinoParser
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from crosstrail.engines.dialect.expr import Place
 from crosstrail.engines.dialect.literals import COMMA, TYPED
@@ -79,16 +79,18 @@ def parse(sql: str) -> tuple[exp.Query, Place]:
         ) from None
     if not statements:
         raise SqlRejected("the statement is empty", line=1, column=1, hint="Send one SELECT.")
+    queries: list[exp.Query] = []
     for statement in statements:
         if not isinstance(statement, exp.Query) or isinstance(statement, (exp.Table, exp.Subquery)):
             line, column = place.of(statement)
             raise SqlRejected(
                 "only SELECT is allowed", line=line, column=column, hint="Audit logs are read here, never changed."
             )
+        queries.append(statement)
     if len(statements) > 1:
         line, column = place.of(statements[1])
         raise SqlRejected("one statement at a time", line=line, column=column, hint="Send each SELECT by itself.")
-    return statements[0], place
+    return queries[0], place
 
 
 def _syntax_error(error: ParseError, text: str, place: Place) -> SqlRejected:
@@ -157,7 +159,7 @@ def _follow(text: str, kind: str | None, expecting: list[bool], in_names: list[b
         expecting[-1] = text == "," and in_names[-1]
 
 
-def _typed_literal(parser: TrinoParser, this: exp.Expression, to: exp.DataType) -> exp.Cast:
+def _typed_literal(parser: TrinoParser, this: exp.Expr, to: exp.DataType) -> exp.Cast:
     """TYPE '...', told apart from CAST('...' AS type): only the literal has its text's precision."""
     literal = exp.Cast(this=this, to=to)
     literal.meta[TYPED] = True
@@ -167,7 +169,7 @@ def _typed_literal(parser: TrinoParser, this: exp.Expression, to: exp.DataType) 
 @cache
 def _dialect() -> Trino:
     class Parser(TrinoParser):
-        FUNCTIONS = {}
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
 
         def _parse_join(self, *args: Any, **kwargs: Any) -> exp.Join | None:
             comma = self._curr is not None and self._curr.token_type == TokenType.COMMA
@@ -177,10 +179,12 @@ def _dialect() -> Trino:
             return join
 
         TYPE_LITERAL_PARSERS = dict.fromkeys(_TYPED, _typed_literal)
-        FUNCTION_PARSERS = {name: TrinoParser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS}
+        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+            name: TrinoParser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS
+        }
 
     class Dialect(Trino):
         INDEX_OFFSET = 0
 
-    Dialect.parser_class = Parser
+    Dialect.parser_class = Parser  # type: ignore[assignment]
     return Dialect()

@@ -27,7 +27,7 @@ class Call:
     """One call of a function: arguments as written, compiled when asked for, since lambdas need their types first."""
 
     name: str
-    nodes: list[exp.Expression]
+    nodes: list[exp.Expr]
     compiler: Expressions
     scope: Scope
     _compiled: dict[int, Expr] = field(default_factory=dict)

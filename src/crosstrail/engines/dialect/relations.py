@@ -7,32 +7,22 @@ each has. Every name in the SQL it writes is generated, save the columns of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
 
 from crosstrail.engines.dialect import operators
-from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_int, derived, rejected
 from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.groups import grouping
+from crosstrail.engines.dialect.queries import Query, need_comparable, projections, renamed, retyped
 from crosstrail.engines.dialect.scope import Field, Scope
 from crosstrail.engines.dialect.sources import Source, join, unnest, values
-from crosstrail.engines.dialect.types import BOOLEAN, Type, common, is_comparable, is_orderable
+from crosstrail.engines.dialect.types import BOOLEAN, common, is_orderable
 
 Resolver = Callable[[exp.Table], Source]
 """The relation a name stands for; raises Refusal for a name that is none of the call's tables."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A compiled query: SQL whose columns are c0, c1, ..."""
-
-    sql: str
-    columns: tuple[tuple[str, Type], ...]
-    """Name for the reader ('' when it has none) and type."""
-    free: tuple[Expr, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +42,7 @@ class Relations:
         self._environment = Environment({})
         expressions.relations = self
 
-    def query(self, node: exp.Expression, environment: Environment | None = None) -> Query:
+    def query(self, node: exp.Expr, environment: Environment | None = None) -> Query:
         """Raises SqlRejected."""
         before = self._environment
         self._environment = environment or before
@@ -63,7 +53,7 @@ class Relations:
         finally:
             self._environment = before
 
-    def _query(self, node: exp.Expression) -> Query:
+    def _query(self, node: exp.Expr) -> Query:
         while isinstance(node, exp.Subquery) and not _modifiers(node):
             node = node.this
         prefix = self._with(node.args.get("with_"))
@@ -93,7 +83,7 @@ class Relations:
                 raise rejected(Refusal("this WITH is not supported here"), each, self.expressions.place)
             compiled = self.query(each.this)
             alias, name = each.args["alias"], self.expressions.name("w")
-            columns = _renamed(compiled.columns, [column.name for column in alias.args.get("columns") or []])
+            columns = renamed(compiled.columns, [column.name for column in alias.args.get("columns") or []])
             parts.append(f"{name} AS ({compiled.sql})")
             source = Source(name, tuple(Field(n, f"c{i}", kind) for i, (n, kind) in enumerate(columns)))
             ctes = {**self._environment.ctes, alias.name.lower(): source}
@@ -107,7 +97,7 @@ class Relations:
         if where := node.args.get("where"):
             test = boolean(self.expressions.compile(where.this, scope), "WHERE")
             clauses.append(f"WHERE {test.sql}")
-        projected = _projections(node.expressions)
+        projected = projections(node.expressions)
         group_sql, groups = grouping(self.expressions, node.args.get("group"), projected, scope)
         having = node.args.get("having")
         inner = replace(scope, groups=groups, aggregates=True, windows=True)
@@ -126,9 +116,7 @@ class Relations:
         distinct = self._distinct(node.args.get("distinct"), columns)
         listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
         sql = f"SELECT {distinct}{listed} {' '.join(part for part in clauses if part)}{order_sql}{self._limit(node)}"
-        return Query(
-            sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)), tuple(columns)
-        )
+        return Query(sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)))
 
     def _from(self, node: exp.Select) -> tuple[str, Scope]:
         first, outer = node.args.get("from_"), self._environment.outer
@@ -148,14 +136,14 @@ class Relations:
                 raise rejected(refusal, each, self.expressions.place) from None
         return sql, Scope(fields=fields, parent=outer)
 
-    def source(self, node: exp.Expression, scope: Scope) -> Source:
+    def source(self, node: exp.Expr, scope: Scope) -> Source:
         """One item of FROM, under its alias. `scope` is what UNNEST may read."""
         try:
             return self._source(node, scope)
         except Refusal as refusal:
             raise rejected(refusal, node, self.expressions.place) from None
 
-    def _source(self, node: exp.Expression, scope: Scope) -> Source:
+    def _source(self, node: exp.Expr, scope: Scope) -> Source:
         alias = node.args.get("alias")
         wanted = [column.name for column in (alias.args.get("columns") or [])] if alias else []
         label = alias.name.lower() if alias and alias.this is not None else ""
@@ -175,7 +163,7 @@ class Relations:
             found = self._derived(self.query(inner))
         else:
             raise Refusal("a table's name, a sub-query or UNNEST belongs here")
-        columns = _renamed(tuple((part.name, part.type) for part in found.fields), wanted)
+        columns = renamed(tuple((part.name, part.type) for part in found.fields), wanted)
         fields = tuple(
             Field(column, f"{name}.{part.sql}", kind, label)
             for (column, kind), part in zip(columns, found.fields, strict=True)
@@ -185,7 +173,7 @@ class Relations:
     def _derived(self, query: Query) -> Source:
         return Source(f"({query.sql})", tuple(Field(n, f"c{i}", kind) for i, (n, kind) in enumerate(query.columns)))
 
-    def _project(self, projected: list[tuple[exp.Expression, str]], scope: Scope) -> tuple[list[Expr], list[str]]:
+    def _project(self, projected: list[tuple[exp.Expr, str]], scope: Scope) -> tuple[list[Expr], list[str]]:
         columns: list[Expr] = []
         names: list[str] = []
         for node, alias in projected:
@@ -201,7 +189,7 @@ class Relations:
             columns = [replace(c, free=frozenset()) if c.sql in scope.groups else c for c in columns]
         return columns, names
 
-    def _star(self, node: exp.Expression, scope: Scope) -> list[Field]:
+    def _star(self, node: Any, scope: Scope) -> list[Field]:
         star = node if isinstance(node, exp.Star) else node.this
         if any(star.args.values()):
             raise rejected(Refusal("* takes nothing after it here"), node, self.expressions.place)
@@ -215,7 +203,7 @@ class Relations:
         return found
 
     def _check_groups(
-        self, node: exp.Select, projected: list[tuple[exp.Expression, str]], columns: list[Expr], others: list[Expr]
+        self, node: exp.Select, projected: list[tuple[exp.Expr, str]], columns: list[Expr], others: list[Expr]
     ) -> None:
         for index, part in enumerate([*columns, *others]):
             if part.free:
@@ -232,7 +220,7 @@ class Relations:
             return ""
         if node.args.get("on") is not None:
             raise rejected(Refusal("DISTINCT ON is not supported here"), node, self.expressions.place)
-        _need_comparable([column.type for column in columns], "SELECT DISTINCT")
+        need_comparable([column.type for column in columns], "SELECT DISTINCT")
         return "DISTINCT "
 
     def _order(
@@ -268,7 +256,7 @@ class Relations:
                 parts.append(f"{key.sql} {'DESC' if each.args.get('desc') else 'ASC'} NULLS {nulls}")
         return (f" ORDER BY {', '.join(parts)}" if parts else ""), keys
 
-    def _key(self, node: exp.Expression, scope: Scope, columns: list[Expr] | None) -> Expr:
+    def _key(self, node: exp.Expr, scope: Scope, columns: list[Expr] | None) -> Expr:
         if columns is not None and isinstance(node, exp.Literal) and not node.is_string:
             place = int(node.this) if str(node.this).isdigit() else 0
             if not 1 <= place <= len(columns):
@@ -276,7 +264,7 @@ class Relations:
             return replace(columns[place - 1], value=None)
         return self.expressions.compile(node, scope)
 
-    def _limit(self, node: exp.Expression) -> str:
+    def _limit(self, node: exp.Expr) -> str:
         sql = ""
         limit, offset = node.args.get("limit"), node.args.get("offset")
         if isinstance(limit, exp.Fetch):
@@ -296,7 +284,7 @@ class Relations:
             sql += f" OFFSET {self._whole(offset.expression)}"
         return sql
 
-    def _whole(self, node: exp.Expression) -> int:
+    def _whole(self, node: exp.Expr) -> int:
         try:
             return constant_int(self.expressions.compile(node, Scope()), "this")
         except Refusal as refusal:
@@ -318,13 +306,13 @@ class Relations:
                     f"column {index + 1} is {one} on the left and {other} on the right", "CAST them to one type."
                 )
             columns.append((name, kind))
-        _need_comparable([kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation")
-        sides = [_retyped(side, [kind for _, kind in columns], self.expressions.name("r")) for side in (left, right)]
+        need_comparable([kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation")
+        sides = [retyped(side, [kind for _, kind in columns], self.expressions.name("r")) for side in (left, right)]
         every = "" if node.args.get("distinct") else " ALL"
         sql = f"({sides[0]}) {words[type(node)]}{every} ({sides[1]})"
         return self._modified(Query(sql, tuple(columns)), node)
 
-    def _modified(self, query: Query, node: exp.Expression) -> Query:
+    def _modified(self, query: Query, node: exp.Expr) -> Query:
         """ORDER BY, LIMIT and OFFSET after a whole query: they see its output columns only."""
         if not _modifiers(node):
             return query
@@ -335,9 +323,9 @@ class Relations:
         order = node.args.get("order")
         order_sql = self.ordering(order, scope, columns)[0] if order is not None else ""
         listed = ", ".join(f"{part.sql} AS c{index}" for index, part in enumerate(fields))
-        return replace(query, sql=f"SELECT {listed} FROM ({query.sql}) AS {name}{order_sql}{self._limit(node)}")
+        return replace(query, sql=f"SELECT {listed} FROM ({query.sql}) AS {name}{order_sql}{self._limit(node)}")  # noqa: S608 - generated names
 
-    def _inner(self, node: exp.Expression, scope: Scope) -> Query:
+    def _inner(self, node: exp.Expr, scope: Scope) -> Query:
         """A sub-query inside an expression; it may read the columns around it."""
         inner = node.this if isinstance(node, exp.Subquery) and not _modifiers(node) else node
         return self.query(
@@ -354,7 +342,7 @@ class Relations:
     def exists(self, node: exp.Exists, scope: Scope) -> Expr:
         return Expr(f"EXISTS ({self._inner(node.this, scope).sql})", BOOLEAN)
 
-    def in_query(self, value: Expr, node: exp.Expression, scope: Scope) -> Expr:
+    def in_query(self, value: Expr, node: exp.Expr, scope: Scope) -> Expr:
         """value IN (SELECT ...)."""
         return self._against(value, "IN", node, scope)
 
@@ -364,12 +352,12 @@ class Relations:
             raise Refusal("ANY and ALL take a sub-query")
         return self._against(value, f"{sign} {'ANY' if isinstance(node, exp.Any) else 'ALL'}", node.this, scope)
 
-    def _against(self, value: Expr, operator: str, node: exp.Expression, scope: Scope) -> Expr:
+    def _against(self, value: Expr, operator: str, node: exp.Expr, scope: Scope) -> Expr:
         query = self._inner(node, scope)
         if len(query.columns) != 1 or value.type.args:
             raise Refusal("this sub-query must have one column, and the value before it must be no row")
         left, right = operators.matched(value, Expr("x", query.columns[0][1]))
-        sql = _retyped(query, [right.type], self.expressions.name("r"))
+        sql = retyped(query, [right.type], self.expressions.name("r"))
         return derived(f"({left.sql} {operator} ({sql}))", BOOLEAN, left)
 
 
@@ -377,41 +365,11 @@ _SELECT_CLAUSES = {"expressions", "from_", "joins", "laterals", "where", "group"
 _SET_CLAUSES = {"this", "expression", "distinct", "order", "limit", "offset", "with_"}
 
 
-def _refuse_clauses(node: exp.Expression, allowed: set[str]) -> None:
+def _refuse_clauses(node: exp.Expr, allowed: set[str]) -> None:
     unknown = sorted(key for key, value in node.args.items() if value and key not in allowed)
     if unknown or node.args.get("kind") or node.args.get("hint"):
         raise Refusal(f"{(unknown or ['this form of SELECT'])[0].upper()} is not supported here")
 
 
-def _modifiers(node: exp.Expression) -> bool:
+def _modifiers(node: exp.Expr) -> bool:
     return any(node.args.get(key) for key in ("order", "limit", "offset", "with_"))
-
-
-def _projections(nodes: list[exp.Expression]) -> list[tuple[exp.Expression, str]]:
-    return [(node.this, node.alias) if isinstance(node, exp.Alias) else (node, "") for node in nodes]
-
-
-def _renamed(columns: tuple[tuple[str, Type], ...], names: list[str]) -> tuple[tuple[str, Type], ...]:
-    if not names:
-        return columns
-    if len(names) != len(columns):
-        raise Refusal(f"{len(columns)} columns need as many names, not {len(names)}")
-    return tuple((name, kind) for name, (_, kind) in zip(names, columns, strict=True))
-
-
-def _retyped(query: Query, kinds: list[Type], name: str) -> str:
-    """The query with its columns coerced to `kinds`."""
-    if [kind for _, kind in query.columns] == kinds:
-        return f"SELECT * FROM ({query.sql}) AS {name}"
-    columns = [
-        coerce(Expr(f"{name}.c{i}", have), kind)
-        for i, ((_, have), kind) in enumerate(zip(query.columns, kinds, strict=True))
-    ]
-    listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
-    return f"SELECT {listed} FROM ({query.sql}) AS {name}"
-
-
-def _need_comparable(kinds: list[Type], what: str) -> None:
-    for kind in kinds:
-        if not is_comparable(kind):
-            raise Refusal(f"{what} cannot compare {kind}")

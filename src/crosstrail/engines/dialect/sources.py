@@ -14,12 +14,13 @@ from crosstrail.engines.dialect import operators
 from crosstrail.engines.dialect.casts import coerce, unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean
 from crosstrail.engines.dialect.literals import COMMA
+from crosstrail.engines.dialect.queries import Query
 from crosstrail.engines.dialect.scope import Field, Scope
 from crosstrail.engines.dialect.types import BIGINT, Type
 
 if TYPE_CHECKING:
     from crosstrail.engines.dialect.expressions import Expressions
-    from crosstrail.engines.dialect.relations import Query, Relations
+    from crosstrail.engines.dialect.relations import Relations
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,6 @@ def unnest(compiler: Expressions, node: exp.Unnest, scope: Scope, label: str, na
 
 def values(compiler: Expressions, node: exp.Values, scope: Scope) -> Query:
     """VALUES as a query."""
-    from crosstrail.engines.dialect.relations import Query
-
     rows: list[list[Expr]] = []
     for each in node.expressions:
         cells = each.expressions if isinstance(each, exp.Tuple) else [each]

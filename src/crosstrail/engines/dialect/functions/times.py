@@ -6,11 +6,11 @@ import re
 
 from crosstrail.engines.dialect.casts import cast, coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require
-from crosstrail.engines.dialect.operators import add_interval
 from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.times import (
     MILLISECONDS,
     MONTHS,
+    add_interval,
     add_months,
     from_local,
     local,

@@ -1,0 +1,53 @@
+"""A compiled query as the rest of the dialect passes it on, and what is done to its columns.
+
+Decides nothing about clauses; see relations.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from crosstrail.engines.dialect.casts import coerce
+from crosstrail.engines.dialect.expr import Expr, Refusal
+from crosstrail.engines.dialect.types import Type, is_comparable
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A compiled query: SQL whose columns are c0, c1, ..."""
+
+    sql: str
+    columns: tuple[tuple[str, Type], ...]
+    """Name for the reader ('' when it has none) and type."""
+
+
+def projections(nodes: list[exp.Expr]) -> list[tuple[exp.Expr, str]]:
+    return [(node.this, node.alias) if isinstance(node, exp.Alias) else (node, "") for node in nodes]
+
+
+def renamed(columns: tuple[tuple[str, Type], ...], names: list[str]) -> tuple[tuple[str, Type], ...]:
+    if not names:
+        return columns
+    if len(names) != len(columns):
+        raise Refusal(f"{len(columns)} columns need as many names, not {len(names)}")
+    return tuple((name, kind) for name, (_, kind) in zip(names, columns, strict=True))
+
+
+def retyped(query: Query, kinds: list[Type], name: str) -> str:
+    """The query with its columns coerced to `kinds`."""
+    if [kind for _, kind in query.columns] == kinds:
+        return f"SELECT * FROM ({query.sql}) AS {name}"  # noqa: S608 - generated names
+    columns = [
+        coerce(Expr(f"{name}.c{i}", have), kind)
+        for i, ((_, have), kind) in enumerate(zip(query.columns, kinds, strict=True))
+    ]
+    listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
+    return f"SELECT {listed} FROM ({query.sql}) AS {name}"  # noqa: S608 - generated names
+
+
+def need_comparable(kinds: list[Type], what: str) -> None:
+    for kind in kinds:
+        if not is_comparable(kind):
+            raise Refusal(f"{what} cannot compare {kind}")
