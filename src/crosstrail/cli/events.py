@@ -22,7 +22,10 @@ from crosstrail.errors import InvalidRequest
 from crosstrail.estate import Estate
 from crosstrail.lookup import Listing, lookup_events
 from crosstrail.models import AttributeKey, Event, EventQuery, ResultPage
-from crosstrail.timerange import iso, parse_range
+from crosstrail.server.coverage import coverage
+from crosstrail.server.events import COLUMNS, summaries
+from crosstrail.server.render import clean
+from crosstrail.timerange import parse_range
 
 _PAGE = 1000
 _FILTERS = {
@@ -46,7 +49,7 @@ def _filters(command: Any) -> Any:
 @click.command()
 @click.option("--account", default="", help="Id, alias, glob, comma list, or * for all.")
 @click.option("--region", default="", help="Region, comma list, or all.")
-@click.option("--since", default="", help="From when: 24h, 7d, '2 days ago', 2026-11-20T09:00:00Z.")
+@click.option("--since", default="", help="From when: 24h, 7d, '2 days ago', 2026-11-20T09:00Z.")
 @click.option("--until", default="", help="To when; now if not given.")
 @_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
@@ -70,21 +73,11 @@ def lookup(
         for event in listing.events:
             click.echo(orjson.dumps({"account": event.account, "cloud": event.cloud, "event": event.record}).decode())
     elif listing.events:
-        print_table(list(_COLUMNS), [[text(event) for text in _COLUMNS.values()] for event in listing.events])
-    _say_coverage(listing)
-
-
-_COLUMNS = {
-    "time": lambda event: iso(event.time),
-    "account": lambda event: event.account,
-    "region": lambda event: event.region,
-    "event": lambda event: event.name,
-    "service": lambda event: event.source.removesuffix(".amazonaws.com"),
-    "principal": lambda event: event.principal,
-    "source ip": lambda event: event.source_ip,
-    "error": lambda event: event.error_code,
-    "resource": lambda event: ", ".join(resource.name for resource in event.resources),
-}
+        print_table(COLUMNS[:-1], [row[:-1] for row in summaries(listing)])  # ids are for --json
+    for line in coverage(span, listing, continued=False):
+        click.echo(clean(line), err=True)
+    if listing.next:
+        click.echo("For more raise --limit, or narrow the time.", err=True)
 
 
 async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> Listing:
@@ -92,6 +85,7 @@ async def _lookup(settings: Settings, account: str, region: str, query: EventQue
     estate = Estate(settings)
     try:
         targets = await estate.targets(account, region)
+        await estate.open_trails(targets)
         events: list[Event] = []
         while True:
             listing = await lookup_events(estate.trail_of, targets, query)
@@ -102,14 +96,6 @@ async def _lookup(settings: Settings, account: str, region: str, query: EventQue
             query = replace(query, before=listing.next, limit=left)
     finally:
         await estate.aclose()
-
-
-def _say_coverage(listing: Listing) -> None:
-    more = "more there are: raise --limit or narrow the time" if listing.next else "all there are"
-    asked = len({target.account.key for target in listing.targets})
-    click.echo(f"{len(listing.events)} events of {asked} account{'s' * (asked != 1)}, newest first, {more}.", err=True)
-    for failure in listing.failures:
-        click.echo(f"not answered: {failure.target.account.name}: {failure.error.text}", err=True)
 
 
 @click.command()

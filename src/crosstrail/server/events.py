@@ -158,9 +158,13 @@ def _rows(listing: Listing, detail: str, room: int) -> Fitted:
     if detail == "full":
         records = [event.record or {} for event in listing.events]
         return fit_objects(records, [event.id for event in listing.events], room)
+    return fit_table(COLUMNS, summaries(listing), room, caps=_CELL_CAPS, whole=_WHOLE_COLUMNS, fold=True)
+
+
+def summaries(listing: Listing) -> list[tuple[str, ...]]:
+    """A row of COLUMNS for each event, accounts by alias. The cells are as hostile as the log."""
     names = {target.account.key: target.account.name for target in listing.targets}
-    rows = [_row(event, names.get((event.cloud, event.account), event.account)) for event in listing.events]
-    return fit_table(COLUMNS, rows, room, caps=_CELL_CAPS, whole=_WHOLE_COLUMNS, fold=True)
+    return [_row(event, names.get((event.cloud, event.account), event.account)) for event in listing.events]
 
 
 def _row(event: Event, account: str) -> tuple[str, ...]:

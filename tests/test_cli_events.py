@@ -1,0 +1,141 @@
+"""`crosstrail lookup`, `query` and `accounts list`, each as a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.conftest import CommandLine
+from tests.served import DEV, NOON, PROD, collect, record, write_logs
+
+CONFIG = f"""
+accounts:
+  - {{id: "{PROD}", alias: prod, archive: logs}}
+  - {{id: "{DEV}", alias: dev, archive: logs}}
+lake: {{path: lake}}
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """crosstrail.yaml over a lake of 7 events of prod and 3 of dev, one of them hostile."""
+    folder = tmp_path_factory.mktemp("estate")
+    records = [record(PROD, number, NOON - timedelta(minutes=number)) for number in range(7)]
+    records += [record(DEV, number, NOON - timedelta(minutes=number, seconds=30)) for number in range(2)]
+    hostile = {"eventName": "Stop\x1b[2J\x1b]0;owned\x07Logging\u202e", "errorCode": "AccessDenied"}
+    records.append(record(DEV, 2, NOON - timedelta(minutes=9), **hostile))
+    write_logs(folder / "logs", records)
+    collect(folder / "logs", folder / "lake")
+    path = folder / "crosstrail.yaml"
+    path.write_text(CONFIG, "utf-8")
+    return path
+
+
+def test_lookup_merges_accounts_newest_first_and_says_what_it_covered(crosstrail: CommandLine, config: Path) -> None:
+    done = crosstrail("lookup", "--account", "*", "--config", config)
+    assert done.returncode == 0
+    header, *rows = (line.split("\t") for line in done.stdout.splitlines())
+    assert header[:4] == ["time", "account", "region", "event"]
+    assert [row[0] for row in rows] == sorted((row[0] for row in rows), reverse=True)
+    assert [row[1] for row in rows].count("prod") == 7
+    assert "2 accounts x every region" in done.stderr
+    assert "10 events, newest first, all there are" in done.stderr
+
+
+def test_lookup_pages_up_to_its_limit(crosstrail: CommandLine, config: Path) -> None:
+    done = crosstrail("lookup", "--account", "prod", "--limit", 3, "--config", config)
+    assert len(done.stdout.splitlines()) == 4
+    assert "raise --limit" in done.stderr
+
+
+def test_lookup_as_json_gives_whole_events(crosstrail: CommandLine, config: Path) -> None:
+    done = crosstrail(
+        "lookup", "--account", "dev", "--json", "--event-id", f"{DEV[:8]}-0000-4000-8000-{1:012d}", "--config", config
+    )
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["account"] == DEV
+    assert json.loads(line)["event"]["requestParameters"]["instancesSet"]["items"][0]["instanceId"] == f"i-{1:017x}"
+
+
+def test_no_control_character_of_a_log_reaches_the_terminal(crosstrail: CommandLine, config: Path) -> None:
+    done = crosstrail("lookup", "--account", "dev", "--config", config)
+    table = crosstrail("query", "SELECT eventname FROM dev ORDER BY 1", "--config", config)
+    for text in (done.stdout, table.stdout):
+        assert "Stop" in text
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["lookup"], "which account?"),
+        (["lookup", "--account", "prd"], "Did you mean prod?"),
+        (["lookup", "--account", "prod", "--since", "soon"], "cannot read the time"),
+        (["lookup", "--account", "prod", "--name", "A", "--user", "b"], "only one filter"),
+        (["query", "SELECT * FROM '/etc/passwd'"], "line 1 column 15"),
+        (["query", "SELECT count(*) FROM nobody"], "FROM"),
+        (["accounts", "list", "nobody"], "no account matches"),
+    ],
+)
+def test_an_error_of_ours_goes_to_stderr_with_status_1(
+    crosstrail: CommandLine, config: Path, arguments: list[str], said: str
+) -> None:
+    done = crosstrail(*arguments, "--config", config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["lookup", "--limit", "x"], ["query"], ["nothing"], ["lookup", "--account"]])
+def test_wrong_usage_has_status_2(crosstrail: CommandLine, arguments: list[str]) -> None:
+    assert crosstrail(*arguments).returncode == 2
+
+
+def test_query_as_table_csv_and_json(crosstrail: CommandLine, config: Path) -> None:
+    sql = "SELECT account, count(*) AS events FROM events GROUP BY 1 ORDER BY 2 DESC"
+    table = crosstrail("query", sql, "--config", config)
+    assert table.stdout.splitlines() == ["account\tevents", f"{PROD}\t7", f"{DEV}\t3"]
+    as_csv = crosstrail("query", sql, "--format", "csv", "--config", config)
+    assert list(csv.reader(io.StringIO(as_csv.stdout))) == [["account", "events"], [PROD, "7"], [DEV, "3"]]
+    as_json = crosstrail("query", sql, "--format", "json", "--config", config)
+    assert next(json.loads(line) for line in as_json.stdout.splitlines()) == {"account": PROD, "events": "7"}
+
+
+def test_a_query_gives_every_row_where_a_script_reads_it(crosstrail: CommandLine, config: Path) -> None:
+    sql = "SELECT n FROM UNNEST(sequence(1, 2500)) AS t(n) ORDER BY n"
+    table = crosstrail("query", sql, "--config", config)
+    assert len(table.stdout.splitlines()) == 101
+    assert "100 of 2,500 rows" in table.stderr
+    as_csv = crosstrail("query", sql, "--format", "csv", "--config", config)
+    assert as_csv.stdout.splitlines() == ["n", *map(str, range(1, 2501))]
+
+
+def test_a_query_reads_only_the_accounts_chosen(crosstrail: CommandLine, config: Path) -> None:
+    counted = crosstrail("query", "SELECT count(*) FROM events", "--account", "dev", "--config", config)
+    assert counted.stdout.splitlines()[1] == "3"
+    refused = crosstrail("query", "SELECT count(*) FROM prod", "--account", "dev", "--config", config)
+    assert refused.returncode == 1
+
+
+def test_accounts_list_says_what_the_lake_holds(crosstrail: CommandLine, config: Path) -> None:
+    listed = json.loads(crosstrail("accounts", "list", "--json", "--config", config).stdout)
+    assert [(one["alias"], one["account"], one["events"]) for one in listed] == [("prod", PROD, 7), ("dev", DEV, 3)]
+    assert listed[0]["last"] == "2026-11-19T12:00:00Z"
+
+
+def test_without_a_list_the_accounts_are_those_of_the_lake(crosstrail: CommandLine, config: Path) -> None:
+    listed = json.loads(crosstrail("accounts", "list", "--json", "--lake", config.parent / "lake").stdout)
+    assert {one["account"] for one in listed} == {PROD, DEV}
+
+
+def test_a_question_about_nothing_is_refused(crosstrail: CommandLine, tmp_path: Path) -> None:
+    for arguments in (["query", "SELECT count(*) FROM events"], ["lookup"], ["lookup", "--account", "*"]):
+        done = crosstrail(*arguments, "--lake", tmp_path / "none")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "no account is listed" in done.stderr
+    listed = crosstrail("accounts", "list", "--lake", tmp_path / "none")
+    assert (listed.returncode, "No account yet" in listed.stdout) == (0, True)
