@@ -60,4 +60,4 @@ def test_answers_as_trino_does_or_not_at_all(probe: dict[str, Any], locked: duck
 
 def test_the_probes_are_many() -> None:
     """So that nobody empties the table unnoticed."""
-    assert sum("rows" in probe for probe in PROBES) >= 600
+    assert sum("rows" in probe for probe in PROBES) >= 1000

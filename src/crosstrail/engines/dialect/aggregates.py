@@ -230,7 +230,7 @@ def _approx_percentile(a: Aggregation) -> tuple[str, Type]:
     value, share = a.args
     if not is_number(value.type) or share.free or share.aggregated:
         raise Refusal("approx_percentile takes a number and a share between 0 and 1 written as a literal")
-    kind = BIGINT if is_integer(value.type) else REAL if value.type == REAL else DOUBLE
+    kind = BIGINT if is_integer(value.type) else DOUBLE if value.type == DOUBLE else REAL
     ready, part = cast(value, kind).sql, cast(share, DOUBLE).sql
     sorted_list = f"list_sort({a.call('list', ready, also=f'{ready} IS NOT NULL')})"
     size = f"len({sorted_list})"

@@ -20,11 +20,13 @@ from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, deriv
 from crosstrail.engines.dialect.functions.collections import subscript
 from crosstrail.engines.dialect.functions.strings import like, substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
+from crosstrail.engines.dialect.json_casts import from_json
 from crosstrail.engines.dialect.registry import Call, all_functions
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import (
     BIGINT,
     BOOLEAN,
+    JSON,
     UNKNOWN,
     VARCHAR,
     Type,
@@ -216,7 +218,10 @@ class Expressions:
             return literals.moment(source.name, node.to)
         target = literals.type_of(node.to)
         value = self.compile(source, scope)
-        result = cast(value, target)
+        if value.type == JSON and self.parses_json and target != JSON:
+            result = from_json(value, target, sorted_keys=True)
+        else:
+            result = cast(value, target)
         if width := literals.varchar_width(node.to):
             cut = f"left({result.sql}, {width})"
             if value.type != VARCHAR:

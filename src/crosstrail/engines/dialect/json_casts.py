@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, require
 from crosstrail.engines.dialect.types import BOOLEAN, DOUBLE, JSON, VARCHAR, Type, duck, is_integer
+from crosstrail.lake.reader import quoted
 
 
 def to_json(expr: Expr) -> Expr:
@@ -49,19 +50,19 @@ def _written(sql: str, kind: Type) -> str:
 _VALUE = "struct_extract(e, 'value')"
 
 
-def from_json(expr: Expr, target: Type) -> Expr:
-    """CAST(json AS target); JSON null is NULL."""
-    return derived(_read(f"CAST({expr.sql} AS JSON)", target), target, expr)
+def from_json(expr: Expr, target: Type, *, sorted_keys: bool = False) -> Expr:
+    """CAST(json AS target); JSON null is NULL. With `sorted_keys` maps get their keys in order, as json_parse leaves them."""
+    return derived(_read(f"CAST({expr.sql} AS JSON)", target, sorted_keys), target, expr)
 
 
-def _read(sql: str, target: Type) -> str:
+def _read(sql: str, target: Type, sorted_keys: bool) -> str:
     kind = f"json_type({sql})"
     text = f"json_extract_string({sql}, '$')"
     null = f"WHEN {sql} IS NULL OR {kind} = 'NULL' THEN NULL"
     if target == JSON:
         return sql
     if target.name in ("array", "map", "row"):
-        return f"(CASE {null} ELSE {_container(sql, kind, target)} END)"
+        return f"(CASE {null} ELSE {_container(sql, kind, target, sorted_keys)} END)"
     if target == VARCHAR:
         bad = f"WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {failure('an object or array cannot be cast to varchar; use json_format', target)}"
         from crosstrail.engines.dialect.casts import double_text
@@ -80,22 +81,26 @@ def _read(sql: str, target: Type) -> str:
     raise Refusal(f"there is no cast from json to {target} here", "Cast to varchar first.")
 
 
-def _container(sql: str, kind: str, target: Type) -> str:
+def _container(sql: str, kind: str, target: Type, sorted_keys: bool) -> str:
     if target.name == "array":
-        items = f"list_transform(CAST({sql} AS JSON[]), lambda j: {_read('j', target.element)})"
+        items = f"list_transform(CAST({sql} AS JSON[]), lambda j: {_read('j', target.element, sorted_keys)})"
         return require(f"{kind} <> 'ARRAY'", "JSON that is no array", items, target)
     if target.name == "map" and target.args[0] == VARCHAR:
-        value = _read("struct_extract(e, 'value')", target.args[1])
+        value = _read("struct_extract(e, 'value')", target.args[1], sorted_keys)
         pairs = f"map_entries(CAST({sql} AS MAP(VARCHAR, JSON)))"
+        pairs = f"list_sort({pairs})" if sorted_keys else pairs
         pack = f"struct_pack(k := struct_extract(e, 'key'), v := {value})"
         built = f"map_from_entries(list_transform({pairs}, lambda e: {pack}))"
         return require(f"{kind} <> 'OBJECT'", "JSON that is no object", built, target)
     if target.name == "row":
         by_name, by_place = [], []
         for place, (key, name, part) in enumerate(zip(target.keys, target.fields, target.args, strict=True)):
-            pointer = "/" + name.replace("~", "~0").replace("/", "~1").replace("'", "''")
-            by_name.append(f"{key} := {_read(f'json_extract({sql}, {chr(39)}{pointer}{chr(39)})', part)}")
-            by_place.append(f"{key} := {_read(f'json_extract({sql}, {chr(39)}/{place}{chr(39)})', part)}")
+            same = f"list_filter(json_keys({sql}), lambda k: lower(k) = {quoted(name.lower())})"
+            step = f"replace(replace(list_extract({same}, 1), '~', '~0'), '/', '~1')"
+            by_name.append(
+                f"{key} := {_read(f'json_extract({sql}, {chr(39)}/{chr(39)} || {step})', part, sorted_keys)}"
+            )
+            by_place.append(f"{key} := {_read(f'json_extract({sql}, {chr(39)}/{place}{chr(39)})', part, sorted_keys)}")
         packed = f"(CASE WHEN {kind} = 'OBJECT' THEN struct_pack({', '.join(by_name)}) ELSE struct_pack({', '.join(by_place)}) END)"
         return require(f"{kind} NOT IN ('OBJECT', 'ARRAY')", "JSON that is no row", packed, target)
     raise Refusal(f"there is no cast from json to {target} here")

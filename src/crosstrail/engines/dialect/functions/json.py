@@ -108,7 +108,7 @@ def _contains(call: Call) -> Expr:
     call.need(2)
     value, document = _document(call)
     item = call.arg(1)
-    elements = f"json_extract({document}, '$[*]')"
+    elements = f"CAST(json_extract({document}, '$[*]') AS JSON[])"
     if item.type == VARCHAR:
         test = f"json_type(j) = 'VARCHAR' AND json_extract_string(j, '$') = {item.sql}"
     elif item.type == BOOLEAN:

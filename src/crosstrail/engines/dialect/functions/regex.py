@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from crosstrail.engines.dialect.casts import coerce
-from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, constant_text, derived
+from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, constant_text, derived, require
 from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, VARCHAR, array_of
 from crosstrail.lake.reader import quoted
@@ -16,6 +16,8 @@ from crosstrail.lake.reader import quoted
 _SPACE = r"\t\n\x0b\f\r "
 _ESCAPES = {"s": f"[{_SPACE}]", "S": f"[^{_SPACE}]", "h": r"[\t ]", "Z": None, "A": r"\A", "z": r"\z"}
 _SAME = set("dDwWbBtnrf\\.[](){}*+?^$|/-'\"#&%@!:;<>=,~`_ ")
+_ODD_LETTERS = r"[ßẞſKİıŉǰΐΰև\x{1E96}-\x{1E9D}\x{1F50}-\x{1FFF}\x{FB00}-\x{FB17}]"
+_ODD_LETTERS_PYTHON = re.sub(r"\\x\{([0-9A-F]{4})\}", r"\\u\1", _ODD_LETTERS)
 _PROBES = ("", "a", " ", "1", "\n")
 _REPEAT_NOTHING = re.compile(r"[*+?}]\+")
 
@@ -27,6 +29,9 @@ class Pattern:
         self.groups = 0
         self.optional: set[int] = set()
         self.ends = False
+        self.folds = text.startswith("(?i)")
+        if self.folds and not text.isascii() and re.search(_ODD_LETTERS_PYTHON, text):
+            raise Refusal("this pattern holds a letter whose cases cannot be told apart here")
         self._text = text
         self._out: list[str] = []
         self._translate()
@@ -170,17 +175,28 @@ def _pattern(call: Call, index: int = 1) -> Pattern:
     return Pattern(constant_text(coerce(call.arg(index), VARCHAR), "a regular expression"))
 
 
+def _subject(call: Call, pattern: Pattern) -> Expr:
+    """The text to search. Without regard to case, a text with letters that fold into others or into several fails."""
+    text = coerce(call.arg(0), VARCHAR)
+    if not pattern.folds:
+        return text
+    message = "a text holds a letter whose cases cannot be told apart here"
+    return derived(require(f"regexp_matches({text.sql}, '{_ODD_LETTERS}')", message, text.sql, VARCHAR), VARCHAR, text)
+
+
 @function("regexp_like")
 def _like(call: Call) -> Expr:
     call.need(2)
-    text = coerce(call.arg(0), VARCHAR)
-    return derived(f"regexp_matches({text.sql}, {_pattern(call).sql})", BOOLEAN, text)
+    pattern = _pattern(call)
+    text = _subject(call, pattern)
+    return derived(f"regexp_matches({text.sql}, {pattern.sql})", BOOLEAN, text)
 
 
 @function("regexp_extract", "regexp_extract_all")
 def _extract(call: Call) -> Expr:
     call.need(2, 3)
-    text, pattern = coerce(call.arg(0), VARCHAR), _pattern(call)
+    pattern = _pattern(call)
+    text = _subject(call, pattern)
     group = constant_int(call.arg(2), "the group") if len(call) == 3 else 0
     if not 0 <= group <= pattern.groups:
         raise Refusal(f"this pattern has {pattern.groups} groups")
@@ -203,7 +219,8 @@ def _need_no_break(pattern: Pattern, group: int = 0) -> None:
 @function("regexp_replace")
 def _replace(call: Call) -> Expr:
     call.need(2, 3)
-    text, pattern = coerce(call.arg(0), VARCHAR), _pattern(call)
+    pattern = _pattern(call)
+    text = _subject(call, pattern)
     pattern.need_something()
     _need_no_break(pattern)
     written = constant_text(coerce(call.arg(2), VARCHAR), "the replacement") if len(call) == 3 else ""
@@ -228,7 +245,8 @@ def _replace(call: Call) -> Expr:
 @function("regexp_split")
 def _split(call: Call) -> Expr:
     call.need(2)
-    text, pattern = coerce(call.arg(0), VARCHAR), _pattern(call)
+    pattern = _pattern(call)
+    text = _subject(call, pattern)
     pattern.need_something()
     _need_no_break(pattern)
     return derived(f"regexp_split_to_array({text.sql}, {pattern.sql})", array_of(VARCHAR), text)
@@ -237,6 +255,7 @@ def _split(call: Call) -> Expr:
 @function("regexp_count")
 def _count(call: Call) -> Expr:
     call.need(2)
-    text, pattern = coerce(call.arg(0), VARCHAR), _pattern(call)
+    pattern = _pattern(call)
+    text = _subject(call, pattern)
     pattern.need_something()
     return derived(f"CAST(len(regexp_extract_all({text.sql}, {pattern.sql})) AS BIGINT)", BIGINT, text)

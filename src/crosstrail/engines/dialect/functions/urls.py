@@ -8,8 +8,9 @@ from crosstrail.engines.dialect.registry import Call, function, simple
 from crosstrail.engines.dialect.types import BIGINT, VARCHAR
 
 # What java.net.URI takes; any other text gives NULL.
-_CHARS = r"([A-Za-z0-9_.!~*''();:@&=+$,/?#\[\]-]|%[0-9A-Fa-f]{2})*"
+_CHARS = r"([A-Za-z0-9_.!~*''();:@&=+$,/?#\[\]-]|%[0-9A-Fa-f]{2}|[^\x00-\x7F])*"
 _PARTS = {"protocol": r"^([A-Za-z][A-Za-z0-9+.-]*):", "fragment": "#(.*)$", "query": r"^[^?#]*\?([^#]*)"}
+_OPAQUE = r"^[A-Za-z][A-Za-z0-9+.-]*:[^/]"
 _AFTER_HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)"
 _HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*)(?::[0-9]*)?(?:[/?#]|$)"
 _PORT = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*:([0-9]{1,9})(?:[/?#]|$)"
@@ -21,6 +22,12 @@ simple(
 
 def _part(value: Expr, pattern: str) -> str:
     valid = f"regexp_full_match({value.sql}, '{_CHARS}')"
+    if pattern in (_AFTER_HOST, _PARTS["query"]):
+        # mailto:x and the like have neither a path nor a query.
+        return (
+            f"(CASE WHEN NOT {valid} THEN NULL WHEN regexp_matches({value.sql}, '{_OPAQUE}') THEN '' "
+            f"ELSE regexp_extract({value.sql}, '{pattern}', 1) END)"
+        )
     return f"(CASE WHEN {valid} THEN regexp_extract({value.sql}, '{pattern}', 1) END)"
 
 
