@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -69,16 +69,21 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Run one command and leave with its exit status."""
+    """Run one command of crosstrail and leave with its exit status."""
+    run_command(crosstrail, "crosstrail")
+
+
+def run_command(command: click.Command, name: str) -> NoReturn:
+    """Run a command and leave with its exit status; an error of ours is one line on stderr."""
     try:
-        status = crosstrail.main(standalone_mode=False, prog_name="crosstrail")
+        status = command.main(standalone_mode=False, prog_name=name)
     except click.ClickException as error:
         error.show()
         status = error.exit_code
     except click.Abort:
         status = 130
     except CrosstrailError as error:
-        click.echo(f"crosstrail: {error.text}", err=True)
+        click.echo(f"{name}: {error.text}", err=True)
         status = 1
     except BrokenPipeError:  # the reader went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -86,4 +91,4 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-__all__ = ["Settings", "crosstrail", "main", "with_settings"]
+__all__ = ["Settings", "crosstrail", "main", "run_command", "with_settings"]

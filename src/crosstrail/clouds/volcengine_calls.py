@@ -23,7 +23,7 @@ CREATE_TRAIL_OF_ALL_SOURCES = Action("CreateTrail", "2021-09-01", "cloud_trail",
 """The later version of CreateTrail: it alone takes IncludeAllEventSources."""
 _PER_SECOND = 100.0
 """No limit is documented. This one keeps a crowd's requests from arriving all in one moment; the rest is backing off."""
-_NOT_TWICE = frozenset({CREATE_TRAIL, CREATE_TRAIL_OF_ALL_SOURCES})
+_NOT_TWICE = frozenset({CREATE_TRAIL.name})
 """What may have happened although no answer came, and must not happen again."""
 
 
@@ -40,7 +40,7 @@ class Turns:
     ) -> dict[str, Any]:
         """What `ask` gives. Raises what it does; CloudUnavailable also at the deadline."""
         return await in_turn(
-            ask, asked, pace=self._pace, key=key, deadline=self._deadline, repeatable=action not in _NOT_TWICE
+            ask, asked, pace=self._pace, key=key, deadline=self._deadline, repeatable=action.name not in _NOT_TWICE
         )
 
 

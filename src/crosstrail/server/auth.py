@@ -1,0 +1,156 @@
+"""Who is calling over HTTP: the credentials in a request's own header, as an identity.
+
+Decides what a usable Authorization header is, and that an SSE stream is spoken to by whoever opened it alone. An identity
+belongs to one request; nothing here is kept between two, and no value of a header reaches a log or a message.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import json
+import re
+import secrets
+from base64 import b64decode
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorization_context
+from mcp.server.auth.provider import AccessToken
+from pydantic import SecretStr
+from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, BaseUser
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crosstrail.accounts.credentials import Credentials
+
+_NEEDED = ("AccessKeyId", "SecretAccessKey")
+_OPTIONAL = "SessionToken"
+_LONGEST = 16_384
+_SESSION = re.compile(rb"session_id=([0-9a-fA-F]{32})")
+_FINGERPRINT_KEY = secrets.token_bytes(32)
+"""Of this process: identities are compared by digests that tell nobody anything elsewhere."""
+
+
+class HeaderUser(AuthenticatedUser):
+    """A caller known by the credentials of this very request."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__(AccessToken(token="", client_id=_fingerprint(credentials), scopes=[]))
+        self.credentials = credentials
+
+
+class HeaderCredentials(AuthenticationBackend):
+    """`Authorization: Bearer <base64 of {"AccessKeyId", "SecretAccessKey", "SessionToken"}>`, on every request."""
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser]:
+        """Raises AuthenticationError with a reason that repeats nothing of the header."""
+        return AuthCredentials(), HeaderUser(_read(conn.headers.get("authorization", "")))
+
+
+def refused(conn: HTTPConnection, error: Exception) -> Response:
+    """401 with the reason."""
+    reason = str(error)
+    return JSONResponse(
+        {"error": "invalid_token", "error_description": reason},
+        status_code=401,
+        headers={"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{reason}"'},
+    )
+
+
+class StreamOwners:
+    """Lets messages to an SSE stream through from whoever opened it, and refuses everybody else's with 403.
+
+    An answer goes to the one who holds the stream, whoever asked: another's message would put another's events there, or
+    ask in the name of one and answer to the other. The stream's id is read from the first event the server sends on it.
+    """
+
+    def __init__(self, app: ASGIApp, *, stream_path: str, message_path: str) -> None:
+        self._app = app
+        self._stream_path = stream_path
+        self._message_path = message_path.rstrip("/")
+        self._owners: dict[str, Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").rstrip("/") if scope["type"] == "http" else ""
+        if path == self._stream_path:
+            await self._opened(scope, receive, send)
+        elif path == self._message_path and not self._is_owner(scope):
+            text = "this stream was opened by another identity; open one of your own"
+            await JSONResponse({"error": "forbidden", "error_description": text}, 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _opened(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = ""
+
+        async def watched(message: Message) -> None:
+            nonlocal session
+            if not session and (found := _SESSION.search(message.get("body", b""))):
+                session = found.group(1).decode().lower()
+                self._owners[session] = _identity(scope)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            self._owners.pop(session, None)
+
+    def _is_owner(self, scope: Scope) -> bool:
+        """A stream that is not there is the transport's to tell."""
+        named = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_id", [])
+        sessions = [one.replace("-", "").lower() for one in named]
+        return all(self._owners[one] == _identity(scope) for one in sessions if one in self._owners)
+
+
+def _identity(scope: MutableMapping[str, Any]) -> Any:
+    user = scope.get("user")
+    return authorization_context(user) if isinstance(user, AuthenticatedUser) else None
+
+
+def _read(header: str) -> Credentials:
+    scheme, _, text = header.strip().partition(" ")
+    if not header:
+        raise AuthenticationError("the Authorization header is missing")
+    if scheme.lower() != "bearer" or not text.strip():
+        raise AuthenticationError("the Authorization header is not of the form: Bearer <base64>")
+    values = _object(text.strip())
+    if missing := [name for name in _NEEDED if not values.get(name)]:
+        raise AuthenticationError(f"the token lacks {' and '.join(missing)}")
+    for name in (*_NEEDED, _OPTIONAL):
+        value = values.get(name) or ""
+        if (
+            not isinstance(value, str)
+            or not value.isascii()
+            or any(not sign.isprintable() or sign == " " for sign in value)
+        ):
+            raise AuthenticationError(f"{name} of the token is not a text that a key can be")
+    token = values.get(_OPTIONAL)
+    return Credentials(values["AccessKeyId"], SecretStr(values["SecretAccessKey"]), SecretStr(token) if token else None)
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Standard or URL-safe base64, with or without its padding, of a JSON object."""
+    if len(text) > _LONGEST:
+        raise AuthenticationError("the token is too long")
+    try:
+        plain = b64decode(
+            text.translate(str.maketrans("-_", "+/")).rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True
+        )
+    except (binascii.Error, ValueError):
+        raise AuthenticationError("the token is not base64") from None
+    try:
+        values = json.loads(plain)
+    except (ValueError, RecursionError):
+        raise AuthenticationError("the token is not base64 of JSON") from None
+    if not isinstance(values, dict):
+        raise AuthenticationError("the token is not base64 of a JSON object")
+    return values
+
+
+def _fingerprint(credentials: Credentials) -> str:
+    token = credentials.session_token.get_secret_value() if credentials.session_token else ""
+    parts = (credentials.access_key_id, credentials.secret_access_key.get_secret_value(), token)
+    return hashlib.blake2b(json.dumps(parts).encode(), key=_FINGERPRINT_KEY, digest_size=32).hexdigest()

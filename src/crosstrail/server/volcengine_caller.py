@@ -1,0 +1,85 @@
+"""Whose keys one call of the Volcengine tools uses: the environment's, or those of the very request it came with.
+
+Decides that alone. With keys in headers no call ever falls back on the environment's, and nothing of a caller is kept
+after the call but the pace of its requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.credentials import CredentialProvider, Credentials
+from crosstrail.accounts.volcengine_api import Action, VolcengineApi
+from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
+from crosstrail.clouds.volcengine_calls import Turns
+from crosstrail.errors import CredentialsError
+from crosstrail.server.volcengine_config import CloudTrailServerSettings
+
+
+class CloudTrail:
+    """Volcengine CloudTrail for all callers of one server. Open one, `close` it at the end."""
+
+    def __init__(self, settings: CloudTrailServerSettings) -> None:
+        """Raises ConfigError for an endpoint that is no address."""
+        cloud = settings.volcengine
+        self.api = VolcengineApi(cloud.endpoint, cloud.region)
+        self.turns = Turns()
+        self.service = settings.service_code
+        self.allow_writes = settings.allow_writes
+        self._from_headers = settings.credential == "token"
+        self._environment = EnvironmentKeys(cloud.access_key, cloud.secret_key, cloud.session_token)
+
+    def caller(self, request: Any) -> Caller:
+        """The caller of one call; `request` is the HTTP request that carried it, None on stdio."""
+        if not self._from_headers:
+            return Caller(self, self._environment, "of VOLCENGINE_ACCESS_KEY")
+        return Caller(self, _RequestKeys(request), "of this request's keys")
+
+    def close(self) -> None:
+        self.api.close()
+
+
+class _RequestKeys:
+    """The keys in the header of one request, as auth.py read them."""
+
+    renewal = "Send keys that are valid in the Authorization header."
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    async def credentials(self) -> Credentials:
+        """Raises CredentialsError when the request carries none."""
+        user = getattr(self._request, "scope", {}).get("user")
+        credentials = getattr(user, "credentials", None)
+        if not isinstance(credentials, Credentials):
+            raise CredentialsError("this request carries no credentials", hint=self.renewal)
+        return credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a tool may use in one call."""
+
+    _cloud_trail: CloudTrail
+    _keys: CredentialProvider
+    _whose: str
+
+    @property
+    def allow_writes(self) -> bool:
+        return self._cloud_trail.allow_writes
+
+    async def ask(self, action: Action, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The Result. Raises CredentialsError, CloudError or InvalidRequest, with code, request id and message."""
+        cloud_trail = self._cloud_trail
+        action = replace(action, service=cloud_trail.service)
+        credentials = await self._keys.credentials()
+        asked = Asked(self._whose, cloud_trail.api.region, str(action), self._keys.renewal)
+        return await cloud_trail.turns.take(
+            action,
+            lambda: cloud_trail.api.call(action, params, credentials, asked),
+            asked,
+            credentials.access_key_id,
+        )
