@@ -139,3 +139,22 @@ def test_a_question_about_nothing_is_refused(crosstrail: CommandLine, tmp_path: 
         assert "no account is listed" in done.stderr
     listed = crosstrail("accounts", "list", "--lake", tmp_path / "none")
     assert (listed.returncode, "No account yet" in listed.stdout) == (0, True)
+
+
+def test_collect_without_a_path_reads_every_archive_listed(crosstrail: CommandLine, tmp_path: Path) -> None:
+    nameless = {"recipientAccountId": None, "userIdentity": {"type": "AWSService"}}
+    for number, account in enumerate((PROD, DEV)):
+        (tmp_path / account).mkdir()
+        one = {**record(account, number, NOON), **nameless}
+        (tmp_path / account / "log.json").write_text(json.dumps({"Records": [one]}), "utf-8")
+    config = tmp_path / "crosstrail.yaml"
+    config.write_text(
+        f'accounts: [{{id: "{PROD}", archive: "{PROD}"}}, {{id: "{DEV}", archive: ./{DEV}}}]\nlake: {{path: lake}}',
+        "utf-8",
+    )
+    assert crosstrail("collect", "--config", config).returncode == 0
+    again = crosstrail("collect", "--config", config)
+    assert "2 known" in again.stdout
+    counted = crosstrail("query", "SELECT account, count(*) FROM events GROUP BY 1 ORDER BY 1", "--config", config)
+    assert counted.stdout.splitlines()[1:] == [f"{PROD}\t1", f"{DEV}\t1"]
+    assert crosstrail("collect", "--lake", tmp_path / "lake").returncode == 2

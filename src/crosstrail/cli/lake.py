@@ -20,13 +20,13 @@ _MOST_LISTED = 20
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--account", metavar="ID", default="", help="Account of the records that name none.")
 @click.option("--workers", type=click.IntRange(0, 64), default=0, help="Processes to use; 0: one a processor.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_settings
 def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: int, as_json: bool) -> int:
-    """Read log files into the lake: folders, single files and zips.
+    """Read log files into the lake: folders, single files and zips; without PATH every archive in crosstrail.yaml.
 
     Each event goes in once, however often and in whatever order its file is read. Exit status 3: something could not be
     read; the rest went in, and what failed is tried again next time.
@@ -36,20 +36,34 @@ def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: 
             raise click.BadParameter(f"there is no file or folder {path}", param_hint="PATH")
     if account and not (account.isascii() and account.isdigit() and 6 <= len(account) <= 20):
         raise click.BadParameter("an account id is 6 to 20 digits", param_hint="--account")
-    with _progress() as progress:
-        report = collect_logs(
-            paths,
-            settings.lake.folder,
-            catalog=settings.lake.catalog,
-            account=account,
-            workers=workers,
-            progress=progress,
-        )
+    report = Report()
+    for some, owner in [(paths, account)] if paths else _archives(settings, account):
+        with _progress() as progress:
+            report.add(
+                collect_logs(
+                    some,
+                    settings.lake.folder,
+                    catalog=settings.lake.catalog,
+                    account=owner,
+                    workers=workers,
+                    progress=progress,
+                )
+            )
     if as_json:
         click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2))
     else:
         _print(report, settings.lake.folder)
     return _SOME_UNREADABLE if report.problem_count else 0
+
+
+def _archives(settings: Settings, account: str) -> list[tuple[tuple[Path, ...], str]]:
+    """The archive of each listed account, whose records belong to it where they name no account themselves."""
+    archives: list[tuple[tuple[Path, ...], str]] = [
+        ((Path(one.archive),), account or one.id) for one in settings.accounts if one.archive
+    ]
+    if not archives:
+        raise click.UsageError("Name log files or folders, or list accounts with an archive in crosstrail.yaml.")
+    return archives
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from crosstrail.lake import require_libraries
 from crosstrail.lake.ledger import Ledger
 from crosstrail.lake.sources import LogObject, find
 from crosstrail.lake.table import CATALOG_FILE, LakeTable
@@ -55,6 +56,11 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
 
+    def add(self, other: Report) -> None:
+        """Count another collection into this one."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
 
 def collect(
     paths: Sequence[Path],
@@ -71,6 +77,7 @@ def collect(
     not exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is
     wrong with single files is in the Report (at most 1,000 problems listed, all counted).
     """
+    require_libraries()
     began = monotonic()
     found = find(paths)
     ledger = Ledger(folder)
