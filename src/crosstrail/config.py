@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import platformdirs
 import yaml
@@ -32,6 +32,25 @@ _IDENTITIES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 """Variables that give an AWS identity; botocore reads them itself."""
+CREDENTIAL_VARIABLES = (
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CREDENTIAL",
+    "AWS_CONTAINER_",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_",
+    "BOTO_CONFIG",
+    "VOLCENGINE_ACCESS_",
+    "VOLCENGINE_SECRET_",
+    "VOLCENGINE_SESSION_TOKEN",
+)
+"""How variables begin that say whose credentials are used: a foreign server has its account's, and no others."""
 
 
 def option(default: Any, env: str, help: str, **limits: Any) -> Any:
@@ -125,6 +144,59 @@ class LookupSettings(Section):
     )
 
 
+class WrappedServer(Section):
+    """One foreign MCP server, as `crosstrail wrap` starts it for each account."""
+
+    command: tuple[str, ...] = option((), "", "Program and arguments that serve MCP over stdio.")
+    module: str = option(
+        "",
+        "",
+        "A Python module instead of a command.",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*)?$",
+    )
+    python: str = option("", "", "The Python that has the module. Empty: crosstrail's own.")
+    env: Mapping[str, SecretStr] = option({}, "", "Variables it needs besides its credentials.")
+    pass_env: tuple[str, ...] = option((), "", "Names of variables it gets as crosstrail has them.")
+    read_only: bool = option(False, "", "Offer only tools that say they are read-only.")
+    allow: tuple[str, ...] = option((), "", "Offer only these tools: names or globs.")
+    deny: tuple[str, ...] = option((), "", "Do not offer these: names or globs; before `allow`.")
+
+    @model_validator(mode="after")
+    def _one_program(self) -> Self:
+        if bool(self.command) == bool(self.module):
+            raise ValueError("give one of command and module")
+        return self
+
+    @model_validator(mode="after")
+    def _no_identity(self) -> Self:
+        """A fixed identity would answer for every account."""
+        if named := sorted(name for name in (*self.env, *self.pass_env) if name.startswith(CREDENTIAL_VARIABLES)):
+            raise ValueError(f"{named[0]} is not passed on: each account's own credentials are")
+        return self
+
+
+class WrapSettings(Section):
+    """Foreign MCP servers, served for many accounts."""
+
+    servers: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")], WrappedServer] = option(
+        {}, "", "Name -> command (or module), env, pass_env, read_only, allow, deny."
+    )
+    parameter: str = option(
+        "target_account_id",
+        "CROSSTRAIL_WRAP_PARAMETER",
+        "The parameter that names the account.",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+    )
+    idle: float = option(600.0, "CROSSTRAIL_WRAP_IDLE", "Seconds that a child process without calls is kept.", gt=0)
+    max_children: int = option(
+        8, "CROSSTRAIL_WRAP_MAX_CHILDREN", "Most child processes at a time, over all servers.", ge=1, le=256
+    )
+    start_timeout: float = option(
+        60.0, "CROSSTRAIL_WRAP_START_TIMEOUT", "Seconds a server may take to start and list what it has.", gt=0
+    )
+    call_timeout: float = option(600.0, "CROSSTRAIL_WRAP_CALL_TIMEOUT", "Seconds one call may take.", gt=0)
+
+
 class Settings(Section):
     """What `crosstrail.yaml`, the environment and the flags together say."""
 
@@ -159,6 +231,7 @@ class Settings(Section):
     lookup: LookupSettings = LookupSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
+    wrap: WrapSettings = WrapSettings()
     log_level: Literal["debug", "info", "warning", "error"] = option(
         "warning", "CROSSTRAIL_LOG_LEVEL", "What is logged to stderr: debug, info, warning or error."
     )
@@ -184,6 +257,11 @@ def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[O
         elif name != "accounts":
             default = "" if field.default in ("", {}, ()) else str(field.default)
             yield Option(name=prefix + name, env=_env_name(field), default=default, help=field.description or "")
+
+
+def environment(names: Iterable[str]) -> dict[str, str]:
+    """The variables of these names that this process has."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def load_settings(

@@ -21,6 +21,7 @@ CrosstrailError            message for the reader; .hint says what to do next
 ├─ LakeError
 │   ├─ CorruptLogFile      .path, and .position: a byte offset or a record index
 │   └─ LakeBusy
+├─ WrappedServerError      a foreign MCP server did not start, did not answer or died
 └─ QueryError
     ├─ QueryFailed
     ├─ QueryTimedOut       .query_id: still running, ask again with it
@@ -150,6 +151,10 @@ class CorruptLogFile(LakeError):
 
 class LakeBusy(LakeError):
     """Another process kept winning the race to commit."""
+
+
+class WrappedServerError(CrosstrailError):
+    """A foreign server's process failed; the message ends with the last lines it wrote to stderr."""
 
 
 class QueryError(CrosstrailError):

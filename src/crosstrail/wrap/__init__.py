@@ -1,0 +1,1 @@
+"""Any MCP server that speaks stdio, unedited, for many accounts: one child process an account."""
