@@ -61,11 +61,13 @@ class GuardedTool(Tool):
     """A tool whose run never raises (but for protocol errors and cancellation) and returns our text alone."""
 
     @classmethod
-    def of(cls, body: Body, annotations: ToolAnnotations) -> GuardedTool:
+    def of(cls, body: Body, annotations: ToolAnnotations, *, name: str | None = None) -> GuardedTool:
+        """The tool of a body, named like it or by `name`; its docstring is the description."""
         tool = cast(
             GuardedTool,
             cls.from_function(
                 body,
+                name=name,
                 title=annotations.title,
                 description=inspect.cleandoc(body.__doc__ or ""),
                 context_kwarg="call",
@@ -82,8 +84,7 @@ class GuardedTool(Tool):
         began = time.monotonic()
         try:
             values = self._accepted(arguments)
-            answer: Answer = await self.fn(call=Call(context.request_context.lifespan_context, context), **values)
-            result = _result(answer)
+            result = self._finished(await self.fn(call=self._call(context), **values))
         except MCPError:
             raise
         except CrosstrailError as error:
@@ -92,6 +93,14 @@ class GuardedTool(Tool):
             result = _failure(_crash(self.name, error))
         _log.info("%s %s in %.3f s", self.name, "failed" if result.is_error else "done", time.monotonic() - began)
         return result
+
+    def _call(self, context: Context[Any, Any]) -> Any:
+        """What the body is given first."""
+        return Call(context.request_context.lifespan_context, context)
+
+    def _finished(self, answer: Answer) -> CallToolResult:
+        """The answer as the client gets it."""
+        return _result(answer)
 
     def _accepted(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments as the body takes them. Raises InvalidRequest."""
@@ -107,13 +116,21 @@ class GuardedTool(Tool):
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without pydantic's titles, which say the name again."""
-    properties = {
-        name: {word: value for word, value in inner.items() if word != "title"}
-        for name, inner in schema.get("properties", {}).items()
-    }
+    """The schema without pydantic's titles, which say the name again, and without references."""
+    shared = schema.get("$defs", {})
+    properties = {name: _inlined(inner, shared) for name, inner in schema.get("properties", {}).items()}
     plain: dict[str, Any] = {"type": "object", "properties": properties}
     return {**plain, "required": schema["required"]} if schema.get("required") else plain
+
+
+def _inlined(schema: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """One property; where it refers to a shared object, that object itself."""
+    if "$ref" in schema:
+        schema = {**_plain({**shared[schema["$ref"].rpartition("/")[2]], "$defs": shared}), **schema}
+    plain = {word: value for word, value in schema.items() if word not in ("title", "$ref")}
+    if isinstance(plain.get("items"), dict):
+        plain["items"] = _inlined(plain["items"], shared)
+    return plain
 
 
 def _result(answer: Answer) -> CallToolResult:

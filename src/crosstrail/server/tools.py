@@ -6,43 +6,17 @@ are what models read, so they are short. A body never catches, logs or opens any
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from mcp_types import ToolAnnotations
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from crosstrail.server import events, listings, queries, trails
+from crosstrail.server.arguments import Names, Text
 from crosstrail.server.context import Body, Call, GuardedTool
 from crosstrail.server.render import Answer
 
-
-def _text(value: Any) -> Any:
-    """What models send for a text: a number for an account id, true for ReadOnly, a list for `a,b`."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
-        return ",".join(str(one) for one in value)
-    return value
-
-
-def _names(value: Any) -> Any:
-    """A list as a list, as JSON in a text, or as `a,b`."""
-    if isinstance(value, str):
-        if value.lstrip().startswith("["):
-            try:
-                return json.loads(value)
-            except ValueError:
-                raise ValueError('should be a list such as ["a", "b"]') from None
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Names = Annotated[list[str], BeforeValidator(_names)]
 Account = Annotated[
     Text, Field(description="Account id, alias, glob (prod-*), comma list, or *. Empty: the default account.")
 ]

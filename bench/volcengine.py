@@ -1,0 +1,144 @@
+"""How fast Volcengine accounts answer when many ask at once, against a fake whose every answer takes 200 ms.
+
+    python bench/volcengine.py [--calls 50] [--rounds 5]
+
+`mcp-server-cloud-trail`: LookupEvents calls of one MCP client, all at once, over stdio and over streamable HTTP; then one
+lookup over as many listed accounts. The fake and the server are processes of their own. A round one after another would
+take calls x 0.2 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.volcengine_api import VolcengineApi
+from crosstrail.clouds.volcengine import VolcengineTrail
+from crosstrail.clouds.volcengine_calls import VolcengineCalls
+from crosstrail.lookup import lookup_events
+from crosstrail.models import Account, EventQuery, Target
+
+_ROOT = Path(__file__).parents[1]
+_DELAY = 0.2
+_SERVER = ["-c", "from crosstrail.cli.volcengine import main; main()"]
+
+
+@contextmanager
+def fake(accounts: int) -> Iterator[dict[str, Any]]:
+    """What the fake says of itself: its url, and accounts as crosstrail.yaml lists them."""
+    command = [sys.executable, "-m", "fakes.volcengine", "--accounts", str(accounts), "--delay", str(_DELAY)]
+    environ = {**os.environ, "PYTHONPATH": f"{_ROOT / 'tests'}:{_ROOT / 'src'}"}
+    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
+
+
+async def rounds(ask: Callable[[], Awaitable[object]], count: int) -> list[float]:
+    """Seconds of each round, the first, cold one included."""
+    seconds = []
+    for _ in range(count + 1):
+        began = time.perf_counter()
+        await ask()
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+async def all_at_once(client: Client, calls: int, count: int) -> list[float]:
+    async def call() -> None:
+        result = await client.call_tool("LookupEvents", {"MaxResults": 10})
+        assert not result.is_error, result.content
+
+    async def ask() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(calls):
+                group.start_soon(call)
+
+    return await rounds(ask, count)
+
+
+async def over_stdio(environ: dict[str, str], calls: int, count: int) -> list[float]:
+    parameters = StdioServerParameters(command=sys.executable, args=_SERVER, env=environ)
+    async with Client(stdio_client(parameters)) as client:
+        return await all_at_once(client, calls, count)
+
+
+@contextmanager
+def served(environ: dict[str, str]) -> Iterator[str]:
+    """The server's address for streamable HTTP."""
+    environ = {**os.environ, **environ, "MCP_SERVER_MODE": "http", "MCP_SERVER_PORT": "0"}
+    with subprocess.Popen([sys.executable, *_SERVER], env=environ, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        yield process.stderr.readline().split()[2]
+        process.terminate()
+
+
+async def over_http(url: str, calls: int, count: int) -> list[float]:
+    limits = httpx2.Limits(max_connections=calls)
+    async with (
+        httpx2.AsyncClient(timeout=60, limits=limits) as http,
+        Client(streamable_http_client(url, http_client=http)) as client,
+    ):
+        return await all_at_once(client, calls, count)
+
+
+async def over_accounts(url: str, listed: list[dict[str, Any]], count: int) -> list[float]:
+    broker = Broker(volcengine=VolcengineApi(url))
+    trail = VolcengineTrail(VolcengineCalls(broker))
+    targets = tuple(Target(Account.model_validate(one)) for one in listed)
+
+    async def ask() -> None:
+        listing = await lookup_events(lambda _: trail, targets, EventQuery())
+        assert not listing.failures
+
+    try:
+        return await rounds(ask, count)
+    finally:
+        broker.close()
+
+
+def show(what: str, seconds: list[float]) -> None:
+    warm = statistics.median(seconds[1:])
+    print(f"{what:58} cold {seconds[0]:.2f} s   warm, median {warm:.2f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--calls", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    calls, count = options.calls, options.rounds
+    with fake(calls) as told:
+        key = told["accounts"][0]["auth"]
+        environ = {
+            "PYTHONPATH": str(_ROOT / "src"),
+            "VOLCENGINE_ENDPOINT": told["url"],
+            "VOLCENGINE_ACCESS_KEY": key["access_key_id"],
+            "VOLCENGINE_SECRET_KEY": key["secret_access_key"],
+        }
+        print(f"{calls} lookups of {_DELAY * 1000:.0f} ms; one after another: {calls * _DELAY:.0f} s; wanted: 0.6 s")
+        show("mcp-server-cloud-trail over stdio, one client", anyio.run(over_stdio, environ, calls, count))
+        with served(environ) as url:
+            show("mcp-server-cloud-trail over HTTP, one client", anyio.run(over_http, url, calls, count))
+        show(f"one lookup over {calls} accounts", anyio.run(over_accounts, told["url"], told["accounts"], count))
+
+
+if __name__ == "__main__":
+    main()

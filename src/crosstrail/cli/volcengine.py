@@ -1,0 +1,54 @@
+"""`mcp-server-cloud-trail`: the command that takes the place of Volcengine's own server of that name.
+
+Exit status: 0 done, 1 an error of ours on stderr, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import click
+
+from crosstrail import __version__
+from crosstrail.cli import run_command
+
+
+@click.command("mcp-server-cloud-trail", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mcp-server-cloud-trail")
+@click.option("--config", metavar="FILE", default="", help="Configuration file (else cfg.yaml here, else defaults).")
+@click.option("--host", default="", help="Address that sse and http listen on (else 127.0.0.1).")
+@click.option("--tls-cert", metavar="FILE", default="", help="Certificate: serve over TLS.")
+@click.option("--tls-key", metavar="FILE", default="", help="Key of the certificate.")
+@click.option("--behind-proxy", is_flag=True, help="A proxy in front ends TLS, and lets in only those who may.")
+@click.option("--allow-writes", is_flag=True, help="Let CreateTrail create trails.")
+def serve(config: str, host: str, tls_cert: str, tls_key: str, behind_proxy: bool, allow_writes: bool) -> None:
+    """Serve CreateTrail, DescribeTrails and LookupEvents of Volcengine CloudTrail (火山引擎云审计) over MCP."""
+    from crosstrail.server.volcengine_app import create_volcengine_server, volcengine_http_app
+    from crosstrail.server.volcengine_caller import CloudTrail
+    from crosstrail.server.volcengine_config import load_server_settings
+
+    flags = {
+        "host": host,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "behind_proxy": behind_proxy or "",
+        "allow_writes": allow_writes or "",
+    }
+    settings = load_server_settings(config, flags)
+    cloud_trail = CloudTrail(settings)
+    try:
+        if settings.transport == "stdio":
+            create_volcengine_server(cloud_trail).run("stdio")
+            return
+        from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
+
+        app, listener = volcengine_http_app(settings, cloud_trail)
+        with listening(listener) as socket:
+            address = listener.address(socket)
+            click.echo(f"mcp-server-cloud-trail serves {address}{HTTP_PATH} and {address}{SSE_PATH}", err=True)
+            serve_http(app, listener, socket)
+    finally:
+        cloud_trail.close()
+
+
+def main() -> None:
+    """Run it and leave with its exit status."""
+    run_command(serve, "mcp-server-cloud-trail")

@@ -1,0 +1,259 @@
+"""Credentials in each request's header: who is let in, whose keys are used, and that no answer goes to another."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client
+
+from fakes.volcengine import FakeVolcengine, Key
+from live_volcengine import CN_DEV, CN_PROD, moment
+from volcengine_server import Served, bearer, json_of, over_http, over_sse, served
+
+_CALLERS = 200
+_INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+_LOOKUP = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "LookupEvents", "arguments": {}}}
+_ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeVolcengine]:
+    with FakeVolcengine() as made:
+        yield made
+
+
+@pytest.fixture
+def server(fake: FakeVolcengine) -> Iterator[Served]:
+    """It has keys of its own in the environment too: they must never be used."""
+    own = fake.world.add_key("2188888888")
+    environ = {
+        "VOLCENGINE_CREDENTIAL_TYPE": "token",
+        "VOLCENGINE_ENDPOINT": fake.url,
+        "VOLCENGINE_ACCESS_KEY": own.id,
+        "VOLCENGINE_SECRET_KEY": own.secret,
+    }
+    with served(environ) as made:
+        yield made
+
+
+def _caller(fake: FakeVolcengine, account: str) -> tuple[Key, str]:
+    """A key, and the id of the account's only event."""
+    return fake.world.add_key(account), fake.world.account(account).log("GetUser", moment())
+
+
+def _encoded(value: Any) -> str:
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("", "missing"),
+        ("Basic dXNlcjpwYXNz", "Bearer"),
+        ("Bearer", "Bearer"),
+        ("Bearer ???", "not base64"),
+        ("Bearer " + base64.b64encode(b"{not json").decode(), "JSON"),
+        ("Bearer " + base64.b64encode(b"\xff\xfe").decode(), "JSON"),
+        ("Bearer " + _encoded(["AKLT", "secret"]), "JSON object"),
+        ("Bearer " + _encoded({"SecretAccessKey": "swordfish", "SessionToken": ""}), "AccessKeyId"),
+        ("Bearer " + _encoded({"AccessKeyId": "AKLTX", "SessionToken": ""}), "SecretAccessKey"),
+        ("Bearer " + _encoded({"AccessKeyId": "", "SecretAccessKey": "swordfish"}), "AccessKeyId"),
+        ("Bearer " + _encoded({"AccessKeyId": "AKLTX", "SecretAccessKey": {"a": 1}}), "SecretAccessKey"),
+        ("Bearer " + _encoded({"AccessKeyId": "AKLTX", "SecretAccessKey": "sword\r\nfish"}), "SecretAccessKey"),
+        ("Bearer " + "A" * 20_000, "too long"),
+    ],
+)
+def test_a_header_that_is_none_is_401_with_a_reason(server: Served, header: str, reason: str) -> None:
+    headers = {**_ACCEPT, **({"Authorization": header} if header else {})}
+    for path, send in (("/mcp", httpx2.post), ("/sse", httpx2.get), ("/messages/?session_id=" + "0" * 32, httpx2.post)):
+        more = {"json": _INITIALIZE} if send is httpx2.post else {}
+        answer = send(server.url + path, headers=headers, **more)
+        assert answer.status_code == 401, path
+        assert reason in answer.json()["error_description"]
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+        assert "sword" not in answer.text
+
+
+@pytest.mark.parametrize("alphabet", ["standard", "url-safe", "unpadded", "no session token"])
+def test_usual_forms_of_base64_are_taken(fake: FakeVolcengine, server: Served, alphabet: str) -> None:
+    key, event = _caller(fake, CN_PROD)
+    key.secret = "???>>>~~" + key.secret  # makes + and / in base64
+    values = {"AccessKeyId": key.id, "SecretAccessKey": key.secret, "SessionToken": ""}
+    if alphabet == "no session token":
+        del values["SessionToken"]
+    text = _encoded(values)
+    if alphabet == "url-safe":
+        text = text.translate(str.maketrans("+/", "-_"))
+    elif alphabet == "unpadded":
+        text = text.rstrip("=")
+
+    async def ask() -> Any:
+        async with over_http(server.url, {"Authorization": f"bearer {text}"}) as client:
+            return json_of(await client.call_tool("LookupEvents", {}))
+
+    assert [one["EventID"] for one in anyio.run(ask)["Trails"]] == [event]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+def test_the_keys_of_the_request_are_used_and_no_others(fake: FakeVolcengine, server: Served, mode: str) -> None:
+    (one, event), (other, foreign) = _caller(fake, CN_PROD), _caller(fake, CN_DEV)
+
+    async def ask(key: Key) -> Any:
+        async with over_http(server.url, bearer(key), mode) as client:
+            return json_of(await client.call_tool("LookupEvents", {}))["Trails"][0]["EventID"]
+
+    assert anyio.run(ask, one) == event
+    assert anyio.run(ask, other) == foreign
+    assert {request.account for request in fake.world.requests} == {CN_PROD, CN_DEV}
+
+
+def test_temporary_keys_carry_their_token_and_wrong_ones_are_refused_upstream(
+    fake: FakeVolcengine, server: Served
+) -> None:
+    fake.world.account(CN_PROD).log("GetUser", moment())
+    session = fake.world.add_session(CN_PROD, "trn:sts::x", 3600)
+
+    async def ask() -> tuple[Any, Any]:
+        async with over_sse(server.url, bearer(session)) as client:
+            good = await client.call_tool("LookupEvents", {})
+            fake.world.expire_sessions()
+            return good, await client.call_tool("LookupEvents", {})
+
+    good, bad = anyio.run(ask)
+    assert len(json_of(good)["Trails"]) == 1
+    assert bad.is_error
+    assert "InvalidSecretToken" in bad.content[0].text
+
+
+@asynccontextmanager
+async def _stream(server: Served, key: Key) -> AsyncIterator[tuple[httpx2.AsyncClient, str, AsyncIterator[str]]]:
+    """An open SSE stream: a client without headers of its own, where to post, and the stream's lines."""
+    async with (
+        httpx2.AsyncClient(timeout=20) as http,
+        http.stream("GET", f"{server.url}/sse", headers=bearer(key)) as stream,
+    ):
+        lines = stream.aiter_lines()
+        async for line in lines:
+            if line.startswith("data: "):
+                yield http, server.url + line.removeprefix("data: "), lines
+                return
+
+
+def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Served) -> None:
+    (one, event), (other, foreign) = _caller(fake, CN_PROD), _caller(fake, CN_DEV)
+    changed = Key(one.id, one.secret + "x", CN_PROD, one.identity)
+    with_token = Key(one.id, one.secret, CN_PROD, one.identity, token="another")
+
+    async def try_each() -> tuple[list[int], str]:
+        async with _stream(server, one) as (http, address, lines):
+            ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            statuses = []
+            for key in (other, changed, with_token):
+                for message in (_INITIALIZE, _LOOKUP):
+                    statuses.append((await http.post(address, json=message, headers=bearer(key))).status_code)
+            statuses.append((await http.post(address, json=_LOOKUP)).status_code)
+            dashed = address[:-32] + "-".join(
+                (address[-32:-24], address[-24:-20], address[-20:-16], address[-16:-12], address[-12:])
+            )
+            for again in (
+                dashed,
+                address.replace("/messages/?", "/messages?"),
+                address.upper().replace("/MESSAGES/?SESSION_ID", "/messages/?session_id").replace("HTTP", "http"),
+            ):
+                posted = await http.post(again, json=_LOOKUP, headers=bearer(other), follow_redirects=True)
+                statuses.append(posted.status_code)
+            for message in (_INITIALIZE, ready, _LOOKUP):
+                statuses.append((await http.post(address, json=message, headers=bearer(one))).status_code)
+            async for line in lines:
+                if line.startswith("data: ") and '"id":2' in line:
+                    return statuses, line
+        raise AssertionError("the stream ended")
+
+    statuses, answer = anyio.run(try_each)
+    assert statuses == [403] * 6 + [401] + [403] * 3 + [202] * 3
+    assert event in answer
+    assert foreign not in answer
+    assert {request.account for request in fake.world.requests} == {CN_PROD}
+
+
+def test_a_stream_that_is_not_there_is_404(fake: FakeVolcengine, server: Served) -> None:
+    key, _ = _caller(fake, CN_PROD)
+    answer = httpx2.post(f"{server.url}/messages/?session_id={'0' * 32}", json=_LOOKUP, headers=bearer(key))
+    assert answer.status_code == 404
+
+
+async def _call_all(server: Served, callers: list[tuple[Key, str]]) -> list[str]:
+    """Half over SSE, half over HTTP, all open together, their calls interleaved; what went wrong."""
+    wrong: list[str] = []
+    source = random.Random(11)  # noqa: S311
+    async with AsyncExitStack() as stack:
+        open_clients: list[tuple[Client, str]] = []
+        for number, (key, event) in enumerate(callers):
+            over = over_sse if number % 2 else over_http
+            open_clients.append((await stack.enter_async_context(over(server.url, bearer(key))), event))
+
+        async def call(client: Client, event: str) -> None:
+            found = [one["EventID"] for one in json_of(await client.call_tool("LookupEvents", {}))["Trails"]]
+            if found != [event]:
+                wrong.append(f"{found} instead of {event}")
+
+        for _ in range(3):
+            source.shuffle(open_clients)
+            async with anyio.create_task_group() as group:
+                for client, event in open_clients:
+                    group.start_soon(call, client, event)
+    return wrong
+
+
+def test_no_answer_holds_another_callers_event(fake: FakeVolcengine, server: Served) -> None:
+    fake.world.delay = 0.05
+    callers = [_caller(fake, str(2_100_000_000 + number)) for number in range(_CALLERS)]
+    assert anyio.run(_call_all, server, callers) == []
+    keys = {key.id: key.account for key, _ in callers}
+    asked = [(request.access_key_id, request.account) for request in fake.world.requests]
+    assert len(asked) == 3 * _CALLERS
+    assert all(keys[key] == account for key, account in asked)
+
+
+def test_nothing_of_a_header_is_written_anywhere(fake: FakeVolcengine) -> None:
+    key, _ = _caller(fake, CN_PROD)
+    header = bearer(key)["Authorization"].removeprefix("Bearer ")
+    with served({"VOLCENGINE_CREDENTIAL_TYPE": "token", "VOLCENGINE_ENDPOINT": fake.url}) as server:
+
+        async def ask() -> None:
+            async with over_http(server.url, bearer(key)) as client:
+                await client.call_tool("LookupEvents", {})
+            fake.world.fail("code", text="SignatureDoesNotMatch: no", times=-1)
+            async with over_sse(server.url, bearer(key)) as client:
+                assert (await client.call_tool("LookupEvents", {})).is_error
+            async with httpx2.AsyncClient() as http:
+                await http.post(f"{server.url}/messages/?session_id=x", content=b"{", headers=bearer(key))
+
+        anyio.run(ask)
+    said = "".join(server.said)
+    assert key.secret not in said
+    assert key.id not in said
+    assert header[:40] not in said
+
+
+def test_a_foreign_host_name_is_refused_on_loopback(fake: FakeVolcengine, server: Served) -> None:
+    key, _ = _caller(fake, CN_PROD)
+    headers = {**bearer(key), **_ACCEPT, "Host": "evil.example"}
+    assert httpx2.post(f"{server.url}/mcp", json=_INITIALIZE, headers=headers).status_code == 421
