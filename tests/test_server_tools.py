@@ -35,8 +35,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def tools(folder: Path, mode: str = "auto") -> list[dict[str, Any]]:
-    async with client_of(settings(folder / "lake"), mode) as client:
+async def tools(folder: Path, mode: str = "auto", **more: Any) -> list[dict[str, Any]]:
+    async with client_of(settings(folder / "lake", **more), mode) as client:
         listed = await client.list_tools()
     return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed.tools]
 
@@ -67,6 +67,15 @@ async def test_schemas_are_plain_and_optional_means_a_neutral_default(tmp_path: 
             assert (name in required) != ("default" in parameter), f"{tool['name']}.{name}"
 
 
+async def test_a_write_is_offered_only_where_it_is_allowed(tmp_path: Path) -> None:
+    assert "create_trail" not in [tool["name"] for tool in await tools(tmp_path)]
+    *rest, create = await tools(tmp_path, allow_writes=True)
+    assert [tool["name"] for tool in rest] == list(TOOLS)
+    assert create["name"] == "create_trail"
+    assert create["inputSchema"]["required"] == ["name", "s3_bucket_name", "target_account_id"]
+    assert (create["annotations"]["readOnlyHint"], create["annotations"]["idempotentHint"]) == (False, False)
+
+
 async def test_every_tool_says_what_it_does_to_the_world(tmp_path: Path) -> None:
     for tool in await tools(tmp_path):
         hints = tool["annotations"]
@@ -82,7 +91,9 @@ async def test_the_whole_list_is_small(tmp_path: Path) -> None:
 
 
 async def test_every_tool_is_as_in_its_snapshot(tmp_path: Path) -> None:
-    found = {f"{tool['name']}.json": json.dumps(tool, indent=2) + "\n" for tool in await tools(tmp_path)}
+    found = {
+        f"{tool['name']}.json": json.dumps(tool, indent=2) + "\n" for tool in await tools(tmp_path, allow_writes=True)
+    }
     kept = {path.name: path.read_text() for path in SNAPSHOTS.glob("*.json")}
     assert found == kept, "if the change is wanted: python tests/write_snapshots.py"
 
@@ -110,7 +121,7 @@ async def test_both_protocol_eras_see_the_same_tools(tmp_path: Path, mode: str) 
         ("lookup_events", {"next_token": "bogus"}, "this next_token is broken"),
         ("lake_query", {}, "sql is required"),
         ("lake_query", {"sql": " "}, "sql is empty"),
-        ("lake_query", {"sql": "SELECT 1", "engine": "oracle"}, "there is no engine 'oracle'. Engines: lake."),
+        ("lake_query", {"sql": "SELECT 1", "engine": "oracle"}, "there is no engine 'oracle'. Engines: lake, "),
         ("get_query_status", {"query_id": ""}, "query_id is empty"),
         ("get_query_status", {"query_id": "lake:x"}, "this query id is not whole"),
         ("get_query_results", {"query_id": "oracle:*:-:1"}, "there is no engine 'oracle'"),

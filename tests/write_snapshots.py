@@ -18,7 +18,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 async def write() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with client_of(settings(Path(folder))) as client:
+        async with client_of(settings(Path(folder), allow_writes=True)) as client:
             listed = await client.list_tools()
     SNAPSHOTS.mkdir(exist_ok=True)
     for path in SNAPSHOTS.glob("*.json"):

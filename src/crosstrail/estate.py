@@ -1,28 +1,34 @@
 """The estate: the accounts, trails and engines that one Settings describes, put together once a process.
 
-Both front ends (server and command line) speak to this. It decides which trail and which engine answers for an account;
-it never renders, and never decides who may see what.
+Both front ends (server and command line) speak to this. It decides which trail answers for an account, and which engine
+runs a statement; it never renders, and never decides who may see what.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
+from crosstrail.clouds.aws import AwsTrail
+from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
+from crosstrail.engines.cloudtrail_lake import CloudTrailLake
+from crosstrail.engines.statement import store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.lake import require_libraries
-from crosstrail.models import Account, Target
+from crosstrail.models import ALL_STORES_ID, Account, Target
+from crosstrail.targets import Chosen, choose
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase
@@ -30,7 +36,8 @@ if TYPE_CHECKING:
     from crosstrail.lake.table import AccountSummary, LakeTable
 
 LAKE_ENGINE = "lake"
-MOST_TARGETS = 200
+_READ_SECONDS = 15.0
+"""For one answer of a live account: it leaves room for a second try before clients give up."""
 
 
 class Estate:
@@ -44,15 +51,35 @@ class Estate:
         self._opening = threading.Lock()
 
     async def listed(self) -> AccountList:
-        """The accounts of all sources, with warnings; where none is configured, those whose events the lake holds."""
+        """The accounts of all sources, with warnings.
+
+        Where none is configured: those whose events the lake holds, and the one of the machine's own AWS identity.
+        """
         if self._directory:
             return await self._directory.listed()
-        held = await self.held()
-        return AccountList(Registry(Account(id=summary.account, cloud=summary.cloud) for summary in held))
+        held = [Account(id=summary.account, cloud=summary.cloud) for summary in await self.held()]
+        if not self._ambient:
+            return AccountList(Registry(held))
+        try:
+            own = await self._ambient.listed()
+        except CrosstrailError as error:
+            if not held:
+                raise
+            return AccountList(Registry(held), (f"the machine's own AWS account is left out: {error.text}",))
+        live = {account.key for account in own.registry.accounts}
+        return AccountList(Registry([*own.registry.accounts, *(one for one in held if one.key not in live)]))
 
     @cached_property
     def _directory(self) -> Directory | None:
         return _directory(self.settings)
+
+    @cached_property
+    def _ambient(self) -> Directory | None:
+        if not self.settings.ambient:
+            return None
+        from crosstrail.accounts.ambient import Ambient
+
+        return Directory([], [Ambient(self.settings.region)])
 
     async def registry(self) -> Registry:
         return (await self.listed()).registry
@@ -65,30 +92,27 @@ class Estate:
 
         return await anyio.to_thread.run_sync(read)
 
-    async def targets(self, selector: str, region: str) -> tuple[Target, ...]:
-        """Every (account, region) the two selectors name. Raises AccountNotFound, InvalidRequest."""
-        regions = tuple(part.strip() for part in region.split(",") if part.strip())
-        accounts = (await self.registry()).select(selector)
-        targets: list[Target] = []
-        for account in accounts:
-            if not regions or regions in (("all",), ("*",)):
-                targets.append(Target(account))
-            else:
-                targets += [Target(account, name) for name in dict.fromkeys(regions)]
-        if len(targets) > MOST_TARGETS:
-            raise InvalidRequest(
-                f"{len(targets)} targets are more than the {MOST_TARGETS} that one call may ask",
-                hint="Name fewer accounts or regions, or use lake_query, which reads all accounts at once.",
-            )
-        return tuple(targets)
+    async def targets(self, selector: str, region: str) -> Chosen:
+        """The (account, region) pairs that the two selectors name. Raises AccountNotFound, InvalidRequest."""
+        return await self.targets_of((await self.registry()).select(selector), region)
 
-    async def scope(self, selector: str) -> QueryScope:
+    async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
+        """The same for accounts already selected. Raises InvalidRequest."""
+        return await choose(accounts, region, self.home_region, most=self.settings.lookup.max_targets)
+
+    async def home_region(self, account: Account) -> str:
+        """The region asked when a call names none."""
+        if account.region or account.regions:
+            return account.region or account.regions[0]
+        return await self.broker.home_region(account)
+
+    async def scope(self, selector: str, region: str = "") -> QueryScope:
         """What SQL may read: the selected accounts, or every listed one when the selector is empty.
 
         Raises AccountNotFound, also when no account is listed at all: an answer about nothing would look like one.
         """
         accounts = (await self.registry()).select(selector.strip() or EVERY_ACCOUNT)
-        return QueryScope(accounts, self.settings.lake.aliases)
+        return QueryScope(accounts, self.settings.lake.aliases, region.strip().lower())
 
     @property
     def lake(self) -> LakeTable:
@@ -107,9 +131,27 @@ class Estate:
 
         return LakeTrail(self.lake)
 
+    @cached_property
+    def broker(self) -> Broker:
+        """The one door to the credentials of live accounts."""
+        return Broker(
+            self.settings.encryption_key,
+            region=self.settings.region,
+            read_timeout=_READ_SECONDS,
+            asked_once=frozenset({SERVICE}),
+        )
+
+    @cached_property
+    def _calls(self) -> CloudTrailCalls:
+        return CloudTrailCalls(self.broker, deadline=self.settings.lookup.deadline)
+
+    @cached_property
+    def _aws_trail(self) -> AwsTrail:
+        return AwsTrail(self._calls)
+
     def trail_of(self, account: Account) -> AuditTrail:
-        """The trail that answers lookups for this account."""
-        return self._lake_trail
+        """The trail that answers lookups for this account: its cloud, or the lake where no credentials are listed."""
+        return self._aws_trail if account.auth and account.cloud == "aws" else self._lake_trail
 
     async def open_trails(self, targets: Iterable[Target]) -> None:
         """Open what answers for these targets off the event loop: the first time loads libraries and the lake.
@@ -124,8 +166,13 @@ class Estate:
 
         await anyio.to_thread.run_sync(open_each)
 
-    def engine(self) -> QueryEngine:
-        """The engine that runs SQL over the lake."""
+    def engine(self, name: str = "") -> QueryEngine:
+        """An engine by its name; without one, the lake. Raises InvalidRequest."""
+        if name == CloudTrailLake.name:
+            return self._cloudtrail_lake
+        if name not in ("", LAKE_ENGINE):
+            known = f"{LAKE_ENGINE}, {CloudTrailLake.name}"
+            raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
         if self._engine is None:
             require_libraries()
             from crosstrail.engines.duckdb import LakeEngine, Limits
@@ -135,11 +182,29 @@ class Estate:
             self._engine = LakeEngine(lake.folder, catalog=lake.catalog, limits=limits, kept_seconds=query.keep_results)
         return self._engine
 
+    async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
+        """The engine by its name, or that of the statement: a store that CloudTrail Lake has, else the lake.
+
+        A store id that nothing here knows is looked for in the live accounts of the scope.
+        """
+        if name:
+            return self.engine(name)
+        own = {ALL_STORES_ID, *scope.store_aliases, *(account.store_id for account in scope.accounts)}
+        if set(store_ids(sql)) - {store.lower() for store in own} and await self._cloudtrail_lake.owner_of(sql, scope):
+            return self._cloudtrail_lake
+        return self.engine()
+
+    @cached_property
+    def _cloudtrail_lake(self) -> CloudTrailLake:
+        return CloudTrailLake(self._calls)
+
     async def aclose(self) -> None:
         """Stop the queries that still run. A call after this starts an engine anew."""
         engine, self._engine = self._engine, None
         if engine:
             await engine.aclose()
+        if "broker" in self.__dict__:
+            self.broker.close()
 
 
 def account_database(settings: Settings) -> AccountDatabase | None:

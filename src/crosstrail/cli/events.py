@@ -22,9 +22,10 @@ from crosstrail.errors import InvalidRequest
 from crosstrail.estate import Estate
 from crosstrail.lookup import Listing, lookup_events
 from crosstrail.models import AttributeKey, Event, EventQuery, ResultPage
-from crosstrail.server.coverage import coverage
+from crosstrail.server.coverage import coverage, not_asked
 from crosstrail.server.events import COLUMNS, summaries
 from crosstrail.server.render import clean
+from crosstrail.targets import Chosen
 from crosstrail.timerange import parse_range
 
 _PAGE = 1000
@@ -68,31 +69,31 @@ def lookup(
     key, value = next(((_FILTERS[name][0].value, value) for name, value in given.items()), ("", ""))
     span = parse_range(since, until, now=datetime.now(UTC), default_age=None)
     query = EventQuery(span, key, value, limit, with_record=as_json)
-    listing = anyio.run(_lookup, settings, account, region, query)
+    listing, chosen = anyio.run(_lookup, settings, account, region, query)
     if as_json:
         for event in listing.events:
             click.echo(orjson.dumps({"account": event.account, "cloud": event.cloud, "event": event.record}).decode())
     elif listing.events:
         print_table(COLUMNS[:-1], [row[:-1] for row in summaries(listing)])  # ids are for --json
-    for line in coverage(span, listing, continued=False):
+    for line in [*coverage(span, listing, continued=False), *not_asked(chosen)]:
         click.echo(clean(line), err=True)
     if listing.next:
         click.echo("For more raise --limit, or narrow the time.", err=True)
 
 
-async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> Listing:
-    """Pages until the limit is reached; the last listing, holding all events."""
+async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> tuple[Listing, Chosen]:
+    """Pages until the limit is reached: the last listing, holding all events, and the targets chosen."""
     estate = Estate(settings)
     try:
-        targets = await estate.targets(account, region)
-        await estate.open_trails(targets)
+        chosen = await estate.targets(account, region)
+        await estate.open_trails(chosen.targets)
         events: list[Event] = []
         while True:
-            listing = await lookup_events(estate.trail_of, targets, query)
+            listing = await lookup_events(estate.trail_of, chosen.targets, query)
             events += listing.events
             left = query.limit - len(listing.events)
             if not listing.next or left <= 0:
-                return replace(listing, events=tuple(events))
+                return replace(listing, events=tuple(events)), chosen
             query = replace(query, before=listing.next, limit=left)
     finally:
         await estate.aclose()
@@ -129,7 +130,7 @@ async def _query(
     estate = Estate(settings)
     try:
         scope = await estate.scope(account)
-        engine = estate.engine()
+        engine = await estate.engine_for(sql, scope)
         page: ResultPage = await run(
             engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=settings.query.time_limit * 2
         )

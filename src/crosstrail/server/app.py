@@ -44,7 +44,7 @@ def create_server(estate: Estate) -> MCPServer[Estate]:
         title="crosstrail",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=list(build_tools()),
+        tools=list(build_tools(allow_writes=estate.settings.allow_writes)),
         lifespan=lifespan,
         log_level="WARNING",
     )

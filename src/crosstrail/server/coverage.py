@@ -13,6 +13,7 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.lookup import Failure, Listing
 from crosstrail.models import Target
 from crosstrail.server.render import clean, listed
+from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso
 
 _CAUSES_SHOWN = 8
@@ -42,8 +43,9 @@ def asked(targets: Sequence[Target]) -> str:
     if len(targets) == 1:
         return target_name(targets[0])
     regions = list(dict.fromkeys(target.region for target in targets))
-    where = "every region" if regions == [""] else listed(regions)
-    return f"{len(accounts)} account{'s' * (len(accounts) != 1)} x {where}"
+    where = "every region" if regions == [""] else listed([region or "every region" for region in regions])
+    pairs = "" if len(targets) == len(accounts) * len(regions) else f" ({len(targets)} pairs)"
+    return f"{len(accounts)} account{'s' * (len(accounts) != 1)} x {where}{pairs}"
 
 
 def target_name(target: Target) -> str:
@@ -65,10 +67,13 @@ def failed(failures: Sequence[Failure]) -> str:
 
 def _held(span: TimeRange, listing: Listing) -> list[str]:
     """What the archives hold, and whose logs leave the span asked uncovered, wholly or in part."""
-    known = [(target_name(target), page.held) for target, page in listing.pages if page.held]
+    lines = _live(span, listing)
+    known = [
+        (target_name(target), page.held) for target, page in listing.pages if page.held and not target.account.auth
+    ]
     empty = [name for name, held in known if not (held.start and held.end)]
     spans = [(name, held.start, held.end) for name, held in known if held.start and held.end]
-    lines = [f"Nothing is held of: {listed(empty)}."] if empty else []
+    lines += [f"Nothing is held of: {listed(empty)}."] if empty else []
     if not spans:
         return lines
     lines.append(
@@ -81,6 +86,31 @@ def _held(span: TimeRange, listing: Listing) -> list[str]:
         if said:
             lines.append(f"{words}: {listed(said)}. No event there means no log, not that nothing happened.")
     return lines
+
+
+def _live(span: TimeRange, listing: Listing) -> list[str]:
+    """Where the span asked goes back further than the clouds themselves do."""
+    begins = [
+        page.held.start for target, page in listing.pages if target.account.auth and page.held and page.held.start
+    ]
+    if not begins or (span.start and not _later(min(begins), span.start, _DAY)):
+        return []
+    nothing = " No event of the span asked can be there." if _later(min(begins), span.end) else ""
+    return [
+        f"Live accounts answer for the time since {iso(min(begins))} only.{nothing} Older events: collect the trail's log "
+        "files and ask lake_query."
+    ]
+
+
+def not_asked(chosen: Chosen) -> list[str]:
+    """Which targets were one too many, and the way to them."""
+    left = [target_name(target) for target in chosen.left_out]
+    if not left:
+        return []
+    return [
+        f"NOT asked: {listed(left, 6)}: one call asks {len(chosen.targets)} targets at most. Name fewer accounts or "
+        "regions a call, or raise lookup.max_targets (CROSSTRAIL_MAX_TARGETS)."
+    ]
 
 
 def _later(one: datetime | None, other: datetime | None, by: timedelta = timedelta()) -> bool:

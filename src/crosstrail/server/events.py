@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio.to_thread
@@ -18,8 +18,8 @@ from crosstrail.cursor import Cursor, targets_digest
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.estate import Estate
 from crosstrail.lookup import Listing, Progress, lookup_events
-from crosstrail.models import Event, EventQuery, Position, Target
-from crosstrail.server.coverage import coverage, named
+from crosstrail.models import AttributeKey, Event, EventQuery, Position, Target
+from crosstrail.server.coverage import coverage, named, not_asked
 from crosstrail.server.objects import fit_objects
 from crosstrail.server.render import (
     ANSWER_BYTES,
@@ -39,6 +39,8 @@ _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
 _FENCE_BYTES = 160
 _LONGEST_VALUE = 2_000
+_LIVE_DEFAULT = timedelta(hours=24)
+"""How far back a live account is asked when the call does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +91,34 @@ async def look_up(
         cursor = Cursor.decode(next_token)
         cursor.check(request.said())
         request, span, before = Request.again(cursor.asked), cursor.span, cursor.position
-        targets = await estate.targets(request.target_account_id, request.region)
-        cursor.check_targets(targets)
+        chosen = await estate.targets(request.target_account_id, request.region)
+        cursor.check_targets(chosen.targets)
     else:
-        span = parse_range(request.start_time, request.end_time, now=now or datetime.now(UTC), default_age=None)
-        targets = await estate.targets(request.target_account_id, request.region)
+        now = now or datetime.now(UTC)
+        parse_range(
+            request.start_time, request.end_time, now=now, default_age=None
+        )  # wrong times before wrong accounts
+        chosen = await estate.targets(request.target_account_id, request.region)
+        age = _default_age(chosen.targets, request)
+        span = parse_range(request.start_time, request.end_time, now=now, default_age=age)
+    targets = chosen.targets
     await estate.open_trails(targets)
     key = _attribute(estate, targets, request)
     query = EventQuery(span, key, request.attribute_value, request.max_results, before, request.detail == "full")
     with named(targets):
         listing = await lookup_events(estate.trail_of, targets, query, progress=progress)
     token = _token(request, span, listing)
-    head = [*coverage(span, listing, continued=before is not None), *(await estate.listed()).warnings]
+    head = [*coverage(span, listing, continued=before is not None), *not_asked(chosen)]
+    head += (await estate.listed()).warnings
     # In a thread: whole events may be megabytes of hostile text.
     return await anyio.to_thread.run_sync(_answer, request, "\n".join(head), listing, token)
+
+
+def _default_age(targets: Sequence[Target], request: Request) -> timedelta | None:
+    """None: as far back as anything is held. One event by its id is wanted whenever it was."""
+    live = any(target.account.auth for target in targets)
+    by_id = _bare(request.attribute_key.strip()) == _bare(AttributeKey.EVENT_ID)
+    return _LIVE_DEFAULT if live and not by_id else None
 
 
 def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> str:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crosstrail.estate import Estate
+from crosstrail.lookup import Progress
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey
 from crosstrail.server.columns import described_columns
+from crosstrail.server.live_stores import live_stores
 from crosstrail.server.render import ANSWER_BYTES, Answer, fit_table, size
 from crosstrail.timerange import iso
 
@@ -47,9 +49,15 @@ async def accounts(estate: Estate, selector: str) -> Answer:
     return Answer(_with_table("\n".join(head), columns, rows), {"count": len(chosen)})
 
 
-async def stores(estate: Estate, selector: str, region: str, *, details: bool) -> Answer:
-    """The event data store of each account, and the one that stands for all. Raises AccountNotFound."""
-    chosen, warnings = await _chosen(estate, selector)
+async def stores(
+    estate: Estate, selector: str, region: str, *, details: bool, progress: Progress | None = None
+) -> Answer:
+    """The embedded lake's store of each account, the one that stands for all, and those of live accounts' own clouds.
+
+    Raises AccountNotFound, InvalidRequest.
+    """
+    accounts, warnings = await _chosen(estate, selector)
+    chosen = accounts
     wanted = {name.strip() for name in region.split(",")} - {"", "all", "*"}
     if wanted:
         chosen = [one for one in chosen if not (one.region or one.regions) or wanted & {one.region, *one.regions}]
@@ -64,9 +72,11 @@ async def stores(estate: Estate, selector: str, region: str, *, details: bool) -
         *warnings,
     ]
     text = _with_table("\n".join(head), columns, [every, *own])
+    live, more = await live_stores(estate, accounts, region, details=details, progress=progress)
+    text = f"{text}\n\n{live}" if live else text
     if details:
         text = f"{text}\n\n{described_columns()}"
-    return Answer(text, {"count": len(own)})
+    return Answer(text, {"count": len(own) + more})
 
 
 async def _chosen(estate: Estate, selector: str) -> tuple[Sequence[Account], tuple[str, ...]]:

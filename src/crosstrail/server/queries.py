@@ -7,10 +7,12 @@ names: a query id grants nothing. It never looks into SQL (the engine does) and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio.to_thread
 
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
+from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.errors import InvalidRequest, QueryTimedOut
 from crosstrail.estate import LAKE_ENGINE, Estate
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
@@ -42,8 +44,10 @@ async def start(
         raise InvalidRequest(
             "sql is empty", hint="Send one SELECT, for instance SELECT eventname, count(*) FROM events GROUP BY 1."
         )
-    chosen = _engine(estate, engine)
-    scope = await estate.scope(selector)
+    scope = await estate.scope(selector, region)
+    chosen = await estate.engine_for(sql, scope, engine.strip())
+    if chosen.name == LAKE_ENGINE:
+        scope = replace(scope, region="")
     if not wait_seconds:
         ref = await chosen.start(sql, scope)
         return _running(QueryStatus(ref, QueryState.QUEUED))
@@ -54,8 +58,9 @@ async def start(
         if running is None:  # it was the query's own time limit
             raise
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
-    notes = [await _readable(estate, scope), *(await estate.listed()).warnings]
-    if region.strip():
+    notes = [await _readable(estate, scope)] if chosen.name == LAKE_ENGINE else []
+    notes += (await estate.listed()).warnings
+    if region.strip() and chosen.name == LAKE_ENGINE:
         notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")
     return await _page(chosen, scope, page, page_token="", note="\n".join(notes))
 
@@ -92,18 +97,20 @@ async def results(estate: Estate, query_id: str, selector: str, region: str, *, 
     return await _page(engine, scope, finished(page), page_token=page_token)
 
 
-def _engine(estate: Estate, name: str) -> QueryEngine:
-    if name.strip() not in ("", LAKE_ENGINE):
-        raise InvalidRequest(f"there is no engine {clean(name, 40)!r}", hint=f"Engines: {LAKE_ENGINE}.")
-    return estate.engine()
-
-
 async def _query(estate: Estate, query_id: str, selector: str, region: str) -> tuple[QueryEngine, QueryRef, QueryScope]:
     text = query_id.strip()
     if not text:
         raise InvalidRequest("query_id is empty", hint="Send the query_id that lake_query returned.")
-    ref = QueryRef.parse(text) or QueryRef(LAKE_ENGINE, "*", region.strip(), text)
-    return _engine(estate, ref.engine), ref, await estate.scope(selector)
+    scope = await estate.scope(selector, region)
+    ref = QueryRef.parse(text) or _bare(text, scope)
+    return estate.engine(ref.engine), ref, scope
+
+
+def _bare(native_id: str, scope: QueryScope) -> QueryRef:
+    """A native id without our words around it: CloudTrail Lake's beside one live account and a region, else the lake's."""
+    if scope.region and len(scope.accounts) == 1 and scope.accounts[0].auth:
+        return QueryRef(CloudTrailLake.name, scope.accounts[0].id, scope.region, native_id)
+    return QueryRef(LAKE_ENGINE, "*", "", native_id)
 
 
 def _running(state: QueryStatus) -> Answer:

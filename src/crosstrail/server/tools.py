@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from crosstrail.models import NewTrail
 from crosstrail.server import events, listings, queries, trails
 from crosstrail.server.arguments import Names, Text
 from crosstrail.server.context import Body, Call, GuardedTool
@@ -21,8 +22,10 @@ Account = Annotated[
     Text, Field(description="Account id, alias, glob (prod-*), comma list, or *. Empty: the default account.")
 ]
 Readable = Annotated[Text, Field(description="Narrow to these accounts: id, alias, glob, comma list. Empty: all.")]
-Region = Annotated[Text, Field(description="Region, comma list, or all. Empty: every region held.")]
-EngineRegion = Annotated[Text, Field(description="Leave empty on the lake; filter by awsregion in SQL.")]
+Region = Annotated[
+    Text, Field(description="Region, glob, comma list, or all. Empty: the account's own; of archives, all held.")
+]
+EngineRegion = Annotated[Text, Field(description="Only for CloudTrail Lake; on the lake filter by awsregion in SQL.")]
 QueryId = Annotated[Text, Field(description="As lake_query returned it.")]
 
 
@@ -30,13 +33,13 @@ async def lookup_events(
     call: Call,
     target_account_id: Account = "",
     start_time: Annotated[
-        Text, Field(description="ISO 8601 (UTC), or an age: 24h, 7d, 2 days ago. Empty: as far back as held.")
+        Text, Field(description="ISO 8601 (UTC), or an age: 24h, 7d, 2 days ago. Empty: 24h if live, else all held.")
     ] = "",
     end_time: Annotated[Text, Field(description="As start_time. Empty: now.")] = "",
     attribute_key: Annotated[
         Text,
         Field(
-            description="One filter: EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, EventSource or AccessKeyId."
+            description="One filter: EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, EventSource, AccessKeyId; live AWS also EventCategory (insight)."
         ),
     ] = "",
     attribute_value: Annotated[Text, Field(description="Its exact value, e.g. ConsoleLogin, iam.amazonaws.com.")] = "",
@@ -62,7 +65,7 @@ async def lake_query(
     target_account_id: Readable = "",
     wait_for_completion: Annotated[bool, Field(description="false: return the query_id at once.")] = True,
     region: EngineRegion = "",
-    engine: Annotated[Text, Field(description="lake. Empty: lake.")] = "",
+    engine: Annotated[Text, Field(description="lake or cloudtrail_lake. Empty: by the store id.")] = "",
 ) -> Answer:
     """Run one SQL SELECT over the events of all accounts: counts, groups, joins, several conditions.
 
@@ -114,10 +117,10 @@ async def list_event_data_stores(
     call: Call,
     target_account_id: Readable = "",
     include_details: Annotated[bool, Field(description="Add the columns and example queries.")] = False,
-    region: Annotated[Text, Field(description="Only accounts of this region. Empty: all.")] = "",
+    region: Annotated[Text, Field(description="As in lookup_events; narrows the lake's to accounts of it.")] = "",
 ) -> Answer:
-    """List the event data stores that lake_query can name, with the events and time span each holds."""
-    return await listings.stores(call.estate, target_account_id, region, details=include_details)
+    """List the event data stores that lake_query can name: the lake's, and those of live accounts' CloudTrail Lake."""
+    return await listings.stores(call.estate, target_account_id, region, details=include_details, progress=call.step)
 
 
 async def list_accounts(
@@ -134,7 +137,32 @@ async def describe_trails(
     region: Region = "",
 ) -> Answer:
     """Describe the trails of live accounts: where they deliver and whether they are logging. Archives have none."""
-    return await trails.describe(call.estate, target_account_id, tuple(trail_names), region)
+    return await trails.describe(call.estate, target_account_id, tuple(trail_names), region, progress=call.step)
+
+
+async def create_trail(
+    call: Call,
+    name: Annotated[Text, Field(description="Of the new trail.")],
+    s3_bucket_name: Annotated[Text, Field(description="An existing bucket whose policy lets the cloud write.")],
+    target_account_id: Annotated[Text, Field(description="One account: id or alias.")],
+    s3_key_prefix: Annotated[Text, Field(description="Folder in the bucket.")] = "",
+    is_multi_region_trail: Annotated[bool, Field(description="Log every region.")] = True,
+    is_organization_trail: Annotated[bool, Field(description="Log every account of the organization.")] = False,
+    enable_log_file_validation: Annotated[bool, Field(description="Deliver signed digests.")] = True,
+    start_logging: Annotated[bool, Field(description="Start at once.")] = True,
+    region: Annotated[Text, Field(description="Its home region. Empty: the account's own.")] = "",
+) -> Answer:
+    """Create a trail in one live account that delivers its events to a bucket. This changes the account."""
+    wanted = NewTrail(
+        name=name,
+        bucket=s3_bucket_name,
+        prefix=s3_key_prefix,
+        multi_region=is_multi_region_trail,
+        organization=is_organization_trail,
+        validates_files=enable_log_file_validation,
+        start_logging=start_logging,
+    )
+    return await trails.create(call.estate, target_account_id, wanted, region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +170,8 @@ class _Listed:
     body: Body
     title: str
     read_only: bool = True
+    writes: bool = False
+    """Whether it changes an account: offered only where writes are allowed."""
     open_world: bool = True
     """Whether the answer holds text that strangers wrote."""
 
@@ -155,11 +185,12 @@ _TOOLS = (
     _Listed(list_event_data_stores, "List event data stores", open_world=False),
     _Listed(list_accounts, "List accounts", open_world=False),
     _Listed(describe_trails, "Describe trails"),
+    _Listed(create_trail, "Create a trail", read_only=False, writes=True),
 )
 
 
-def build_tools() -> list[GuardedTool]:
-    """Every tool, in the order the server lists them. None destroys anything; all may be repeated."""
+def build_tools(*, allow_writes: bool = False) -> list[GuardedTool]:
+    """The tools in the order the server lists them. None destroys anything; all but a write may be repeated."""
     return [
         GuardedTool.of(
             tool.body,
@@ -167,9 +198,10 @@ def build_tools() -> list[GuardedTool]:
                 title=tool.title,
                 read_only_hint=tool.read_only,
                 destructive_hint=False,
-                idempotent_hint=True,
+                idempotent_hint=not tool.writes,
                 open_world_hint=tool.open_world,
             ),
         )
         for tool in _TOOLS
+        if allow_writes or not tool.writes
     ]

@@ -1,39 +1,73 @@
-"""What `describe_trails` says: where the trails of live accounts deliver, and whether they are logging."""
+"""What `describe_trails` and `create_trail` say: where the trails of live accounts deliver, and whether they are logging."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crosstrail.clouds.base import CreatesTrails
+from crosstrail.errors import InvalidRequest, UnsupportedByCloud
 from crosstrail.estate import Estate
-from crosstrail.lookup import ask_each
-from crosstrail.models import Trail
-from crosstrail.server.coverage import asked, failed, named
-from crosstrail.server.render import ANSWER_BYTES, Answer, fence, fit_table, size
+from crosstrail.lookup import Progress, ask_each
+from crosstrail.models import NewTrail, Trail
+from crosstrail.server.coverage import asked, failed, named, not_asked
+from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, fence, fit_table, size
 from crosstrail.timerange import iso
 
 _CELL_CAPS = (200, 100, 64, 32)
 _FRAME_BYTES = 320
 
 
-async def describe(estate: Estate, selector: str, names: tuple[str, ...], region: str) -> Answer:
+async def describe(
+    estate: Estate, selector: str, names: tuple[str, ...], region: str, *, progress: Progress | None = None
+) -> Answer:
     """The trails of each target. Raises the error of the only target asked; of several, failures are listed."""
-    targets = await estate.targets(selector, region)
-    await estate.open_trails(targets)
-    with named(targets):
+    chosen = await estate.targets(selector, region)
+    await estate.open_trails(chosen.targets)
+    with named(chosen.targets):
         trails, failures = await ask_each(
-            targets, lambda target: estate.trail_of(target.account).describe_trails(target, names)
+            chosen.targets,
+            lambda target: estate.trail_of(target.account).describe_trails(target, names),
+            progress=progress,
         )
-    found = [trail for told in trails.values() for trail in told]
-    head = f"{asked(targets)}: {len(found)} trail{'s' * (len(found) != 1)}."
+    # A trail of several regions is told by each of them.
+    found = list(dict.fromkeys(trail for told in trails.values() for trail in told))
+    head = [f"{asked(chosen.targets)}: {len(found)} trail{'s' * (len(found) != 1)}.", *not_asked(chosen)]
     if failures:
-        head += f" {failed(failures)}"
+        head.append(failed(failures))
     if not found:
-        return Answer(head, error=not trails)
-    columns = tuple(_trail_row(found[0]))
-    rows = [tuple(_trail_row(trail).values()) for trail in found]
-    table = fit_table(columns, rows, ANSWER_BYTES - size(head) - _FRAME_BYTES, caps=_CELL_CAPS, fold=True)
-    note = f"\n{len(rows) - table.shown} more do not fit: name fewer accounts." if table.shown < len(rows) else ""
-    return Answer(f"{head}\n{fence(table.text)}{note}", {"count": len(found)})
+        return Answer("\n".join(head), {"count": 0}, error=not trails)
+    table = _table(found, ANSWER_BYTES - size("\n".join(head)) - _FRAME_BYTES)
+    left = len(found) - table.shown
+    note = [f"{left} more do not fit: name fewer accounts."] if left else []
+    return Answer("\n".join([*head, fence(table.text), *note]), {"count": len(found)})
+
+
+async def create(estate: Estate, selector: str, wanted: NewTrail, region: str) -> Answer:
+    """Create one trail in one account and region. Raises InvalidRequest where more, or none, are named."""
+    if not selector.strip():
+        raise InvalidRequest("target_account_id is empty", hint="A write names its account: an id or an alias.")
+    chosen = await estate.targets(selector, region)
+    if len(chosen.targets) + len(chosen.left_out) > 1:
+        raise InvalidRequest(
+            f"a trail is created in one account and region, not in {asked(chosen.targets)}", hint="Name one of each."
+        )
+    target = chosen.targets[0]
+    trail = estate.trail_of(target.account)
+    if not isinstance(trail, CreatesTrails):
+        raise UnsupportedByCloud(
+            f"no trail can be created in account {target.account.name}", hint="That needs a live account (auth)."
+        )
+    with named(chosen.targets):
+        made = await trail.create_trail(target, wanted)
+    state = "It is logging." if made.logging else "It does not log yet."
+    table = _table([made], ANSWER_BYTES)
+    return Answer(f"{asked(chosen.targets)}: the trail was created. {state}\n{fence(table.text)}")
+
+
+def _table(trails: list[Trail], room: int) -> Fitted:
+    columns = tuple(_trail_row(trails[0]))
+    rows = [tuple(_trail_row(trail).values()) for trail in trails]
+    return fit_table(columns, rows, room, caps=_CELL_CAPS, fold=True)
 
 
 def _trail_row(trail: Trail) -> Mapping[str, str]:

@@ -1,0 +1,72 @@
+"""The event data stores that live accounts have in their own cloud, for `list_event_data_stores`.
+
+Decides how they are asked for and listed, failures included; it never lists those of the embedded lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crosstrail.clouds.base import HasEventDataStores
+from crosstrail.engines.cloudtrail_lake import CLOSED
+from crosstrail.errors import CrosstrailError
+from crosstrail.estate import Estate
+from crosstrail.lookup import Failure, Progress, ask_each
+from crosstrail.models import Account, EventDataStore, Target
+from crosstrail.server.coverage import asked, failed, not_asked
+from crosstrail.server.render import Fitted, fence, fit_table
+from crosstrail.timerange import iso
+
+_ROOM_BYTES = 4_000
+_CELL_CAPS = (200, 100, 60, 36)
+
+
+async def live_stores(
+    estate: Estate, accounts: Sequence[Account], region: str, *, details: bool, progress: Progress | None = None
+) -> tuple[str, int]:
+    """A paragraph and a table, and how many stores; nothing when no account could have one. Raises InvalidRequest."""
+    live = [one for one in accounts if one.auth and isinstance(estate.trail_of(one), HasEventDataStores)]
+    if not live:
+        return "", 0
+    chosen = await estate.targets_of(live, region)
+
+    async def ask(target: Target) -> tuple[EventDataStore, ...]:
+        trail = estate.trail_of(target.account)
+        return (
+            await trail.list_event_data_stores(target, details=details) if isinstance(trail, HasEventDataStores) else ()
+        )
+
+    try:
+        answers, failures = await ask_each(chosen.targets, ask, progress=progress)
+    except CrosstrailError as error:  # of the only target: what the lake has is an answer still
+        answers, failures = {}, (Failure(chosen.targets[0], error),)
+    found = [store for stores in answers.values() for store in stores]
+    head = [f"CloudTrail Lake of {asked(chosen.targets)}: {len(found)} event data store{'s' * (len(found) != 1)}."]
+    head += not_asked(chosen)
+    head += [failed(failures)] if failures else []
+    head += [CLOSED] if not found and not failures else []
+    if not found:
+        return "\n".join(head), 0
+    table = _table(found)
+    if table.shown < len(found):
+        head.append(f"{len(found) - table.shown} more do not fit: narrow them by a selector such as prod-*.")
+    return "\n".join([*head, fence(table.text)]), len(found)
+
+
+def _table(stores: Sequence[EventDataStore]) -> Fitted:
+    columns = ("event_data_store_id", "account", "region", "name", "status", "events", "days_kept", "created", "error")
+    rows = [
+        (
+            store.id,
+            store.account,
+            store.region,
+            store.name,
+            store.status,
+            " ".join(store.categories),
+            str(store.retention_days or ""),
+            iso(store.created) if store.created else "",
+            store.error,
+        )
+        for store in stores
+    ]
+    return fit_table(columns, rows, _ROOM_BYTES, caps=_CELL_CAPS, whole=frozenset({"event_data_store_id"}), fold=True)
