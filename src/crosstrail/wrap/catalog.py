@@ -1,0 +1,204 @@
+"""What the wrapped servers have, and what of it is shown: their own words, and one parameter more.
+
+Decides names, filters and where the account is named; everything else of a tool, prompt or resource is shown as its server
+wrote it. A tool that does not say it is read-only counts as one that writes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
+
+from crosstrail.config import WrappedServer
+from crosstrail.errors import ConfigError
+from crosstrail.models import Account
+from crosstrail.wrap.child import Child
+
+MOST_LISTED = 30
+"""Above this many accounts their names are not in every tool's schema."""
+_MOST_PAGES = 1_000
+LISTS = {
+    "tools": ("tools/list", "tools"),
+    "prompts": ("prompts/list", "prompts"),
+    "resources": ("resources/list", "resources"),
+    "templates": ("resources/templates/list", "resourceTemplates"),
+}
+"""Our name -> the method that lists it, and the key of its items."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one server has, as it said it; items of every list of LISTS."""
+
+    server: str
+    hello: Mapping[str, Any]
+    items: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    def can(self, capability: str) -> bool:
+        return capability in self.hello.get("capabilities", {})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a name leads: to which server, and what it is called there."""
+
+    server: str
+    name: str
+    item: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The accounts a caller may name."""
+
+    accounts: tuple[Account, ...] = ()
+    default: Account | None = None
+
+
+async def learn(server: str, child: Child, hello: Mapping[str, Any], seconds: float) -> Offer:
+    """Ask a server for all its lists. Raises WrappedServerError, MCPError."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for name, (method, key) in LISTS.items():
+        found[name] = []
+        if ("resources" if name == "templates" else name) not in hello.get("capabilities", {}):
+            continue
+        params: dict[str, Any] = {}
+        for _ in range(_MOST_PAGES):
+            page = await child.request(method, params, seconds)
+            found[name] += page.get(key, [])
+            if not page.get("nextCursor"):
+                break
+            params = {"cursor": page["nextCursor"]}
+    return Offer(server, hello, found)
+
+
+def offered(tool: Mapping[str, Any], server: WrappedServer) -> bool:
+    """Whether the settings let this tool through."""
+    name = tool["name"]
+    if any(fnmatchcase(name, pattern) for pattern in server.deny):
+        return False
+    if server.allow and not any(fnmatchcase(name, pattern) for pattern in server.allow):
+        return False
+    return not server.read_only or (tool.get("annotations") or {}).get("readOnlyHint") is True
+
+
+@dataclass
+class Catalog:
+    """All servers' offers under names that are unique."""
+
+    parameter: str
+    tools: dict[str, Route] = field(default_factory=dict)
+    prompts: dict[str, Route] = field(default_factory=dict)
+    resources: dict[str, Route] = field(default_factory=dict)
+    templates: dict[str, Route] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, offers: Iterable[Offer], servers: Mapping[str, WrappedServer], parameter: str) -> Catalog:
+        """Raises ConfigError when a tool has a parameter of that name already, or two names cannot be told apart."""
+        found = list(offers)
+        catalog = cls(parameter)
+        tools = [
+            Route(o.server, t["name"], t) for o in found for t in o.items["tools"] if offered(t, servers[o.server])
+        ]
+        catalog.tools = _named(tools)
+        catalog.prompts = _named([Route(o.server, p["name"], p) for o in found for p in o.items["prompts"]])
+        for offer in found:  # a URI cannot be renamed: of two servers with the same one, the first is asked
+            for item in offer.items["resources"]:
+                catalog.resources.setdefault(item["uri"], Route(offer.server, item["uri"], item))
+            for item in offer.items["templates"]:
+                catalog.templates.setdefault(item["uriTemplate"], Route(offer.server, item["uriTemplate"], item))
+        for name, route in catalog.tools.items():
+            if parameter in route.item.get("inputSchema", {}).get("properties", {}):
+                raise ConfigError(
+                    f"the tool {name} of {route.server} has a parameter {parameter} itself",
+                    hint="Choose another name with --parameter (wrap.parameter).",
+                )
+        return catalog
+
+    def shown_tools(self, choice: Choice) -> list[dict[str, Any]]:
+        """Every tool with the account as its first parameter."""
+        shown = []
+        for name, route in self.tools.items():
+            schema = dict(route.item.get("inputSchema") or {"type": "object"})
+            schema["properties"] = {self.parameter: _account_schema(choice), **schema.get("properties", {})}
+            if choice.default is None:
+                schema["required"] = [self.parameter, *schema.get("required", ())]
+            shown.append({**route.item, "name": name, "inputSchema": schema})
+        return shown
+
+    def shown_prompts(self, choice: Choice) -> list[dict[str, Any]]:
+        """Every prompt with the account as its first argument."""
+        argument = {
+            "name": self.parameter,
+            "description": _describe(choice),
+            "required": choice.default is None,
+        }
+        return [
+            {**route.item, "name": name, "arguments": [argument, *(route.item.get("arguments") or ())]}
+            for name, route in self.prompts.items()
+        ]
+
+    def shown_resources(self) -> list[dict[str, Any]]:
+        return [dict(route.item) for route in self.resources.values()]
+
+    def shown_templates(self) -> list[dict[str, Any]]:
+        """Every template with the account as one more value of its query."""
+        return [{**route.item, "uriTemplate": self.with_account(uri)} for uri, route in self.templates.items()]
+
+    def with_account(self, template: str) -> str:
+        """`logs://{group}` -> `logs://{group}{?target_account_id}`."""
+        return f"{template}{{{'&' if '{?' in template or '?' in template else '?'}{self.parameter}}}"
+
+    def split_uri(self, uri: str) -> tuple[str, str]:
+        """A URI without the account in it, and the account; an empty one when it names none."""
+        for sign in "?&":
+            plain, found, account = uri.rpartition(f"{sign}{self.parameter}=")
+            if found and "&" not in account:
+                return plain, account
+        return uri, ""
+
+    def resource_server(self, uri: str) -> str:
+        """The server that has this URI; empty when none says so."""
+        if uri in self.resources:
+            return self.resources[uri].server
+        return next((route.server for name, route in self.templates.items() if _matches(name, uri)), "")
+
+
+def _matches(template: str, uri: str) -> bool:
+    try:
+        return UriTemplate.parse(template).match(uri) is not None
+    except InvalidUriTemplate:
+        return False
+
+
+def _named(routes: Sequence[Route]) -> dict[str, Route]:
+    """By name; by `server_name` where several servers have one of that name."""
+    count = Counter(route.name for route in routes)
+    named: dict[str, Route] = {}
+    for route in routes:
+        name = route.name if count[route.name] == 1 else f"{route.server}_{route.name}"
+        if name in named:
+            raise ConfigError(
+                f"{route.server} and {named[name].server} both have {name}", hint="Rename one of the servers in `wrap`."
+            )
+        named[name] = route
+    return named
+
+
+def _account_schema(choice: Choice) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "description": _describe(choice)}
+    if 0 < len(choice.accounts) <= MOST_LISTED:
+        schema["enum"] = [account.name for account in choice.accounts]
+    if choice.default:
+        schema["default"] = choice.default.name
+    return schema
+
+
+def _describe(choice: Choice) -> str:
+    kinds = "The account to use, by alias or id."
+    return f"{kinds} Default: {choice.default.name}." if choice.default else kinds

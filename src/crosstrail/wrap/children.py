@@ -1,0 +1,239 @@
+"""Which process answers for which account: started on first use, kept while it is used, replaced when it must be.
+
+Decides how many processes there are, which one goes when another account needs its place, and when one is too old. Two
+accounts never share a process, and a process never changes its account. It knows no tool and no message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from crosstrail.accounts.broker import VOLCENGINE
+from crosstrail.config import WrappedServer, WrapSettings
+from crosstrail.errors import WrappedServerError
+from crosstrail.models import Account, AccountKey
+from crosstrail.wrap.child import Child
+from crosstrail.wrap.delivery import CredentialEndpoint, Grant, TemporaryCredentials
+from crosstrail.wrap.environment import aws_identity, server_environment, volcengine_identity
+from crosstrail.wrap.process import Program
+
+_MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
+
+Key = tuple[str, AccountKey | None]
+"""A server's name and an account; None is a process without any identity."""
+OnChange = Callable[[str, Child, str], Awaitable[None]]
+"""(server, the process that says so, method of the notification)."""
+
+
+@dataclass(eq=False)
+class Process:
+    """One process and who uses it. `hello`: what the server said of itself, once `starting` is done."""
+
+    key: Key
+    account: Account | None
+    renewed: str
+    """Changes when the process must be replaced because its credentials were."""
+    child: Child
+    hello: dict[str, Any] = field(default_factory=dict)
+    calls: int = 0
+    grant: Grant | None = None
+    starting: asyncio.Task[None] | None = None
+    idle: asyncio.TimerHandle | None = None
+    ending: asyncio.Task[None] | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.ending is not None or (self.starting is not None and self.starting.done() and not self.child.alive)
+
+
+class Children:
+    """`async with lease(server, account) as process`: open one of these a proxy, `aclose` it at the end."""
+
+    def __init__(
+        self,
+        settings: WrapSettings,
+        temporary: TemporaryCredentials,
+        endpoint: CredentialEndpoint,
+        folder: Path,
+        on_change: OnChange,
+    ) -> None:
+        """`folder`: below it each server and account has a home folder of its own."""
+        self._settings = settings
+        self._temporary = temporary
+        self._endpoint = endpoint
+        self._folder = folder
+        self._on_change = on_change
+        self._current: dict[Key, Process] = {}
+        """By last use: the next to go comes first."""
+        self._all: set[Process] = set()
+        """The ones that are ending, too: they still take memory."""
+        self._freed = asyncio.Event()
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def lease(
+        self, server: str, account: Account | None, capabilities: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Process]:
+        """The process of this server for this account, for one call. `capabilities`: of the client, told to a new one.
+
+        Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
+        does not start, or no place for it becomes free in time.
+        """
+        renewed = await self._renewed(account)
+        try:
+            with anyio.fail_after(self._settings.call_timeout):
+                process = await self._placed((server, account.key if account else None), account, renewed, capabilities)
+        except TimeoutError:
+            raise WrappedServerError(
+                f"all {self._settings.max_children} processes of wrapped servers are busy",
+                hint="Try again, or raise wrap.max_children.",
+            ) from None
+        try:
+            if process.starting:
+                await asyncio.shield(process.starting)
+            yield process
+        finally:
+            process.calls -= 1
+            self._settle(process)
+
+    async def aclose(self) -> None:
+        """End every process; bounded by seconds."""
+        for process in tuple(self._all):
+            self._end(process)
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    async def _renewed(self, account: Account | None) -> str:
+        """Asks for the credentials before every call: what is wrong with them is told here, in our words."""
+        if account is None:
+            return ""
+        credentials = await self._temporary.of(account)
+        return credentials.access_key_id if account.cloud == VOLCENGINE else ""
+
+    async def _placed(
+        self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any] | None
+    ) -> Process:
+        while True:
+            process = self._current.pop(key, None)
+            if process and (process.ended or process.renewed != renewed):
+                self._settle(process)  # it is in nobody's way any more, and ends with its last call
+                process = None
+            if process is None and len(self._all) < self._settings.max_children:
+                process = self._new(key, account, renewed, capabilities or {})
+            if process:
+                process.calls += 1
+                self._current[key] = process
+                if process.idle:
+                    process.idle.cancel()
+                if process.grant and account:
+                    process.grant.account = account
+                return process
+            await self._place_free()
+
+    async def _place_free(self) -> None:
+        """Wait until something changed; whoever waits has one idle process go, the one used longest ago."""
+        self._waiting += 1
+        try:
+            self._freed.clear()
+            idle = next((one for one in self._current.values() if not one.calls), None)
+            if idle and sum(one.ending is not None for one in self._all) < self._waiting:
+                self._end(idle)
+            await self._freed.wait()
+        finally:
+            self._waiting -= 1
+
+    def _new(self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any]) -> Process:
+        server = key[0]
+
+        async def changed(child: Child, method: str) -> None:
+            await self._on_change(server, child, method)
+
+        grant = self._endpoint.grant(account) if account and account.cloud != VOLCENGINE else None
+        child = Child(changed)
+        process = Process(key, account, renewed, child, grant=grant)
+        self._all.add(process)
+        process.starting = self._task(self._start(process, capabilities))
+        process.starting.add_done_callback(_noticed)
+        return process
+
+    async def _start(self, process: Process, capabilities: Mapping[str, Any]) -> None:
+        try:
+            program = await self._program(process)
+            process.hello = await process.child.start(program, capabilities, self._settings.start_timeout)
+        except BaseException:
+            self._end(process)
+            raise
+        self._task(self._watch(process))
+
+    async def _watch(self, process: Process) -> None:
+        await process.child.wait_closed()
+        self._end(process)
+
+    async def _program(self, process: Process) -> Program:
+        name, account = process.key[0], process.account
+        server = self._settings.servers[name]
+        place = f"{account.cloud}-{account.id}" if account else "no-account"
+        home = self._folder / re.sub(r"[^A-Za-z0-9_-]", "_", name) / place
+        (home / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
+        environment = server_environment(server, home)
+        if account:
+            region = await self._temporary.region(account)
+            if process.grant:
+                environment |= aws_identity(process.grant, region)
+            else:
+                environment |= volcengine_identity(await self._temporary.of(account), region)
+        label = f"{name} (account {account.name})" if account else name
+        return Program(label, command_of(server), environment, home)
+
+    def _settle(self, process: Process) -> None:
+        """After a call: keep it for the next one, or let it go."""
+        if process.calls:
+            return
+        if self._current.get(process.key) is not process:
+            self._end(process)
+        elif not process.ending:
+            loop = asyncio.get_running_loop()
+            process.idle = loop.call_later(self._settings.idle, self._end, process)
+        self._freed.set()
+
+    def _end(self, process: Process) -> None:
+        if self._current.get(process.key) is process:
+            del self._current[process.key]
+        if process.idle:
+            process.idle.cancel()
+        if process.ending is None:
+            process.ending = self._task(self._ended(process))
+
+    async def _ended(self, process: Process) -> None:
+        if process.grant:
+            self._endpoint.revoke(process.grant)
+        await process.child.aclose()
+        self._all.discard(process)
+        self._freed.set()
+
+    def _task(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def command_of(server: WrappedServer) -> tuple[str, ...]:
+    """Program and arguments; a module runs in the Python that has it."""
+    return server.command or (server.python or sys.executable, _MODULE_RUNNER, server.module)
+
+
+def _noticed(task: asyncio.Task[None]) -> None:
+    """Take the outcome, so that asyncio does not report a failure that every caller left before hearing."""
+    if not task.cancelled():
+        task.exception()
