@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from crosstrail.clouds.aws import AwsTrail
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key, World
+from fakes.aws.world import LoggedEvent
 
 BASE_ACCOUNT = "999999999999"
 PROD, DEV = "111111111111", "222222222222"
@@ -50,6 +52,27 @@ class LiveAws:
         self.world.account(account_id)
         role = self.world.add_role(account_id, trusts=self.base, external_id=external_id)
         return self._listed(account_id, alias, {"type": "role", "role_arn": role.arn, "external_id": external_id}, more)
+
+    def log_record(self, record: dict[str, Any]) -> None:
+        """A whole CloudTrail record in its account's log, as LookupEvents gives it."""
+        arns = [(one["type"], one["ARN"]) for one in record.get("resources", ())]
+        named = [*arns, *((kind, arn.partition("/")[2]) for kind, arn in arns)]
+        item: dict[str, Any] = {
+            "EventId": record["eventID"],
+            "EventName": record["eventName"],
+            "ReadOnly": str(record["readOnly"]).lower(),
+            "AccessKeyId": record["userIdentity"]["accessKeyId"],
+            "EventTime": datetime.fromisoformat(record["eventTime"]).timestamp(),
+            "EventSource": record["eventSource"],
+            "Username": record["userIdentity"]["userName"],
+            "Resources": [{"ResourceType": kind, "ResourceName": name} for kind, name in named],
+            "CloudTrailEvent": json.dumps(record),
+        }
+        found: dict[str, tuple[str, ...]] = {key: (str(value),) for key, value in item.items()}
+        found |= {"ResourceType": tuple(kind for kind, _ in named), "ResourceName": tuple(name for _, name in named)}
+        log = self.world.account(record["recipientAccountId"]).events.setdefault(record["awsRegion"], [])
+        log.append(LoggedEvent(item["EventTime"], item["EventId"], "Management", found, json.dumps(item).encode()))
+        log.sort(key=lambda event: -event.time)
 
     def trail(self, *, deadline: float = 30.0, lookups_per_second: float = 50.0) -> AwsTrail:
         """The fake has no pace of its own unless told: lookups go faster than AWS would let them."""
