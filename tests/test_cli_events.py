@@ -5,6 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -158,3 +165,37 @@ def test_collect_without_a_path_reads_every_archive_listed(crosstrail: CommandLi
     counted = crosstrail("query", "SELECT account, count(*) FROM events GROUP BY 1 ORDER BY 1", "--config", config)
     assert counted.stdout.splitlines()[1:] == [f"{PROD}\t1", f"{DEV}\t1"]
     assert crosstrail("collect", "--lake", tmp_path / "lake").returncode == 2
+
+
+def _on_a_terminal(columns: int, *arguments: str | Path) -> list[str]:
+    """What `crosstrail ARGUMENTS...` prints on a terminal of that width, line by line."""
+    screen, its_end = pty.openpty()
+    termios.tcsetwinsize(its_end, (50, columns))
+    command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
+    process = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=subprocess.DEVNULL)
+    os.close(its_end)
+    printed = b""
+    with suppress(OSError):  # the terminal closes when the process ends
+        while part := os.read(screen, 65536):
+            printed += part
+    os.close(screen)
+    assert process.wait(timeout=60) == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).split("\r\n")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_a_table_fits_the_terminal_without_losing_a_column(config: Path, columns: int) -> None:
+    sql = "SELECT eventname, useridentity.arn AS who, eventjson, account FROM prod LIMIT 3"
+    header, rule, *rows = _on_a_terminal(columns, "query", sql, "--config", config)
+    assert header.split() == ["eventname", "who", "eventjson", "account"]
+    assert rule == "─" * columns
+    assert len(rows) == 4
+    assert all(len(line) <= columns for line in [header, rule, *rows])
+    assert all(row.endswith(PROD) for row in rows if row) or columns < 80
+
+
+def test_rows_that_cannot_fit_become_blocks(config: Path) -> None:
+    many = ", ".join(f"eventname AS column_{number}" for number in range(20))
+    lines = _on_a_terminal(60, "query", f"SELECT {many} FROM prod LIMIT 2", "--config", config)
+    assert lines[0].startswith("─ 1")
+    assert sum(line.startswith("column_") for line in lines) == 40

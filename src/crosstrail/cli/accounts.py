@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import anyio
 import click
 import orjson
@@ -11,7 +13,8 @@ from crosstrail.cli.enrol import add, encrypt, import_, rotate
 from crosstrail.cli.tables import print_table
 from crosstrail.estate import Estate
 from crosstrail.server.render import clean
-from crosstrail.timerange import iso
+
+Row = dict[str, str | int | datetime | None]
 
 
 @click.group()
@@ -36,17 +39,28 @@ def list_(settings: Settings, selector: str, as_json: bool) -> None:
     for warning in warnings:
         click.echo(f"warning: {clean(warning)}", err=True)
     if as_json:
-        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
     elif rows:
-        shown = [{**row, "events": f"{row['events']:,}"} for row in rows]
-        print_table(list(shown[0]), [[str(value) for value in row.values()] for row in shown])
+        print_table(list(rows[0]), [[_shown(value) for value in row.values()] for row in rows])
     else:
         click.echo(
             "No account yet: list some in crosstrail.yaml or a database, or run `crosstrail collect` on a folder of log files."
         )
 
 
-async def _rows(settings: Settings, selector: str) -> tuple[list[dict[str, str | int]], tuple[str, ...]]:
+def _shown(value: str | int | datetime | None) -> str:
+    match value:
+        case None:
+            return ""
+        case int():
+            return f"{value:,}"
+        case datetime():
+            return value.date().isoformat()
+        case _:
+            return value
+
+
+async def _rows(settings: Settings, selector: str) -> tuple[list[Row], tuple[str, ...]]:
     estate = Estate(settings)
     try:
         listed = await estate.listed()
@@ -54,7 +68,7 @@ async def _rows(settings: Settings, selector: str) -> tuple[list[dict[str, str |
         chosen = listed.registry.select(selector) if listed.registry.accounts else ()
     finally:
         await estate.aclose()
-    rows: list[dict[str, str | int]] = []
+    rows: list[Row] = []
     for account in chosen:
         lake = held.get(account.key)
         rows.append(
@@ -63,9 +77,9 @@ async def _rows(settings: Settings, selector: str) -> tuple[list[dict[str, str |
                 "account": account.id,
                 "cloud": account.cloud,
                 "events": lake.events if lake else 0,
-                "first": iso(lake.first) if lake else "",
-                "last": iso(lake.last) if lake else "",
-                "event data store": account.store_id,
+                "first": lake.first if lake else None,
+                "last": lake.last if lake else None,
+                "store": account.store_id,
             }
         )
     return rows, listed.warnings
