@@ -1,4 +1,4 @@
-"""The account database: its two tables, how it is reached, and reading the accounts in it.
+"""The account database: its tables, how it is reached, and reading the accounts in it.
 
 Decides what a failure of the database means to the reader. Each use opens one connection and closes it, so a password that
 was rotated or a server that was moved is found at the next use. Imports SQLAlchemy, so nothing imports this module before
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    inspect,
     select,
     text,
 )
@@ -32,7 +33,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from crosstrail.accounts.database_url import SQLITE, parse_url, place_of, url_in_secret
 from crosstrail.accounts.listing import Listing, as_alias, sift
-from crosstrail.accounts.rows import ROLE, account_of, text_of
+from crosstrail.accounts.rows import AWS, ROLE, VOLCENGINE, account_of, text_of
 from crosstrail.errors import AccountsUnavailable, ConfigError
 from crosstrail.models import Account
 
@@ -57,6 +58,20 @@ ACCOUNTS = Table(
     Column("region", String(32)),
     Column("org_id", Integer, ForeignKey(ORGANIZATIONS.c.id)),
 )
+VOLCENGINE_ACCOUNTS = Table(
+    "volcengine_accounts",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", String(20), nullable=False, unique=True),
+    Column("alias", String(63), unique=True),
+    Column("auth_type", String(20), nullable=False),
+    Column("access_key_id", String(128)),
+    Column("secret_access_key_encrypted", Text),
+    Column("role_trn", String(2048)),
+    Column("region", String(32)),
+)
+TABLES = {AWS: ACCOUNTS, VOLCENGINE: VOLCENGINE_ACCOUNTS}
+"""Cloud -> the table of its accounts. Databases of before the second one have the first alone."""
 _CONNECT_SECONDS = 5
 _STATEMENT_MILLISECONDS = 10_000
 _WRITERS_LOCK = 0x63726F7373  # any number that other users of the database do not take
@@ -79,7 +94,7 @@ _AWAY = {
 
 
 class AccountDatabase:
-    """The tables aws_accounts and organizations of one database, as they stand; columns of other programs stay unread."""
+    """The tables aws_accounts, organizations and volcengine_accounts of one database, as they stand; columns of other programs stay unread."""
 
     lifetime = 0.0
 
@@ -121,15 +136,20 @@ class AccountDatabase:
 
     def _read_once(self) -> Listing:
         with self.transaction() as connection:
-            external_ids = external_ids_of(connection)
-            found = connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.id)).mappings()
-            rows = [{str(column): value for column, value in row.items()} for row in found]
+            tables = tables_of(connection)
+            external_ids = external_ids_of(connection) if AWS in tables else {}
+            found = [
+                (cloud, {str(column): value for column, value in row.items()})
+                for cloud, table in tables.items()
+                for row in connection.execute(select(table).order_by(table.c.id)).mappings()
+            ]
         entries: list[tuple[str, Account]] = []
         warnings: list[str] = []
-        for row in rows:
-            place = f"aws_accounts row {text_of(row['id'])}"
+        for cloud, row in found:
+            place = f"{TABLES[cloud].name} row {text_of(row['id'])}"
             try:
-                entries.append((place, account_of(row, place, external_id_of(row, place, external_ids))))
+                external_id = external_id_of(row, place, external_ids) if cloud == AWS else ""
+                entries.append((place, account_of(row, place, external_id, cloud=cloud)))
             except ConfigError as error:
                 warnings.append(f"{error}; left out")
             else:
@@ -141,7 +161,7 @@ class AccountDatabase:
     def transaction(self, purpose: Purpose = "read") -> Iterator[Connection]:
         """One connection and one transaction: committed at the end, rolled back when anything is raised.
 
-        To "write", a SQLite file and the two tables are made where they are missing, and writers take turns. To
+        To "write", a SQLite file and the tables are made where they are missing, and writers take turns. To
         "rehearse" is the same with everything undone at the end. Raises AccountsUnavailable, ConfigError; an exception
         of the caller's passes through as it is.
         """
@@ -204,7 +224,13 @@ def _begin(connection: Connection, local: bool, *, writing: bool) -> None:
         if writing:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})"))
     if writing:
-        METADATA.create_all(connection)
+        METADATA.create_all(connection, [ORGANIZATIONS, ACCOUNTS])  # the third only when it gets an account
+
+
+def tables_of(connection: Connection) -> dict[str, Table]:
+    """Cloud -> table, of the tables there are; where there is none, that of AWS, so that the failure names it."""
+    inspector = inspect(connection)
+    return {cloud: table for cloud, table in TABLES.items() if inspector.has_table(table.name)} or {AWS: ACCOUNTS}
 
 
 def external_ids_of(connection: Connection) -> dict[str, str]:

@@ -13,18 +13,35 @@ from typing import Any
 
 import orjson
 from pydantic import SecretStr
-from sqlalchemy import Connection, String, cast, insert, select, update
+from sqlalchemy import Connection, String, Table, cast, insert, select, update
 
-from crosstrail.accounts.database import ACCOUNTS, ORGANIZATIONS, AccountDatabase, external_id_of, external_ids_of
+from crosstrail.accounts.database import (
+    ORGANIZATIONS,
+    TABLES,
+    AccountDatabase,
+    external_id_of,
+    external_ids_of,
+    tables_of,
+)
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.rows import COLUMNS, KEYS, account_of, row_of, text_of
+from crosstrail.accounts.rows import (
+    AWS,
+    COLUMNS,
+    KEYS,
+    ROLE_COLUMN,
+    VOLCENGINE,
+    VOLCENGINE_COLUMNS,
+    account_of,
+    row_of,
+    text_of,
+)
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.errors import AccountError, ConfigError, CredentialsError
-from crosstrail.models import Account, RoleAuth
+from crosstrail.models import Account, AccountKey, RoleAuth
 
-PLAIN_SECRET, EXTERNAL_ID = "secret_access_key", "external_id"
-_KNOWN = {*COLUMNS, PLAIN_SECRET, EXTERNAL_ID, "id"}
+PLAIN_SECRET, EXTERNAL_ID, CLOUD = "secret_access_key", "external_id", "cloud"
+_KNOWN = {*COLUMNS, *VOLCENGINE_COLUMNS, PLAIN_SECRET, EXTERNAL_ID, CLOUD, "id"}
 _PROBLEMS_SHOWN = 20
 
 
@@ -39,7 +56,8 @@ def import_accounts(
 ) -> tuple[tuple[Account, ...], tuple[str, ...]]:
     """Store every account of a file, or none: (the accounts, the names of columns that were ignored).
 
-    The file is CSV with a header, or JSON lines. Its columns are those of aws_accounts; a secret may be in plain text as
+    The file is CSV with a header, or JSON lines. Its columns are those of aws_accounts or volcengine_accounts, and
+    `cloud` says which where no role does; a secret may be in plain text as
     `secret_access_key`, and a role's `external_id` may stand in place of an org_id. Tokens must open with the keys of
     `box`; all are stored under its first key, bound to their accounts. `others` are accounts of other sources.
     Raises ConfigError that lists every bad line, AccountError for an account that is there already.
@@ -72,17 +90,17 @@ def rotate(database: AccountDatabase, box: SecretBox) -> int:
 
     One transaction: when any secret cannot be opened, none is changed, and SecretUnreadable names its account.
     """
-    columns = ACCOUNTS.c
-    held = columns.secret_access_key_encrypted
+    count = 0
     with database.transaction("write") as connection:
-        rows = connection.execute(select(columns.id, columns.account_id, held).with_for_update()).all()
-        count = 0
-        for row_id, account_id, token in rows:
-            if not text_of(token):
-                continue
-            renewed = box.rotate(text_of(token), _id_text(account_id))
-            connection.execute(update(ACCOUNTS).where(_row_is(row_id)).values({held: renewed}))
-            count += 1
+        for cloud, table in tables_of(connection).items():
+            held = table.c.secret_access_key_encrypted
+            rows = connection.execute(select(table.c.id, table.c.account_id, held).with_for_update()).all()
+            for row_id, account_id, token in rows:
+                if not text_of(token):
+                    continue
+                renewed = box.rotate(text_of(token), _id_text(account_id, cloud))
+                connection.execute(update(table).where(_row_is(table, row_id)).values({held: renewed}))
+                count += 1
     return count
 
 
@@ -120,28 +138,47 @@ def _imported(row: Mapping[str, Any], place: str, box: SecretBox, external_ids: 
         raise ConfigError(f"{place}: give secret_access_key or secret_access_key_encrypted, not both")
     external_id = text_of(row.get(EXTERNAL_ID)) or external_id_of(row, place, external_ids)
     row = {**row, "secret_access_key_encrypted": plain or token}
-    account = account_of(row, place, external_id)
+    cloud = _cloud_of(row, place)
+    account = account_of(row, place, external_id, cloud=cloud)
     if text_of(row.get("auth_type")).lower() != KEYS:
         return account
     stored = box.encrypt(SecretStr(plain), account.id) if plain else box.rotate(token, account.id)
-    return account_of({**row, "secret_access_key_encrypted": stored}, place)
+    return account_of({**row, "secret_access_key_encrypted": stored}, place, cloud=cloud)
+
+
+def _cloud_of(row: Mapping[str, Any], place: str) -> str:
+    """Volcengine where the row says so or names one of its roles, else AWS. Raises ConfigError."""
+    cloud = text_of(row.get(CLOUD)).lower() or (VOLCENGINE if text_of(row.get(ROLE_COLUMN[VOLCENGINE])) else AWS)
+    if cloud not in TABLES:
+        raise ConfigError(f"{place}: {CLOUD} is neither {AWS} nor {VOLCENGINE}")
+    return cloud
 
 
 def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool = False) -> None:
-    rows = connection.execute(select(ACCOUNTS.c.id, ACCOUNTS.c.account_id, ACCOUNTS.c.alias)).all()
-    by_id = {_id_text(account_id): row_id for row_id, account_id, _ in rows}
-    owners = {text_of(alias).lower(): _id_text(account_id) for _, account_id, alias in rows if text_of(alias)}
+    for cloud in {account.cloud for account in accounts}:
+        TABLES[cloud].create(connection, checkfirst=True)
+    row_ids: dict[AccountKey, Any] = {}
+    owners: dict[str, AccountKey] = {}
+    for cloud, table in tables_of(connection).items():
+        for row_id, account_id, alias in connection.execute(select(table.c.id, table.c.account_id, table.c.alias)):
+            key = (cloud, _id_text(account_id, cloud))
+            row_ids[key] = row_id
+            if text_of(alias):
+                owners[text_of(alias).lower()] = key
     for account in accounts:
-        owner = owners.get(account.alias.lower(), account.id)
-        if owner != account.id:
+        owner = owners.get(account.alias.lower(), account.key)
+        if owner != account.key:
             raise AccountError(
-                f"the alias {account.alias} is that of account {owner} in the database", hint="Choose another alias."
+                f"the alias {account.alias} is that of account {owner[1]} in the database", hint="Choose another alias."
             )
-        values = row_of(account) | {"org_id": _organization(connection, account)}
-        if account.id not in by_id:
-            connection.execute(insert(ACCOUNTS).values(values))
+        table = TABLES[account.cloud]
+        values: dict[str, Any] = dict(row_of(account))
+        if account.cloud == AWS:
+            values["org_id"] = _organization(connection, account)
+        if account.key not in row_ids:
+            connection.execute(insert(table).values(values))
         elif replace:
-            connection.execute(update(ACCOUNTS).where(_row_is(by_id[account.id])).values(values))
+            connection.execute(update(table).where(_row_is(table, row_ids[account.key])).values(values))
         else:
             raise AccountError(
                 f"account {account.id} is in the database already",
@@ -162,10 +199,11 @@ def _organization(connection: Connection, account: Account) -> Any:
     return made.scalar_one()
 
 
-def _row_is(row_id: Any) -> Any:
+def _row_is(table: Table, row_id: Any) -> Any:
     """The condition that names one row, whatever type its id has in an existing table."""
-    return cast(ACCOUNTS.c.id, String) == str(row_id)
+    return cast(table.c.id, String) == str(row_id)
 
 
-def _id_text(account_id: Any) -> str:
-    return text_of(account_id).zfill(12)
+def _id_text(account_id: Any, cloud: str) -> str:
+    """A numeric column has dropped the leading zeros of an AWS account's id."""
+    return text_of(account_id).zfill(12) if cloud == AWS else text_of(account_id)

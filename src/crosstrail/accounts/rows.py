@@ -15,6 +15,7 @@ from crosstrail.accounts.listing import as_alias
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account, KeysAuth
 
+AWS, VOLCENGINE = "aws", "volcengine"
 KEYS, ROLE = "aksk", "iam_role"
 COLUMNS = (
     "account_id",
@@ -26,41 +27,59 @@ COLUMNS = (
     "region",
     "org_id",
 )
-_NEEDED = {KEYS: ("access_key_id", "secret_access_key_encrypted"), ROLE: ("role_arn",)}
+"""Of an AWS account."""
+VOLCENGINE_COLUMNS = (*COLUMNS[:5], "role_trn", "region")
+ROLE_COLUMN = {AWS: "role_arn", VOLCENGINE: "role_trn"}
+_KEY_COLUMNS = ("access_key_id", "secret_access_key_encrypted")
 _COLUMN_OF = {"id": "account_id"}
 
 
-def account_of(row: Mapping[str, Any], place: str, external_id: str = "") -> Account:
-    """The account in a row of COLUMNS; a missing column is an empty one. Raises ConfigError, which names `place`.
+def account_of(row: Mapping[str, Any], place: str, external_id: str = "", *, cloud: str = AWS) -> Account:
+    """The account in a row of its cloud's columns; a missing column is an empty one. Raises ConfigError naming `place`.
 
     `external_id` is what the row's organization asks of a role. An alias that is no name of ours becomes the nearest one.
     """
-    texts = {column: text_of(row.get(column)) for column in COLUMNS}
-    account_id = texts["account_id"]
-    if isinstance(row.get("account_id"), int):
-        account_id = account_id.zfill(12)  # a numeric column has dropped the leading zeros
-    if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
-        raise ConfigError(f"{place}: account_id is not an AWS account id of 12 digits")
+    texts = {column: text_of(row.get(column)) for column in {*COLUMNS, *VOLCENGINE_COLUMNS}}
+    account_id = _account_id(row.get("account_id"), place, cloud)
     kind = texts["auth_type"].lower()
-    if kind not in _NEEDED:
+    needed = {KEYS: _KEY_COLUMNS, ROLE: (ROLE_COLUMN[cloud],)}.get(kind)
+    if needed is None:
         raise ConfigError(f"{place}: auth_type is neither {KEYS} nor {ROLE}")
-    if missing := [column for column in _NEEDED[kind] if not texts[column]]:
+    if missing := [column for column in needed if not texts[column]]:
         raise ConfigError(f"{place}: {' and '.join(missing)} missing")
-    auth = {column: texts[column] for column in _NEEDED[kind]}
-    auth |= {"type": "keys"} if kind == KEYS else {"type": "role", "external_id": external_id}
+    auth = {"type": "keys" if kind == KEYS else "role"} | {column: texts[column] for column in needed}
+    if kind == ROLE and cloud == AWS:
+        auth["external_id"] = external_id
+    listed = {
+        "id": account_id,
+        "alias": as_alias(texts["alias"]),
+        "cloud": cloud,
+        "region": texts["region"],
+        "auth": auth,
+    }
     try:
-        return Account.model_validate(
-            {"id": account_id, "alias": as_alias(texts["alias"]), "region": texts["region"], "auth": auth}
-        )
+        return Account.model_validate(listed)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         column = _COLUMN_OF.get(str(first["loc"][-1]), str(first["loc"][-1])) if first["loc"] else ""
         raise ConfigError(f"{place}: {column + ': ' if column else ''}{first['msg']}") from None
 
 
+def _account_id(value: Any, place: str, cloud: str) -> str:
+    text = text_of(value)
+    if cloud == AWS and isinstance(value, int):
+        text = text.zfill(12)  # a numeric column has dropped the leading zeros
+    digits = text.isascii() and text.isdigit()
+    if cloud == AWS and not (len(text) == 12 and digits):
+        raise ConfigError(f"{place}: account_id is not an AWS account id of 12 digits")
+    if not digits:
+        raise ConfigError(f"{place}: account_id has not digits alone")
+    return text
+
+
 def row_of(account: Account) -> dict[str, str | None]:
     """The columns that store an account which has a role or encrypted keys; org_id is for the database to find."""
-    row: dict[str, str | None] = dict.fromkeys(COLUMNS)
+    row: dict[str, str | None] = dict.fromkeys(COLUMNS if account.cloud == AWS else VOLCENGINE_COLUMNS)
     row |= {"account_id": account.id, "alias": account.alias or None, "region": account.region or None}
     if isinstance(account.auth, KeysAuth) and account.auth.secret_access_key_encrypted:
         token = account.auth.secret_access_key_encrypted.get_secret_value()
@@ -69,10 +88,11 @@ def row_of(account: Account) -> dict[str, str | None]:
             "access_key_id": account.auth.access_key_id,
             "secret_access_key_encrypted": token,
         }
-    role_arn = getattr(account.auth, "role_arn", "")
-    if not role_arn:
+    column = ROLE_COLUMN[account.cloud]
+    role = getattr(account.auth, column, "")
+    if not role:
         raise ConfigError(f"account {account.name} has neither a role nor encrypted keys to store")
-    return row | {"auth_type": ROLE, "role_arn": role_arn}
+    return row | {"auth_type": ROLE, column: role}
 
 
 def text_of(value: Any) -> str:

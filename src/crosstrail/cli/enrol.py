@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.rows import KEYS, ROLE, account_of
+from crosstrail.accounts.rows import AWS, KEYS, ROLE, VOLCENGINE, account_of
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.cli import Settings, with_settings
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
@@ -32,6 +32,10 @@ _ACCOUNT_ID = click.argument("account_id", metavar="ID")
 @click.option("--alias", default="", help="A name to use for it.")
 @click.option("--region", default="", help="The region asked when a call names none.")
 @click.option("--role-arn", default="", help="The role to assume in it.")
+@click.option("--role-trn", default="", help="The role to assume in it, of a Volcengine account.")
+@click.option(
+    "--cloud", type=click.Choice([AWS, VOLCENGINE]), default=AWS, help="Whose account it is, with an access key."
+)
 @click.option("--external-id", default="", help="What that role's trust policy asks for.")
 @click.option("--access-key-id", default="", help="Its access key; the secret is asked for, or read from stdin.")
 @click.option("--replace", is_flag=True, help="Change an account that is there already.")
@@ -42,27 +46,33 @@ def add(
     alias: str,
     region: str,
     role_arn: str,
+    role_trn: str,
+    cloud: str,
     external_id: str,
     access_key_id: str,
     replace: bool,
 ) -> None:
-    """Add an AWS account to the database.
+    """Add an account of AWS or Volcengine to the database.
 
     It is used by a role, which needs no stored secret, or by an access key.
     """
     from crosstrail.accounts.enrolment import add as store
 
-    if bool(role_arn) == bool(access_key_id):
-        raise InvalidRequest("give either --role-arn or --access-key-id", hint="A role needs no stored secret.")
+    if [bool(role_arn), bool(role_trn), bool(access_key_id)].count(True) != 1:
+        raise InvalidRequest(
+            "give one of --role-arn, --role-trn and --access-key-id", hint="A role needs no stored secret."
+        )
+    cloud = VOLCENGINE if role_trn else cloud
     if external_id and not role_arn:
         raise InvalidRequest("--external-id belongs to --role-arn")
     database = _database(settings)
-    row = {"account_id": account_id, "alias": alias, "region": region, "auth_type": ROLE, "role_arn": role_arn}
+    row = {"account_id": account_id, "alias": alias, "region": region, "auth_type": ROLE}
+    row |= {"role_arn": role_arn, "role_trn": role_trn}
     if access_key_id:
         # what is wrong with the rest should be said before anybody types a secret
         row |= {"auth_type": KEYS, "access_key_id": access_key_id, "secret_access_key_encrypted": "asked for below"}
-        row["secret_access_key_encrypted"] = _encrypted(settings, account_of(row, "the account").id)
-    account = account_of(row, "the account", external_id)
+        row["secret_access_key_encrypted"] = _encrypted(settings, account_of(row, "the account", cloud=cloud).id)
+    account = account_of(row, "the account", external_id, cloud=cloud)
     if alias and not account.alias:
         raise ConfigError("the alias has no letter of a-z in it", hint="Choose another --alias.")
     Registry.merged([Listing("crosstrail.yaml", settings.accounts), Listing("the new one", (account,))])
@@ -78,7 +88,8 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     """Add all accounts of a file, or none.
 
     FILE is CSV with a header, or JSON lines; - is stdin. The columns are those of the table: account_id, alias, auth_type (aksk or iam_role), access_key_id,
-    secret_access_key_encrypted (or secret_access_key in plain text), role_arn, region, org_id (or external_id).
+    secret_access_key_encrypted (or secret_access_key in plain text), role_arn (of Volcengine role_trn), region, org_id (or
+    external_id), and cloud (aws or volcengine).
     """
     from crosstrail.accounts.enrolment import import_accounts
 
