@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.broker import VOLCENGINE, Broker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
+from crosstrail.accounts.volcengine_api import VolcengineApi
+from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.clouds.aws import AwsTrail
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
 from crosstrail.clouds.base import AuditTrail
+from crosstrail.clouds.volcengine import VolcengineTrail
+from crosstrail.clouds.volcengine_calls import VolcengineCalls
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
@@ -49,6 +53,8 @@ class Estate:
         self._engine: LakeEngine | None = None
         self._lake: LakeTable | None = None
         self._opening = threading.Lock()
+        cloud = settings.volcengine
+        self._volcengine = VolcengineApi(cloud.endpoint, cloud.region, read_timeout=_READ_SECONDS)
 
     async def listed(self) -> AccountList:
         """The accounts of all sources, with warnings.
@@ -134,11 +140,14 @@ class Estate:
     @cached_property
     def broker(self) -> Broker:
         """The one door to the credentials of live accounts."""
+        cloud = self.settings.volcengine
         return Broker(
             self.settings.encryption_key,
             region=self.settings.region,
             read_timeout=_READ_SECONDS,
             asked_once=frozenset({SERVICE}),
+            volcengine=self._volcengine,
+            volcengine_keys=EnvironmentKeys(cloud.access_key, cloud.secret_key, cloud.session_token),
         )
 
     @cached_property
@@ -149,9 +158,17 @@ class Estate:
     def _aws_trail(self) -> AwsTrail:
         return AwsTrail(self._calls)
 
+    @cached_property
+    def _volcengine_trail(self) -> VolcengineTrail:
+        return VolcengineTrail(VolcengineCalls(self.broker, deadline=self.settings.lookup.deadline))
+
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail that answers lookups for this account: its cloud, or the lake where no credentials are listed."""
-        return self._aws_trail if account.auth and account.cloud == "aws" else self._lake_trail
+        if account.auth and account.cloud == "aws":
+            return self._aws_trail
+        if account.auth and account.cloud == VOLCENGINE:
+            return self._volcengine_trail
+        return self._lake_trail
 
     async def open_trails(self, targets: Iterable[Target]) -> None:
         """Open what answers for these targets off the event loop: the first time loads libraries and the lake.
