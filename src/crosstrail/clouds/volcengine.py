@@ -52,6 +52,8 @@ _MEANS: dict[str, str] = {
 }
 """AWS's key -> Volcengine's, where the two are spelled differently."""
 
+_KEYS = frozenset([*AttributeKey, *(name for name in _OWN_KEYS if name.lower() not in map(str.lower, AttributeKey))])
+
 
 class VolcengineTrail:
     """An AuditTrail that also CreatesTrails (see clouds/base.py). A target without a region is all regions: the history
@@ -63,7 +65,8 @@ class VolcengineTrail:
 
     @property
     def attribute_keys(self) -> frozenset[str]:
-        return frozenset([*AttributeKey, *_OWN_KEYS])
+        """AWS's spelling of those that both clouds have; Volcengine's own spelling of them is understood too."""
+        return _KEYS
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
         """One request, unless its whole answer was given before. Raises InvalidRequest, CredentialsError, CloudError."""
@@ -131,8 +134,9 @@ def _conditions(query: EventQuery, target: Target) -> dict[str, Any]:
         return _condition("Region", target.region) if target.region else {}
     own = _MEANS.get(key, key)
     if own not in _OWN_KEYS:
-        known = ", ".join([*AttributeKey, *(name for name in _OWN_KEYS if name not in list(AttributeKey))])
-        raise InvalidRequest(f"Volcengine's events cannot be looked up by {key[:40]!r}", hint=f"Use one of {known}.")
+        raise InvalidRequest(
+            f"Volcengine's events cannot be looked up by {key[:40]!r}", hint=f"Use one of {', '.join(sorted(_KEYS))}."
+        )
     if own == "ReadOnly":
         value = value.strip().lower()
         if value not in ("true", "false"):
