@@ -24,6 +24,7 @@ _COMMANDS = {
     "lookup": ("events", "List events, newest first, of one account or many."),
     "query": ("events", "Run a CloudTrail Lake SQL query on the lake."),
     "serve": ("serve", "Serve the MCP tools."),
+    "wrap": ("wrap", "Serve any MCP server for all accounts."),
 }
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
+from mcp.shared.exceptions import MCPError
 
 from crosstrail.accounts.broker import VOLCENGINE
 from crosstrail.config import WrappedServer, WrapSettings
@@ -66,7 +70,7 @@ class Children:
         folder: Path,
         on_change: OnChange,
     ) -> None:
-        """`folder`: below it each server and account has a home folder of its own."""
+        """`folder`: ours alone; below it each server and account has a home folder of its own."""
         self._settings = settings
         self._temporary = temporary
         self._endpoint = endpoint
@@ -79,6 +83,7 @@ class Children:
         self._freed = asyncio.Event()
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._log_level: Mapping[str, Any] | None = None
 
     @asynccontextmanager
     async def lease(
@@ -106,12 +111,20 @@ class Children:
             process.calls -= 1
             self._settle(process)
 
+    async def set_log_level(self, params: Mapping[str, Any]) -> None:
+        """Tell every process there is, and those to come, what the client wants to hear."""
+        self._log_level = params
+        for process in tuple(self._current.values()):
+            if process.hello:
+                await self._tell_log_level(process)
+
     async def aclose(self) -> None:
-        """End every process; bounded by seconds."""
+        """End every process, remove their folders; bounded by seconds."""
         for process in tuple(self._all):
             self._end(process)
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
+        await anyio.to_thread.run_sync(partial(shutil.rmtree, self._folder, ignore_errors=True))
 
     async def _renewed(self, account: Account | None) -> str:
         """Asks for the credentials before every call: what is wrong with them is told here, in our words."""
@@ -170,10 +183,16 @@ class Children:
         try:
             program = await self._program(process)
             process.hello = await process.child.start(program, capabilities, self._settings.start_timeout)
+            await self._tell_log_level(process)
         except BaseException:
             self._end(process)
             raise
         self._task(self._watch(process))
+
+    async def _tell_log_level(self, process: Process) -> None:
+        if self._log_level and "logging" in process.hello.get("capabilities", {}):
+            with suppress(MCPError, WrappedServerError):  # it says more or less than it should: no reason to fail
+                await process.child.request("logging/setLevel", self._log_level, self._settings.start_timeout)
 
     async def _watch(self, process: Process) -> None:
         await process.child.wait_closed()

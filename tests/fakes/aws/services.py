@@ -40,20 +40,26 @@ def assume_role(world: World, caller: Key, params: dict[str, str]) -> dict[str, 
         raise Refusal("ValidationError", message)
     key = _session(world, account_id, arn, name, params.get("Policy", ""), world.session_seconds or seconds)
     return {
-        "Credentials": {
-            "AccessKeyId": key.id,
-            "SecretAccessKey": key.secret,
-            "SessionToken": key.token,
-            "Expiration": f"{key.expires:%Y-%m-%dT%H:%M:%SZ}",
-        },
+        "Credentials": _given(key),
         "AssumedRoleUser": {"AssumedRoleId": f"AROAEXAMPLE:{name}", "Arn": key.identity},
     }
 
 
-def _session(world: World, account_id: str, arn: str, name: str, policy: str, seconds: int) -> Key:
+def _given(key: Key) -> dict[str, str]:
+    return {
+        "AccessKeyId": key.id,
+        "SecretAccessKey": key.secret,
+        "SessionToken": key.token,
+        "Expiration": f"{key.expires:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def _session(
+    world: World, account_id: str, arn: str, name: str, policy: str, seconds: int, *, identity: str = ""
+) -> Key:
     from .world import Key
 
-    identity = f"arn:aws:sts::{account_id}:assumed-role/{arn.rpartition('/')[2]}/{name}"
+    identity = identity or f"arn:aws:sts::{account_id}:assumed-role/{arn.rpartition('/')[2]}/{name}"
     only = None
     if policy:
         try:
@@ -75,6 +81,17 @@ def _session(world: World, account_id: str, arn: str, name: str, policy: str, se
 
 def get_caller_identity(world: World, caller: Key, params: dict[str, str]) -> dict[str, Any]:
     return {"UserId": caller.id, "Account": caller.account, "Arn": caller.identity}
+
+
+def get_session_token(world: World, caller: Key, params: dict[str, str]) -> dict[str, Any]:
+    """Temporary credentials of a long-lived key's own identity."""
+    if caller.token:
+        raise Refusal("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
+    seconds = int(params.get("DurationSeconds", "43200"))
+    if not 900 <= seconds <= 129600:
+        raise Refusal("ValidationError", "Value at 'durationSeconds' must be between 900 and 129600.")
+    key = _session(world, caller.account, "", "", "", world.session_seconds or seconds, identity=caller.identity)
+    return {"Credentials": _given(key)}
 
 
 def list_accounts(world: World, account: FakeAccount, region: str, params: dict[str, Any]) -> Any:
@@ -126,6 +143,10 @@ def get_role_credentials(world: World, token: str, params: dict[str, str]) -> An
     return {"roleCredentials": given}
 
 
-STS_HANDLERS = {"AssumeRole": assume_role, "GetCallerIdentity": get_caller_identity}
+STS_HANDLERS = {
+    "AssumeRole": assume_role,
+    "GetCallerIdentity": get_caller_identity,
+    "GetSessionToken": get_session_token,
+}
 ORGANIZATIONS_HANDLERS = {"ListAccounts": list_accounts}
 SECRETS_HANDLERS = {"GetSecretValue": get_secret_value}

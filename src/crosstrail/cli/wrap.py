@@ -1,0 +1,140 @@
+"""`crosstrail wrap`: any MCP server, unedited, for all accounts."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import ValidationError
+
+from crosstrail.cli import Settings, with_settings
+from crosstrail.config import WrappedServer, WrapSettings
+from crosstrail.errors import ConfigError
+from crosstrail.estate import Estate
+
+if TYPE_CHECKING:
+    from crosstrail.wrap.proxy import Proxy
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", str(value))
+        if not found:
+            self.fail(f"{value!r} is no duration: write 30s, 10m or 1h", param, ctx)
+        return float(found.group(1)) * _UNITS[found.group(2)]
+
+
+@click.command()
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--module", metavar="NAME", default="", help="Wrap a Python module instead of a command.")
+@click.option("--python", metavar="PATH", default="", help="The Python that has the module (else crosstrail's own).")
+@click.option("--env", metavar="NAME=VALUE", multiple=True, help="A variable the server needs. Repeatable.")
+@click.option("--pass-env", metavar="NAME", multiple=True, help="A variable it gets as it is here. Repeatable.")
+@click.option("--read-only", is_flag=True, help="Offer only tools that say they are read-only.")
+@click.option("--allow", metavar="TOOL", multiple=True, help="Offer only these tools: names or globs. Repeatable.")
+@click.option("--deny", metavar="TOOL", multiple=True, help="Do not offer these tools. Repeatable.")
+@click.option("--parameter", metavar="NAME", default=None, help="The parameter that names the account.")
+@click.option("--idle", type=_Duration(), default=None, help="How long a process without calls is kept, such as 10m.")
+@click.option("--max-children", type=int, default=None, help="Most processes at a time.")
+@click.option("--list-tools", is_flag=True, help="Print what would be served, and leave.")
+@with_settings
+def wrap(
+    settings: Settings,
+    command: tuple[str, ...],
+    module: str,
+    python: str,
+    env: tuple[str, ...],
+    pass_env: tuple[str, ...],
+    read_only: bool,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    parameter: str | None,
+    idle: float | None,
+    max_children: int | None,
+    list_tools: bool,
+) -> None:
+    """Serve an MCP server's tools over stdio with one more parameter, the account.
+
+    COMMAND starts the server, after `--`: crosstrail wrap -- uvx awslabs.billing-cost-management-mcp-server. Without one
+    the servers under `wrap` in crosstrail.yaml are served together.
+    """
+    import anyio
+
+    from crosstrail.wrap.running import serve_stdio, use
+
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    values = settings.wrap.model_dump(exclude={"servers"})
+    values |= {k: v for k, v in {"parameter": parameter, "idle": idle, "max_children": max_children}.items() if v}
+    if command or module:
+        one: dict[str, Any] = {
+            "command": command,
+            "module": module,
+            "python": python,
+            "env": _pairs(env),
+            "pass_env": pass_env,
+        }
+        one |= {"read_only": read_only, "allow": allow, "deny": deny}
+        values["servers"] = {_name(command[0] if command else module): _checked(WrappedServer, one)}
+    else:
+        if any((python, env, pass_env, read_only, allow, deny)):
+            raise click.UsageError("these options describe one server: name its command after --, or its --module")
+        values["servers"] = settings.wrap.servers
+    wrapped = _checked(WrapSettings, values)
+    anyio.run(use, wrapped, Estate(settings), _show if list_tools else serve_stdio)
+
+
+async def _show(proxy: Proxy) -> None:
+    """One line a tool: its name, whether it says it is read-only, its first sentence."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    choice = await proxy.choice()
+    console = Console(highlight=False, soft_wrap=True)
+    for tool in proxy.catalog.shown_tools(choice):
+        reads = (tool.get("annotations") or {}).get("readOnlyHint") is True
+        first = (tool.get("description") or "").strip().split("\n", 1)[0][:100]
+        console.print(f"[bold]{escape(tool['name'])}[/bold]  {'reads' if reads else 'may write'}  {escape(first)}")
+    for kind, shown in (
+        ("prompt", proxy.catalog.prompts),
+        ("resource", proxy.catalog.resources),
+        ("template", proxy.catalog.templates),
+    ):
+        for name in shown:
+            console.print(f"{kind} {escape(name)}")
+    names = ", ".join(account.name for account in choice.accounts[:30]) or "none: list some in crosstrail.yaml"
+    default = f"; default {choice.default.name}" if choice.default else ""
+    console.print(f"{len(proxy.catalog.tools)} tools; {proxy.settings.parameter}: {escape(names)}{default}")
+
+
+def _name(program: str) -> str:
+    """A server's name from its program: what is left of letters, digits, _ and -."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", PurePath(program).name).strip("-_")
+    return re.sub(r"^[^A-Za-z]+", "", plain)[:32] or "server"
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    for one in given:
+        if "=" not in one:
+            raise click.UsageError(f"--env {one}: write NAME=VALUE, or --pass-env {one}")
+    return dict(one.split("=", 1) for one in given)
+
+
+def _checked(model: Any, values: dict[str, Any]) -> Any:
+    """Raises ConfigError in words, without the values: one may be a secret."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        text = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{place}: {text}" if place else text, hint="See: crosstrail wrap --help") from None

@@ -1,0 +1,78 @@
+"""The client behind one call, as a wrapped server may speak to it while the call runs.
+
+Decides what reaches the client: progress and log messages of its call, and questions (sampling, elicitation, roots) where
+its connection can carry them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.connection import allowed_log_levels
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata
+from mcp_types import (
+    METHOD_NOT_FOUND,
+    LoggingMessageNotification,
+    LoggingMessageNotificationParams,
+    server_request_adapter,
+)
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+_ASKABLE = {"sampling/createMessage", "elicitation/create", "roots/list"}
+_CAPABILITIES = ("sampling", "elicitation", "roots")
+
+
+class _Answer(BaseModel):
+    """Whatever the client says: it is the wrapped server's to read."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ContextCaller:
+    """A Caller over the context of the request it made."""
+
+    def __init__(self, context: ServerRequestContext[Any, Any]) -> None:
+        self._context = context
+
+    @property
+    def connection(self) -> object:
+        """Over stdio there is one client; over HTTP each request stands for itself."""
+        return None if self._context.request is None else id(self._context.request)
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the wrapped server may ask of this client, as the handshake words it."""
+        known = self._context.session.client_capabilities
+        if known is None or not self._context.session.can_send_request:
+            return {}
+        told = known.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return {name: told[name] for name in _CAPABILITIES if name in told}
+
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        await self._context.session.report_progress(progress, total, message)
+
+    async def told(self, method: str, params: Mapping[str, Any]) -> None:
+        """A log message, where the client wants those of this level."""
+        if method != "notifications/message":
+            return
+        try:
+            message = LoggingMessageNotificationParams.model_validate(params, by_name=False)
+        except ValidationError:
+            return
+        if message.level in allowed_log_levels(self._context.protocol_version, self._context.meta):
+            await self._context.session.send_notification(
+                LoggingMessageNotification(params=message), related_request_id=self._context.request_id
+            )
+
+    async def asked(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The client's answer. Raises MCPError, the client's own or that it cannot be asked."""
+        if method not in _ASKABLE:
+            raise MCPError(code=METHOD_NOT_FOUND, message=f"{method} is not passed on")
+        request = server_request_adapter.validate_python({"method": method, "params": params}, by_name=False)
+        answer = await self._context.session.send_request(
+            request, _Answer, metadata=ServerMessageMetadata(related_request_id=self._context.request_id)
+        )
+        return answer.model_dump(mode="json")

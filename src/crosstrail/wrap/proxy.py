@@ -1,0 +1,227 @@
+"""The wrapped servers as one MCP server: every call goes to the process of its account.
+
+Decides what a call's account is and how our own failures look: a tool that fails here answers as a tool error in our words,
+everything a server says passes as it is. An account is never guessed: it is named, or it is the default. It never logs an
+argument or an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
+
+from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.registry import Registry
+from crosstrail.config import WrapSettings
+from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
+from crosstrail.models import Account
+from crosstrail.wrap.caller import ContextCaller
+from crosstrail.wrap.catalog import MOST_LISTED, Catalog, Choice, Offer, Route, learn
+from crosstrail.wrap.changes import Changes
+from crosstrail.wrap.child import Child
+from crosstrail.wrap.children import Children
+from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
+from crosstrail.wrap.serving import build_server
+
+_log = logging.getLogger("crosstrail.wrap")
+_PROTOCOL_META = "io.modelcontextprotocol/"
+
+Context = ServerRequestContext[Any, Any]
+Accounts = Callable[[], Awaitable[Registry]]
+"""The accounts there are for the present caller."""
+
+
+class Proxy:
+    """What all handlers share; made by `opened`, which learns what the servers have."""
+
+    def __init__(self, settings: WrapSettings, accounts: Accounts, children: Children, changes: Changes) -> None:
+        self.settings = settings
+        self.changes = changes
+        self.offers: dict[str, Offer] = {}
+        self.catalog = Catalog(settings.parameter)
+        self._accounts = accounts
+        self._children = children
+
+    @property
+    def server(self) -> Server[Any]:
+        """A new MCP server over this proxy, for any transport."""
+        return build_server(self)
+
+    async def learn_all(self) -> None:
+        """Ask every server what it has. Raises WrappedServerError, and ConfigError when names collide."""
+        for offer in await asyncio.gather(*(self._learn(name) for name in self.settings.servers)):
+            self.offers[offer.server] = offer
+        self.catalog = self._catalog(self.offers)
+        self.changes.watch(self.relearn)
+
+    async def aclose(self) -> None:
+        """End every process and remove their folders; bounded by seconds."""
+        await self._children.aclose()
+
+    async def relearn(self, server: str, child: Child) -> bool:
+        """Ask one process again; whether anything is different now. What cannot be shown is logged and left as it was."""
+        try:
+            offer = await learn(server, child, self.offers[server].hello, self.settings.start_timeout)
+            offers = {**self.offers, server: offer}
+            catalog = self._catalog(offers)
+        except (CrosstrailError, MCPError) as error:
+            _log.warning("the lists of %s have changed and cannot be read: %s", server, error)
+            return False
+        changed = offer != self.offers[server]
+        self.offers, self.catalog = offers, catalog
+        return changed
+
+    async def choice(self) -> Choice:
+        """The accounts the present caller may name: those with credentials."""
+        accounts = tuple(one for one in (await self._accounts()).accounts if one.auth)
+        default = next((one for one in accounts if one.default), None)
+        return Choice(accounts, default or (accounts[0] if len(accounts) == 1 else None))
+
+    async def call_tool(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The server's answer, or a tool error in our words."""
+        name = params["name"]
+        route = self.catalog.tools.get(name)
+        if route is None:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:64]}")
+        began, account = time.monotonic(), "-"
+        try:
+            chosen, arguments = await self._split(params.get("arguments") or {})
+            account = chosen.name
+            sent = {**params, "name": route.name, "arguments": arguments}
+            result = await self._ask(context, route.server, chosen, "tools/call", sent)
+        except CrosstrailError as error:
+            result = {"content": [{"type": "text", "text": error.text}], "isError": True}
+        ended = "failed" if result.get("isError") else "done"
+        _log.info("%s of %s for account %s %s in %.3f s", name, route.server, account, ended, time.monotonic() - began)
+        return result
+
+    async def get_prompt(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises MCPError, as all below do."""
+        route = self._route(self.catalog.prompts, params["name"], "prompt")
+        chosen, arguments = await self._split(params.get("arguments") or {})
+        sent = {**params, "name": route.name, "arguments": arguments}
+        return await self._ask(context, route.server, chosen, "prompts/get", sent)
+
+    async def read_resource(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Where neither the URI nor a default names an account, the process that has none reads it."""
+        uri, selector = self.catalog.split_uri(str(params["uri"]))
+        server = self.catalog.resource_server(uri)
+        if not server:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown resource: {uri[:200]}")
+        account = await self._account(selector) if selector else (await self.choice()).default
+        return await self._ask(context, server, account, "resources/read", {**params, "uri": uri})
+
+    async def complete(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Completes the account itself; everything else is the server's to complete."""
+        argument, reference = params["argument"], dict(params["ref"])
+        choice = await self.choice()
+        if argument["name"] == self.settings.parameter:
+            found = [one.name for one in choice.accounts if one.name.lower().startswith(argument["value"].lower())]
+            return {"completion": {"values": found[:100], "total": len(found), "hasMore": len(found) > 100}}
+        if reference["type"] == "ref/prompt":
+            route = self._route(self.catalog.prompts, reference["name"], "prompt")
+            reference["name"] = route.name
+        else:
+            by_shown = {self.catalog.with_account(uri): one for uri, one in self.catalog.templates.items()}
+            route = self._route(by_shown | self.catalog.templates, reference["uri"], "resource template")
+            reference["uri"] = route.name
+        sent = {**params, "ref": reference}
+        given = {**(params.get("context") or {}).get("arguments", {})}
+        account = await self._account(given.pop(self.settings.parameter)) if self.settings.parameter in given else None
+        if params.get("context"):
+            sent["context"] = {**params["context"], "arguments": given}
+        return await self._ask(context, route.server, account or choice.default, "completion/complete", sent)
+
+    async def set_log_level(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        """For every process there is and will be."""
+        await self._children.set_log_level({"level": params["level"]})
+        return {}
+
+    async def _ask(
+        self, context: Context, server: str, account: Account | None, method: str, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        caller = ContextCaller(context)
+        meta = {k: v for k, v in (params.get("_meta") or {}).items() if not k.startswith(_PROTOCOL_META)}
+        progress = meta.pop("progressToken", None) is not None
+        sent = {k: v for k, v in params.items() if k != "_meta"} | ({"_meta": meta} if meta else {})
+        async with self._children.lease(server, account, caller.capabilities) as process:
+            return await process.child.request(method, sent, self.settings.call_timeout, caller, progress)
+
+    async def _split(self, arguments: Mapping[str, Any]) -> tuple[Account, dict[str, Any]]:
+        """The account a call names, and the arguments that are the server's."""
+        rest = dict(arguments)
+        return await self._account(rest.pop(self.settings.parameter, "")), rest
+
+    async def _account(self, selector: Any) -> Account:
+        """Raises AccountNotFound, InvalidRequest."""
+        if not isinstance(selector, str | None):
+            raise InvalidRequest(f"{self.settings.parameter} is a text, the alias or id of an account")
+        if not selector or not selector.strip():
+            return await self._default()
+        found = (await self._accounts()).select(selector)
+        if len(found) > 1:
+            raise InvalidRequest(
+                f"{self.settings.parameter} names {len(found)} accounts, and one call is answered for one",
+                hint="Call once for each account.",
+            )
+        return found[0]
+
+    async def _default(self) -> Account:
+        choice = await self.choice()
+        if choice.default:
+            return choice.default
+        if not choice.accounts:
+            raise AccountNotFound("no account with credentials is listed", hint="List accounts in crosstrail.yaml.")
+        names = ", ".join(account.name for account in choice.accounts[:MOST_LISTED])
+        more = f" and {len(choice.accounts) - MOST_LISTED} more" if len(choice.accounts) > MOST_LISTED else ""
+        raise InvalidRequest("which account?", hint=f"Set {self.settings.parameter} to one of: {names}{more}.")
+
+    async def _learn(self, server: str) -> Offer:
+        account = (await self.choice()).default
+        try:
+            async with self._children.lease(server, account) as process:
+                return await learn(server, process.child, process.hello, self.settings.start_timeout)
+        except MCPError as error:
+            raise WrappedServerError(f"{server} cannot list what it has: {error}") from None
+
+    def _catalog(self, offers: Mapping[str, Offer]) -> Catalog:
+        ordered = [offers[name] for name in self.settings.servers]
+        return Catalog.of(ordered, self.settings.servers, self.settings.parameter)
+
+    def _route(self, routes: Mapping[str, Route], name: str, kind: str) -> Route:
+        if name not in routes:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown {kind}: {name[:200]}")
+        return routes[name]
+
+
+@asynccontextmanager
+async def opened(settings: WrapSettings, accounts: Accounts, broker: Broker) -> AsyncIterator[Proxy]:
+    """A proxy that has learnt nothing yet; every process it starts ends with the block.
+
+    Raises ConfigError when nothing is to be wrapped.
+    """
+    if not settings.servers:
+        raise ConfigError("nothing to wrap", hint="Name a command after --, or list servers under `wrap`.")
+    temporary = TemporaryCredentials(broker)
+    changes = Changes()
+    folder = Path(tempfile.mkdtemp(prefix="crosstrail-wrap-"))
+    async with CredentialEndpoint(temporary) as endpoint:
+        children = Children(settings, temporary, endpoint, folder, changes.noticed)
+        proxy = Proxy(settings, accounts, children, changes)
+        try:
+            yield proxy
+        finally:
+            with anyio.CancelScope(shield=True):
+                await proxy.aclose()
