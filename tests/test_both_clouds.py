@@ -1,0 +1,173 @@
+"""AWS and Volcengine in one answer: one table, one cursor, one SQL; through a client and on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import CommandLine
+from crosstrail.config import Settings
+from live_aws import DEV, PROD, LiveAws, live_aws
+from live_volcengine import BASE_ACCOUNT, CN_DEV, CN_PROD, LiveVolcengine, live_volcengine, moment
+from served import client_of, collect, facts_of, record, rows_of, text_of, write_logs
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Clouds:
+    aws: LiveAws
+    volcengine: LiveVolcengine
+    lake: Path
+
+    def values(self) -> dict[str, Any]:
+        """As crosstrail.yaml has them."""
+        base, url = self.volcengine.base, self.volcengine.url
+        return {
+            "accounts": [*self.aws.listed, *self.volcengine.listed],
+            "lake": {"path": str(self.lake)},
+            "volcengine": {"endpoint": url, "access_key": base.id, "secret_key": base.secret},
+        }
+
+    def settings(self) -> Settings:
+        return Settings.model_validate(self.values())
+
+
+@pytest.fixture
+def clouds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Clouds]:
+    """Two accounts of each cloud, one by its keys and one by a role."""
+    with live_aws(monkeypatch) as aws, live_volcengine() as volcengine:
+        aws.keys_account(PROD, "prod")
+        aws.role_account(DEV, "dev")
+        volcengine.keys_account(CN_PROD, "cn-prod")
+        volcengine.role_account(CN_DEV, "cn-dev")
+        yield Clouds(aws, volcengine, tmp_path / "lake")
+
+
+def _log_by_turns(clouds: Clouds, count: int) -> list[str]:
+    """`count` events, a minute apart, by turns in each account; their ids, newest first."""
+    logs = [clouds.aws.world.accounts[one] for one in (PROD, DEV)]
+    others = [clouds.volcengine.world.accounts[one] for one in (CN_PROD, CN_DEV)]
+    ids = []
+    for number in range(count):
+        place = number % 4
+        log = logs[place].log if place < 2 else others[place - 2].log
+        ids.append(log("CreateUser", moment(timedelta(minutes=number + 1))))
+    return ids
+
+
+async def test_one_table_and_one_cursor(clouds: Clouds) -> None:
+    ids = _log_by_turns(clouds, 40)
+    found: list[str] = []
+    async with client_of(clouds.settings()) as client:
+        arguments: dict[str, Any] = {"target_account_id": "*", "max_results": 15}
+        for _ in range(10):
+            result = await client.call_tool("lookup_events", arguments)
+            text, facts = text_of(result), facts_of(result)
+            assert "Failed" not in text
+            assert "time,account,region," in text
+            found += [row.rpartition(",")[2] for row in rows_of(result)]
+            if not facts["more"]:
+                break
+            arguments = {"next_token": facts["next_token"]}
+    assert found == ids
+    first = text.splitlines()
+    assert any(name in line for line in first for name in ("prod", "cn-prod"))
+
+
+async def test_a_key_of_one_cloud_alone_is_a_failure_of_the_other(clouds: Clouds) -> None:
+    """An AWS account cannot be asked by RequestID; the answer says so and still has Volcengine's event."""
+    account = clouds.volcengine.world.accounts[CN_PROD]
+    event = account.log("DeleteUser", moment(timedelta(minutes=1)))
+    request_id = json.loads(account.events[0].encoded)["RequestID"]
+    arguments = {"target_account_id": "prod,cn-prod", "attribute_key": "RequestID", "attribute_value": request_id}
+    async with client_of(clouds.settings()) as client:
+        text = text_of(await client.call_tool("lookup_events", arguments))
+        unknown = await client.call_tool("lookup_events", {**arguments, "attribute_key": "Nonsense"})
+    assert event in text
+    assert "Failed: prod" in text
+    assert "EventName" in text
+    assert unknown.is_error
+    assert "RequestID" in text_of(unknown)
+
+
+@pytest.mark.parametrize("key", ["EventId", "EventID", "event_id"])
+async def test_a_key_of_both_is_understood_by_both(clouds: Clouds, key: str) -> None:
+    for event in _log_by_turns(clouds, 4):
+        async with client_of(clouds.settings()) as client:
+            arguments = {"target_account_id": "*", "attribute_key": key, "attribute_value": event}
+            result = await client.call_tool("lookup_events", arguments)
+        assert len(rows_of(result)) == 1, text_of(result)
+        assert event in text_of(result)
+        assert "Failed" not in text_of(result)
+
+
+async def test_a_failing_cloud_is_told_and_the_other_answers(clouds: Clouds) -> None:
+    ids = _log_by_turns(clouds, 4)
+    clouds.volcengine.world.accounts[CN_DEV].denied.add("LookupEvents")
+    async with client_of(clouds.settings()) as client:
+        text = text_of(await client.call_tool("lookup_events", {"target_account_id": "*"}))
+    assert [one in text for one in ids] == [True, True, True, False]
+    assert "Failed: cn-dev (2100000002)" in text
+    assert "denies cloud_trail:LookupEvents (AccessDenied, request " in text
+
+
+async def test_events_of_global_services_are_found_without_a_region(clouds: Clouds) -> None:
+    event = clouds.volcengine.world.accounts[CN_PROD].log(
+        "CreateUser", moment(timedelta(minutes=1)), region="cn-north-1"
+    )
+    async with client_of(clouds.settings()) as client:
+        for region, found in (("", True), ("all", True), ("cn-north-1", True), ("cn-beijing", False)):
+            arguments = {"target_account_id": "cn-prod", "region": region}
+            text = text_of(await client.call_tool("lookup_events", arguments))
+            assert (event in text) is found, region
+
+
+async def test_trails_of_both_clouds_are_described(clouds: Clouds) -> None:
+    clouds.aws.world.accounts[PROD].add_trail("aws-main")
+    clouds.volcengine.world.accounts[CN_PROD].add_trail("cn-main", LoggingStatus="Disable")
+    async with client_of(clouds.settings()) as client:
+        text = text_of(await client.call_tool("describe_trails", {"target_account_id": "prod,cn-prod"}))
+    assert "aws-main" in text
+    assert "cn-main" in text
+    assert f"tos://logs-{CN_PROD}" in text
+
+
+async def test_sql_sees_both(clouds: Clouds, tmp_path: Path) -> None:
+    _log_by_turns(clouds, 8)
+    write_logs(tmp_path / "logs", [record(PROD, number, moment()) for number in range(3)])
+    trails = [json.loads(one.encoded) for one in clouds.volcengine.world.accounts[CN_PROD].events]
+    (tmp_path / "logs" / "volcengine.json").write_text("\n".join(map(json.dumps, trails)))
+    collect(tmp_path / "logs", clouds.lake)
+    sql = "SELECT cloud, account, count(*) AS n FROM events GROUP BY 1, 2 ORDER BY 1"
+    async with client_of(clouds.settings()) as client:
+        text = text_of(await client.call_tool("lake_query", {"sql": sql}))
+        one = text_of(await client.call_tool("lake_query", {"sql": 'SELECT DISTINCT eventname FROM "cn-prod"'}))
+    assert f"aws,{PROD},3" in text
+    assert f"volcengine,{CN_PROD},2" in text
+    assert "CreateUser" in one
+
+
+def test_the_command_line_asks_the_same(clouds: Clouds, crosstrail: CommandLine, tmp_path: Path) -> None:
+    ids = _log_by_turns(clouds, 8)
+    config = tmp_path / "crosstrail.yaml"
+    config.write_text(yaml.safe_dump(clouds.values()))
+    done = crosstrail("lookup", "--config", config, "--account", "cn-prod", "--since", "24h", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [one in done.stdout for one in ids] == [False, False, True, False, False, False, True, False]
+    done = crosstrail("lookup", "--config", config, "--account", "*", "--since", "24h", "--json")
+    assert done.returncode == 0, done.stderr
+    assert all(one in done.stdout for one in ids)
+    assert BASE_ACCOUNT not in done.stdout
