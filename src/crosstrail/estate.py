@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from crosstrail.accounts.broker import VOLCENGINE, Broker
+from crosstrail.accounts.broker import MOST_CLIENTS, VOLCENGINE, Broker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
@@ -144,6 +144,7 @@ class Estate:
         return Broker(
             self.settings.encryption_key,
             region=self.settings.region,
+            most_clients=max(MOST_CLIENTS, 2 * self.settings.lookup.max_targets),
             read_timeout=_READ_SECONDS,
             asked_once=frozenset({SERVICE}),
             volcengine=self._volcengine,

@@ -20,7 +20,7 @@ TrailOf = Callable[[Account], AuditTrail]
 Progress = Callable[[int, int], Awaitable[None]]
 """(targets answered or failed so far, targets in all) -> None."""
 
-_TARGETS_AT_ONCE = 64
+_TARGETS_AT_ONCE = 128
 Answered = TypeVar("Answered")
 
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 MOST_CLIENTS = 512
 VOLCENGINE = "volcengine"
-_THREADS = 64
+_THREADS = 128
+"""Most requests on the way at once: with answers after 200 ms, 2 cores are busy at about 120."""
 _HOME_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 _PARTITION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
