@@ -48,6 +48,22 @@ class LiveVolcengine:
         role = self.world.add_role(account_id, trusts=self.base)
         return self._listed(account_id, alias, {"type": "role", "role_trn": role.trn}, more)
 
+    def log_record(self, record: dict[str, Any]) -> None:
+        """An event made of an AWS CloudTrail record, as Volcengine would have written it."""
+        arns = [one["ARN"] for one in record.get("resources", ())]
+        identity = record["userIdentity"]
+        self.world.account(record["recipientAccountId"]).log(
+            record["eventName"],
+            datetime.fromisoformat(record["eventTime"]),
+            region=record["awsRegion"],
+            source=record["eventSource"],
+            user=identity["userName"],
+            access_key_id=identity["accessKeyId"],
+            read_only=record["readOnly"],
+            resources=tuple(("AWS::IAM::Role", name) for arn in arns for name in (arn, arn.rpartition("/")[2])),
+            detail={"EventID": record["eventID"], "SourceIPAddress": record["sourceIPAddress"]},
+        )
+
     def trail(self, *, deadline: float = 30.0) -> VolcengineTrail:
         return VolcengineTrail(VolcengineCalls(self.broker, deadline=deadline))
 

@@ -142,7 +142,7 @@ class FakeAccount:
             "ResourceType": tuple(kind for kind, _ in resources),
             "ResourceID": tuple(what for _, what in resources),
         }
-        second = int(when.timestamp())
+        event_id, second = str(item["EventID"]), int(when.timestamp())
         self.events.append(LoggedEvent(second, event_id, attributes, orjson.dumps(item)))
         if len(self.events) > 1 and self.events[-2].time < second:
             self.events.sort(key=lambda event: -event.time)
