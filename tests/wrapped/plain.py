@@ -3,6 +3,7 @@
 Starts in a few milliseconds, so that a test can start hundreds. Its first argument is how it misbehaves.
 """
 
+# ruff: noqa: S310
 from __future__ import annotations
 
 import hashlib
@@ -63,7 +64,7 @@ def credentials() -> dict[str, str]:
             os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
             headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=20) as answer:
             CREDENTIALS.update(json.load(answer))
     return CREDENTIALS
 
@@ -87,7 +88,7 @@ def whoami() -> str:
         f"AWS4-HMAC-SHA256 Credential={held['AccessKeyId']}/{scope}, SignedHeaders={signed}, Signature={signature}"
     )
     asked = urllib.request.Request(endpoint, data=body, headers=headers, method="POST")
-    with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310
+    with urllib.request.urlopen(asked, timeout=20) as answer:
         return str(answer.read().decode()).split("<Account>")[1].split("<")[0]
 
 
@@ -96,7 +97,7 @@ def fetch(url: str, token: str) -> str:
     try:
         with urllib.request.urlopen(
             urllib.request.Request(url, headers={"Authorization": token}), timeout=20
-        ) as answer:  # noqa: S310
+        ) as answer:
             return str(answer.status)
     except urllib.error.HTTPError as error:
         return str(error.code)

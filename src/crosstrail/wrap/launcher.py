@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-_GRACE_SECONDS = 2.0
+_GRACE_SECONDS = 0.5
 _STEP_SECONDS = 0.02
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 

@@ -20,7 +20,8 @@ from pathlib import Path
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 LONGEST_LINE = 32 * 1024 * 1024
 _TAIL_LINES, _TAIL_WIDTH = 12, 300
-_STOP_SECONDS, _KILL_SECONDS = 2.0, 5.0
+# Clients give crosstrail about two seconds to leave: its processes must have left before.
+_STOP_SECONDS, _KILL_SECONDS = 1.0, 5.0
 _NOT_TEXT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

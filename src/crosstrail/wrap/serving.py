@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 
 Context = ServerRequestContext[Any, Any]
 Answer = Callable[[Context, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+_CACHEABLE: tuple[CacheableMethod, ...] = (
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+)
+"""Newer protocols want each of these to say how long it holds: we do not know, and accounts differ."""
 _ONE_ACCOUNT = (
     "Every tool takes {name}: the alias or id of the account to use. One call is answered for one account; "
     "for several accounts call it once for each."
@@ -49,6 +58,7 @@ def build_server(proxy: Proxy) -> Server[Any]:
         version=one.get("version") or __version__,
         title=one.get("title"),
         instructions=_instructions(proxy),
+        cache_hints=dict.fromkeys(_CACHEABLE, CacheHint(ttl_ms=0, scope="private")),
     )
 
     def add(method: str, params: type[BaseModel], answer: Answer) -> None:
@@ -101,12 +111,15 @@ def _handler(proxy: Proxy, answer: Answer) -> Callable[[Context, Any], Awaitable
     """The raw parameters, so that nothing a client sent is lost; errors of ours in our words."""
 
     async def handle(context: Context, params: Any) -> dict[str, Any]:
-        if context.request is None and context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        if context.request is None and not modern:
             proxy.changes.session = context.session
         try:
-            return await answer(context, context.params or {})
+            result = await answer(context, context.params or {})
         except CrosstrailError as error:
             raise MCPError(code=INTERNAL_ERROR, message=error.text) from None
+        # The wrapped servers speak a protocol whose results do not say that they are complete.
+        return {"resultType": "complete", **result} if modern else result
 
     return handle
 
