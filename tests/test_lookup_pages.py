@@ -1,0 +1,117 @@
+"""Pages over many targets: whatever the trails hold and however short their pages are, each event once, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crosstrail.errors import AccessDenied, CloudUnavailable
+from crosstrail.lookup import Listing, lookup_events
+from crosstrail.models import Account, Event, EventPage, EventQuery, Target, Trail
+
+NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)
+
+
+@dataclass
+class ListedTrail:
+    """An AuditTrail over lists of seconds, one for each target; its pages hold at most `page` events."""
+
+    held: dict[str, list[int]]
+    page: int
+    broken: set[str] = field(default_factory=set)
+    requests: int = 0
+
+    @property
+    def attribute_keys(self) -> frozenset[str]:
+        return frozenset()
+
+    async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
+        self.requests += 1
+        if target.account.id in self.broken:
+            raise AccessDenied("denied", hint="Allow it.")
+        found = [
+            Event("aws", target.account.id, target.region, f"e{number}", NOON - timedelta(seconds=age), "n", "s")
+            for number, age in sorted(enumerate(self.held[target.account.id]), key=lambda pair: pair[1])
+        ]
+        if before := query.before:
+            found = [one for one in found if one.time <= before.time and one.identity not in before.seen]
+        shown = tuple(found[: min(self.page, query.limit)])
+        return EventPage(shown, more=len(found) > len(shown))
+
+    async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
+        return ()
+
+
+def targets(count: int) -> tuple[Target, ...]:
+    return tuple(Target(Account(id=str(100_000_000_000 + number)), "us-east-1") for number in range(count))
+
+
+def listed(trail: ListedTrail, chosen: tuple[Target, ...], limit: int) -> list[Listing]:
+    """All pages."""
+
+    async def pages() -> list[Listing]:
+        found = [await lookup_events(lambda _: trail, chosen, EventQuery(limit=limit))]
+        while position := found[-1].next:
+            assert found[-1].events
+            query = EventQuery(limit=limit, before=position)
+            found.append(await lookup_events(lambda _: trail, chosen, query))
+        return found
+
+    return anyio.run(pages)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    ages=st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=4),
+    limit=st.integers(1, 9),
+    page=st.integers(1, 9),
+)
+def test_every_event_comes_once_and_in_order(ages: list[list[int]], limit: int, page: int) -> None:
+    chosen = targets(len(ages))
+    trail = ListedTrail({target.account.id: held for target, held in zip(chosen, ages, strict=True)}, page)
+    pages = listed(trail, chosen, limit)
+    found = [event for one in pages for event in one.events]
+    assert len({event.identity for event in found}) == len(found) == sum(map(len, ages))
+    assert [event.time for event in found] == sorted((event.time for event in found), reverse=True)
+    assert all(len(one.events) <= limit for one in pages)
+
+
+def test_one_failing_target_of_many_is_data_and_alone_it_is_an_error() -> None:
+    chosen = targets(3)
+    trail = ListedTrail({target.account.id: [1, 2] for target in chosen}, 50, broken={chosen[1].account.id})
+    (page,) = listed(trail, chosen, 50)
+    assert len(page.events) == 4
+    assert [(one.target, type(one.error)) for one in page.failures] == [(chosen[1], AccessDenied)]
+    with pytest.raises(AccessDenied):
+        listed(trail, chosen[1:2], 50)
+
+
+def test_each_target_that_ends_is_told_as_progress() -> None:
+    chosen = targets(5)
+    trail = ListedTrail({target.account.id: [] for target in chosen}, 50, broken={chosen[0].account.id})
+    steps: list[tuple[int, int]] = []
+
+    async def progress(done: int, total: int) -> None:
+        steps.append((done, total))
+
+    async def body() -> None:
+        await lookup_events(lambda _: trail, chosen, EventQuery(), progress=progress)
+
+    anyio.run(body)
+    assert steps == [(number, 5) for number in range(1, 6)]
+
+
+def test_what_is_no_error_of_ours_is_not_hidden() -> None:
+    class Broken(ListedTrail):
+        async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
+            raise ZeroDivisionError
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        listed(Broken({}, 1), targets(2), 1)
+    assert caught.group_contains(ZeroDivisionError)
+    assert not caught.group_contains(CloudUnavailable)
