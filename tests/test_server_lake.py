@@ -17,6 +17,7 @@ from crosstrail.cursor import Cursor, targets_digest
 from crosstrail.estate import Estate
 from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
+from crosstrail.visible import Visible
 from served import (
     ACCOUNTS,
     DEV,
@@ -211,7 +212,7 @@ async def test_a_token_goes_with_its_own_lookup_only(lake: Path) -> None:
 
 @pytest.mark.parametrize("asked", [{"max_results": 10**9}, {"detail": 7}, {"principal": "x"}, {"max_results": "50"}])
 async def test_a_token_made_by_hand_passes_no_limit(lake: Path, asked: dict[str, Any]) -> None:
-    targets = (await Estate(settings(lake)).targets("prod", "")).targets
+    targets = (await Visible(Estate(settings(lake))).targets("prod", "")).targets
     said = {"target_account_id": "prod", **asked}
     token = Cursor(said, TimeRange(), targets_digest(targets), Position(NOON, frozenset())).encode()
     async with client_of(settings(lake)) as client:

@@ -13,6 +13,7 @@ from mcp_types import CallToolResult
 
 from crosstrail.estate import Estate
 from crosstrail.server import queries
+from crosstrail.visible import Visible
 from served import (
     ACCOUNTS,
     DEV,
@@ -185,7 +186,8 @@ async def test_cancelling_the_request_stops_the_query_upstream(lake: Path, mode:
 
 
 async def test_past_the_wait_the_query_goes_on_and_its_id_is_given(lake: Path) -> None:
-    estate = Estate(settings(lake))
+    owner = Estate(settings(lake))
+    estate = Visible(owner)
     try:
         answer = await queries.start(estate, ENDLESS, "", wait_seconds=0.3)
         query_id = answer.facts["query_id"]
@@ -199,7 +201,7 @@ async def test_past_the_wait_the_query_goes_on_and_its_id_is_given(lake: Path) -
         cancelled = await queries.cancel(estate, query_id, "", "")
         assert cancelled.facts["query_id"] == query_id
     finally:
-        await estate.aclose()
+        await owner.aclose()
 
 
 async def test_a_query_past_its_time_limit_is_an_error_that_says_so(lake: Path) -> None:

@@ -14,12 +14,15 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import platformdirs
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from crosstrail.accounts.policy import AccessRule
 from crosstrail.errors import ConfigError
 from crosstrail.lake.table import CATALOG_FILE
 from crosstrail.models import Account
+from crosstrail.section import Section, option
+from crosstrail.serving import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
 
 FILE_NAME = "crosstrail.yaml"
 CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
@@ -51,16 +54,6 @@ CREDENTIAL_VARIABLES = (
     "VOLCENGINE_SESSION_TOKEN",
 )
 """How variables begin that say whose credentials are used: a foreign server has its account's, and no others."""
-
-
-def option(default: Any, env: str, help: str, **limits: Any) -> Any:
-    return Field(default, description=help, json_schema_extra={"env": env}, **limits)
-
-
-class Section(BaseModel):
-    """A group of settings; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class LakeSettings(Section):
@@ -231,12 +224,19 @@ class Settings(Section):
     lookup: LookupSettings = LookupSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
+    access: tuple[AccessRule, ...] = Field((), description="Who may use which accounts; nobody else may use any.")
+    serve: ServeSettings = ServeSettings()
+    jwt: JwtSettings = JwtSettings()
+    oauth: OAuthSettings = OAuthSettings()
+    limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
     wrap: WrapSettings = WrapSettings()
     log_level: Literal["debug", "info", "warning", "error"] = option(
         "warning", "CROSSTRAIL_LOG_LEVEL", "What is logged to stderr: debug, info, warning or error."
     )
 
 
+_LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule}
 SettingsT = TypeVar("SettingsT", bound=Section)
 
 
@@ -250,12 +250,14 @@ class Option(BaseModel):
 
 
 def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Option]:
-    """Every option that is not a list of accounts, in the order of the file."""
+    """Every option that is not a list of accounts or of access rules, in the order of the file."""
     for name, field in section.model_fields.items():
         if _is_section(field):
             yield from options(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
-        elif name != "accounts":
+        elif name not in _LISTS:
             default = "" if field.default in ("", {}, ()) else str(field.default)
+            if isinstance(field.default, tuple):
+                default = ",".join(field.default)
             yield Option(name=prefix + name, env=_env_name(field), default=default, help=field.description or "")
 
 
@@ -376,7 +378,7 @@ def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -
     if first["type"] != "extra_forbidden":
         return ConfigError(f"{dotted} ({source}): {first['msg']}", hint="Settings are listed in the README.")
     for name in names[:-1]:
-        model = Account if name == "accounts" else model
+        model = _LISTS.get(name, model)
         if name in getattr(model, "model_fields", {}) and _is_section(model.model_fields[name]):
             model = model.model_fields[name].annotation
     known = list(model.model_fields)

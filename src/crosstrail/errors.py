@@ -14,6 +14,7 @@ CrosstrailError            message for the reader; .hint says what to do next
 │   ├─ SqlRejected         .line and .column, both counted from 1
 │   ├─ UnsupportedByCloud  this cloud or this account cannot answer that
 │   └─ StalePageToken      broken, or made for another query
+├─ LimitReached            this caller asks too much: .retry_after in seconds
 ├─ CloudError              the cloud was asked and did not answer: .code .request_id .account .region
 │   ├─ AccessDenied
 │   ├─ Throttled           .retry_after: seconds, None when the cloud did not say
@@ -106,6 +107,14 @@ class UnsupportedByCloud(InvalidRequest):
 
 class StalePageToken(InvalidRequest):
     """A page token that is broken or belongs to another query."""
+
+
+class LimitReached(CrosstrailError):
+    """A limit of ours for each caller; the same request works after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class CloudError(CrosstrailError):

@@ -1,7 +1,7 @@
 """The estate: the accounts, trails and engines that one Settings describes, put together once a process.
 
-Both front ends (server and command line) speak to this. It decides which trail answers for an account, and which engine
-runs a statement; it never renders, and never decides who may see what.
+It decides which trail answers for an account, and which engine runs a statement; it never renders, and never decides who
+may see what: both front ends (server and command line) reach it through visible.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import anyio.to_thread
 from crosstrail.accounts.broker import MOST_CLIENTS, VOLCENGINE, Broker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
-from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
+from crosstrail.accounts.policy import AccessRule
+from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.clouds.aws import AwsTrail
@@ -75,6 +76,10 @@ class Estate:
         live = {account.key for account in own.registry.accounts}
         return AccountList(Registry([*own.registry.accounts, *(one for one in held if one.key not in live)]))
 
+    async def access_rules(self) -> tuple[AccessRule, ...]:
+        """Every access rule there is: those of the settings, and those of sources. Raises what a source raises."""
+        return self.settings.access + ((await self._directory.listed()).rules if self._directory else ())
+
     @cached_property
     def _directory(self) -> Directory | None:
         return _directory(self.settings)
@@ -87,9 +92,6 @@ class Estate:
 
         return Directory([], [Ambient(self.settings.region)])
 
-    async def registry(self) -> Registry:
-        return (await self.listed()).registry
-
     async def held(self) -> tuple[AccountSummary, ...]:
         """What the lake holds of each account; nothing when there is no lake yet."""
 
@@ -98,12 +100,8 @@ class Estate:
 
         return await anyio.to_thread.run_sync(read)
 
-    async def targets(self, selector: str, region: str) -> Chosen:
-        """The (account, region) pairs that the two selectors name. Raises AccountNotFound, InvalidRequest."""
-        return await self.targets_of((await self.registry()).select(selector), region)
-
     async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
-        """The same for accounts already selected. Raises InvalidRequest."""
+        """The (account, region) pairs that a region selector names of these accounts. Raises InvalidRequest."""
         return await choose(accounts, region, self.home_region, most=self.settings.lookup.max_targets)
 
     async def home_region(self, account: Account) -> str:
@@ -111,14 +109,6 @@ class Estate:
         if account.region or account.regions:
             return account.region or account.regions[0]
         return await self.broker.home_region(account)
-
-    async def scope(self, selector: str, region: str = "") -> QueryScope:
-        """What SQL may read: the selected accounts, or every listed one when the selector is empty.
-
-        Raises AccountNotFound, also when no account is listed at all: an answer about nothing would look like one.
-        """
-        accounts = (await self.registry()).select(selector.strip() or EVERY_ACCOUNT)
-        return QueryScope(accounts, self.settings.lake.aliases, region.strip().lower())
 
     @property
     def lake(self) -> LakeTable:

@@ -21,6 +21,7 @@ from crosstrail.accounts.credentials import Cached, CredentialProvider, Credenti
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys, VolcengineAssumeRole
+from crosstrail.caller import caller, upstream
 from crosstrail.errors import CredentialsError, UnsupportedByCloud
 from crosstrail.models import (
     Account,
@@ -84,7 +85,8 @@ class Broker:
         self._profile_regions: dict[str, str] = {}
 
     async def credentials(self, account: Account, who: str = "") -> Credentials:
-        """The account's own credentials, fresh for minutes at least; `who` asks is written into its trail.
+        """The account's own credentials, fresh for minutes at least; `who` asks (else the present caller)
+        is written into its trail.
 
         Raises CredentialsError (SecretUnreadable, AssumeRoleDenied, CredentialsExpired), ConfigError, CloudError.
         """
@@ -114,8 +116,11 @@ class Broker:
 
             action = f"{client.meta.service_model.signing_name}:{client.meta.method_to_api_mapping[operation]}"
             owner, clients = _owner(account, who), self._aws_clients()
-            with mapped(Asked(account.name, region, action, self._provider(account, who).renewal)):
-                return await self._run(partial(clients.ask, owner, service, region, credentials, operation, params))
+            asked = Asked(account.name, region, action, self._provider(account, who).renewal)
+            with upstream(action, account.id, region) as request, mapped(asked):
+                answer = await self._run(partial(clients.ask, owner, service, region, credentials, operation, params))
+                request.request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+                return answer
 
         return await renewed_once(self._provider(account, who), ask)
 
@@ -130,7 +135,8 @@ class Broker:
 
         async def ask(credentials: Credentials) -> dict[str, Any]:
             asked = Asked(account.name, region, str(action), provider.renewal)
-            return await self._volcengine.call(action, params, credentials, asked)
+            with upstream(str(action), account.id, region):
+                return await self._volcengine.call(action, params, credentials, asked)
 
         return await renewed_once(provider, ask)
 
@@ -173,6 +179,7 @@ class Broker:
             return await self._run(partial(clients.get, owner, service, region, credentials))
 
     def _provider(self, account: Account, who: str) -> Cached:
+        who = who or caller().who
         if account.auth is None:
             raise CredentialsError(
                 f"no credentials are listed for account {account.name}",
@@ -259,7 +266,7 @@ class Broker:
 
 def _owner(account: Account, who: str) -> tuple[AccountKey, str]:
     """Whose credentials and clients are one: only a role's session bears the name of who asked."""
-    return (account.key, who if isinstance(account.auth, RoleAuth | VolcengineRoleAuth) else "")
+    return (account.key, (who or caller().who) if isinstance(account.auth, RoleAuth | VolcengineRoleAuth) else "")
 
 
 def _partition_of(region: str) -> str:

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 
 from crosstrail.accounts.listing import AccountSource, Listing
+from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 
@@ -29,6 +30,7 @@ class AccountList:
 
     registry: Registry
     warnings: tuple[str, ...] = ()
+    rules: tuple[AccessRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Directory:
             listing, said = self._usable(source, kept)
             listings.append(listing)
             warnings += said
-        return AccountList(self._registry(tuple(listings)), tuple(warnings))
+        rules = tuple(rule for listing in listings for rule in listing.rules)
+        return AccountList(self._registry(tuple(listings)), tuple(warnings), rules)
 
     def _due(self) -> list[AccountSource]:
         now = self._clock()

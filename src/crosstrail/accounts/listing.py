@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from crosstrail.accounts.policy import AccessRule
 from crosstrail.models import Account
 
 _NOT_IN_AN_ALIAS = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -25,6 +26,8 @@ class Listing:
     source: str
     accounts: tuple[Account, ...]
     warnings: tuple[str, ...] = ()
+    rules: tuple[AccessRule, ...] = ()
+    """Access rules that the source holds beside its accounts."""
 
 
 class AccountSource(Protocol):

@@ -73,9 +73,13 @@ class Registry:
         chosen = {account.key for part in parts for account in self._matching(part)}
         return tuple(account for account in self._accounts if account.key in chosen)
 
+    def named(self, name: str) -> Account | None:
+        """The account of this id or alias."""
+        return self._by_name.get(name.strip().lower())
+
     def _matching(self, part: str) -> Sequence[Account]:
         if not any(sign in part for sign in "*?["):
-            if account := self._by_name.get(part.lower()):
+            if account := self.named(part):
                 return (account,)
             raise self._unknown(part)
         pattern = part.lower()

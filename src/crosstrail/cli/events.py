@@ -27,6 +27,7 @@ from crosstrail.server.events import COLUMNS, summaries
 from crosstrail.server.render import clean
 from crosstrail.targets import Chosen
 from crosstrail.timerange import parse_range
+from crosstrail.visible import Visible
 
 _PAGE = 1000
 _FILTERS = {
@@ -84,8 +85,9 @@ def lookup(
 async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> tuple[Listing, Chosen]:
     """Pages until the limit is reached: the last listing, holding all events, and the targets chosen."""
     estate = Estate(settings)
+    visible = Visible(estate)
     try:
-        chosen = await estate.targets(account, region)
+        chosen = await visible.targets(account, region)
         await estate.open_trails(chosen.targets)
         events: list[Event] = []
         while True:
@@ -128,8 +130,9 @@ async def _query(
 ) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int]:
     """(columns, rows up to the limit, rows in all)."""
     estate = Estate(settings)
+    visible = Visible(estate)
     try:
-        scope = await estate.scope(account)
+        scope = await visible.scope(account)
         engine = await estate.engine_for(sql, scope)
         page: ResultPage = await run(
             engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=settings.query.time_limit * 2

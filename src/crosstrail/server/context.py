@@ -28,11 +28,11 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
 from crosstrail.errors import CrosstrailError, InvalidRequest
-from crosstrail.estate import Estate
 from crosstrail.server.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
+from crosstrail.visible import Visible
 
 _log = logging.getLogger("crosstrail.server")
-_FACTS = "crosstrail/facts"
+FACTS = "crosstrail/facts"
 _ERROR_BYTES = 2_000
 _ECHO_BYTES = 60
 
@@ -41,8 +41,8 @@ _ECHO_BYTES = 60
 class Call:
     """What a tool may use: the estate, and a way to tell how far it is."""
 
-    estate: Estate
-    _context: Context[Estate, Any]
+    estate: Visible
+    _context: Context[Visible, Any]
 
     async def step(self, done: int, total: int) -> None:
         """Progress in targets answered."""
@@ -142,7 +142,7 @@ def _result(answer: Answer) -> CallToolResult:
         content=[TextContent(type="text", text=text)],
         structured_content=facts if answer.complete and facts else None,
         is_error=answer.error,
-        _meta={_FACTS: facts} if facts else None,
+        _meta={FACTS: facts} if facts else None,
     )
 
 

@@ -16,7 +16,6 @@ import anyio.to_thread
 
 from crosstrail.cursor import Cursor, targets_digest
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
-from crosstrail.estate import Estate
 from crosstrail.lookup import Listing, Progress, lookup_events
 from crosstrail.models import AttributeKey, Event, EventQuery, Position, Target
 from crosstrail.server.coverage import coverage, named, not_asked
@@ -32,6 +31,7 @@ from crosstrail.server.render import (
     size,
 )
 from crosstrail.timerange import TimeRange, iso, parse_range
+from crosstrail.visible import Visible
 
 MOST_RESULTS = 50
 COLUMNS = ("time", "account", "region", "event", "service", "principal", "source_ip", "error", "resource", "event_id")
@@ -78,7 +78,7 @@ class Request:
 
 
 async def look_up(
-    estate: Estate,
+    estate: Visible,
     request: Request,
     next_token: str = "",
     *,
@@ -121,7 +121,7 @@ def _default_age(targets: Sequence[Target], request: Request) -> timedelta | Non
     return _LIVE_DEFAULT if live and not by_id else None
 
 
-def _attribute(estate: Estate, targets: Sequence[Target], request: Request) -> str:
+def _attribute(estate: Visible, targets: Sequence[Target], request: Request) -> str:
     """The attribute key in the cloud's spelling. Raises InvalidRequest for half a pair or an unknown key."""
     key, value = request.attribute_key.strip(), request.attribute_value
     if bool(key) != bool(value.strip()):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from crosstrail.estate import Estate
 from crosstrail.lookup import Progress
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey
 from crosstrail.server.columns import described_columns
 from crosstrail.server.live_stores import live_stores
 from crosstrail.server.render import ANSWER_BYTES, Answer, fit_table, size
 from crosstrail.timerange import iso
+from crosstrail.visible import Visible
 
 if TYPE_CHECKING:
     from crosstrail.lake.table import AccountSummary
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CELL_CAPS = (120, 60, 40)
 
 
-async def accounts(estate: Estate, selector: str) -> Answer:
+async def accounts(estate: Visible, selector: str) -> Answer:
     """Every listed account the selector names; all of them when it is empty. Raises AccountNotFound."""
     chosen, warnings = await _chosen(estate, selector)
     held = await _held(estate)
@@ -50,7 +50,7 @@ async def accounts(estate: Estate, selector: str) -> Answer:
 
 
 async def stores(
-    estate: Estate, selector: str, region: str, *, details: bool, progress: Progress | None = None
+    estate: Visible, selector: str, region: str, *, details: bool, progress: Progress | None = None
 ) -> Answer:
     """The embedded lake's store of each account, the one that stands for all, and those of live accounts' own clouds.
 
@@ -79,14 +79,14 @@ async def stores(
     return Answer(text, {"count": len(own) + more})
 
 
-async def _chosen(estate: Estate, selector: str) -> tuple[Sequence[Account], tuple[str, ...]]:
+async def _chosen(estate: Visible, selector: str) -> tuple[Sequence[Account], tuple[str, ...]]:
     """The accounts, and what must be said beside them."""
     known = await estate.listed()
     registry = known.registry
     return registry.select(selector) if selector.strip() else registry.accounts, known.warnings
 
 
-async def _held(estate: Estate) -> dict[AccountKey, AccountSummary]:
+async def _held(estate: Visible) -> dict[AccountKey, AccountSummary]:
     return {(one.cloud, one.account): one for one in await estate.held()}
 
 

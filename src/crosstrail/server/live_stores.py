@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from crosstrail.clouds.base import HasEventDataStores
 from crosstrail.engines.cloudtrail_lake import CLOSED
 from crosstrail.errors import CrosstrailError
-from crosstrail.estate import Estate
 from crosstrail.lookup import Failure, Progress, ask_each
 from crosstrail.models import Account, EventDataStore, Target
 from crosstrail.server.coverage import asked, failed, not_asked
 from crosstrail.server.render import Fitted, fence, fit_table
 from crosstrail.timerange import iso
+from crosstrail.visible import Visible
 
 _ROOM_BYTES = 4_000
 _CELL_CAPS = (200, 100, 60, 36)
 
 
 async def live_stores(
-    estate: Estate, accounts: Sequence[Account], region: str, *, details: bool, progress: Progress | None = None
+    estate: Visible, accounts: Sequence[Account], region: str, *, details: bool, progress: Progress | None = None
 ) -> tuple[str, int]:
     """A paragraph and a table, and how many stores; nothing when no account could have one. Raises InvalidRequest."""
     live = [one for one in accounts if one.auth and isinstance(estate.trail_of(one), HasEventDataStores)]

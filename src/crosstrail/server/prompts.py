@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
@@ -9,7 +10,7 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 from pydantic import Field
 
-from crosstrail.estate import Estate
+from crosstrail.visible import Visible
 
 _MOST_COMPLETIONS = 100
 _RULES = (
@@ -87,8 +88,8 @@ attached, sharing outside, StopLogging or DeleteTrail, roles assumed from other 
 {_RULES}"""
 
 
-def add_prompts(server: MCPServer[Any], estate: Estate) -> None:
-    """The prompts, and completions for their `account` argument."""
+def add_prompts(server: MCPServer[Any], visible: Callable[[], Visible]) -> None:
+    """The prompts, and completions for their `account` argument, from what the present caller may see."""
     for title, body in (
         ("Investigate an access key", investigate_access_key),
         ("Investigate a principal", investigate_principal),
@@ -103,6 +104,6 @@ def add_prompts(server: MCPServer[Any], estate: Estate) -> None:
     ) -> Completion | None:
         if not isinstance(ref, PromptReference) or argument.name != "account":
             return None
-        names = [account.name for account in (await estate.registry()).accounts]
+        names = [account.name for account in (await visible().registry()).accounts]
         found = [name for name in names if name.lower().startswith(argument.value.lower())]
         return Completion(values=found[:_MOST_COMPLETIONS], total=len(found), has_more=len(found) > _MOST_COMPLETIONS)

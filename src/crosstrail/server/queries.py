@@ -14,10 +14,11 @@ import anyio.to_thread
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.errors import InvalidRequest, QueryTimedOut
-from crosstrail.estate import LAKE_ENGINE, Estate
+from crosstrail.estate import LAKE_ENGINE
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, clean, fence, fit_table, listed, size
 from crosstrail.timerange import TimeRange
+from crosstrail.visible import Visible
 
 WAIT_SECONDS = 50.0
 """The longest a call waits: below the 60 s at which common clients give up."""
@@ -27,7 +28,7 @@ _NARROWEST_CAPS = (100, 60, 30)
 
 
 async def start(
-    estate: Estate,
+    estate: Visible,
     sql: str,
     selector: str,
     *,
@@ -65,7 +66,7 @@ async def start(
     return await _page(chosen, scope, page, page_token="", note="\n".join(notes))
 
 
-async def _readable(estate: Estate, scope: QueryScope) -> str:
+async def _readable(estate: Visible, scope: QueryScope) -> str:
     """What a statement could read: without it, a count of 0 over an empty lake would look like an answer."""
     keys = {account.key: account.name for account in scope.accounts}
     held = [one for one in await estate.held() if one.key in keys]
@@ -77,18 +78,18 @@ async def _readable(estate: Estate, scope: QueryScope) -> str:
     return f"Readable: {names}; events held {span}." + (f" Nothing is held of: {empty}." if empty else "")
 
 
-async def status(estate: Estate, query_id: str, selector: str, region: str) -> Answer:
+async def status(estate: Visible, query_id: str, selector: str, region: str) -> Answer:
     """Raises InvalidRequest for an id that is unknown, expired, or over accounts outside the selector."""
     engine, ref, scope = await _query(estate, query_id, selector, region)
     return _status(await engine.status(ref, scope))
 
 
-async def cancel(estate: Estate, query_id: str, selector: str, region: str) -> Answer:
+async def cancel(estate: Visible, query_id: str, selector: str, region: str) -> Answer:
     engine, ref, scope = await _query(estate, query_id, selector, region)
     return _status(await engine.cancel(ref, scope))
 
 
-async def results(estate: Estate, query_id: str, selector: str, region: str, *, limit: int, page_token: str) -> Answer:
+async def results(estate: Visible, query_id: str, selector: str, region: str, *, limit: int, page_token: str) -> Answer:
     """A page of rows, or where the query stands while it has none. Raises StalePageToken, QueryFailed, ..."""
     engine, ref, scope = await _query(estate, query_id, selector, region)
     page = await engine.results(ref, scope, page_token=page_token, limit=limit)
@@ -97,7 +98,9 @@ async def results(estate: Estate, query_id: str, selector: str, region: str, *, 
     return await _page(engine, scope, finished(page), page_token=page_token)
 
 
-async def _query(estate: Estate, query_id: str, selector: str, region: str) -> tuple[QueryEngine, QueryRef, QueryScope]:
+async def _query(
+    estate: Visible, query_id: str, selector: str, region: str
+) -> tuple[QueryEngine, QueryRef, QueryScope]:
     text = query_id.strip()
     if not text:
         raise InvalidRequest("query_id is empty", hint="Send the query_id that lake_query returned.")

@@ -6,12 +6,14 @@ are what models read, so they are short. A body never catches, logs or opens any
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from crosstrail.accounts.policy import Toolset
 from crosstrail.models import NewTrail
 from crosstrail.server import events, listings, queries, trails
 from crosstrail.server.arguments import Names, Text
@@ -169,6 +171,7 @@ async def create_trail(
 class _Listed:
     body: Body
     title: str
+    toolset: Toolset
     read_only: bool = True
     writes: bool = False
     """Whether it changes an account: offered only where writes are allowed."""
@@ -177,16 +180,21 @@ class _Listed:
 
 
 _TOOLS = (
-    _Listed(lookup_events, "Look up audit events"),
-    _Listed(lake_query, "Query audit events by SQL"),
-    _Listed(get_query_status, "Status of a query", open_world=False),
-    _Listed(get_query_results, "Results of a query"),
-    _Listed(cancel_query, "Cancel a query", read_only=False, open_world=False),
-    _Listed(list_event_data_stores, "List event data stores", open_world=False),
-    _Listed(list_accounts, "List accounts", open_world=False),
-    _Listed(describe_trails, "Describe trails"),
-    _Listed(create_trail, "Create a trail", read_only=False, writes=True),
+    _Listed(lookup_events, "Look up audit events", "events"),
+    _Listed(lake_query, "Query audit events by SQL", "query"),
+    _Listed(get_query_status, "Status of a query", "query", open_world=False),
+    _Listed(get_query_results, "Results of a query", "query"),
+    _Listed(cancel_query, "Cancel a query", "query", read_only=False, open_world=False),
+    _Listed(list_event_data_stores, "List event data stores", "query", open_world=False),
+    _Listed(list_accounts, "List accounts", "accounts", open_world=False),
+    _Listed(describe_trails, "Describe trails", "trails"),
+    _Listed(create_trail, "Create a trail", "trails", read_only=False, writes=True),
 )
+
+
+TOOLSET_OF: Mapping[str, Toolset] = {tool.body.__name__: tool.toolset for tool in _TOOLS}
+"""The set of every tool, by its name."""
+WRITES = frozenset(tool.body.__name__ for tool in _TOOLS if tool.writes)
 
 
 def build_tools(*, allow_writes: bool = False) -> list[GuardedTool]:

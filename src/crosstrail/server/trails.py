@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 from crosstrail.clouds.base import CreatesTrails
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud
-from crosstrail.estate import Estate
 from crosstrail.lookup import Progress, ask_each
 from crosstrail.models import NewTrail, Trail
 from crosstrail.server.coverage import asked, failed, named, not_asked
 from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, fence, fit_table, size
 from crosstrail.timerange import iso
+from crosstrail.visible import Visible
 
 _CELL_CAPS = (200, 100, 64, 32)
 _FRAME_BYTES = 320
 
 
 async def describe(
-    estate: Estate, selector: str, names: tuple[str, ...], region: str, *, progress: Progress | None = None
+    estate: Visible, selector: str, names: tuple[str, ...], region: str, *, progress: Progress | None = None
 ) -> Answer:
     """The trails of each target. Raises the error of the only target asked; of several, failures are listed."""
     chosen = await estate.targets(selector, region)
@@ -42,7 +42,7 @@ async def describe(
     return Answer("\n".join([*head, fence(table.text), *note]), {"count": len(found)})
 
 
-async def create(estate: Estate, selector: str, wanted: NewTrail, region: str) -> Answer:
+async def create(estate: Visible, selector: str, wanted: NewTrail, region: str) -> Answer:
     """Create one trail in one account and region. Raises InvalidRequest where more, or none, are named."""
     if not selector.strip():
         raise InvalidRequest("target_account_id is empty", hint="A write names its account: an id or an alias.")

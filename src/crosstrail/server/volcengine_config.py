@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from pydantic import SecretStr, field_validator
 
-from crosstrail.config import Section, VolcengineSettings, option, read_mapping, resolved
+from crosstrail.config import VolcengineSettings, read_mapping, resolved
 from crosstrail.errors import ConfigError
+from crosstrail.section import Section, option
 
 FILE_NAME = "cfg.yaml"
 

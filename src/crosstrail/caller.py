@@ -1,0 +1,84 @@
+"""On whose behalf the present call runs, and what it asked of clouds.
+
+Set once a call, by whoever admits it; read where a role is assumed and where a request leaves. It decides nothing, and
+holds no credentials, no argument and no answer. Work that a call starts inherits it, because tasks and threads copy their
+starter's context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from crosstrail.errors import CrosstrailError
+
+_MOST_KEPT = 200
+
+
+@dataclass(slots=True)
+class Upstream:
+    """One request to a cloud. `request_id` is the cloud's, `error` its code; both empty until they are known."""
+
+    action: str
+    account: str
+    region: str
+    request_id: str = ""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who asked, and the requests made for them: all are counted, the first 200 kept."""
+
+    who: str = ""
+    count: int = 0
+    kept: list[Upstream] = field(default_factory=list)
+
+    def note(self, request: Upstream) -> None:
+        self.count += 1
+        if len(self.kept) < _MOST_KEPT:
+            self.kept.append(request)
+
+
+_current: ContextVar[Caller | None] = ContextVar("crosstrail_caller", default=None)
+
+
+def caller() -> Caller:
+    """The present caller; one that nobody reads where no call is admitted, as on the command line."""
+    return _current.get() or Caller()
+
+
+@contextmanager
+def acting_for(who: str) -> Iterator[Caller]:
+    """What runs inside runs on behalf of `who`."""
+    made = Caller(who)
+    token = _current.set(made)
+    try:
+        yield made
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
+    """One request, counted for the present caller and, where OpenTelemetry's SDK is set up, a span of its own."""
+    from opentelemetry import trace
+
+    request = Upstream(action, account, region)
+    caller().note(request)
+    attributes = {"cloud.account.id": account, "cloud.region": region}
+    with trace.get_tracer("crosstrail").start_as_current_span(
+        action, kind=trace.SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield request
+        except CrosstrailError as error:  # no text of it: a span is read by others than the caller
+            request.request_id = getattr(error, "request_id", "")
+            request.error = getattr(error, "code", "") or type(error).__name__
+            span.set_status(trace.StatusCode.ERROR)
+            span.set_attribute("error.type", request.error)
+            raise
+        finally:
+            span.set_attribute("cloud.request_id", request.request_id)

@@ -1,0 +1,190 @@
+"""The one place every message passes before anything is done for it: who asks, what they may see, how much, and the record.
+
+Decides nothing of its own: identity comes from auth.py, what it gives from the access rules, how much from limits.py. A
+handler is handed the estate as that principal may see it and cannot reach any other. Where no identity can be told, there
+is none: only a process that serves its own stdin treats a message without a request as its owner's.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import CallToolResult, ListToolsResult, TextContent
+
+from crosstrail.accounts.policy import ANONYMOUS, EVERYTHING, LOCAL, NOTHING, Grant, Principal, granted
+from crosstrail.caller import acting_for
+from crosstrail.errors import CrosstrailError, LimitReached
+from crosstrail.estate import Estate
+from crosstrail.server.audit import AuditLog
+from crosstrail.server.context import FACTS
+from crosstrail.server.limits import Limits
+from crosstrail.server.render import clean
+from crosstrail.server.telemetry import Measures
+from crosstrail.server.tools import TOOLSET_OF, WRITES
+from crosstrail.server.toolsets import left_by, offered, tightened
+from crosstrail.visible import Visible, narrowed
+
+PrincipalOf = Callable[[Any], Principal]
+"""The HTTP request of a message -> who sent it."""
+
+_log = logging.getLogger("crosstrail.admission")
+_visible: ContextVar[Visible] = ContextVar("crosstrail_visible")
+_LONGEST_QUERY = 3600.0
+"""CloudTrail Lake's own limit; the embedded lake's is shorter."""
+
+
+def present_view() -> Visible:
+    """The estate as the caller of the present message may see it."""
+    return _visible.get()
+
+
+class Admission:
+    """A middleware of the MCP server. One a process."""
+
+    def __init__(
+        self,
+        estate: Estate,
+        *,
+        principal_of: PrincipalOf | None = None,
+        open_to_all: bool = False,
+        record: AuditLog | None = None,
+    ) -> None:
+        """`principal_of`: None on stdio, where whoever started the process asks. `open_to_all`: where there is no access
+        rule, everybody may see everything. Raises ConfigError for toolsets and tools that are none."""
+        self._estate = estate
+        self._principal_of = principal_of
+        self._otherwise = EVERYTHING if open_to_all else NOTHING
+        self._record = record or AuditLog(estate.settings.audit)
+        self.offered = offered(estate.settings.serve, allow_writes=estate.settings.allow_writes)
+        self._limits = Limits(estate.settings.limits, longest_query=_LONGEST_QUERY)
+        self._narrowed = narrowed()
+        self._measures = Measures()
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        principal = self._principal(ctx.request)
+        grant, failed = NOTHING, False
+        try:
+            grant = await self._grant(principal)
+        except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
+            _log.error("the access rules cannot be read: %s", error)
+            failed = True
+        names = left_by(grant, tightened(self.offered, _headers(ctx.request)))
+        token = _visible.set(self._view(grant, ""))
+        try:
+            if ctx.method == "tools/call":
+                return await self._call(ctx, call_next, principal, grant, names, failed)
+            result = await call_next(replace(ctx, lifespan_context=_visible.get()))
+            return _only(result, names) if ctx.method == "tools/list" else result
+        finally:
+            _visible.reset(token)
+
+    async def _call(
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        call_next: CallNext,
+        principal: Principal,
+        grant: Grant,
+        names: frozenset[str],
+        failed: bool,
+    ) -> HandlerResult:
+        params = ctx.params or {}
+        tool = str(params.get("name", ""))
+        view = self._view(grant, tool)
+        result: HandlerResult = None
+        began, outcome = time.monotonic(), "cancelled"
+        with ExitStack() as inside:
+            caller = inside.enter_context(acting_for("" if principal.local else principal.name))
+            try:
+                if failed:
+                    result = _refusal(
+                        "what you may see cannot be told now. Try again soon; the operator's log says why."
+                    )
+                elif tool not in names:
+                    result = _refusal(
+                        f"there is no tool {clean(tool, 60)!r}. Tools: {', '.join(sorted(names)) or 'none'}."
+                    )
+                else:
+                    if not principal.local:
+                        inside.enter_context(self._limits.admitted(principal.key, query=tool == "lake_query"))
+                    result = await call_next(replace(ctx, lifespan_context=view))
+                    self._note_query(principal, result)
+                outcome = "failed" if _is_error(result) else "done"
+            except LimitReached as error:
+                outcome, result = "limited", _refusal(error.text)
+            except Exception:
+                outcome = "refused"  # a protocol error: the request itself was malformed
+                raise
+            finally:
+                seconds = time.monotonic() - began
+                self._record.call(
+                    principal,
+                    tool,
+                    params.get("arguments"),
+                    request_id=secrets.token_hex(8),
+                    outcome="refused" if outcome == "failed" and (failed or tool not in names) else outcome,
+                    seconds=seconds,
+                    caller=caller,
+                    asked=view.asked(),
+                    size=_size(result),
+                )
+                self._measures.call(tool if tool in TOOLSET_OF else "", outcome, seconds, principal.name, view.asked())
+        return result
+
+    def _principal(self, request: Any) -> Principal:
+        if self._principal_of is None:
+            return LOCAL
+        return self._principal_of(request) if request is not None else ANONYMOUS
+
+    async def _grant(self, principal: Principal) -> Grant:
+        if principal.local:
+            return EVERYTHING
+        return granted(principal, await self._estate.access_rules(), otherwise=self._otherwise)
+
+    def _view(self, grant: Grant, tool: str) -> Visible:
+        toolset = TOOLSET_OF.get(tool, "accounts")
+        return Visible(self._estate, grant, toolset=toolset, write=tool in WRITES, kept=self._narrowed)
+
+    def _note_query(self, principal: Principal, result: HandlerResult) -> None:
+        """A query that goes on after its call still counts as one of the principal's."""
+        facts = (getattr(result, "meta", None) or _raw(result).get("_meta") or {}).get(FACTS, {})
+        if facts.get("query_id") and facts.get("state"):
+            self._limits.query_is(principal.key, facts["query_id"], facts["state"])
+
+
+def _headers(request: Any) -> Mapping[str, str]:
+    headers: Mapping[str, str] = getattr(request, "headers", None) or {}
+    return headers
+
+
+def _only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
+    """A list of tools without those that are not there for this caller."""
+    if isinstance(result, ListToolsResult):
+        return result.model_copy(update={"tools": [tool for tool in result.tools if tool.name in names]})
+    listed = _raw(result)
+    return {**listed, "tools": [tool for tool in listed.get("tools", ()) if tool["name"] in names]}
+
+
+def _refusal(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _raw(result: HandlerResult) -> dict[str, Any]:
+    return result if isinstance(result, dict) else {}
+
+
+def _is_error(result: HandlerResult) -> bool:
+    return bool(getattr(result, "is_error", False) or _raw(result).get("isError"))
+
+
+def _size(result: HandlerResult) -> int:
+    content = getattr(result, "content", None) or _raw(result).get("content") or ()
+    texts = (one.get("text", "") if isinstance(one, dict) else getattr(one, "text", "") for one in content)
+    return sum(len(text.encode()) for text in texts)

@@ -1,0 +1,66 @@
+"""Spans and metrics of calls, where OpenTelemetry's SDK is installed and asked for; nothing otherwise.
+
+Decides their names and attributes: tool, outcome, principal, accounts, regions. mcp opens the span of a call, and each
+upstream request adds its own (caller.py). No other argument, no event and no error's text is ever put into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opentelemetry import metrics, trace
+
+from crosstrail.errors import ConfigError
+
+_MOST_NAMES = 50
+
+
+class Measures:
+    """The meters of one server."""
+
+    def __init__(self) -> None:
+        meter = metrics.get_meter("crosstrail")
+        self._calls = meter.create_counter("crosstrail.calls", description="Tool calls, by tool and outcome.")
+        self._seconds = meter.create_histogram(
+            "crosstrail.call.duration", unit="s", description="How long tool calls take."
+        )
+
+    def call(
+        self,
+        tool: str,
+        outcome: str,
+        seconds: float,
+        principal: str,
+        asked: tuple[Sequence[str], Sequence[str]],
+    ) -> None:
+        """One call that ended; `tool` is empty for a name that is no tool's."""
+        labels = {"tool": tool or "unknown", "outcome": outcome}
+        self._calls.add(1, labels)
+        self._seconds.record(seconds, labels)
+        span = trace.get_current_span()
+        accounts, regions = asked
+        span.set_attribute("crosstrail.outcome", outcome)
+        span.set_attribute("enduser.id", principal)
+        span.set_attribute("cloud.account.ids", list(accounts[:_MOST_NAMES]))
+        span.set_attribute("cloud.regions", list(regions[:_MOST_NAMES]))
+
+
+def start_telemetry() -> None:
+    """Send spans and metrics to where OTEL_EXPORTER_OTLP_ENDPOINT says. Raises ConfigError without the SDK."""
+    try:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise ConfigError("audit.telemetry needs OpenTelemetry's SDK", hint="pip install 'crosstrail[otel]'") from None
+    resource = Resource.create({SERVICE_NAME: "crosstrail"})
+    tracing = TracerProvider(resource=resource)
+    tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(tracing)
+    metrics.set_meter_provider(
+        MeterProvider(resource=resource, metric_readers=[PeriodicExportingMetricReader(OTLPMetricExporter())])
+    )

@@ -1,0 +1,56 @@
+"""Which tools there are: what the operator offers, what a request narrows that to, and what a grant leaves of it.
+
+Decides by name alone. A request's headers can only take away. What is not offered answers like a tool that does not exist.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from crosstrail.accounts.policy import TOOLSETS, Grant
+from crosstrail.errors import ConfigError
+from crosstrail.server.tools import TOOLSET_OF, WRITES
+from crosstrail.serving import ServeSettings
+
+ALL = "all"
+
+
+def offered(serve: ServeSettings, *, allow_writes: bool) -> frozenset[str]:
+    """The tools of this server. Raises ConfigError for a name that is none."""
+    _known("serve.toolsets", serve.toolsets, (*TOOLSETS, ALL))
+    _known("serve.tools", serve.tools, TOOLSET_OF)
+    _known("serve.exclude_tools", serve.exclude_tools, TOOLSET_OF)
+    names = _of_sets(serve.toolsets or (() if serve.tools else (ALL,))) | set(serve.tools)
+    if serve.read_only or not allow_writes:
+        names -= WRITES
+    return frozenset(names - set(serve.exclude_tools))
+
+
+def tightened(names: frozenset[str], headers: Mapping[str, str]) -> frozenset[str]:
+    """What is left of them for a request that says X-MCP-Toolsets or X-MCP-Readonly."""
+    sets = [part.strip().lower() for part in headers.get("x-mcp-toolsets", "").split(",") if part.strip()]
+    if sets:
+        names &= _of_sets(sets)
+    if headers.get("x-mcp-readonly", "").strip().lower() not in ("", "false", "0"):
+        names -= WRITES
+    return names
+
+
+def left_by(grant: Grant, names: frozenset[str]) -> frozenset[str]:
+    """Those a principal may call for one account at least."""
+    return frozenset(name for name in names if grant.allows(TOOLSET_OF[name], write=name in WRITES))
+
+
+def _of_sets(sets: Iterable[str]) -> set[str]:
+    wanted = set(sets)
+    return {name for name, toolset in TOOLSET_OF.items() if toolset in wanted or ALL in wanted}
+
+
+def _known(option: str, given: Iterable[str], known: Iterable[str]) -> None:
+    names = list(known)
+    for one in given:
+        if one not in names:
+            near = difflib.get_close_matches(one, names, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(names)}."
+            raise ConfigError(f"{option}: there is no {one[:40]!r}", hint=hint)
