@@ -9,6 +9,7 @@ import click
 import orjson
 
 from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.check import check
 from crosstrail.cli.enrol import add, encrypt, import_, rotate
 from crosstrail.cli.tables import print_table
 from crosstrail.estate import Estate
@@ -22,7 +23,7 @@ def accounts() -> None:
     """Which accounts there are."""
 
 
-for _command in (add, import_, encrypt, rotate):
+for _command in (check, add, import_, encrypt, rotate):
     accounts.add_command(_command)
 
 

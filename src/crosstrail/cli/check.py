@@ -1,0 +1,110 @@
+"""`crosstrail accounts check`: whether each account can really be asked, and what is missing where not.
+
+Decides what is tried: who we are there, then every kind of read once. It never writes, and a failing account never ends
+the others' checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import anyio
+import click
+import orjson
+
+from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.tables import print_table
+from crosstrail.clouds.base import HasEventDataStores
+from crosstrail.errors import CredentialsError, CrosstrailError
+from crosstrail.estate import Estate
+from crosstrail.lookup import ask_each
+from crosstrail.models import EventQuery, Target
+from crosstrail.server.render import clean
+
+_OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
+
+
+@dataclass(slots=True)
+class Checked:
+    """One account in one region. A check is ok, failed, or `-` where there is nothing to ask."""
+
+    account: str
+    id: str
+    region: str
+    identity: str = _NOT_ASKED
+    lookup: str = _NOT_ASKED
+    trails: str = _NOT_ASKED
+    stores: str = _NOT_ASKED
+    problems: list[str] = field(default_factory=list)
+
+
+@click.command("check")
+@click.argument("selector", default="*")
+@click.option("--region", default="", help="Region, glob, comma list, or all; each account's own if not given.")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_settings
+def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
+    """Ask every live account once: who we are there, events, trails, event data stores.
+
+    SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are checked. Exit status 1: some account
+    cannot be asked for events.
+    """
+    found = anyio.run(_check_all, settings, selector, region)
+    if as_json:
+        click.echo(orjson.dumps([asdict(one) for one in found], option=orjson.OPT_INDENT_2).decode())
+    elif found:
+        rows = [[str(value) for value in asdict(one).values()][:-1] for one in found]
+        print_table(["alias", "account", "region", "identity", "events", "trails", "event data stores"], rows)
+    else:
+        click.echo("No account here is live: an archive needs no check.")
+    for one in found:
+        for problem in one.problems:
+            click.echo(f"{clean(one.account)} {one.region}: {clean(problem)}", err=True)
+    return 1 if any(one.lookup == _FAILED for one in found) else 0
+
+
+async def _check_all(settings: Settings, selector: str, region: str) -> list[Checked]:
+    estate = Estate(settings)
+    try:
+        accounts = (await estate.listed()).registry.select(selector)
+        chosen = await estate.targets_of([one for one in accounts if one.auth], region)
+        answers, _ = await ask_each(chosen.targets, lambda target: _check(estate, target))
+        return list(answers.values())
+    finally:
+        await estate.aclose()
+
+
+async def _check(estate: Estate, target: Target) -> Checked:
+    checked = Checked(target.account.alias, target.account.id, target.region)
+    trail = estate.trail_of(target.account)
+    if target.account.cloud == "aws":
+        checked.identity = await _tried(checked, _identity(estate, target), str)
+        if checked.identity == _FAILED:
+            checked.lookup = _FAILED
+            return checked
+    checked.lookup = await _tried(checked, trail.lookup_events(target, EventQuery(limit=1)))
+    checked.trails = await _tried(checked, trail.describe_trails(target))
+    if isinstance(trail, HasEventDataStores):
+        checked.stores = await _tried(checked, trail.list_event_data_stores(target))
+    return checked
+
+
+async def _tried(checked: Checked, asked: Awaitable[Any], shown: Callable[[Any], str] = lambda _: _OK) -> str:
+    try:
+        return shown(await asked)
+    except CrosstrailError as error:
+        checked.problems.append(error.text)
+        return _FAILED
+
+
+async def _identity(estate: Estate, target: Target) -> str:
+    """`user/audit` or `assumed-role/Audit/crosstrail`. Raises CredentialsError for an identity of another account."""
+    answer = await estate.broker.call(target.account, "sts", target.region, "get_caller_identity")
+    if answer["Account"] != target.account.id:
+        raise CredentialsError(
+            f"account {target.account.name} is {target.account.id}, and its credentials are of account {answer['Account']}",
+            hint="Correct the id or the auth of the account.",
+        )
+    return str(answer["Arn"]).split(":", 5)[5]
