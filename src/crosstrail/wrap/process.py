@@ -19,7 +19,7 @@ from pathlib import Path
 
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 LONGEST_LINE = 32 * 1024 * 1024
-_TAIL_LINES, _TAIL_WIDTH = 12, 300
+_TAIL_LINES, _TAIL_WIDTH, _WORDS_WIDTH = 12, 300, 1_500
 # Clients give crosstrail about two seconds to leave: its processes must have left before.
 _STOP_SECONDS, _KILL_SECONDS = 1.0, 5.0
 _NOT_TEXT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -75,12 +75,12 @@ class ServerProcess:
     @property
     def last_words(self) -> str:
         """The last lines of stderr, and what else was odd, on one line."""
-        return " | ".join(self._tail)
+        return " | ".join(self._tail)[-_WORDS_WIDTH:]
 
     def note(self, line: bytes | str, *, prefix: str = "") -> None:
         """Keep a line for `last_words`."""
         text = clean(line.decode("utf-8", "replace") if isinstance(line, bytes) else line)
-        if text:
+        if text.strip("^~ "):  # the markers under a traceback's lines say nothing alone
             self._tail.append(prefix + text)
 
     async def lines(self) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ Decides nothing about calls. Imported when `crosstrail wrap` runs.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -26,13 +27,13 @@ async def use(settings: WrapSettings, estate: Estate, work: Callable[[Proxy], Aw
         return (await estate.listed()).registry
 
     try:
-        async with opened(settings, accounts, estate.broker) as proxy, anyio.create_task_group() as tasks:
-            tasks.start_soon(_leave_when_told, proxy)
+        async with opened(settings, accounts, estate.broker) as proxy:
+            leaving = asyncio.create_task(_leave_when_told(proxy))
             try:
                 await proxy.learn_all()
                 await work(proxy)
             finally:
-                tasks.cancel_scope.cancel()
+                leaving.cancel()
     finally:
         await estate.aclose()
 

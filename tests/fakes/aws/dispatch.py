@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 import orjson
 
-from . import cloudtrail, services
+from . import cloudtrail, others, services
 from .faults import AFTER_ANSWERING, WIRE
 from .refusal import Refusal, denied
 from .sigv4 import Signed, verify
@@ -25,6 +25,9 @@ _TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "CloudTrail_20131101": ("cloudtrail", cloudtrail.HANDLERS),
     "AWSOrganizationsV20161128": ("organizations", services.ORGANIZATIONS_HANDLERS),
     "secretsmanager": ("secretsmanager", services.SECRETS_HANDLERS),
+    "AWSInsightsIndexService": ("ce", others.COST_HANDLERS),
+    "GraniteServiceVersion20100801": ("monitoring", others.CLOUDWATCH_HANDLERS),
+    "Logs_20140328": ("logs", others.LOGS_HANDLERS),
 }
 _JSON, _XML = "application/x-amz-json-1.1", "text/xml"
 
