@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -156,6 +157,21 @@ async def _stream(server: Served, key: Key) -> AsyncIterator[tuple[httpx2.AsyncC
                 return
 
 
+def _other_spellings(address: str) -> list[str]:
+    """The same stream, in every way that its transport would understand."""
+    place, _, session = address.partition("?session_id=")
+    dashed = str(uuid.UUID(session))
+    return [
+        f"{place}?session_id={dashed}",
+        f"{place}?session_id={session.upper()}",
+        f"{place}?session_id=%7B{session}%7D",
+        f"{place}?session_id=urn:uuid:{dashed}",
+        f"{place}?session_id={'0' * 32}&session_id={session}",
+        f"{place.rstrip('/')}?session_id={session}",
+        f"{place}and/more?session_id={session}",
+    ]
+
+
 def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Served) -> None:
     (one, event), (other, foreign) = _caller(fake, CN_PROD), _caller(fake, CN_DEV)
     changed = Key(one.id, one.secret + "x", CN_PROD, one.identity)
@@ -169,14 +185,7 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
                 for message in (_INITIALIZE, _LOOKUP):
                     statuses.append((await http.post(address, json=message, headers=bearer(key))).status_code)
             statuses.append((await http.post(address, json=_LOOKUP)).status_code)
-            dashed = address[:-32] + "-".join(
-                (address[-32:-24], address[-24:-20], address[-20:-16], address[-16:-12], address[-12:])
-            )
-            for again in (
-                dashed,
-                address.replace("/messages/?", "/messages?"),
-                address.upper().replace("/MESSAGES/?SESSION_ID", "/messages/?session_id").replace("HTTP", "http"),
-            ):
+            for again in _other_spellings(address):
                 posted = await http.post(again, json=_LOOKUP, headers=bearer(other), follow_redirects=True)
                 statuses.append(posted.status_code)
             for message in (_INITIALIZE, ready, _LOOKUP):
@@ -187,7 +196,7 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
         raise AssertionError("the stream ended")
 
     statuses, answer = anyio.run(try_each)
-    assert statuses == [403] * 6 + [401] + [403] * 3 + [202] * 3
+    assert statuses == [403] * 6 + [401] + [403] * 7 + [202] * 3
     assert event in answer
     assert foreign not in answer
     assert {request.account for request in fake.world.requests} == {CN_PROD}

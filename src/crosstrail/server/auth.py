@@ -15,6 +15,7 @@ from base64 import b64decode
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorization_context
 from mcp.server.auth.provider import AccessToken
@@ -69,40 +70,49 @@ class StreamOwners:
 
     def __init__(self, app: ASGIApp, *, stream_path: str, message_path: str) -> None:
         self._app = app
-        self._stream_path = stream_path
-        self._message_path = message_path.rstrip("/")
-        self._owners: dict[str, Any] = {}
+        self._stream_path = f"{stream_path.rstrip('/')}/"
+        self._message_path = f"{message_path.rstrip('/')}/"
+        self._owners: dict[UUID, Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "").rstrip("/") if scope["type"] == "http" else ""
+        path = f"{scope.get('path', '').rstrip('/')}/" if scope["type"] == "http" else ""
         if path == self._stream_path:
             await self._opened(scope, receive, send)
-        elif path == self._message_path and not self._is_owner(scope):
+        elif path.startswith(self._message_path) and not self._is_owner(scope):
             text = "this stream was opened by another identity; open one of your own"
             await JSONResponse({"error": "forbidden", "error_description": text}, 403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _opened(self, scope: Scope, receive: Receive, send: Send) -> None:
-        session = ""
+        session: UUID | None = None
 
         async def watched(message: Message) -> None:
             nonlocal session
-            if not session and (found := _SESSION.search(message.get("body", b""))):
-                session = found.group(1).decode().lower()
+            if session is None and (found := _SESSION.search(message.get("body", b""))):
+                session = UUID(found.group(1).decode())
                 self._owners[session] = _identity(scope)
             await send(message)
 
         try:
             await self._app(scope, receive, watched)
         finally:
-            self._owners.pop(session, None)
+            if session:
+                self._owners.pop(session, None)
 
     def _is_owner(self, scope: Scope) -> bool:
         """A stream that is not there is the transport's to tell."""
         named = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_id", [])
-        sessions = [one.replace("-", "").lower() for one in named]
-        return all(self._owners[one] == _identity(scope) for one in sessions if one in self._owners)
+        streams = [found for one in named if (found := _uuid(one))]
+        return all(self._owners[one] == _identity(scope) for one in streams if one in self._owners)
+
+
+def _uuid(text: str) -> UUID | None:
+    """In every spelling that the transport takes; None for what is none to it either."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _identity(scope: MutableMapping[str, Any]) -> Any:
