@@ -1,0 +1,103 @@
+"""`mcp-server-cloud-trail` over TLS, and as SSE alone: what listens, and who can speak to it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from fakes.volcengine import FakeVolcengine
+from live_volcengine import CN_PROD, moment
+from volcengine_server import bearer, json_of, over_http, over_sse, served
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "crosstrail test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    return cert_file, key_file
+
+
+def test_header_credentials_over_tls_on_every_address(certificate: tuple[Path, Path]) -> None:
+    cert_file, key_file = certificate
+    trusted = ssl.create_default_context(cafile=str(cert_file))
+    with FakeVolcengine() as fake:
+        key = fake.world.add_key(CN_PROD)
+        event = fake.world.accounts[CN_PROD].log("GetUser", moment())
+        flags = ("--host", "0.0.0.0", "--tls-cert", str(cert_file), "--tls-key", str(key_file))  # noqa: S104
+        with served({"VOLCENGINE_CREDENTIAL_TYPE": "token", "VOLCENGINE_ENDPOINT": fake.url}, *flags) as server:
+            assert server.url.startswith("https://0.0.0.0:")
+            url = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+
+            async def ask() -> list[str]:
+                async with (
+                    httpx2.AsyncClient(verify=trusted, headers=bearer(key), timeout=30) as http,
+                    Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
+                ):
+                    told = json_of(await client.call_tool("LookupEvents", {}))
+                    return [one["EventID"] for one in told["Trails"]]
+
+            assert anyio.run(ask) == [event]
+            with pytest.raises(httpx2.TransportError):
+                httpx2.get(url.replace("https", "http") + "/sse", headers=bearer(key))
+
+
+@pytest.mark.parametrize("mode", ["sse", "http"])
+def test_either_mode_serves_both_transports(mode: str) -> None:
+    with FakeVolcengine() as fake:
+        key = fake.world.add_key(CN_PROD)
+        environ = {
+            "MCP_SERVER_MODE": mode,
+            "VOLCENGINE_ENDPOINT": fake.url,
+            "VOLCENGINE_ACCESS_KEY": key.id,
+            "VOLCENGINE_SECRET_KEY": key.secret,
+        }
+        with served(environ) as server:
+
+            async def ask() -> list[int]:
+                found = []
+                for over in (over_http, over_sse):
+                    async with over(server.url, {}) as client:
+                        found.append(len(json_of(await client.call_tool("LookupEvents", {}))["Trails"]))
+                return found
+
+            assert anyio.run(ask) == [0, 0]
+
+
+def test_a_port_that_is_taken_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with (
+            pytest.raises(AssertionError, match=f"cannot listen on 127.0.0.1 port {port}"),
+            served({"MCP_SERVER_PORT": port}),
+        ):
+            pass
