@@ -1,0 +1,267 @@
+"""What a wrapped server gets to know of credentials: its own account's, temporary, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from pydantic import SecretStr
+
+from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.volcengine_api import VolcengineApi
+from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
+from crosstrail.config import WrappedServer
+from crosstrail.models import Account
+from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
+from fakes.aws import FakeAws
+from fakes.volcengine import FakeVolcengine
+from wrap_estate import WrapEstate, open_wrap_estate, said
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
+    return open_wrap_estate(fake_aws, monkeypatch)
+
+
+async def get(url: str, *, method: str = "GET", **headers: str) -> tuple[int, dict[str, Any]]:
+    """What another program on this machine gets."""
+
+    def ask() -> tuple[int, dict[str, Any]]:
+        request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    return await anyio.to_thread.run_sync(ask)
+
+
+async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) -> None:
+    prod, dev = (await estate.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+        of_prod, of_dev = endpoint.grant(prod), endpoint.grant(dev)
+        token, other = of_prod.token.get_secret_value(), of_dev.token.get_secret_value()
+        status, given = await get(of_prod.uri, Authorization=token)
+        assert status == 200
+        assert estate.aws.world.keys[given["AccessKeyId"]].account == prod.id
+        for uri, headers in (
+            (of_prod.uri, {}),
+            (of_prod.uri, {"Authorization": ""}),
+            (of_prod.uri, {"Authorization": token[:-1]}),
+            (of_prod.uri, {"Authorization": f"Bearer {token}"}),
+            (of_prod.uri, {"Authorization": other}),
+            (of_dev.uri, {"Authorization": token}),
+            (f"{of_prod.uri}0", {"Authorization": token}),
+            (f"{of_prod.uri.rpartition('/')[0]}/", {"Authorization": token}),
+        ):
+            status, refused = await get(uri, **headers)
+            assert (status, set(refused)) == (403, {"code", "message"}), uri
+        assert (await get(of_prod.uri, method="POST", Authorization=token))[0] == 403
+        endpoint.revoke(of_prod)
+        assert (await get(of_prod.uri, Authorization=token))[0] == 403
+        assert (await get(of_dev.uri, Authorization=other))[0] == 200
+
+
+async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(estate: WrapEstate) -> None:
+    (prod, _) = (await estate.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+        grant = endpoint.grant(prod)
+        port = int(grant.uri.split(":")[2].split("/")[0])
+        assert grant.uri.startswith("http://127.0.0.1:")
+        with open("/proc/net/tcp") as table:  # noqa: ASYNC230
+            listening = [line.split()[1] for line in table if line.split()[3] == "0A"]
+        assert [address for address in listening if address.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
+    with pytest.raises(urllib.error.URLError):
+        await get(grant.uri, Authorization=grant.token.get_secret_value())
+
+
+async def test_nonsense_does_not_stop_the_endpoint(estate: WrapEstate) -> None:
+    (prod, _) = (await estate.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+        grant = endpoint.grant(prod)
+        port = int(grant.uri.split(":")[2].split("/")[0])
+        for nonsense in (
+            b"\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"GET /credentials/\xb2 HTTP/1.1\r\n\r\n",
+            b"x" * 20_000,
+            b"\x00\xff\r\n\r\n",
+        ):
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                await stream.send(nonsense)
+                try:
+                    assert b"403" in await stream.receive()
+                except (anyio.EndOfStream, anyio.BrokenResourceError):
+                    assert len(nonsense) > 8_192, "only what is too long is left without an answer"
+        assert (await get(grant.uri, Authorization=grant.token.get_secret_value()))[0] == 200
+
+
+async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
+    estate: WrapEstate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = estate.aws.world.keys[str(estate.listed[1]["auth"]["access_key_id"])]
+    monkeypatch.setenv("CROSSTRAIL_SECRET_THING", "ours")
+    monkeypatch.setenv("AWS_PROFILE_OF_OURS", "ours")
+    monkeypatch.setenv("WANTED", "passed")
+    servers = {"plain": estate.plain(pass_env=["WANTED"])}
+    async with estate.client(servers) as client:
+        found = json.loads(said(await client.call_tool("environment", {"target_account_id": "dev"})))
+        assert said(await client.call_tool("whoami", {"target_account_id": "dev"})) == key.account
+    signed = estate.aws.world.asked("GetCallerIdentity")[-1]
+    assert signed.access_key_id != key.id, "a session's key, not the long-lived one"
+    everything = json.dumps(found)
+    assert key.secret not in everything
+    assert key.id not in everything
+    assert estate.base.id not in everything
+    assert "ours" not in found.values()
+    assert found["WANTED"] == "passed"
+    assert {name for name in found if name.startswith("AWS_")} == {
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+    }
+    assert found["AWS_REGION"] == "eu-west-1"
+
+
+async def test_a_server_cannot_fetch_anothers_credentials(estate: WrapEstate) -> None:
+    async with estate.client() as client:
+        found = {}
+        for name in ("prod", "dev"):
+            text = said(await client.call_tool("environment", {"target_account_id": name}))
+            environment = json.loads(text)
+            found[name] = {
+                "url": environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+                "token": environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"],
+            }
+        for asker in ("prod", "dev"):
+            mine, other = found[asker], found["dev" if asker == "prod" else "prod"]
+            for url, token, status in (
+                (mine["url"], mine["token"], "200"),
+                (other["url"], mine["token"], "403"),
+                (mine["url"], other["token"], "403"),
+            ):
+                fetched = await client.call_tool("fetch", {"target_account_id": asker, "url": url, "token": token})
+                assert said(fetched) == status
+
+
+async def test_two_accounts_share_no_folder(estate: WrapEstate) -> None:
+    async with estate.client() as client:
+        notes = [
+            said(await client.call_tool("note", {"target_account_id": name, "text": f"{name} "}))
+            for name in ("prod", "dev", "prod", "dev")
+        ]
+    assert notes == ["", "", "prod ", "dev "]
+
+
+async def test_credentials_that_expire_are_renewed_in_the_same_process(estate: WrapEstate) -> None:
+    estate.aws.world.session_seconds = 1
+    async with estate.client() as client:
+        assert said(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
+        first = estate.aws.world.asked("GetCallerIdentity")[-1].access_key_id
+        estate.aws.world.session_seconds = None
+        expired = estate.aws.world.keys[first].expires
+        assert expired is not None
+        with anyio.fail_after(20):
+            while datetime.now(UTC) <= expired:  # a second, that of the session
+                await client.call_tool("echo", {"target_account_id": "prod", "text": "x" * 10_000})
+        assert said(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
+    keys = {one.access_key_id for one in estate.aws.world.asked("GetCallerIdentity")}
+    assert len(keys) == 2
+    assert not [one for one in estate.aws.world.requests if one.code]
+
+
+async def test_credentials_that_cannot_be_had_are_told_in_the_answer(estate: WrapEstate) -> None:
+    next(iter(estate.aws.world.accounts[estate.id_of("prod")].roles.values())).trusted.clear()
+    async with estate.client() as client:
+        refused = await client.call_tool("whoami", {"target_account_id": "prod"})
+        assert refused.is_error
+        assert said(refused).startswith("may not assume arn:aws:iam::100000000001:role/Audit")
+        assert said(await client.call_tool("whoami", {"target_account_id": "dev"})) == estate.id_of("dev")
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN"])
+def test_an_identity_for_all_accounts_is_refused(name: str) -> None:
+    for given in ({"env": {name: "x"}}, {"pass_env": [name]}):
+        with pytest.raises(ValueError, match=f"{name} is not passed on"):
+            WrappedServer.model_validate({"command": ["x"], **given})
+
+
+async def test_botocore_finds_and_renews_what_is_delivered(estate: WrapEstate) -> None:
+    """The SDK of most wrapped servers, unconfigured, in a process of its own."""
+    program = (
+        "import botocore.session; s = botocore.session.Session(); print(s.create_client('sts').get_caller_identity()['Account'],"
+        " s.get_credentials().method)"
+    )
+    (_, dev) = (await estate.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+        grant = endpoint.grant(dev)
+        environment = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": grant.uri,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": grant.token.get_secret_value(),
+            "AWS_REGION": "eu-west-1",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL": estate.aws.url,
+        }
+        done = await anyio.run_process([sys.executable, "-c", program], env=environment, stderr=subprocess.STDOUT)
+    assert done.stdout.decode().split() == [dev.id, "container-role"]
+
+
+async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_they_end(
+    estate: WrapEstate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeVolcengine() as volcengine:
+        base = volcengine.world.add_key("2199999999")
+        role = volcengine.world.add_role("2100000001", trusts=base)
+        api = VolcengineApi(volcengine.url, read_timeout=5.0)
+        keys = EnvironmentKeys(base.id, SecretStr(base.secret))
+        estate.broker = Broker(volcengine=api, volcengine_keys=keys)
+        estate.listed[:] = [
+            {"id": "2100000001", "alias": "cn", "cloud": "volcengine", "auth": {"type": "role", "role_trn": role.trn}},
+            {
+                "id": "2100000002",
+                "alias": "long",
+                "cloud": "volcengine",
+                "auth": {"type": "keys", "access_key_id": base.id, "secret_access_key": base.secret},
+            },
+        ]
+        Account.model_validate(estate.listed[0])
+        async with estate.client() as client:
+
+            async def environment() -> dict[str, str]:
+                text = said(await client.call_tool("environment", {"target_account_id": "cn"}))
+                found: dict[str, str] = json.loads(text)
+                return found
+
+            first, again = await environment(), await environment()
+            assert first == again
+            assert volcengine.world.keys[first["VOLCENGINE_ACCESS_KEY"]].account == "2100000001"
+            assert first["VOLCENGINE_SESSION_TOKEN"] == first["VOLCENGINE_ACCESS_SESSION_TOKEN"] != ""
+            assert not [name for name in first if name.startswith("AWS_CONTAINER")]
+            estate.broker.invalidate(Account.model_validate(estate.listed[0]))  # as when they are about to end
+            renewed = await environment()
+            assert renewed["VOLCENGINE_ACCESS_KEY"] != first["VOLCENGINE_ACCESS_KEY"]
+            refused = await client.call_tool("environment", {"target_account_id": "long"})
+            assert refused.is_error
+            assert "long-lived key alone" in said(refused)
+        estate.broker.close()

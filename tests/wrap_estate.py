@@ -1,0 +1,122 @@
+"""Accounts of a fake AWS, foreign servers of tests/wrapped for them, and a client in front of the proxy."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import CallToolResult
+
+from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.registry import Registry
+from crosstrail.config import WrapSettings
+from crosstrail.models import Account
+from crosstrail.wrap.proxy import Proxy, opened
+from fakes.aws import FakeAws, Key
+
+BASE = "999999999999"
+SERVERS = Path(__file__).parent / "wrapped"
+PLAIN = str(SERVERS / "plain.py")
+
+
+@dataclass
+class WrapEstate:
+    """`keys_account` has a long-lived key, `role_account` a role that the base identity assumes."""
+
+    aws: FakeAws
+    base: Key
+    broker: Broker
+    listed: list[dict[str, Any]] = field(default_factory=list)
+
+    def keys_account(self, number: int, alias: str, **more: Any) -> Key:
+        account_id = str(100_000_000_000 + number)
+        key = self.aws.world.add_key(account_id)
+        self._list(account_id, alias, {"type": "keys", "access_key_id": key.id, "secret_access_key": key.secret}, more)
+        return key
+
+    def role_account(self, number: int, alias: str, **more: Any) -> None:
+        account_id = str(100_000_000_000 + number)
+        role = self.aws.world.add_role(account_id, trusts=self.base)
+        self._list(account_id, alias, {"type": "role", "role_arn": role.arn}, more)
+
+    def id_of(self, alias: str) -> str:
+        return next(str(one["id"]) for one in self.listed if one["alias"] == alias)
+
+    async def registry(self) -> Registry:
+        return Registry(Account.model_validate(one) for one in self.listed)
+
+    def plain(self, *arguments: str, **more: Any) -> dict[str, Any]:
+        """Settings of tests/wrapped/plain.py; `more` are further settings of the server."""
+        env = {"AWS_ENDPOINT_URL": self.aws.url, **more.pop("env", {})}
+        return {"command": [sys.executable, "-S", PLAIN, *arguments], "env": env, **more}
+
+    @asynccontextmanager
+    async def proxy(self, servers: Mapping[str, Any] | None = None, **settings: Any) -> AsyncIterator[Proxy]:
+        """A proxy that has learnt what its servers have; by default one, plain.py."""
+        given = WrapSettings.model_validate({"servers": servers or {"plain": self.plain()}, **settings})
+        async with opened(given, self.registry, self.broker) as proxy:
+            await proxy.learn_all()
+            yield proxy
+
+    @asynccontextmanager
+    async def client(
+        self, servers: Mapping[str, Any] | None = None, *, mode: str = "legacy", **settings: Any
+    ) -> AsyncIterator[Client]:
+        """A real MCP client of such a proxy, in this process."""
+        async with self.proxy(servers, **settings) as proxy, Client(proxy.server, mode=mode) as client:
+            yield client
+
+    def config(self, folder: Path, **more: Any) -> Path:
+        """crosstrail.yaml with these accounts."""
+        path = folder / "crosstrail.yaml"
+        path.write_text(json.dumps({"accounts": self.listed, **more}))
+        return path
+
+    def _list(self, account_id: str, alias: str, auth: dict[str, str], more: dict[str, Any]) -> None:
+        self.listed.append({"id": account_id, "alias": alias, "region": "us-east-1", "auth": auth, **more})
+
+
+def open_wrap_estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
+    """Two accounts, `prod` by a role and `dev` by a key; the base identity is in the environment."""
+    base = fake_aws.world.add_key(BASE, "crosstrail")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", base.id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", base.secret)
+    estate = WrapEstate(fake_aws, base, Broker(read_timeout=5.0))
+    estate.role_account(1, "prod")
+    estate.keys_account(2, "dev", region="eu-west-1")
+    return estate
+
+
+def said(result: CallToolResult) -> str:
+    """The text of an answer that is one text."""
+    assert len(result.content) == 1
+    content = result.content[0]
+    assert content.type == "text"
+    return content.text
+
+
+class Watched:
+    """Processes by their ids, held so that the ids cannot pass to others."""
+
+    def __init__(self, *pids: int) -> None:
+        self._handles = {pid: os.pidfd_open(pid) for pid in pids}
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles.values():
+            os.close(handle)
+
+    def left(self, seconds: float = 15.0) -> list[int]:
+        """Those that have not ended when the time is over; waits for ends, not for time."""
+        return [pid for pid, handle in self._handles.items() if not select.select([handle], [], [], seconds)[0]]
