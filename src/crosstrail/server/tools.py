@@ -41,7 +41,7 @@ async def lookup_events(
     attribute_key: Annotated[
         Text,
         Field(
-            description="One filter: EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, EventSource, AccessKeyId; live AWS also EventCategory (insight)."
+            description="One filter: EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, EventSource, AccessKeyId; live AWS also EventCategory (insight), Volcengine RequestID, ErrorCode, Region, IdentityType, ApiVersion."
         ),
     ] = "",
     attribute_value: Annotated[Text, Field(description="Its exact value, e.g. ConsoleLogin, iam.amazonaws.com.")] = "",
