@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from crosstrail.engines.dialect.addresses import shown
 from crosstrail.engines.dialect.times import offset_minutes
 from crosstrail.engines.dialect.types import Type
 
@@ -51,6 +52,8 @@ def scalar(value: Any, kind: Type) -> str:
             return f"{'-' if value < 0 else ''}{whole} {clock}"
         case "interval year to month":
             return f"{'-' if value < 0 else ''}{abs(value) // 12}-{abs(value) % 12}"
+        case "ipaddress":
+            return shown(value)
         case "varbinary":
             return base64.b64encode(value).decode()
         case "decimal":
@@ -84,7 +87,7 @@ def _key(key: Any, kind: Type) -> str:
 
 
 def _moment(value: datetime, digits: int) -> str:
-    text = f"{value:%Y-%m-%d %H:%M:%S.%f}"
+    text = value.isoformat(" ", "microseconds")[:26]
     return text[: 20 + digits if digits else 19]
 
 

@@ -68,13 +68,6 @@ def _check_output(relations: Relations, columns: tuple[tuple[str, Type], ...]) -
                 column=1,
                 hint="Select parts of it with json_extract_scalar or CAST, or the text it was parsed from.",
             )
-        if kind.name == "ipaddress":
-            raise SqlRejected(
-                "an IP address cannot be an output column here",
-                line=1,
-                column=1,
-                hint="Select the text it was made from.",
-            )
 
 
 class Tables:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from crosstrail.engines.dialect.addresses import address_from_text, address_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, null, require
 from crosstrail.engines.dialect.json_casts import from_json, to_json
 from crosstrail.engines.dialect.times import day_time_text, local, rounded, timestamp_text, year_month_text
@@ -100,6 +101,8 @@ def _scalar(expr: Expr, target: Type) -> str | None:
         return f"({sql} <> 0)"
     if is_number(source) and is_number(target):
         return _number(expr, target)
+    if source == IPADDRESS and target == VARBINARY:
+        return sql
     if target == DATE and source.name in ("timestamp", "timestamptz"):
         return f"CAST({local(expr).sql} AS DATE)"
     if target.name == "timestamp" and source.name in ("date", "timestamp", "timestamptz"):
@@ -161,6 +164,8 @@ def _from_text(sql: str, target: Type) -> str | None:
         return guarded(pattern, trimmed, f"(CASE WHEN {named} = '' OR {exists} THEN {moment} END)")
     if target == VARBINARY:
         return f"encode({sql})"
+    if target == IPADDRESS:
+        return address_from_text(sql)
     return None
 
 
@@ -182,8 +187,6 @@ def _to_text(expr: Expr) -> str | None:
     if source == YEAR_MONTH:
         return year_month_text(sql)
     if source == IPADDRESS:
-        from crosstrail.engines.dialect.addresses import address_text
-
         return address_text(sql)
     return None
 
@@ -241,6 +244,6 @@ def moment_from_text(text: str, other: Type) -> Expr:
         minutes = int(zone[1:3]) * 60 + int(zone[-2:])
         moment -= timedelta(minutes=minutes if zone[0] == "+" else -minutes)
     if other == DATE and not found[4]:
-        return Expr(f"DATE '{moment:%Y-%m-%d}'", DATE)
+        return Expr(f"DATE '{moment.date().isoformat()}'", DATE)
     kind = zoned(len(fraction), other.zone) if other.name == "timestamptz" else timestamp_of(min(6, len(fraction)))
-    return Expr(f"TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f}'", kind)
+    return Expr(f"TIMESTAMP '{moment.isoformat(sep=chr(32))}'", kind)

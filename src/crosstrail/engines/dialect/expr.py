@@ -71,6 +71,20 @@ def failure(message: str, kind: Type) -> str:
     return f"CAST(CAST(CAST({quoted(FAILURE_MARK + message)} AS INTEGER) AS VARCHAR) AS {duck(kind)})"
 
 
+def unsure(message: str, kind: Type) -> str:
+    """SQL that fails with our message where Trino may have a value: unlike `failure`, TRY does not make NULL of it.
+
+    Of DuckDB's errors TRY lets a few through; a time zone that does not exist is one of them.
+    """
+    zone = quoted(f"{FAILURE_MARK}{message}, which is not read here")
+    return f"CAST(CAST(timezone({zone}, TIMESTAMP '2000-01-01') AS VARCHAR) AS {duck(kind)})"
+
+
+def let(name: str, value: str, body: str) -> str:
+    """SQL for `body` with `name` standing for `value`, evaluated once."""
+    return f"list_extract(list_transform([{value}], lambda {name}: {body}), 1)"
+
+
 def require(bad: str, message: str, good: str, kind: Type) -> str:
     """SQL for `good`, failing with `message` where `bad` is true."""
     return f"(CASE WHEN {bad} THEN {failure(message, kind)} ELSE {good} END)"

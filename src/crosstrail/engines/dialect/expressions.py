@@ -21,6 +21,7 @@ from crosstrail.engines.dialect.functions.collections import subscript
 from crosstrail.engines.dialect.functions.strings import like, substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
 from crosstrail.engines.dialect.json_casts import from_json
+from crosstrail.engines.dialect.nodes import unread
 from crosstrail.engines.dialect.registry import Call, all_functions
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import (
@@ -83,7 +84,7 @@ class Expressions:
         method = _METHODS.get(kind)
         if method is None:
             raise Refusal(f"{kind.__name__} is not supported here")
-        unknown = {name for name, value in node.args.items() if value} - _ARGUMENTS.get(kind, set(node.args))
+        unknown = unread(node)
         if unknown:
             raise Refusal(f"{', '.join(sorted(unknown))} is not supported here")
         return method(self, node, scope)
@@ -183,7 +184,8 @@ class Expressions:
         return derived(f"({' OR '.join(part.sql for part in equal)})", BOOLEAN, *equal)
 
     def _like(self, node: exp.Like, scope: Scope, escape: Expr | None = None) -> Expr:
-        return like(self.compile(node.this, scope), self.compile(node.expression, scope), escape)
+        found = like(self.compile(node.this, scope), self.compile(node.expression, scope), escape)
+        return derived(f"(NOT {found.sql})", BOOLEAN, found) if node.args.get("negate") else found
 
     def _escape(self, node: exp.Escape, scope: Scope) -> Expr:
         if not isinstance(node.this, exp.Like):
@@ -369,23 +371,6 @@ _METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
     exp.Filter: Expressions._aggregate,
     exp.GroupConcat: Expressions._aggregate,
     exp.Anonymous: Expressions._call,
-}
-_ARGUMENTS: dict[type, set[str]] = {
-    exp.Between: {"this", "low", "high"},
-    exp.In: {"this", "expressions", "query"},
-    exp.Cast: {"this", "to"},
-    exp.TryCast: {"this", "to", "safe", "requires_string"},
-    exp.Interval: {"this", "unit"},
-    exp.Array: {"expressions"},
-    exp.Bracket: {"this", "expressions"},
-    exp.DPipe: {"this", "expression", "safe"},
-    exp.Trim: {"this", "expression", "position"},
-    exp.StrPosition: {"this", "substr"},
-    exp.CurrentTimestamp: set(),
-    exp.Localtimestamp: set(),
-    exp.CurrentDate: set(),
-    exp.Exists: {"this"},
-    exp.Anonymous: {"this", "expressions"},
 }
 
 

@@ -113,7 +113,7 @@ def _date(text: str) -> Expr:
         day = None
     if day is None:
         raise Refusal("this text is no date", "Write DATE '2026-11-20'.")
-    return Expr(f"DATE '{day:%Y-%m-%d}'", types.DATE)
+    return Expr(f"DATE '{day.date().isoformat()}'", types.DATE)
 
 
 def _timestamp(text: str) -> Expr:
@@ -128,7 +128,7 @@ def _timestamp(text: str) -> Expr:
         value = datetime(*parts[:3], *parts[3:], int(fraction.ljust(6, "0")))  # type: ignore[arg-type,call-arg]  # noqa: DTZ001
     except ValueError:
         raise Refusal("this text is no timestamp", "Write TIMESTAMP '2026-11-20 09:00:00'.") from None
-    plain = Expr(f"TIMESTAMP '{value:%Y-%m-%d %H:%M:%S.%f}'", types.timestamp_of(len(fraction)))
+    plain = Expr(f"TIMESTAMP '{value.isoformat(' ')}'", types.timestamp_of(len(fraction)))
     return from_local(plain, types.zoned(len(fraction), zone_name(zone))) if zone else plain
 
 

@@ -117,6 +117,7 @@ def _with_quoted_names(sql: str) -> tuple[str, Place]:
     length = 0
     expecting: list[bool] = [False]
     in_names: list[bool] = [False]
+    selects: list[str] = [""]
     for token in _TOKEN.finditer(sql):
         text, kind = token.group(), token.lastgroup
         if kind == "placeholder" and expecting[-1]:
@@ -130,7 +131,7 @@ def _with_quoted_names(sql: str) -> tuple[str, Place]:
         if kind == "name" and expecting[-1] and not _PLAIN.fullmatch(text):
             text = f'"{text}"'
             inserted += [length, length + len(text) - 1]
-        _follow(text, kind, expecting, in_names)
+        _follow(text, kind, expecting, in_names, selects)
         if len(expecting) > _MAX_NESTING:
             line, column = Place(sql, []).at(token.start())
             raise SqlRejected("the statement is nested too deeply", line=line, column=column, hint="Use WITH queries.")
@@ -139,18 +140,30 @@ def _with_quoted_names(sql: str) -> tuple[str, Place]:
     return "".join(parts), Place(sql, inserted)
 
 
-def _follow(text: str, kind: str | None, expecting: list[bool], in_names: list[bool]) -> None:
-    """Keeps, for every open parenthesis, whether a table's name comes next and whether a list of tables is open."""
+def _follow(text: str, kind: str | None, expecting: list[bool], in_names: list[bool], words: list[str]) -> None:
+    """Keeps, for every open parenthesis, whether a table's name comes next and whether a list of tables is open.
+
+    `words` is, for each, the last of SELECT and DISTINCT met: FROM also belongs to EXTRACT(day FROM x), where no SELECT
+    stands, and to IS DISTINCT FROM.
+    """
     if kind == "skip":
         return
     word = text.upper() if kind == "name" else ""
+    if word == "FROM" and words[-1] in ("", "DISTINCT"):
+        words[-1] = words[-1] and "SELECT"
+        expecting[-1] = False
+        return
+    if word == "SELECT" or words[-1]:
+        words[-1] = "DISTINCT" if word == "DISTINCT" else "SELECT"
     if text in ("(", "["):
         expecting[-1] = False
         expecting.append(False)
         in_names.append(False)
+        words.append("")
     elif text in (")", "]") and len(expecting) > 1:
         expecting.pop()
         in_names.pop()
+        words.pop()
     elif word in _OPENS_NAMES:
         expecting[-1] = in_names[-1] = True
     elif word in _CLOSES_NAMES:

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from crosstrail.engines.dialect import operators
 from crosstrail.engines.dialect.casts import coerce, unify
-from crosstrail.engines.dialect.expr import Expr, Refusal, boolean
+from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, derived
 from crosstrail.engines.dialect.literals import COMMA
 from crosstrail.engines.dialect.queries import Query
 from crosstrail.engines.dialect.scope import Field, Scope
@@ -132,12 +132,22 @@ def unnest(compiler: Expressions, node: exp.Unnest, scope: Scope, label: str, na
     return Source(f"(SELECT {', '.join(listed)}) AS {name}", fields)
 
 
+def _spread(cell: Expr) -> list[Expr]:
+    """VALUES ROW(a, b) has two columns, as VALUES (a, b) has."""
+    if cell.type.name != "row":
+        return [cell]
+    pairs = zip(cell.type.keys, cell.type.args, strict=True)
+    return [derived(f"struct_extract({cell.sql}, '{key}')", kind, cell) for key, kind in pairs]
+
+
 def values(compiler: Expressions, node: exp.Values, scope: Scope) -> Query:
     """VALUES as a query."""
     rows: list[list[Expr]] = []
     for each in node.expressions:
-        cells = each.expressions if isinstance(each, exp.Tuple) else [each]
-        rows.append([compiler.compile(cell, scope) for cell in cells])
+        cells = [
+            compiler.compile(cell, scope) for cell in (each.expressions if isinstance(each, exp.Tuple) else [each])
+        ]
+        rows.append(_spread(cells[0]) if len(cells) == 1 else cells)
     if len({len(row) for row in rows}) != 1:
         raise Refusal("the rows of VALUES need one length")
     columns = [unify([row[index] for row in rows], "a column of VALUES") for index in range(len(rows[0]))]

@@ -2,7 +2,7 @@
 
 This module decides coercions as Trino documents them. It never looks at values. How values are held in DuckDB where
 that is not obvious: a timestamp with time zone is a UTC TIMESTAMP whose zone is known when the statement is compiled; an
-interval is a BIGINT of milliseconds or months; json is JSON text; ipaddress is a UHUGEINT; a row is a STRUCT whose
+interval is a BIGINT of milliseconds or months; json is JSON text; ipaddress is a BLOB of 16 bytes; a row is a STRUCT whose
 fields are f0, f1, ... unless it is a column of the lake.
 """
 
@@ -81,7 +81,7 @@ _DUCK = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
     "timestamptz": "TIMESTAMP",
-    "ipaddress": "UHUGEINT",
+    "ipaddress": "BLOB",
     DAY_TIME.name: "BIGINT",
     YEAR_MONTH.name: "BIGINT",
     "hugeint": "HUGEINT",

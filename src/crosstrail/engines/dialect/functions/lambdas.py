@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import cast
-from crosstrail.engines.dialect.expr import Expr, boolean, derived
+from crosstrail.engines.dialect.expr import Expr, boolean, derived, let
 from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.types import BOOLEAN, array_of, common, duck
 
@@ -60,11 +60,6 @@ def _reduce(call: Call) -> Expr:
     final = f"list_transform([struct_extract({folded}, 's')], {result_head} {result.sql})"
     sql = f"(CASE WHEN {array.sql} IS NOT NULL THEN list_extract({final}, 1) END)"
     return derived(sql, result.type, array, start, step, result)
-
-
-def let(name: str, value: str, body: str) -> str:
-    """SQL for `body` with `name` standing for `value`, evaluated once."""
-    return f"list_extract(list_transform([{value}], lambda {name}: {body}), 1)"
 
 
 @function("zip_with")
