@@ -184,6 +184,16 @@ async def test_targets_over_the_bound_are_named(aws: LiveAws) -> None:
         result = await client.call_tool("lookup_events", {"target_account_id": "*", "region": "all"})
     text = text_of(result)
     assert len(aws.world.asked("LookupEvents")) == 20
-    assert "NOT asked: acct-1 (100000000001) us-west-2" in text
-    assert "and 25 more" in text
+    assert "NOT asked: acct-1 (100000000001) in 14 regions, acct-2 (100000000002) in 17 regions:" in text
     assert "lookup.max_targets" in text
+
+
+async def test_what_fails_alike_everywhere_is_told_once(aws: LiveAws) -> None:
+    populate(aws, 2, REGIONS)
+    aws.world.account("100000000001").denied.add("cloudtrail:LookupEvents")
+    async with client_of(settings(aws)) as client:
+        result = await client.call_tool("lookup_events", {"target_account_id": "*", "region": "all"})
+    text = text_of(result)
+    assert len(rows_of(result)) == 10
+    assert "Answered: acct-0 (100000000000) in 17 regions. Failed: acct-1 (100000000001) in 17 regions (" in text
+    assert text.count("Allow cloudtrail:LookupEvents") == 1

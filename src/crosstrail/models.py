@@ -53,7 +53,7 @@ class RoleAuth(_Auth):
     type: Literal["role"] = "role"
     role_arn: str = Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")
     external_id: str = Field(
-        "", pattern=r"^[A-Za-z0-9_+=,.@:/-]*$", max_length=1224, description="What the trust policy wants."
+        "", pattern=r"^([A-Za-z0-9_+=,.@:/-]{2,1224})?$", description="What the trust policy wants."
     )
     duration: int = Field(3600, ge=900, le=43200, description="Seconds the credentials last.")
     session_policy: bool = Field(False, description="Narrow the session to CloudTrail reads, whatever the role allows.")

@@ -40,7 +40,9 @@ R = TypeVar("R")
 class AwsTrail:
     """An AuditTrail that also CreatesTrails and HasEventDataStores (see clouds/base.py)."""
 
-    def __init__(self, calls: CloudTrailCalls, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, calls: CloudTrailCalls, *, now: Callable[[], datetime] = lambda: datetime.now(UTC).replace(microsecond=0)
+    ) -> None:
         self._calls = calls
         self._now = now
 
@@ -196,6 +198,7 @@ def _told(error: CrosstrailError, hint: str) -> CrosstrailError:
 
 def _trail(target: Target, found: Mapping[str, Any], status: Mapping[str, Any], error: str = "") -> Trail:
     bucket, prefix = found.get("S3BucketName") or "", found.get("S3KeyPrefix") or ""
+    delivered: datetime | None = status.get("LatestDeliveryTime")
     return Trail(
         name=found.get("Name") or "",
         account=target.account.id,
@@ -205,7 +208,7 @@ def _trail(target: Target, found: Mapping[str, Any], status: Mapping[str, Any], 
         organization=found.get("IsOrganizationTrail"),
         validates_files=found.get("LogFileValidationEnabled"),
         logging=status.get("IsLogging"),
-        latest_delivery=status.get("LatestDeliveryTime"),
+        latest_delivery=delivered.replace(microsecond=0) if delivered else None,
         latest_error=error or status.get("LatestDeliveryError") or "",
     )
 

@@ -9,20 +9,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from crosstrail.errors import CrosstrailError
+from crosstrail.errors import CloudError, CrosstrailError
 from crosstrail.lookup import Failure, Listing
-from crosstrail.models import Target
+from crosstrail.models import AccountKey, Target
 from crosstrail.server.render import clean, listed
 from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso
 
 _CAUSES_SHOWN = 8
+_CAUSE_BYTES, _CAUSES_BYTES = 300, 1_500
+"""Of each cause, where they are many, and of all together."""
+_REGIONS_NAMED = 3
+"""More of one account are counted."""
 _DAY = timedelta(days=1)
 
 
 def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]:
     """Who was asked, who answered, who failed and why, what time is really covered, and whether this is all."""
-    answered = [target_name(target) for target, _ in listing.pages]
+    answered = target_names([target for target, _ in listing.pages])
     count, least = len(listing.events), "further " if continued else ""
     rest = "older ones exist" if listing.next else "no older ones" if continued else "all there are"
     events = f"{count} {least}event{'s' * (count != 1)}, newest first, {rest}" if count else f"no {least}event"
@@ -55,14 +59,37 @@ def target_name(target: Target) -> str:
     return f"{name} {clean(target.region, 40)}" if target.region else name
 
 
+def target_names(targets: Sequence[Target]) -> list[str]:
+    """The name of each, those of one account together where they are many: `prod (111111111111) in 17 regions`."""
+    by_account: dict[AccountKey, list[Target]] = {}
+    for target in targets:
+        by_account.setdefault(target.account.key, []).append(target)
+    names: list[str] = []
+    for same in by_account.values():
+        if len(same) <= _REGIONS_NAMED:
+            names += [target_name(target) for target in same]
+        else:
+            names.append(f"{target_name(Target(same[0].account))} in {len(same)} regions")
+    return names
+
+
 def failed(failures: Sequence[Failure]) -> str:
     """`Failed: legacy, old (cause and fix); ...`: targets that failed alike are named together; the first few of many."""
-    alike: dict[str, list[str]] = {}
+    alike: dict[object, list[Failure]] = {}
     for one in failures:
-        alike.setdefault(clean(one.error.text, 300), []).append(target_name(one.target))
-    said = [f"{listed(names)} ({cause.rstrip('.')})" for cause, names in alike.items()]
+        alike.setdefault(_cause(one.error), []).append(one)
+    cap = max(_CAUSE_BYTES, _CAUSES_BYTES // len(alike))
+    said = [
+        f"{listed(target_names([one.target for one in same]))} ({clean(same[0].error.text, cap).rstrip('.')})"
+        for same in alike.values()
+    ]
     left = len(said) - _CAUSES_SHOWN
     return f"Failed: {'; '.join(said[:_CAUSES_SHOWN])}{f'; and for {left} other reasons' if left > 0 else ''}."
+
+
+def _cause(error: CrosstrailError) -> object:
+    """The same for errors that differ only in where they happened and in the number of the request."""
+    return (type(error), error.code, error.hint) if isinstance(error, CloudError) else error.text
 
 
 def _held(span: TimeRange, listing: Listing) -> list[str]:
@@ -104,7 +131,7 @@ def _live(span: TimeRange, listing: Listing) -> list[str]:
 
 def not_asked(chosen: Chosen) -> list[str]:
     """Which targets were one too many, and the way to them."""
-    left = [target_name(target) for target in chosen.left_out]
+    left = target_names(chosen.left_out)
     if not left:
         return []
     return [

@@ -94,10 +94,9 @@ async def look_up(
         chosen = await estate.targets(request.target_account_id, request.region)
         cursor.check_targets(chosen.targets)
     else:
-        now = now or datetime.now(UTC)
-        parse_range(
-            request.start_time, request.end_time, now=now, default_age=None
-        )  # wrong times before wrong accounts
+        now = now or datetime.now(UTC).replace(microsecond=0)
+        # A time that cannot be read is told before an account that cannot be found.
+        parse_range(request.start_time, request.end_time, now=now, default_age=None)
         chosen = await estate.targets(request.target_account_id, request.region)
         age = _default_age(chosen.targets, request)
         span = parse_range(request.start_time, request.end_time, now=now, default_age=age)
