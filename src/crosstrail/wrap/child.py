@@ -134,16 +134,16 @@ class Child:
             if error.code != CONNECTION_CLOSED or not self._stop.is_set():
                 raise  # its own words: servers use this code for errors of theirs as well
         await self.wait_closed()  # so that its exit status and its last lines are known
-        raise self._failed("ended")
+        raise self._failed("ended", by_itself=True)
 
     def _open(self) -> JSONRPCDispatcher[TransportContext]:
         if self._dispatcher is None or not self.alive:
             raise self._failed("has ended")
         return self._dispatcher
 
-    def _failed(self, what: str) -> WrappedServerError:
+    def _failed(self, what: str, *, by_itself: bool = False) -> WrappedServerError:
         process = self._process
-        status = f" (exit status {process.status})" if process and process.status is not None else ""
+        status = f" (exit status {process.status})" if by_itself and process and process.status is not None else ""
         words = f". It said: {process.last_words}" if process and process.last_words else ""
         name = self._program.name if self._program else "the server"
         return WrappedServerError(f"{name} {what}{status}{words}")
@@ -187,8 +187,9 @@ class Child:
                 try:
                     await incoming.send(SessionMessage(message))
                 except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                    return
+                    break
             self._stop.set()
+        await process.drain()
 
     async def _write(self, process: ServerProcess, leaving: MemoryObjectReceiveStream[SessionMessage]) -> None:
         async with leaving:

@@ -95,6 +95,12 @@ class ServerProcess:
             except (asyncio.IncompleteReadError, ConnectionError):
                 return
 
+    async def drain(self) -> None:
+        """Discard the rest of stdout: a server that is stuck in writing does not end."""
+        with suppress(ConnectionError):
+            while self._process.stdout and await self._process.stdout.read(65_536):
+                pass
+
     async def write(self, line: bytes) -> None:
         """Raises ConnectionError when nobody reads stdin any more."""
         stdin = self._process.stdin

@@ -1,0 +1,52 @@
+"""Many accounts, many calls, few processes: every request is signed for its call's account, whatever comes and goes."""
+
+from __future__ import annotations
+
+import random
+
+import anyio
+import pytest
+
+from fakes.aws import FakeAws
+from wrap_estate import WrapEstate, open_wrap_estate, said
+
+pytestmark = pytest.mark.anyio
+ACCOUNTS, CALLS, AT_ONCE = 20, 400, 20
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
+    return open_wrap_estate(fake_aws, monkeypatch)
+
+
+async def test_every_request_is_signed_for_its_calls_account(estate: WrapEstate) -> None:
+    """Twenty calls at once over eight processes; sessions last three seconds, so that they end while they are used."""
+    for number in range(3, ACCOUNTS + 1):
+        (estate.role_account if number % 2 else estate.keys_account)(number, f"a{number}")
+    estate.aws.world.session_seconds = 3
+    names = [str(one["alias"]) for one in estate.listed]
+    draw = random.Random(7)  # noqa: S311
+    wanted = [draw.choice(names) for _ in range(CALLS)]
+    left = iter(wanted)
+    wrong: list[tuple[str, str]] = []
+    async with estate.client() as client:
+
+        async def caller() -> None:
+            for name in left:
+                answer = await client.call_tool("whoami", {"target_account_id": name})
+                if answer.is_error or said(answer) != estate.id_of(name):
+                    wrong.append((name, said(answer)))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.start_soon(caller)
+    assert wrong == []
+    asked = estate.aws.world.asked("GetCallerIdentity")
+    assert sorted(one.account for one in asked) == sorted(estate.id_of(name) for name in wanted)
+    assert {one.code for one in asked} == {""}
+    assert len({one.access_key_id for one in asked}) > ACCOUNTS, "some expired and were renewed"

@@ -1,0 +1,253 @@
+"""Processes of wrapped servers: how many there are, how they fail, and that none is ever left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from mcp import Client
+
+from crosstrail.config import WrapSettings
+from crosstrail.errors import WrappedServerError
+from crosstrail.wrap.child import Child
+from crosstrail.wrap.children import Children
+from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
+from fakes.aws import FakeAws
+from wrap_estate import PLAIN, Watched, WrapEstate, open_wrap_estate, said
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
+    return open_wrap_estate(fake_aws, monkeypatch)
+
+
+async def spawned(client: Client, account: str) -> list[int]:
+    """The ids of an account's server, its launcher and a grandchild that will not hear SIGTERM and left its session."""
+    pids: list[int] = json.loads(said(await client.call_tool("spawn", {"target_account_id": account})))
+    return pids
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("mute", r"python did not start within 1 s$"),
+        ("garbage", r"python did not start within 1 s\. It said: (not MCP on stdout: Welcome to garbage( \| )?)+$"),
+        ("leave", r"python ended \(exit status 3\)\. It said: no licence found$"),
+        ("listless", r"python did not answer tools/list within 1 s$"),
+        ("endless", r"python ended \(exit status [0-9]+\)\. It said: a line on stdout was longer than 32 MB$"),
+    ],
+)
+def test_a_server_that_does_not_start_is_explained_and_ended(
+    estate: WrapEstate, tmp_path: Path, mode: str, words: str
+) -> None:
+    config = estate.config(tmp_path, wrap={"start_timeout": 1 if mode != "endless" else 30})
+    command = [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config), "--list-tools", "--"]
+    done = subprocess.run(
+        [*command, sys.executable, "-S", PLAIN, mode], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.search(f"^crosstrail: {words}", done.stderr.strip()), done.stderr
+    assert not running(PLAIN, mode)
+
+
+def running(*words: str) -> list[str]:
+    """Command lines of this test's own processes that hold all of these words."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            line = (entry / "cmdline").read_bytes().decode().split("\0") if entry.name.isdigit() else []
+            environment = (entry / "environ").read_bytes() if line else b""
+        except OSError:
+            continue
+        if all(word in line for word in words) and os.environ["HOME"].encode() in environment:
+            found.append(" ".join(line))
+    return found
+
+
+async def test_a_command_that_is_not_there_is_named(estate: WrapEstate) -> None:
+    with pytest.raises(WrappedServerError, match="cannot run no-such-program: No such file or directory"):
+        async with estate.client({"x": {"command": ["no-such-program"]}}):
+            pass
+
+
+async def test_a_server_that_says_hello_in_plain_text_works(estate: WrapEstate) -> None:
+    async with estate.client({"plain": estate.plain("chatty")}) as client:
+        assert said(await client.call_tool("echo", {"target_account_id": "dev", "text": "hi"})) == "hi"
+
+
+@pytest.mark.parametrize(("how", "status"), [("exit", 7), ("killed", 137)])
+async def test_a_server_that_dies_fails_its_own_calls_and_is_started_anew(
+    estate: WrapEstate, how: str, status: int
+) -> None:
+    async with estate.client() as client:
+        answers: list[Any] = []
+
+        async def sleep() -> None:
+            answers.append(await client.call_tool("sleep", {"target_account_id": "dev"}))
+
+        async def die() -> None:
+            answers.append(await client.call_tool("die", {"target_account_id": "dev", "how": how}))
+
+        await client.call_tool("echo", {"target_account_id": "prod", "text": ""})
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(sleep)
+                tasks.start_soon(die)
+        words = f"plain (account dev) ended (exit status {status}). It said: about to end | the last line"
+        assert [said(one) for one in answers] == [words, words]
+        assert all(one.is_error for one in answers)
+        assert said(await client.call_tool("echo", {"target_account_id": "dev", "text": "anew"})) == "anew"
+        assert said(await client.call_tool("echo", {"target_account_id": "prod", "text": "still"})) == "still"
+
+
+@pytest.mark.parametrize("victim", ["server", "launcher"])
+async def test_a_killed_process_or_launcher_leaves_nothing(estate: WrapEstate, victim: str) -> None:
+    async with estate.client() as client:
+        server, launcher, grandchild = await spawned(client, "dev")
+        with Watched(server, launcher) as watched, Watched(grandchild) as below:
+            os.kill({"server": server, "launcher": launcher}[victim], signal.SIGKILL)
+            assert await anyio.to_thread.run_sync(watched.left) == []
+            if victim == "launcher":
+                os.kill(grandchild, signal.SIGKILL)  # in a session of its own: nobody else knew that it was there
+            assert await anyio.to_thread.run_sync(below.left) == []
+        first = await client.call_tool("echo", {"target_account_id": "dev", "text": "anew"})
+        if first.is_error:  # the call that found it out
+            first = await client.call_tool("echo", {"target_account_id": "dev", "text": "anew"})
+        assert said(first) == "anew"
+
+
+async def test_a_call_that_is_never_answered_ends(estate: WrapEstate) -> None:
+    async with estate.client(call_timeout=0.5) as client:
+        answer = await client.call_tool("sleep", {"target_account_id": "dev"})
+        assert said(answer).startswith("plain (account dev) did not answer tools/call within 0.5 s")
+        assert said(await client.call_tool("echo", {"target_account_id": "dev", "text": "on"})) == "on"
+
+
+async def test_one_process_an_account_however_many_call(estate: WrapEstate) -> None:
+    found: dict[str, set[int]] = {"prod": set(), "dev": set()}
+
+    async with estate.client() as client:
+
+        async def call(name: str) -> None:
+            found[name].add((await spawned(client, name))[0])
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(call, ("prod", "dev")[number % 2])
+    assert [len(pids) for pids in found.values()] == [1, 1]
+    assert found["prod"] != found["dev"]
+
+
+async def test_idle_processes_go_and_busy_ones_stay(estate: WrapEstate) -> None:
+    async with estate.client(idle=0.1) as client:
+        pids = await spawned(client, "dev")
+        with Watched(*pids) as watched:
+            assert await anyio.to_thread.run_sync(watched.left) == []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "sleep", {"target_account_id": "dev"})
+            pids = await spawned(client, "dev")  # its own call ends: the other one keeps the process
+            other = await spawned(client, "prod")
+            with Watched(*other) as watched:
+                assert await anyio.to_thread.run_sync(watched.left) == [], "idle for 0.1 s and more"
+            again = await spawned(client, "dev")
+            assert again[0] == pids[0]
+            tasks.cancel_scope.cancel()
+
+
+async def test_the_least_recently_used_goes_first_and_never_a_busy_one(estate: WrapEstate) -> None:
+    estate.role_account(3, "third")
+    async with estate.client(max_children=2) as client:
+        dev = await spawned(client, "dev")
+        prod = await spawned(client, "prod")
+        assert await spawned(client, "dev") != dev, "the same process, another grandchild"
+        with Watched(dev[0], prod[0]) as watched:
+            third = await spawned(client, "third")
+            assert await anyio.to_thread.run_sync(watched.left, 0.0) == [dev[0]]
+        assert (await spawned(client, "dev"))[0] == dev[0]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "sleep", {"target_account_id": "dev"})
+            with Watched(dev[0], third[0]) as watched:
+                await spawned(client, "prod")
+                assert await anyio.to_thread.run_sync(watched.left, 0.0) == [dev[0]]
+            tasks.cancel_scope.cancel()
+
+
+async def test_waiting_for_a_place_is_bounded(estate: WrapEstate, tmp_path: Path) -> None:
+    settings = WrapSettings.model_validate(
+        {"servers": {"plain": estate.plain()}, "max_children": 1, "call_timeout": 0.5}
+    )
+    prod, dev = (await estate.registry()).accounts
+    temporary = TemporaryCredentials(estate.broker)
+
+    async def nobody(server: str, child: Child, method: str) -> None:
+        raise AssertionError(method)
+
+    async with CredentialEndpoint(temporary) as endpoint:
+        children = Children(settings, temporary, endpoint, tmp_path / "homes", nobody)
+        async with children.lease("plain", dev):
+            with pytest.raises(WrappedServerError, match="all 1 processes of wrapped servers are busy"):
+                async with children.lease("plain", prod):
+                    pass
+        async with children.lease("plain", prod) as process:
+            assert process.child.alive
+        await children.aclose()
+        assert not process.child.alive
+
+
+@pytest.mark.parametrize("end", ["eof", "term", "int", "kill"])
+@pytest.mark.parametrize("mode", ["well", "stubborn"])
+def test_nothing_is_left_of_a_wrap_that_ended(estate: WrapEstate, tmp_path: Path, end: str, mode: str) -> None:
+    """Neither processes nor folders (but those of a crosstrail that was killed and could not remove them)."""
+    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain(mode)}})
+    places = tmp_path / "temporary"
+    places.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(places)},
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        call = {"name": "spawn", "arguments": {"target_account_id": "dev"}}
+        for message in (
+            {"id": 1, "method": "initialize", "params": hello},
+            {"method": "notifications/initialized"},
+            {"id": 2, "method": "tools/call", "params": call},
+        ):
+            process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        pids = json.loads(answers[1]["result"]["content"][0]["text"])
+        with Watched(*pids) as watched:
+            if end == "eof":
+                process.stdin.close()
+            else:
+                process.send_signal({"term": signal.SIGTERM, "int": signal.SIGINT, "kill": signal.SIGKILL}[end])
+            status = process.wait(30)
+            assert watched.left() == []
+        process.stdin.close()
+        assert status == {"eof": 0, "term": 143, "int": 130, "kill": -9}[end]
+        assert process.stderr.read() == ""
+    assert end == "kill" or list(places.iterdir()) == []
