@@ -172,7 +172,8 @@ def _on_a_terminal(columns: int, *arguments: str | Path) -> list[str]:
     screen, its_end = pty.openpty()
     termios.tcsetwinsize(its_end, (50, columns))
     command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=subprocess.DEVNULL)
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=subprocess.DEVNULL, env=environment)
     os.close(its_end)
     printed = b""
     with suppress(OSError):  # the terminal closes when the process ends
