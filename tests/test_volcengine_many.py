@@ -40,8 +40,8 @@ def test_calls_in_any_order_with_sessions_ending_are_never_mixed_up(live: LiveVo
 
     async def call(number: int, target: Target) -> None:
         async with places:
-            if number % 150 == 149:
-                live.world.expire_sessions()
+            if number == len(calls) // 2:  # once: a call whose session ends twice may give up
+                assert live.world.expire_sessions() > 0
             with anyio.CancelScope() as scope:
                 if number % 10 == 0:
                     scope.deadline = anyio.current_time() + chance.random() / 100
