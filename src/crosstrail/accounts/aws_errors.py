@@ -18,6 +18,7 @@ from botocore.parsers import ResponseParserError
 
 from crosstrail.accounts.asked import Asked, shortened, told
 from crosstrail.accounts.aws_error_kinds import kind_of_code, kind_of_fault, kind_of_status
+from crosstrail.accounts.aws_regions import ALWAYS_ON
 from crosstrail.errors import (
     AccessDenied,
     CloudError,
@@ -38,9 +39,6 @@ logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)  # it logs 
 VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError)
 """All that botocore raises. Never chain one: a ResponseParserError's text is the answer itself, secret keys of STS included."""
 
-_ALWAYS_ON = """us-east-1 us-east-2 us-west-1 us-west-2 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1
-    ap-southeast-2 ca-central-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 eu-north-1 sa-east-1"""
-"""The regions of before 2019-03-20: no account can switch them off; every later commercial one must be switched on."""
 _UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
 _CLOCK = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
@@ -96,7 +94,7 @@ def _from_answer(response: dict[str, Any], asked: Asked) -> CrosstrailError:
     kind = kind_of_code(code) or kind_of_status(status)
     if kind is InvalidRequest and code == "ValidationException" and "token" in message.lower():
         kind = StalePageToken
-    if code in _UNKNOWN_KEY and asked.region not in _ALWAYS_ON.split() and asked.region.count("-") == 2:
+    if code in _UNKNOWN_KEY and asked.region not in ALWAYS_ON["aws"] and asked.region.count("-") == 2:
         return UnsupportedByCloud(
             f"{asked.place} does not know the access key: the region may not be enabled{told(code, _request_id(response))}",
             hint="Enable the region in the account's settings, or leave it out.",

@@ -17,6 +17,7 @@ from anyio import CapacityLimiter
 from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.aws_regions import partition_of
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys, renewed_once
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
@@ -43,7 +44,6 @@ VOLCENGINE = "volcengine"
 _THREADS = 128
 """Most requests on the way at once: with answers after 200 ms, 2 cores are busy at about 120."""
 _HOME_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-_PARTITION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 T = TypeVar("T")
 
@@ -227,7 +227,7 @@ class Broker:
         """The base identity's region before the account's: the base may not have enabled the account's."""
         partition = auth.role_arn.split(":")[1]
         for region in (self._region, account.region):
-            if region and (partition not in _HOME_REGION or _partition_of(region) == partition):
+            if region and (partition not in _HOME_REGION or partition_of(region) == partition):
                 return region
         return _HOME_REGION.get(partition, _HOME_REGION["aws"])
 
@@ -267,10 +267,6 @@ class Broker:
 def _owner(account: Account, who: str) -> tuple[AccountKey, str]:
     """Whose credentials and clients are one: only a role's session bears the name of who asked."""
     return (account.key, (who or caller().who) if isinstance(account.auth, RoleAuth | VolcengineRoleAuth) else "")
-
-
-def _partition_of(region: str) -> str:
-    return next((name for prefix, name in _PARTITION_PREFIX.items() if region.startswith(prefix)), "aws")
 
 
 def _region_of_profile(profile: str) -> str:
