@@ -74,7 +74,9 @@ def wrap(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
     values = settings.wrap.model_dump(exclude={"servers"})
-    values |= {k: v for k, v in {"parameter": parameter, "idle": idle, "max_children": max_children}.items() if v}
+    values |= {
+        k: v for k, v in {"parameter": parameter, "idle": idle, "max_children": max_children}.items() if v is not None
+    }
     if command or module:
         one: dict[str, Any] = {
             "command": command,

@@ -1,0 +1,93 @@
+"""`crosstrail wrap` as a user and a client start it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from conftest import CommandLine
+from fakes.aws import FakeAws
+from wrap_estate import PLAIN, WrapEstate, open_wrap_estate, said
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
+    return open_wrap_estate(fake_aws, monkeypatch)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_client_of_either_era_is_served_over_stdio(estate: WrapEstate, tmp_path: Path, mode: str) -> None:
+    config = estate.config(tmp_path)
+    arguments = ["-m", "crosstrail", "wrap", "--config", str(config), "--env", f"AWS_ENDPOINT_URL={estate.aws.url}"]
+    arguments += ["--parameter", "account", "--idle", "10m", "--deny", "die", "--", sys.executable, "-S", PLAIN]
+    command = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+    async with Client(command, mode=mode) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert "die" not in tools
+        assert list(tools["echo"].input_schema["properties"]) == ["account", "text"]
+        for name in ("prod", "dev"):
+            assert said(await client.call_tool("whoami", {"account": name})) == estate.id_of(name)
+
+
+def test_what_would_be_served_is_printed(estate: WrapEstate, tmp_path: Path, crosstrail: CommandLine) -> None:
+    config = estate.config(tmp_path)
+    done = crosstrail("wrap", "--config", config, "--list-tools", "--allow", "[ew]*", "--", sys.executable, "-S", PLAIN)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "whoami  reads  Does whoami.",
+        "echo  reads  Does echo.",
+        "environment  may write  Does environment.",
+        "prompt review",
+        "resource plain://fixed",
+        "template plain://group/{name}",
+        "3 tools; target_account_id: prod, dev",
+    ]
+
+
+def test_servers_of_the_configuration_are_served_together(
+    estate: WrapEstate, tmp_path: Path, crosstrail: CommandLine
+) -> None:
+    servers = {"one": estate.plain(allow=["echo"]), "two": estate.plain(allow=["echo", "whoami"])}
+    config = estate.config(tmp_path, wrap={"servers": servers, "parameter": "account"})
+    done = crosstrail("wrap", "--config", config, "--list-tools")
+    names = [line.split()[0] for line in done.stdout.splitlines() if "  " in line]
+    assert names == ["one_echo", "whoami", "two_echo"]
+    assert done.stdout.endswith("3 tools; account: prod, dev\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ((), 1, "crosstrail: nothing to wrap. Name a command after --, or list servers under `wrap`."),
+        (("--read-only",), 2, "these options describe one server"),
+        (("--env", "X", "--", "true"), 2, "--env X: write NAME=VALUE, or --pass-env X"),
+        (
+            ("--env", "AWS_PROFILE=x", "--", "true"),
+            1,
+            "AWS_PROFILE is not passed on: each account's own credentials are",
+        ),
+        (("--idle", "soon", "--", "true"), 2, "'soon' is no duration: write 30s, 10m or 1h"),
+        (("--module", "a b"), 1, "module: String should match pattern"),
+        (("--module", "a", "--", "true"), 1, "give one of command and module"),
+        (("--max-children", "0", "--", "true"), 1, "max_children"),
+        (("--parameter", "a b", "--", "true"), 1, "parameter: String should match pattern"),
+        (("--", "true"), 1, "crosstrail: true ended (exit status 0)"),
+    ],
+)
+def test_wrong_usage_is_explained(
+    estate: WrapEstate, tmp_path: Path, crosstrail: CommandLine, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    done = crosstrail("wrap", "--config", estate.config(tmp_path), *arguments)
+    assert done.returncode == status, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
