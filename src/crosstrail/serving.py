@@ -16,6 +16,8 @@ from crosstrail.accounts.policy import TOOLSETS
 from crosstrail.errors import ConfigError
 from crosstrail.section import Names, Section, option
 
+GITHUB_USER = "https://api.github.com/user"
+"""It shows an e-mail address only when GitHub has verified it."""
 AuthMode = Literal["none", "jwt", "oauth"]
 
 
@@ -76,6 +78,10 @@ class JwtSettings(Section):
     )
     required_scopes: Names = option((), "CROSSTRAIL_JWT_REQUIRED_SCOPES", "Scopes every token needs.")
     groups_claim: str = option("groups", "CROSSTRAIL_JWT_GROUPS_CLAIM", "Claim that lists a caller's groups.")
+
+    trust_email: bool = option(
+        False, "CROSSTRAIL_JWT_TRUST_EMAIL", "Believe `email` in tokens that do not say email_verified."
+    )
 
     @model_validator(mode="after")
     def _asymmetric(self) -> Self:
@@ -144,6 +150,10 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
         raise ConfigError("TLS needs both a certificate and its key", hint="Give --tls-cert and --tls-key.")
     if not serve.loopback:
         _check_open(serve)
+    if not serve.loopback or serve.behind_proxy:
+        _check_names(serve)
+    if serve.workers > 1 and serve.port == 0:
+        raise ConfigError("workers share one port, and port is 0", hint="Name a port.")
     if serve.auth == "none":
         return
     if not rules and not serve.allow_any:
@@ -170,6 +180,14 @@ def _check_open(serve: ServeSettings) -> None:
         raise ConfigError(
             f"everybody who reaches {serve.host} could read your audit trails",
             hint="Set --auth jwt or oauth; --no-auth only where something in front lets in nobody else.",
+        )
+
+
+def _check_names(serve: ServeSettings) -> None:
+    if not serve.public_url and not serve.allowed_hosts:
+        raise ConfigError(
+            "the names that clients may call this server by are not known",
+            hint="Set --public-url, or --allowed-hosts with names; '*' checks none, for where something in front does.",
         )
 
 
@@ -210,4 +228,4 @@ def _check_oauth(_: JwtSettings, oauth: OAuthSettings) -> None:
 def userinfo_url(oauth: OAuthSettings) -> str:
     """Where a token is asked whose it is; empty where that is unknown."""
     split = urlsplit(oauth.authorize_url)
-    return oauth.userinfo_url or ("https://api.github.com/user" if split.hostname == "github.com" else "")
+    return oauth.userinfo_url or (GITHUB_USER if split.hostname == "github.com" else "")

@@ -1,28 +1,114 @@
-"""`crosstrail serve`: the MCP tools over stdio."""
+"""`crosstrail serve`: the MCP tools, to one client over stdio or to many over HTTP."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import anyio
 import click
 
-from crosstrail.cli import Settings, with_settings
+from crosstrail.cli import Settings
+from crosstrail.config import load_settings
 from crosstrail.estate import Estate
+
+_FLAGS = {
+    "transport": click.Choice(["stdio", "http", "sse"]),
+    "host": str,
+    "port": int,
+    "public-url": str,
+    "tls-cert": str,
+    "tls-key": str,
+    "allowed-hosts": str,
+    "allowed-origins": str,
+    "auth": click.Choice(["none", "jwt", "oauth"]),
+    "toolsets": str,
+    "tools": str,
+    "exclude-tools": str,
+    "workers": int,
+}
+_SWITCHES = ("behind-proxy", "no-auth", "read-only")
+
+
+def _serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each setting of `serve`, with that setting's help."""
+    fields = Settings.model_fields["serve"].annotation.model_fields  # type: ignore[union-attr]
+    for name in reversed(_SWITCHES):
+        help = fields[name.replace("-", "_")].description
+        command = click.option(f"--{name}", is_flag=True, help=help)(command)
+    for name, kind in reversed(_FLAGS.items()):
+        help = fields[name.replace("-", "_")].description
+        command = click.option(f"--{name}", type=kind, default=None, help=help)(command)
+    return command
 
 
 @click.command()
 @click.option("--demo", is_flag=True, help="Serve the made-up organisation of `crosstrail demo`.")
-@with_settings
-def serve(settings: Settings, demo: bool) -> None:
-    """Serve the MCP tools to one client over stdin and stdout; what is logged goes to stderr."""
-    from crosstrail.server.app import create_server
+@_serving_options
+@click.option(
+    "--allow-writes", is_flag=True, help="Offer the tools that change something, to whom a rule says `write`."
+)
+@click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
+@click.option("--config", metavar="FILE", default="", help="Configuration file (else crosstrail.yaml here).")
+@click.option("--lake", metavar="FOLDER", default="", help="Folder of the lake (else lake.path).")
+def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **given: Any) -> None:
+    """Serve the MCP tools; what is logged goes to stderr.
 
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
+    Over stdio to one client, who may see every account. Over HTTP (--transport http) at /mcp, to whom the access rules
+    let in.
+    """
+    flags = {f"serve.{name}": value or "" for name, value in given.items() if value != 0} | {
+        "allow_writes": allow_writes or "",
+        "audit.to": audit,
+        "lake.path": lake,
+    }
+    if given.get("port") == 0:
+        flags["serve.port"] = "0"
+    settings = load_settings(config, flags)
     if demo:
         from crosstrail.demo import prepare
 
-        settings = prepare()
+        settings = prepare().model_copy(update={"serve": settings.serve, "audit": settings.audit})
+    if settings.serve.transport == "stdio":
+        _over_stdio(settings)
+    else:
+        _over_http(settings)
+
+
+def _over_stdio(settings: Settings) -> None:
+    from crosstrail.server.app import create_server
+    from crosstrail.serving import check
+
+    check(settings.serve, settings.jwt, settings.oauth, rules=bool(settings.access))
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
     create_server(Estate(settings)).run("stdio")
+
+
+def _over_http(settings: Settings) -> None:
+    from crosstrail.server.doors import TimelyHttp
+    from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
+    from crosstrail.server.serve_app import app_factory, listener_of, serve_app
+    from crosstrail.serving import check
+
+    has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
+    check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
+    workers, listener = settings.serve.workers, listener_of(settings)
+    make = app_factory(settings, has_rules=has_rules)
+    app = make if workers > 1 else serve_app(settings, has_rules=has_rules)
+    with listening(listener) as socket:
+        address = listener.address(socket)
+        paths = [HTTP_PATH] + ([SSE_PATH] if settings.serve.transport == "sse" else [])
+        click.echo(f"crosstrail serves {' and '.join(address + path for path in paths)}", err=True)
+        serve_http(app, listener, socket, protocol=TimelyHttp, workers=workers)
+
+
+async def _rules(settings: Settings) -> tuple[Any, ...]:
+    estate = Estate(settings)
+    try:
+        return await estate.access_rules()
+    finally:
+        await estate.aclose()

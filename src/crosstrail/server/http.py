@@ -6,17 +6,22 @@ stands for itself: its own identity, no session to take over. Imported only when
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth import StreamOwners
@@ -35,6 +40,8 @@ class Listener:
     loopback: bool
     tls_cert: str = ""
     tls_key: str = ""
+    checked: bool = False
+    """Names are checked by whoever made this: see doors.py."""
 
     def address(self, opened: socket.socket) -> str:
         """`http://127.0.0.1:8888`, with the port that was really taken."""
@@ -42,21 +49,67 @@ class Listener:
         return f"{'https' if self.tls_cert else 'http'}://{host}:{opened.getsockname()[1]}"
 
 
-def http_app(server: MCPServer[Any], listener: Listener, middleware: Sequence[Middleware] = ()) -> Starlette:
-    """/mcp, /sse and /messages/ of one server. `middleware` says who calls: it runs before everything else."""
+def http_app(
+    server: MCPServer[Any],
+    listener: Listener,
+    middleware: Sequence[Middleware] = (),
+    *,
+    routes: Sequence[BaseRoute] = (),
+    sse: bool = True,
+    lifetime: Callable[[], AbstractAsyncContextManager[Mapping[str, Any] | None]] = nullcontext,
+) -> Starlette:
+    """/mcp of one server, /sse and /messages/ where wanted, and more routes. `middleware` says who calls: it runs before
+    everything else. `lifetime` is entered first and left last, when no call runs any more; what it gives is the state of
+    every connection."""
     security = _security(listener)
-    http = server.streamable_http_app(
-        streamable_http_path=HTTP_PATH, stateless_http=True, transport_security=security, host=listener.host
-    )
-    sse = server.sse_app(sse_path=SSE_PATH, message_path=MESSAGE_PATH, transport_security=security, host=listener.host)
+    apps = [
+        server.streamable_http_app(
+            streamable_http_path=HTTP_PATH,
+            stateless_http=True,
+            json_response=json_response,
+            transport_security=security,
+            host=listener.host,
+        )
+        for json_response in (False, True)
+    ]
+    streaming, whole = (next(route for route in app.routes if getattr(route, "path", "") == HTTP_PATH) for app in apps)
+    known: list[BaseRoute] = [route for route in apps[0].routes if getattr(route, "path", "") != HTTP_PATH]
+    known.append(Route(HTTP_PATH, endpoint=_ByAccept(streaming, whole), methods=["POST"]))
+    if sse:
+        app = server.sse_app(
+            sse_path=SSE_PATH, message_path=MESSAGE_PATH, transport_security=security, host=listener.host
+        )
+        known += _missing(app.routes, known)
+    known += _missing(routes, known)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with server.session_manager.run():
-            yield
+    async def lifespan(_: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+        async with lifetime() as state, AsyncExitStack() as inside:
+            for app in apps:
+                await inside.enter_async_context(app.router.lifespan_context(app))
+            yield dict(state or {})
 
-    owners = Middleware(StreamOwners, stream_path=SSE_PATH, message_path=MESSAGE_PATH)
-    return Starlette(routes=[*http.routes, *sse.routes], middleware=[*middleware, owners], lifespan=lifespan)
+    owners = [Middleware(StreamOwners, stream_path=SSE_PATH, message_path=MESSAGE_PATH)] if sse else []
+    return Starlette(routes=known, middleware=[*middleware, *owners], lifespan=lifespan)
+
+
+class _ByAccept:
+    """A client that takes JSON alone gets its answer so; others get a stream, which tells how far a call is."""
+
+    def __init__(self, streaming: BaseRoute, whole: BaseRoute) -> None:
+        self._streaming = streaming
+        self._whole = whole
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepted = ",".join(Headers(scope=scope).getlist("accept")).lower()
+        streams = not accepted or any(kind in accepted for kind in ("text/event-stream", "*/*", "text/*"))
+        await (self._streaming if streams else self._whole).handle(scope, receive, send)
+
+
+def _missing(routes: Iterable[BaseRoute], known: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """Those whose paths are not served yet."""
+    paths = {getattr(route, "path", None) for route in known}
+    return [route for route in routes if getattr(route, "path", None) not in paths]
 
 
 @contextmanager
@@ -74,30 +127,55 @@ def listening(listener: Listener) -> Iterator[socket.socket]:
         yield opened
 
 
-def serve_http(app: Starlette, listener: Listener, opened: socket.socket) -> None:
-    """Serve until the process is told to stop. Raises ConfigError for a certificate that cannot be used."""
+def serve_http(
+    app: Starlette | Callable[[], Starlette],
+    listener: Listener,
+    opened: socket.socket,
+    *,
+    protocol: type[asyncio.Protocol] | Literal["auto"] = "auto",
+    workers: int = 1,
+) -> None:
+    """Serve until the process is told to stop; running calls get 5 s to finish.
+
+    Each of several workers makes its own `app`, so that must be a function that can be pickled. Raises ConfigError for a
+    certificate that cannot be used.
+    """
+    if listener.tls_cert:
+        _check_certificate(listener)
     config = uvicorn.Config(
         app,
+        factory=not isinstance(app, Starlette),
+        http=protocol,
+        workers=workers,
         ssl_certfile=listener.tls_cert or None,
         ssl_keyfile=listener.tls_key or None,
         log_level="warning",
         access_log=False,  # it would hold the ids of streams
+        server_header=False,
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         ws="none",
     )
+    if workers > 1:
+        from uvicorn.supervisors import Multiprocess
+
+        Multiprocess(config, sockets=[opened]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[opened])
+
+
+def _check_certificate(listener: Listener) -> None:
     try:
-        config.load()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listener.tls_cert, listener.tls_key or None)
     except OSError as error:  # ssl's errors are among them
         reason = error.strerror or type(error).__name__
         raise ConfigError(
             f"the TLS certificate or its key cannot be used: {reason}", hint="Check --tls-cert and --tls-key."
         ) from None
-    uvicorn.Server(config).run(sockets=[opened])
 
 
 def _security(listener: Listener) -> TransportSecuritySettings:
     """On loopback, against pages in a browser that reach it under a foreign name; elsewhere names are not ours to know."""
-    if not listener.loopback:
+    if listener.checked or not listener.loopback:
         return TransportSecuritySettings(enable_dns_rebinding_protection=False)
     scheme = "https" if listener.tls_cert else "http"
     return TransportSecuritySettings(

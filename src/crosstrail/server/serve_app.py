@@ -1,0 +1,212 @@
+"""The composition root of `crosstrail serve` over HTTP: one estate, its MCP server, its doors, its sign-in, its health.
+
+It decides nothing else. Imported only when HTTP is served.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.settings import AuthSettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from crosstrail.config import Settings
+from crosstrail.errors import CrosstrailError
+from crosstrail.estate import Estate
+from crosstrail.server.admission import Admission
+from crosstrail.server.app import create_server
+from crosstrail.server.audit import AuditLog
+from crosstrail.server.doors import Bodies, Names, Refusals
+from crosstrail.server.http import HTTP_PATH, Listener, http_app
+from crosstrail.server.identity import JwtVerifier, principal_of
+
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_HEALTH_SECONDS = 5.0
+_HEALTH_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How callers prove who they are: nothing to check where `verifier` is None."""
+
+    verifier: TokenVerifier | None = None
+    settings: AuthSettings | None = None
+    routes: Sequence[BaseRoute] = ()
+    reachable: Callable[[], Awaitable[bool]] | None = None
+
+
+def listener_of(settings: Settings) -> Listener:
+    serve = settings.serve
+    return Listener(
+        serve.host, serve.port, loopback=serve.loopback, tls_cert=serve.tls_cert, tls_key=serve.tls_key, checked=True
+    )
+
+
+def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
+    """The application. `has_rules`: whether there was any access rule when the server started. Raises ConfigError."""
+    serve = settings.serve
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    if settings.audit.telemetry:
+        from crosstrail.server.telemetry import start_telemetry
+
+        start_telemetry()
+    sign_in = sign_in_of(settings)
+    estate = Estate(settings)
+    record = AuditLog(settings.audit, default="stderr")
+    open_to_all = not has_rules and (serve.auth == "none" or serve.allow_any)
+    admission = Admission(estate, principal_of=principal_of, open_to_all=open_to_all, record=record)
+    server = create_server(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
+
+    @asynccontextmanager
+    async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
+        try:
+            yield {"record": record}
+        finally:
+            await estate.aclose()
+            record.close()
+
+    middleware = [
+        Middleware(Refusals, record=record),
+        Middleware(Names, hosts=_hosts(settings), origins=_origins(settings)),
+        Middleware(Bodies, most=serve.max_body),
+    ]
+    if serve.allowed_origins:
+        middleware.insert(2, _cors(serve.allowed_origins))
+    if sign_in.verifier:
+        middleware.append(Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(sign_in.verifier)))
+    health = Health(estate, sign_in)
+    routes = [Route("/ping", health.ping), Route("/healthz", health.healthz), *sign_in.routes]
+    return http_app(
+        server, listener_of(settings), middleware, routes=routes, sse=serve.transport == "sse", lifetime=lifetime
+    )
+
+
+def app_factory(settings: Settings, *, has_rules: bool) -> Callable[[], Starlette]:
+    """What makes the application in a process of its own."""
+    return partial(serve_app, settings, has_rules=has_rules)
+
+
+def sign_in_of(settings: Settings) -> SignIn:
+    """The sign-in that `serve.auth` names. Raises ConfigError."""
+    serve = settings.serve
+    url = serve.public_url.rstrip("/")
+    if serve.auth == "none":
+        return SignIn()
+    if serve.auth == "jwt":
+        resource = settings.jwt.audience or url + HTTP_PATH
+        verifier = JwtVerifier(settings.jwt, resource)
+        auth = _auth_settings(settings.jwt.issuer, url + HTTP_PATH if url else resource, settings.jwt.required_scopes)
+        return SignIn(verifier, auth, (), verifier.reachable)
+    try:
+        from crosstrail.server.oauth import oauth_provider
+    except ImportError:
+        from crosstrail.errors import ConfigError
+
+        raise ConfigError("auth oauth needs FastMCP", hint="pip install 'crosstrail[oauth]'") from None
+    provider = oauth_provider(settings.oauth, url)
+    return SignIn(provider, _auth_settings(url, url + HTTP_PATH, ()), provider.get_routes(mcp_path=HTTP_PATH))
+
+
+def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:
+    """The verifier checks the audience itself, as the one who knows what it may be."""
+    is_url = urlsplit(resource).scheme in ("http", "https")
+    return AuthSettings.model_validate(
+        {
+            "issuer_url": issuer,
+            "resource_server_url": resource if is_url else None,
+            "required_scopes": list(scopes) or None,
+            "validate_token_resource": False,
+        }
+    )
+
+
+def _hosts(settings: Settings) -> list[str]:
+    serve = settings.serve
+    names = [*serve.allowed_hosts]
+    if serve.public_url:
+        names.append(urlsplit(serve.public_url).netloc)
+    if serve.loopback and not serve.behind_proxy:
+        names += _LOOPBACK_NAMES
+    return [pattern for name in names for pattern in (name, f"{name}:*")]
+
+
+def _origins(settings: Settings) -> list[str]:
+    serve = settings.serve
+    names = [*serve.allowed_origins]
+    if serve.public_url:
+        split = urlsplit(serve.public_url)
+        names.append(f"{split.scheme}://{split.netloc}")
+    if serve.loopback and not serve.behind_proxy:
+        names += [f"{scheme}://{host}" for host in _LOOPBACK_NAMES for scheme in ("http", "https")]
+        names += [f"{name}:*" for name in names if urlsplit(name).hostname in ("127.0.0.1", "localhost", "::1")]
+    return names
+
+
+def _cors(origins: Sequence[str]) -> Middleware:
+    """Lets pages of these origins read answers."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Accept", "Mcp-Protocol-Version", "Mcp-Session-Id"],
+        expose_headers=["WWW-Authenticate", "Mcp-Session-Id"],
+    )
+
+
+class Health:
+    """/ping: the process answers. /healthz: so do those it depends on. Neither names an account or says why not."""
+
+    def __init__(self, estate: Estate, sign_in: SignIn) -> None:
+        self._estate = estate
+        self._sign_in = sign_in
+        self._started = int(time.time())
+        self._turn = anyio.Lock()
+        self._checked_at = float("-inf")
+        self._found: dict[str, str] = {}
+
+    async def ping(self, _: Request) -> JSONResponse:
+        """In the words of Amazon Bedrock AgentCore's contract."""
+        return JSONResponse({"status": "Healthy", "time_of_last_update": self._started})
+
+    async def healthz(self, _: Request) -> JSONResponse:
+        """200 or 503. Looked at anew after 5 s at the earliest, so that asking often costs nothing."""
+        async with self._turn:
+            if time.monotonic() - self._checked_at >= _HEALTH_SECONDS:
+                self._found = {name: await _state(check) for name, check in self._checks().items()}
+                self._checked_at = time.monotonic()
+        well = all(state == "ok" for state in self._found.values())
+        return JSONResponse({"status": "ok" if well else "failing", "checks": self._found}, 200 if well else 503)
+
+    def _checks(self) -> dict[str, Callable[[], Awaitable[Any]]]:
+        checks: dict[str, Callable[[], Awaitable[Any]]] = {"accounts": self._estate.listed, "lake": self._estate.held}
+        if self._sign_in.reachable:
+            checks["identity"] = self._sign_in.reachable
+        return checks
+
+
+async def _state(check: Callable[[], Awaitable[Any]]) -> str:
+    try:
+        with anyio.fail_after(_HEALTH_WAIT_SECONDS):
+            return "failing" if await check() is False else "ok"
+    except (CrosstrailError, TimeoutError) as error:
+        logging.getLogger("crosstrail.health").error("a health check fails: %s", error)
+        return "failing"
