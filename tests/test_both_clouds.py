@@ -171,3 +171,30 @@ def test_the_command_line_asks_the_same(clouds: Clouds, crosstrail: CommandLine,
     assert done.returncode == 0, done.stderr
     assert all(one in done.stdout for one in ids)
     assert BASE_ACCOUNT not in done.stdout
+
+
+async def test_a_trail_is_created_in_volcengine_where_writes_are_allowed(clouds: Clouds) -> None:
+    settings = Settings.model_validate({**clouds.values(), "allow_writes": True})
+    arguments = {"target_account_id": "cn-prod", "name": "main", "s3_bucket_name": "audit-logs"}
+    async with client_of(settings) as client:
+        made = await client.call_tool("create_trail", arguments)
+        again = await client.call_tool("create_trail", arguments)
+        off = await client.call_tool("create_trail", {**arguments, "name": "off", "start_logging": False})
+    assert not made.is_error, text_of(made)
+    assert "tos://audit-logs" in text_of(made)
+    assert "See describe_trails whether it logs." in text_of(made)
+    assert off.is_error
+    assert set(clouds.volcengine.world.accounts[CN_PROD].trails) == {"main"}
+    assert clouds.volcengine.world.accounts[CN_PROD].trails["main"]["TosBucketRegion"] == "cn-beijing"
+    assert again.is_error
+    assert "TrailAlreadyExists" in text_of(again)
+
+
+def test_checking_accounts_covers_both(clouds: Clouds, crosstrail: CommandLine, tmp_path: Path) -> None:
+    clouds.volcengine.world.accounts[CN_DEV].denied.add("LookupEvents")
+    config = tmp_path / "crosstrail.yaml"
+    config.write_text(yaml.safe_dump(clouds.values()))
+    done = crosstrail("accounts", "check", "--config", config, "cn-*")
+    assert done.returncode == 1
+    assert "cn-prod" in done.stdout
+    assert "denies cloud_trail:LookupEvents" in done.stderr

@@ -101,6 +101,10 @@ class VolcengineTrail:
 
     async def create_trail(self, target: Target, trail: NewTrail) -> Trail:
         """A trail of all event sources into a TOS bucket of the region asked. Raises CrosstrailError."""
+        if not trail.start_logging:
+            raise UnsupportedByCloud(
+                "a trail of Volcengine cannot be asked to start switched off", hint="Leave start_logging true."
+            )
         region = await self._region(target)
         params = {
             "TrailName": trail.name,

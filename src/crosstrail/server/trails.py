@@ -59,7 +59,8 @@ async def create(estate: Visible, selector: str, wanted: NewTrail, region: str) 
         )
     with named(chosen.targets):
         made = await trail.create_trail(target, wanted)
-    state = "It is logging." if made.logging else "It does not log yet."
+    states = {True: "It is logging.", False: "It does not log yet.", None: "See describe_trails whether it logs."}
+    state = states[made.logging]
     table = _table([made], ANSWER_BYTES)
     return Answer(f"{asked(chosen.targets)}: the trail was created. {state}\n{fence(table.text)}")
 
