@@ -116,6 +116,18 @@ async def test_a_session_that_expires_early_is_renewed_once(aws: LiveAws) -> Non
     assert len(aws.world.asked("AssumeRole")) == 2
 
 
+async def test_pages_without_anything_new_end_at_the_deadline(aws: LiveAws) -> None:
+    account = aws.keys_account(PROD, "prod")
+    when = moment(timedelta(hours=1))
+    given = [aws.world.accounts[PROD].log("AssumeRole", when) for _ in range(1000)]
+    seen = frozenset(f"aws/{PROD}/us-east-1/{one}" for one in given)
+    trail = aws.trail(deadline=0.5, lookups_per_second=20)
+    with pytest.raises(CloudUnavailable) as caught:
+        await trail.lookup_events(Target(account), EventQuery(before=Position(when, seen)))
+    assert caught.value.code == "DeadlineExceeded"
+    assert len(aws.world.requests) < 20
+
+
 async def test_a_deadline_ends_what_does_not_answer(aws: LiveAws, prod: Account) -> None:
     aws.world.fail("hang", times=-1)
     with anyio.fail_after(5), pytest.raises(CloudUnavailable, match=r"no answer to cloudtrail:LookupEvents") as caught:

@@ -59,6 +59,7 @@ class AwsTrail:
         if held.start and span.end and span.end < held.start:
             return EventPage((), held=held)
         params = {**filters, **_times(span), "MaxResults": page_size(query)}
+        give_up = anyio.current_time() + self._calls.deadline
         while True:
             answer = await self._calls.ask(target.account, region, "lookup_events", **params)
             items = events_of(answer.get("Events", ()), target.account, region, with_record=query.with_record)
@@ -68,6 +69,15 @@ class AwsTrail:
                 fresh.sort(key=lambda event: event.time, reverse=True)
                 more = bool(token) or len(fresh) > query.limit
                 return EventPage(tuple(fresh[: query.limit]), more, held)
+            if anyio.current_time() >= give_up:  # a rare filter may give page after page without an event
+                raise CloudUnavailable(
+                    f"account {target.account.name} in {region} gave only pages without a new event in "
+                    f"{self._calls.deadline:g} s",
+                    hint="Narrow the time span, or filter by something less rare.",
+                    code="DeadlineExceeded",
+                    account=target.account.name,
+                    region=region,
+                )
             params["NextToken"] = token
 
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:

@@ -31,7 +31,7 @@ class CloudTrailCalls:
     ) -> None:
         """`deadline`: seconds that one call may take, waiting for its turn and repeats included."""
         self._broker = broker
-        self._deadline = deadline
+        self.deadline = deadline
         self._lookups = RateLimiter(lookups_per_second)
         self._others = RateLimiter(_OTHERS_PER_SECOND, burst=10)
 
@@ -47,7 +47,7 @@ class CloudTrailCalls:
             Asked(account.name, region, f"{SERVICE}:{_api_name(operation)}"),
             pace=self._lookups if lookup else self._others,
             key=(account.key, region),
-            deadline=self._deadline,
+            deadline=self.deadline,
             repeatable=operation not in _NOT_TWICE,
         )
 
