@@ -38,7 +38,7 @@ async def test_every_tool_has_the_account_first_and_is_else_unchanged(estate: Wr
     assert tools["whoami"].annotations is not None
     assert tools["whoami"].annotations.read_only_hint is True
     assert tools["rich"].output_schema == {"type": "object", "properties": {"n": {"type": "integer"}}}
-    assert len(tools) == 15, "both pages of the server's list"
+    assert len(tools) == 16, "both pages of the server's list"
 
 
 async def test_a_default_account_makes_the_parameter_optional(estate: WrapEstate) -> None:

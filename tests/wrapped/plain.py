@@ -33,6 +33,7 @@ TOOLS = [
     tool("echo", {"text": _TEXT}, annotations={"readOnlyHint": True}),
     tool("environment"),
     tool("fetch", {"url": _TEXT, "token": _TEXT}),
+    tool("pid"),
     tool("die", {"how": _TEXT}),
     tool("spawn"),
     tool("sleep"),
@@ -106,9 +107,11 @@ def fetch(url: str, token: str) -> str:
 def call(number: Any, name: str, given: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
     match name:
         case "whoami":
-            return {"text": whoami(), "pid": os.getpid()}
+            return {"text": whoami()}
         case "echo":
             return {"text": given["text"]}
+        case "pid":
+            return {"text": json.dumps({"pid": os.getpid()})}
         case "environment":
             return {"text": json.dumps(dict(os.environ))}
         case "fetch":
