@@ -270,3 +270,39 @@ def test_endpoint(written: str, meant: str) -> None:
 def test_an_endpoint_that_is_none_is_refused(written: str) -> None:
     with pytest.raises(ConfigError, match="VOLCENGINE_ENDPOINT"):
         checked_endpoint(written)
+
+
+def test_a_proxy_is_used_where_no_proxy_does_not_forbid_it(
+    live: LiveVolcengine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = live.keys_account(CN_PROD)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    _call(live, account)  # loopback: never through a proxy
+    monkeypatch.setenv("HTTP_PROXY", live.url)  # it sees whole addresses in place of paths
+    broker = Broker(volcengine=VolcengineApi("http://volcengine.example"))
+    anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+    broker.close()
+    assert [request.account for request in live.world.requests] == [CN_PROD, CN_PROD]
+    monkeypatch.setenv("no_proxy", "volcengine.example")
+    broker = Broker(volcengine=VolcengineApi("http://volcengine.example", connect_timeout=1))
+    with pytest.raises(CloudUnavailable):
+        anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+    broker.close()
+    assert len(live.world.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"secret_access_key": "another"}, "SignatureDoesNotMatch"),
+        ({"access_key_id": "AKLTUNKNOWN"}, "InvalidAccessKey"),
+        ({"session_token": "another"}, "InvalidSecretToken"),
+    ],
+)
+def test_keys_that_are_not_the_accounts_are_refused(live: LiveVolcengine, change: dict[str, str], code: str) -> None:
+    live.keys_account(CN_PROD)
+    auth = {**live.listed[0]["auth"], **change}
+    account = Account.model_validate({"id": CN_PROD, "cloud": "volcengine", "auth": auth})
+    with pytest.raises(CredentialsError, match=f"{code}, request ") as raised:
+        _call(live, account)
+    assert live.listed[0]["auth"]["secret_access_key"] not in raised.value.text

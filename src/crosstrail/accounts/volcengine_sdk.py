@@ -11,8 +11,11 @@ import copy
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 import orjson
+from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 from volcenginesdkcore import ApiClient, Configuration, UniversalApi, UniversalInfo
 from volcenginesdkcore.interceptor import InterceptorContext, ResponseInterceptor
@@ -48,6 +51,10 @@ class VolcengineSdk:
         base.connection_pool_maxsize = connections
         self._base = base
         self._connections = RESTClientObject(base)
+        if _is_asked_directly(endpoint):
+            pool = self._connections.pool_manager.connection_pool_kw
+            direct = {name: value for name, value in pool.items() if not name.startswith("_proxy")}
+            self._connections.pool_manager = PoolManager(num_pools=base.num_pools, **direct)
 
     def call(
         self, action: Action, params: Mapping[str, Any], credentials: Credentials, region: str, asked: Asked
@@ -103,6 +110,12 @@ class _Untouched(ResponseInterceptor):  # type: ignore[misc]  # the SDK is untyp
     def intercept(self, context: InterceptorContext) -> InterceptorContext:
         context.response.result = context.response.http_response
         return context
+
+
+def _is_asked_directly(endpoint: str) -> bool:
+    """The SDK takes HTTP_PROXY and HTTPS_PROXY for every address, and knows no NO_PROXY."""
+    host = urlsplit(endpoint).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.") or bool(proxy_bypass(host))
 
 
 def flattened(params: Mapping[str, Any]) -> dict[str, Any]:
