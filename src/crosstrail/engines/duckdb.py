@@ -13,9 +13,11 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -25,10 +27,12 @@ from crosstrail.engines.base import QueryScope
 from crosstrail.engines.results import KEPT_SECONDS, Record, ResultStore
 from crosstrail.errors import InvalidRequest, LakeError, StalePageToken
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
+from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
     import duckdb
 
+    from crosstrail.engines.dialect.spans import Bound
     from crosstrail.engines.sql import Prepared
 
 _T = TypeVar("_T")
@@ -179,7 +183,9 @@ class LakeEngine:
 
         if not prepared.accounts or (not self._catalog and not (self._folder / CATALOG_FILE).is_file()):
             return ()
-        return LakeTable.open(self._folder, catalog=self._catalog).plan(prepared.accounts)
+        table = LakeTable.open(self._folder, catalog=self._catalog)
+        span = span_of(prepared.scans) if len(table.plan(prepared.accounts)) > 1 else TimeRange()
+        return table.plan(prepared.accounts, span)
 
     def _write_rows(self, job: _Job, connection: duckdb.DuckDBPyConnection) -> int:
         """Streams the result to its file, which appears when it is whole."""
@@ -274,6 +280,32 @@ class LakeEngine:
             if isinstance(error, kind):
                 return words
         return f"it could not be run ({type(error).__name__}); please report the statement as a defect"
+
+
+def span_of(scans: Sequence[Sequence[Bound]]) -> TimeRange:
+    """The event times that the scans together can need: an end stays open unless every scan limits it."""
+    if not scans or not any(scans):
+        return TimeRange()
+    from crosstrail.lake.reader import connect
+
+    with closing(connect(())) as connection:
+        known = [[(bound.lower, _moment(connection, bound.sql)) for bound in bounds] for bounds in scans]
+    starts = [max((at for lower, at in each if lower and at), default=None) for each in known]
+    ends = [min((at for lower, at in each if not lower and at), default=None) for each in known]
+    return TimeRange(
+        None if None in starts else min(filter(None, starts)), None if None in ends else max(filter(None, ends))
+    )
+
+
+def _moment(connection: duckdb.DuckDBPyConnection, sql: str) -> datetime | None:
+    """None for what is no moment, or not one that Python can hold."""
+    import duckdb
+
+    try:
+        found = connection.execute(f"SELECT {sql}").fetchone()
+    except (duckdb.Error, OverflowError, ValueError):
+        return None
+    return found[0].replace(tzinfo=UTC) if found and isinstance(found[0], datetime) else None
 
 
 def _read_rows(path: Path, record: Record, offset: int, limit: int) -> tuple[tuple[str | None, ...], ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from crosstrail.engines.dialect.relations import Relations
     from crosstrail.engines.dialect.sources import Source
+    from crosstrail.engines.dialect.spans import Bound
     from crosstrail.engines.dialect.types import Type
 
 ALL_EVENTS = "events"
@@ -36,6 +37,8 @@ class Prepared:
     types: tuple[Type, ...]
     accounts: frozenset[AccountKey]
     """The accounts that the statement reads; none when it reads no table."""
+    scans: tuple[tuple[Bound, ...], ...] = ()
+    """For each scan of the lake, what limits its event times."""
 
 
 def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prepared:
@@ -53,7 +56,9 @@ def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prep
     except RecursionError:
         raise SqlRejected("the statement is nested too deeply", line=1, column=1, hint="Use WITH queries.") from None
     names = tuple(name or f"_col{index}" for index, (name, _) in enumerate(query.columns))
-    return Prepared(query.sql, names, tuple(kind for _, kind in query.columns), frozenset(tables.read))
+    kinds = tuple(kind for _, kind in query.columns)
+    scans = tuple(tuple(bounds) for bounds in relations.scans.values())
+    return Prepared(query.sql, names, kinds, frozenset(tables.read), scans)
 
 
 def _check_output(relations: Relations, columns: tuple[tuple[str, Type], ...]) -> None:

@@ -181,8 +181,11 @@ def distinct_from(left: Expr, right: Expr, *, negated: bool) -> Expr:
 def matched(left: Expr, right: Expr) -> tuple[Expr, Expr]:
     """Both sides in one type, with CloudTrail Lake's leniency for times and booleans against text literals."""
     left, right = _lenient(left, right.type), _lenient(right, left.type)
-    if left.type.name == right.type.name == "timestamptz":
-        right = replace(right, type=replace(right.type, zone=left.type.zone))
+    # Moments are compared, not wall clocks, and the session's zone is UTC.
+    left, right = (
+        replace(each, type=replace(each.type, zone="UTC")) if each.type.name == "timestamptz" else each
+        for each in (left, right)
+    )
     kind = common(left.type, right.type)
     if kind is None:
         raise Refusal(f"cannot compare {left.type} with {right.type}", _comparison_hint(left.type, right.type))

@@ -19,6 +19,7 @@ from crosstrail.engines.dialect.groups import grouping
 from crosstrail.engines.dialect.queries import Query, need_comparable, projections, renamed, retyped
 from crosstrail.engines.dialect.scope import Field, Scope
 from crosstrail.engines.dialect.sources import Source, join, unnest, values
+from crosstrail.engines.dialect.spans import Bound, bounds
 from crosstrail.engines.dialect.types import BOOLEAN, common, is_orderable
 
 Resolver = Callable[[exp.Table], Source]
@@ -41,6 +42,8 @@ class Relations:
         self._resolve = resolver
         self._environment = Environment({})
         expressions.relations = self
+        self.scans: dict[str, list[Bound]] = {}
+        """The scans of the lake, by generated name, with what limits the event times of each."""
 
     def query(self, node: exp.Expr, environment: Environment | None = None) -> Query:
         """Raises SqlRejected."""
@@ -97,6 +100,8 @@ class Relations:
         if where := node.args.get("where"):
             test = boolean(self.expressions.compile(where.this, scope), "WHERE")
             clauses.append(f"WHERE {test.sql}")
+            for column, bound in bounds(self.expressions, where.this, scope):
+                self.scans.get(column.partition(".")[0], []).append(bound)
         projected = projections(node.expressions)
         group_sql, groups = grouping(self.expressions, node.args.get("group"), projected, scope)
         having = node.args.get("having")
@@ -157,6 +162,8 @@ class Relations:
             own = node.name.lower()
             cte = self._environment.ctes.get(own) if not node.args.get("db") else None
             found = cte or self._resolve(node)
+            if cte is None:
+                self.scans[name] = []
             label = label or own
         elif isinstance(node, (exp.Subquery, exp.Values)):
             inner = node if isinstance(node, exp.Values) or _modifiers(node) else node.this

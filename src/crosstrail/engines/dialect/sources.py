@@ -86,7 +86,7 @@ def _join_using(
         one, other = operators.matched(Expr(left.sql, left.type), Expr(right.sql, right.type))
         tests.append(operators.compare("=", one, other).sql)
         shown = {"RIGHT": other.sql, "FULL": f"coalesce({one.sql}, {other.sql})"}.get(side, one.sql)
-        merged.append(Field(left.name, shown, one.type))
+        merged.append(Field(left.name, shown, left.type if left.type.name == "timestamptz" else one.type))
         left_hidden.add(left.sql)
         right_hidden.add(right.sql)
     rest = [replace(f, hidden=f.hidden or f.sql in left_hidden | right_hidden) for f in (*fields, *added.fields)]
