@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from mcp import Client
 from mcp_types import CallToolResult, PromptReference
 from pydantic import ValidationError
 
+from conftest import CommandLine
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, AccessRule, Principal, granted
 from crosstrail.estate import Estate
 from crosstrail.models import Account
@@ -271,3 +273,31 @@ async def test_a_write_reaches_only_accounts_whose_rule_writes(lake: Path) -> No
     async with as_(BOB, lake, rules, allow_writes=True) as client:
         old = await ask(client, "create_trail", name="x", s3_bucket_name="b", target_account_id="old")
         assert "no account matches 'old'" in text_of(old)
+
+
+def test_the_command_line_says_what_someone_may_do(crosstrail: CommandLine, tmp_path: Path) -> None:
+    accounts = [{"id": PROD, "alias": "prod"}, {"id": DEV, "alias": "dev"}, {"id": OLD, "alias": "old"}]
+    rules = [
+        {"who": ["*@example.com"], "accounts": ["prod"], "toolsets": ["events"]},
+        {"who": ["group:secops"], "accounts": ["d*"], "write": True},
+    ]
+    config = tmp_path / "crosstrail.yaml"
+    config.write_text(json.dumps({"accounts": accounts, "access": rules, "lake": {"path": "lake"}}))
+
+    def asked(*arguments: str) -> list[dict[str, str]]:
+        done = crosstrail("access", "test", *arguments, "--json", "--config", config)
+        assert done.returncode == 0, done.stderr
+        rows: list[dict[str, str]] = json.loads(done.stdout)["accounts"]
+        return [{name: row[name] for name in ("alias", "toolsets", "write")} for row in rows]
+
+    prod = {"alias": "prod", "toolsets": "accounts events", "write": "no"}
+    dev = {"alias": "dev", "toolsets": "accounts events query trails", "write": "no, the server allows none"}
+    assert asked("someone@example.com") == [prod]
+    assert asked("someone@example.com", "--group", "secops") == [prod, dev]
+    assert asked("someone@elsewhere.example") == []
+    assert asked("login:someone") == []
+    nobody = crosstrail("access", "test", "login:someone", "--config", config)
+    assert nobody.stdout.startswith("login:someone may use nothing")
+    unclear = crosstrail("access", "test", "someone", "--config", config)
+    assert unclear.returncode == 1
+    assert "login:" in unclear.stderr

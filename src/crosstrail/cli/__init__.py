@@ -18,6 +18,7 @@ from crosstrail.config import Settings, load_settings
 from crosstrail.errors import CrosstrailError
 
 _COMMANDS = {
+    "access": ("access", "Who may use which accounts."),
     "accounts": ("accounts", "Which accounts there are."),
     "collect": ("lake", "Read log files into the lake."),
     "demo": ("demo", "See it work on a made-up organisation with an incident in it."),

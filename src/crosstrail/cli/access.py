@@ -1,0 +1,78 @@
+"""`crosstrail access`: what the access rules give a principal, by the very code that the server asks."""
+
+from __future__ import annotations
+
+import anyio
+import click
+import orjson
+
+from crosstrail.accounts.policy import TOOLSETS, Grant, Principal, granted
+from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.tables import print_table
+from crosstrail.errors import InvalidRequest
+from crosstrail.estate import Estate
+from crosstrail.models import Account
+from crosstrail.visible import Visible
+
+
+@click.group()
+def access() -> None:
+    """Who may use which accounts."""
+
+
+@access.command("test")
+@click.argument("who")
+@click.option("--group", "groups", multiple=True, help="A group they are in; may be given more than once.")
+@click.option("--scope", "scopes", multiple=True, help="A scope of their token; may be given more than once.")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_settings
+def test_(settings: Settings, who: str, groups: tuple[str, ...], scopes: tuple[str, ...], as_json: bool) -> None:
+    """Show what someone may do over HTTP.
+
+    WHO is an e-mail address, or login:NAME, subject:ID or client:ID as their token would say.
+    """
+    principal = _principal(who, groups, scopes)
+    grant, accounts = anyio.run(_given, settings, principal)
+    writes = settings.allow_writes and not settings.serve.read_only
+    rows = [_row(grant, account, writes) for account in accounts]
+    if as_json:
+        click.echo(orjson.dumps({"who": who, "accounts": rows}, option=orjson.OPT_INDENT_2).decode())
+    elif rows:
+        print_table(list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        click.echo(f"{who} may use nothing: no access rule that names them names an account.")
+    if rows and not as_json and any(row["write"].startswith("no,") for row in rows):
+        click.echo("A rule lets them write, the server does not: it needs --allow-writes and no --read-only.", err=True)
+
+
+def _principal(who: str, groups: tuple[str, ...], scopes: tuple[str, ...]) -> Principal:
+    """Raises InvalidRequest for a name of no kind."""
+    kind, _, value = who.partition(":")
+    if kind not in ("email", "login", "subject", "client") or not value:
+        if "@" not in who:
+            raise InvalidRequest(
+                f"{who[:60]!r} says not what it is",
+                hint="Write an e-mail address, or login:, subject: or client: before it.",
+            )
+        kind, value = "email", who
+    return Principal(groups=frozenset(groups), scopes=frozenset(scopes), **{kind: value})
+
+
+async def _given(settings: Settings, principal: Principal) -> tuple[Grant, tuple[Account, ...]]:
+    estate = Estate(settings)
+    try:
+        grant = granted(principal, await estate.access_rules())
+        return grant, (await Visible(estate, grant).registry()).accounts
+    finally:
+        await estate.aclose()
+
+
+def _row(grant: Grant, account: Account, writes: bool) -> dict[str, str]:
+    may_write = any(grant.sees(account, toolset, write=True) for toolset in TOOLSETS if toolset != "accounts")
+    return {
+        "account": account.id,
+        "alias": account.alias,
+        "cloud": account.cloud,
+        "toolsets": " ".join(toolset for toolset in TOOLSETS if grant.sees(account, toolset)),
+        "write": "yes" if may_write and writes else "no, the server allows none" if may_write else "no",
+    }
