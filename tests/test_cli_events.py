@@ -16,8 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.conftest import CommandLine
-from tests.served import DEV, NOON, PROD, collect, record, write_logs
+
+from conftest import CommandLine
+from served import DEV, NOON, PROD, collect, record, write_logs
 
 CONFIG = f"""
 accounts:
