@@ -53,10 +53,10 @@ def test_header_credentials_over_tls_on_every_address(certificate: tuple[Path, P
     with FakeVolcengine() as fake:
         key = fake.world.add_key(CN_PROD)
         event = fake.world.accounts[CN_PROD].log("GetUser", moment())
-        flags = ("--host", "0.0.0.0", "--tls-cert", str(cert_file), "--tls-key", str(key_file))  # noqa: S104
+        flags = ("--host", "0.0.0.0", "--tls-cert", str(cert_file), "--tls-key", str(key_file))
         with served({"VOLCENGINE_CREDENTIAL_TYPE": "token", "VOLCENGINE_ENDPOINT": fake.url}, *flags) as server:
             assert server.url.startswith("https://0.0.0.0:")
-            url = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+            url = server.url.replace("0.0.0.0", "127.0.0.1")
 
             async def ask() -> list[str]:
                 async with (

@@ -71,6 +71,10 @@ class VolcengineApi:
         work = partial(self._call, action, params, credentials, asked)
         return await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
 
+    def load(self) -> None:
+        """Import the SDK now instead of at the first request: for a server that has the time before it listens."""
+        self._opened()
+
     def close(self) -> None:
         """Close every kept connection."""
         if self._sdk is not None:

@@ -40,6 +40,7 @@ def serve(config: str, host: str, tls_cert: str, tls_key: str, behind_proxy: boo
             return
         from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
 
+        cloud_trail.api.load()
         app, listener = volcengine_http_app(settings, cloud_trail)
         with listening(listener) as socket:
             address = listener.address(socket)
