@@ -13,8 +13,11 @@ import pytest
 from mcp import Client
 from mcp_types import CallToolResult, PromptReference
 from pydantic import ValidationError
+from sqlalchemy import create_engine
 
 from conftest import CommandLine
+from crosstrail.accounts.database import METADATA, AccountDatabase
+from crosstrail.accounts.database_rules import ACCESS_RULES
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, AccessRule, Principal, granted
 from crosstrail.estate import Estate
 from crosstrail.models import Account
@@ -301,3 +304,45 @@ def test_the_command_line_says_what_someone_may_do(crosstrail: CommandLine, tmp_
     unclear = crosstrail("access", "test", "someone", "--config", config)
     assert unclear.returncode == 1
     assert "login:" in unclear.stderr
+
+
+def _rules_table(url: str, *rows: tuple[str, str, str, bool]) -> None:
+    engine = create_engine(url)
+    METADATA.create_all(engine)
+    ACCESS_RULES.metadata.create_all(engine)
+    columns = ("who", "accounts", "toolsets", "may_write")
+    with engine.begin() as connection:
+        connection.execute(ACCESS_RULES.insert(), [dict(zip(columns, row, strict=True)) for row in rows])
+    engine.dispose()
+
+
+def test_rules_may_live_in_the_account_database(database_url: str) -> None:
+    _rules_table(
+        database_url,
+        ("alice@example.com, group:secops", "prod, d*", "", True),
+        ("bob", "old", "", False),
+        ("bob@example.com", "old", "events", False),
+        ("bob@example.com", "old", "everything", False),
+    )
+    listing = AccountDatabase.at(database_url).read()
+    assert listing.rules == (
+        rule(who=["alice@example.com", "group:secops"], accounts=["prod", "d*"], write=True),
+        rule(who=["bob@example.com"], accounts=["old"], toolsets=["events"]),
+    )
+    assert [warning.split(":")[0] for warning in listing.warnings] == ["access_rules row 2", "access_rules row 4"]
+
+
+async def test_rules_of_the_database_let_in_and_its_loss_lets_nobody_in(lake: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rules.db"
+    _rules_table(f"sqlite:///{file}", ("alice@example.com", "prod", "", False))
+    database = {"database": {"url": f"sqlite:///{file}"}, "keep_accounts": 0, "refresh_accounts": 1}
+    async with as_(ALICE, lake, (), **database) as client:
+        assert "1 account" in text_of(await ask(client, "list_accounts"))
+    async with as_(BOB, lake, (), **database) as client:
+        assert (await client.list_tools()).tools == []
+    file.unlink()
+    async with as_(ALICE, lake, RULES, **database) as client:  # the file's own rules do not stand alone either
+        refused = await ask(client, "list_accounts")
+    assert refused.is_error
+    assert "cannot be told now" in text_of(refused)
+    assert str(tmp_path) not in text_of(refused)

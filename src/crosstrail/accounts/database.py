@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from crosstrail.accounts.database_rules import rules_of
 from crosstrail.accounts.database_url import SQLITE, parse_url, place_of, url_in_secret
 from crosstrail.accounts.listing import Listing, as_alias, sift
 from crosstrail.accounts.rows import AWS, ROLE, VOLCENGINE, account_of, text_of
@@ -143,8 +145,9 @@ class AccountDatabase:
                 for cloud, table in tables.items()
                 for row in connection.execute(select(table).order_by(table.c.id)).mappings()
             ]
+            rules, warned = rules_of(connection)
         entries: list[tuple[str, Account]] = []
-        warnings: list[str] = []
+        warnings = list(warned)
         for cloud, row in found:
             place = f"{TABLES[cloud].name} row {text_of(row['id'])}"
             try:
@@ -155,7 +158,7 @@ class AccountDatabase:
             else:
                 if text_of(row["alias"]) and not as_alias(text_of(row["alias"])):
                     warnings.append(f"{place}: alias has no letter of a-z in it; use the account's id")
-        return sift(self.name, entries, warnings)
+        return replace(sift(self.name, entries, warnings), rules=rules)
 
     @contextmanager
     def transaction(self, purpose: Purpose = "read") -> Iterator[Connection]:
