@@ -1,0 +1,170 @@
+"""Servers that strangers published, unedited, each in an environment of its own, against the fake AWS.
+
+They come from the registries of Python and npm: run with `pytest -m registry`. CI runs them always; where it cannot reach
+the registries, NO_PACKAGE_REGISTRY=1 says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from fakes.aws import FakeAws
+from wrap_estate import WrapEstate, open_wrap_estate, said
+from wrapped.tls_proxy import TlsProxy
+
+pytestmark = [pytest.mark.anyio, pytest.mark.registry]
+KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosstrail-tests"
+ENVIRONMENT = dict(os.environ)
+"""As it was before the tests scrubbed it: the installers need their settings."""
+
+FASTMCP = """
+import os
+from fastmcp import FastMCP
+mcp = FastMCP("fast")
+@mcp.tool
+def ready() -> str:
+    return os.environ["AWS_REGION"]
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
+    estate = open_wrap_estate(fake_aws, monkeypatch)
+    for name in ("prod", "dev"):
+        fake_aws.world.account(estate.id_of(name)).log(f"Of{name}", datetime.now(UTC), region="us-east-1")
+    estate.listed[1]["region"] = "us-east-1"
+    return estate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reachable(request: pytest.FixtureRequest) -> None:
+    """In CI never skipped unless somebody says why."""
+    if "CI" in ENVIRONMENT:
+        if ENVIRONMENT.get("NO_PACKAGE_REGISTRY"):
+            pytest.skip("NO_PACKAGE_REGISTRY says that the package registries cannot be reached")
+    elif "registry" not in request.config.option.markexpr:
+        pytest.skip("installs published servers: run pytest -m registry")
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(
+        [str(one) for one in command], env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def python_with() -> Callable[[str], Path]:
+    """The folder of the programs of an environment with one package from Python's registry, kept between runs."""
+
+    def installed(package: str) -> Path:
+        place = KEPT / "python" / package
+        if not (place / "done").exists():
+            uv = shutil.which("uv", path=ENVIRONMENT["PATH"])
+            if uv:
+                run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, place)
+                run(uv, "pip", "install", "--quiet", "--python", place, package)
+            else:
+                run(sys.executable, "-m", "venv", "--clear", place)
+                run(place / "bin" / "python", "-m", "pip", "install", "--quiet", package)
+            (place / "done").touch()
+        return place / "bin"
+
+    return installed
+
+
+@pytest.fixture(scope="session")
+def node_with() -> Callable[[str], Path]:
+    """The same for one package from npm."""
+
+    def installed(package: str) -> Path:
+        place = KEPT / "node" / package.replace("/", "_")
+        if not (place / "done").exists():
+            place.mkdir(parents=True, exist_ok=True)
+            run("npm", "install", "--prefix", place, "--no-audit", "--no-fund", "--no-save", package)
+            (place / "done").touch()
+        return place / "node_modules" / ".bin"
+
+    return installed
+
+
+async def check(
+    estate: WrapEstate, folder: Path, command: Path, tool: str, arguments: dict[str, Any], answer: str, **env: str
+) -> None:
+    """`crosstrail wrap` lists the server's tools; a call of each account is signed by it and answered for it."""
+    given = {"AWS_ENDPOINT_URL": estate.aws.url, **env}
+    variables = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
+    config = estate.config(folder)
+    wrap = ["-m", "crosstrail", "wrap", "--config", str(config), *variables, "--", str(command)]
+    async with Client(StdioServerParameters(command=sys.executable, args=wrap, env=dict(os.environ))) as client:
+        shown = {one.name: one for one in (await client.list_tools()).tools}
+        assert all(next(iter(one.input_schema["properties"])) == "target_account_id" for one in shown.values())
+        assert tool in shown
+        for name in ("prod", "dev", "prod"):
+            estate.aws.world.requests.clear()
+            result = await client.call_tool(tool, {"target_account_id": name, **arguments})
+            assert not result.is_error, result.content
+            texts = " ".join(getattr(content, "text", "") for content in result.content)
+            assert answer.format(id=estate.id_of(name), name=name) in texts
+            asked = [one for one in estate.aws.world.requests if (one.service, one.action) != ("sts", "AssumeRole")]
+            signed = [one for one in asked if (one.service, one.action) != ("sts", "GetSessionToken")]
+            assert {(one.account, one.code) for one in signed} == {(estate.id_of(name), "")}
+
+
+async def test_the_cloudtrail_server(estate: WrapEstate, tmp_path: Path, python_with: Callable[[str], Path]) -> None:
+    package = "awslabs.cloudtrail-mcp-server"
+    await check(estate, tmp_path, python_with(package) / package, "lookup_events", {}, "Of{name}")
+
+
+async def test_the_billing_server(estate: WrapEstate, tmp_path: Path, python_with: Callable[[str], Path]) -> None:
+    package = "awslabs.billing-cost-management-mcp-server"
+    arguments = {"operation": "getDimensionValues", "dimension": "SERVICE"}
+    await check(estate, tmp_path, python_with(package) / package, "cost-explorer", arguments, "spent by {id}")
+
+
+async def test_the_cloudwatch_server(estate: WrapEstate, tmp_path: Path, python_with: Callable[[str], Path]) -> None:
+    package = "awslabs.cloudwatch-mcp-server"
+    await check(estate, tmp_path, python_with(package) / package, "get_active_alarms", {}, "alarm of {id}")
+
+
+async def test_the_aws_api_server(estate: WrapEstate, tmp_path: Path, python_with: Callable[[str], Path]) -> None:
+    """It reads the list of AWS's services when it starts, over HTTPS."""
+    package = "awslabs.aws-api-mcp-server"
+    with TlsProxy(tmp_path, "servicereference.us-east-1.amazonaws.com", b"[]") as proxy:
+        proxied = {"HTTPS_PROXY": proxy.url, "REQUESTS_CA_BUNDLE": str(proxy.certificate)}
+        arguments = {"cli_command": "aws cloudtrail lookup-events"}
+        await check(estate, tmp_path, python_with(package) / package, "call_aws", arguments, "Of{name}", **proxied)
+        assert "servicereference.us-east-1.amazonaws.com:443" in proxy.asked
+
+
+async def test_a_node_server(estate: WrapEstate, tmp_path: Path, node_with: Callable[[str], Path]) -> None:
+    program = node_with("@hyorimitsu/amazon-cloudwatch-logs-mcp-server") / "amazon-cloudwatch-logs-mcp-server"
+    await check(estate, tmp_path, program, "describe_log_groups", {}, "/logs/of/{id}")
+
+
+@pytest.mark.parametrize("version", ["2", "3", "4"])
+@pytest.mark.parametrize("setup", ["", "def setup():\n    mcp.tool(ready)\n"])
+async def test_a_module_of_every_fastmcp(
+    estate: WrapEstate, tmp_path: Path, python_with: Callable[[str], Path], version: str, setup: str
+) -> None:
+    source = FASTMCP.replace("@mcp.tool\n", "") + setup if setup else FASTMCP
+    (tmp_path / "foreign_fast.py").write_text(source)
+    python = python_with(f"fastmcp=={version}.*") / "python"
+    server = {"module": "foreign_fast", "python": str(python), "env": {"PYTHONPATH": str(tmp_path)}}
+    async with estate.client({"fast": server}) as client:
+        assert said(await client.call_tool("ready", {"target_account_id": "dev"})) == "us-east-1"
