@@ -1,0 +1,212 @@
+"""Tokens of an identity provider: which are believed, which are not, and what a refused caller is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from fakes.idp import FakeIdp, SigningKey
+from served import DEV, NOON, PROD, collect, record, text_of, write_logs
+from serving import LIST_TOOLS, Server, client_over_http, post, serving, write_config
+
+pytestmark = pytest.mark.anyio
+RESOURCE = "https://trails.example.com/mcp"
+METADATA = "https://trails.example.com/.well-known/oauth-protected-resource/mcp"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def idp() -> Iterator[FakeIdp]:
+    with FakeIdp() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jwt")
+    write_logs(folder / "logs", [record(account, number, NOON) for account in (PROD, DEV) for number in range(2)])
+    collect(folder / "logs", folder / "lake")
+    return folder
+
+
+def configured(folder: Path, **jwt_values: Any) -> Path:
+    return write_config(
+        folder,
+        accounts=[{"id": PROD, "alias": "prod", "archive": "logs"}, {"id": DEV, "alias": "dev", "archive": "logs"}],
+        lake={"path": "lake"},
+        serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
+        jwt={"required_scopes": ["audit"], **jwt_values},
+        access=[
+            {"who": ["alice@example.com"], "accounts": ["prod"]},
+            {"who": ["group:dev-team"], "accounts": ["dev"], "toolsets": ["events"]},
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def server(idp: FakeIdp, folder: Path) -> Iterator[Server]:
+    with serving(configured(folder, issuer=idp.url, jwks_url=idp.jwks_url)) as made:
+        yield made
+
+
+def alice(idp: FakeIdp, **claims: Any) -> str:
+    usual = {"email": "alice@example.com", "email_verified": True, "scope": "audit openid"}
+    return idp.token(**{**usual, **claims})
+
+
+def unsigned(**claims: Any) -> str:
+    parts = ({"alg": "none", "typ": "JWT"}, claims)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+
+
+async def test_a_good_token_opens_what_its_rules_give(server: Server, idp: FakeIdp) -> None:
+    async with client_over_http(server.url, alice(idp)) as client:
+        assert "1 account" in text_of(await client.call_tool("list_accounts", {}))
+        refused = await client.call_tool("lookup_events", {"target_account_id": "dev"})
+        assert "no account matches 'dev'" in text_of(refused)
+    async with client_over_http(server.url, idp.token(sub="u-2", scope="audit", groups=["dev-team"])) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == {"lookup_events", "list_accounts"}
+        assert not (await client.call_tool("lookup_events", {"target_account_id": "dev"})).is_error
+    assert {one.get("principal") for one in server.records() if one["kind"] == "call"} == {"alice@example.com", "u-2"}
+
+
+def _attacks(idp: FakeIdp) -> dict[str, str]:
+    stranger = SigningKey(idp.key.kid)
+    claims = jwt.decode(alice(idp), options={"verify_signature": False})
+    hmac = jwt.encode(claims, "0" * 64, algorithm="HS256", headers={"kid": idp.key.kid})
+    head, body, signature = alice(idp).split(".")
+    return {
+        "none": "",
+        "not a token": "abc",
+        "another audience": alice(idp, aud="https://other.example.com/mcp"),
+        "no audience": alice(idp, aud=None),
+        "another issuer": alice(idp, iss="https://evil.example"),
+        "expired": alice(idp, exp=1_000_000_000),
+        "no expiry": alice(idp, exp=None),
+        "not yet": alice(idp, nbf=4_000_000_000),
+        "no subject": alice(idp, sub=None),
+        "alg none": unsigned(**claims),
+        "shared secret": hmac,
+        "the public key as a secret": _confused(claims, idp),
+        "another key": alice(idp, key=stranger),
+        "unknown key id": idp.token(key=SigningKey("unknown"), scope="audit"),
+        "critical header": alice(idp, headers={"crit": ["exp"]}),
+        "a key of its own": alice(idp, key=stranger, headers={"jwk": stranger.jwk, "kid": "mine"}),
+        "keys of its own": alice(idp, key=stranger, headers={"jku": "https://evil.example/keys"}),
+        "changed": f"{head}.{body[:-2]}xx.{signature}",
+    }
+
+
+def _confused(claims: dict[str, Any], idp: FakeIdp) -> str:
+    """Signed with HMAC, the provider's public key for a secret."""
+    import hashlib
+    import hmac
+
+    def part(value: Any) -> bytes:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+    signed = part({"alg": "HS256", "typ": "JWT", "kid": idp.key.kid}) + b"." + part(claims)
+    mac = hmac.new(idp.key.public_pem.encode(), signed, hashlib.sha256).digest()
+    return (signed + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
+
+
+def test_every_other_token_is_refused_alike_and_recorded(server: Server, idp: FakeIdp) -> None:
+    for name, token in _attacks(idp).items():
+        before = len(server.records())
+        answer = post(server.url, LIST_TOOLS, **({"Authorization": f"Bearer {token}"} if token else {}))
+        assert answer.status_code == 401, name
+        assert f'resource_metadata="{METADATA}"' in answer.headers["www-authenticate"], name
+        assert answer.json() == {"error": "invalid_token", "error_description": "Authentication required"}
+        [made] = server.records()[before:]
+        assert (made["kind"], made["status"]) == ("refused", 401), name
+        assert not token or token not in server.audit.read_text()
+
+
+def test_a_missing_scope_is_said(server: Server, idp: FakeIdp) -> None:
+    answer = post(server.url, LIST_TOOLS, Authorization=f"Bearer {alice(idp, scope='openid')}")
+    assert answer.status_code == 403
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+    assert server.records()[-1]["principal"] == "alice@example.com"
+
+
+@pytest.mark.parametrize("claims", [{"email_verified": False}, {"email_verified": None}, {"email_verified": "true"}])
+async def test_an_address_nobody_verified_matches_no_rule(server: Server, idp: FakeIdp, claims: dict[str, Any]) -> None:
+    async with client_over_http(server.url, alice(idp, **claims)) as client:
+        assert (await client.list_tools()).tools == []
+
+
+def test_where_to_sign_in_is_public(server: Server, idp: FakeIdp) -> None:
+    import httpx2
+
+    said = httpx2.get(f"{server.url}/.well-known/oauth-protected-resource/mcp").json()
+    assert said["resource"] == RESOURCE
+    assert said["authorization_servers"] == [idp.url]
+    assert said["scopes_supported"] == ["audit"]
+    assert httpx2.get(f"{server.url}/healthz").json()["checks"]["identity"] == "ok"
+    assert httpx2.get(f"{server.url}/ping").status_code == 200
+
+
+def test_one_key_in_the_configuration_is_enough(idp: FakeIdp, folder: Path) -> None:
+    with serving(configured(folder, issuer=idp.url, public_key=idp.key.public_pem)) as made:
+        assert post(made.url, LIST_TOOLS, Authorization=f"Bearer {alice(idp)}").status_code == 200
+        assert post(made.url, LIST_TOOLS, Authorization=f"Bearer {alice(idp, key=SigningKey('x'))}").status_code == 401
+
+
+async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> None:
+    from crosstrail.server.identity import JwtVerifier
+    from crosstrail.serving import JwtSettings
+
+    now = [0.0]
+    verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE, clock=lambda: now[0])
+    old, idp.asked["/keys"] = idp.key, 0
+    assert await verifier.verify_token(idp.token())
+    assert await verifier.verify_token(idp.token())
+    assert idp.asked["/keys"] == 1
+    for _ in range(5):
+        assert await verifier.verify_token(idp.token(key=SigningKey("unknown"))) is None
+    assert idp.asked["/keys"] == 1
+    now[0] += 31
+    new = idp.rotate("second")
+    try:
+        assert await verifier.verify_token(idp.token(key=new))
+        assert await verifier.verify_token(idp.token(key=old)) is None
+        assert idp.asked["/keys"] == 2
+    finally:
+        idp.key, idp.keys = old, [old]
+
+
+async def test_a_token_of_one_opens_no_sse_stream_of_another(idp: FakeIdp, folder: Path) -> None:
+    import anyio
+    import httpx2
+
+    with serving(configured(folder, issuer=idp.url, jwks_url=idp.jwks_url), "--transport", "sse") as made:
+        assert httpx2.get(f"{made.url}/sse").status_code == 401
+        mine, other = ({"Authorization": f"Bearer {alice(idp, sub=sub)}"} for sub in ("u-1", "u-9"))
+        async with (
+            httpx2.AsyncClient(timeout=20) as http,
+            http.stream("GET", f"{made.url}/sse", headers=mine) as stream,
+        ):
+            lines = stream.aiter_lines()
+            with anyio.fail_after(20):
+                path = next(iter([line async for line in _first_data(lines)]))
+            stolen = await http.post(f"{made.url}{path}", json=LIST_TOOLS, headers=other)
+            assert stolen.status_code == 403
+            assert (await http.post(f"{made.url}{path}", json=LIST_TOOLS, headers=mine)).status_code == 202
+        assert 403 in {one.get("status") for one in made.records()}
+
+
+async def _first_data(lines: Any) -> Any:
+    async for line in lines:
+        if line.startswith("data: "):
+            yield line.removeprefix("data: ").strip()
+            return
