@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,9 @@ from crosstrail.lake.table import LakeTable
 from crosstrail.models import Account
 from crosstrail.timerange import TimeRange
 
+if TYPE_CHECKING:
+    import duckdb
+
 SCOPE = QueryScope((Account(id=ACCOUNT, alias="prod"),))
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 8
@@ -35,13 +39,20 @@ class Lake:
     def __init__(self, folder: Path) -> None:
         self.table = LakeTable.open(folder)
         self.files = self.table.plan(SCOPE_KEYS)
+        self._connections: dict[tuple[str, ...], duckdb.DuckDBPyConnection] = {}
 
     def rows(self, sql: str, *, narrowed: bool) -> tuple[list[tuple[object, ...]], int]:
         """The rows, and how many files were open."""
         prepared = prepare(sql, SCOPE, now=NOW)
         files = self.table.plan(prepared.accounts, span_of(prepared.scans)) if narrowed else self.files
-        with closing(connect(files)) as connection:
-            return connection.execute(prepared.sql).fetchall(), len(files)
+        if files not in self._connections:
+            self._connections[files] = connect(files)
+        return self._connections[files].execute(prepared.sql).fetchall(), len(files)
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+        self.table.close()
 
 
 SCOPE_KEYS = frozenset(account.key for account in SCOPE.accounts)
@@ -68,7 +79,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     ]
     subprocess.run(command, check=True, capture_output=True)
     made = Lake(folder / "lake")
-    with closing(made.table):
+    with closing(made):
         yield made
 
 
@@ -92,9 +103,9 @@ _SIGNS = st.sampled_from([">", ">=", "<", "<=", "=", "<>"])
 _UNITS = st.sampled_from(["hour", "day", "week", "month", "quarter", "year"])
 
 
-def _conditions(column: str) -> st.SearchStrategy[str]:
+def _plain(column: str) -> st.SearchStrategy[str]:
     days = _TIMES.map(lambda at: f"DATE '{at:%Y-%m-%d}'")
-    plain = st.one_of(
+    return st.one_of(
         st.builds(lambda sign, at: f"{column} {sign} {at}", _SIGNS, _MOMENTS),
         st.builds(lambda at, sign: f"{at} {sign} {column}", _MOMENTS.filter(lambda at: at[0] != "'"), _SIGNS),
         st.builds(lambda low, high: f"{column} BETWEEN {low} AND {high}", _MOMENTS, _MOMENTS),
@@ -103,8 +114,11 @@ def _conditions(column: str) -> st.SearchStrategy[str]:
         st.builds(lambda unit, sign, at: f"date_trunc('{unit}', {column}) {sign} {at}", _UNITS, _SIGNS, _MOMENTS),
         st.just("eventname <> 'x'"),
     )
+
+
+def _conditions(column: str) -> st.SearchStrategy[str]:
     return st.recursive(
-        plain,
+        _plain(column),
         lambda inner: st.one_of(
             st.builds(lambda a, b: f"({a} AND {b})", inner, inner),
             st.builds(lambda a, b: f"({a} OR {b})", inner, inner),
@@ -115,6 +129,9 @@ def _conditions(column: str) -> st.SearchStrategy[str]:
 
 
 _STATEMENTS = st.one_of(
+    st.builds(" AND ".join, st.lists(_plain("eventtime"), min_size=1, max_size=2)).map(
+        lambda c: f"SELECT eventid FROM events WHERE {c} ORDER BY 1"
+    ),
     _conditions("eventtime").map(lambda c: f"SELECT eventid FROM events WHERE {c} ORDER BY 1"),
     _conditions("s.eventtime").map(
         lambda c: f"SELECT eventid FROM (SELECT eventid, eventtime, eventname FROM events ORDER BY eventtime LIMIT 9) s WHERE {c} ORDER BY 1"
@@ -144,7 +161,7 @@ _STATEMENTS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(sql=_STATEMENTS)
 def test_no_row_is_lost(sql: str, lake: Lake) -> None:
     assert lake.rows(sql, narrowed=True)[0] == lake.rows(sql, narrowed=False)[0]

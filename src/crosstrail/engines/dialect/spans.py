@@ -44,7 +44,7 @@ def bounds(compiler: Expressions, condition: exp.Expr, scope: Scope) -> Iterator
         for sign, subject, constant in _comparisons(node):
             try:
                 column, slack = _column(compiler, subject, scope)
-                if column.sql not in own or not column.free:
+                if column.sql not in own:
                     continue
                 value = _constant(compiler, column if slack is None else Expr("", DATE), constant, scope)
             except (Refusal, SqlRejected):
