@@ -55,7 +55,7 @@ async def get(url: str, *, method: str = "GET", **headers: str) -> tuple[int, di
 async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) -> None:
     prod, dev = (await estate.registry()).accounts
     async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
-        of_prod, of_dev = endpoint.grant(prod), endpoint.grant(dev)
+        of_prod, of_dev = endpoint.grant(prod, ""), endpoint.grant(dev, "")
         token, other = of_prod.token.get_secret_value(), of_dev.token.get_secret_value()
         status, given = await get(of_prod.uri, Authorization=token)
         assert status == 200
@@ -81,7 +81,7 @@ async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) ->
 async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(estate: WrapEstate) -> None:
     (prod, _) = (await estate.registry()).accounts
     async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
-        grant = endpoint.grant(prod)
+        grant = endpoint.grant(prod, "")
         port = int(grant.uri.split(":")[2].split("/")[0])
         assert grant.uri.startswith("http://127.0.0.1:")
         with open("/proc/net/tcp") as table:  # noqa: ASYNC230
@@ -94,7 +94,7 @@ async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(estate:
 async def test_nonsense_does_not_stop_the_endpoint(estate: WrapEstate) -> None:
     (prod, _) = (await estate.registry()).accounts
     async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
-        grant = endpoint.grant(prod)
+        grant = endpoint.grant(prod, "")
         port = int(grant.uri.split(":")[2].split("/")[0])
         for nonsense in (
             b"\r\n\r\n",
@@ -215,7 +215,7 @@ async def test_botocore_finds_and_renews_what_is_delivered(estate: WrapEstate) -
     )
     (_, dev) = (await estate.registry()).accounts
     async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
-        grant = endpoint.grant(dev)
+        grant = endpoint.grant(dev, "")
         environment = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": grant.uri,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": grant.token.get_secret_value(),

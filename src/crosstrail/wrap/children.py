@@ -1,13 +1,13 @@
 """Which process answers for which account: started on first use, kept while it is used, replaced when it must be.
 
 Decides how many processes there are, which one goes when another account needs its place, and when one is too old. Two
-accounts never share a process, and a process never changes its account. It knows no tool and no message.
+accounts never share a process, nor do two callers who signed in, and a process never changes its account. It knows no tool and no message.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import hashlib
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,6 +22,7 @@ import anyio.to_thread
 from mcp.shared.exceptions import MCPError
 
 from crosstrail.accounts.broker import VOLCENGINE
+from crosstrail.caller import caller
 from crosstrail.config import WrappedServer, WrapSettings
 from crosstrail.errors import WrappedServerError
 from crosstrail.models import Account, AccountKey
@@ -32,8 +33,8 @@ from crosstrail.wrap.process import Program
 
 _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
 
-Key = tuple[str, AccountKey | None]
-"""A server's name and an account; None is a process without any identity."""
+Key = tuple[str, AccountKey | None, str]
+"""A server's name, an account (None is a process without any identity), and on whose behalf it runs."""
 OnChange = Callable[[str, Child, str], Awaitable[None]]
 """(server, the process that says so, method of the notification)."""
 
@@ -89,15 +90,17 @@ class Children:
     async def lease(
         self, server: str, account: Account | None, capabilities: Mapping[str, Any] | None = None
     ) -> AsyncIterator[Process]:
-        """The process of this server for this account, for one call. `capabilities`: of the client, told to a new one.
+        """The process of this server for this account and the present caller, for one call. `capabilities`: of the client, told to a new one.
 
         Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
         does not start, or no place for it becomes free in time.
         """
-        renewed = await self._renewed(account)
+        who = caller().who if account else ""
+        renewed = await self._renewed(account, who)
         try:
             with anyio.fail_after(self._settings.call_timeout):
-                process = await self._placed((server, account.key if account else None), account, renewed, capabilities)
+                key = (server, account.key if account else None, who)
+                process = await self._placed(key, account, renewed, capabilities)
         except TimeoutError:
             raise WrappedServerError(
                 f"all {self._settings.max_children} processes of wrapped servers are busy",
@@ -126,11 +129,11 @@ class Children:
             await asyncio.wait(tuple(self._tasks))
         await anyio.to_thread.run_sync(partial(shutil.rmtree, self._folder, ignore_errors=True))
 
-    async def _renewed(self, account: Account | None) -> str:
+    async def _renewed(self, account: Account | None, who: str) -> str:
         """Asks for the credentials before every call: what is wrong with them is told here, in our words."""
         if account is None:
             return ""
-        credentials = await self._temporary.of(account)
+        credentials = await self._temporary.of(account, who)
         return credentials.access_key_id if account.cloud == VOLCENGINE else ""
 
     async def _placed(
@@ -166,12 +169,12 @@ class Children:
             self._waiting -= 1
 
     def _new(self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any]) -> Process:
-        server = key[0]
+        server, _, who = key
 
         async def changed(child: Child, method: str) -> None:
             await self._on_change(server, child, method)
 
-        grant = self._endpoint.grant(account) if account and account.cloud != VOLCENGINE else None
+        grant = self._endpoint.grant(account, who) if account and account.cloud != VOLCENGINE else None
         child = Child(changed)
         process = Process(key, account, renewed, child, grant=grant)
         self._all.add(process)
@@ -199,10 +202,11 @@ class Children:
         self._end(process)
 
     async def _program(self, process: Process) -> Program:
-        name, account = process.key[0], process.account
+        (name, _, who), account = process.key, process.account
         server = self._settings.servers[name]
         place = f"{account.cloud}-{account.id}" if account else "no-account"
-        home = self._folder / re.sub(r"[^A-Za-z0-9_-]", "_", name) / place
+        place += f"-{hashlib.sha256(who.encode()).hexdigest()[:16]}" if who else ""
+        home = self._folder / name / place
         (home / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = server_environment(server, home)
         if account:
@@ -210,7 +214,7 @@ class Children:
             if process.grant:
                 environment |= aws_identity(process.grant, region)
             else:
-                environment |= volcengine_identity(await self._temporary.of(account), region)
+                environment |= volcengine_identity(await self._temporary.of(account, who), region)
         label = f"{name} (account {account.name})" if account else name
         return Program(label, command_of(server), environment, home)
 

@@ -69,9 +69,12 @@ class TemporaryCredentials:
         self._broker = broker
         self._sessions: dict[AccountKey, tuple[Credentials, Cached]] = {}
 
-    async def of(self, account: Account) -> Credentials:
-        """Credentials with a session token, fresh for minutes. No call when warm. Raises like Broker.credentials."""
-        held = await self._broker.credentials(account)
+    async def of(self, account: Account, who: str) -> Credentials:
+        """Credentials with a session token, fresh for minutes; a role's session bears the name of `who` asks.
+
+        No call when warm. Raises like Broker.credentials.
+        """
+        held = await self._broker.credentials(account, who)
         if held.session_token is not None:
             return held
         if account.cloud == VOLCENGINE:
@@ -94,6 +97,7 @@ class Grant:
 
     number: int
     account: Account
+    who: str
     uri: str
     token: SecretStr
 
@@ -127,11 +131,11 @@ class CredentialEndpoint:
         for writer in tuple(self._connections):
             writer.transport.abort()
 
-    def grant(self, account: Account) -> Grant:
-        """Let one child ask for this account."""
+    def grant(self, account: Account, who: str) -> Grant:
+        """Let one child ask for this account, on behalf of one caller."""
         number = next(self._numbers)
         uri = f"http://{_LOOPBACK}:{self._port}{_PATH}{number}"
-        grant = self._grants[number] = Grant(number, account, uri, SecretStr(secrets.token_urlsafe(32)))
+        grant = self._grants[number] = Grant(number, account, who, uri, SecretStr(secrets.token_urlsafe(32)))
         return grant
 
     def revoke(self, grant: Grant) -> None:
@@ -163,7 +167,7 @@ class CredentialEndpoint:
         if grant is None:
             return HTTPStatus.FORBIDDEN, {"code": "Forbidden", "message": "this token is not good here"}
         try:
-            given = await self._temporary.of(grant.account)
+            given = await self._temporary.of(grant.account, grant.who)
         except CrosstrailError as error:
             _log.warning("no credentials for a wrapped server of account %s: %s", grant.account.name, error.text)
             return HTTPStatus.INTERNAL_SERVER_ERROR, {"code": type(error).__name__, "message": error.text}
