@@ -192,6 +192,17 @@ def test_events_of_another_account_are_refused(live: LiveVolcengine) -> None:
     assert "DeleteUser" not in refused.value.text
 
 
+def test_a_call_from_another_account_is_an_event_of_the_account_called(live: LiveVolcengine) -> None:
+    account = live.keys_account(CN_PROD)
+    live.world.accounts[CN_PROD].log("GetUser", moment())
+    live.world.accounts[CN_PROD].log(
+        "AssumeRole", moment(), detail={"UserIdentity": {"AccountID": CN_DEV, "Type": "User"}}
+    )
+    page = _page(live, Target(account), EventQuery())
+    assert {event.name for event in page.events} == {"GetUser", "AssumeRole"}
+    assert {event.account for event in page.events} == {CN_PROD}
+
+
 def test_an_account_of_another_cloud_is_not_asked(live: LiveVolcengine) -> None:
     aws = Account.model_validate({**live.listed[0], "cloud": "aws"}) if live.listed else Account(id="111111111111")
     with pytest.raises(UnsupportedByCloud):
