@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -14,10 +14,7 @@ from pydantic import ValidationError
 from crosstrail.cli import Settings, with_settings
 from crosstrail.config import WrappedServer, WrapSettings
 from crosstrail.errors import ConfigError
-from crosstrail.estate import Estate
-
-if TYPE_CHECKING:
-    from crosstrail.wrap.proxy import Proxy
+from crosstrail.serving import ServeSettings
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -44,6 +41,11 @@ class _Duration(click.ParamType[float]):
 @click.option("--parameter", metavar="NAME", default=None, help="The parameter that names the account.")
 @click.option("--idle", type=_Duration(), default=None, help="How long a process without calls is kept, such as 10m.")
 @click.option("--max-children", type=int, default=None, help="Most processes at a time.")
+@click.option(
+    "--transport", type=click.Choice(["stdio", "http"]), default=None, help="stdio (default), or http at /mcp."
+)
+@click.option("--host", default=None, help="Address to listen on over HTTP.")
+@click.option("--port", type=int, default=None, help="Port to listen on over HTTP.")
 @click.option("--list-tools", is_flag=True, help="Print what would be served, and leave.")
 @with_settings
 def wrap(
@@ -59,16 +61,20 @@ def wrap(
     parameter: str | None,
     idle: float | None,
     max_children: int | None,
+    transport: str | None,
+    host: str | None,
+    port: int | None,
     list_tools: bool,
 ) -> None:
-    """Serve an MCP server's tools over stdio with one more parameter, the account.
+    """Serve an MCP server's tools with one more parameter, the account.
 
     COMMAND starts the server, after `--`: crosstrail wrap -- uvx awslabs.billing-cost-management-mcp-server. Without one
-    the servers under `wrap` in crosstrail.yaml are served together.
+    the servers under `wrap` in crosstrail.yaml are served together. Over HTTP the settings of `serve`, sign-in and access
+    rules hold.
     """
     import anyio
 
-    from crosstrail.wrap.running import serve_stdio, use
+    from crosstrail.cli.wrapped import list_wrapped, serve_wrapped
 
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
@@ -92,30 +98,11 @@ def wrap(
             raise click.UsageError("these options describe one server: name its command after --, or its --module")
         values["servers"] = settings.wrap.servers
     wrapped = _checked(WrapSettings, values)
-    anyio.run(use, wrapped, Estate(settings), _show if list_tools else serve_stdio)
-
-
-async def _show(proxy: Proxy) -> None:
-    """One line a tool: its name, whether it says it is read-only, its first sentence."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    choice = await proxy.choice()
-    console = Console(highlight=False, soft_wrap=True)
-    for tool in proxy.catalog.shown_tools(choice):
-        reads = (tool.get("annotations") or {}).get("readOnlyHint") is True
-        first = (tool.get("description") or "").strip().split("\n", 1)[0][:100]
-        console.print(f"[bold]{escape(tool['name'])}[/bold]  {'reads' if reads else 'may write'}  {escape(first)}")
-    for kind, shown in (
-        ("prompt", proxy.catalog.prompts),
-        ("resource", proxy.catalog.resources),
-        ("template", proxy.catalog.templates),
-    ):
-        for name in shown:
-            console.print(f"{kind} {escape(name)}")
-    names = ", ".join(account.name for account in choice.accounts[:30]) or "none: list some in crosstrail.yaml"
-    default = f"; default {choice.default.name}" if choice.default else ""
-    console.print(f"{len(proxy.catalog.tools)} tools; {proxy.settings.parameter}: {escape(names)}{default}")
+    served = {
+        name: given for name, given in (("transport", transport), ("host", host), ("port", port)) if given is not None
+    }
+    serve = _checked(ServeSettings, {**settings.serve.model_dump(), **served})
+    anyio.run(list_wrapped if list_tools else serve_wrapped, wrapped, settings.model_copy(update={"serve": serve}))
 
 
 def _name(program: str) -> str:

@@ -7,14 +7,17 @@ stands for itself: its own identity, no session to take over. Imported only when
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import anyio
 import uvicorn
+from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
@@ -50,16 +53,17 @@ class Listener:
 
 
 def http_app(
-    server: MCPServer[Any],
+    server: MCPServer[Any] | Server[Any],
     listener: Listener,
     middleware: Sequence[Middleware] = (),
     *,
     routes: Sequence[BaseRoute] = (),
     sse: bool = True,
+    sign_in: Mapping[str, Any] | None = None,
     lifetime: Callable[[], AbstractAsyncContextManager[Mapping[str, Any] | None]] = nullcontext,
 ) -> Starlette:
     """/mcp of one server, /sse and /messages/ where wanted, and more routes. `middleware` says who calls: it runs before
-    everything else. `lifetime` is entered first and left last, when no call runs any more; what it gives is the state of
+    everything else. `sign_in`: `auth` and `token_verifier` of a lowlevel server, which has none of its own. `lifetime` is entered first and left last, when no call runs any more; what it gives is the state of
     every connection."""
     security = _security(listener)
     apps = [
@@ -69,13 +73,14 @@ def http_app(
             json_response=json_response,
             transport_security=security,
             host=listener.host,
+            **(sign_in or {}),
         )
         for json_response in (False, True)
     ]
     streaming, whole = (next(route for route in app.routes if getattr(route, "path", "") == HTTP_PATH) for app in apps)
     known: list[BaseRoute] = [route for route in apps[0].routes if getattr(route, "path", "") != HTTP_PATH]
     known.append(Route(HTTP_PATH, endpoint=_ByAccept(streaming, whole), methods=["POST"]))
-    if sse:
+    if sse and isinstance(server, MCPServer):
         app = server.sse_app(
             sse_path=SSE_PATH, message_path=MESSAGE_PATH, transport_security=security, host=listener.host
         )
@@ -140,9 +145,51 @@ def serve_http(
     Each of several workers makes its own `app`, so that must be a function that can be pickled. Raises ConfigError for a
     certificate that cannot be used.
     """
+    config = _config(app, listener, protocol, workers)
+    if workers > 1:
+        from uvicorn.supervisors import Multiprocess
+
+        Multiprocess(config, sockets=[opened]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[opened])
+
+
+async def serve_http_here(
+    app: Starlette, listener: Listener, opened: socket.socket, *, protocol: type[asyncio.Protocol] | Literal["auto"]
+) -> None:
+    """The same in the event loop that runs already, for an application that lives in it; told to stop, it returns."""
+    server = _ToldToStop(_config(app, listener, protocol, 1))
+
+    async def stop() -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _ in signals:
+                server.should_exit = True
+
+    stopping = asyncio.create_task(stop())
+    try:
+        await server.serve(sockets=[opened])
+    finally:
+        stopping.cancel()
+
+
+class _ToldToStop(uvicorn.Server):
+    """Leaves signals alone: uvicorn would raise them again at its end, before others could end what is theirs."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def _config(
+    app: Starlette | Callable[[], Starlette],
+    listener: Listener,
+    protocol: type[asyncio.Protocol] | Literal["auto"],
+    workers: int,
+) -> uvicorn.Config:
+    """Raises ConfigError for a certificate that cannot be used."""
     if listener.tls_cert:
         _check_certificate(listener)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         factory=not isinstance(app, Starlette),
         http=protocol,
@@ -155,12 +202,6 @@ def serve_http(
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         ws="none",
     )
-    if workers > 1:
-        from uvicorn.supervisors import Multiprocess
-
-        Multiprocess(config, sockets=[opened]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[opened])
 
 
 def _check_certificate(listener: Listener) -> None:

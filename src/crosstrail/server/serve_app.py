@@ -19,6 +19,8 @@ import anyio
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.lowlevel import Server
+from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -61,7 +63,6 @@ def listener_of(settings: Settings) -> Listener:
 
 def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
     """The application. `has_rules`: whether there was any access rule when the server started. Raises ConfigError."""
-    serve = settings.serve
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
@@ -72,9 +73,23 @@ def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
     sign_in = sign_in_of(settings)
     estate = Estate(settings)
     record = AuditLog(settings.audit, default="stderr")
-    open_to_all = not has_rules and (serve.auth == "none" or serve.allow_any)
+    open_to_all = is_open_to_all(settings, has_rules=has_rules)
     admission = Admission(estate, principal_of=principal_of, open_to_all=open_to_all, record=record)
     server = create_server(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
+    return guarded_app(server, estate, sign_in, record, sse=settings.serve.transport == "sse")
+
+
+def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
+    """Whether everybody who is let in may see everything."""
+    return not has_rules and (settings.serve.auth == "none" or settings.serve.allow_any)
+
+
+def guarded_app(
+    server: MCPServer[Any] | Server[Any], estate: Estate, sign_in: SignIn, record: AuditLog, *, sse: bool = False
+) -> Starlette:
+    """A server behind its doors: names, sizes, sign-in, health. It closes the estate and the record at its end."""
+    settings = estate.settings
+    serve = settings.serve
 
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
@@ -95,8 +110,9 @@ def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
         middleware.append(Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(sign_in.verifier)))
     health = Health(estate, sign_in)
     routes = [Route("/ping", health.ping), Route("/healthz", health.healthz), *sign_in.routes]
+    checked = {"auth": sign_in.settings, "token_verifier": sign_in.verifier} if isinstance(server, Server) else {}
     return http_app(
-        server, listener_of(settings), middleware, routes=routes, sse=serve.transport == "sse", lifetime=lifetime
+        server, listener_of(settings), middleware, routes=routes, sse=sse, sign_in=checked, lifetime=lifetime
     )
 
 

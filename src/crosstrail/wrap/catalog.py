@@ -84,7 +84,12 @@ def offered(tool: Mapping[str, Any], server: WrappedServer) -> bool:
         return False
     if server.allow and not any(fnmatchcase(name, pattern) for pattern in server.allow):
         return False
-    return not server.read_only or (tool.get("annotations") or {}).get("readOnlyHint") is True
+    return not server.read_only or says_it_reads(tool)
+
+
+def says_it_reads(tool: Mapping[str, Any]) -> bool:
+    """A tool that does not say so counts as one that writes."""
+    return (tool.get("annotations") or {}).get("readOnlyHint") is True
 
 
 @dataclass
@@ -119,6 +124,10 @@ class Catalog:
                     hint="Choose another name with --parameter (wrap.parameter).",
                 )
         return catalog
+
+    def reads(self, tool: str) -> bool:
+        """Whether the tool of this shown name says that it changes nothing."""
+        return tool in self.tools and says_it_reads(self.tools[tool].item)
 
     def shown_tools(self, choice: Choice) -> list[dict[str, Any]]:
         """Every tool with the account as its first parameter."""

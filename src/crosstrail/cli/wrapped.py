@@ -1,0 +1,118 @@
+"""The composition root of `crosstrail wrap`: a proxy, who may use it, and a transport.
+
+It decides nothing else. Imported when the command runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+
+from crosstrail.accounts.registry import Registry
+from crosstrail.config import Settings, WrapSettings
+from crosstrail.errors import ConfigError
+from crosstrail.estate import Estate
+from crosstrail.server.audit import AuditLog
+from crosstrail.server.foreign import ForeignAdmission, present_registry
+from crosstrail.wrap.catalog import says_it_reads
+from crosstrail.wrap.proxy import Proxy, opened
+from crosstrail.wrap.running import ended_when_told, serve_stdio
+
+
+async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
+    """Serve until the client leaves or the process is told to stop."""
+    if settings.serve.transport != "stdio":
+        await _serve_http(wrap, settings)
+        return
+    record = AuditLog(settings.audit)
+    async with _proxy(wrap, Estate(settings)) as (proxy, estate), ended_when_told(proxy):
+        await proxy.learn_all()
+        server = proxy.server
+        server.middleware.append(
+            ForeignAdmission(
+                estate, parameter=wrap.parameter, reads=lambda name: proxy.catalog.reads(name), record=record
+            )
+        )
+        await serve_stdio(server)
+    record.close()
+
+
+async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
+    """One line a tool: its name, whether it says it is read-only, its first line; then what else there is."""
+    async with _proxy(wrap, Estate(settings)) as (proxy, _), ended_when_told(proxy):
+        await proxy.learn_all()
+        await _show(proxy)
+
+
+async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
+    """At /mcp, with the doors, sign-in, rules, limits and record of `crosstrail serve`."""
+    from crosstrail.server.doors import TimelyHttp
+    from crosstrail.server.http import HTTP_PATH, listening, serve_http_here
+    from crosstrail.server.identity import principal_of
+    from crosstrail.server.serve_app import guarded_app, is_open_to_all, listener_of, sign_in_of
+    from crosstrail.serving import check
+
+    if settings.serve.transport == "sse" or settings.serve.workers > 1:
+        raise ConfigError(
+            "wrapped servers are served over streamable HTTP, by one process", hint="Set transport http, workers 1."
+        )
+    async with _proxy(wrap, Estate(settings)) as (proxy, estate):
+        has_rules = bool(await estate.access_rules())
+        check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
+        sign_in, listener = sign_in_of(settings), listener_of(settings)
+        with listening(listener) as socket:
+            async with ended_when_told(proxy):
+                await proxy.learn_all()
+            record = AuditLog(settings.audit, default="stderr")
+            server = proxy.server
+            server.middleware.append(
+                ForeignAdmission(
+                    estate,
+                    parameter=wrap.parameter,
+                    reads=lambda name: proxy.catalog.reads(name),
+                    record=record,
+                    principal_of=principal_of,
+                    open_to_all=is_open_to_all(settings, has_rules=has_rules),
+                )
+            )
+            click.echo(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}", err=True)
+            app = guarded_app(server, estate, sign_in, record)
+            await serve_http_here(app, listener, socket, protocol=TimelyHttp)
+
+
+@asynccontextmanager
+async def _proxy(wrap: WrapSettings, estate: Estate) -> AsyncIterator[tuple[Proxy, Estate]]:
+    """A proxy over the accounts that the present caller may name; both end with the block."""
+
+    async def accounts() -> Registry:
+        return await present_registry(estate)
+
+    try:
+        async with opened(wrap, accounts, estate.broker) as proxy:
+            yield proxy, estate
+    finally:
+        await estate.aclose()
+
+
+async def _show(proxy: Proxy) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    choice = await proxy.choice()
+    console = Console(highlight=False, soft_wrap=True)
+    for tool in proxy.catalog.shown_tools(choice):
+        kind = "reads" if says_it_reads(tool) else "may write"
+        first = (tool.get("description") or "").strip().split("\n", 1)[0][:100]
+        console.print(f"[bold]{escape(tool['name'])}[/bold]  {kind}  {escape(first)}")
+    for kind, shown in (
+        ("prompt", proxy.catalog.prompts),
+        ("resource", proxy.catalog.resources),
+        ("template", proxy.catalog.templates),
+    ):
+        for name in shown:
+            console.print(f"{kind} {escape(name)}")
+    names = ", ".join(account.name for account in choice.accounts[:30]) or "none: list some in crosstrail.yaml"
+    default = f"; default {choice.default.name}" if choice.default else ""
+    console.print(f"{len(proxy.catalog.tools)} tools; {proxy.settings.parameter}: {escape(names)}{default}")

@@ -1,0 +1,167 @@
+"""Who may use tools that are not ours: the same principals, access rules, limits and records as for our own.
+
+Decides which accounts a caller may name and whether the tools that write are there for them. A rule that gives some of
+crosstrail's own tools alone gives no foreign ones. It reads no argument but the account, and no answer but its size.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from contextvars import ContextVar
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CallToolResult, TextContent
+
+from crosstrail.accounts.policy import ANONYMOUS, EVERYTHING, LOCAL, NOTHING, TOOLSETS, Grant, Principal, granted
+from crosstrail.accounts.registry import Registry
+from crosstrail.caller import acting_for
+from crosstrail.errors import CrosstrailError, LimitReached
+from crosstrail.estate import Estate
+from crosstrail.server.audit import AuditLog
+from crosstrail.server.limits import Limits
+from crosstrail.visible import Visible, narrowed
+
+_log = logging.getLogger("crosstrail.admission")
+_view: ContextVar[Visible] = ContextVar("crosstrail_foreign_view")
+
+
+async def present_registry(estate: Estate) -> Registry:
+    """The accounts the caller of the present message may name; outside of messages, all."""
+    view = _view.get(None)
+    return await view.registry() if view else (await estate.listed()).registry
+
+
+class ForeignAdmission:
+    """A middleware of a foreign server's MCP server. One a process."""
+
+    def __init__(
+        self,
+        estate: Estate,
+        *,
+        parameter: str,
+        reads: Callable[[str], bool],
+        record: AuditLog,
+        principal_of: Callable[[Any], Principal] | None = None,
+        open_to_all: bool = False,
+    ) -> None:
+        """`parameter` names the account of a call; `reads` says whether a tool changes nothing. `principal_of`: None on
+        stdio, where whoever started the process asks. `open_to_all`: where there is no rule, everybody may do everything.
+        """
+        self._estate = estate
+        self._parameter = parameter
+        self._reads = reads
+        self._record = record
+        self._principal_of = principal_of
+        self._otherwise = EVERYTHING if open_to_all else NOTHING
+        self._limits = Limits(estate.settings.limits, longest_query=0.0)
+        self._narrowed = narrowed()
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        principal = self._principal(ctx.request)
+        grant = await self._grant(principal)
+        tool = str((ctx.params or {}).get("name", "")) if ctx.method == "tools/call" else ""
+        writes = bool(tool) and not self._reads(tool)
+        view = Visible(self._estate, grant, write=writes, kept=self._narrowed)
+        token = _view.set(view)
+        try:
+            with acting_for("" if principal.local else principal.name):
+                if tool:
+                    return await self._call(ctx, call_next, principal, view, tool, allowed=_allows(grant, writes))
+                result = await call_next(ctx)
+                return result if _allows(grant, True) else self._readable(ctx.method, result)
+        finally:
+            _view.reset(token)
+
+    async def _call(
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        call_next: CallNext,
+        principal: Principal,
+        view: Visible,
+        tool: str,
+        *,
+        allowed: bool,
+    ) -> HandlerResult:
+        result: HandlerResult = None
+        selector = ((ctx.params or {}).get("arguments") or {}).get(self._parameter, "")
+        began, outcome = time.monotonic(), "cancelled"
+        with ExitStack() as inside:
+            caller = inside.enter_context(acting_for("" if principal.local else principal.name))
+            try:
+                if not allowed:
+                    raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {tool[:64]}")
+                if not principal.local:
+                    inside.enter_context(self._limits.admitted(principal.key))
+                result = await call_next(ctx)
+                outcome = "failed" if _field(result, "is_error", "isError") else "done"
+            except LimitReached as error:
+                outcome = "limited"
+                result = CallToolResult(content=[TextContent(type="text", text=error.text)], is_error=True)
+            except Exception:
+                outcome = "refused"  # a protocol error, ours or the foreign server's
+                raise
+            finally:
+                self._record.call(
+                    principal,
+                    tool,
+                    {"target_account_id": selector},
+                    request_id=secrets.token_hex(8),
+                    outcome=outcome,
+                    seconds=time.monotonic() - began,
+                    caller=caller,
+                    asked=(await _accounts(view, selector), []),
+                    size=_size(result),
+                )
+        return result
+
+    def _principal(self, request: Any) -> Principal:
+        if self._principal_of is None:
+            return LOCAL
+        return self._principal_of(request) if request is not None else ANONYMOUS
+
+    async def _grant(self, principal: Principal) -> Grant:
+        """Fails closed: rules that cannot be read give nothing."""
+        if principal.local:
+            return EVERYTHING
+        try:
+            rules = await self._estate.access_rules()
+        except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
+            _log.error("the access rules cannot be read: %s", error)
+            return NOTHING
+        given = granted(principal, rules, otherwise=self._otherwise)
+        whole = tuple(rule for rule in given.rules if set(rule.toolsets) == set(TOOLSETS))
+        return Grant(whole, given.everything)
+
+    def _readable(self, method: str, result: HandlerResult) -> HandlerResult:
+        """A list of tools without those that write."""
+        if method != "tools/list" or not isinstance(result, dict):
+            return result
+        return {**result, "tools": [tool for tool in result.get("tools", ()) if self._reads(tool["name"])]}
+
+
+def _allows(grant: Grant, write: bool) -> bool:
+    return grant.allows("accounts", write=write)
+
+
+async def _accounts(view: Visible, selector: Any) -> list[str]:
+    """The account ids that a call named; none where it named nothing that is there for the caller."""
+    try:
+        return [account.id for account in (await view.registry()).select(selector if isinstance(selector, str) else "")]
+    except CrosstrailError:
+        return []
+
+
+def _field(result: HandlerResult, name: str, key: str) -> Any:
+    return result.get(key) if isinstance(result, Mapping) else getattr(result, name, None)
+
+
+def _size(result: HandlerResult) -> int:
+    """Bytes of the texts of an answer."""
+    texts = (_field(one, "text", "text") or "" for one in _field(result, "content", "content") or ())
+    return sum(len(text.encode()) for text in texts)
