@@ -28,7 +28,7 @@ async def home(account: Account) -> str:
 
 
 async def names(accounts: tuple[Account, ...], region: str, most: int = 1000) -> list[str]:
-    chosen = await choose(accounts, region, home, most=most)
+    chosen = await choose(accounts, region, home, lambda account: account.auth is None, most=most)
     return [f"{target.account.alias} {target.region}".strip() for target in chosen.targets]
 
 
@@ -74,7 +74,7 @@ async def test_what_is_no_region_is_refused(region: str) -> None:
 
 
 async def test_targets_beyond_the_bound_are_left_out_and_told() -> None:
-    chosen = await choose((PROD, DEV), "all", home, most=3)
+    chosen = await choose((PROD, DEV), "all", home, lambda account: account.auth is None, most=3)
     assert [target.region for target in chosen.targets] == ["eu-west-1", "us-west-2", "us-east-1"]
     assert len(chosen.left_out) == 16
 

@@ -14,23 +14,20 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from crosstrail.accounts.broker import MOST_CLIENTS, VOLCENGINE, Broker
+from crosstrail.accounts.broker import MOST_CLIENTS, Broker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
-from crosstrail.clouds.aws import AwsTrail
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
-from crosstrail.clouds.base import AuditTrail
-from crosstrail.clouds.volcengine import VolcengineTrail
-from crosstrail.clouds.volcengine_calls import VolcengineCalls
+from crosstrail.clouds.base import AuditTrail, open_trail
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
-from crosstrail.errors import CrosstrailError, InvalidRequest
+from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import require_libraries
 from crosstrail.models import ALL_STORES_ID, Account, Target
 from crosstrail.targets import Chosen, choose
@@ -53,6 +50,7 @@ class Estate:
         Registry(settings.accounts)  # names given twice are refused at once, not at the first call
         self._engine: LakeEngine | None = None
         self._lake: LakeTable | None = None
+        self._trails: dict[str, AuditTrail] = {}
         self._opening = threading.Lock()
         cloud = settings.volcengine
         self._volcengine = VolcengineApi(cloud.endpoint, cloud.region, read_timeout=_READ_SECONDS)
@@ -102,7 +100,15 @@ class Estate:
 
     async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
         """The (account, region) pairs that a region selector names of these accounts. Raises InvalidRequest."""
-        return await choose(accounts, region, self.home_region, most=self.settings.lookup.max_targets)
+        most = self.settings.lookup.max_targets
+        return await choose(accounts, region, self.home_region, self._one_history, most=most)
+
+    def _one_history(self, account: Account) -> bool:
+        """Of a cloud that is not installed too: then its one target says so."""
+        try:
+            return not account.auth or self.trail_of(account).one_history
+        except UnsupportedByCloud:
+            return True
 
     async def home_region(self, account: Account) -> str:
         """The region asked when a call names none."""
@@ -141,25 +147,18 @@ class Estate:
             volcengine_keys=EnvironmentKeys(cloud.access_key, cloud.secret_key, cloud.session_token),
         )
 
-    @cached_property
-    def _calls(self) -> CloudTrailCalls:
-        return CloudTrailCalls(self.broker, deadline=self.settings.lookup.deadline)
-
-    @cached_property
-    def _aws_trail(self) -> AwsTrail:
-        return AwsTrail(self._calls)
-
-    @cached_property
-    def _volcengine_trail(self) -> VolcengineTrail:
-        return VolcengineTrail(VolcengineCalls(self.broker, deadline=self.settings.lookup.deadline))
-
     def trail_of(self, account: Account) -> AuditTrail:
-        """The trail that answers lookups for this account: its cloud, or the lake where no credentials are listed."""
-        if account.auth and account.cloud == "aws":
-            return self._aws_trail
-        if account.auth and account.cloud == VOLCENGINE:
-            return self._volcengine_trail
-        return self._lake_trail
+        """The trail that answers lookups for this account: its cloud's, or the lake where no credentials are listed.
+
+        Raises UnsupportedByCloud, LakeError.
+        """
+        if not account.auth:
+            return self._lake_trail
+        with self._opening:
+            if account.cloud not in self._trails:
+                deadline = self.settings.lookup.deadline
+                self._trails[account.cloud] = open_trail(account.cloud, self.broker, deadline=deadline)
+            return self._trails[account.cloud]
 
     async def open_trails(self, targets: Iterable[Target]) -> None:
         """Open what answers for these targets off the event loop: the first time loads libraries and the lake.
@@ -204,7 +203,7 @@ class Estate:
 
     @cached_property
     def _cloudtrail_lake(self) -> CloudTrailLake:
-        return CloudTrailLake(self._calls)
+        return CloudTrailLake(CloudTrailCalls(self.broker, deadline=self.settings.lookup.deadline))
 
     async def aclose(self) -> None:
         """Stop the queries that still run. A call after this starts an engine anew."""

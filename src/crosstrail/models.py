@@ -134,6 +134,8 @@ class Account(BaseModel):
             raise ValueError("auth.role_trn is Volcengine's: set cloud to volcengine")
         if isinstance(self.auth, RoleAuth | ProfileAuth) and self.cloud != "aws":
             raise ValueError("auth by role_arn or profile is AWS's: set cloud to aws")
+        if isinstance(self.auth, AmbientAuth) and self.cloud not in ("aws", "volcengine"):
+            raise ValueError("ambient auth is for the clouds aws and volcengine: give this account keys")
         return self
 
     def __hash__(self) -> int:

@@ -16,6 +16,8 @@ from crosstrail.errors import InvalidRequest
 from crosstrail.models import Account, Target
 
 HomeRegion = Callable[[Account], Awaitable[str]]
+OneHistory = Callable[[Account], bool]
+"""Whether one question answers for every region of the account."""
 _REGION = re.compile(r"[a-z0-9-]{2,40}", re.ASCII)
 _ALL = ("all", "*")
 
@@ -28,10 +30,13 @@ class Chosen:
     left_out: tuple[Target, ...] = ()
 
 
-async def choose(accounts: Iterable[Account], region: str, home_region: HomeRegion, *, most: int) -> Chosen:
+async def choose(
+    accounts: Iterable[Account], region: str, home_region: HomeRegion, one_history: OneHistory, *, most: int
+) -> Chosen:
     """`region`: names and globs, comma-separated; `all`; or empty for each account's home region.
 
-    Where one history holds the events of every region, empty and `all` both mean all of it, as one target.
+    Where one history holds the events of every region, empty and `all` both mean all of it, as one target: global
+    services log in a region of the cloud's choice, which no home region finds.
     Raises InvalidRequest for what is no region.
     """
     wanted = tuple(dict.fromkeys(part.strip().lower() for part in region.split(",") if part.strip()))
@@ -39,7 +44,7 @@ async def choose(accounts: Iterable[Account], region: str, home_region: HomeRegi
         raise InvalidRequest(f"{wrong[0][:40]!r} is no region", hint="Write names such as eu-west-1, a glob, or all.")
     targets: list[Target] = []
     for account in accounts:
-        if _is_one_history(account) and (not wanted or any(part in _ALL for part in wanted)):
+        if one_history(account) and (not wanted or any(part in _ALL for part in wanted)):
             targets.append(Target(account))
         elif not wanted:
             targets.append(Target(account, await home_region(account)))
@@ -48,12 +53,6 @@ async def choose(accounts: Iterable[Account], region: str, home_region: HomeRegi
     if accounts and not targets:
         raise InvalidRequest(f"no region matches {', '.join(wanted)}", hint="Name it in full, or list it in `regions`.")
     return Chosen(tuple(targets[:most]), tuple(targets[most:]))
-
-
-def _is_one_history(account: Account) -> bool:
-    """Whether one question answers for every region: of logs that are held, and of Volcengine, whose lookup names each
-    event's region and takes none. Global services log in a region of the cloud's choice, which no home region finds."""
-    return account.auth is None or account.cloud == "volcengine"
 
 
 async def _named(account: Account, wanted: Iterable[str], home_region: HomeRegion) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from crosstrail.accounts.broker import Broker
 from crosstrail.clouds.aws_calls import CloudTrailCalls
 from crosstrail.clouds.aws_events import events_of
 from crosstrail.clouds.paging import LOOKUP_HISTORY, belongs, page_size, span_of
@@ -37,6 +38,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+def open_trail(broker: Broker, *, deadline: float) -> AwsTrail:
+    """The entry point of this cloud: see clouds/base.py."""
+    return AwsTrail(CloudTrailCalls(broker, deadline=deadline))
+
+
 class AwsTrail:
     """An AuditTrail that also CreatesTrails and HasEventDataStores (see clouds/base.py)."""
 
@@ -45,6 +51,10 @@ class AwsTrail:
     ) -> None:
         self._calls = calls
         self._now = now
+
+    @property
+    def one_history(self) -> bool:
+        return False
 
     @property
     def attribute_keys(self) -> frozenset[str]:

@@ -6,9 +6,15 @@ picks an account, reads the environment or renders text. A capability that not e
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
+from crosstrail.accounts.broker import Broker
+from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import EventDataStore, EventPage, EventQuery, NewTrail, Target, Trail
+
+ENTRY_POINTS = "crosstrail.clouds"
+"""A cloud is a file and an entry point of this group: its name as accounts give it -> an OpenTrail."""
 
 
 class AuditTrail(Protocol):
@@ -20,6 +26,11 @@ class AuditTrail(Protocol):
     - every event's `account` is the target's account, and its `region` the target's unless that is empty;
     - `record` is filled exactly when `query.with_record`.
     """
+
+    @property
+    def one_history(self) -> bool:
+        """Whether one lookup without a region answers for every region of an account."""
+        ...
 
     @property
     def attribute_keys(self) -> frozenset[str]:
@@ -51,3 +62,20 @@ class HasEventDataStores(Protocol):
     async def list_event_data_stores(self, target: Target, *, details: bool = False) -> tuple[EventDataStore, ...]:
         """Every store of the target. With `details`, one whose details cannot be had is listed with the reason."""
         ...
+
+
+class OpenTrail(Protocol):
+    """What the entry point of a cloud names."""
+
+    def __call__(self, broker: Broker, *, deadline: float) -> AuditTrail:
+        """A trail that takes credentials from `broker` alone and gives a lookup up after `deadline` seconds. No I/O."""
+        ...
+
+
+def open_trail(cloud: str, broker: Broker, *, deadline: float) -> AuditTrail:
+    """The trail of a cloud that is installed. Raises UnsupportedByCloud."""
+    for point in entry_points(group=ENTRY_POINTS, name=cloud):
+        opener: OpenTrail = point.load()
+        return opener(broker, deadline=deadline)
+    known = ", ".join(sorted(entry_points(group=ENTRY_POINTS).names))
+    raise UnsupportedByCloud(f"there is no cloud {cloud[:40]!r}", hint=f"`cloud` of an account is one of: {known}.")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from crosstrail.accounts.broker import Broker
 from crosstrail.clouds.paging import LOOKUP_HISTORY, belongs, page_size, span_of
 from crosstrail.clouds.shape import time_of
 from crosstrail.clouds.volcengine_calls import (
@@ -55,6 +56,11 @@ _MEANS: dict[str, str] = {
 _KEYS = frozenset([*AttributeKey, *(name for name in _OWN_KEYS if name.lower() not in map(str.lower, AttributeKey))])
 
 
+def open_trail(broker: Broker, *, deadline: float) -> VolcengineTrail:
+    """The entry point of this cloud: see clouds/base.py."""
+    return VolcengineTrail(VolcengineCalls(broker, deadline=deadline))
+
+
 class VolcengineTrail:
     """An AuditTrail that also CreatesTrails (see clouds/base.py). A target without a region is all regions: the history
     of an account is one."""
@@ -62,6 +68,10 @@ class VolcengineTrail:
     def __init__(self, calls: VolcengineCalls, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._calls = calls
         self._now = now
+
+    @property
+    def one_history(self) -> bool:
+        return True
 
     @property
     def attribute_keys(self) -> frozenset[str]:

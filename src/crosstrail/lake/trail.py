@@ -55,6 +55,10 @@ class LakeTrail:
         self._limiter: anyio.CapacityLimiter | None = None
 
     @property
+    def one_history(self) -> bool:
+        return True
+
+    @property
     def attribute_keys(self) -> frozenset[str]:
         return frozenset(_CONDITIONS)
 
