@@ -41,8 +41,15 @@ class Expr:
     free: frozenset[str] = frozenset()
     """Columns of the current SELECT that it reads outside any aggregate."""
     aggregated: bool = False
+    instant: str = ""
+    """Of a timestamp whose zone is known only from the value: SQL of the moment, where `sql` fails for most zones."""
     name: str = ""
     """The name an output column gets from it; empty for `_colN`."""
+
+
+def moment_of(expr: Expr) -> Expr:
+    """The expression for a use that needs the moment only and no zone."""
+    return replace(expr, sql=expr.instant, instant="") if expr.instant else expr
 
 
 def derived(sql: str, kind: Type, *parts: Expr) -> Expr:
@@ -88,6 +95,11 @@ def let(name: str, value: str, body: str) -> str:
 def require(bad: str, message: str, good: str, kind: Type) -> str:
     """SQL for `good`, failing with `message` where `bad` is true."""
     return f"(CASE WHEN {bad} THEN {failure(message, kind)} ELSE {good} END)"
+
+
+def require_sure(odd: str, message: str, good: str, kind: Type) -> str:
+    """SQL for `good`, failing past any TRY where `odd` is true; see `unsure`."""
+    return f"(CASE WHEN {odd} THEN {unsure(message, kind)} ELSE {good} END)"
 
 
 def constant_text(expr: Expr, what: str) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crosstrail.engines.dialect.casts import coerce, moment_from_text
-from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, text_literal
+from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, moment_of, text_literal
 from crosstrail.engines.dialect.times import add_interval
 from crosstrail.engines.dialect.types import (
+    BIGINT,
     BOOLEAN,
     DATE,
     DAY_TIME,
     DOUBLE,
     HUGEINT,
+    INTEGER,
     JSON,
     MAX_DECIMAL,
     REAL,
@@ -183,7 +185,7 @@ def matched(left: Expr, right: Expr) -> tuple[Expr, Expr]:
     left, right = _lenient(left, right.type), _lenient(right, left.type)
     # Moments are compared, not wall clocks, and the session's zone is UTC.
     left, right = (
-        replace(each, type=replace(each.type, zone="UTC")) if each.type.name == "timestamptz" else each
+        replace(moment_of(each), type=replace(each.type, zone="UTC")) if each.type.name == "timestamptz" else each
         for each in (left, right)
     )
     kind = common(left.type, right.type)
@@ -235,6 +237,8 @@ def _equal(left: str, right: str, kind: Type) -> str:
 def negate(operand: Expr) -> Expr:
     if is_number(operand.type) or is_interval(operand.type):
         value = -operand.value if isinstance(operand.value, int) else None
+        if (value, operand.type) in ((2**31, INTEGER), (2**63, BIGINT)):
+            raise Refusal("this number is too large for its type", "CAST it to a wider one first.")
         result = derived(f"(-{operand.sql})", operand.type, operand)
         return Expr(result.sql, result.type, value, result.free, result.aggregated)
     raise Refusal(f"cannot negate {operand.type}")

@@ -9,6 +9,7 @@ def load() -> None:
         binary,
         collections,
         conditional,
+        formats,
         json,
         lambdas,
         maps,

@@ -8,19 +8,18 @@ from __future__ import annotations
 import re
 
 from crosstrail.engines.dialect.casts import coerce
-from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require
+from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require, require_sure, unsure
 from crosstrail.engines.dialect.registry import Call, function, refused
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
 from crosstrail.lake.reader import quoted
 
 _STEP = re.compile(r"""\.([A-Za-z0-9_]+)|\[(\d+)\]|\["((?:[^"\\]|\\["\\])*)"\]""", re.ASCII)
-_ODD_NUMBER = r"\.[0-9]+0([^0-9]|$)|[0-9][eE]|[0-9.]{17,}|-0([^.0-9]|$)"
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_NUMBER = r"-?[0-9][0-9.eE+-]*"
 # Numbers that Java writes with an exponent, and DuckDB in full or the other way round.
 _JAVA_NUMBER = r"[0-9][eE]|[0-9]{8,}\.|(^|[^0-9])0\.00[0-9]|[0-9.]{18,}"
-_ODD = (
-    "a JSON text holds a number in an unusual spelling (1.50, 1e5), which is not read here; TRY(...) gives NULL for it"
-)
-_CUT_SHORT = "a text begins like JSON and is none; TRY(...) gives NULL for it"
+_ODD = "a number in a JSON text whose spelling Trino changes (1e5)"
+_CUT_SHORT = "a text that begins like JSON and is none"
 
 
 def pointer(call: Call, index: int = 1) -> str:
@@ -46,7 +45,7 @@ def _document(call: Call) -> tuple[Expr, str]:
         return value, value.sql
     text = coerce(value, VARCHAR)
     # Trino reads JSON piece by piece and may find a value in a text that is broken further on; nobody should rely on it.
-    bad = failure(_CUT_SHORT, JSON)
+    bad = unsure(_CUT_SHORT, JSON)
     looks = f"regexp_matches({text.sql}, '^\\s*[\\[{{]')"
     valid = f"(CASE WHEN json_valid({text.sql}) THEN CAST({text.sql} AS JSON) WHEN {looks} THEN {bad} END)"
     return text, valid
@@ -59,13 +58,24 @@ def _scalar(call: Call) -> Expr:
     value, document = _document(call)
     found = f"json_extract({document}, {pointer(call)})"
     text = f"json_extract_string({document}, {pointer(call)})"
-    # Trino gives a number as it stands in the text; DuckDB has only its value, which is the same for usual spellings.
-    odd = f"regexp_matches({_without_texts(value.sql)}, '{_ODD_NUMBER}')"
+    # A number comes as it stands in the text, 1.50 or 1e5; DuckDB would give its value.
+    spelled = f"json_extract_string({_numbers_as_texts(document)}, {pointer(call)})"
+    if value.type == JSON:
+        # Whose numbers were written anew by Java.
+        spelled = require_sure(f"regexp_matches({spelled}, '{_JAVA_NUMBER}')", _ODD, spelled, VARCHAR)
     sql = (
-        f"(CASE json_type({found}) WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL WHEN 'NULL' THEN NULL "
-        f"WHEN 'DOUBLE' THEN {require(odd, _ODD, text, VARCHAR)} ELSE {text} END)"
+        f"(CASE WHEN json_type({found}) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL "
+        f"WHEN json_type({found}) IN ('VARCHAR', 'BOOLEAN') THEN {text} ELSE {spelled} END)"
     )
     return derived(sql, VARCHAR, value)
+
+
+def _numbers_as_texts(document: str) -> str:
+    """A document with quotes around its numbers. U+0001 marks them, which stands in no JSON text as it is."""
+    marked = (
+        f"regexp_replace(CAST({document} AS VARCHAR), '({_TEXT})|({_NUMBER})', '\\1' || chr(1) || '\\2' || chr(1), 'g')"
+    )
+    return f"replace(replace({marked}, chr(1) || chr(1), ''), chr(1), '\"')"
 
 
 @function("json_extract")
@@ -74,13 +84,12 @@ def _extract(call: Call) -> Expr:
     value, document = _document(call)
     found = f"json_extract({document}, {pointer(call)})"
     odd = f"regexp_matches({_without_texts(found)}, '{_JAVA_NUMBER}')"
-    return derived(require(odd, _ODD, found, JSON), JSON, value)
+    return derived(require_sure(odd, _ODD, found, JSON), JSON, value)
 
 
 def _without_texts(document: str) -> str:
     """A document's text with empty strings in it."""
-    text = """'"([^"\\\\]|\\\\.)*"'"""
-    return f"regexp_replace(CAST({document} AS VARCHAR), {text}, '', 'g')"
+    return f"regexp_replace(CAST({document} AS VARCHAR), '{_TEXT}', '', 'g')"
 
 
 @function("json_size")

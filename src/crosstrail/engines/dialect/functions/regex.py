@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from crosstrail.engines.dialect.casts import coerce
-from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, constant_text, derived, require
+from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, constant_text, derived, require_sure
 from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, VARCHAR, array_of
 from crosstrail.lake.reader import quoted
@@ -45,6 +45,13 @@ class Pattern:
         """Refuses a pattern that matches the empty text: the two engines go on differently after such a match."""
         if any(self._python.match(probe) and not self._python.match(probe).group() for probe in _PROBES):  # type: ignore[union-attr]
             raise Refusal("a pattern that matches the empty text is not supported here")
+
+    def before_end(self) -> str:
+        """For a pattern with one `$`, its last character: SQL for a pattern whose first group is the match; else ''."""
+        end = r"(?:\n?\z)"
+        if -1 in self.optional or not self._out or self._out[-1] != end or self._out.count(end) > 1:
+            return ""
+        return quoted(f"({''.join(self._out[:-1])}){end}")
 
     def _translate(self) -> None:
         text, place = self._text, 0
@@ -180,8 +187,10 @@ def _subject(call: Call, pattern: Pattern) -> Expr:
     text = coerce(call.arg(0), VARCHAR)
     if not pattern.folds:
         return text
-    message = "a text holds a letter whose cases cannot be told apart here"
-    return derived(require(f"regexp_matches({text.sql}, '{_ODD_LETTERS}')", message, text.sql, VARCHAR), VARCHAR, text)
+    message = "a text with a letter whose cases differ between engines, searched without regard to case"
+    return derived(
+        require_sure(f"regexp_matches({text.sql}, '{_ODD_LETTERS}')", message, text.sql, VARCHAR), VARCHAR, text
+    )
 
 
 @function("regexp_like")
@@ -202,6 +211,9 @@ def _extract(call: Call) -> Expr:
         raise Refusal(f"this pattern has {pattern.groups} groups")
     if group in pattern.optional:
         raise Refusal("this group may take no part in a match", "Put the optional part outside the group.")
+    if call.name == "regexp_extract" and group == 0 and (before := pattern.before_end()):
+        sql = f"regexp_extract({text.sql}, {before}, 1)"
+        return derived(f"(CASE WHEN regexp_matches({text.sql}, {before}) THEN {sql} END)", VARCHAR, text)
     _need_no_break(pattern, group)
     if call.name == "regexp_extract_all":
         pattern.need_something()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from crosstrail.engines.dialect.casts import cast, coerce, moment_from_text
-from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require
+from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, moment_of, require, unsure
 from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.times import (
     MILLISECONDS,
@@ -38,19 +39,9 @@ _PARTS = {
 }  # fmt: skip
 _CLOCK = {"hour", "minute", "second", "millisecond"}
 _ISO = r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?)?Z?"
-_MYSQL = {
-    "a": "%a", "b": "%b", "d": "%d", "f": "%f", "H": "%H", "h": "%I", "I": "%I", "i": "%M", "j": "%j", "M": "%B",
-    "m": "%m", "p": "%p", "r": "%I:%M:%S %p", "S": "%S", "s": "%S", "T": "%H:%M:%S", "W": "%A", "Y": "%Y", "y": "%y", "%": "%%",
-    "c": "%-m", "e": "%-d", "k": "%-H", "l": "%-I", "v": "%V", "x": "%G",
-}  # fmt: skip
-_JODA = {
-    "yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "MM": "%m", "M": "%-m", "MMM": "%b", "MMMM": "%B", "dd": "%d", "d": "%-d", "HH": "%H",
-    "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S", "SSS": "%g", "a": "%p", "E": "%a",
-    "EEE": "%a", "EEEE": "%A", "DDD": "%j", "xxxx": "%G", "ww": "%V",
-}  # fmt: skip
 
 
-def _moment(value: Expr, what: str) -> Expr:
+def moment(value: Expr, what: str) -> Expr:
     if not is_moment(value.type):
         hint = "Use CAST(x AS timestamp) or from_iso8601_timestamp(x)." if value.type == VARCHAR else ""
         raise Refusal(f"{what} takes a date or timestamp, not {value.type}", hint)
@@ -61,7 +52,7 @@ def extract(part: str, value: Expr) -> Expr:
     """EXTRACT(part FROM value) and the functions named like parts."""
     if value.type in (DAY_TIME, YEAR_MONTH):
         return _interval_part(part, value)
-    value = _moment(value, part)
+    value = moment(value, part)
     if part in ("timezone_hour", "timezone_minute"):
         raise Refusal(f"{part} is not supported here")
     if value.type == DATE and part in _CLOCK:
@@ -110,7 +101,7 @@ def _unit(call: Call) -> str:
 @function("date_trunc")
 def _trunc(call: Call) -> Expr:
     call.need(2)
-    unit, value = _unit(call), _moment(call.arg(1), call.name)
+    unit, value = _unit(call), moment(call.arg(1), call.name)
     if value.type == DATE:
         if unit in ("millisecond", "second", "minute", "hour"):
             raise Refusal(f"a date cannot be truncated to the {unit}")
@@ -123,7 +114,7 @@ def _trunc(call: Call) -> Expr:
 @function("date_add")
 def _add(call: Call) -> Expr:
     call.need(3)
-    unit, amount, value = _unit(call), coerce(call.arg(1), BIGINT), _moment(call.arg(2), call.name)
+    unit, amount, value = _unit(call), coerce(call.arg(1), BIGINT), moment(call.arg(2), call.name)
     if unit in MONTHS:
         return add_months(
             value, Expr(f"({amount.sql} * {MONTHS[unit]})", YEAR_MONTH, free=amount.free, aggregated=amount.aggregated)
@@ -146,7 +137,9 @@ def _keeping_precision(value: Expr, span: Expr, *, negative: bool) -> Expr:
 def _diff(call: Call) -> Expr:
     """Whole units between two moments, cut towards zero."""
     call.need(3)
-    unit, start, end = _unit(call), _moment(call.arg(1), call.name), _moment(call.arg(2), call.name)
+    unit, start, end = _unit(call), moment(call.arg(1), call.name), moment(call.arg(2), call.name)
+    if unit in MILLISECONDS:
+        start, end = moment_of(start), moment_of(end)
     kind = _wider(start.type, end.type)
     start, end = coerce(start, kind), coerce(end, kind)
     if unit in MILLISECONDS and kind != DATE:
@@ -190,7 +183,7 @@ def _date(call: Call) -> Expr:
 @function("last_day_of_month")
 def _last_day(call: Call) -> Expr:
     call.need(1)
-    return derived(f"last_day({local(_moment(call.arg(0), call.name)).sql})", DATE, call.arg(0))
+    return derived(f"last_day({local(moment(call.arg(0), call.name)).sql})", DATE, call.arg(0))
 
 
 @function("from_iso8601_timestamp")
@@ -205,15 +198,26 @@ def _from_iso(call: Call) -> Expr:
             moment = moment_from_text(text.value.replace(",", "."), zoned(3))
             return Expr(cast(Expr(moment.sql, zoned(6)), zoned(3)).sql, zoned(3, zone_name(zone)))
         raise Refusal("this text is no ISO 8601 timestamp", "Write '2026-11-20T09:00:00Z'.")
-    bad = f"NOT regexp_full_match({text.sql}, {quoted(_ISO)})"
-    value = f"CAST(replace(rtrim({text.sql}, 'Z'), 'T', ' ') || (CASE WHEN length({text.sql}) BETWEEN 16 AND 17 THEN ':00' ELSE '' END) AS TIMESTAMP)"
-    sql = require(
-        bad,
-        "a text is no ISO 8601 timestamp in UTC; other offsets are not read from values",
-        f"date_trunc('millisecond', {value})",
-        zoned(3),
-    )
-    return derived(sql, zoned(3), text)
+    clock = f"regexp_extract({text.sql}, '^[0-9-]{{10}}(T[0-9:]+([.,][0-9]+)?)?')"
+    seconds = f"(CASE WHEN length({clock}) = 16 THEN ':00' ELSE '' END)"
+    utc = f"date_trunc('millisecond', CAST(replace(replace({clock}, 'T', ' '), ',', '.') || {seconds} AS TIMESTAMP))"
+    shifted = f"({utc} - to_minutes({_offset_minutes(text.sql)}))"
+    known = f"regexp_full_match({text.sql}, {quoted(_ISO)})"
+    also = f"regexp_full_match({text.sql}, {quoted(_ISO.replace('Z?', '[+-][0-9]{2}:?[0-9]{2}'))})"
+    other = f"regexp_full_match({text.sql}, '[0-9TtWwZz:.,+-]+')"
+    odd = unsure("an ISO 8601 timestamp in an unusual form", zoned(3))
+    bad = failure("a text is no ISO 8601 timestamp", zoned(3))
+    rest = f"WHEN {text.sql} IS NULL THEN NULL WHEN {other} THEN {odd} ELSE {bad}"
+    zone = unsure("the zone of an ISO 8601 timestamp other than Z (compare it, or use AT TIME ZONE)", zoned(3))
+    sql = f"(CASE WHEN {known} THEN {utc} WHEN {also} THEN {zone} {rest} END)"
+    instant = f"(CASE WHEN {known} THEN {utc} WHEN {also} THEN {shifted} {rest} END)"
+    return replace(derived(sql, zoned(3), text), instant=instant)
+
+
+def _offset_minutes(text: str) -> str:
+    """SQL for the minutes of the +09:30 that a text ends in."""
+    hours, rest = (f"regexp_extract({text}, '([+-][0-9]{{2}}):?([0-9]{{2}})$', {part})" for part in (1, 2))
+    return f"(CAST({hours} AS INTEGER) * 60 + CAST(left({hours}, 1) || {rest} AS INTEGER))"
 
 
 @function("from_iso8601_date")
@@ -236,7 +240,7 @@ def _from_iso_date(call: Call) -> Expr:
 @function("to_iso8601")
 def _to_iso(call: Call) -> Expr:
     call.need(1)
-    value = _moment(call.arg(0), call.name)
+    value = moment(call.arg(0), call.name)
     if value.type == DATE:
         return cast(value, VARCHAR)
     text = timestamp_text(Expr(local(value).sql, timestamp_of(value.type.precision)))
@@ -259,7 +263,7 @@ def _from_unix(call: Call) -> Expr:
 @function("to_unixtime")
 def _to_unix(call: Call) -> Expr:
     call.need(1)
-    value = _moment(call.arg(0), call.name)
+    value = moment_of(moment(call.arg(0), call.name))
     return derived(f"(epoch_us(CAST({value.sql} AS TIMESTAMP)) / CAST(1000000 AS DOUBLE))", DOUBLE, value)
 
 
@@ -275,7 +279,7 @@ def _to_millis(call: Call) -> Expr:
 def in_zone(value: Expr, zone: Expr) -> Expr:
     """AT TIME ZONE: the same moment seen elsewhere; a timestamp without zone is UTC."""
     name = zone_name(constant_text(zone, "the zone"))
-    value = _moment(value, "AT TIME ZONE")
+    value = moment_of(moment(value, "AT TIME ZONE"))
     if value.type == DATE:
         raise Refusal("AT TIME ZONE takes a timestamp", "CAST the date to timestamp first.")
     return derived(value.sql, zoned(value.type.precision, name), value)
@@ -296,57 +300,3 @@ def _with_zone(call: Call) -> Expr:
     if value.type.name != "timestamp":
         raise Refusal(f"with_timezone takes a timestamp without zone, not {value.type}")
     return from_local(value, zoned(value.type.precision, zone_name(constant_text(call.arg(1), "the zone"))))
-
-
-def _mysql(text: str) -> str:
-    out, place = [], 0
-    while place < len(text):
-        if text[place] != "%":
-            out.append(text[place])
-            place += 1
-            continue
-        letter = text[place + 1 : place + 2]
-        if letter not in _MYSQL:
-            raise Refusal(f"%{letter} is not supported in a time format here")
-        out.append(_MYSQL[letter])
-        place += 2
-    return "".join(out)
-
-
-def _joda(text: str) -> str:
-    out = []
-    for found in re.finditer(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+", text):
-        word = found.group()
-        if found[1] is not None:
-            out.append(found[1].replace("''", "'").replace("%", "%%") or "'")
-        elif not found[2]:
-            out.append(word.replace("%", "%%"))
-        elif word in _JODA:
-            out.append(_JODA[word])
-        else:
-            raise Refusal(f"{word[:10]} is not supported in a time format here")
-    return "".join(out)
-
-
-@function("date_format", "format_datetime")
-def _format(call: Call) -> Expr:
-    call.need(2)
-    value = _moment(call.arg(0), call.name)
-    written = constant_text(coerce(call.arg(1), VARCHAR), "a time format")
-    pattern = _mysql(written) if call.name == "date_format" else _joda(written)
-    return derived(f"strftime(CAST({local(value).sql} AS TIMESTAMP), {quoted(pattern)})", VARCHAR, value)
-
-
-@function("date_parse", "parse_datetime")
-def _parse(call: Call) -> Expr:
-    call.need(2)
-    text = coerce(call.arg(0), VARCHAR)
-    written = constant_text(coerce(call.arg(1), VARCHAR), "a time format")
-    pattern = _mysql(written) if call.name == "date_parse" else _joda(written)
-    if re.search(r"%(-|f|g|j|V|G|A|a|y|p|I)", pattern):
-        raise Refusal(
-            "a format for parsing takes year, month, day, hour, minute and second here",
-            "Cut the text with substr first.",
-        )
-    kind = timestamp_of(3) if call.name == "date_parse" else zoned(3)
-    return derived(f"CAST(strptime({text.sql}, {quoted(pattern)}) AS TIMESTAMP)", kind, text)
