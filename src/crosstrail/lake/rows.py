@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -111,8 +112,7 @@ def _column(name: str, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if name in _MAPS:
         return _map_array(values, kind)
     if name in _STRUCTS:
-        written = _as_written(kind, _RESOURCE_KEYS if name == "resources" else _KEYS)
-        return _renamed(pa.array(values, written), kind)
+        return _renamed(pa.array(values, _written(name, kind)), kind)
     return pa.array(values, kind)
 
 
@@ -179,6 +179,11 @@ _KEYS = {  # the columns' lower-case names -> as the records write them, where t
 _RESOURCE_KEYS = {"accountid": "accountId", "type": "type", "arn": "ARN", "arnprefix": "ARNPrefix"}
 
 
+@cache
+def _written(name: str, kind: pa.DataType) -> pa.DataType:
+    return _as_written(kind, _RESOURCE_KEYS if name == "resources" else _KEYS)
+
+
 def _as_written(kind: pa.DataType, keys: Mapping[str, str]) -> pa.DataType:
     """The type with field names as records write them and times as text."""
     if pa.types.is_struct(kind):
@@ -192,6 +197,8 @@ def _as_written(kind: pa.DataType, keys: Mapping[str, str]) -> pa.DataType:
 
 def _renamed(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """The values of `array` under the field names and types of `kind`."""
+    if array.type.equals(kind, check_metadata=True):
+        return array
     if pa.types.is_struct(kind):
         inner = array.flatten()  # unlike array.field(), it makes the parts of a null struct null
         parts = [_renamed(part, field.type) for part, field in zip(inner, kind, strict=True)]
