@@ -32,7 +32,7 @@ JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 @dataclass
 class Server:
-    """`url` without a path; `lines` of stderr so far, the first one says where it listens."""
+    """`url` without a path; `lines` of stderr so far."""
 
     url: str
     process: subprocess.Popen[str]
@@ -71,10 +71,13 @@ def serving(config: Path, *arguments: str, environ: Mapping[str, str] | None = N
     assert process.stderr
     reader: threading.Thread | None = None
     try:
-        first = process.stderr.readline()
-        found = re.search(r"serves (https?://\S+)/mcp", first)
-        assert found, first + process.stderr.read()
-        made = Server(found.group(1), process, [first], audit)
+        said: list[str] = []
+        found = None
+        while not found and (line := process.stderr.readline()):
+            said.append(line)
+            found = re.search(r"serves (https?://\S+)/mcp", line)
+        assert found, "".join(said)
+        made = Server(found.group(1), process, said, audit)
         reader = threading.Thread(target=made.lines.extend, args=(process.stderr,), daemon=True)
         reader.start()
         yield made

@@ -6,6 +6,7 @@ the application's secret; an access token is asked for in the Authorization head
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import time
@@ -53,6 +54,7 @@ class FakeIdp:
         self.authorized: list[dict[str, str]] = []
         self._codes: dict[str, str] = {}
         self.tokens: set[str] = set()
+        self._refresh_tokens: set[str] = set()
 
     def __enter__(self) -> Self:
         self._http.__enter__()
@@ -105,17 +107,21 @@ class FakeIdp:
         return Answer(302, b"", headers={"Location": place})
 
     def _token(self, form: dict[str, str], headers: dict[str, str]) -> Answer:
-        import base64
-
         basic = headers.get("authorization", "").removeprefix("Basic ")
         named = base64.b64decode(basic).decode() if basic else f"{form.get('client_id')}:{form.get('client_secret')}"
         if named != f"{self.client_id}:{self.client_secret}":
             return _json({"error": "incorrect_client_credentials"})
-        if self._codes.pop(form.get("code", ""), None) != form.get("redirect_uri"):
+        if form.get("grant_type") == "refresh_token":
+            if form.get("refresh_token") not in self._refresh_tokens:
+                return _json({"error": "bad_refresh_token"})
+            self._refresh_tokens.remove(form["refresh_token"])
+        elif self._codes.pop(form.get("code", ""), None) != form.get("redirect_uri"):
             return _json({"error": "bad_verification_code"})
-        token = f"gho_{secrets.token_hex(20)}"
+        token, refresh = f"gho_{secrets.token_hex(20)}", f"ghr_{secrets.token_hex(20)}"
         self.tokens.add(token)
-        return _json({"access_token": token, "token_type": "bearer", "scope": "user"})
+        self._refresh_tokens.add(refresh)
+        said = {"access_token": token, "token_type": "bearer", "scope": "user"}
+        return _json({**said, "expires_in": 28_800, "refresh_token": refresh})
 
     def _user(self, headers: dict[str, str]) -> Answer:
         if headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:

@@ -139,7 +139,9 @@ def sign_in_of(settings: Settings) -> SignIn:
 
         raise ConfigError("auth oauth needs FastMCP", hint="pip install 'crosstrail[oauth]'") from None
     provider = oauth_provider(settings.oauth, url)
-    return SignIn(provider, _auth_settings(url, url + HTTP_PATH, ()), provider.get_routes(mcp_path=HTTP_PATH))
+    # To the letter what the provider's own metadata says: clients compare the two as text.
+    auth = _auth_settings(str(provider.issuer_url), url + HTTP_PATH, ())
+    return SignIn(provider, auth, provider.get_routes(mcp_path=HTTP_PATH))
 
 
 def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:
