@@ -46,6 +46,7 @@ class _Duration(click.ParamType[float]):
 )
 @click.option("--host", default=None, help="Address to listen on over HTTP.")
 @click.option("--port", type=int, default=None, help="Port to listen on over HTTP.")
+@click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
 @click.option("--list-tools", is_flag=True, help="Print what would be served, and leave.")
 @with_settings
 def wrap(
@@ -64,6 +65,7 @@ def wrap(
     transport: str | None,
     host: str | None,
     port: int | None,
+    audit: str,
     list_tools: bool,
 ) -> None:
     """Serve an MCP server's tools with one more parameter, the account.
@@ -101,8 +103,10 @@ def wrap(
     served = {
         name: given for name, given in (("transport", transport), ("host", host), ("port", port)) if given is not None
     }
-    serve = _checked(ServeSettings, {**settings.serve.model_dump(), **served})
-    anyio.run(list_wrapped if list_tools else serve_wrapped, wrapped, settings.model_copy(update={"serve": serve}))
+    changed: dict[str, Any] = {"serve": _checked(ServeSettings, {**settings.serve.model_dump(), **served})}
+    if audit:
+        changed["audit"] = settings.audit.model_copy(update={"to": audit})
+    anyio.run(list_wrapped if list_tools else serve_wrapped, wrapped, settings.model_copy(update=changed))
 
 
 def _name(program: str) -> str:

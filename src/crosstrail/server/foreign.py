@@ -28,6 +28,14 @@ from crosstrail.server.limits import Limits
 from crosstrail.visible import Visible, narrowed
 
 _log = logging.getLogger("crosstrail.admission")
+_USES = ("prompts/get", "resources/read", "completion/complete")
+_LISTS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
+"""Method -> the key of its items."""
 _view: ContextVar[Visible] = ContextVar("crosstrail_foreign_view")
 
 
@@ -73,8 +81,9 @@ class ForeignAdmission:
             with acting_for("" if principal.local else principal.name):
                 if tool:
                     return await self._call(ctx, call_next, principal, view, tool, allowed=_allows(grant, writes))
-                result = await call_next(ctx)
-                return result if _allows(grant, True) else self._readable(ctx.method, result)
+                if ctx.method in _USES and not _allows(grant, False):
+                    raise MCPError(code=INVALID_PARAMS, message="nothing of this server is there for you")
+                return self._shown(ctx.method, await call_next(ctx), grant)
         finally:
             _view.reset(token)
 
@@ -138,11 +147,15 @@ class ForeignAdmission:
         whole = tuple(rule for rule in given.rules if set(rule.toolsets) == set(TOOLSETS))
         return Grant(whole, given.everything)
 
-    def _readable(self, method: str, result: HandlerResult) -> HandlerResult:
-        """A list of tools without those that write."""
-        if method != "tools/list" or not isinstance(result, dict):
+    def _shown(self, method: str, result: HandlerResult, grant: Grant) -> HandlerResult:
+        """A list without what is not there for the caller."""
+        key = _LISTS.get(method)
+        if key is None or not isinstance(result, dict) or _allows(grant, True):
             return result
-        return {**result, "tools": [tool for tool in result.get("tools", ()) if self._reads(tool["name"])]}
+        if not _allows(grant, False):
+            return {**result, key: []}
+        kept = [one for one in result.get(key, ()) if method != "tools/list" or self._reads(one["name"])]
+        return {**result, key: kept}
 
 
 def _allows(grant: Grant, write: bool) -> bool:

@@ -1,0 +1,137 @@
+"""Wrapped servers over HTTP: who may call what, for which accounts, in whose name, and what is recorded of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from fakes.aws import FakeAws
+from fakes.idp import FakeIdp
+from serving import LIST_TOOLS, Server, client_over_http, post
+from wrap_estate import Watched, WrapEstate, open_wrap_estate, said
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
+    return open_wrap_estate(fake_aws, monkeypatch)
+
+
+@contextmanager
+def wrapping(config: Path, *arguments: str) -> Iterator[Server]:
+    """`crosstrail wrap` on a free port until the block ends; it must end well when it is told to."""
+    audit = config.parent / "audit.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "crosstrail",
+        "wrap",
+        "--config",
+        str(config),
+        "--transport",
+        "http",
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(
+        [*command, "--audit", str(audit), *arguments],
+        env=dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        first = process.stderr.readline()
+        found = re.search(r"serves (https?://\S+)/mcp", first)
+        assert found, first + process.stderr.read()
+        try:
+            yield Server(found.group(1), process, [first], audit)
+        finally:
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+
+
+async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path: Path) -> None:
+    with FakeIdp() as idp:
+        config = estate.config(
+            tmp_path,
+            wrap={"servers": {"plain": estate.plain()}},
+            serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
+            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url},
+            access=[
+                {"who": ["subject:alice"], "accounts": ["prod"]},
+                {"who": ["subject:bob", "subject:carol"], "accounts": ["*"], "write": True},
+                {"who": ["subject:dave"], "accounts": ["*"], "toolsets": ["events"]},
+            ],
+        )
+        with wrapping(config) as server:
+            assert post(server.url, LIST_TOOLS).status_code == 401
+            async with client_over_http(server.url, idp.token(sub="alice")) as client:
+                tools = (await client.list_tools()).tools
+                assert {tool.name for tool in tools} == {"whoami", "echo"}, "the others do not say that they only read"
+                assert tools[0].input_schema["properties"]["target_account_id"]["enum"] == ["prod"]
+                answer = await client.call_tool("whoami", {"target_account_id": "prod"})
+                assert said(answer) == estate.id_of("prod")
+                refused = await client.call_tool("whoami", {"target_account_id": "dev"})
+                assert said(refused) == "no account matches 'dev'. Accounts: prod (100000000001)."
+                with pytest.raises(MCPError, match="Unknown tool: environment"):
+                    await client.call_tool("environment", {"target_account_id": "prod"})
+            pids = []
+            for who in ("bob", "carol", "bob"):
+                async with client_over_http(server.url, idp.token(sub=who)) as client:
+                    assert len((await client.list_tools()).tools) == 16
+                    pids.append(json.loads(said(await client.call_tool("pid", {"target_account_id": "prod"})))["pid"])
+                    notes = said(await client.call_tool("note", {"target_account_id": "prod", "text": who}))
+                    assert notes == ("bob" if len(pids) == 3 else ""), "a folder of their own"
+            assert pids[0] == pids[2] != pids[1]
+            async with client_over_http(server.url, idp.token(sub="dave")) as client:
+                assert (await client.list_tools()).tools == []
+                assert (await client.list_resources()).resources == []
+                with pytest.raises(MCPError, match="nothing of this server is there for you"):
+                    await client.read_resource("plain://fixed")
+                with pytest.raises(MCPError, match="Unknown tool"):
+                    await client.call_tool("whoami", {"target_account_id": "prod"})
+            records = [one for one in server.records() if one["kind"] == "call"]
+    names = {one.params["RoleSessionName"] for one in estate.aws.world.asked("AssumeRole")}
+    assert names == {"crosstrail-alice", "crosstrail-bob", "crosstrail-carol"}
+    first = records[0]
+    assert (first["principal"], first["tool"], first["outcome"]) == ("alice", "whoami", "done")
+    assert first["accounts"] == [estate.id_of("prod")]
+    assert first["asked"] == {"account": "prod"}
+    assert [one["outcome"] for one in records[1:3]] == ["failed", "refused"]
+    assert "bob" not in json.dumps([one.get("asked") for one in records]), "no argument but the account"
+
+
+async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: WrapEstate, tmp_path: Path) -> None:
+    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}})
+    with wrapping(config) as server:
+        async with client_over_http(server.url, mode="legacy") as client:
+            pids = json.loads(said(await client.call_tool("spawn", {"target_account_id": "dev"})))
+        watched = Watched(*pids)
+    with watched:
+        assert watched.left() == []
+    assert [one["outcome"] for one in server.records()] == ["done"]
+
+
+def test_what_cannot_be_served_is_refused(estate: WrapEstate, tmp_path: Path) -> None:
+    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}}, serve={"workers": 2})
+    command = [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config), "--transport", "http"]
+    for more, words in (((), "by one process"), (("--host", "0.0.0.0"), "wrapped servers are served over")):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert words in done.stderr
