@@ -40,7 +40,7 @@ check: $(READY) ## what CI runs: lint, types, import rules, generated docs, test
 	$(MAKE) --no-print-directory test
 
 bench: $(READY) ## speed and size, as figures
-	@for one in start answer ingest query aws volcengine; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
+	@for one in start answer ingest query aws volcengine wrap; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
 
 docs: $(READY) ## write the generated parts of the documentation again
 	$(BIN)/cog -r $(DOCS)
