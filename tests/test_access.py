@@ -68,6 +68,7 @@ async def as_(principal: Principal, lake: Path, rules: Any = RULES, **more: Any)
         async with Client(create_server(estate, admission)) as client:
             yield client
     finally:
+        admission.close()
         await estate.aclose()
 
 

@@ -138,6 +138,10 @@ class Admission:
                 self._measures.call(tool if tool in TOOLSET_OF else "", outcome, seconds, principal.name, view.asked())
         return result
 
+    def close(self) -> None:
+        """Close the record."""
+        self._record.close()
+
     def _principal(self, request: Any) -> Principal:
         if self._principal_of is None:
             return LOCAL

@@ -55,6 +55,7 @@ def create_server(
         finally:
             if admission is None:
                 await estate.aclose()
+                admitted.close()
 
     server = MCPServer(
         "crosstrail",

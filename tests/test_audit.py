@@ -1,0 +1,80 @@
+"""The record of calls, and who an account's own trail says was there."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from broker_estate import BASE
+from crosstrail.accounts.policy import Principal
+from crosstrail.config import Settings
+from crosstrail.estate import Estate
+from crosstrail.server.admission import Admission
+from crosstrail.server.app import create_server
+from fakes.aws import FakeAws
+from served import text_of
+
+pytestmark = pytest.mark.anyio
+PROD = "111111111111"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def live(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch, audit: Path) -> Settings:
+    base = fake_aws.world.add_key(BASE, "crosstrail")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", base.id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", base.secret)
+    role = fake_aws.world.add_role(PROD, trusts=base, external_id="ext-1")
+    fake_aws.world.account(PROD).log("CreateUser", datetime.now(UTC) - timedelta(hours=1), username="secret-name")
+    auth = {"type": "role", "role_arn": role.arn, "external_id": "ext-1"}
+    return Settings.model_validate(
+        {
+            "accounts": [{"id": PROD, "alias": "prod", "region": "us-east-1", "auth": auth}],
+            "access": [{"who": ["*"], "accounts": ["prod"]}],
+            "audit": {"to": str(audit)},
+            "lake": {"path": str(audit.parent / "lake")},
+        }
+    )
+
+
+class Always(Admission):
+    """Every message comes from one principal."""
+
+    def _principal(self, request: Any) -> Principal:
+        assert self._principal_of
+        return self._principal_of(request)
+
+
+async def test_two_callers_have_sessions_of_their_own_names(
+    fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    audit = tmp_path / "audit.jsonl"
+    given = live(fake_aws, monkeypatch, audit)
+    estate = Estate(given)
+    for name in ("ann", "bea"):
+        someone = Principal(subject=name, email=f"{name}@example.com", issuer="i")
+        admission = Always(estate, principal_of=lambda _, someone=someone: someone)
+        async with Client(create_server(estate, admission)) as client:
+            asked = {"attribute_key": "EventName", "attribute_value": "CreateUser"}
+            assert "secret-name" in text_of(await client.call_tool("lookup_events", asked))
+        admission.close()
+    await estate.aclose()
+    names = {str(one.params["RoleSessionName"]) for one in fake_aws.world.asked("AssumeRole")}
+    assert names == {"crosstrail-ann@example.com", "crosstrail-bea@example.com"}
+    records = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert [one["principal"] for one in records] == ["ann@example.com", "bea@example.com"]
+    first = records[0]
+    assert (first["tool"], first["outcome"], first["accounts"]) == ("lookup_events", "done", [PROD])
+    [request] = [one for one in first["upstream"] if one["action"] == "cloudtrail:LookupEvents"]
+    assert (request["account"], request["region"]) == (PROD, "us-east-1")
+    assert request["id"]
+    assert "secret-name" not in audit.read_text()
+    assert "CreateUser" not in audit.read_text()
