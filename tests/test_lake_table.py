@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -154,6 +155,56 @@ def test_many_small_collections_are_compacted(tmp_path: Path) -> None:
     found = rows(lake, "eventid, eventtime, cloud, account")
     assert [row["eventid"] for row in found] == [record(number)["eventID"] for number in range(compact.MOST_FILES + 3)]
     before = len(list(table.data_folder.rglob("*.parquet")))
-    table.expire(timedelta(0))
+    table.expire(datetime.now(UTC))
     assert before > len(list(table.data_folder.rglob("*.parquet"))) == len(table.plan(None))
     assert len(ids(lake)) == compact.MOST_FILES + 3
+
+
+def _count(paths: Iterable[str]) -> int:
+    [(found,)] = duckdb.sql(f"SELECT count(DISTINCT eventid) FROM read_parquet({list(paths)!r})").fetchall()
+    return int(found)
+
+
+def test_files_stay_for_those_who_read_them_when_they_were_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = tmp_path / "lake"
+    for number in range(4):
+        collect([log(tmp_path / f"{number}.json", [number])], lake)
+    table = LakeTable.open(lake)
+    begun = table.plan(None)
+    long_after_that_snapshot = datetime.now(UTC)
+    monkeypatch.setattr(compact, "MOST_FILES", 3)
+    assert compact.compact(table, "run") == 4
+    table.expire(long_after_that_snapshot)
+    assert _count(begun) == 4
+    table.expire(datetime.now(UTC))
+    assert not any(Path(path).exists() for path in begun)
+    assert len(ids(lake)) == 4
+
+
+def test_collectors_compact_under_each_other_and_under_queries(tmp_path: Path) -> None:
+    lake, each, collectors = tmp_path / "lake", compact.MOST_FILES // 2, 3
+    collect([log(tmp_path / "first.json", [0])], lake)
+    table = LakeTable.open(lake)
+    begun = [table.plan(None)]
+
+    def collect_many(first: int) -> None:
+        for number in range(first, first + each):
+            collect([log(tmp_path / f"{number}.json", [number, number - 1])], lake)
+
+    threads = [threading.Thread(target=collect_many, args=(1 + number * each,)) for number in range(collectors)]
+    for thread in threads:
+        thread.start()
+    counts = [1]
+    while any(thread.is_alive() for thread in threads):
+        begun.append(table.plan(None))
+        counts.append(_count(begun[-1]))
+    for thread in threads:
+        thread.join()
+    assert counts == sorted(counts)
+    assert [_count(paths) for paths in begun] == counts
+    everything = [record(number)["eventID"] for number in range(collectors * each + 1)]
+    assert ids(lake) == everything
+    assert len(table.plan(None)) <= compact.MOST_FILES
+    assert {str(path) for path in table.data_folder.rglob("*.parquet")} == table.referenced()

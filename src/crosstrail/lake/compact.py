@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from crosstrail.lake.table import CommitLost, LakeFile, LakeTable
@@ -36,7 +36,7 @@ def compact(table: LakeTable, prefix: str) -> int:
         replaced += len(group)
         base = table.snapshot()
     if replaced:
-        table.expire(_KEPT)
+        table.expire(datetime.now(UTC) - _KEPT)
     return replaced
 
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -218,11 +219,26 @@ class LakeTable:
             paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
             return frozenset(_local(str(path)) for path in paths)
 
-    def expire(self, age: timedelta) -> None:
-        """Forgets snapshots older than `age`, except the current one, and deletes the data files that only they named."""
+    def expire(self, replaced_before: datetime) -> None:
+        """Forgets snapshots whose place another one took before that time; deletes the data files that only they named.
+
+        When a snapshot was made says nothing: a reader may begin with it until it is replaced, however old it is. Leaves
+        all as it is when somebody commits meanwhile.
+        """
+        from pyiceberg.exceptions import CommitFailedException
+        from sqlalchemy.exc import OperationalError
+
         named = self.referenced()
         with self._lock:
-            self._table.maintenance.expire_snapshots().older_than(datetime.now(UTC) - age).commit()
+            in_order = sorted(self._table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
+            last_moment = replaced_before.timestamp() * 1000
+            old = [before.snapshot_id for before, after in pairwise(in_order) if after.timestamp_ms <= last_moment]
+            if not old:
+                return
+            try:
+                self._table.maintenance.expire_snapshots().by_ids(old).commit()
+            except (CommitFailedException, OperationalError):
+                return
         for path in named - self.referenced():
             Path(path).unlink(missing_ok=True)
 
