@@ -306,7 +306,7 @@ def test_a_taken_port_is_said(crosstrail: CommandLine, config: Path) -> None:
 async def test_workers_share_the_port(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with serving(config, "--workers", "2", "--port", str(port)) as made:
+    with serving(config, "--workers", "2", "--port", str(port), "--audit", "stderr") as made:
         async with client_over_http(made.url) as client:
             assert "6 events" in text_of(await client.call_tool("lookup_events", {"target_account_id": "*"}))
         status = made.stop()
