@@ -257,3 +257,50 @@ def test_monstrous_statements_come_to_an_end(sql: str) -> None:
 def test_the_length_of_a_statement_is_limited_as_in_cloudtrail_lake() -> None:
     prepare("SELECT '" + "x" * 9991 + "'", SCOPE)
     assert "10001 characters" in str(_refusal("SELECT '" + "x" * 9992 + "'"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT " + "(" * 4000 + "1" + ")" * 4000,
+        "SELECT " + "NOT " * 2400 + "true",
+        "SELECT " + "- " * 4900 + "1",
+        "SELECT 1" + " + 1" * 2400,
+        "SELECT " + "CASE WHEN true THEN " * 400 + "1" + " END" * 400,
+        "SELECT " + "ARRAY[" * 30 + "1" + "]" * 30,
+        "SELECT " + "ROW (" * 30 + "1" + ")" * 30,
+        " UNION ALL ".join(["SELECT 1"] * 500),
+        "SELECT " + "array_distinct(" * 12 + "ARRAY[1]" + ")" * 12,
+        "SELECT " + "9" * 5000,
+        "SELECT 1 FROM events ORDER BY " + "9" * 5000,
+        "SELECT '\ud800'",
+        "SELECT 1 FROM prod e0" + "".join(f" JOIN prod e{n} USING (eventid)" for n in range(1, 100)),
+        "SELECT 1 FROM prod GROUP BY CUBE (" + ",".join(f"eventid || '{n}'" for n in range(40)) + ")",
+        "SELECT 1 FROM prod GROUP BY " + ",".join(["CUBE (eventid, eventname, awsregion)"] * 5),
+        "SELECT regexp_like('a', '((a{1,100}){1,100}){1,100}')",
+        "SELECT 1 LIMIT -1",
+    ],
+    ids=lambda sql: sql[:40].encode("ascii", "replace").decode(),
+)
+def test_what_would_take_for_ever_is_refused_at_once(sql: str) -> None:
+    """Had one of these been let through, the run would not come to its end."""
+    _refusal(sql)
+
+
+def test_what_a_node_says_and_nobody_reads_is_refused() -> None:
+    """NOT LIKE is a flag of LIKE in the syntax tree; other flags must not be lost either."""
+    assert "NOT" in prepare("SELECT eventid FROM events WHERE eventname NOT LIKE 'Get%'", SCOPE).sql
+    for sql in (
+        "SELECT 1 BETWEEN SYMMETRIC 2 AND 0",
+        "SELECT trim('a' COLLATE x)",
+        "SELECT count(*) FROM events FOR UPDATE",
+    ):
+        _refusal(sql)
+
+
+@pytest.mark.parametrize("name", ["lake_events", "r1", "w1", "no_rows", "events"])
+def test_a_with_query_shadows_names_of_the_statement_only(name: str) -> None:
+    sql = f"WITH {name} AS (SELECT 7 AS seven) SELECT {name}.seven FROM {name}"
+    prepared = prepare(sql, SCOPE)
+    assert prepared.accounts == frozenset()
+    assert "lake_events" not in prepared.sql

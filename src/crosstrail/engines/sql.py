@@ -47,6 +47,8 @@ def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prep
     from crosstrail.engines.dialect.parse import parse
     from crosstrail.engines.dialect.relations import Relations
 
+    if not sql.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in sql):
+        raise SqlRejected("the statement is no Unicode text", line=1, column=1, hint="Send it as UTF-8.")
     tree, place = parse(sql)
     tables = Tables(scope)
     relations = Relations(Expressions(place, now or datetime.now(UTC)), tables.resolve)

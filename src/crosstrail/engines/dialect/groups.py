@@ -14,6 +14,7 @@ from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import is_comparable
 
+_MOST_SETS = 256
 _SETS: dict[type, str] = {exp.GroupingSets: "GROUPING SETS", exp.Cube: "CUBE", exp.Rollup: "ROLLUP"}
 
 
@@ -39,10 +40,14 @@ def grouping(
         inside = part.expressions if isinstance(part, exp.Tuple) else [part.unnest()]
         return f"({', '.join(one(each) for each in inside)})"
 
-    pieces = []
+    pieces, sets = [], 1
     for part in node.expressions:
         word = _SETS.get(type(part))
         if word:
+            entries = len(part.expressions)
+            sets *= 2**entries if word == "CUBE" else entries + 1
+            if sets > _MOST_SETS:
+                raise rejected(Refusal(f"GROUP BY makes at most {_MOST_SETS} grouping sets here"), part, compiler.place)
             pieces.append(f"{word} ({', '.join(several(each) for each in part.expressions)})")
         else:
             pieces.append(_plain(one, part))

@@ -23,6 +23,9 @@ from crosstrail.errors import SqlRejected
 MAX_CHARACTERS = 10_000
 """CloudTrail Lake's own limit."""
 _MAX_NESTING = 40
+_MAX_TYPED_NESTING = 7
+"""Of ARRAY[...], ROW(...) and other words that may begin a type: the parser tries each twice, so its time doubles."""
+_MAX_WORD = 256
 
 _TOKEN = re.compile(
     r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
@@ -118,6 +121,8 @@ def _with_quoted_names(sql: str) -> tuple[str, Place]:
     expecting: list[bool] = [False]
     in_names: list[bool] = [False]
     selects: list[str] = [""]
+    typed: tuple[bool, ...] = ()
+    before = ""
     for token in _TOKEN.finditer(sql):
         text, kind = token.group(), token.lastgroup
         if kind == "placeholder" and expecting[-1]:
@@ -132,12 +137,30 @@ def _with_quoted_names(sql: str) -> tuple[str, Place]:
             text = f'"{text}"'
             inserted += [length, length + len(text) - 1]
         _follow(text, kind, expecting, in_names, selects)
-        if len(expecting) > _MAX_NESTING:
+        typed = _nested(text, before, typed)
+        before = text if kind != "skip" else before
+        if len(text) > _MAX_WORD and kind == "name":
+            line, column = Place(sql, []).at(token.start())
+            raise SqlRejected("this word is too long", line=line, column=column, hint="Numbers have 38 digits at most.")
+        if len(expecting) > _MAX_NESTING or sum(typed) > _MAX_TYPED_NESTING:
             line, column = Place(sql, []).at(token.start())
             raise SqlRejected("the statement is nested too deeply", line=line, column=column, hint="Use WITH queries.")
         parts.append(text)
         length += len(text)
     return "".join(parts), Place(sql, inserted)
+
+
+def _nested(text: str, before: str, typed: tuple[bool, ...]) -> tuple[bool, ...]:
+    """For every open parenthesis, whether a word stands before it that may begin a type."""
+    if text in ("(", "["):
+        return (*typed, before.upper() in _type_words())
+    return typed[:-1] if text in (")", "]") else typed
+
+
+@cache
+def _type_words() -> frozenset[str]:
+    words = Trino.tokenizer_class.KEYWORDS
+    return frozenset(word.upper() for word, kind in words.items() if kind in TrinoParser.TYPE_TOKENS)
 
 
 def _follow(text: str, kind: str | None, expecting: list[bool], in_names: list[bool], words: list[str]) -> None:

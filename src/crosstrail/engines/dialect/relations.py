@@ -22,6 +22,8 @@ from crosstrail.engines.dialect.sources import Source, join, unnest, values
 from crosstrail.engines.dialect.spans import Bound, bounds
 from crosstrail.engines.dialect.types import BOOLEAN, common, is_orderable
 
+_MAX_TABLES = 50
+"""DuckDB plans joins before it can be interrupted, and slowly where they are many."""
 Resolver = Callable[[exp.Table], Source]
 """The relation a name stands for; raises Refusal for a name that is none of the call's tables."""
 
@@ -41,6 +43,7 @@ class Relations:
         self.expressions = expressions
         self._resolve = resolver
         self._environment = Environment({})
+        self._tables = 0
         expressions.relations = self
         self.scans: dict[str, list[Bound]] = {}
         """The scans of the lake, by generated name, with what limits the event times of each."""
@@ -155,6 +158,9 @@ class Relations:
         if isinstance(node, exp.Unnest):
             return unnest(self.expressions, node, scope, label, wanted)
         name = self.expressions.name("r")
+        self._tables += 1
+        if self._tables > _MAX_TABLES:
+            raise Refusal(f"a statement reads at most {_MAX_TABLES} tables", "Split it.")
         if isinstance(node, exp.Table):
             unknown = {key for key, value in node.args.items() if value} - {"this", "db", "catalog", "alias", "joins"}
             if unknown:
@@ -293,7 +299,10 @@ class Relations:
 
     def _whole(self, node: exp.Expr) -> int:
         try:
-            return constant_int(self.expressions.compile(node, Scope()), "this")
+            found = constant_int(self.expressions.compile(node, Scope()), "this")
+            if found < 0:
+                raise Refusal("this must not be negative")
+            return found
         except Refusal as refusal:
             raise rejected(refusal, node, self.expressions.place) from None
 

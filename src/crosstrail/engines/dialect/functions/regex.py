@@ -6,6 +6,7 @@ Decides which patterns mean the same in both. Patterns are literals, because wha
 from __future__ import annotations
 
 import re
+from math import prod
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, constant_text, derived, require_sure
@@ -19,6 +20,9 @@ _SAME = set("dDwWbBtnrf\\.[](){}*+?^$|/-'\"#&%@!:;<>=,~`_ ")
 _ODD_LETTERS = r"[ßẞſKİıŉǰΐΰև\x{1E96}-\x{1E9D}\x{1F50}-\x{1FFF}\x{FB00}-\x{FB17}]"
 _ODD_LETTERS_PYTHON = re.sub(r"\\x\{([0-9A-F]{4})\}", r"\\u\1", _ODD_LETTERS)
 _PROBES = ("", "a", " ", "1", "\n")
+_REPEATS = re.compile(r"\{(?:\d+,)?([1-9]\d{0,8})")
+_MOST_REPEATS = 1000
+"""RE2's own limit, for one repetition and for nested ones together."""
 _REPEAT_NOTHING = re.compile(r"[*+?}]\+")
 
 
@@ -57,6 +61,8 @@ class Pattern:
         text, place = self._text, 0
         if _REPEAT_NOTHING.search(re.sub(r"\\.", "", text)):
             raise Refusal("possessive repetition such as a*+ is not supported here", "Use a* or a*?.")
+        if prod(int(most) for most in _REPEATS.findall(text)) > _MOST_REPEATS:
+            raise Refusal(f"repetitions in a regular expression may come to {_MOST_REPEATS} here")
         opened: list[tuple[int, int]] = []
         alternatives: list[int] = []
         while place < len(text):
