@@ -261,8 +261,10 @@ def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[O
             yield Option(name=prefix + name, env=_env_name(field), default=default, help=field.description or "")
 
 
-def environment(names: Iterable[str]) -> dict[str, str]:
-    """The variables of these names that this process has."""
+def environment(names: Iterable[str] | None = None) -> dict[str, str]:
+    """The variables of these names that this process has; all it has without names."""
+    if names is None:
+        return dict(os.environ)
     return {name: os.environ[name] for name in names if name in os.environ}
 
 

@@ -20,6 +20,7 @@ from crosstrail.errors import CrosstrailError
 _COMMANDS = {
     "access": ("access", "Who may use which accounts."),
     "accounts": ("accounts", "Which accounts there are."),
+    "check": ("check_server", "Check that an MCP server works for many accounts."),
     "collect": ("lake", "Read log files into the lake."),
     "demo": ("demo", "See it work on a made-up organisation with an incident in it."),
     "lookup": ("events", "List events, newest first, of one account or many."),

@@ -1,0 +1,1 @@
+"""Whether a running MCP server, ours or anybody's, does what a deployment for many accounts needs."""

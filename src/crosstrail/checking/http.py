@@ -1,0 +1,117 @@
+"""How a server behaves over HTTP beside the protocol: sessions, content types, health, made-up tokens.
+
+Decides what a load balancer and Amazon Bedrock AgentCore need of one. Requests here only list tools or say hello; none calls
+a tool. The caller's token goes to the checked address and, without redirects, nowhere else.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+
+from crosstrail.checking.findings import Finding
+
+_BOTH = "application/json, text/event-stream"
+_PROTOCOL = "2025-11-25"
+_HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": _PROTOCOL,
+        "capabilities": {},
+        "clientInfo": {"name": "crosstrail-check", "version": "1"},
+    },
+}
+_LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+
+
+async def check_http(url: str, bearer: str, seconds: float) -> list[Finding]:
+    """The findings about an address that answers. `bearer` may be empty."""
+    async with httpx2.AsyncClient(timeout=seconds, follow_redirects=False) as http:
+        sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return [
+            await _foreign_session(http, url, sent),
+            await _json_alone(http, url, sent),
+            await _ping(http, url),
+            await _bad_token(http, url, signed_in=bool(bearer)),
+        ]
+
+
+async def _foreign_session(http: httpx2.AsyncClient, url: str, sent: Mapping[str, str]) -> Finding:
+    check = "foreign session ids"
+    strange = {
+        "Mcp-Session-Id": str(uuid.uuid4()),
+        "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": secrets.token_hex(20),
+    }
+    status, _ = await _post(http, url, _LIST, {**sent, **strange, "Mcp-Protocol-Version": _PROTOCOL, "Accept": _BOTH})
+    if status == 200:
+        return Finding(check, "pass", "a session it never gave out is served")
+    fix = "Serve stateless HTTP: behind a load balancer another replica gave that id."
+    return Finding(check, "fail", _said(status), fix)
+
+
+async def _json_alone(http: httpx2.AsyncClient, url: str, sent: Mapping[str, str]) -> Finding:
+    check = "Accept: application/json"
+    status, answer = await _post(http, url, _HELLO, {**sent, "Accept": "application/json"})
+    if status == 200 and answer.startswith("application/json"):
+        return Finding(check, "pass")
+    detail = _said(status) if status != 200 else f"it answers with {answer or 'no content type'}"
+    return Finding(check, "fail", detail, "Answer with JSON where the client takes nothing else.")
+
+
+async def _ping(http: httpx2.AsyncClient, url: str) -> Finding:
+    split = urlsplit(url)
+    if not split.path.rstrip("/").endswith("/mcp"):
+        return Finding("/ping", "-", "asked only beside an address that ends in /mcp")
+    path = split.path.rstrip("/").removesuffix("mcp") + "ping"
+    try:
+        answer = await http.get(urlunsplit((split.scheme, split.netloc, path, "", "")))
+        found = answer.json() if answer.status_code == 200 else None
+    except httpx2.HTTPError as error:
+        return Finding("/ping", "fail", f"no answer: {type(error).__name__}")
+    except ValueError:
+        found = None
+    if is_healthy(found):
+        return Finding("/ping", "pass", "Healthy")
+    return Finding(
+        "/ping", "fail", _said(answer.status_code), 'Answer {"status": "Healthy", "time_of_last_update": N}.'
+    )
+
+
+def is_healthy(answer: Any) -> bool:
+    """Whether this is Amazon Bedrock AgentCore's way to say that a container lives."""
+    return (
+        isinstance(answer, dict)
+        and answer.get("status") in ("Healthy", "HealthyBusy")
+        and isinstance(answer.get("time_of_last_update"), int)
+    )
+
+
+async def _bad_token(http: httpx2.AsyncClient, url: str, *, signed_in: bool) -> Finding:
+    check = "bad token refused"
+    made_up = {"Authorization": f"Bearer {secrets.token_urlsafe(32)}", "Accept": _BOTH}
+    status, _ = await _post(http, url, _HELLO, made_up)
+    if status in (401, 403):
+        return Finding(check, "pass", f"status {status}")
+    if status == 200 and not signed_in:
+        return Finding(check, "-", "it asks nobody for a token: whoever reaches it is let in")
+    return Finding(check, "fail", _said(status), "A made-up token must get 401: check the server's sign-in.")
+
+
+async def _post(http: httpx2.AsyncClient, url: str, body: Any, headers: Mapping[str, str]) -> tuple[int, str]:
+    """Status and content type; status 0 when there was no answer. The body is left unread: a stream may never end."""
+    try:
+        async with http.stream("POST", url, json=body, headers=dict(headers)) as answer:
+            return answer.status_code, answer.headers.get("content-type", "")
+    except httpx2.HTTPError:
+        return 0, ""
+
+
+def _said(status: int) -> str:
+    return f"it answers with status {status}" if status else "it does not answer"

@@ -1,0 +1,189 @@
+"""Runs the checks against a server behind an address, or one that a command starts.
+
+Decides their order, and what is still asked of a server that failed an earlier one. It calls no tool but one that says it
+only reads, and that only for accounts the user named.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import IO
+
+import anyio
+import httpx2
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent, Tool
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+
+from crosstrail.checking.findings import Finding, Report, judged
+from crosstrail.checking.http import check_http
+from crosstrail.checking.tools import CROSSTRAIL, check_tools, reading_tool
+
+_MOST_PAGES = 50
+_LAST_WORDS = 300
+_FAULTS = (MCPError, OSError, TimeoutError, httpx2.HTTPError, ExceptionGroup, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is checked: an address, with a token where it needs one; or a command, with the environment it starts in."""
+
+    url: str = ""
+    bearer: str = ""
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url or " ".join(self.command)
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What is asked of it. `seconds`: how long it may take to start and list its tools. `accounts`: names or selectors."""
+
+    expected: tuple[str, ...] = ()
+    parameter: str = "target_account_id"
+    accounts: tuple[str, ...] = ()
+    seconds: float = 30.0
+
+
+@dataclass(slots=True)
+class _Greeting:
+    """What one connection learnt."""
+
+    protocol: str = ""
+    server: str = ""
+    own: bool = False
+    tools: tuple[Tool, ...] = ()
+    took: float = 0.0
+    problem: str = ""
+
+
+async def check_server(subject: Subject, demands: Demands) -> Report:
+    """Every finding about it; a server that never answers has one."""
+    older = await _greet(subject, demands, "legacy")
+    newer = await _greet(subject, demands, "auto")
+    known = older if older.protocol else newer
+    if not known.protocol:
+        fix = "Read what it writes to stderr." if subject.command else "Check the address, the token, and its log."
+        return Report(subject.name, "", (Finding("starts and answers", "fail", known.problem, fix),))
+    findings = [Finding("starts and answers", "pass", f"{known.took:.1f} s to its list of tools")]
+    findings += _protocols(older, newer, own=known.own)
+    findings += check_tools(known.tools, own=known.own, expected=demands.expected, parameter=demands.parameter)
+    findings.append(await _accounts(subject, demands, known))
+    if subject.url:
+        findings += await check_http(subject.url, subject.bearer, demands.seconds)
+    return Report(subject.name, known.server, tuple(findings))
+
+
+def _protocols(older: _Greeting, newer: _Greeting, *, own: bool) -> list[Finding]:
+    """Most clients speak an older protocol, so every server must; the newest one only ours must."""
+    past, present = HANDSHAKE_PROTOCOL_VERSIONS[-1], MODERN_PROTOCOL_VERSIONS[-1]
+    if older.protocol:
+        found = [Finding(f"protocol up to {past}", "pass", older.protocol)]
+    else:
+        found = [Finding(f"protocol up to {past}", "fail", older.problem, "Many clients speak nothing newer.")]
+    if newer.protocol in MODERN_PROTOCOL_VERSIONS:
+        return [*found, Finding(f"protocol {present}", "pass")]
+    return [*found, Finding(f"protocol {present}", "fail" if own else "-", newer.problem or "not spoken")]
+
+
+async def _greet(subject: Subject, demands: Demands, mode: str) -> _Greeting:
+    greeting, began = _Greeting(), time.monotonic()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as written:
+        try:
+            with anyio.fail_after(demands.seconds):
+                async with _opened(subject, mode, written, demands.seconds) as client:
+                    greeting.tools = await _listed(client)
+                    greeting.took = time.monotonic() - began
+                    info = client.server_info
+                    greeting.server = f"{info.name} {info.version}".strip() if info else "unnamed"
+                    greeting.own = info is not None and info.name == CROSSTRAIL
+                    greeting.protocol = client.protocol_version
+        except _FAULTS as error:
+            if not greeting.protocol:  # what goes wrong at its end does not undo what it said
+                greeting.problem = _problem(error, written, demands.seconds)
+    return greeting
+
+
+@asynccontextmanager
+async def _opened(subject: Subject, mode: str, written: IO[str], seconds: float) -> AsyncIterator[Client]:
+    if subject.command:
+        program, *arguments = subject.command
+        environment = dict(subject.environment) if subject.environment is not None else None
+        started = StdioServerParameters(command=program, args=arguments, env=environment)
+        async with Client(stdio_client(started, errlog=written), mode=mode, cache=None) as client:  # type: ignore[arg-type]
+            yield client
+        return
+    headers = {"Authorization": f"Bearer {subject.bearer}"} if subject.bearer else {}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=seconds) as http,
+        Client(streamable_http_client(subject.url, http_client=http), mode=mode, cache=None) as client,
+    ):
+        yield client
+
+
+async def _listed(client: Client) -> tuple[Tool, ...]:
+    """Every tool, page by page."""
+    tools: list[Tool] = []
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return tuple(tools)
+
+
+async def _accounts(subject: Subject, demands: Demands, known: _Greeting) -> Finding:
+    """Each account asked once, with a tool that only reads."""
+    check = "accounts reachable"
+    if not demands.accounts:
+        return Finding(check, "-", "name them with --accounts")
+    tool = reading_tool(known.tools, demands.parameter)
+    if tool is None:
+        return Finding(check, "fail", f"no tool reads with {demands.parameter} alone, so none can be tried")
+    few = {"max_results": 1} if "max_results" in tool.input_schema.get("properties", {}) else {}
+    wrong: list[str] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as written:
+        try:
+            async with _opened(subject, "legacy", written, demands.seconds) as client:
+                for account in demands.accounts:
+                    with anyio.fail_after(demands.seconds * 2):
+                        wrong += await _tried(client, tool.name, account, {demands.parameter: account, **few})
+        except _FAULTS as error:
+            wrong.append(_problem(error, written, demands.seconds * 2))
+    right = f"{', '.join(demands.accounts)} by {tool.name}"
+    return judged(check, wrong, right=right, fix="On its machine: crosstrail accounts check.")
+
+
+async def _tried(client: Client, tool: str, account: str, arguments: Mapping[str, object]) -> Sequence[str]:
+    """What is wrong with it: nothing, or one text."""
+    result = await client.call_tool(tool, dict(arguments))
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    if result.is_error:
+        return [f"{account}: {text[:_LAST_WORDS]}"]
+    head = text.partition("--- log data")[0]
+    _, failed, causes = head.partition("Failed: ")  # one failing account of many is said, and is no error
+    return [f"{account}: {causes.splitlines()[0][:_LAST_WORDS]}"] if failed else []
+
+
+def _problem(error: BaseException, written: IO[str], seconds: float) -> str:
+    """In a few words, with the end of what a process wrote to stderr."""
+    while isinstance(error, BaseExceptionGroup) and error.exceptions:
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError):
+        text = f"no answer in {seconds:g} s"
+    else:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    written.seek(0)
+    last = written.read()[-_LAST_WORDS:].strip()
+    return f"{text[:_LAST_WORDS]}; stderr: {last}" if last else text[:_LAST_WORDS]

@@ -1,0 +1,94 @@
+"""`crosstrail check`: whether an MCP server works as a deployment for many accounts must; ours and anybody's."""
+
+from __future__ import annotations
+
+import sys
+
+import anyio
+import click
+import orjson
+
+from crosstrail.cli.tables import print_table
+from crosstrail.config import environment, load_settings
+from crosstrail.server.render import clean
+
+_DETAIL = 200
+
+
+@click.command()
+@click.argument("target", nargs=-1, type=click.UNPROCESSED, metavar="URL | -- COMMAND...")
+@click.option("--bearer", metavar="TOKEN", default="", help="Token to sign in with; - reads it from stdin.")
+@click.option(
+    "--accounts", metavar="NAMES", default="", help="Accounts to reach: ids, aliases, globs, comma-separated."
+)
+@click.option("--expect", metavar="TOOLS", default="", help="Tools it must have, comma-separated (else crosstrail's).")
+@click.option(
+    "--parameter", default="target_account_id", show_default=True, help="The parameter that names the account."
+)
+@click.option(
+    "--within", type=click.FloatRange(0.1, 600), default=30.0, show_default=True, help="Seconds to answer in."
+)
+@click.option(
+    "--ping", "only_ping", is_flag=True, help="Ask only /ping, of the server that the settings here describe."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+def check(
+    target: tuple[str, ...],
+    bearer: str,
+    accounts: str,
+    expect: str,
+    parameter: str,
+    within: float,
+    only_ping: bool,
+    as_json: bool,
+) -> int:
+    """Check an MCP server over HTTP, or one that COMMAND starts.
+
+    crosstrail check https://trails.example.com/mcp --bearer TOKEN --accounts prod,dev
+
+    crosstrail check -- crosstrail serve
+
+    Tries both generations of the protocol, its tools, sessions, health and sign-in, and calls no tool unless accounts are
+    named. Exit status 1: some check failed.
+    """
+    if only_ping:
+        if target:
+            raise click.UsageError("--ping asks the server of the settings here: leave the address out")
+        return _ping(as_json=as_json)
+    if not target:
+        raise click.UsageError("name an address, or a command after --")
+    from crosstrail.checking.running import Demands, Subject, check_server
+
+    if len(target) == 1 and target[0].startswith(("http://", "https://")):
+        token = sys.stdin.readline().strip() if bearer == "-" else bearer
+        subject = Subject(url=target[0], bearer=token)
+    elif bearer:
+        raise click.UsageError("--bearer goes with an address; over stdio nobody signs in")
+    else:
+        subject = Subject(command=target, environment=environment())
+    demands = Demands(_names(expect), parameter, _names(accounts), within)
+    report = anyio.run(check_server, subject, demands)
+    if as_json:
+        click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
+        return 0 if report.passed else 1
+    print_table(["check", "result", "detail"], [[one.check, one.state, one.detail] for one in report.findings])
+    for one in report.findings:
+        if one.state == "fail":
+            click.echo(f"{clean(one.check)}: {clean(one.detail, _DETAIL)}{_sentence(one.fix)}", err=True)
+    return 0 if report.passed else 1
+
+
+def _ping(*, as_json: bool) -> int:
+    from crosstrail.checking.ping import ping
+
+    found = ping(load_settings().serve)
+    click.echo(orjson.dumps({"passed": found.state == "pass", "detail": found.detail}) if as_json else found.detail)
+    return 0 if found.state == "pass" else 1
+
+
+def _names(given: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in given.split(",") if name.strip())
+
+
+def _sentence(fix: str) -> str:
+    return f" ({fix})" if fix else ""
