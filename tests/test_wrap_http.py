@@ -129,9 +129,14 @@ async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: Wr
 
 
 def test_what_cannot_be_served_is_refused(estate: WrapEstate, tmp_path: Path) -> None:
-    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}}, serve={"workers": 2})
-    command = [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config), "--transport", "http"]
-    for more, words in (((), "by one process"), (("--host", "0.0.0.0"), "wrapped servers are served over")):
-        done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-m", "crosstrail", "wrap", "--transport", "http", "--config"]
+    for serve, words in (
+        ({"workers": 2}, "wrapped servers are served by one process. Set serve.workers to 1."),
+        ({"host": "0.0.0.0"}, "events and tokens would cross the network readable to all"),
+        ({"auth": "oauth"}, "there is no access rule"),
+    ):
+        config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}}, serve=serve)
+        done = subprocess.run([*command, config], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
         assert words in done.stderr
+        assert "Traceback" not in done.stderr

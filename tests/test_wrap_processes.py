@@ -183,6 +183,8 @@ async def test_the_least_recently_used_goes_first_and_never_a_busy_one(estate: W
         assert (await spawned(client, "dev"))[0] == dev[0]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, "sleep", {"target_account_id": "dev"})
+            await anyio.lowlevel.checkpoint()
+            await spawned(client, "third")  # dev is the one used longest ago now, and busy
             with Watched(dev[0], third[0]) as watched:
                 await spawned(client, "prod")
                 assert await anyio.to_thread.run_sync(watched.left, 0.0) == [dev[0]]

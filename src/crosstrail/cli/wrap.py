@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -41,33 +42,13 @@ class _Duration(click.ParamType[float]):
 @click.option("--parameter", metavar="NAME", default=None, help="The parameter that names the account.")
 @click.option("--idle", type=_Duration(), default=None, help="How long a process without calls is kept, such as 10m.")
 @click.option("--max-children", type=int, default=None, help="Most processes at a time.")
-@click.option(
-    "--transport", type=click.Choice(["stdio", "http"]), default=None, help="stdio (default), or http at /mcp."
-)
+@click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", help="stdio, or http at /mcp.")
 @click.option("--host", default=None, help="Address to listen on over HTTP.")
 @click.option("--port", type=int, default=None, help="Port to listen on over HTTP.")
 @click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
 @click.option("--list-tools", is_flag=True, help="Print what would be served, and leave.")
 @with_settings
-def wrap(
-    settings: Settings,
-    command: tuple[str, ...],
-    module: str,
-    python: str,
-    env: tuple[str, ...],
-    pass_env: tuple[str, ...],
-    read_only: bool,
-    allow: tuple[str, ...],
-    deny: tuple[str, ...],
-    parameter: str | None,
-    idle: float | None,
-    max_children: int | None,
-    transport: str | None,
-    host: str | None,
-    port: int | None,
-    audit: str,
-    list_tools: bool,
-) -> None:
+def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given: Any) -> None:
     """Serve an MCP server's tools with one more parameter, the account.
 
     COMMAND starts the server, after `--`: crosstrail wrap -- uvx awslabs.billing-cost-management-mcp-server. Without one
@@ -81,32 +62,32 @@ def wrap(
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
-    values = settings.wrap.model_dump(exclude={"servers"})
-    values |= {
-        k: v for k, v in {"parameter": parameter, "idle": idle, "max_children": max_children}.items() if v is not None
-    }
-    if command or module:
-        one: dict[str, Any] = {
-            "command": command,
-            "module": module,
-            "python": python,
-            "env": _pairs(env),
-            "pass_env": pass_env,
-        }
-        one |= {"read_only": read_only, "allow": allow, "deny": deny}
-        values["servers"] = {_name(command[0] if command else module): _checked(WrappedServer, one)}
-    else:
-        if any((python, env, pass_env, read_only, allow, deny)):
-            raise click.UsageError("these options describe one server: name its command after --, or its --module")
-        values["servers"] = settings.wrap.servers
-    wrapped = _checked(WrapSettings, values)
-    served = {
-        name: given for name, given in (("transport", transport), ("host", host), ("port", port)) if given is not None
-    }
-    changed: dict[str, Any] = {"serve": _checked(ServeSettings, {**settings.serve.model_dump(), **served})}
-    if audit:
-        changed["audit"] = settings.audit.model_copy(update={"to": audit})
+    wrapped = _wrapped(settings.wrap, command, given)
+    serve = {**settings.serve.model_dump(), **_said(given, "transport", "host", "port")}
+    changed: dict[str, Any] = {"serve": _checked(ServeSettings, serve)}
+    if given["audit"]:
+        changed["audit"] = settings.audit.model_copy(update={"to": given["audit"]})
     anyio.run(list_wrapped if list_tools else serve_wrapped, wrapped, settings.model_copy(update=changed))
+
+
+def _wrapped(settings: WrapSettings, command: tuple[str, ...], given: Mapping[str, Any]) -> WrapSettings:
+    """What is to be wrapped: the one server of the command line, else those of the settings."""
+    values = {**settings.model_dump(exclude={"servers"}), **_said(given, "parameter", "idle", "max_children")}
+    one = {name: given[name] for name in ("module", "python", "env", "pass_env", "read_only", "allow", "deny")}
+    if command or one["module"]:
+        one |= {"command": command, "env": _pairs(one["env"])}
+        values["servers"] = {_name(command[0] if command else one["module"]): _checked(WrappedServer, one)}
+    elif any(one.values()):
+        raise click.UsageError("these options describe one server: name its command after --, or its --module")
+    else:
+        values["servers"] = settings.servers
+    checked: WrapSettings = _checked(WrapSettings, values)
+    return checked
+
+
+def _said(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Those of these options that the command line has."""
+    return {name: given[name] for name in names if given[name] is not None}
 
 
 def _name(program: str) -> str:

@@ -54,10 +54,8 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.serve_app import guarded_app, is_open_to_all, listener_of, sign_in_of
     from crosstrail.serving import check
 
-    if settings.serve.transport == "sse" or settings.serve.workers > 1:
-        raise ConfigError(
-            "wrapped servers are served over streamable HTTP, by one process", hint="Set transport http, workers 1."
-        )
+    if settings.serve.workers > 1:
+        raise ConfigError("wrapped servers are served by one process", hint="Set serve.workers to 1.")
     async with _proxy(wrap, Estate(settings)) as (proxy, estate):
         has_rules = bool(await estate.access_rules())
         check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
