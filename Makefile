@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock docs clean
+.PHONY: help demo test check conformance bench lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -38,6 +38,9 @@ check: $(READY) ## what CI runs: lint, types, import rules, generated docs, test
 	$(BIN)/lint-imports
 	$(BIN)/cog --check $(DOCS)
 	$(MAKE) --no-print-directory test
+
+conformance: $(READY) ## MCP's own suites and its Inspector against the server (needs npm)
+	$(BIN)/python tests/conformance/run.py
 
 bench: $(READY) ## speed and size, as figures
 	@for one in start answer ingest query aws volcengine wrap; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done

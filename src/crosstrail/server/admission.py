@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp_types import CallToolResult, ListToolsResult, TextContent
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent
 
 from crosstrail.accounts.policy import ANONYMOUS, EVERYTHING, LOCAL, NOTHING, Grant, Principal, granted
 from crosstrail.caller import acting_for
@@ -26,6 +27,7 @@ from crosstrail.estate import Estate
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.context import FACTS
 from crosstrail.server.limits import Limits
+from crosstrail.server.prompts import PROMPT_NAMES
 from crosstrail.server.render import clean
 from crosstrail.server.telemetry import Measures
 from crosstrail.server.tools import TOOLSET_OF, WRITES
@@ -81,6 +83,8 @@ class Admission:
         try:
             if ctx.method == "tools/call":
                 return await self._call(ctx, call_next, principal, grant, names, failed)
+            if ctx.method == "prompts/get" and (ctx.params or {}).get("name") not in PROMPT_NAMES:
+                raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
             return _only(result, names) if ctx.method == "tools/list" else result
         finally:

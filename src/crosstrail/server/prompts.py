@@ -88,14 +88,18 @@ attached, sharing outside, StopLogging or DeleteTrail, roles assumed from other 
 {_RULES}"""
 
 
+_PROMPTS = {
+    "Investigate an access key": investigate_access_key,
+    "Investigate a principal": investigate_principal,
+    "What changed here": what_changed,
+    "First look at an account": first_look,
+}
+PROMPT_NAMES = frozenset(body.__name__ for body in _PROMPTS.values())
+
+
 def add_prompts(server: MCPServer[Any], visible: Callable[[], Visible]) -> None:
     """The prompts, and completions for their `account` argument, from what the present caller may see."""
-    for title, body in (
-        ("Investigate an access key", investigate_access_key),
-        ("Investigate a principal", investigate_principal),
-        ("What changed here", what_changed),
-        ("First look at an account", first_look),
-    ):
+    for title, body in _PROMPTS.items():
         server.add_prompt(Prompt.from_function(body, title=title))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]

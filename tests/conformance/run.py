@@ -1,0 +1,97 @@
+"""`make conformance`: MCP's own suites and its Inspector, against `crosstrail serve --demo` over HTTP and stdio.
+
+Needs npm; what it installs stays in `.conformance`. Prints each run's summary; the exit status is that of the worst.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PLACE = HERE.parents[1] / ".conformance"
+PACKAGES = (
+    "node@22",
+    "suite-0-1@npm:@modelcontextprotocol/conformance@0.1.16",
+    "suite-0-2@npm:@modelcontextprotocol/conformance@0.2.0-alpha.12",
+    "@modelcontextprotocol/inspector@2.12.0",
+)
+MODULES = PLACE / "node_modules"
+SERVE = [sys.executable, "-m", "crosstrail", "serve", "--demo"]
+
+
+def installed() -> str:
+    """Node 22, with the suites beside it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        sys.exit("conformance: npm is needed (Debian: apt-get install npm)")
+    PLACE.mkdir(exist_ok=True)
+    if not (MODULES / "suite-0-2").is_dir():
+        subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", *PACKAGES], cwd=PLACE, check=True)
+    return str(MODULES / ".bin" / "node")
+
+
+def suites(node: str, url: str) -> list[list[str]]:
+    """The command lines of the suites."""
+
+    def suite(name: str, expected: str, *arguments: str) -> list[str]:
+        program = str(MODULES / name / "dist" / "index.js")
+        baseline = str(HERE / f"expected-{expected}.yaml")
+        return [node, program, "server", "--url", url, *arguments, "--expected-failures", baseline]
+
+    return [
+        suite("suite-0-1", "0.1", "--suite", "all"),
+        suite("suite-0-2", "2025-11-25", "--requirements", "2025-11-25"),
+        suite("suite-0-2", "2026-07-28", "--requirements", "2026-07-28"),
+    ]
+
+
+def inspections(node: str, url: str) -> list[list[str]]:
+    """Lists every tool strictly, and calls one, over HTTP and over stdio."""
+    inspect = [node, str(MODULES / ".bin" / "mcp-inspector"), "--cli"]
+    call = ["--method", "tools/call", "--tool-name", "list_accounts"]
+    found = []
+    for target in ([url, "--transport", "http"], SERVE):
+        found += [[*inspect, *target, "--method", "tools/list", "--strict"], [*inspect, *target, *call]]
+    return found
+
+
+def run(command: list[str], *, summary: bool) -> int:
+    done = subprocess.run(command, cwd=PLACE, capture_output=True, text=True, timeout=600, check=False)
+    print(f"== {' '.join(command[2:])}: {'passed' if done.returncode == 0 else 'FAILED'}")
+    text = done.stdout + done.stderr
+    if summary:
+        print(text[text.find("=== SUMMARY") :])
+    elif done.returncode or re.search(r"\bwarn", done.stderr, re.IGNORECASE):
+        print(text[-3000:])
+        return done.returncode or 1
+    return done.returncode
+
+
+def main() -> int:
+    node = installed()
+    server = subprocess.Popen(
+        [*SERVE, "--transport", "http", "--port", "0", "--audit", "off"], stderr=subprocess.PIPE, text=True
+    )
+    assert server.stderr
+    try:
+        found = None
+        while not found and (line := server.stderr.readline()):
+            found = re.search(r"serves (\S+/mcp)", line)
+        if not found:
+            return 1
+        failed = [run(command, summary=True) for command in suites(node, found[1])]
+        failed += [run(command, summary=False) for command in inspections(node, found[1])]
+        return max(failed)
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONWARNINGS", "error::ResourceWarning")
+    sys.exit(main())
