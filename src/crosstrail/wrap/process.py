@@ -121,8 +121,9 @@ class ServerProcess:
                 await self._ended_within(_KILL_SECONDS)
         else:
             self._let_go()
-            with suppress(ProcessLookupError, PermissionError):  # a launcher that was killed left its tree
-                os.killpg(self._process.pid, signal.SIGKILL)
+            if (self._process.returncode or 0) < 0:  # a launcher that was killed left its tree
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
         await asyncio.wait([self._errors], timeout=_STOP_SECONDS)
         self._errors.cancel()
         transport = getattr(self._process, "_transport", None)  # a survivor's open pipe would keep it open
