@@ -72,6 +72,19 @@ def test_any_order_gives_the_same_table(tmp_path: Path) -> None:
     assert len(tables[0]) == 60
 
 
+def test_a_file_that_repeats_events_of_many_committed_files(tmp_path: Path) -> None:
+    """The days are 1,440 numbers apart, so each commit is a file of its own, and most files repeat nothing."""
+    lake = tmp_path / "lake"
+    for number in range(6):
+        write(tmp_path / f"{number}.json", {"Records": [record(number * 1440), record(number * 1440 + 1)]})
+        collect([tmp_path / f"{number}.json"], lake)
+    forged = record(4 * 1440, sourceIPAddress="192.0.2.1")
+    write(tmp_path / "again.json", {"Records": [record(0), record(2 * 1440 + 1), forged, record(9)]})
+    report = collect([tmp_path / "again.json"], lake)
+    assert (report.new, report.known, report.conflicting) == (1, 3, 1)
+    assert len(ids(lake)) == 13
+
+
 def test_processes_at_once_put_each_event_in_once(overlapping_logs: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     running = [
