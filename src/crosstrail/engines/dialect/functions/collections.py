@@ -239,14 +239,17 @@ def _sequence(call: Call) -> Expr:
         default = f"(CASE WHEN {first.sql} <= {last.sql} THEN 1 ELSE -1 END)"
         step = coerce(call.arg(2), BIGINT).sql if len(call) == 3 else default
         kind = array_of(BIGINT)
-        made = f"generate_series({first.sql}, {last.sql}, {step})"
-        size = f"({last.sql} - {first.sql}) // {step}"
+        size = f"({last.sql} - {first.sql}) // nullif({step}, 0)"
+        # The bounds are cut once more where they stand: DuckDB computes constants before it looks at a CASE.
+        made = f"generate_series({first.sql}, (CASE WHEN {size} BETWEEN 0 AND 9999 THEN {last.sql} ELSE {first.sql} END), {step})"
     elif start.type == stop.type == DATE and (len(call) == 2 or call.arg(2).type == DAY_TIME):
         first, last = start, stop
         step = f"({call.arg(2).sql} // 86400000)" if len(call) == 3 else "1"
         kind = array_of(DATE)
-        made = f"list_transform(generate_series(0::BIGINT, CAST({last.sql} - {first.sql} AS BIGINT), {step}), lambda d: {first.sql} + CAST(d AS INTEGER))"
-        size = f"CAST({last.sql} - {first.sql} AS BIGINT) // {step}"
+        days = f"CAST({last.sql} - {first.sql} AS BIGINT)"
+        size = f"{days} // nullif({step}, 0)"
+        cut = f"(CASE WHEN {size} BETWEEN 0 AND 9999 THEN {days} ELSE 0 END)"
+        made = f"list_transform(generate_series(0::BIGINT, {cut}, {step}), lambda d: {first.sql} + CAST(d AS INTEGER))"
     else:
         raise Refusal("sequence takes whole numbers, or dates with a step in days, here")
     bad = f"{step} = 0"
@@ -259,8 +262,8 @@ def _sequence(call: Call) -> Expr:
 def _repeat(call: Call) -> Expr:
     call.need(2)
     value, count = call.arg(0), coerce(call.arg(1), BIGINT)
-    sql = f"list_transform(range({count.sql}), lambda i: {value.sql})"
     bad = f"{count.sql} < 0 OR {count.sql} > 10000"
+    sql = f"list_transform(range(CASE WHEN {bad} THEN 0 ELSE {count.sql} END), lambda i: {value.sql})"
     return derived(
         require(bad, "repeat makes 0 to 10000 values", sql, array_of(value.type)), array_of(value.type), value, count
     )

@@ -134,8 +134,9 @@ def _concat_ws(call: Call) -> Expr:
 def _pad(call: Call) -> Expr:
     call.need(3)
     text, size, by = coerce(call.arg(0), VARCHAR), coerce(call.arg(1), BIGINT), coerce(call.arg(2), VARCHAR)
-    sql = f"{call.name}({text.sql}, CAST({size.sql} AS INTEGER), {by.sql})"
     bad = f"{size.sql} < 0 OR {size.sql} > 1000000 OR {by.sql} = ''"
+    # The size is cut once more inside: DuckDB computes constants before it looks at a CASE.
+    sql = f"{call.name}({text.sql}, CAST(CASE WHEN {bad} THEN 0 ELSE {size.sql} END AS INTEGER), {by.sql})"
     return derived(require(bad, "the size or the padding is out of range", sql, VARCHAR), VARCHAR, text, size, by)
 
 
