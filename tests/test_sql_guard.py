@@ -304,3 +304,23 @@ def test_a_with_query_shadows_names_of_the_statement_only(name: str) -> None:
     prepared = prepare(sql, SCOPE)
     assert prepared.accounts == frozenset()
     assert "lake_events" not in prepared.sql
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cardinality(sequence(1, 1000000000))",
+        "cardinality(repeat('x', 1000000000))",
+        "lpad('x', 2000000000, 'y')",
+        "replace(lpad('x', 1000000, 'y'), 'y', lpad('x', 1000000, 'y'))",
+        "levenshtein_distance(lpad('a', 100000, 'a'), lpad('b', 100000, 'b'))",
+    ],
+)
+def test_one_call_that_nobody_could_interrupt_fails_at_once(expression: str) -> None:
+    """Had one of these been let through, the run would not come to its end."""
+    import duckdb
+
+    from crosstrail.lake.reader import connect
+
+    with contextlib.closing(connect([])) as connection, pytest.raises(duckdb.Error, match="crosstrail: "):
+        connection.execute(prepare(f"SELECT {expression}", SCOPE).sql)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import coerce
-from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require
+from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require, require_sure
 from crosstrail.engines.dialect.registry import Call, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, Type, array_of, map_of
 from crosstrail.lake.reader import quoted
@@ -15,6 +15,9 @@ _SPACES = (
     "chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197) || chr(8198) || chr(8200) || chr(8201) || chr(8202) || "
     "chr(8232) || chr(8233) || chr(8287) || chr(12288))"
 )
+
+_PRODUCT = "length({}) * length({}) > 100000000"
+_TOO_LONG = "texts of such a length"
 
 simple(
     {
@@ -28,7 +31,14 @@ simple(
             "length({0}) <> 1", "codepoint takes one character", "unicode({0})", Type("integer")
         ),
         "translate(varchar, varchar, varchar) -> varchar": "translate({0}, {1}, {2})",
-        "levenshtein_distance(varchar, varchar) -> bigint": "CAST(levenshtein({0}, {1}) AS BIGINT)",
+        "levenshtein_distance(varchar, varchar) -> bigint": "CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN "
+        + require_sure(
+            _PRODUCT.format("{0}", "{1}"),
+            _TOO_LONG,
+            f"CAST(levenshtein(CASE WHEN {_PRODUCT.format('{0}', '{1}')} THEN '' ELSE {{0}} END, {{1}}) AS BIGINT)",
+            BIGINT,
+        )
+        + " END",
         "split_part(varchar, varchar, bigint) -> varchar": "CASE WHEN {2} < 1 THEN "
         + failure("the index must be greater than zero", VARCHAR)
         + " ELSE list_extract(string_split({0}, {1}), {2}) END",
@@ -59,7 +69,10 @@ def _replace(call: Call) -> Expr:
     call.need(2, 3)
     parts = [coerce(arg, VARCHAR) for arg in call.args()]
     search, by = parts[1], parts[2].sql if len(parts) == 3 else "''"
-    sql = f"replace({parts[0].sql}, {search.sql}, {by})"
+    large = _PRODUCT.format(parts[0].sql, by)
+    # The text is cut inside too: one call cannot be interrupted, and constants are computed before a CASE.
+    sql = f"replace((CASE WHEN {large} THEN '' ELSE {parts[0].sql} END), {search.sql}, {by})"
+    sql = require_sure(large, _TOO_LONG, sql, VARCHAR)
     if search.value == "":
         raise Refusal("replace needs a text to look for")
     if search.value is None:
