@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
+from crosstrail.errors import ConfigError
 from fakes.aws import FakeAws
 from wrap_estate import WrapEstate, open_wrap_estate, said
 from wrapped.tls_proxy import TlsProxy
@@ -135,6 +136,17 @@ async def test_the_billing_server(estate: WrapEstate, tmp_path: Path, python_wit
     package = "awslabs.billing-cost-management-mcp-server"
     arguments = {"operation": "getDimensionValues", "dimension": "SERVICE"}
     await check(estate, tmp_path, python_with(package) / package, "cost-explorer", arguments, "spent by {id}")
+
+
+async def test_a_server_that_says_of_no_tool_that_it_only_reads(
+    estate: WrapEstate, python_with: Callable[[str], Path]
+) -> None:
+    package = "awslabs.billing-cost-management-mcp-server"
+    server = {"command": [str(python_with(package) / package)], "read_only": True}
+    with pytest.raises(ConfigError) as refused:
+        async with estate.proxy({"billing": server}):
+            pass
+    assert "None says that it is read-only" in refused.value.hint
 
 
 async def test_the_cloudwatch_server(estate: WrapEstate, tmp_path: Path, python_with: Callable[[str], Path]) -> None:

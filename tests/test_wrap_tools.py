@@ -221,6 +221,8 @@ async def test_only_tools_that_are_let_through_exist(estate: WrapEstate) -> None
     assert await names(read_only=True) == {"whoami", "echo"}
     assert await names(allow=["e*"], deny=["environment"]) == {"echo"}
     assert await names(deny=["[d-z]*", "ask"]) == {"big"}
+    with pytest.raises(ConfigError, match="none of the 16 tools of plain is let through"):
+        await names(read_only=True, deny=["whoami", "echo"])
 
 
 async def test_servers_with_the_same_names_are_told_apart(estate: WrapEstate) -> None:

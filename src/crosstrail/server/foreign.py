@@ -78,9 +78,9 @@ class ForeignAdmission:
         view = Visible(self._estate, grant, write=writes, kept=self._narrowed)
         token = _view.set(view)
         try:
+            if tool:
+                return await self._call(ctx, call_next, principal, view, tool, allowed=_allows(grant, writes))
             with acting_for("" if principal.local else principal.name):
-                if tool:
-                    return await self._call(ctx, call_next, principal, view, tool, allowed=_allows(grant, writes))
                 if ctx.method in _USES and not _allows(grant, False):
                     raise MCPError(code=INVALID_PARAMS, message="nothing of this server is there for you")
                 return self._shown(ctx.method, await call_next(ctx), grant)
@@ -100,8 +100,7 @@ class ForeignAdmission:
         result: HandlerResult = None
         selector = ((ctx.params or {}).get("arguments") or {}).get(self._parameter, "")
         began, outcome = time.monotonic(), "cancelled"
-        with ExitStack() as inside:
-            caller = inside.enter_context(acting_for("" if principal.local else principal.name))
+        with ExitStack() as inside, acting_for("" if principal.local else principal.name) as caller:
             try:
                 if not allowed:
                     raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {tool[:64]}")

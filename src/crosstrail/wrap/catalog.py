@@ -104,7 +104,8 @@ class Catalog:
 
     @classmethod
     def of(cls, offers: Iterable[Offer], servers: Mapping[str, WrappedServer], parameter: str) -> Catalog:
-        """Raises ConfigError when a tool has a parameter of that name already, or two names cannot be told apart."""
+        """Raises ConfigError when a tool has a parameter of that name already, when two names cannot be told apart, or when
+        the settings let no tool of a server through."""
         found = list(offers)
         catalog = cls(parameter)
         tools = [
@@ -176,6 +177,21 @@ class Catalog:
         if uri in self.resources:
             return self.resources[uri].server
         return next((route.server for name, route in self.templates.items() if _matches(name, uri)), "")
+
+
+def _let_through(offer: Offer, server: WrappedServer) -> list[Route]:
+    """Raises ConfigError when the settings leave nothing of a server that has tools."""
+    tools = offer.items["tools"]
+    routes = [Route(offer.server, tool["name"], tool) for tool in tools if offered(tool, server)]
+    if tools and not routes:
+        silent = server.read_only and not any(says_it_reads(tool) for tool in tools)
+        raise ConfigError(
+            f"none of the {len(tools)} tools of {offer.server} is let through",
+            hint="None says that it is read-only: leave --read-only out and name tools with --allow."
+            if silent
+            else "Check --read-only, --allow and --deny.",
+        )
+    return routes
 
 
 def _matches(template: str, uri: str) -> bool:

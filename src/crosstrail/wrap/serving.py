@@ -61,45 +61,41 @@ def build_server(proxy: Proxy) -> Server[Any]:
         cache_hints=dict.fromkeys(_CACHEABLE, CacheHint(ttl_ms=0, scope="private")),
     )
 
-    def add(method: str, params: type[BaseModel], answer: Answer) -> None:
-        server.add_request_handler(method, params, _handler(proxy, answer))
-
-    def lists(key: str, shown: Callable[[], Awaitable[list[dict[str, Any]]]]) -> Answer:
-        async def listed(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
-            return {key: await shown()}
-
-        return listed
-
-    async def tools() -> list[dict[str, Any]]:
-        return proxy.catalog.shown_tools(await proxy.choice())
-
-    async def prompts() -> list[dict[str, Any]]:
-        return proxy.catalog.shown_prompts(await proxy.choice())
-
-    async def resources() -> list[dict[str, Any]]:
-        return proxy.catalog.shown_resources()
-
-    async def templates() -> list[dict[str, Any]]:
-        return proxy.catalog.shown_templates()
-
-    if any(offer.can("tools") for offer in offers):
-        add("tools/list", PaginatedRequestParams, lists("tools", tools))
-        add("tools/call", CallToolRequestParams, proxy.call_tool)
-    if any(offer.can("prompts") for offer in offers):
-        add("prompts/list", PaginatedRequestParams, lists("prompts", prompts))
-        add("prompts/get", GetPromptRequestParams, proxy.get_prompt)
-    if any(offer.can("resources") for offer in offers):
-        add("resources/list", PaginatedRequestParams, lists("resources", resources))
-        add("resources/templates/list", PaginatedRequestParams, lists("resourceTemplates", templates))
-        add("resources/read", ReadResourceRequestParams, proxy.read_resource)
-    if any(offer.can("completions") for offer in offers):
-        add("completion/complete", CompleteRequestParams, proxy.complete)
-    if any(offer.can("logging") for offer in offers):
-        add("logging/setLevel", SetLevelRequestParams, proxy.set_log_level)
+    for method, (capability, params, answer) in _methods(proxy).items():
+        if any(offer.can(capability) for offer in offers):
+            server.add_request_handler(method, params, _handler(proxy, answer))
     server.add_request_handler(
         "subscriptions/listen", SubscriptionsListenRequestParams, ListenHandler(proxy.changes.bus)
     )
     return server
+
+
+def _methods(proxy: Proxy) -> dict[str, tuple[str, type[BaseModel], Answer]]:
+    """Method -> the capability of a wrapped server that it needs, its parameters, who answers it."""
+
+    async def tools(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tools": proxy.catalog.shown_tools(await proxy.choice())}
+
+    async def prompts(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"prompts": proxy.catalog.shown_prompts(await proxy.choice())}
+
+    async def resources(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"resources": proxy.catalog.shown_resources()}
+
+    async def templates(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"resourceTemplates": proxy.catalog.shown_templates()}
+
+    return {
+        "tools/list": ("tools", PaginatedRequestParams, tools),
+        "tools/call": ("tools", CallToolRequestParams, proxy.call_tool),
+        "prompts/list": ("prompts", PaginatedRequestParams, prompts),
+        "prompts/get": ("prompts", GetPromptRequestParams, proxy.get_prompt),
+        "resources/list": ("resources", PaginatedRequestParams, resources),
+        "resources/templates/list": ("resources", PaginatedRequestParams, templates),
+        "resources/read": ("resources", ReadResourceRequestParams, proxy.read_resource),
+        "completion/complete": ("completions", CompleteRequestParams, proxy.complete),
+        "logging/setLevel": ("logging", SetLevelRequestParams, proxy.set_log_level),
+    }
 
 
 def initialization(server: Server[Any]) -> InitializationOptions:
