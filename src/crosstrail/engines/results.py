@@ -134,6 +134,7 @@ def _decoded(data: dict[str, Any]) -> Record:
     data["state"] = QueryState(data["state"])
     data["accounts"] = tuple((cloud, account) for cloud, account in data["accounts"])
     data["columns"] = tuple(data["columns"])
+    data |= {name: float(data[name]) for name in ("submitted", "started", "ended")}
     data["types"] = tuple(_type(each) for each in data["types"])
     return Record(**data)
 
