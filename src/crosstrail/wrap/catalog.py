@@ -108,10 +108,7 @@ class Catalog:
         the settings let no tool of a server through."""
         found = list(offers)
         catalog = cls(parameter)
-        tools = [
-            Route(o.server, t["name"], t) for o in found for t in o.items["tools"] if offered(t, servers[o.server])
-        ]
-        catalog.tools = _named(tools)
+        catalog.tools = _named([route for offer in found for route in _let_through(offer, servers[offer.server])])
         catalog.prompts = _named([Route(o.server, p["name"], p) for o in found for p in o.items["prompts"]])
         for offer in found:  # a URI cannot be renamed: of two servers with the same one, the first is asked
             for item in offer.items["resources"]:
