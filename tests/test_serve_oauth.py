@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
+import yaml
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
@@ -24,6 +25,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 from fakes.idp import FakeIdp
 from served import NOON, PROD, collect, record, text_of, write_logs
 from serving import LIST_TOOLS, Server, post, serving, write_config
+from volcengine_server import served
 
 pytestmark = pytest.mark.anyio
 CALLBACK = "http://127.0.0.1:33418/callback"
@@ -321,3 +323,32 @@ async def test_tokens_of_the_provider_and_of_other_servers_are_no_tokens_here(
     assert wallet.tokens
     for token in (wallet.tokens.access_token, *idp.tokens):
         assert post(server.url, LIST_TOOLS, Authorization=f"Bearer {token}").status_code == 401
+
+
+async def test_volcengines_own_configuration_signs_in_too(idp: FakeIdp, tmp_path: Path) -> None:
+    """The five keys of its cfg.yaml, and who may ask."""
+    port = _free_port()
+    cfg = tmp_path / "cfg.yaml"
+    oauth = {
+        "client_id": idp.client_id,
+        "client_secret": idp.client_secret,
+        "authorize_url": f"{idp.url}/login/oauth/authorize",
+        "token_url": f"{idp.url}/login/oauth/access_token",
+        "scope": "user",
+    }
+    more = {"userinfo_url": f"{idp.url}/user", "storage": str(tmp_path / "oauth")}  # GitHub's own need no naming
+    access = [{"who": ["login:alice"], "accounts": ["*"]}]
+    cfg.write_text(yaml.safe_dump({"auth": "oauth", "oauth": {**oauth, **more}, "access": access}))
+    environ = {"MCP_SERVER_PORT": str(port), "VOLCENGINE_ACCESS_KEY": "AK", "VOLCENGINE_SECRET_KEY": "SK"}
+    with served(environ, "--config", str(cfg)) as made:
+        assert post(made.url, LIST_TOOLS).status_code == 401
+        async with browser() as person, signed_in(made.url, Wallet(), person) as client:
+            assert {tool.name for tool in (await client.list_tools()).tools} == {"LookupEvents", "DescribeTrails"}
+            refused = await client.call_tool("CreateTrail", {"TrailName": "x", "TosBucketName": "b"})
+            assert "there is no tool 'CreateTrail'" in text_of(refused)
+        idp.login = "mallory"
+        try:
+            async with browser() as person, signed_in(made.url, Wallet(), person) as client:
+                assert (await client.list_tools()).tools == []
+        finally:
+            idp.login = "alice"

@@ -50,10 +50,13 @@ def served(environ: Mapping[str, str], *arguments: str) -> Iterator[Served]:
     assert process.stderr
     reader: threading.Thread | None = None
     try:
-        first = process.stderr.readline()
-        found = re.search(r"serves (https?://\S+)/mcp", first)
-        assert found, first + process.stderr.read()
-        made = Served(found.group(1), [first])
+        said: list[str] = []
+        found = None
+        while not found and (line := process.stderr.readline()):
+            said.append(line)
+            found = re.search(r"serves (https?://\S+)/mcp", line)
+        assert found, "".join(said)
+        made = Served(found.group(1), said)
         reader = threading.Thread(target=made.said.extend, args=(process.stderr,), daemon=True)
         reader.start()
         yield made

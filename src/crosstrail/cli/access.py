@@ -55,7 +55,15 @@ def _principal(who: str, groups: tuple[str, ...], scopes: tuple[str, ...]) -> Pr
                 hint="Write an e-mail address, or login:, subject: or client: before it.",
             )
         kind, value = "email", who
-    return Principal(groups=frozenset(groups), scopes=frozenset(scopes), **{kind: value})
+    named = {"email": "", "login": "", "subject": "", "client": "", kind: value}
+    return Principal(
+        subject=named["subject"],
+        email=named["email"],
+        login=named["login"],
+        client=named["client"],
+        groups=frozenset(groups),
+        scopes=frozenset(scopes),
+    )
 
 
 async def _given(settings: Settings, principal: Principal) -> tuple[Grant, tuple[Account, ...]]:

@@ -51,7 +51,8 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.doors import TimelyHttp
     from crosstrail.server.http import HTTP_PATH, listening, serve_http_here
     from crosstrail.server.identity import principal_of
-    from crosstrail.server.serve_app import guarded_app, is_open_to_all, listener_of, sign_in_of
+    from crosstrail.server.serve_app import guarded_app, is_open_to_all, listener_of
+    from crosstrail.server.sign_in import sign_in_of
     from crosstrail.serving import check
 
     if settings.serve.workers > 1:

@@ -86,7 +86,7 @@ class Admission:
             if ctx.method == "prompts/get" and (ctx.params or {}).get("name") not in PROMPT_NAMES:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
-            return _only(result, names) if ctx.method == "tools/list" else result
+            return only(result, names) if ctx.method == "tools/list" else result
         finally:
             _visible.reset(token)
 
@@ -108,11 +108,11 @@ class Admission:
             caller = inside.enter_context(acting_for("" if principal.local else principal.name))
             try:
                 if failed:
-                    result = _refusal(
+                    result = refusal(
                         "what you may see cannot be told now. Try again soon; the operator's log says why."
                     )
                 elif tool not in names:
-                    result = _refusal(
+                    result = refusal(
                         f"there is no tool {clean(tool, 60)!r}. Tools: {', '.join(sorted(names)) or 'none'}."
                     )
                 else:
@@ -122,7 +122,7 @@ class Admission:
                     self._note_query(principal, result)
                 outcome = "failed" if _is_error(result) else "done"
             except LimitReached as error:
-                outcome, result = "limited", _refusal(error.text)
+                outcome, result = "limited", refusal(error.text)
             except Exception:
                 outcome = "refused"  # a protocol error: the request itself was malformed
                 raise
@@ -172,7 +172,7 @@ def _headers(request: Any) -> Mapping[str, str]:
     return headers
 
 
-def _only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
+def only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
     """A list of tools without those that are not there for this caller."""
     if isinstance(result, ListToolsResult):
         return result.model_copy(update={"tools": [tool for tool in result.tools if tool.name in names]})
@@ -180,7 +180,8 @@ def _only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
     return {**listed, "tools": [tool for tool in listed.get("tools", ()) if tool["name"] in names]}
 
 
-def _refusal(text: str) -> CallToolResult:
+def refusal(text: str) -> CallToolResult:
+    """A tool error in these words."""
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 

@@ -11,7 +11,14 @@ import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +38,8 @@ from crosstrail.server.auth import StreamOwners
 
 HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
 _LAST_ANSWERS_SECONDS = 5
+_IDLE_SECONDS = 30
+"""How long a connection is kept between two requests."""
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -146,6 +155,7 @@ def serve_http(
     certificate that cannot be used.
     """
     config = _config(app, listener, protocol, workers)
+    _allow_connections()
     if workers > 1:
         from uvicorn.supervisors import Multiprocess
 
@@ -199,9 +209,22 @@ def _config(
         log_level="warning",
         access_log=False,  # it would hold the ids of streams
         server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         ws="none",
     )
+
+
+def _allow_connections() -> None:
+    """As many open files as this user may have: the usual 1,024 are fewer than callers may be connected."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _check_certificate(listener: Listener) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
@@ -88,7 +88,7 @@ attached, sharing outside, StopLogging or DeleteTrail, roles assumed from other 
 {_RULES}"""
 
 
-_PROMPTS = {
+_PROMPTS: Mapping[str, Callable[..., str]] = {
     "Investigate an access key": investigate_access_key,
     "Investigate a principal": investigate_principal,
     "What changed here": what_changed,

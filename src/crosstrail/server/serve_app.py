@@ -10,15 +10,12 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
-from mcp.server.auth.provider import TokenVerifier
-from mcp.server.auth.settings import AuthSettings
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
@@ -27,7 +24,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from crosstrail.config import Settings
 from crosstrail.errors import CrosstrailError
@@ -36,22 +33,13 @@ from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.doors import Bodies, Names, Refusals
-from crosstrail.server.http import HTTP_PATH, Listener, http_app
-from crosstrail.server.identity import JwtVerifier, principal_of
+from crosstrail.server.http import Listener, http_app
+from crosstrail.server.identity import principal_of
+from crosstrail.server.sign_in import SignIn, sign_in_of
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _HEALTH_SECONDS = 5.0
 _HEALTH_WAIT_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """How callers prove who they are: nothing to check where `verifier` is None."""
-
-    verifier: TokenVerifier | None = None
-    settings: AuthSettings | None = None
-    routes: Sequence[BaseRoute] = ()
-    reachable: Callable[[], Awaitable[bool]] | None = None
 
 
 def listener_of(settings: Settings) -> Listener:
@@ -119,42 +107,6 @@ def guarded_app(
 def app_factory(settings: Settings, *, has_rules: bool) -> Callable[[], Starlette]:
     """What makes the application in a process of its own."""
     return partial(serve_app, settings, has_rules=has_rules)
-
-
-def sign_in_of(settings: Settings) -> SignIn:
-    """The sign-in that `serve.auth` names. Raises ConfigError."""
-    serve = settings.serve
-    url = serve.public_url.rstrip("/")
-    if serve.auth == "none":
-        return SignIn()
-    if serve.auth == "jwt":
-        resource = settings.jwt.audience or url + HTTP_PATH
-        verifier = JwtVerifier(settings.jwt, resource)
-        auth = _auth_settings(settings.jwt.issuer, url + HTTP_PATH if url else resource, settings.jwt.required_scopes)
-        return SignIn(verifier, auth, (), verifier.reachable)
-    try:
-        from crosstrail.server.oauth import oauth_provider
-    except ImportError:
-        from crosstrail.errors import ConfigError
-
-        raise ConfigError("auth oauth needs FastMCP", hint="pip install 'crosstrail[oauth]'") from None
-    provider = oauth_provider(settings.oauth, url)
-    # To the letter what the provider's own metadata says: clients compare the two as text.
-    auth = _auth_settings(str(provider.issuer_url), url + HTTP_PATH, ())
-    return SignIn(provider, auth, provider.get_routes(mcp_path=HTTP_PATH))
-
-
-def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:
-    """The verifier checks the audience itself, as the one who knows what it may be."""
-    is_url = urlsplit(resource).scheme in ("http", "https")
-    return AuthSettings.model_validate(
-        {
-            "issuer_url": issuer,
-            "resource_server_url": resource if is_url else None,
-            "required_scopes": list(scopes) or None,
-            "validate_token_resource": False,
-        }
-    )
 
 
 def _hosts(settings: Settings) -> list[str]:

@@ -13,21 +13,13 @@ from typing import Any, Literal
 
 from pydantic import SecretStr, field_validator
 
+from crosstrail.accounts.policy import AccessRule
 from crosstrail.config import VolcengineSettings, read_mapping, resolved
 from crosstrail.errors import ConfigError
 from crosstrail.section import Section, option
+from crosstrail.serving import OAuthSettings, userinfo_url
 
 FILE_NAME = "cfg.yaml"
-
-
-class OAuthSettings(Section):
-    """The OAuth application that callers sign in with."""
-
-    client_id: str = option("", "", "Id of the application.")
-    client_secret: SecretStr = option("", "", "Its secret.")
-    authorize_url: str = option("", "", "Where a person signs in.")
-    token_url: str = option("", "", "Where a code becomes a token.")
-    scope: str = option("", "", "What the token may do.")
 
 
 class CloudTrailServerSettings(Section):
@@ -44,7 +36,12 @@ class CloudTrailServerSettings(Section):
         "VOLCENGINE_CREDENTIAL_TYPE",
         "Whose keys are used: the environment's, or those in each request's header.",
     )
-    oauth: OAuthSettings | None = None
+    oauth: OAuthSettings = OAuthSettings()
+    public_url: str = option(
+        "", "CROSSTRAIL_PUBLIC_URL", "Address clients use; with auth oauth. Empty: that on loopback."
+    )
+    access: tuple[AccessRule, ...] = option((), "", "Who of those who sign in may ask; accounts is always `*` here.")
+    allow_any: bool = option(False, "CROSSTRAIL_ALLOW_ANY", "Whoever signs in may ask.")
     allow_writes: bool = option(False, "CROSSTRAIL_ALLOW_WRITES", "Let CreateTrail create trails.")
     volcengine: VolcengineSettings = VolcengineSettings()
     host: str = option("127.0.0.1", "", "Address that sse and http listen on.")
@@ -113,7 +110,7 @@ def _check_oauth(settings: CloudTrailServerSettings) -> None:
             "auth: oauth needs credential: env: who signs in brings no keys of Volcengine",
             hint="Set credential: env (VOLCENGINE_CREDENTIAL_TYPE=env), or auth: none (MCP_SERVER_AUTH=none).",
         )
-    oauth = settings.oauth or OAuthSettings()
+    oauth = settings.oauth
     needed = ("client_id", "client_secret", "authorize_url", "token_url")
     missing = [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]
     if missing:
@@ -123,6 +120,19 @@ def _check_oauth(settings: CloudTrailServerSettings) -> None:
         )
     if settings.transport == "stdio":
         raise ConfigError("auth: oauth needs HTTP, and transport is stdio", hint="Set transport: sse or http.")
-    raise ConfigError(
-        "auth: oauth is not served yet", hint="Set auth: none (MCP_SERVER_AUTH=none) with credential: token or env."
-    )
+    if not userinfo_url(oauth):
+        raise ConfigError(
+            "auth: oauth cannot tell whom a token of this provider belongs to",
+            hint="Set oauth.userinfo_url, its userinfo address; only GitHub's is known without it.",
+        )
+    if not settings.access and not settings.allow_any:
+        raise ConfigError(
+            "anyone with an account there could read your audit trail: there is no access rule",
+            hint='Add access: [{who: ["login:..."], accounts: ["*"]}] to cfg.yaml, or allow_any: true.',
+        )
+    if any(rule.accounts != ("*",) for rule in settings.access):
+        raise ConfigError("access: this server has one account", hint='Write accounts: ["*"] in every rule.')
+    if not settings.public_url and (settings.behind_proxy or not is_loopback(settings.host)):
+        raise ConfigError(
+            "auth: oauth needs public_url, the address that clients use", hint="Such as https://trails.example.com."
+        )

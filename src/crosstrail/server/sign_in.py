@@ -1,0 +1,73 @@
+"""How callers prove over HTTP who they are: what the server must check, and the addresses that a sign-in needs.
+
+Decides which verifier stands in front for each `serve.auth`, and what clients are told about where to sign in. FastMCP is
+imported only where `oauth` is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.settings import AuthSettings
+from starlette.routing import BaseRoute
+
+from crosstrail.config import Settings
+from crosstrail.errors import ConfigError
+from crosstrail.server.http import HTTP_PATH
+from crosstrail.server.identity import JwtVerifier
+from crosstrail.serving import JwtSettings, OAuthSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How callers prove who they are: nothing to check where `verifier` is None."""
+
+    verifier: TokenVerifier | None = None
+    settings: AuthSettings | None = None
+    routes: Sequence[BaseRoute] = ()
+    reachable: Callable[[], Awaitable[bool]] | None = None
+
+
+def sign_in_of(settings: Settings) -> SignIn:
+    """The sign-in that `serve.auth` names. Raises ConfigError."""
+    if settings.serve.auth == "jwt":
+        return jwt_sign_in(settings.jwt, settings.serve.public_url)
+    return oauth_sign_in(settings.oauth, settings.serve.public_url) if settings.serve.auth == "oauth" else SignIn()
+
+
+def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:
+    """Tokens of an identity provider. Raises ConfigError for a public key that is none."""
+    address = public_url.rstrip("/") + HTTP_PATH if public_url else ""
+    audience = settings.audience or address
+    verifier = JwtVerifier(settings, audience)
+    auth = _auth_settings(settings.issuer, address or audience, settings.required_scopes)
+    return SignIn(verifier, auth, (), verifier.reachable)
+
+
+def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
+    """An OAuth application. Raises ConfigError where FastMCP is not installed or its storage cannot be opened."""
+    try:
+        from crosstrail.server.oauth import oauth_provider
+    except ImportError:
+        raise ConfigError("auth oauth needs FastMCP", hint="pip install 'crosstrail[oauth]'") from None
+    url = public_url.rstrip("/")
+    provider = oauth_provider(settings, url)
+    # To the letter what the provider's own metadata says: clients compare the two as text.
+    auth = _auth_settings(str(provider.issuer_url), url + HTTP_PATH, ())
+    return SignIn(provider, auth, provider.get_routes(mcp_path=HTTP_PATH))
+
+
+def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:
+    """The verifier checks the audience itself, as the one who knows what it may be."""
+    is_url = urlsplit(resource).scheme in ("http", "https")
+    return AuthSettings.model_validate(
+        {
+            "issuer_url": issuer,
+            "resource_server_url": resource if is_url else None,
+            "required_scopes": list(scopes) or None,
+            "validate_token_resource": False,
+        }
+    )
