@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md
+DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.md
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check conformance bench lock docs clean
@@ -43,7 +43,7 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 	$(BIN)/python tests/conformance/run.py
 
 bench: $(READY) ## speed and size, as figures
-	@for one in start answer ingest query aws volcengine wrap; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
+	@for one in start answer ingest query aws volcengine wrap serve; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
 
 docs: $(READY) ## write the generated parts of the documentation again
 	$(BIN)/cog -r $(DOCS)
