@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
@@ -36,6 +37,7 @@ from crosstrail.server.doors import Bodies, Names, Refusals
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
 from crosstrail.server.sign_in import SignIn, sign_in_of
+from crosstrail.server.telemetry import Telemetry
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _HEALTH_SECONDS = 5.0
@@ -54,10 +56,6 @@ def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
-    if settings.audit.telemetry:
-        from crosstrail.server.telemetry import start_telemetry
-
-        start_telemetry()
     sign_in = sign_in_of(settings)
     estate = Estate(settings)
     record = AuditLog(settings.audit, default="stderr")
@@ -78,6 +76,7 @@ def guarded_app(
     """A server behind its doors: names, sizes, sign-in, health. It closes the estate and the record at its end."""
     settings = estate.settings
     serve = settings.serve
+    telemetry = Telemetry() if settings.audit.telemetry else None
 
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
@@ -86,6 +85,8 @@ def guarded_app(
         finally:
             await estate.aclose()
             record.close()
+            if telemetry:
+                await anyio.to_thread.run_sync(telemetry.close)
 
     middleware = [
         Middleware(Refusals, record=record),

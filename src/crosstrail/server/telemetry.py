@@ -13,6 +13,7 @@ from opentelemetry import metrics, trace
 from crosstrail.errors import ConfigError
 
 _MOST_NAMES = 50
+_CLOSING_MILLISECONDS = 1_500
 
 
 class Measures:
@@ -45,22 +46,32 @@ class Measures:
         span.set_attribute("cloud.regions", list(regions[:_MOST_NAMES]))
 
 
-def start_telemetry() -> None:
-    """Send spans and metrics to where OTEL_EXPORTER_OTLP_ENDPOINT says. Raises ConfigError without the SDK."""
-    try:
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError:
-        raise ConfigError("audit.telemetry needs OpenTelemetry's SDK", hint="pip install 'crosstrail[otel]'") from None
-    resource = Resource.create({SERVICE_NAME: "crosstrail"})
-    tracing = TracerProvider(resource=resource)
-    tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(tracing)
-    metrics.set_meter_provider(
-        MeterProvider(resource=resource, metric_readers=[PeriodicExportingMetricReader(OTLPMetricExporter())])
-    )
+class Telemetry:
+    """Sends spans and metrics to where OTEL_EXPORTER_OTLP_ENDPOINT says. One a process; `close` sends what is left."""
+
+    def __init__(self) -> None:
+        """Raises ConfigError without the SDK."""
+        try:
+            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+            from opentelemetry.sdk.metrics import MeterProvider
+            from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+            from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+            from opentelemetry.sdk.trace import TracerProvider
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        except ImportError:
+            raise ConfigError(
+                "audit.telemetry needs OpenTelemetry's SDK", hint="pip install 'crosstrail[otel]'"
+            ) from None
+        resource = Resource.create({SERVICE_NAME: "crosstrail"})
+        self._tracing = TracerProvider(resource=resource)
+        self._tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+        self._metering = MeterProvider(resource=resource, metric_readers=[reader])
+        trace.set_tracer_provider(self._tracing)
+        metrics.set_meter_provider(self._metering)
+
+    def close(self) -> None:
+        """Blocking, a few seconds at most: a process that is told to stop runs no exit handlers."""
+        self._tracing.force_flush(_CLOSING_MILLISECONDS)
+        self._metering.force_flush(_CLOSING_MILLISECONDS)
