@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.md
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench lock docs clean
+.PHONY: help demo test check conformance bench image-test lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,12 +45,23 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 bench: $(READY) ## speed and size, as figures
 	@for one in start answer ingest query aws volcengine wrap serve; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
 
+image-test: ## build the container image without a container engine, start it and check it (Debian, root)
+	@$(PYTHON) deploy/image/try_image.py lake plain
+
 docs: $(READY) ## write the generated parts of the documentation again
 	$(BIN)/cog -r $(DOCS)
 
-lock: ## resolve the dependencies again (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra all --group dev pyproject.toml -o requirements.lock
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
+IMAGE_COMPILE := $(COMPILE) --python-version 3.13 --no-annotate -c requirements.lock
+
+lock: ## resolve the dependencies again, the image's among them (needs uv)
+	$(COMPILE) --python-version 3.11 --extra all --group dev pyproject.toml -o requirements.lock
+	$(IMAGE_COMPILE) --extra all pyproject.toml -o deploy/image/lake.lock
+	$(IMAGE_COMPILE) --extra oauth --extra otel --extra postgres pyproject.toml -o deploy/image/plain.lock
+	printf 'uv\nhatchling\n' | $(IMAGE_COMPILE) - -o deploy/image/tools.lock
+	@mkdir -p build
+	grep -E '^[a-z0-9].*==' requirements.lock | sed 's/ *\\$$//' | grep -vE '^(protobuf|opentelemetry|googleapis)' > build/fixed.txt
+	echo aws-opentelemetry-distro | $(COMPILE) --python-version 3.13 --no-annotate -c build/fixed.txt - -o deploy/image/aws.lock
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
