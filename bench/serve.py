@@ -94,7 +94,9 @@ class Connection:
         """Seconds until the answer was whole. Raises RuntimeError for one that is an error."""
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
         body = json.dumps(message).encode()
-        head = "POST /mcp HTTP/1.1\r\nHost: localhost:80\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
+        head = (
+            "POST /mcp HTTP/1.1\r\nHost: localhost:80\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
+        )
         began = time.perf_counter()
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = await self._reader.readuntil(b"\r\n\r\n")
