@@ -292,7 +292,9 @@ async def test_it_stops_within_ten_seconds_and_cancels_what_runs(config: Path) -
                 pass
             made.stop(seconds=10)
         assert made.records()[-1]["outcome"] == "cancelled"
-    assert '"CANCELLED"' in "".join(path.read_text() for path in (config.parent / "lake" / "results").glob("*/status.json"))
+    assert '"CANCELLED"' in "".join(
+        path.read_text() for path in (config.parent / "lake" / "results").glob("*/status.json")
+    )
 
 
 def test_a_taken_port_is_said(crosstrail: CommandLine, config: Path) -> None:
