@@ -23,6 +23,7 @@ _COMMANDS = {
     "check": ("check_server", "Check that an MCP server works for many accounts."),
     "collect": ("lake", "Read log files into the lake."),
     "demo": ("demo", "See it work on a made-up organisation with an incident in it."),
+    "deploy": ("deploy", "Run it on Amazon Bedrock AgentCore."),
     "lookup": ("events", "List events, newest first, of one account or many."),
     "query": ("events", "Run a CloudTrail Lake SQL query on the lake."),
     "serve": ("serve", "Serve the MCP tools."),

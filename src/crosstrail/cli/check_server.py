@@ -8,6 +8,7 @@ import anyio
 import click
 import orjson
 
+from crosstrail.checking.findings import Report
 from crosstrail.cli.tables import print_table
 from crosstrail.config import environment, load_settings
 from crosstrail.server.render import clean
@@ -71,11 +72,16 @@ def check(
     if as_json:
         click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
         return 0 if report.passed else 1
+    print_report(report)
+    return 0 if report.passed else 1
+
+
+def print_report(report: Report) -> None:
+    """The table on stdout; each failure again on stderr, with what to do about it."""
     print_table(["check", "result", "detail"], [[one.check, one.state, one.detail] for one in report.findings])
     for one in report.findings:
         if one.state == "fail":
             click.echo(f"{clean(one.check)}: {clean(one.detail, _DETAIL)}{_sentence(one.fix)}", err=True)
-    return 0 if report.passed else 1
 
 
 def _ping(*, as_json: bool) -> int:

@@ -1,0 +1,99 @@
+"""`crosstrail deploy aws`: from a checkout to a server on Amazon Bedrock AgentCore, and again for each new version."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from crosstrail.cli.check_server import print_report
+from crosstrail.deploying.plan import Plan, SignIn
+from crosstrail.deploying.running import deploy as run_deployment
+from crosstrail.deploying.running import dry_run as planned
+from crosstrail.errors import ConfigError
+
+
+@click.group()
+def deploy() -> None:
+    """Run crosstrail, or a wrapped server, in a cloud."""
+
+
+@deploy.command("aws")
+@click.option("--account", required=True, metavar="ID", help="The AWS account to deploy into.")
+@click.option("--region", required=True, help="Its region.")
+@click.option("--role-arn", required=True, metavar="ARN", help="The role the server runs as.")
+@click.option("--name", "runtime", default="crosstrail", show_default=True, help="Name of the AgentCore runtime.")
+@click.option("--repository", default="", help="ECR repository (else as the runtime).")
+@click.option("--source", default=".", show_default=True, help="Folder with crosstrail's Dockerfile.")
+@click.option("--jwt-discovery-url", default="", metavar="URL", help="OpenID discovery of who signs callers in.")
+@click.option("--jwt-audience", multiple=True, help="Audience of tokens to let in. Repeatable.")
+@click.option("--jwt-client", multiple=True, help="Client whose tokens to let in. Repeatable.")
+@click.option("--subnet", multiple=True, help="Run in a VPC: its subnets. Repeatable.")
+@click.option("--security-group", multiple=True, help="Its security groups. Repeatable.")
+@click.option("--env", "variables", metavar="NAME=VALUE", multiple=True, help="A variable of the server. Repeatable.")
+@click.option("--wrap", metavar="PACKAGE", default="", help="Serve this foreign MCP server through `crosstrail wrap`.")
+@click.option("--wrap-command", default="", help="Its command, where that is not called as the package.")
+@click.option("--libraries", type=click.Choice(["lake", "plain"]), default="lake", show_default=True)
+@click.option("--telemetry", type=click.Choice(["plain", "aws"]), default="plain", show_default=True)
+@click.option("--base-image", default="", help="Base image by digest, for a build that can be repeated.")
+@click.option("--profile", default="", help="AWS profile of the deployer.")
+@click.option(
+    "--wait", type=click.FloatRange(1, 3600), default=900.0, show_default=True, help="Seconds to become ready."
+)
+@click.option("--bearer", default="", help="Token to check the server with; - reads it from stdin.")
+@click.option("--dry-run", is_flag=True, help="Print every command, and do nothing.")
+def aws(variables: tuple[str, ...], profile: str, wait: float, bearer: str, dry_run: bool, **given: Any) -> int:
+    """Build the image, push it to ECR, create or update the AgentCore runtime, wait for it, check it.
+
+    What is missing is created; a run that was broken off is completed by the same command.
+    """
+    plan = _plan(variables, **given)
+    if dry_run:
+        for line in planned(plan):
+            click.echo(line)
+        return 0
+    if not (Path(plan.source) / "Dockerfile").is_file():
+        raise ConfigError(f"there is no Dockerfile in {plan.source}", hint="Name a checkout of crosstrail by --source.")
+    address = run_deployment(plan, click.echo, profile=profile, wait=wait)
+    click.echo(f"MCP clients reach it at {address}")
+    token = sys.stdin.readline().strip() if bearer == "-" else bearer
+    if not token:
+        click.echo("Not checked: that needs a token (--bearer); with AWS signatures alone only signing clients get in.")
+        return 0
+    from crosstrail.checking.running import Demands, Subject, check_server
+
+    report = anyio.run(check_server, Subject(url=address, bearer=token), Demands())
+    print_report(report)
+    return 0 if report.passed else 1
+
+
+def _plan(
+    variables: tuple[str, ...],
+    *,
+    repository: str,
+    runtime: str,
+    jwt_discovery_url: str,
+    jwt_audience: tuple[str, ...],
+    jwt_client: tuple[str, ...],
+    subnet: tuple[str, ...],
+    security_group: tuple[str, ...],
+    **same: str,
+) -> Plan:
+    if wrong := [one.partition("=")[0] for one in variables if "=" not in one]:
+        raise click.UsageError(f"--env {wrong[0]}: write NAME=VALUE")
+    if not jwt_discovery_url and (jwt_audience or jwt_client):
+        raise click.UsageError("--jwt-audience and --jwt-client go with --jwt-discovery-url")
+    return Plan(
+        runtime=runtime,
+        repository=repository or runtime.lower().replace("_", "-"),
+        started=datetime.now(UTC),
+        sign_in=SignIn(jwt_discovery_url, jwt_audience, jwt_client) if jwt_discovery_url else None,
+        subnets=subnet,
+        security_groups=security_group,
+        environment=dict(one.split("=", 1) for one in variables),
+        **same,
+    )

@@ -1,0 +1,1 @@
+"""From a checkout to a server that runs on Amazon Bedrock AgentCore."""

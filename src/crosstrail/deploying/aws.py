@@ -1,0 +1,168 @@
+"""Amazon ECR and Bedrock AgentCore, as far as a deployment asks them: each step finds what an earlier run left.
+
+Decides how a half-done deployment is completed: nothing is deleted but a runtime that was never ready once. The deployer's
+own AWS identity is used, never an account's that crosstrail serves. Imported only when something is deployed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from crosstrail.accounts.aws_errors import VENDOR_ERRORS, code_of, request_id_of
+from crosstrail.deploying.plan import LIFECYCLE, Plan
+from crosstrail.errors import CloudError, ConfigError, CrosstrailError, QueryTimedOut
+
+Say = Callable[[str], None]
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+_MOVING = ("CREATING", "UPDATING", "DELETING")
+
+
+class Deployment:
+    """The calls of one deployment. Every method raises CloudError with the action that was refused."""
+
+    def __init__(self, plan: Plan, say: Say, *, profile: str, wait: float) -> None:
+        """`wait`: seconds a runtime may take to become ready."""
+        self._plan, self._say, self._wait = plan, say, wait
+        session = botocore.session.Session(profile=profile or None)
+        config = Config(retries={"mode": "standard", "total_max_attempts": 4})
+        names = ("sts", "ecr", "bedrock-agentcore-control", "bedrock-agentcore")
+        with self._asking("client"):
+            self._clients = {
+                name: session.create_client(name, region_name=plan.region, config=config) for name in names
+            }
+
+    def check_identity(self) -> None:
+        """Raises ConfigError when the credentials here are of another account than the plan's."""
+        found = self._call("sts", "get_caller_identity")["Account"]
+        if found != self._plan.account:
+            raise ConfigError(
+                f"the AWS credentials here are of account {found}, and --account is {self._plan.account}",
+                hint="Choose another --profile, or correct --account.",
+            )
+
+    def ensure_repository(self) -> None:
+        """There, scanned on push, encrypted, and with a limit on old images."""
+        plan = self._plan
+        try:
+            self._call("ecr", "describe_repositories", repositoryNames=[plan.repository])
+            self._say(f"ECR repository {plan.repository} is there")
+        except CloudError as error:
+            if error.code != "RepositoryNotFoundException":
+                raise
+            self._call("ecr", "create_repository", **plan.create_repository())
+            self._say(f"ECR repository {plan.repository} created")
+        self._call(
+            "ecr", "put_lifecycle_policy", repositoryName=plan.repository, lifecyclePolicyText=json.dumps(LIFECYCLE)
+        )
+
+    def registry_password(self) -> str:
+        [found] = self._call("ecr", "get_authorization_token")["authorizationData"]
+        return base64.b64decode(found["authorizationToken"]).decode().partition(":")[2]
+
+    def ensure_runtime(self) -> str:
+        """Its ARN, once it is ready with the plan's image. Raises CloudError with AgentCore's reason, QueryTimedOut."""
+        plan, found = self._plan, self._settled(self._runtime_id())
+        if found and found["status"] == "CREATE_FAILED":
+            self._say(
+                f"runtime {plan.runtime} was never ready ({found.get('failureReason', 'no reason given')}): deleting it"
+            )
+            self._call("bedrock-agentcore-control", "delete_agent_runtime", agentRuntimeId=found["agentRuntimeId"])
+            found = self._settled(found["agentRuntimeId"])
+        request = plan.runtime_request()
+        if found:
+            runtime_id = found["agentRuntimeId"]
+            self._call("bedrock-agentcore-control", "update_agent_runtime", agentRuntimeId=runtime_id, **request)
+            self._say(f"runtime {plan.runtime} is being updated")
+        else:
+            made = self._call(
+                "bedrock-agentcore-control", "create_agent_runtime", agentRuntimeName=plan.runtime, **request
+            )
+            runtime_id = made["agentRuntimeId"]
+            self._say(f"runtime {plan.runtime} is being created")
+        ready = self._settled(runtime_id)
+        if not ready or ready["status"] != "READY":
+            status, reason = (ready["status"], ready.get("failureReason")) if ready else ("gone", None)
+            raise CloudError(
+                f"runtime {plan.runtime} is {status}: {reason or 'no reason given'}",
+                code=status,
+                account=plan.account,
+                region=plan.region,
+                hint="See its log group /aws/bedrock-agentcore/runtimes; then run the same command again.",
+            )
+        self._say(f"runtime {plan.runtime} is ready, version {ready['agentRuntimeVersion']}")
+        return str(ready["agentRuntimeArn"])
+
+    def address(self, arn: str) -> str:
+        """Where MCP clients reach the runtime."""
+        endpoint = self._clients["bedrock-agentcore"].meta.endpoint_url
+        return f"{endpoint}/runtimes/{quote(arn, safe='')}/invocations?qualifier=DEFAULT"
+
+    def _runtime_id(self) -> str:
+        """Empty when there is none of this name."""
+        token: Mapping[str, str] = {}
+        while True:
+            page = self._call("bedrock-agentcore-control", "list_agent_runtimes", **token)
+            for one in page["agentRuntimes"]:
+                if one["agentRuntimeName"] == self._plan.runtime:
+                    return str(one["agentRuntimeId"])
+            if not page.get("nextToken"):
+                return ""
+            token = {"nextToken": page["nextToken"]}
+
+    def _settled(self, runtime_id: str) -> dict[str, Any] | None:
+        """The runtime once nothing is being done to it; None when there is none. Raises QueryTimedOut."""
+        pause, deadline = _FIRST_PAUSE, time.monotonic() + self._wait
+        while runtime_id:
+            try:
+                found = self._call("bedrock-agentcore-control", "get_agent_runtime", agentRuntimeId=runtime_id)
+            except CloudError as error:
+                if error.code != "ResourceNotFoundException":
+                    raise
+                return None
+            if found["status"] not in _MOVING:
+                return found
+            if time.monotonic() > deadline:
+                raise QueryTimedOut(
+                    f"runtime {self._plan.runtime} is still {found['status']} after {self._wait:g} s",
+                    hint="Run the same command again: it waits for what goes on, and goes on from there.",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return None
+
+    def _call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        with self._asking(f"{service}:{operation}"):
+            answer: dict[str, Any] = getattr(self._clients[service], operation)(**request)
+            return answer
+
+    @contextmanager
+    def _asking(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except VENDOR_ERRORS as error:
+            raise self._explained(error, action) from None
+
+    def _explained(self, error: Exception, action: str) -> CrosstrailError:
+        """The code and request id, and the service's own sentence: it is the deployer's, about the deployer's request."""
+        said = error.response["Error"].get("Message", "") if isinstance(error, ClientError) else type(error).__name__
+        code, denied = code_of(error), "AccessDenied" in code_of(error)
+        return CloudError(
+            f"{action} failed: {code or 'no answer'} {said[:300]}".rstrip(),
+            code=code,
+            request_id=request_id_of(error),
+            account=self._plan.account,
+            region=self._plan.region,
+            hint=f"Allow {action.replace('_', '')} (docs/deploy.md lists all), then run the same command again."
+            if denied
+            else "Run the same command again: it goes on from what is there.",
+        )
