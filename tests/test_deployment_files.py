@@ -1,0 +1,102 @@
+"""The files under deploy/: valid where a schema can be had, and true about the server they start."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import CommandLine
+
+ROOT = Path(__file__).parents[1]
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+UNIT = ROOT / "deploy" / "systemd" / "crosstrail.service"
+
+
+def manifests() -> dict[str, dict[str, Any]]:
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
+    found = [yaml.safe_load((KUBERNETES / name).read_text()) for name in kustomization["resources"]]
+    return {one["kind"]: one for one in found}
+
+
+@pytest.mark.registry
+def test_the_manifests_are_what_kubernetes_takes(tmp_path: Path) -> None:
+    """kubernetes-validate carries the API's own schemas."""
+    target = tmp_path / "packages"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "kubernetes-validate"]
+    subprocess.run(install, check=True, capture_output=True, timeout=300)
+    script = (
+        "import json, sys, kubernetes_validate as k\n"
+        "for one in json.load(sys.stdin): k.validate(one, k.latest_version(), strict=True); print(one['kind'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(list(manifests().values())),
+        env={"PYTHONPATH": str(target), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert set(done.stdout.split()) == {
+        "ServiceAccount", "Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy",
+    }  # fmt: skip
+
+
+def test_the_parts_select_the_same_pods_and_nothing_runs_with_more_rights_than_it_needs() -> None:
+    found = manifests()
+    pod = found["Deployment"]["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert found["Service"]["spec"]["selector"] == labels
+    assert found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    assert found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == found["Deployment"]["metadata"]["name"]
+    assert f"USER {pod['spec']['securityContext']['runAsUser']}:" in (ROOT / "Dockerfile").read_text()
+    [container] = pod["spec"]["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    config = yaml.safe_load((KUBERNETES / "crosstrail.yaml").read_text())
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        [host] = container[probe]["httpGet"]["httpHeaders"]
+        assert config["serve"]["public_url"] == f"https://{host['value']}"
+
+
+def test_the_unit_starts_a_command_that_is_there(crosstrail: CommandLine, tmp_path: Path) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(UNIT)
+    program, *arguments = shlex.split(unit["Service"]["ExecStart"])
+    assert program.endswith("/bin/crosstrail")
+    config = tmp_path / "crosstrail.yaml"
+    config.write_text("serve: {auth: jwt}\n")
+    arguments[arguments.index("--config") + 1] = str(config)
+    done = crosstrail(*arguments)
+    assert done.returncode == 1
+    assert "public-url" in done.stderr  # its options are known: what is missing is configuration
+
+
+def test_every_command_of_the_guide_is_one_that_is_there(crosstrail: CommandLine) -> None:
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    lines = [line for block in re.findall(r"```\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    dry = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("crosstrail deploy")]
+    assert len(dry) == 1
+    done = crosstrail(*dry[0])
+    assert done.returncode == 0, done.stderr
+    assert "docker buildx build --platform linux/arm64" in done.stdout
+    known = crosstrail("check", "--help").stdout
+    for line in (one for one in lines if one.startswith("crosstrail check")):
+        before = shlex.split(line.split(" -- ")[0], comments=True)
+        assert all(word in known for word in before if word.startswith("--")), line
+    for named in re.findall(r"deploy/[a-z/.]+[a-z]", text):
+        assert (ROOT / named).exists(), named
+    for argument in re.findall(r"--build-arg ([A-Z_]+)=|`([A-Z_]+)=", text):
+        assert f"ARG {''.join(argument)}" in (ROOT / "Dockerfile").read_text()
