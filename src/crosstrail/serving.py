@@ -46,7 +46,7 @@ class ServeSettings(Section):
     allowed_origins: Names = option(
         (), "CROSSTRAIL_ALLOWED_ORIGINS", "Further Origin headers to accept, such as https://app.example.com."
     )
-    max_body: int = option(1_000_000, "CROSSTRAIL_MAX_BODY", "Most bytes of one request.", ge=10_000, le=16_000_000)
+    max_body: int = option(1_000_000, "CROSSTRAIL_MAX_BODY", "Most bytes of one request.", ge=10_000, le=4_000_000)
     workers: int = option(1, "CROSSTRAIL_WORKERS", "Processes that serve one address.", ge=1, le=64)
     auth: AuthMode = option("none", "CROSSTRAIL_AUTH", "How callers sign in: none, jwt or oauth.")
     allow_any: bool = option(

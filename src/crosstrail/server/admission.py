@@ -21,7 +21,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent
 
 from crosstrail.accounts.policy import ANONYMOUS, EVERYTHING, LOCAL, NOTHING, Grant, Principal, granted
-from crosstrail.caller import acting_for
+from crosstrail.caller import Caller, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.estate import Estate
 from crosstrail.server.audit import AuditLog
@@ -108,13 +108,9 @@ class Admission:
             caller = inside.enter_context(acting_for("" if principal.local else principal.name))
             try:
                 if failed:
-                    result = refusal(
-                        "what you may see cannot be told now. Try again soon; the operator's log says why."
-                    )
+                    result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
                 elif tool not in names:
-                    result = refusal(
-                        f"there is no tool {clean(tool, 60)!r}. Tools: {', '.join(sorted(names)) or 'none'}."
-                    )
+                    result = no_such_tool(tool, names)
                 else:
                     if not principal.local:
                         inside.enter_context(self._limits.admitted(principal.key, query=tool == "lake_query"))
@@ -127,20 +123,35 @@ class Admission:
                 outcome = "refused"  # a protocol error: the request itself was malformed
                 raise
             finally:
-                seconds = time.monotonic() - began
-                self._record.call(
-                    principal,
-                    tool,
-                    params.get("arguments"),
-                    request_id=secrets.token_hex(8),
-                    outcome="refused" if outcome == "failed" and (failed or tool not in names) else outcome,
-                    seconds=seconds,
-                    caller=caller,
-                    asked=view.asked(),
-                    size=_size(result),
-                )
-                self._measures.call(tool if tool in TOOLSET_OF else "", outcome, seconds, principal.name, view.asked())
+                if outcome == "failed" and (failed or tool not in names):
+                    outcome = "refused"
+                self._told(principal, params, outcome, time.monotonic() - began, caller, view.asked(), _size(result))
         return result
+
+    def _told(
+        self,
+        principal: Principal,
+        params: Mapping[str, Any],
+        outcome: str,
+        seconds: float,
+        caller: Caller,
+        asked: tuple[list[str], list[str]],
+        size: int,
+    ) -> None:
+        """The record and the measures of one call that ended."""
+        tool = str(params.get("name", ""))
+        self._record.call(
+            principal,
+            tool,
+            params.get("arguments"),
+            request_id=secrets.token_hex(8),
+            outcome=outcome,
+            seconds=seconds,
+            caller=caller,
+            asked=asked,
+            size=size,
+        )
+        self._measures.call(tool if tool in TOOLSET_OF else "", outcome, seconds, principal.name, asked)
 
     def close(self) -> None:
         """Close the record."""
@@ -183,6 +194,11 @@ def only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
 def refusal(text: str) -> CallToolResult:
     """A tool error in these words."""
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def no_such_tool(tool: str, names: frozenset[str]) -> CallToolResult:
+    """The same for a tool that does not exist and one that is not there for this caller."""
+    return refusal(f"there is no tool {clean(tool, 60)!r}. Tools: {', '.join(sorted(names)) or 'none'}.")
 
 
 def _raw(result: HandlerResult) -> dict[str, Any]:

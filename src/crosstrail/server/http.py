@@ -71,9 +71,12 @@ def http_app(
     sign_in: Mapping[str, Any] | None = None,
     lifetime: Callable[[], AbstractAsyncContextManager[Mapping[str, Any] | None]] = nullcontext,
 ) -> Starlette:
-    """/mcp of one server, /sse and /messages/ where wanted, and more routes. `middleware` says who calls: it runs before
-    everything else. `sign_in`: `auth` and `token_verifier` of a lowlevel server, which has none of its own. `lifetime` is entered first and left last, when no call runs any more; what it gives is the state of
-    every connection."""
+    """/mcp of one server, /sse and /messages/ where wanted, and more routes.
+
+    `middleware` says who calls: it runs before everything else. `sign_in`: `auth` and `token_verifier` of a lowlevel server,
+    which has none of its own. `lifetime` is entered first and left last, when no call runs any more; what it gives is the
+    state of every connection.
+    """
     security = _security(listener)
     apps = [
         server.streamable_http_app(
@@ -86,9 +89,7 @@ def http_app(
         )
         for json_response in (False, True)
     ]
-    streaming, whole = (next(route for route in app.routes if getattr(route, "path", "") == HTTP_PATH) for app in apps)
-    known: list[BaseRoute] = [route for route in apps[0].routes if getattr(route, "path", "") != HTTP_PATH]
-    known.append(Route(HTTP_PATH, endpoint=_ByAccept(streaming, whole), methods=["POST"]))
+    known = _by_accept(*apps)
     if sse and isinstance(server, MCPServer):
         app = server.sse_app(
             sse_path=SSE_PATH, message_path=MESSAGE_PATH, transport_security=security, host=listener.host
@@ -105,6 +106,15 @@ def http_app(
 
     owners = [Middleware(StreamOwners, stream_path=SSE_PATH, message_path=MESSAGE_PATH)] if sse else []
     return Starlette(routes=known, middleware=[*middleware, *owners], lifespan=lifespan)
+
+
+def _by_accept(streaming: Starlette, whole: Starlette) -> list[BaseRoute]:
+    """The routes of one server that was made twice: /mcp goes to either, by what the client takes."""
+    first, second = (
+        next(route for route in app.routes if getattr(route, "path", "") == HTTP_PATH) for app in (streaming, whole)
+    )
+    others = [route for route in streaming.routes if getattr(route, "path", "") != HTTP_PATH]
+    return [*others, Route(HTTP_PATH, endpoint=_ByAccept(first, second), methods=["POST"])]
 
 
 class _ByAccept:

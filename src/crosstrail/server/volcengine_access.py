@@ -11,9 +11,8 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, AccessRule, Toolset, granted
-from crosstrail.server.admission import only, refusal
+from crosstrail.server.admission import no_such_tool, only
 from crosstrail.server.identity import principal_of
-from crosstrail.server.render import clean
 
 _TOOLS: dict[str, tuple[Toolset, bool]] = {
     "LookupEvents": ("events", False),
@@ -34,6 +33,6 @@ class SignedIn:
         grant = granted(principal_of(ctx.request), self._rules, otherwise=self._otherwise)
         names = frozenset(name for name, (toolset, write) in _TOOLS.items() if grant.allows(toolset, write=write))
         if ctx.method == "tools/call" and (name := str((ctx.params or {}).get("name", ""))) not in names:
-            return refusal(f"there is no tool {clean(name, 60)!r}. Tools: {', '.join(sorted(names)) or 'none'}.")
+            return no_such_tool(name, names)
         result = await call_next(ctx)
         return only(result, names) if ctx.method == "tools/list" else result
