@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.md
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench image-test lock docs clean
+.PHONY: help demo test check conformance bench release-check image-test lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,6 +45,14 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 bench: $(READY) ## speed and size, as figures
 	@for one in start answer ingest query aws volcengine wrap serve; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
 
+release-check: $(READY) ## build sdist and wheel, install the wheel into an empty environment, check the server from it
+	rm -rf dist build/release && mkdir -p build
+	$(BIN)/python -m hatchling build -d dist
+	$(PYTHON) -m venv build/release
+	build/release/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[lake]"
+	build/release/bin/crosstrail check --within 120 --accounts prod,dev,cn-prod -- build/release/bin/crosstrail serve --demo
+	rm -rf build/release
+
 image-test: ## build the container image without a container engine, start it and check it (Debian, root)
 	@$(PYTHON) deploy/image/try_image.py lake plain
 
@@ -64,4 +72,4 @@ lock: ## resolve the dependencies again, the image's among them (needs uv)
 	echo aws-opentelemetry-distro | $(COMPILE) --python-version 3.13 --no-annotate -c build/fixed.txt - -o deploy/image/aws.lock
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

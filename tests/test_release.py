@@ -1,0 +1,50 @@
+"""What a release is made of agrees with itself; `make release-check` builds, installs and checks it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crosstrail import __version__
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def test_the_registry_entry_is_of_this_version_and_this_package() -> None:
+    entry = json.loads((ROOT / "server.json").read_text())
+    [package] = entry["packages"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert entry["version"] == package["version"] == __version__
+    assert package["identifier"] == project["name"] == "crosstrail"
+    assert package["transport"] == {"type": "stdio"}
+    assert re.fullmatch(r"[a-z0-9.]+/[a-z0-9-]+", entry["name"])
+    assert len(entry["description"]) <= 100
+    assert f"mcp-name: {entry['name']}" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_run_targets_that_are_there_with_no_more_rights_than_they_need(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 60
+        for step in job["steps"]:
+            assert set(step) & {"run", "uses"}
+            for made in re.findall(r"^make ([a-z -]+)$", step.get("run", ""), re.MULTILINE):
+                assert set(made.split()) <= targets
+
+
+def test_there_is_a_workflow_for_tests_releases_and_the_image() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["image", "release", "test"]
+    image = yaml.safe_load((ROOT / ".github" / "workflows" / "image.yml").read_text())
+    built = next(step["with"] for step in image["jobs"]["image"]["steps"] if "build-push" in step.get("uses", ""))
+    assert built["platforms"] == "linux/amd64,linux/arm64"
+    assert built["provenance"] == "mode=max"
+    assert built["sbom"] is True
