@@ -218,6 +218,21 @@ async def test_a_query_id_of_another_opens_nothing(lake: Path) -> None:
             assert text_of(stolen).replace(query_id, unknown) == text_of(absent)
 
 
+async def test_a_query_id_opens_nothing_to_another_who_may_see_the_same(lake: Path) -> None:
+    both = ({"who": ["*@example.com"], "accounts": ["*"]},)
+    async with as_(BOB, lake, both) as client:
+        done = await ask(client, "lake_query", sql="SELECT eventname FROM dev")
+        query_id = (done.meta or {})["crosstrail/facts"]["query_id"]
+        assert not (await ask(client, "get_query_results", query_id=query_id)).is_error
+    unknown = query_id[:-12] + "0" * 12
+    async with as_(ALICE, lake, both) as client:
+        for tool in ("get_query_status", "get_query_results", "cancel_query"):
+            stolen = await ask(client, tool, query_id=query_id)
+            absent = await ask(client, tool, query_id=unknown)
+            assert stolen.is_error
+            assert text_of(stolen).replace(query_id, unknown) == text_of(absent)
+
+
 async def test_completions_name_what_the_caller_may_see(lake: Path) -> None:
     async with as_(ALICE, lake) as client:
         found = await client.complete(

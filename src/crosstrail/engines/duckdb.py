@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 
+from crosstrail.caller import caller
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.results import KEPT_SECONDS, Record, ResultStore
 from crosstrail.errors import InvalidRequest, LakeError, StalePageToken
@@ -129,9 +130,8 @@ class LakeEngine:
 
         prepared = prepare(sql, scope)
         self._store.sweep()
-        record = Record(
-            QueryState.QUEUED, tuple(sorted(prepared.accounts)), prepared.columns, prepared.types, time.time()
-        )
+        accounts = tuple(sorted(prepared.accounts))
+        record = Record(QueryState.QUEUED, accounts, prepared.columns, prepared.types, time.time(), who=caller().who)
         with self._changed:
             if self._closed:
                 raise LakeError("the server is shutting down")

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from crosstrail.caller import caller
 from crosstrail.engines.dialect.types import Type
 from crosstrail.errors import InvalidRequest
 from crosstrail.models import AccountKey, QueryState
@@ -30,7 +31,7 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a query; `accounts` are those it may read, times are unix seconds."""
+    """What is known of a query; `accounts` are those it may read, `who` asked it, times are unix seconds."""
 
     state: QueryState
     accounts: tuple[AccountKey, ...]
@@ -41,6 +42,7 @@ class Record:
     ended: float = 0.0
     rows: int | None = None
     error: str = ""
+    who: str = ""
 
 
 class ResultStore:
@@ -69,7 +71,8 @@ class ResultStore:
         os.replace(name, folder / "status.json")
 
     def read(self, native_id: str, readable: Iterable[AccountKey]) -> Record:
-        """Raises InvalidRequest for a query that is unknown, expired or reads more than `readable`: all alike."""
+        """Raises InvalidRequest for a query that is unknown, expired, another caller's or reads more than `readable`: all
+        alike."""
         unknown = InvalidRequest(
             "there is no such query", hint="Results are kept for one hour; run the query again with lake_query."
         )
@@ -79,7 +82,7 @@ class ResultStore:
             record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             raise unknown from None
-        if not set(record.accounts) <= set(readable):
+        if record.who != caller().who or not set(record.accounts) <= set(readable):
             raise unknown
         if not record.state.ended and self._abandoned(native_id):
             # It may have ended between the two looks.
