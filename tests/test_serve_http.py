@@ -248,6 +248,8 @@ async def test_headers_only_tighten(config: Path) -> None:
             assert (await client.call_tool("lookup_events", {})).is_error
     with serving(config, environ={"CROSSTRAIL_READ_ONLY": "1", "CROSSTRAIL_ALLOW_WRITES": "1"}) as made:
         assert "create_trail" not in await names(made.url)
+    with serving(config, "--tools", "lookup_events,list_accounts", "--exclude-tools", "list_accounts") as made:
+        assert await names(made.url) == {"lookup_events"}
 
 
 async def test_rules_without_sign_in_let_nobody_in(config: Path, tmp_path: Path) -> None:

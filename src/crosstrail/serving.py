@@ -53,7 +53,11 @@ class ServeSettings(Section):
         False, "CROSSTRAIL_ALLOW_ANY", "With jwt or oauth and no access rule: everybody who signs in sees everything."
     )
     read_only: bool = option(False, "CROSSTRAIL_READ_ONLY", "No tool that changes something, whatever else is set.")
-    toolsets: Names = option(("all",), "CROSSTRAIL_TOOLSETS", f"Tools to offer, by set: {', '.join(TOOLSETS)}, or all.")
+    toolsets: Names = option(
+        (),
+        "CROSSTRAIL_TOOLSETS",
+        f"Tools to offer, by set: {', '.join(TOOLSETS)}, or all. Empty: all, or `tools` alone.",
+    )
     tools: Names = option((), "CROSSTRAIL_TOOLS", "Tools to offer, by name; beside the toolsets when both are given.")
     exclude_tools: Names = option((), "CROSSTRAIL_EXCLUDE_TOOLS", "Tools never to offer, by name.")
 
