@@ -159,6 +159,8 @@ def test_a_reading_process_that_dies_is_an_error_and_no_hang(overlapping_logs: P
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
+        with process:  # closes its pipes and waits for its end
+            pass
     assert (process.returncode, b"died" in errors, b"Traceback" in errors) == (1, True, False), errors[-800:]
     subprocess.run(_command(tmp_path / "lake", overlapping_logs), check=True, capture_output=True, timeout=120)
     assert ids(tmp_path / "lake") == EXPECTED
