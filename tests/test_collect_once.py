@@ -141,9 +141,6 @@ def _readers(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc to find child processes")
-@pytest.mark.xfail(
-    strict=False, reason="known: readers killed at the moment they start can leave the collection waiting"
-)
 def test_a_reading_process_that_dies_is_an_error_and_no_hang(overlapping_logs: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         _command(tmp_path / "lake", overlapping_logs), stdout=subprocess.PIPE, stderr=subprocess.PIPE
