@@ -1,4 +1,4 @@
-"""What each action does, and how it refuses: LookupEvents, DescribeTrails, CreateTrail, and AssumeRole of STS."""
+"""What each action does, and how it refuses: LookupEvents, DescribeTrails, CreateTrail; AssumeRole and GetCallerIdentity."""
 
 from __future__ import annotations
 
@@ -125,6 +125,12 @@ def assume_role(world: World, account: FakeAccount, key: Key, params: dict[str, 
             "AssumedRoleUser": {"Trn": identity, "AssumedRoleId": f"{owner.id}:{params['RoleSessionName']}"},
         }
     )
+
+
+def get_caller_identity(world: World, account: FakeAccount, key: Key, params: dict[str, Any]) -> bytes:
+    kind = "Account" if key.root else "Role" if key.token else "User"
+    told = {"AccountId": int(account.id), "Trn": key.identity, "IdentityType": kind, "IdentityId": key.id}
+    return orjson.dumps(told)
 
 
 def _matches(event: LoggedEvent, conditions: list[tuple[Any, Any]]) -> bool:

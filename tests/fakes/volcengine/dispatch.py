@@ -25,6 +25,7 @@ _ACTIONS = {
     ("cloud_trail", "CreateTrail", "2018-01-01", "GET"): actions.create_trail,
     ("cloud_trail", "CreateTrail", "2021-09-01", "GET"): actions.create_trail,
     ("sts", "AssumeRole", "2018-01-01", "GET"): actions.assume_role,
+    ("sts", "GetCallerIdentity", "2018-01-01", "GET"): actions.get_caller_identity,
 }
 
 
