@@ -147,6 +147,11 @@ class Estate:
             volcengine_keys=EnvironmentKeys(cloud.access_key, cloud.secret_key, cloud.session_token),
         )
 
+    @property
+    def volcengine(self) -> VolcengineApi:
+        """Volcengine's API, for requests that bring credentials of their own."""
+        return self._volcengine
+
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail that answers lookups for this account: its cloud's, or the lake where no credentials are listed.
 

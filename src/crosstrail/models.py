@@ -47,6 +47,10 @@ class KeysAuth(_Auth):
         return self
 
 
+class SentKeys(KeysAuth):
+    """Keys that the caller sent along with the present request: in no configuration, and kept by nobody after it."""
+
+
 class RoleAuth(_Auth):
     """A role of the account, assumed with the base identity: the ambient one, or that of `base_profile`."""
 

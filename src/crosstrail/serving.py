@@ -18,7 +18,7 @@ from crosstrail.section import Names, Section, option
 
 GITHUB_USER = "https://api.github.com/user"
 """It shows an e-mail address only when GitHub has verified it."""
-AuthMode = Literal["none", "jwt", "oauth"]
+AuthMode = Literal["none", "token", "jwt", "oauth"]
 
 
 class ServeSettings(Section):
@@ -48,7 +48,11 @@ class ServeSettings(Section):
     )
     max_body: int = option(1_000_000, "CROSSTRAIL_MAX_BODY", "Most bytes of one request.", ge=10_000, le=4_000_000)
     workers: int = option(1, "CROSSTRAIL_WORKERS", "Processes that serve one address.", ge=1, le=64)
-    auth: AuthMode = option("none", "CROSSTRAIL_AUTH", "How callers sign in: none, jwt or oauth.")
+    auth: AuthMode = option(
+        "none",
+        "CROSSTRAIL_AUTH",
+        "How callers sign in: none, jwt, oauth, or token: each request brings the Volcengine keys it may use.",
+    )
     allow_any: bool = option(
         False, "CROSSTRAIL_ALLOW_ANY", "With jwt or oauth and no access rule: everybody who signs in sees everything."
     )
@@ -158,7 +162,9 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
         _check_names(serve)
     if serve.workers > 1 and serve.port == 0:
         raise ConfigError("workers share one port, and port is 0", hint="Name a port.")
-    if serve.auth == "none":
+    if serve.auth == "token":
+        _check_token(serve, rules=rules)
+    if serve.auth in ("none", "token"):
         return
     if not rules and not serve.allow_any:
         whom = (
@@ -177,13 +183,13 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
 def _check_open(serve: ServeSettings) -> None:
     if not serve.tls_cert and not serve.behind_proxy:
         raise ConfigError(
-            f"events and tokens would cross the network readable to all, on {serve.host} without TLS",
+            f"events, tokens and keys would cross the network readable to all, on {serve.host} without TLS",
             hint="Give --tls-cert and --tls-key, or --behind-proxy where a proxy ends TLS, or listen on 127.0.0.1.",
         )
     if serve.auth == "none" and not serve.no_auth:
         raise ConfigError(
             f"everybody who reaches {serve.host} could read your audit trails",
-            hint="Set --auth jwt or oauth; --no-auth only where something in front lets in nobody else.",
+            hint="Set --auth jwt, oauth or token; --no-auth only where something in front lets in nobody else.",
         )
 
 
@@ -192,6 +198,16 @@ def _check_names(serve: ServeSettings) -> None:
         raise ConfigError(
             "the names that clients may call this server by are not known",
             hint="Set --public-url, or --allowed-hosts with names; '*' checks none, for where something in front does.",
+        )
+
+
+def _check_token(serve: ServeSettings, *, rules: bool) -> None:
+    """Who reads a rule believes that it holds."""
+    if rules or serve.allow_any:
+        given = "access rules mean" if rules else "allow_any means"
+        raise ConfigError(
+            f"{given} nothing with auth token: whoever sends keys of Volcengine may do what these keys may, in their account",
+            hint="Remove them, or sign callers in with auth jwt or oauth.",
         )
 
 

@@ -21,6 +21,7 @@ from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 from crosstrail.estate import Estate
 from crosstrail.models import Account, Target
+from crosstrail.sent_keys import SentEstate
 from crosstrail.targets import Chosen
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Visible:
 
     def __init__(
         self,
-        estate: Estate,
+        estate: Estate | SentEstate,
         grant: Grant = EVERYTHING,
         *,
         toolset: Toolset = "accounts",

@@ -18,7 +18,14 @@ from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.aws_regions import partition_of
-from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys, renewed_once
+from crosstrail.accounts.credentials import (
+    SENT_ALONG,
+    Cached,
+    CredentialProvider,
+    Credentials,
+    StaticKeys,
+    renewed_once,
+)
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys, VolcengineAssumeRole
@@ -32,6 +39,7 @@ from crosstrail.models import (
     KeysAuth,
     ProfileAuth,
     RoleAuth,
+    SentKeys,
     VolcengineRoleAuth,
 )
 
@@ -185,6 +193,8 @@ class Broker:
                 f"no credentials are listed for account {account.name}",
                 hint="Give it an `auth` in crosstrail.yaml, or ask the lake with lake_query.",
             )
+        if isinstance(account.auth, SentKeys):
+            return Cached(self._made(account, account.auth, who))
         key = _owner(account, who)
         held = self._providers.get(key)
         if held is None or held[0] != account.auth:
@@ -194,7 +204,9 @@ class Broker:
 
     def _made(self, account: Account, auth: Auth, who: str) -> CredentialProvider:
         if isinstance(auth, KeysAuth):
-            return StaticKeys(auth.access_key_id, partial(self._opened, account.id, auth), auth.session_token)
+            renewal = SENT_ALONG if isinstance(auth, SentKeys) else ""
+            opened = partial(self._opened, account.id, auth)
+            return StaticKeys(auth.access_key_id, opened, auth.session_token, renewal=renewal)
         if isinstance(auth, VolcengineRoleAuth):
             return VolcengineAssumeRole(auth, self._volcengine_base, self._volcengine, who=who)
         if account.cloud == VOLCENGINE:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,7 +23,13 @@ from crosstrail.errors import CredentialsError, CredentialsExpired, CrosstrailEr
 
 FRESH_FOR = timedelta(minutes=5)
 """Credentials this close to their expiry are renewed; those without one are read again this often."""
+SENT = "of this request's keys"
+"""What an account is called in errors where its number is not known."""
+SENT_ALONG = "Send keys that are valid in the Authorization header."
+"""What renews keys that a request brought itself."""
 _ERROR_KEPT_SECONDS = 1.0
+_FINGERPRINT_KEY = secrets.token_bytes(32)
+"""Of this process: what fingerprints are compared by tells nobody anything elsewhere."""
 
 T = TypeVar("T")
 
@@ -41,6 +49,13 @@ class Credentials:
             raise CredentialsError("an access key or its secret is empty", hint="Store both.")
 
 
+def fingerprint(credentials: Credentials) -> str:
+    """The same for the same key, secret and session token, in this process alone; nothing of them can be had from it."""
+    token = credentials.session_token.get_secret_value() if credentials.session_token else ""
+    parts = (credentials.access_key_id, credentials.secret_access_key.get_secret_value(), token)
+    return hashlib.blake2b(json.dumps(parts).encode(), key=_FINGERPRINT_KEY, digest_size=32).hexdigest()
+
+
 class CredentialProvider(Protocol):
     """One identity's source of credentials."""
 
@@ -58,15 +73,17 @@ class StaticKeys:
     """A listed access key. `secret` opens the stored secret when it is needed, and may raise SecretUnreadable."""
 
     def __init__(
-        self, access_key_id: str, secret: Callable[[], SecretStr], session_token: SecretStr | None = None
+        self,
+        access_key_id: str,
+        secret: Callable[[], SecretStr],
+        session_token: SecretStr | None = None,
+        *,
+        renewal: str = "",
     ) -> None:
         self._access_key_id = access_key_id
         self._secret = secret
         self._session_token = session_token
-
-    @property
-    def renewal(self) -> str:
-        return f"Store new keys in place of {self._access_key_id}."
+        self.renewal = renewal or f"Store new keys in place of {access_key_id}."
 
     async def credentials(self) -> Credentials:
         return Credentials(self._access_key_id, self._secret(), self._session_token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import click
@@ -14,6 +14,7 @@ from crosstrail.cli import Settings
 from crosstrail.config import load_settings
 from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
+from crosstrail.serving import AuthMode, check
 
 _FLAGS = {
     "transport": click.Choice(["stdio", "http", "sse"]),
@@ -24,7 +25,7 @@ _FLAGS = {
     "tls-key": str,
     "allowed-hosts": str,
     "allowed-origins": str,
-    "auth": click.Choice(["none", "jwt", "oauth"]),
+    "auth": click.Choice(get_args(AuthMode)),
     "toolsets": str,
     "tools": str,
     "exclude-tools": str,
@@ -80,7 +81,6 @@ def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **
 
 def _over_stdio(settings: Settings) -> None:
     from crosstrail.server.app import create_server
-    from crosstrail.serving import check
 
     check(settings.serve, settings.jwt, settings.oauth, rules=bool(settings.access))
     logging.basicConfig(
@@ -93,7 +93,6 @@ def _over_http(settings: Settings) -> None:
     from crosstrail.server.doors import TimelyHttp
     from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
     from crosstrail.server.serve_app import app_factory, listener_of, serve_app
-    from crosstrail.serving import check
 
     has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
     check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)

@@ -55,6 +55,11 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.sign_in import sign_in_of
     from crosstrail.serving import check
 
+    if settings.serve.auth == "token":
+        raise ConfigError(
+            "auth token is for `crosstrail serve`: a wrapped server gets the credentials of listed accounts",
+            hint="Set serve.auth to jwt or oauth.",
+        )
     if settings.serve.workers > 1:
         raise ConfigError("wrapped servers are served by one process", hint="Set serve.workers to 1.")
     async with _proxy(wrap, Estate(settings)) as (proxy, estate):

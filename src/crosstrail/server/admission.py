@@ -24,7 +24,9 @@ from crosstrail.accounts.policy import ANONYMOUS, EVERYTHING, LOCAL, NOTHING, Gr
 from crosstrail.caller import Caller, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.estate import Estate
+from crosstrail.sent_keys import KeyOwners, SentEstate
 from crosstrail.server.audit import AuditLog
+from crosstrail.server.auth import credentials_of
 from crosstrail.server.context import FACTS
 from crosstrail.server.limits import Limits
 from crosstrail.server.prompts import PROMPT_NAMES
@@ -58,10 +60,13 @@ class Admission:
         principal_of: PrincipalOf | None = None,
         open_to_all: bool = False,
         record: AuditLog | None = None,
+        owners: KeyOwners | None = None,
     ) -> None:
         """`principal_of`: None on stdio, where whoever started the process asks. `open_to_all`: where there is no access
-        rule, everybody may see everything. Raises ConfigError for toolsets and tools that are none."""
+        rule, everybody may see everything. `owners`: where each request brings the keys that it may use, and nothing else.
+        Raises ConfigError for toolsets and tools that are none."""
         self._estate = estate
+        self._owners = owners
         self._principal_of = principal_of
         self._otherwise = EVERYTHING if open_to_all else NOTHING
         self._record = record or AuditLog(estate.settings.audit)
@@ -72,17 +77,18 @@ class Admission:
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         principal = self._principal(ctx.request)
+        estate = self._estate_of(ctx.request)
         grant, failed = NOTHING, False
         try:
-            grant = await self._grant(principal)
+            grant = await self._grant(principal, estate)
         except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
             _log.error("the access rules cannot be read: %s", error)
             failed = True
         names = left_by(grant, tightened(self.offered, _headers(ctx.request)))
-        token = _visible.set(self._view(grant, ""))
+        token = _visible.set(self._view(estate, grant, ""))
         try:
             if ctx.method == "tools/call":
-                return await self._call(ctx, call_next, principal, grant, names, failed)
+                return await self._call(ctx, call_next, principal, estate, grant, names, failed)
             if ctx.method == "prompts/get" and (ctx.params or {}).get("name") not in PROMPT_NAMES:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
@@ -95,13 +101,14 @@ class Admission:
         ctx: ServerRequestContext[Any, Any],
         call_next: CallNext,
         principal: Principal,
+        estate: Estate | SentEstate,
         grant: Grant,
         names: frozenset[str],
         failed: bool,
     ) -> HandlerResult:
         params = ctx.params or {}
         tool = str(params.get("name", ""))
-        view = self._view(grant, tool)
+        view = self._view(estate, grant, tool)
         result: HandlerResult = None
         began, outcome = time.monotonic(), "cancelled"
         with ExitStack() as inside:
@@ -125,7 +132,8 @@ class Admission:
             finally:
                 if outcome == "failed" and (failed or tool not in names):
                     outcome = "refused"
-                self._told(principal, params, outcome, time.monotonic() - began, caller, view.asked(), _size(result))
+                who = _named(principal, estate)
+                self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), _size(result))
         return result
 
     def _told(
@@ -162,20 +170,33 @@ class Admission:
             return LOCAL
         return self._principal_of(request) if request is not None else ANONYMOUS
 
-    async def _grant(self, principal: Principal) -> Grant:
+    def _estate_of(self, request: Any) -> Estate | SentEstate:
+        if self._owners is None:
+            return self._estate
+        return SentEstate(self._estate, self._owners, credentials_of(request))
+
+    async def _grant(self, principal: Principal, estate: Estate | SentEstate) -> Grant:
         if principal.local:
+            return EVERYTHING
+        if isinstance(estate, SentEstate):  # all of it is theirs; what keys may do, their cloud decides
             return EVERYTHING
         return granted(principal, await self._estate.access_rules(), otherwise=self._otherwise)
 
-    def _view(self, grant: Grant, tool: str) -> Visible:
+    def _view(self, estate: Estate | SentEstate, grant: Grant, tool: str) -> Visible:
         toolset = TOOLSET_OF.get(tool, "accounts")
-        return Visible(self._estate, grant, toolset=toolset, write=tool in WRITES, kept=self._narrowed)
+        return Visible(estate, grant, toolset=toolset, write=tool in WRITES, kept=self._narrowed)
 
     def _note_query(self, principal: Principal, result: HandlerResult) -> None:
         """A query that goes on after its call still counts as one of the principal's."""
         facts = (getattr(result, "meta", None) or _raw(result).get("_meta") or {}).get(FACTS, {})
         if facts.get("query_id") and facts.get("state"):
             self._limits.query_is(principal.key, facts["query_id"], facts["state"])
+
+
+def _named(principal: Principal, estate: Estate | SentEstate) -> Principal:
+    """For the record: whoever sent keys by what their cloud calls them, once that is known."""
+    owner = estate.owner if isinstance(estate, SentEstate) else None
+    return replace(principal, login=owner.trn or owner.account) if owner else principal
 
 
 def _headers(request: Any) -> Mapping[str, str]:

@@ -7,12 +7,10 @@ belongs to one request; nothing here is kept between two, and no value of a head
 from __future__ import annotations
 
 import binascii
-import hashlib
 import json
 import re
-import secrets
 from base64 import b64decode
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -25,30 +23,48 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crosstrail.accounts.credentials import Credentials
+from crosstrail.accounts.credentials import Credentials, fingerprint
 
 _NEEDED = ("AccessKeyId", "SecretAccessKey")
 _OPTIONAL = "SessionToken"
 _LONGEST = 16_384
 _SESSION = re.compile(rb"session_id=([0-9a-fA-F]{32})")
-_FINGERPRINT_KEY = secrets.token_bytes(32)
-"""Of this process: identities are compared by digests that tell nobody anything elsewhere."""
+_KEY_ID = re.compile(r"AK(?:LT|TP)[A-Za-z0-9]{8}")
+"""How an access key id of Volcengine begins, and as much of it as is ever written down."""
 
 
 class HeaderUser(AuthenticatedUser):
     """A caller known by the credentials of this very request."""
 
     def __init__(self, credentials: Credentials) -> None:
-        super().__init__(AccessToken(token="", client_id=_fingerprint(credentials), scopes=[]))
+        super().__init__(AccessToken(token="", client_id=fingerprint(credentials), scopes=[]))
         self.credentials = credentials
+
+    @property
+    def label(self) -> str:
+        """The beginning of the access key id. Of what does not look like one nothing: it may be the secret."""
+        found = _KEY_ID.match(self.credentials.access_key_id)
+        return f"{found.group()}..." if found else "unknown key"
 
 
 class HeaderCredentials(AuthenticationBackend):
     """`Authorization: Bearer <base64 of {"AccessKeyId", "SecretAccessKey", "SessionToken"}>`, on every request."""
 
-    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser]:
+    def __init__(self, *, open_paths: Collection[str] = ()) -> None:
+        """`open_paths` need none, and get none."""
+        self._open = frozenset(open_paths)
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Raises AuthenticationError with a reason that repeats nothing of the header."""
-        return AuthCredentials(), HeaderUser(_read(conn.headers.get("authorization", "")))
+        if conn.scope["path"] in self._open:
+            return None
+        return AuthCredentials(), HeaderUser(_read(conn.headers.getlist("authorization")))
+
+
+def credentials_of(request: Any) -> Credentials | None:
+    """The keys that a request brought; None where it brought none, or there is no request."""
+    user = getattr(request, "scope", {}).get("user")
+    return user.credentials if isinstance(user, HeaderUser) else None
 
 
 def refused(conn: HTTPConnection, error: Exception) -> Response:
@@ -120,10 +136,12 @@ def _identity(scope: MutableMapping[str, Any]) -> Any:
     return authorization_context(user) if isinstance(user, AuthenticatedUser) else None
 
 
-def _read(header: str) -> Credentials:
-    scheme, _, text = header.strip().partition(" ")
-    if not header:
+def _read(headers: Sequence[str]) -> Credentials:
+    if not any(headers):
         raise AuthenticationError("the Authorization header is missing")
+    if len(headers) > 1:  # which of them counts would be a matter of taste, here and in a proxy
+        raise AuthenticationError("there is more than one Authorization header")
+    scheme, _, text = headers[0].strip().partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise AuthenticationError("the Authorization header is not of the form: Bearer <base64>")
     values = _object(text.strip())
@@ -158,9 +176,3 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise AuthenticationError("the token is not base64 of a JSON object")
     return values
-
-
-def _fingerprint(credentials: Credentials) -> str:
-    token = credentials.session_token.get_secret_value() if credentials.session_token else ""
-    parts = (credentials.access_key_id, credentials.secret_access_key.get_secret_value(), token)
-    return hashlib.blake2b(json.dumps(parts).encode(), key=_FINGERPRINT_KEY, digest_size=32).hexdigest()

@@ -20,8 +20,11 @@ from mcp.server.auth.provider import AccessToken
 
 from crosstrail.accounts.policy import ANONYMOUS, Principal
 from crosstrail.errors import ConfigError
+from crosstrail.server.auth import HeaderUser
 from crosstrail.serving import JwtSettings
 
+KEYS = "volcengine"
+"""The issuer of principals who are known by the keys they send: no token's, which are addresses."""
 _log = logging.getLogger("crosstrail.identity")
 _LEEWAY_SECONDS = 30
 _KEYS_SECONDS = 3600.0
@@ -37,6 +40,8 @@ def principal_of(request: Any) -> Principal:
     if not isinstance(user, AuthenticatedUser):
         return ANONYMOUS
     token = user.access_token
+    if isinstance(user, HeaderUser):
+        return Principal(subject=token.client_id, login=user.label, issuer=KEYS)
     claims = token.claims or {}
     return Principal(
         subject=str(token.subject or claims.get("sub") or ""),

@@ -16,12 +16,10 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -30,13 +28,14 @@ from starlette.routing import Route
 from crosstrail.config import Settings
 from crosstrail.errors import CrosstrailError
 from crosstrail.estate import Estate
+from crosstrail.sent_keys import KeyOwners
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.doors import Bodies, Names, Refusals
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
-from crosstrail.server.sign_in import SignIn, sign_in_of
+from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.telemetry import Telemetry
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -60,7 +59,8 @@ def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
     estate = Estate(settings)
     record = AuditLog(settings.audit, default="stderr")
     open_to_all = is_open_to_all(settings, has_rules=has_rules)
-    admission = Admission(estate, principal_of=principal_of, open_to_all=open_to_all, record=record)
+    owners = KeyOwners(estate.volcengine, deadline=settings.lookup.deadline) if sign_in.by_keys else None
+    admission = Admission(estate, principal_of=principal_of, open_to_all=open_to_all, record=record, owners=owners)
     server = create_server(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
     return guarded_app(server, estate, sign_in, record, sse=settings.serve.transport == "sse")
 
@@ -95,10 +95,9 @@ def guarded_app(
     ]
     if serve.allowed_origins:
         middleware.insert(2, _cors(serve.allowed_origins))
-    if sign_in.verifier:
-        middleware.append(Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(sign_in.verifier)))
+    middleware += sign_in.middleware
     health = Health(estate, sign_in)
-    routes = [Route("/ping", health.ping), Route("/healthz", health.healthz), *sign_in.routes]
+    routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]
     checked = {"auth": sign_in.settings, "token_verifier": sign_in.verifier} if isinstance(server, Server) else {}
     return http_app(
         server, listener_of(settings), middleware, routes=routes, sse=sse, sign_in=checked, lifetime=lifetime
@@ -168,7 +167,9 @@ class Health:
         return JSONResponse({"status": "ok" if well else "failing", "checks": self._found}, 200 if well else 503)
 
     def _checks(self) -> dict[str, Callable[[], Awaitable[Any]]]:
-        checks: dict[str, Callable[[], Awaitable[Any]]] = {"accounts": self._estate.listed, "lake": self._estate.held}
+        checks: dict[str, Callable[[], Awaitable[Any]]] = {}
+        if not self._sign_in.by_keys:  # whose callers have nothing of the server's own
+            checks |= {"accounts": self._estate.listed, "lake": self._estate.held}
         if self._sign_in.reachable:
             checks["identity"] = self._sign_in.reachable
         return checks

@@ -1,41 +1,79 @@
 """How callers prove over HTTP who they are: what the server must check, and the addresses that a sign-in needs.
 
-Decides which verifier stands in front for each `serve.auth`, and what clients are told about where to sign in. FastMCP is
-imported only where `oauth` is served.
+Decides what stands in front for each `serve.auth`, and what clients are told about where to sign in. FastMCP is imported
+only where `oauth` is served.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
+import httpx2
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import BaseRoute
 
+from crosstrail.accounts.volcengine_api import checked_endpoint
 from crosstrail.config import Settings
 from crosstrail.errors import ConfigError
+from crosstrail.server.auth import HeaderCredentials, refused
 from crosstrail.server.http import HTTP_PATH
 from crosstrail.server.identity import JwtVerifier
 from crosstrail.serving import JwtSettings, OAuthSettings
 
+PING_PATH, HEALTH_PATH = "/ping", "/healthz"
+_ANSWER_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How callers prove who they are: nothing to check where `verifier` is None."""
+    """How callers prove who they are: by a token for `verifier`, by keys that each request brings, or not at all."""
 
     verifier: TokenVerifier | None = None
     settings: AuthSettings | None = None
     routes: Sequence[BaseRoute] = ()
     reachable: Callable[[], Awaitable[bool]] | None = None
+    by_keys: bool = False
+
+    @property
+    def middleware(self) -> list[Middleware]:
+        """What tells who sends a request, before anything that depends on it."""
+        if self.by_keys:
+            backend = HeaderCredentials(open_paths=(PING_PATH, HEALTH_PATH))
+            return [Middleware(AuthenticationMiddleware, backend=backend, on_error=refused)]
+        if self.verifier:
+            return [Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(self.verifier))]
+        return []
 
 
 def sign_in_of(settings: Settings) -> SignIn:
     """The sign-in that `serve.auth` names. Raises ConfigError."""
+    if settings.serve.auth == "token":
+        return key_sign_in(settings.volcengine.endpoint)
     if settings.serve.auth == "jwt":
         return jwt_sign_in(settings.jwt, settings.serve.public_url)
     return oauth_sign_in(settings.oauth, settings.serve.public_url) if settings.serve.auth == "oauth" else SignIn()
+
+
+def key_sign_in(endpoint: str) -> SignIn:
+    """Volcengine's keys, in each request. Whether they are any is the cloud's to say. Raises ConfigError for an endpoint
+    that is no address."""
+    return SignIn(by_keys=True, reachable=partial(_answers, checked_endpoint(endpoint)))
+
+
+async def _answers(address: str) -> bool:
+    """Whether anything speaks HTTP there, whatever it says."""
+    try:
+        async with httpx2.AsyncClient(timeout=_ANSWER_SECONDS) as client, client.stream("GET", address):
+            return True
+    except httpx2.HTTPError:
+        return False
 
 
 def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:

@@ -14,6 +14,7 @@ from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.serving import ServeSettings
 
 ALL = "all"
+_QUERY = "query"
 
 
 def offered(serve: ServeSettings, *, allow_writes: bool) -> frozenset[str]:
@@ -22,6 +23,13 @@ def offered(serve: ServeSettings, *, allow_writes: bool) -> frozenset[str]:
     _known("serve.tools", serve.tools, TOOLSET_OF)
     _known("serve.exclude_tools", serve.exclude_tools, TOOLSET_OF)
     names = _of_sets(serve.toolsets or (() if serve.tools else (ALL,))) | set(serve.tools)
+    if serve.auth == "token":
+        if _QUERY in serve.toolsets or _of_sets((_QUERY,)) & set(serve.tools):
+            raise ConfigError(
+                "auth token and the toolset query: callers who bring their own keys have no lake to query",
+                hint="Leave its tools out of serve.toolsets and serve.tools.",
+            )
+        names -= _of_sets((_QUERY,))
     if serve.read_only or not allow_writes:
         names -= WRITES
     return frozenset(names - set(serve.exclude_tools))

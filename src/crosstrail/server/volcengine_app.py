@@ -54,11 +54,8 @@ def create_volcengine_server(
 
 def volcengine_http_app(settings: CloudTrailServerSettings, cloud_trail: CloudTrail) -> tuple[Starlette, Listener]:
     """The ASGI application of `transport: sse` and `http`, and where it listens."""
-    from starlette.middleware import Middleware
-    from starlette.middleware.authentication import AuthenticationMiddleware
-
-    from crosstrail.server.auth import HeaderCredentials, refused
     from crosstrail.server.http import Listener, http_app
+    from crosstrail.server.sign_in import SignIn, key_sign_in, oauth_sign_in
 
     listener = Listener(
         settings.host,
@@ -67,19 +64,13 @@ def volcengine_http_app(settings: CloudTrailServerSettings, cloud_trail: CloudTr
         tls_cert=settings.tls_cert,
         tls_key=settings.tls_key,
     )
-    identified: list[Any] = []
+    sign_in, admission = SignIn(), None
     if settings.credential == "token":
-        identified.append(Middleware(AuthenticationMiddleware, backend=HeaderCredentials(), on_error=refused))
-    if settings.auth != "oauth":
-        return http_app(create_volcengine_server(cloud_trail), listener, identified), listener
-    from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
+        sign_in = key_sign_in(settings.volcengine.endpoint)
+    elif settings.auth == "oauth":
+        from crosstrail.server.volcengine_access import SignedIn
 
-    from crosstrail.server.sign_in import oauth_sign_in
-    from crosstrail.server.volcengine_access import SignedIn
-
-    sign_in = oauth_sign_in(settings.oauth, settings.public_url or f"http://{settings.host}:{settings.sse_port}")
-    if sign_in.verifier:
-        identified.append(Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(sign_in.verifier)))
-    admission = SignedIn(settings.access, allow_any=settings.allow_any)
+        sign_in = oauth_sign_in(settings.oauth, settings.public_url or f"http://{settings.host}:{settings.sse_port}")
+        admission = SignedIn(settings.access, allow_any=settings.allow_any)
     server = create_volcengine_server(cloud_trail, sign_in=sign_in, admission=admission)
-    return http_app(server, listener, identified, routes=sign_in.routes), listener
+    return http_app(server, listener, sign_in.middleware, routes=sign_in.routes), listener

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.credentials import CredentialProvider, Credentials
+from crosstrail.accounts.credentials import SENT, SENT_ALONG, CredentialProvider, Credentials, fingerprint
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.clouds.volcengine_calls import Turns
 from crosstrail.errors import CredentialsError
+from crosstrail.server.auth import credentials_of
 from crosstrail.server.volcengine_config import CloudTrailServerSettings
 
 
@@ -36,7 +37,7 @@ class CloudTrail:
         """The caller of one call; `request` is the HTTP request that carried it, None on stdio."""
         if not self._from_headers:
             return Caller(self, self._environment, "of VOLCENGINE_ACCESS_KEY")
-        return Caller(self, _RequestKeys(request), "of this request's keys")
+        return Caller(self, _RequestKeys(request), SENT)
 
     def close(self) -> None:
         self.api.close()
@@ -45,16 +46,15 @@ class CloudTrail:
 class _RequestKeys:
     """The keys in the header of one request, as auth.py read them."""
 
-    renewal = "Send keys that are valid in the Authorization header."
+    renewal = SENT_ALONG
 
     def __init__(self, request: Any) -> None:
         self._request = request
 
     async def credentials(self) -> Credentials:
         """Raises CredentialsError when the request carries none."""
-        user = getattr(self._request, "scope", {}).get("user")
-        credentials = getattr(user, "credentials", None)
-        if not isinstance(credentials, Credentials):
+        credentials = credentials_of(self._request)
+        if credentials is None:
             raise CredentialsError("this request carries no credentials", hint=self.renewal)
         return credentials
 
@@ -81,5 +81,5 @@ class Caller:
             action,
             lambda: cloud_trail.api.call(action, params, credentials, asked),
             asked,
-            credentials.access_key_id,
+            fingerprint(credentials),  # who knows a key's id alone must not use up its pace
         )

@@ -47,6 +47,8 @@ def respond(world: World, method: str, path: str, headers: dict[str, str], body:
         fault = next((f for f in world.faults if f.strikes(signed.key.account, action)), None)
         if fault:
             code = fault.kind
+            if fault.kind == "result":
+                return Answer(200, orjson.dumps({"ResponseMetadata": metadata, "Result": orjson.loads(fault.text)}))
             if fault.kind not in WIRE:
                 raise fault.refusal()
             if fault.kind != "half":

@@ -176,7 +176,8 @@ class Fault:
     """Strikes the next `times` requests that match; empty matches all, a negative `times` never ends.
 
     `kind`: 429 (`text` is Retry-After), 500, reset, hang, half (of the body), garbage (200 and no JSON), expired,
-    envelope (status 200 with `text` as "Code: message" in the envelope), or code (`text` is "Code: message", with `status`).
+    envelope (status 200 with `text` as "Code: message" in the envelope), code (`text` is "Code: message", with `status`), or
+    result (`text` is the Result as JSON).
     """
 
     kind: str

@@ -1,0 +1,186 @@
+"""The estate of a caller whose keys came with the request: one account, the one these keys belong to, and nothing else.
+
+Decides whose keys they are, as Volcengine's STS says, and that no configured account, no lake and no credentials of the
+server are there for such a caller. It keeps no secret: what was learned is kept by a fingerprint of the keys, for minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import anyio
+from pydantic import ValidationError
+
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.credentials import SENT, SENT_ALONG, Credentials, fingerprint
+from crosstrail.accounts.directory import AccountList
+from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.accounts.registry import Registry
+from crosstrail.accounts.volcengine_api import Action, VolcengineApi
+from crosstrail.caller import upstream
+from crosstrail.clouds.base import AuditTrail
+from crosstrail.clouds.volcengine_calls import Turns
+from crosstrail.config import Settings
+from crosstrail.engines.base import QueryEngine, QueryScope
+from crosstrail.errors import AccessDenied, CloudError, CredentialsError, InvalidRequest, LimitReached
+from crosstrail.estate import Estate
+from crosstrail.models import Account, SentKeys, Target
+from crosstrail.targets import Chosen
+
+GET_CALLER_IDENTITY = Action("GetCallerIdentity", "2018-01-01", "sts", "GET")
+"""https://www.volcengine.com/docs/6257/1902650: AccountId, a number; Trn; IdentityType; IdentityId."""
+_KNOWN_SECONDS = 300.0
+_MOST_KNOWN = 10_000
+_MOST_WAITING = 1_000
+_AT_ONCE = 16
+"""Of the API's 64 requests at once: strangers with made-up keys must not hold up those whose keys are known."""
+_TRN = re.compile(r"trn:[A-Za-z0-9_+=,.@:/-]{1,250}")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose keys they are: the account's number, and the identity in it; empty where STS gave none that can be shown."""
+
+    account: str
+    trn: str = ""
+
+
+class KeyOwners:
+    """Asks STS once for each distinct keys, whoever waits. One a process, for its event loop."""
+
+    def __init__(self, api: VolcengineApi, *, deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`deadline`: seconds that asking may take, waiting for its turn and repeats included."""
+        self._api = api
+        self._turns = Turns(deadline=deadline)
+        self._clock = clock
+        self._known: LeastRecentlyUsed[str, tuple[Owner, float]] = LeastRecentlyUsed(_MOST_KNOWN)
+        self._asking: dict[str, asyncio.Task[Owner]] = {}
+        self._at_once = anyio.Semaphore(_AT_ONCE)
+
+    def __len__(self) -> int:
+        """Of how many keys the owner is kept."""
+        return len(self._known)
+
+    def known(self, credentials: Credentials) -> Owner | None:
+        """Their owner, where it was asked for in the last five minutes."""
+        kept = self._known.get(fingerprint(credentials))
+        return kept[0] if kept and self._clock() < kept[1] else None
+
+    async def owner(self, credentials: Credentials) -> Owner:
+        """Their owner. Whoever asked first may be cancelled: the request goes on for the others. A failure is not kept.
+
+        Raises CredentialsError, CloudError (AccessDenied where STS may not be asked), LimitReached.
+        """
+        if known := self.known(credentials):
+            return known
+        key = fingerprint(credentials)
+        if key not in self._asking:
+            if len(self._asking) >= _MOST_WAITING:
+                raise LimitReached("too many new callers at once", retry_after=2, hint="Ask again in 2 s.")
+            task = asyncio.get_running_loop().create_task(self._ask(key, credentials))
+            self._asking[key] = task
+            task.add_done_callback(lambda done: self._asked(key, done))
+        return await asyncio.shield(self._asking[key])
+
+    async def _ask(self, key: str, credentials: Credentials) -> Owner:
+        asked = Asked(SENT, self._api.region, str(GET_CALLER_IDENTITY), SENT_ALONG)
+
+        async def ask() -> dict[str, Any]:
+            async with self._at_once:
+                with upstream(asked.action, "", asked.region):
+                    return await self._api.call(GET_CALLER_IDENTITY, {}, credentials, asked)
+
+        try:
+            answer = await self._turns.take(GET_CALLER_IDENTITY, ask, asked, key)
+        except AccessDenied as error:
+            error.hint = f"Allow {asked.action} to these keys: without it nobody can tell whose account they are of."
+            raise
+        return _owner(answer)
+
+    def _asked(self, key: str, done: asyncio.Task[Owner]) -> None:
+        self._asking.pop(key, None)
+        if not done.cancelled() and not done.exception():
+            self._known.put(key, (done.result(), self._clock() + _KNOWN_SECONDS))
+
+
+def _owner(answer: dict[str, Any]) -> Owner:
+    account, trn = answer.get("AccountId"), answer.get("Trn")
+    number = str(account) if isinstance(account, int | str) and not isinstance(account, bool) else ""
+    if not re.fullmatch(r"[0-9]{6,20}", number, re.ASCII):
+        raise CloudError(f"{GET_CALLER_IDENTITY} did not say whose these keys are", hint="Try again later.")
+    return Owner(number, trn if isinstance(trn, str) and _TRN.fullmatch(trn) else "")
+
+
+class SentEstate:
+    """What `Visible` asks of an estate, for the keys of one request. Make one for each message."""
+
+    def __init__(self, estate: Estate, owners: KeyOwners, credentials: Credentials | None) -> None:
+        """`credentials`: None where a message came without any; then there is nothing."""
+        self._estate = estate
+        self._owners = owners
+        self._credentials = credentials
+        self._listed: AccountList | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self._estate.settings
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whose keys they are, where that is known by now."""
+        return self._owners.known(self._credentials) if self._credentials else None
+
+    async def listed(self) -> AccountList:
+        """The one account. Raises what KeyOwners does."""
+        if self._listed is None:
+            if self._credentials is None:
+                raise CredentialsError("this request carries no keys", hint=SENT_ALONG)
+            owner = await self._owners.owner(self._credentials)
+            self._listed = AccountList(Registry([_account(owner, self._credentials)]))
+        return self._listed
+
+    async def held(self) -> tuple[()]:
+        """Nothing: the lake is the server's."""
+        return ()
+
+    async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
+        """As the estate's."""
+        return await self._estate.targets_of(accounts, region)
+
+    def trail_of(self, account: Account) -> AuditTrail:
+        """The trail of the one account. Raises CredentialsError for any other."""
+        if not isinstance(account.auth, SentKeys):
+            raise CredentialsError(f"account {account.name} is not that {SENT}")
+        return self._estate.trail_of(account)
+
+    async def open_trails(self, targets: Iterable[Target]) -> None:
+        await self._estate.open_trails(target for target in targets if isinstance(target.account.auth, SentKeys))
+
+    def engine(self, name: str = "") -> QueryEngine:
+        """Raises InvalidRequest: there is none."""
+        _no_engine()
+
+    async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
+        """Raises InvalidRequest: there is none."""
+        _no_engine()
+
+
+def _account(owner: Owner, credentials: Credentials) -> Account:
+    try:
+        auth = SentKeys(
+            access_key_id=credentials.access_key_id,
+            secret_access_key=credentials.secret_access_key,
+            session_token=credentials.session_token,
+        )
+    except ValidationError:
+        raise CredentialsError("AccessKeyId is not what an access key id looks like", hint=SENT_ALONG) from None
+    return Account(id=owner.account, cloud="volcengine", auth=auth)
+
+
+def _no_engine() -> NoReturn:
+    raise InvalidRequest("there is no lake and no SQL for callers who bring their own keys", hint="Use lookup_events.")
