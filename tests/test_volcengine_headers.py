@@ -6,8 +6,8 @@ import base64
 import json
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -17,7 +17,7 @@ from mcp import Client
 
 from fakes.volcengine import FakeVolcengine, Key
 from live_volcengine import CN_DEV, CN_PROD, moment
-from volcengine_server import Served, bearer, json_of, over_http, over_sse, served
+from volcengine_server import Served, bearer, json_of, open_stream, over_http, over_sse, served
 
 _CALLERS = 200
 _INITIALIZE = {
@@ -143,20 +143,6 @@ def test_temporary_keys_carry_their_token_and_wrong_ones_are_refused_upstream(
     assert "InvalidSecretToken" in bad.content[0].text
 
 
-@asynccontextmanager
-async def _stream(server: Served, key: Key) -> AsyncIterator[tuple[httpx2.AsyncClient, str, AsyncIterator[str]]]:
-    """An open SSE stream: a client without headers of its own, where to post, and the stream's lines."""
-    async with (
-        httpx2.AsyncClient(timeout=20) as http,
-        http.stream("GET", f"{server.url}/sse", headers=bearer(key)) as stream,
-    ):
-        lines = stream.aiter_lines()
-        async for line in lines:
-            if line.startswith("data: "):
-                yield http, server.url + line.removeprefix("data: "), lines
-                return
-
-
 def _other_spellings(address: str) -> list[str]:
     """The same stream, in every way that its transport would understand."""
     place, _, session = address.partition("?session_id=")
@@ -178,7 +164,7 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
     with_token = Key(one.id, one.secret, CN_PROD, one.identity, token="another")
 
     async def try_each() -> tuple[list[int], str]:
-        async with _stream(server, one) as (http, address, lines):
+        async with open_stream(server.url, one) as (http, address, lines):
             ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             statuses = []
             for key in (other, changed, with_token):

@@ -85,6 +85,20 @@ async def over_sse(url: str, headers: dict[str, str]) -> AsyncIterator[Client]:
         yield client
 
 
+@asynccontextmanager
+async def open_stream(url: str, key: Key) -> AsyncIterator[tuple[httpx2.AsyncClient, str, AsyncIterator[str]]]:
+    """An open SSE stream: a client without headers of its own, where to post, and the stream's lines."""
+    async with (
+        httpx2.AsyncClient(timeout=20) as http,
+        http.stream("GET", f"{url}/sse", headers=bearer(key)) as stream,
+    ):
+        lines = stream.aiter_lines()
+        async for line in lines:
+            if line.startswith("data: "):
+                yield http, url + line.removeprefix("data: "), lines
+                return
+
+
 def json_of(result: Any) -> Any:
     """The one text of an answer, as JSON."""
     assert not result.is_error, result.content

@@ -35,8 +35,6 @@ from crosstrail.targets import Chosen
 GET_CALLER_IDENTITY = Action("GetCallerIdentity", "2018-01-01", "sts", "GET")
 """https://www.volcengine.com/docs/6257/1902650: AccountId, a number; Trn; IdentityType; IdentityId."""
 _KNOWN_SECONDS = 300.0
-_MOST_KNOWN = 10_000
-_MOST_WAITING = 1_000
 _AT_ONCE = 16
 """Of the API's 64 requests at once: strangers with made-up keys must not hold up those whose keys are known."""
 _TRN = re.compile(r"trn:[A-Za-z0-9_+=,.@:/-]{1,250}")
@@ -53,12 +51,22 @@ class Owner:
 class KeyOwners:
     """Asks STS once for each distinct keys, whoever waits. One a process, for its event loop."""
 
-    def __init__(self, api: VolcengineApi, *, deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`deadline`: seconds that asking may take, waiting for its turn and repeats included."""
+    def __init__(
+        self,
+        api: VolcengineApi,
+        *,
+        deadline: float,
+        most: int = 10_000,
+        most_waiting: int = 1_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`deadline`: seconds that asking may take, waiting for its turn and repeats included. `most`: owners that are kept;
+        `most_waiting`: keys whose owner is being asked for."""
         self._api = api
         self._turns = Turns(deadline=deadline)
         self._clock = clock
-        self._known: LeastRecentlyUsed[str, tuple[Owner, float]] = LeastRecentlyUsed(_MOST_KNOWN)
+        self._known: LeastRecentlyUsed[str, tuple[Owner, float]] = LeastRecentlyUsed(most)
+        self._most_waiting = most_waiting
         self._asking: dict[str, asyncio.Task[Owner]] = {}
         self._at_once = anyio.Semaphore(_AT_ONCE)
 
@@ -80,7 +88,7 @@ class KeyOwners:
             return known
         key = fingerprint(credentials)
         if key not in self._asking:
-            if len(self._asking) >= _MOST_WAITING:
+            if len(self._asking) >= self._most_waiting:
                 raise LimitReached("too many new callers at once", retry_after=2, hint="Ask again in 2 s.")
             task = asyncio.get_running_loop().create_task(self._ask(key, credentials))
             self._asking[key] = task
