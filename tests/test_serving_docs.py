@@ -14,8 +14,8 @@ DOCS = Path(__file__).parents[1] / "docs" / "serving.md"
 CONFIGS = re.findall(r"```yaml\n(# crosstrail\.yaml\n.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
 
 
-def test_there_are_four() -> None:
-    assert len(CONFIGS) == 4
+def test_there_are_five() -> None:
+    assert len(CONFIGS) == 5
 
 
 @pytest.mark.parametrize("text", CONFIGS)
