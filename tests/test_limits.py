@@ -98,6 +98,8 @@ async def test_a_caller_is_told_when_to_come_back(tmp_path: Path, anyio_backend:
         for _ in range(2):
             assert "3 accounts" in text_of(await client.call_tool("list_accounts", {}))
         late = await client.call_tool("list_accounts", {})
+        unknown = await client.call_tool("no_such_tool", {})  # guessing names is no way around
     assert late.is_error
     assert text_of(late).startswith("too many calls: the limit is 2 calls a minute for each caller. Ask again in 3")
+    assert text_of(unknown).startswith("too many calls")
     assert settings(tmp_path).limits.calls_per_minute == 240

@@ -12,7 +12,6 @@ import click
 
 from crosstrail.cli import Settings
 from crosstrail.config import load_settings
-from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
 from crosstrail.serving import AuthMode, check
 
@@ -90,14 +89,12 @@ def _over_stdio(settings: Settings) -> None:
 
 
 def _over_http(settings: Settings) -> None:
-    from crosstrail.server.doors import TimelyHttp
+    from crosstrail.server.connections import TimelyHttp
     from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
     from crosstrail.server.serve_app import app_factory, listener_of, serve_app
 
     has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
     check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
-    if settings.serve.workers > 1 and settings.audit.to not in ("", "off", "stderr"):
-        raise ConfigError("several workers cannot rotate one audit file", hint="Set audit.to: stderr, or one worker.")
     workers, listener = settings.serve.workers, listener_of(settings)
     make = app_factory(settings, has_rules=has_rules)
     app = make if workers > 1 else serve_app(settings, has_rules=has_rules)

@@ -114,13 +114,14 @@ class Admission:
         with ExitStack() as inside:
             caller = inside.enter_context(acting_for("" if principal.local else principal.name))
             try:
+                if not principal.local:
+                    starts = tool == "lake_query" and tool in names
+                    inside.enter_context(self._limits.admitted(principal.key, query=starts))
                 if failed:
                     result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
                 elif tool not in names:
                     result = no_such_tool(tool, names)
                 else:
-                    if not principal.local:
-                        inside.enter_context(self._limits.admitted(principal.key, query=tool == "lake_query"))
                     result = await call_next(replace(ctx, lifespan_context=view))
                     self._note_query(principal, result)
                 outcome = "failed" if _is_error(result) else "done"

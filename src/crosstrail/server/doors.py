@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.identity import principal_of
 
-ANY = "*"
 _BODY_SECONDS = 10.0
-_HEADER_SECONDS = 10.0
+MOST_HEAD_BYTES = 32_768
+_MOST_HELD_BYTES = 64_000_000
+"""Of all bodies on their way together."""
+LAST_LOOK_SECONDS = 2.0
+MOST_THROWN_BYTES = 4_000_000
+"""How long, and how much, is still read of a request that was turned away."""
 
 
 class Refusals:
-    """Records every answer that turns a request away."""
+    """Records every answer that turns a request away, and every redirect that carries an OAuth error to a client."""
 
     _STATUSES = frozenset({400, 401, 403, 408, 413, 421, 429, 431})
 
@@ -40,7 +44,7 @@ class Refusals:
             return
 
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in self._STATUSES:
+            if message["type"] == "http.response.start" and (message["status"] in self._STATUSES or _is_error(message)):
                 user = scope.get("user")
                 self._record.refused(
                     message["status"],
@@ -52,6 +56,14 @@ class Refusals:
             await send(message)
 
         await self._app(scope, receive, watched)
+
+
+def _is_error(start: Message) -> bool:
+    """Whether an answer sends a browser on with an `error`, as OAuth refuses what has a place to go back to."""
+    if start["status"] not in (302, 303, 307):
+        return False
+    place = Headers(raw=list(start.get("headers", ()))).get("location", "")
+    return "error" in parse_qs(urlsplit(place).query)
 
 
 class _Request:
@@ -93,28 +105,63 @@ class ClientGone(Exception):
     """The client went away before its request was whole."""
 
 
-class Bodies:
-    """Holds a request's body to a size and a time; it is read whole before anybody sees the request."""
+class _Crowded(Exception):
+    """All the room for requests on their way is taken."""
 
-    def __init__(self, app: ASGIApp, *, most: int, seconds: float = _BODY_SECONDS) -> None:
+
+class Heads:
+    """Holds the head of a request to a size, in however few parts it came."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _head_bytes(scope) > MOST_HEAD_BYTES:
+            await _turned_away(431, f"a request's head has at most {MOST_HEAD_BYTES} bytes", scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _head_bytes(scope: Scope) -> int:
+    """Of its path, query and headers, as they came."""
+    named = sum(len(name) + len(value) for name, value in scope["headers"])
+    return named + len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+
+
+class Bodies:
+    """Holds a request's body to a size and a time; it is read whole before anybody sees the request.
+
+    One object a process sees all requests, and bounds what it holds of those still on their way, too.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, most: int, most_unknown: int | None = None, seconds: float = _BODY_SECONDS
+    ) -> None:
+        """`most_unknown`: bytes of a body whose sender has not signed in, where callers must."""
         self._app = app
         self._most = most
+        self._most_unknown = most if most_unknown is None else min(most, most_unknown)
         self._seconds = seconds
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
+        most = self._most if isinstance(scope.get("user"), AuthenticatedUser) else self._most_unknown
         try:
             async with asyncio.timeout(self._seconds):
-                body = await self._read(Headers(scope=scope), receive)
+                body = await self._read(Headers(scope=scope), receive, most)
         except TimeoutError:
-            await _refusal(408, "the request did not come in time", close=True)(scope, receive, send)
+            await _turned_away(408, "the request did not come in time", scope, receive, send)
+            return
+        except _Crowded:
+            await _turned_away(429, "too many requests come at once; try again soon", scope, receive, send)
             return
         except ClientGone:
             return
         if body is None:
-            await _refusal(413, f"a request has at most {self._most} bytes", close=True)(scope, receive, send)
+            await _turned_away(413, f"a request has at most {most} bytes", scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -123,75 +170,51 @@ class Bodies:
 
         await self._app(scope, again, send)
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
-        """None when it is too large."""
+    async def _read(self, headers: Headers, receive: Receive, most: int) -> bytes | None:
+        """None when it is too large. Raises ClientGone, _Crowded."""
         declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._most:
+        if declared.isdigit() and int(declared) > most:
             return None
         body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            body += message.get("body", b"")
-            if len(body) > self._most:
-                return None
-            if not message.get("more_body", False):
-                return bytes(body)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                part = message.get("body", b"")
+                body += part
+                self._held += len(part)
+                if len(body) > most:
+                    return None
+                if not message.get("more_body", False):
+                    return bytes(body)
+                if self._held > _MOST_HELD_BYTES:
+                    raise _Crowded
+        finally:
+            self._held -= len(body)
 
 
-def _refusal(status: int, text: str, *, close: bool = False) -> JSONResponse:
-    return JSONResponse({"error": text}, status, headers={"Connection": "close"} if close else None)
+async def _turned_away(status: int, text: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """The refusal of a request of which more may come. What comes is thrown away for a moment: a connection that is closed
+    on unread data is reset, and its client would not see why."""
+    whole: list[Message] = []
+
+    async def kept(message: Message) -> None:
+        whole.append(message)
+
+    headers = {"Connection": "close"} | ({"Retry-After": "1"} if status == 429 else {})
+    await JSONResponse({"error": text}, status, headers=headers)(scope, receive, kept)
+    for message in whole:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_LOOK_SECONDS):
+            thrown, more = 0, True
+            while more and thrown < MOST_THROWN_BYTES:
+                message = await receive()
+                thrown += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class TimelyHttp(H11Protocol):
-    """HTTP/1.1 that gives a request's headers a time to come, and records what is no HTTP or too large.
-
-    A connection's state holds `record`, an AuditLog, and perhaps `header_seconds`.
-    """
-
-    _waiting: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop()
-        elif self._waiting is None:
-            self._wait()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop()  # the next request was already there
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop()
-        super().connection_lost(exc)
-
-    def send_400_response(self, msg: str) -> None:
-        self._record(400)
-        super().send_400_response(msg)
-
-    def _wait(self) -> None:
-        self._waiting = self.loop.call_later(self.app_state.get("header_seconds", _HEADER_SECONDS), self._late)
-
-    def _stop(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _late(self) -> None:
-        self._waiting = None
-        if self.transport is None or self.transport.is_closing():
-            return
-        if self.conn.trailing_data[0]:  # a connection that never said a word is nobody's request
-            self._record(408)
-        self.transport.close()
-
-    def _record(self, status: int) -> None:
-        record: AuditLog = self.app_state["record"]
-        record.refused(status, method="", path="", client=str((self.client or ("",))[0]))
+def _refusal(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"error": text}, status)

@@ -32,13 +32,15 @@ from crosstrail.sent_keys import KeyOwners
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.doors import Bodies, Names, Refusals
+from crosstrail.server.doors import Bodies, Heads, Names, Refusals
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
 from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.telemetry import Telemetry
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_UNKNOWN_BYTES = 65_536
+"""Of a body from somebody who has not signed in: a registration, a form."""
 _HEALTH_SECONDS = 5.0
 _HEALTH_WAIT_SECONDS = 10.0
 
@@ -91,11 +93,11 @@ def guarded_app(
     middleware = [
         Middleware(Refusals, record=record),
         Middleware(Names, hosts=_hosts(settings), origins=_origins(settings)),
-        Middleware(Bodies, most=serve.max_body),
+        *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
+        Middleware(Heads),
+        *sign_in.middleware,  # before bodies: a stranger's is not held
+        Middleware(Bodies, most=serve.max_body, most_unknown=_UNKNOWN_BYTES if sign_in.middleware else None),
     ]
-    if serve.allowed_origins:
-        middleware.insert(2, _cors(serve.allowed_origins))
-    middleware += sign_in.middleware
     health = Health(estate, sign_in)
     routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]
     checked = {"auth": sign_in.settings, "token_verifier": sign_in.verifier} if isinstance(server, Server) else {}

@@ -1,0 +1,68 @@
+"""Several processes that serve one address: one record of all their calls, and one end."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from crosstrail.accounts.policy import Principal
+from crosstrail.caller import Caller
+from crosstrail.server.audit import AuditLog
+from crosstrail.serving import AuditSettings
+from serving import post, serving, write_config
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return str(taken.getsockname()[1])
+
+
+def lines_of(audit: Path) -> list[dict[str, Any]]:
+    """Of the file and of all that were put away; the lock beside them is empty."""
+    assert audit.with_name(f"{audit.name}.lock").read_bytes() == b""
+    files = [audit, *audit.parent.glob(f"{audit.name}.[0-9]*")]
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def _write(settings: AuditSettings, who: str, count: int) -> None:
+    record = AuditLog(settings)
+    for number in range(count):
+        record.call(
+            Principal(subject=who), "t", {}, request_id=f"{who}-{number}", outcome="done", seconds=0, caller=Caller()
+        )
+    record.close()
+
+
+def test_processes_that_rotate_one_file_lose_no_line(tmp_path: Path) -> None:
+    settings = AuditSettings(to=str(tmp_path / "audit.jsonl"), max_bytes=10_000, keep=1000)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(settings, f"w{number}", 1000)) for number in range(3)]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join(60)
+        assert one.exitcode == 0
+    found = [one["request_id"] for one in lines_of(tmp_path / "audit.jsonl")]
+    assert sorted(found) == sorted(f"w{who}-{number}" for who in range(3) for number in range(1000))
+    assert len(list(tmp_path.glob("audit.jsonl.[0-9]*"))) > 30
+
+
+def test_workers_write_one_record(tmp_path: Path) -> None:
+    config = write_config(tmp_path, lake={"path": "lake"}, audit={"max_bytes": 10_000, "keep": 1000})
+    with serving(config, "--workers", "2", "--port", free_port()) as made:
+
+        def called(number: int) -> int:
+            params = {"name": "list_accounts", "arguments": {"selector": f"none-{number}"}}
+            return post(made.url, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).status_code
+
+        with ThreadPoolExecutor(8) as many:
+            assert set(many.map(called, range(300))) == {200}
+        assert made.stop(seconds=10) == 0
+        found = lines_of(made.audit)
+    asked = [one["asked"]["account"] for one in found if one["kind"] == "call"]
+    assert sorted(asked) == sorted(f"none-{number}" for number in range(300))
+    assert len(list(tmp_path.glob("audit.jsonl.[0-9]*"))) > 5
