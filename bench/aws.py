@@ -19,9 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from typing import Any
 import anyio
 from mcp import Client, StdioServerParameters
 
-ROOT = Path(__file__).resolve().parent.parent
+from processes import Cloud, fake
+
 DELAY = 0.2
 ACCOUNTS = 50
 REGIONS = (  # noqa: SIM905 - as the fake takes them
@@ -40,56 +41,13 @@ EVENTS = 60
 LABS = "awslabs.cloudtrail-mcp-server"
 
 
-class Fake:
-    """The fake AWS, as its own process."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout
-        started = json.loads(process.stdout.readline())
-        self.url: str = started["url"]
-        self.base: dict[str, str] = started["base"]
-        self.accounts: list[dict[str, Any]] = started["accounts"]
-
-    def set(self, **values: float) -> None:
-        self._post("set", json.dumps(values).encode())
-
-    def clear(self) -> None:
-        self._post("clear")
-
-    def lookups(self) -> list[float]:
-        """When each LookupEvents since `clear` came, in seconds."""
-        return sorted(one[6] for one in json.loads(self._post("requests"))["requests"] if one[1] == "LookupEvents")
-
-    def _post(self, name: str, body: bytes = b"{}") -> bytes:
-        with urllib.request.urlopen(f"{self.url}/_fake/{name}", body) as answer:  # noqa: S310 - our own loopback server
-            read: bytes = answer.read()
-            return read
-
-
-@contextmanager
-def fake_aws() -> Iterator[Fake]:
-    command = [sys.executable, "-m", "tests.fakes.aws", "--accounts", str(ACCOUNTS), "--events", str(EVENTS)]
-    with subprocess.Popen(
-        [*command, "--regions", ",".join(REGIONS), "--delay", str(DELAY)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
-    ) as process:
-        yield Fake(process)
-        assert process.stdin
-        process.stdin.close()
-
-
 @asynccontextmanager
 async def server(command: list[str], environment: dict[str, str]) -> AsyncIterator[Client]:
     """An MCP client of a server over stdio, with nothing of this machine's AWS configuration."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     parameters = StdioServerParameters(
         command="sh",
         args=["-c", 'exec "$0" "$@" 2>/dev/null', *command],
-        env={**clean, "AWS_EC2_METADATA_DISABLED": "true", "FASTMCP_LOG_LEVEL": "ERROR", **environment},
+        env={**environment, "FASTMCP_LOG_LEVEL": "ERROR"},
     )
     async with Client(parameters) as client:
         await client.list_tools()
@@ -127,20 +85,14 @@ def cpu_seconds(marker: str) -> float:
     raise SystemExit(f"no process has {marker} in its command line")
 
 
-async def crosstrail(fake: Fake, folder: Path) -> None:
+async def crosstrail(cloud: Cloud, folder: Path) -> None:
     config = folder / "crosstrail-bench.yaml"
-    accounts = [{**one, "regions": REGIONS} for one in fake.accounts]
+    accounts = [{**one, "regions": REGIONS} for one in cloud.accounts]
     config.write_text(json.dumps({"accounts": accounts, "lake": {"path": "none"}, "lookup": {"max_targets": 1000}}))
-    environment = {
-        "AWS_ENDPOINT_URL": fake.url,
-        "AWS_ACCESS_KEY_ID": fake.base["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": fake.base["secret_access_key"],
-        "PYTHONPATH": str(ROOT / "src"),
-    }
     command = [sys.executable, "-m", "crosstrail", "serve", "--config", str(config)]
-    names = [one["alias"] for one in fake.accounts]
+    names = [one["alias"] for one in cloud.accounts]
     each = [{"target_account_id": name} for name in names]
-    async with server(command, environment) as client:
+    async with server(command, cloud.environment) as client:
         print(f"  first lookup (starts botocore, assumes the role): {await ask(client, **each[0]):.3f} s")
         print(f"  50 lookups at once on 50 accounts, cold: {await at_once(client, each):.3f} s")
         warm = [await at_once(client, each) for _ in range(5)]
@@ -148,7 +100,7 @@ async def crosstrail(fake: Fake, folder: Path) -> None:
         one_call = [await at_once(client, [{"target_account_id": "*"}]) for _ in range(5)]
         print(f"  one call over 50 accounts: median {statistics.median(one_call):.3f} s (goal 0.8)")
         singles = [await ask(client, **arguments) - DELAY for arguments in each[:40]]
-        fake.set(delay=0)
+        cloud.set(delay=0)
         before = cpu_seconds(str(config))
         for region in REGIONS[1:5]:
             for arguments in each:
@@ -164,19 +116,19 @@ async def crosstrail(fake: Fake, folder: Path) -> None:
             f"{(began - before) / calls * 1000:.1f} ms), median {statistics.median(singles) * 1000:.1f} ms beyond the "
             f"{DELAY * 1000:.0f} ms of the cloud, as the client sees it"
         )
-        fake.set(delay=DELAY)
-        await many_targets(client, fake)
+        cloud.set(delay=DELAY)
+        await many_targets(client, cloud)
 
 
-async def many_targets(client: Client, fake: Fake) -> None:
+async def many_targets(client: Client, cloud: Cloud) -> None:
     """Requests a second while one call after another asks all targets, against 2 a second each."""
     for regions in (REGIONS[:1], REGIONS[:4], REGIONS):
         arguments = {"target_account_id": "*", "region": ",".join(regions), "max_results": 10}
         await ask(client, **arguments)
-        fake.clear()
+        cloud.clear()
         rounds = 4
         await at_once(client, [arguments] * rounds)
-        times = fake.lookups()
+        times = cloud.times("LookupEvents")
         targets = ACCOUNTS * len(regions)
         ideal = (rounds - 1) / 2 + DELAY
         rate = (len(times) - targets) / (times[-1] - times[0])
@@ -186,13 +138,10 @@ async def many_targets(client: Client, fake: Fake) -> None:
         )
 
 
-async def labs(fake: Fake, python: Path) -> None:
-    account = next(one for one in fake.accounts if one["auth"]["type"] == "keys")
-    environment = {
-        "AWS_ENDPOINT_URL": fake.url,
-        "AWS_ACCESS_KEY_ID": account["auth"]["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": account["auth"]["secret_access_key"],
-    }
+async def labs(cloud: Cloud, python: Path) -> None:
+    account = next(one for one in cloud.accounts if one["auth"]["type"] == "keys")
+    keys = {name: account["auth"][name] for name in ("access_key_id", "secret_access_key")}
+    environment = replace(cloud, base=keys).environment
     async with server([str(python.parent / LABS)], environment) as client:
         print(f"  first lookup: {await ask(client):.3f} s")
         singles = [await ask(client) - DELAY for _ in range(20)]
@@ -216,13 +165,17 @@ def main() -> None:
     parser.add_argument("--labs", help=f"Python of an environment with {LABS}")
     parser.add_argument("--install", action="store_true", help="make such an environment for this run")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, fake_aws() as fake:
+    regions = ",".join(REGIONS)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        fake("aws", accounts=ACCOUNTS, events=EVENTS, regions=regions, delay=DELAY) as cloud,
+    ):
         print(f"crosstrail serve, {ACCOUNTS} accounts (half roles, half keys)")
-        anyio.run(crosstrail, fake, Path(name))
+        anyio.run(crosstrail, cloud, Path(name))
         print(f"{LABS}, one account")
         python = labs_python(options, Path(name))
         if python:
-            anyio.run(labs, fake, python)
+            anyio.run(labs, cloud, python)
         else:
             print("  not measured: it is not installed here (--labs PYTHON or --install)")
 

@@ -12,21 +12,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
+from processes import fake, memory, serving, without_aws
+
 ACCOUNTS, CLIENTS, RATE = 20, 1000, 200
 REGIONS = "us-east-1,us-east-2,us-west-1,us-west-2,ca-central-1,eu-central-1,eu-north-1,eu-west-1,eu-west-2,eu-west-3,sa-east-1,ap-south-1,ap-southeast-1,ap-southeast-2,ap-northeast-1,ap-northeast-2,ap-northeast-3"
 BARE = """
@@ -42,40 +40,6 @@ opened = socket.create_server(("127.0.0.1", 0), backlog=2048)
 print(f"serves http://127.0.0.1:{opened.getsockname()[1]}/mcp", file=sys.stderr, flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error", http="h11", timeout_keep_alive=60)).run(sockets=[opened])
 """
-
-
-@contextmanager
-def process(command: list[str], environment: dict[str, str]) -> Iterator[tuple[str, int]]:
-    """A server that says on stderr where it serves: its address and process id."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    with subprocess.Popen(command, env={**clean, **environment}, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr
-        found = None
-        while not found and (line := running.stderr.readline()):
-            found = re.search(r"serves (http\S+/mcp)", line)
-        if not found:
-            raise SystemExit("the server does not start")
-        try:
-            yield found[1], running.pid
-        finally:
-            running.terminate()
-
-
-@contextmanager
-def fake_aws() -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "tests.fakes.aws", "--accounts", str(ACCOUNTS), "--events", "5"]
-    with subprocess.Popen(
-        [*command, "--regions", REGIONS, "--delay", "0.05"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
-    ) as running:
-        assert running.stdout
-        assert running.stdin
-        yield json.loads(running.stdout.readline())
-        running.stdin.close()
 
 
 class Connection:
@@ -108,12 +72,6 @@ class Connection:
 
     def close(self) -> None:
         self._writer.close()
-
-
-def memory(pid: int) -> float:
-    """MB of resident memory."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def lookup(number: int) -> dict[str, Any]:
@@ -189,23 +147,20 @@ def main() -> None:
     seconds: float = parser.parse_args().seconds
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with fake_aws() as fake, tempfile.TemporaryDirectory() as place:
+    with (
+        fake("aws", accounts=ACCOUNTS, events=5, regions=REGIONS, delay=0.05) as cloud,
+        tempfile.TemporaryDirectory() as place,
+    ):
         config = Path(place) / "crosstrail.yaml"
         limits = {"calls_per_minute": 1_000_000, "concurrent_calls": 10_000}
-        config.write_text(json.dumps({"accounts": fake["accounts"], "limits": limits, "lake": {"path": "none"}}))
-        environment = {
-            "AWS_ENDPOINT_URL": fake["url"],
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ACCESS_KEY_ID": fake["base"]["access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": fake["base"]["secret_access_key"],
-        }
+        config.write_text(json.dumps({"accounts": cloud.accounts, "limits": limits, "lake": {"path": "none"}}))
         serve = [sys.executable, "-m", "crosstrail", "serve", "--config", str(config), "--transport", "http"]
         audit = str(Path(place) / "audit.jsonl")
-        with process([*serve, "--port", "0", "--audit", audit], environment) as (url, pid):
+        with serving([*serve, "--port", "0", "--audit", audit], cloud.environment) as (url, pid):
             asyncio.run(steady(url, pid, seconds))
             live = asyncio.run(most(url, "lookup_events", lookup))
             listed = asyncio.run(most(url, "list_accounts", lambda _: {"selector": "acct-1"}))
-        with process([sys.executable, "-c", BARE], {}) as (url, _):
+        with serving([sys.executable, "-c", BARE], without_aws()) as (url, _):
             bare = asyncio.run(most(url, "noop", lambda _: {}))
     print(f"  most calls a second: bare SDK server {bare:.0f}; list_accounts {listed:.0f} ({listed / bare:.0%})")
     print(f"  warm lookup of 5 events of a live account: {live:.0f} ({live / bare:.0%}; goal 60 %)")

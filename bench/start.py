@@ -11,13 +11,14 @@ from __future__ import annotations
 import compileall
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from processes import memory
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 HEAVY = ("boto3", "botocore", "duckdb", "pyarrow", "pyiceberg", "sqlglot", "fastmcp", "pandas", "numpy", "sqlalchemy")
@@ -66,15 +67,14 @@ def start(arguments: list[str], folder: str) -> tuple[float, float, str]:
         process.stdin.flush()
         answers = [process.stdout.readline(), process.stdout.readline()]
         seconds = time.perf_counter() - began
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        resident = memory(process.pid)
         process.stdin.close()
         process.wait(20)
         errors.seek(0)
         logged = errors.read()
     if b'"tools"' not in answers[1]:
         raise SystemExit(f"no tools: {answers[1][:200]!r}\n{logged}")
-    resident = re.search(r"VmRSS:\s+(\d+) kB", status)
-    return seconds, int(resident[1]) / 1024 if resident else 0.0, logged
+    return seconds, resident, logged
 
 
 def main() -> None:

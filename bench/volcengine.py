@@ -10,15 +10,10 @@ take calls x 0.2 s.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -33,22 +28,10 @@ from crosstrail.clouds.volcengine import VolcengineTrail
 from crosstrail.clouds.volcengine_calls import VolcengineCalls
 from crosstrail.lookup import lookup_events
 from crosstrail.models import Account, EventQuery, Target
+from processes import fake, serving, without_aws
 
-_ROOT = Path(__file__).parents[1]
 _DELAY = 0.2
 _SERVER = ["-c", "from crosstrail.cli.volcengine import main; main()"]
-
-
-@contextmanager
-def fake(accounts: int) -> Iterator[dict[str, Any]]:
-    """What the fake says of itself: its url, and accounts as crosstrail.yaml lists them."""
-    command = [sys.executable, "-m", "fakes.volcengine", "--accounts", str(accounts), "--delay", str(_DELAY)]
-    environ = {**os.environ, "PYTHONPATH": f"{_ROOT / 'tests'}:{_ROOT / 'src'}"}
-    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        yield json.loads(process.stdout.readline())
-        process.stdin.close()
 
 
 async def rounds(ask: Callable[[], Awaitable[object]], count: int) -> list[float]:
@@ -78,16 +61,6 @@ async def over_stdio(environ: dict[str, str], calls: int, count: int) -> list[fl
     parameters = StdioServerParameters(command=sys.executable, args=_SERVER, env=environ)
     async with Client(stdio_client(parameters)) as client:
         return await all_at_once(client, calls, count)
-
-
-@contextmanager
-def served(environ: dict[str, str]) -> Iterator[str]:
-    """The server's address for streamable HTTP."""
-    environ = {**os.environ, **environ, "MCP_SERVER_MODE": "http", "MCP_SERVER_PORT": "0"}
-    with subprocess.Popen([sys.executable, *_SERVER], env=environ, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        yield process.stderr.readline().split()[2]
-        process.terminate()
 
 
 async def over_http(url: str, calls: int, count: int) -> list[float]:
@@ -125,19 +98,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     calls, count = options.calls, options.rounds
-    with fake(calls) as told:
-        key = told["accounts"][0]["auth"]
-        environ = {
-            "PYTHONPATH": str(_ROOT / "src"),
-            "VOLCENGINE_ENDPOINT": told["url"],
-            "VOLCENGINE_ACCESS_KEY": key["access_key_id"],
-            "VOLCENGINE_SECRET_KEY": key["secret_access_key"],
-        }
+    with fake("volcengine", accounts=calls, delay=_DELAY) as cloud:
+        key = cloud.accounts[0]["auth"]
+        environ = without_aws(
+            VOLCENGINE_ENDPOINT=cloud.url,
+            VOLCENGINE_ACCESS_KEY=key["access_key_id"],
+            VOLCENGINE_SECRET_KEY=key["secret_access_key"],
+        )
         print(f"{calls} lookups of {_DELAY * 1000:.0f} ms; one after another: {calls * _DELAY:.0f} s; wanted: 0.6 s")
         show("mcp-server-cloud-trail over stdio, one client", anyio.run(over_stdio, environ, calls, count))
-        with served(environ) as url:
+        over_the_network = {**environ, "MCP_SERVER_MODE": "http", "MCP_SERVER_PORT": "0"}
+        with serving([sys.executable, *_SERVER], over_the_network) as (url, _):
             show("mcp-server-cloud-trail over HTTP, one client", anyio.run(over_http, url, calls, count))
-        show(f"one lookup over {calls} accounts", anyio.run(over_accounts, told["url"], told["accounts"], count))
+        show(f"one lookup over {calls} accounts", anyio.run(over_accounts, cloud.url, cloud.accounts, count))
 
 
 if __name__ == "__main__":

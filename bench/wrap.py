@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +19,8 @@ from typing import Any
 import anyio
 from mcp import Client, StdioServerParameters
 
-ROOT = Path(__file__).parents[1]
+from processes import ROOT, Cloud, fake, memory
+
 PLAIN = str(ROOT / "tests" / "wrapped" / "plain.py")
 
 
@@ -31,11 +30,6 @@ async def timed(client: Client, tool: str, arguments: dict[str, Any]) -> float:
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
     return 1000 * (time.perf_counter() - began)
-
-
-def resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def crosstrail_pid(children: list[int]) -> int:
@@ -54,28 +48,14 @@ async def bare_start(command: list[str], environment: dict[str, str]) -> float:
         return 1000 * (time.perf_counter() - began)
 
 
-async def measure(aws: dict[str, Any], folder: Path, calls: int, children: int) -> None:
+async def measure(cloud: Cloud, folder: Path, calls: int, children: int) -> None:
     config = folder / "crosstrail.yaml"
-    config.write_text(json.dumps({"accounts": aws["accounts"], "wrap": {"max_children": children}}))
+    config.write_text(json.dumps({"accounts": cloud.accounts, "wrap": {"max_children": children}}))
     plain = [sys.executable, "-S", PLAIN]
-    base = aws["base"]
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-        "AWS_ENDPOINT_URL": aws["url"],
-        "AWS_ACCESS_KEY_ID": base["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": base["secret_access_key"],
-    }
-    wrap = [
-        sys.executable,
-        "-m",
-        "crosstrail",
-        "wrap",
-        "--config",
-        str(config),
-        "--env",
-        f"AWS_ENDPOINT_URL={aws['url']}",
-    ]
-    names = [account["alias"] for account in aws["accounts"]]
+    wrap = [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config)]
+    wrap += ["--env", f"AWS_ENDPOINT_URL={cloud.url}"]
+    environment = cloud.environment
+    names = [account["alias"] for account in cloud.accounts]
     wrapped = StdioServerParameters(command=wrap[0], args=[*wrap[1:], "--", *plain], env=environment)
     bare = StdioServerParameters(command=plain[0], args=plain[1:], env=environment)
     async with Client(wrapped, mode="legacy") as through, Client(bare, mode="legacy") as straight:
@@ -89,7 +69,7 @@ async def measure(aws: dict[str, Any], folder: Path, calls: int, children: int) 
         for _ in range(calls):  # turn and turn about, so that both see the same machine
             theirs.append(await timed(straight, "echo", {"text": "x"}))
             ours.append(await timed(through, "echo", {"target_account_id": names[0], "text": "x"}))
-        memory = resident_mb(crosstrail_pid(pids))
+        used = memory(crosstrail_pid(pids))
     more = statistics.median(ours) - statistics.median(theirs)
     print(
         f"warm call: bare {statistics.median(theirs):.2f} ms, through wrap {statistics.median(ours):.2f} ms, +{more:.2f} ms"
@@ -99,7 +79,7 @@ async def measure(aws: dict[str, Any], folder: Path, calls: int, children: int) 
         f"first call of an account: {statistics.median(cold):.0f} ms, the server's own start and first call "
         f"{statistics.median(starts):.0f} ms, +{first:.0f} ms"
     )
-    print(f"memory of crosstrail with {len(set(pids))} processes: {memory:.0f} MB")
+    print(f"memory of crosstrail with {len(set(pids))} processes: {used:.0f} MB")
 
 
 def main() -> None:
@@ -107,18 +87,11 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--children", type=int, default=16)
     options = parser.parse_args()
-    fake = [sys.executable, "-m", "tests.fakes.aws", "--accounts", str(options.children), "--events", "0"]
     with (
         tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(fake, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+        fake("aws", accounts=options.children, events=0) as cloud,
     ):
-        assert process.stdout
-        assert process.stdin
-        aws = json.loads(process.stdout.readline())
-        try:
-            anyio.run(measure, aws, Path(folder), options.calls, options.children)
-        finally:
-            process.stdin.close()
+        anyio.run(measure, cloud, Path(folder), options.calls, options.children)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Self
 
 
-@dataclass
+@dataclass(slots=True)
 class Answer:
-    """`wire`: a fault of the connection to show instead: reset, hang, or half (of the body)."""
+    """`wire`: a fault of the connection to show instead: reset, hang, or half (of the body). `delay` is in seconds."""
 
     status: int
     body: bytes
@@ -58,7 +58,7 @@ class HttpFake:
         self._loop.run_until_complete(self._until_stopped())
 
     async def _until_stopped(self) -> None:
-        server = await self._loop.create_server(lambda: _Connection(self), sock=self._socket)
+        server = await self._loop.create_server(lambda: _Connection(self, self._loop), sock=self._socket)
         async with server:
             await self._stop.wait()
             server.close()
@@ -69,9 +69,10 @@ class HttpFake:
 class _Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
-    def __init__(self, server: HttpFake) -> None:
+    def __init__(self, server: HttpFake, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
-        self._received = bytearray()
+        self._loop = loop
+        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -82,23 +83,21 @@ class _Connection(asyncio.Protocol):
         self._server.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            lines = self._received[:end].decode("latin-1").split("\r\n")
-            method, path, _ = lines[0].split(" ", 2)
-            headers = {
-                name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in lines[1:])
-            }
-            length = int(headers.get("content-length", 0))
-            if len(self._received) < end + 4 + length:
-                return
-            body = bytes(self._received[end + 4 : end + 4 + length])
-            del self._received[: end + 4 + length]
-            answer = self._server.respond(method, path, headers, body)
+        received = self._received + data if self._received else data
+        while (end := received.find(b"\r\n\r\n")) >= 0:
+            first, *lines = received[:end].decode("latin-1").split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in [line.partition(":") for line in lines]}
+            whole = end + 4 + int(headers.get("content-length", 0))
+            if len(received) < whole:
+                break
+            method, path, _ = first.split(" ", 2)
+            answer = self._server.respond(method, path, headers, received[end + 4 : whole])
+            received = received[whole:]
             if answer.delay:
-                asyncio.get_running_loop().call_later(answer.delay, self._send, answer)
+                self._loop.call_later(answer.delay, self._send, answer)
             else:
                 self._send(answer)
+        self._received = received
 
     def _send(self, answer: Answer) -> None:
         if self.transport.is_closing() or answer.wire == "hang":
@@ -108,13 +107,11 @@ class _Connection(asyncio.Protocol):
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.transport.abort()
             return
-        headers = {
-            "Content-Type": answer.content_type,
-            "Content-Length": str(len(answer.body)),
-            **answer.headers,
-        }
-        lines = [f"HTTP/1.1 {answer.status} -", *(f"{name}: {value}" for name, value in headers.items())]
-        head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+        more = "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()])
+        head = (
+            f"HTTP/1.1 {answer.status} -\r\nContent-Type: {answer.content_type}\r\n"
+            f"Content-Length: {len(answer.body)}\r\n{more}\r\n"
+        ).encode()
         if answer.wire == "half":
             self.transport.write(head + answer.body[: len(answer.body) // 2])
             self.transport.close()

@@ -8,12 +8,21 @@
         assert aws.world.requests[0].account == "111111111111"
 
 Every request's SigV4 is recomputed (sigv4.py), and every request is recorded with the account whose key signed it. The
-region of a request is that of its signature. `python -m tests.fakes.aws --help` runs it as a process of its own.
+region of a request is that of its signature. `PYTHONPATH=tests python -m fakes.aws --help` runs it as a process of its own.
 """
 
 from __future__ import annotations
 
-from .server import FakeAws
-from .world import FakeAccount, Key, Recorded, Role, World
+from fakes.cloud import CloudFake, Recorded
+
+from .dispatch import answer
+from .world import FakeAccount, Key, Role, World
 
 __all__ = ["FakeAccount", "FakeAws", "Key", "Recorded", "Role", "World"]
+
+
+class FakeAws(CloudFake[World]):
+    """`with FakeAws() as aws:` serves aws.world at aws.url (loopback only) until the block ends."""
+
+    def __init__(self, world: World | None = None, port: int = 0) -> None:
+        super().__init__(world or World(), answer, port)

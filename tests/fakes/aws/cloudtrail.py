@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from fakes.cloud import Refusal
+
 from . import lake
-from .refusal import Refusal
 
 if TYPE_CHECKING:
     from .world import FakeAccount, LoggedEvent, World
@@ -41,8 +42,7 @@ def lookup_events(world: World, account: FakeAccount, region: str, params: dict[
     if float(params.get("StartTime", 0)) > end:
         raise Refusal("InvalidTimeRangeException", "The start time must be before the end time.")
     logged = account.events.get(region, [])
-    binding = _binding(account, region, params)
-    first = _after(params["NextToken"], binding, logged) if "NextToken" in params else 0
+    first = _after(params["NextToken"], _binding(account, region, params), logged) if "NextToken" in params else 0
     found: list[LoggedEvent] = []
     more = False
     for event in logged[max(first, bisect_left(logged, -end, key=lambda event: -event.time)) :]:
@@ -54,7 +54,7 @@ def lookup_events(world: World, account: FakeAccount, region: str, params: dict[
             more = True
             break
         found.append(event)
-    token = b',"NextToken":"%s"' % _token(binding, found[-1].id) if more else b""
+    token = b',"NextToken":"%s"' % _token(_binding(account, region, params), found[-1].id) if more else b""
     return b'{"Events":[' + b",".join(event.encoded for event in found) + b"]" + token + b"}"
 
 

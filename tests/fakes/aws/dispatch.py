@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-import uuid
-from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 import orjson
 
+from fakes.cloud import Recorded, Refusal, claimed_key
+from fakes.http import Answer
+
 from . import cloudtrail, others, services
-from .faults import AFTER_ANSWERING, WIRE
-from .refusal import Refusal, denied
+from .faults import denied, refusal
 from .sigv4 import Signed, verify
-from .world import Recorded
 
 if TYPE_CHECKING:
     from .world import World
@@ -30,46 +30,37 @@ _TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "Logs_20140328": ("logs", others.LOGS_HANDLERS),
 }
 _JSON, _XML = "application/x-amz-json-1.1", "text/xml"
+_numbers = count(1)
 
 
-@dataclass
-class Answer:
-    status: int
-    body: bytes
-    content_type: str
-    headers: dict[str, str] = field(default_factory=dict)
-    wire: str = ""
-    """A fault of the connection to show instead: one of faults.WIRE."""
-
-
-def respond(world: World, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+def answer(world: World, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
     """Header names in lower case. Every request is recorded, whatever comes of it."""
-    request_id = str(uuid.uuid4())
+    request_id = f"00000000-0000-4000-8000-{next(_numbers):012x}"
     if path.startswith("/federation/credentials?"):
         return _portal(world, path, headers, request_id)
     service, action, params, handlers = _request(headers, body)
     signed: Signed | None = None
     code = ""
+
+    def answered() -> Answer:
+        assert signed
+        _authorize(world, signed, service, action)
+        return _answered(world, signed, service, action, params, handlers, request_id)
+
     try:
         signed = verify(world, service, method, path, headers, body)
-        fault = next((f for f in world.faults if f.strikes(signed.key.account, signed.region, action)), None)
-        if fault and fault.kind not in WIRE:
-            raise fault.refusal(service, action, signed.key.identity)
-        if fault and fault.kind not in AFTER_ANSWERING:
-            code = fault.kind
-            return Answer(200, b"<html>not what you asked for", "text/html", wire=fault.kind)
-        _authorize(world, signed, service, action)
-        answer = _answered(world, signed, service, action, params, handlers, request_id)
-        if fault:
-            code = answer.wire = fault.kind
-            if fault.kind == "cut":
-                answer.body = answer.body[: len(answer.body) // 2]
-        return answer
-    except Refusal as refusal:
-        code = refusal.code
-        return _refused(refusal, service, request_id)
+        fault = world.fault(signed.key.account, signed.region, action)
+        if not fault:
+            return answered()
+        code = fault.kind
+        if (spoilt := fault.spoils(answered)) is not None:
+            return spoilt
+        raise refusal(fault, service, action, signed.key.identity)
+    except Refusal as refused:
+        code = refused.code
+        return _refused(refused, service, request_id)
     finally:
-        account, key = (signed.key.account, signed.key.id) if signed else ("", _claimed_key(headers))
+        account, key = (signed.key.account, signed.key.id) if signed else ("", claimed_key(headers))
         agent, region = headers.get("user-agent", ""), signed.region if signed else ""
         world.requests.append(Recorded(service, action, account, key, region, params, agent, code, time.monotonic()))
 
@@ -80,11 +71,11 @@ def _portal(world: World, path: str, headers: dict[str, str], request_id: str) -
     code = ""
     try:
         result = services.get_role_credentials(world, headers.get("x-amz-sso_bearer_token", ""), params)
-        return Answer(200, orjson.dumps(result), "application/json", answer_headers)
+        return Answer(200, orjson.dumps(result), headers=answer_headers)
     except Refusal as refusal:
         code = refusal.code
         body = orjson.dumps({"message": refusal.message})
-        return Answer(refusal.status, body, "application/json", {**answer_headers, "x-amzn-ErrorType": code})
+        return Answer(refusal.status, body, headers={**answer_headers, "x-amzn-ErrorType": code})
     finally:
         agent = headers.get("user-agent", "")
         world.requests.append(Recorded("sso", "GetRoleCredentials", "", "", "", params, agent, code, time.monotonic()))
@@ -158,7 +149,3 @@ def _xml(value: Any) -> str:
     if isinstance(value, dict):
         return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in value.items())
     return escape(str(value))
-
-
-def _claimed_key(headers: dict[str, str]) -> str:
-    return headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .refusal import Refusal
+from fakes.cloud import Refusal
 
 if TYPE_CHECKING:
     from .world import FakeAccount, Query, World

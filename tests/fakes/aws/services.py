@@ -6,14 +6,13 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-from .refusal import Refusal
+from fakes.cloud import Refusal
 
-if TYPE_CHECKING:
-    from .world import FakeAccount, Key, World
+from .world import FakeAccount, Key, World
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _ACCOUNTS_A_PAGE = 20
@@ -57,8 +56,6 @@ def _given(key: Key) -> dict[str, str]:
 def _session(
     world: World, account_id: str, arn: str, name: str, policy: str, seconds: int, *, identity: str = ""
 ) -> Key:
-    from .world import Key
-
     identity = identity or f"arn:aws:sts::{account_id}:assumed-role/{arn.rpartition('/')[2]}/{name}"
     only = None
     if policy:

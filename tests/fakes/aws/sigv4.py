@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .refusal import Refusal
+from fakes.cloud import Refusal, signed_at, signing_key
+
+from .faults import expired, mismatch, unknown_key
 
 if TYPE_CHECKING:
     from .world import Key, World
@@ -23,83 +23,50 @@ _SKEW = timedelta(minutes=5)
 _MUST_SIGN = {"host", "x-amz-date"}
 
 
-@dataclass(frozen=True)
-class Signed:
+class Signed(NamedTuple):
     key: Key
     region: str
 
 
 def verify(world: World, service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> Signed:
     """The key and region of a request (header names in lower case). Raises Refusal as the service would word it."""
-    query = service == "sts"
     found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if not found:
-        code = "MissingAuthenticationToken" if query else "MissingAuthenticationTokenException"
+        code = "MissingAuthenticationToken" if service == "sts" else "MissingAuthenticationTokenException"
         raise Refusal(code, "Request is missing Authentication Token", 403)
     key_id, date, region, scope_service, signed_names, signature = found.groups()
     names = signed_names.split(";")
-    mismatch = "SignatureDoesNotMatch" if query else "InvalidSignatureException"
-    _check_time(world, headers.get("x-amz-date", ""), date, mismatch)
+    _check_time(world, service, headers.get("x-amz-date", ""), date)
     if scope_service != service:
-        raise Refusal(mismatch, f"Credential should be scoped to correct service: '{service}'.", 403)
+        raise mismatch(service, f"Credential should be scoped to correct service: '{service}'.")
     required = _MUST_SIGN | ({"x-amz-security-token"} & headers.keys())
     if not required <= set(names) or names != sorted(names):
-        raise Refusal(mismatch, "Not all headers that must be signed are.", 403)
+        raise mismatch(service, "Not all headers that must be signed are.")
     key = world.keys.get(key_id)
     if key is None or region in world.accounts[key.account].disabled_regions:
-        raise _unknown(query)
-    expected = _signature(key.secret, date, region, service, method, path, names, headers, body)
-    if not hmac.compare_digest(expected, signature):
-        raise Refusal(mismatch, "The request signature we calculated does not match the signature you provided.", 403)
+        raise unknown_key(service)
+    # of a request without a query string, as all services here are asked
+    lines = "".join([f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names])
+    canonical = f"{method}\n{path}\n\n{lines}\n{signed_names}\n{hashlib.sha256(body).hexdigest()}"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{date}/{region}/{service}/aws4_request\n{digest}"
+    expected = signing_key(f"AWS4{key.secret}", date, region, service, "aws4_request")
+    if not hmac.compare_digest(hmac.digest(expected, text.encode(), "sha256").hex(), signature):
+        raise mismatch(service, "The request signature we calculated does not match the signature you provided.")
     if headers.get("x-amz-security-token", "") != key.token:
-        raise _unknown(query)
-    if key.expires and key.expires <= datetime.now(UTC):
-        code = "ExpiredToken" if query else "ExpiredTokenException"
-        raise Refusal(code, "The security token included in the request is expired", 403 if query else 400)
+        raise unknown_key(service)
+    if key.expired:
+        raise expired(service)
     return Signed(key, region)
 
 
-def _check_time(world: World, text: str, date: str, mismatch: str) -> None:
-    try:
-        when = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise Refusal("IncompleteSignature", "Date must be in ISO-8601 'basic format'.") from None
+def _check_time(world: World, service: str, text: str, date: str) -> None:
+    when = signed_at(text)
+    if when is None:
+        raise Refusal("IncompleteSignature", "Date must be in ISO-8601 'basic format'.")
     now = datetime.now(UTC) + world.clock_offset
     if abs(now - when) > _SKEW:
         word = "expired" if when < now else "not yet current"
-        raise Refusal(mismatch, f"Signature {word}: {text} against {now:%Y%m%dT%H%M%SZ}", 403)
+        raise mismatch(service, f"Signature {word}: {text} against {now:%Y%m%dT%H%M%SZ}")
     if not text.startswith(date):
-        raise Refusal(mismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.", 403)
-
-
-def _signature(
-    secret: str,
-    date: str,
-    region: str,
-    service: str,
-    method: str,
-    path: str,
-    names: list[str],
-    headers: dict[str, str],
-    body: bytes,
-) -> str:
-    """Of a request without a query string, as all services here are asked."""
-    lines = "".join(f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names)
-    canonical = "\n".join((method, path, "", lines, ";".join(names), hashlib.sha256(body).hexdigest()))
-    scope = f"{date}/{region}/{service}/aws4_request"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    text = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{scope}\n{digest}"
-    return hmac.digest(_signing_key(secret, date, region, service), text.encode(), "sha256").hex()
-
-
-@lru_cache(4096)
-def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    key = f"AWS4{secret}".encode()
-    for part in (date, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
-
-
-def _unknown(query: bool) -> Refusal:
-    code = "InvalidClientTokenId" if query else "UnrecognizedClientException"
-    return Refusal(code, "The security token included in the request is invalid.", 403 if query else 400)
+        raise mismatch(service, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.")

@@ -11,21 +11,17 @@ from typing import Any
 
 import orjson
 
-from .faults import Fault
+from fakes import cloud
+
+from .faults import REFUSALS
 
 HOME = "us-east-1"
 
 
 @dataclass
-class Key:
-    """An access key; a session's has a token, an expiry, and perhaps the actions its session policy leaves."""
+class Key(cloud.Key):
+    """A session has perhaps only the actions that its session policy leaves."""
 
-    id: str
-    secret: str
-    account: str
-    identity: str
-    token: str = ""
-    expires: datetime | None = None
     only: frozenset[str] | None = None
 
 
@@ -37,6 +33,11 @@ class Role:
     external_id: str = ""
     trusted: set[str] = field(default_factory=set)
     longest: int = 3600
+
+    @property
+    def auth(self) -> dict[str, str]:
+        """How crosstrail.yaml has an account with this role."""
+        return {"type": "role", "role_arn": self.arn, "external_id": self.external_id}
 
 
 @dataclass(frozen=True)
@@ -193,38 +194,18 @@ class FakeAccount:
         return arn
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """One request as it came: `account` is that of the key that signed it, empty when the signature did not hold."""
-
-    service: str
-    action: str
-    account: str
-    access_key_id: str
-    region: str
-    params: dict[str, Any]
-    user_agent: str
-    code: str
-    """The error it was answered with, or the fault's kind; empty when it was answered well."""
-    at: float
-
-
-class World:
+class World(cloud.World[FakeAccount, Key]):
     """Everything behind one FakeAws. Change it before the calls, or between them."""
 
+    refusals = REFUSALS
+
     def __init__(self) -> None:
-        self.accounts: dict[str, FakeAccount] = {}
-        self.keys: dict[str, Key] = {}
+        super().__init__()
         self.secrets: dict[str, str] = {}
         self.sign_ins: set[str] = set()
         """Access tokens of people signed in through IAM Identity Center (SSO)."""
-        self.faults: list[Fault] = []
-        self.requests: list[Recorded] = []
-        self.delay = 0.0
         self.lookup_rate = 0.0
         """LookupEvents a second for one account and region; 0 is no limit. AWS has 2."""
-        self.session_seconds: int | None = None
-        """What sessions last, whatever was asked for."""
         self.clock_offset = timedelta(0)
         self.management = ""
         """The account that Organizations answers to."""
@@ -248,20 +229,3 @@ class World:
         role = Role(arn, external_id, {trusts.id})
         self.account(account_id).roles[arn] = role
         return role
-
-    def fail(self, kind: str, **matching: Any) -> Fault:
-        """Program a fault: see faults.Fault."""
-        fault = Fault(kind, **matching)
-        self.faults.append(fault)
-        return fault
-
-    def expire_sessions(self, account_id: str = "") -> int:
-        """End every session at once, or an account's; how many."""
-        ended = [key for key in self.keys.values() if key.token and account_id in ("", key.account)]
-        for key in ended:
-            key.expires = datetime.now(UTC) - timedelta(seconds=1)
-        return len(ended)
-
-    def asked(self, action: str = "", account: str = "") -> list[Recorded]:
-        """The requests so far, of an action and an account where they are given."""
-        return [one for one in self.requests if action in ("", one.action) and account in ("", one.account)]
