@@ -148,6 +148,21 @@ async def test_new_callers_at_once_are_bounded(fake: FakeVolcengine) -> None:
         assert (await owners.owner(sent(good))).account == CN_PROD
 
 
+async def test_who_was_known_does_not_wait_behind_strangers(fake: FakeVolcengine) -> None:
+    known, clock = fake.world.add_key(CN_PROD), Clock()
+    made_up = [Credentials(f"AKLT{number}", SecretStr("x")) for number in range(40)]
+    async with owners_of(fake, clock, most_waiting=40) as owners:
+        await owners.owner(sent(known))
+        clock.now += 301
+        fake.world.delay = 0.1
+        strangers = [asyncio.create_task(owners.owner(one)) for one in made_up]
+        await anyio.wait_all_tasks_blocked()
+        assert (await owners.owner(sent(known))).account == CN_PROD
+        waiting = sum(not one.done() for one in strangers)
+        await asyncio.gather(*strangers, return_exceptions=True)
+    assert waiting >= 40 - 2 * 16
+
+
 async def test_the_estate_is_theirs_alone(fake: FakeVolcengine) -> None:
     key = fake.world.add_key(CN_PROD)
     settings = Settings.model_validate(

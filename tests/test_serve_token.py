@@ -16,7 +16,7 @@ from fakes.volcengine import FakeVolcengine, Key
 from live_volcengine import CN_DEV, CN_PROD, moment
 from served import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from serving import JSON, LIST_TOOLS, Server, client_over_http, post, serving, write_config
-from volcengine_server import bearer
+from volcengine_server import bearer, over_sse
 
 pytestmark = pytest.mark.anyio
 LISTED, OWN, OTHER, ABSENT = "2177777777", "2188888888", "2155555555", "2166666666"
@@ -322,6 +322,22 @@ async def test_the_record_names_who_and_which_account_and_no_secret(fake: FakeVo
     post(server.url, LIST_TOOLS, Authorization=f"Bearer {token(key)}", Host="evil.example")
     said = server.audit.read_text() + "".join(server.lines)
     for secret in (key.secret, key.id, token(key)[:40], stranger.id, stranger.secret, event):
+        assert secret not in said
+
+
+async def test_not_even_a_debug_log_holds_a_secret(fake: FakeVolcengine, config: Path) -> None:
+    key, _ = caller(fake, CN_PROD)
+    session = fake.world.add_session(CN_PROD, f"trn:sts::{CN_PROD}:assumed-role/Audit/alice", 3600)
+    debug = {**environ(fake), "CROSSTRAIL_LOG_LEVEL": "debug"}
+    with serving(config, "--transport", "sse", environ=debug) as server:
+        for one in (key, session, Key(key.id, "a-wrong-secret", CN_PROD, "")):
+            async with over_sse(server.url, bearer(one)) as client:
+                await client.call_tool("lookup_events", {})
+            async with client_over_http(server.url, token(one)) as client:
+                await client.call_tool("describe_trails", {})
+    said = "".join(server.lines)
+    assert "DEBUG" in said
+    for secret in (key.secret, session.secret, session.token, "a-wrong-secret", token(key)[:40], token(session)[:40]):
         assert secret not in said
 
 

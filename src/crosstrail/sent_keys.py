@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -80,7 +81,8 @@ class KeyOwners:
         return kept[0] if kept and self._clock() < kept[1] else None
 
     async def owner(self, credentials: Credentials) -> Owner:
-        """Their owner. Whoever asked first may be cancelled: the request goes on for the others. A failure is not kept.
+        """Their owner. Whoever asked first may be cancelled: the request goes on for the others. A failure is not kept, and
+        who was known before does not wait behind strangers.
 
         Raises CredentialsError, CloudError (AccessDenied where STS may not be asked), LimitReached.
         """
@@ -88,18 +90,21 @@ class KeyOwners:
             return known
         key = fingerprint(credentials)
         if key not in self._asking:
-            if len(self._asking) >= self._most_waiting:
+            is_new = self._known.get(key) is None
+            if is_new and len(self._asking) >= self._most_waiting:
                 raise LimitReached("too many new callers at once", retry_after=2, hint="Ask again in 2 s.")
-            task = asyncio.get_running_loop().create_task(self._ask(key, credentials))
+            task = asyncio.get_running_loop().create_task(
+                self._ask(key, credentials, self._at_once if is_new else nullcontext())
+            )
             self._asking[key] = task
             task.add_done_callback(lambda done: self._asked(key, done))
         return await asyncio.shield(self._asking[key])
 
-    async def _ask(self, key: str, credentials: Credentials) -> Owner:
+    async def _ask(self, key: str, credentials: Credentials, turn: AbstractAsyncContextManager[Any]) -> Owner:
         asked = Asked(SENT, self._api.region, str(GET_CALLER_IDENTITY), SENT_ALONG)
 
         async def ask() -> dict[str, Any]:
-            async with self._at_once:
+            async with turn:
                 with upstream(asked.action, "", asked.region):
                     return await self._api.call(GET_CALLER_IDENTITY, {}, credentials, asked)
 
