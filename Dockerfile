@@ -1,12 +1,14 @@
 # crosstrail for linux/arm64 and linux/amd64. Nothing is compiled: every library has wheels for both, checked by hash.
-#   BASE_IMAGE  Debian with Python 3.13; name it by digest for a build that can be repeated: python:3.13-slim@sha256:...
+#   BASE_IMAGE  Debian with Python 3.13. Its present digest is what to build a release on: the one here is of September 2026
 #   LIBRARIES   lake: with the embedded lake; plain: live accounts only, about half the size
 #   TELEMETRY   plain, or aws: AWS's distribution of OpenTelemetry too
 #   WRAP        for --target wrap: a foreign MCP server's package, in an environment of its own beside crosstrail
 #   WRAP_COMMAND  its command, where that is not called as the package
-ARG BASE_IMAGE=python:3.13-slim
+ARG BASE_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-FROM ${BASE_IMAGE} AS tools
+FROM ${BASE_IMAGE} AS base
+
+FROM base AS tools
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
 COPY deploy/image/tools.lock /build/
 RUN python3 -m venv /build/tools \
@@ -14,20 +16,20 @@ RUN python3 -m venv /build/tools \
 
 FROM tools AS build
 ARG LIBRARIES=lake
-COPY deploy/image/ /build/
+ARG TELEMETRY=plain
+COPY deploy/image/*.lock /build/
 RUN /build/tools/bin/uv venv --quiet --python python3 /opt/crosstrail \
- && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/${LIBRARIES}.lock
+ && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/${LIBRARIES}.lock \
+ && if [ "${TELEMETRY}" = aws ]; then \
+      /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/aws.lock; \
+    fi
 COPY pyproject.toml README.md LICENSE /build/source/
 COPY src /build/source/src
-RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist \
- && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps /build/dist/*.whl \
- && cp /build/start.py /opt/crosstrail/start.py
-
-ARG TELEMETRY=plain
-RUN if [ "${TELEMETRY}" = aws ]; then \
-      /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/aws.lock; \
-    fi \
- && python3 /build/prune.py /opt/crosstrail && /opt/crosstrail/bin/python -m compileall -q -j 0 /opt/crosstrail/lib
+RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist >/dev/null \
+ && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps /build/dist/*.whl
+COPY deploy/image/prune.py deploy/image/root.py deploy/image/start.py /build/
+RUN cp /build/start.py /opt/crosstrail/ && python3 /build/prune.py /opt/crosstrail \
+ && python3 /build/root.py /opt/crosstrail /build/root && mkdir /build/empty
 
 FROM tools AS foreign
 ARG WRAP=
@@ -39,7 +41,8 @@ RUN test -n "${WRAP}" || { echo "name the package to wrap: --build-arg WRAP=PACK
  && ln -s "/opt/wrapped/bin/${WRAP_COMMAND:-${name}}" /opt/wrapped/bin/server \
  && test -x /opt/wrapped/bin/server
 
-FROM ${BASE_IMAGE} AS runtime
+# What the two images have in common. Neither is built on the base: `serve` has no shell and no package manager.
+FROM scratch AS settings
 ARG VERSION=0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="crosstrail" \
@@ -47,18 +50,26 @@ LABEL org.opencontainers.image.title="crosstrail" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /opt/crosstrail /opt/crosstrail
 ENV PATH=/opt/crosstrail/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp XDG_DATA_HOME=/data CROSSTRAIL_LAKE=/data/lake CROSSTRAIL_HOST=0.0.0.0 CROSSTRAIL_BEHIND_PROXY=true
-WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=6s --start-period=20s --retries=3 CMD ["crosstrail", "check", "--ping"]
 ENTRYPOINT ["/opt/crosstrail/bin/python", "/opt/crosstrail/start.py"]
 
-FROM runtime AS wrap
+# All of the base is here: what a foreign server needs of it is not known.
+FROM settings AS wrap
+COPY --from=base / /
+COPY --from=build /opt/crosstrail /opt/crosstrail
 COPY --from=foreign /opt/wrapped /opt/wrapped
+COPY --from=build --chown=10001:10001 /build/empty /data
+WORKDIR /tmp
 CMD ["wrap", "--transport", "http", "--host", "0.0.0.0", "--port", "8000", "--", "/opt/wrapped/bin/server"]
 
-FROM runtime AS serve
+FROM settings AS serve
+COPY --from=build /build/root /
+COPY --from=base /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /opt/crosstrail /opt/crosstrail
+COPY --from=build --chown=10001:10001 /build/empty /data
+WORKDIR /tmp
 CMD ["serve", "--transport", "http", "--host", "0.0.0.0", "--port", "8000", "--behind-proxy"]

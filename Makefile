@@ -53,8 +53,8 @@ release-check: $(READY) ## build sdist and wheel, install the wheel into an empt
 	build/release/bin/crosstrail check --within 120 --accounts prod,dev,cn-prod -- build/release/bin/crosstrail serve --demo
 	rm -rf build/release
 
-image-test: ## build the container image without a container engine, start it and check it (Debian, root)
-	@$(PYTHON) deploy/image/try_image.py lake plain
+image-test: ## build the container images without a container engine, start and check them (Debian, root)
+	@$(PYTHON) deploy/image/try_image.py
 
 docs: $(READY) ## write the generated parts of the documentation again
 	$(BIN)/cog -r $(DOCS)

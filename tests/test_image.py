@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import botocore.session
 import pytest
 
 ROOT = Path(__file__).parents[1]
 IMAGE = ROOT / "deploy" / "image"
 PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)(?: ; ([^\\]+))?", re.MULTILINE)
+
+
+@pytest.fixture
+def prune(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(IMAGE)
+    return importlib.import_module("prune")
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(IMAGE)
+    return importlib.import_module("root")
 
 
 def pinned(lock: Path) -> dict[str, str]:
@@ -37,7 +53,7 @@ def test_the_dockerfile_starts_as_documented_without_root_or_a_compiler() -> Non
     text = (ROOT / "Dockerfile").read_text()
     assert (
         'CMD ["serve", "--transport", "http", "--host", "0.0.0.0", "--port", "8000", "--behind-proxy"]'
-        in text.split("FROM runtime AS serve")[1]
+        in text.split("FROM settings AS serve")[1]
     )
     assert "USER 10001:10001" in text
     assert (
@@ -46,6 +62,99 @@ def test_the_dockerfile_starts_as_documented_without_root_or_a_compiler() -> Non
     )
     assert not re.search(r"\b(gcc|apt-get|build-essential)\b", text)
     assert text.count("uv pip install") == text.count("--only-binary :all:") + text.count("--no-deps") - 1
+    assert re.search(r"^ARG BASE_IMAGE=python:3\.13-slim@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {
+        "${BASE_IMAGE}", "base", "tools", "scratch", "settings"
+    }  # fmt: skip
+
+
+def calls_by_name(source: str) -> set[str]:
+    """Names of AWS's services among the constants of a module that calls some."""
+    known = set(botocore.session.get_session().get_available_services())
+    tree = ast.parse(source)
+    given = [one for call in ast.walk(tree) if isinstance(call, ast.Call) for one in call.args]
+    given += [one.value for one in ast.walk(tree) if isinstance(one, ast.Assign | ast.AnnAssign) and one.value]
+    return {str(one.value) for one in given if isinstance(one, ast.Constant)} & known
+
+
+def test_every_aws_service_that_is_called_is_in_the_image(prune: ModuleType) -> None:
+    """Modules below `accounts` and `clouds` are where services are called, and names of parameters are no services."""
+    modules = [*(ROOT / "src/crosstrail/accounts").glob("*.py"), *(ROOT / "src/crosstrail/clouds").glob("*.py")]
+    called = {name for module in modules for name in calls_by_name(module.read_text())} - {"account", "events"}
+    assert {"sts", "cloudtrail", "organizations", "secretsmanager"} <= called
+    assert called <= prune.AWS_SERVICES
+
+
+def test_a_stripped_library_still_loads(prune: ModuleType, tmp_path: Path) -> None:
+    import zstandard.backend_c as original
+
+    library = tmp_path / Path(str(original.__file__)).name
+    library.write_bytes(Path(str(original.__file__)).read_bytes())
+    prune.strip_symbols(library)
+    once = library.stat().st_size
+    assert once < Path(str(original.__file__)).stat().st_size / 2
+    prune.strip_symbols(library)
+    assert library.stat().st_size == once
+    script = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('zstandard.backend_c', sys.argv[1])\n"
+        "found = importlib.util.module_from_spec(spec); spec.loader.exec_module(found)\n"
+        "print(found.ZstdDecompressor().decompress(found.ZstdCompressor().compress(b'kept')).decode())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(library)], capture_output=True, text=True, check=False)
+    assert done.stdout == "kept\n", done.stderr
+    (tmp_path / "text.so").write_text("no library at all, but a text that is longer than the header of one is")
+    with pytest.raises(SystemExit, match="no library of this machine"):
+        prune.strip_symbols(tmp_path / "text.so")
+
+
+def test_bytecode_takes_the_place_of_sources_but_not_of_our_own(prune: ModuleType, tmp_path: Path) -> None:
+    packages = tmp_path / "lib" / "python3.13" / "site-packages"
+    for name in (
+        "crosstrail",
+        "other",
+        "other/tests",
+        "keyring",
+        "keyring-1.0.dist-info",
+        "keyrings",
+        "botocore/data/ec2",
+    ):
+        (packages / name).mkdir(parents=True)
+        (packages / name / "__init__.py").write_text("x = 1\n")
+    (packages / "botocore/data/sts").mkdir()
+    (tmp_path / "bin").mkdir()
+    for name in ("python3.13", "crosstrail", "pygmentize"):
+        (tmp_path / "bin" / name).touch()
+    prune.prune(tmp_path)
+    left = {str(path.relative_to(packages)) for path in packages.rglob("*") if path.is_file()}
+    own = f"crosstrail/__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
+    assert left == {"crosstrail/__init__.py", own, "other/__init__.pyc", "keyrings/__init__.pyc"}
+    assert {path.name for path in (packages / "botocore" / "data").iterdir()} == {"sts"}
+    assert {path.name for path in (tmp_path / "bin").iterdir()} == {"python3.13", "crosstrail"}
+
+
+def test_the_root_keeps_a_file_with_every_link_on_the_way_to_it(root: ModuleType, tmp_path: Path) -> None:
+    base, folder = tmp_path / "base", tmp_path / "root"
+    (base / "usr" / "lib").mkdir(parents=True)
+    (base / "usr" / "lib" / "libx.so.1.2").write_text("x")
+    (base / "usr" / "lib" / "libx.so.1").symlink_to("libx.so.1.2")
+    (base / "lib").symlink_to("usr/lib")
+    (base / "absolute").symlink_to(base / "lib" / "libx.so.1")
+    kept = root.RootFolder(folder)
+    for name in ("absolute", "lib/libx.so.1", "not-there"):
+        kept.keep(base / name)
+    made = folder / base.relative_to("/")
+    assert {str(path.relative_to(made)) for path in made.rglob("*")} == {
+        "absolute", "lib", "usr", "usr/lib", "usr/lib/libx.so.1", "usr/lib/libx.so.1.2"
+    }  # fmt: skip
+    assert (made / "lib").readlink() == Path("usr/lib")
+    assert (made / "lib" / "libx.so.1").read_text() == "x"
+    assert kept.kept == [base / "usr" / "lib" / "libx.so.1.2"]
+
+
+def test_what_python_is_linked_to_is_found(root: ModuleType) -> None:
+    found = {path.name.partition(".")[0] for path in root.linked([Path(sys.executable).resolve()])}
+    assert {"libc", "libm"} <= found
 
 
 @pytest.mark.registry

@@ -1,190 +1,175 @@
-"""`make image-test`: builds the real Dockerfile where no container engine runs, starts it as it would be started, checks it.
+"""`make image-test`: builds the real Dockerfile where no container engine runs, starts each image as it starts itself, checks it.
 
-Decides the stand-in for Docker's base image: Debian with Python by debootstrap, made once and kept. The server runs as the
-image's user on a read-only root with nothing writable but /tmp and /data, and is asked by the image's own
-`crosstrail check`. Needs root on Debian with buildah and debootstrap; says so and leaves with status 77 where that is not.
+Decides what is tried: `lake` and `plain` serve, and all they hold is used once; `aws` exports its traces; `wrap` serves a
+server that strangers published. Each is asked by the image's own `crosstrail check`. Leaves with status 77, and says why,
+where it cannot run.
 """
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parents[2]
-WORK = ROOT / "build" / "image-test"
-BASE, IMAGE = "localhost/crosstrail-base", "localhost/crosstrail-test"
-SUITE = "trixie"
-_PROGRAMS = ("buildah", "debootstrap", "unshare", "chroot", "mount")
+from prune import AWS_SERVICES
+from sandbox import Container, build, driver, make_base, missing
+
 _NOT_HERE = 77
-_LIMITS_MB = {"lake": 415, "plain": 180}
-"""Of crosstrail and its libraries; the base image comes on top, about 125 MB."""
+_LIMITS_MB = {"lake": 300, "plain": 200}
+"""Of the whole image, unpacked, in millions of bytes."""
 _START_SECONDS = 60.0
-_SHELL = """set -eu
-mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"
-mount -t tmpfs tmpfs "$1/tmp" && mount -t tmpfs -o mode=1777 tmpfs "$1/data"
-mount --rbind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-root=$1; shift
-exec chroot --userspec=10001:10001 "$root" "$@"
+_FOREIGN = "awslabs.cloudtrail-mcp-server"
+_IMAGES = {
+    "lake": ("serve", {"LIBRARIES": "lake"}),
+    "plain": ("serve", {"LIBRARIES": "plain"}),
+    "aws": ("serve", {"LIBRARIES": "plain", "TELEMETRY": "aws"}),
+    "wrap": ("wrap", {"LIBRARIES": "plain", "WRAP": _FOREIGN}),
+}
+_OPEN = ("--no-auth", "--allowed-hosts", "*")
+_CONFIG = "/etc/crosstrail.yaml"
+_LISTED = 'accounts: [{id: "111122223333", alias: prod}]\n'
+_OPENED = _LISTED + 'serve: {no_auth: true, allowed_hosts: ["*"]}\n'
+_SIGN_IN = (
+    _LISTED
+    + """serve: {auth: oauth, public_url: "https://trails.example.com"}
+oauth: {client_id: made-up, client_secret: made-up-for-this-trial, storage: /data/oauth}
+access: [{who: ["*"], accounts: [prod]}]
 """
+)
 
 
-def missing() -> str:
-    """Why it cannot run here; empty when it can."""
-    if os.geteuid() != 0:
-        return "it needs root"
-    absent = [name for name in _PROGRAMS if not shutil.which(name)]
-    return f"it needs {', '.join(absent)} (Debian: apt-get install buildah debootstrap)" if absent else ""
-
-
-def buildah(*arguments: str, quiet: bool = False) -> str:
-    """Its output. What it does is kept apart from other containers of this machine; STORAGE_DRIVER=vfs where overlay fails."""
-    places = ["--root", str(WORK / "store"), "--runroot", str(WORK / "run")]
-    command = ["buildah", *places, *arguments]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "BUILDAH_ISOLATION": "chroot"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL if quiet else None,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def make_base() -> None:
-    """The stand-in for python:3.13-slim, unless an earlier run made it."""
-    if BASE in buildah("images", "--format", "{{.Name}}"):
-        return
-    folder = WORK / "debian"
-    shutil.rmtree(folder, ignore_errors=True)
-    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
-    mirror = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[0]
-    packages = "--include=python3,python3-venv,ca-certificates"
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", packages, SUITE, str(folder), mirror],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    for kept in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
-        shutil.rmtree(folder / kept, ignore_errors=True)
-    archive = WORK / "debian.tar"
-    left_out = ["--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*"]
-    subprocess.run(["tar", "-C", str(folder), *left_out, "-cf", str(archive), "."], check=True)
-    container = buildah("from", "scratch")
-    buildah("add", "--quiet", container, str(archive), "/")
-    buildah("commit", "--quiet", container, BASE)
-    buildah("rm", container)
-    shutil.rmtree(folder)
-    archive.unlink()
-
-
-def build(libraries: str) -> None:
-    """The Dockerfile on the stand-in. What this machine needs to reach its package registry is lent, and not kept."""
-    lent = [Path("/etc/pip.conf"), Path("/etc/ssl/certs")]
-    volumes = [f"--volume={path}:{path}:ro" for path in lent if path.exists()]
-    arguments = [f"--build-arg=BASE_IMAGE={BASE}", f"--build-arg=LIBRARIES={libraries}", "--target=serve", *volumes]
-    buildah("bud", "--quiet", "--layers", "--format=docker", *arguments, "--tag", f"{IMAGE}-{libraries}", str(ROOT))
-
-
-class Container:
-    """The image's file system, opened, and its configuration."""
-
-    def __init__(self, libraries: str) -> None:
-        self.name = buildah("from", "--pull-never", f"{IMAGE}-{libraries}")
-        self.root = buildah("mount", self.name)
-        found: dict[str, Any] = json.loads(buildah("inspect", self.name))
-        self.config: dict[str, Any] = found["Docker"]["config"]
-        for place in ("data", "proc", "dev", "tmp"):
-            (Path(self.root) / place).mkdir(exist_ok=True)
-
-    def command(self, arguments: Sequence[str], **more: str) -> list[str]:
-        """What runs `arguments` inside, as the image's user, with the image's variables and these."""
-        assert self.config["User"] == "10001:10001", self.config["User"]
-        variables = [*self.config["Env"], *(f"{name}={value}" for name, value in more.items())]
-        inside = ["/usr/bin/env", "-i", *variables, *arguments]
-        return ["unshare", "--mount", "sh", "-c", _SHELL, "sh", self.root, *inside]
-
-    def remove(self) -> None:
-        buildah("rm", self.name)
-
-    def megabytes(self) -> int:
-        return int(
-            subprocess.run(["du", "-sm", self.root], capture_output=True, text=True, check=True).stdout.split()[0]
-        )
-
-    def own_megabytes(self) -> int:
-        """Without the base image."""
-        found = subprocess.run(["du", "-sm", f"{self.root}/opt"], capture_output=True, text=True, check=True)
-        return int(found.stdout.split()[0])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def try_server(container: Container, *, demo: bool) -> None:
-    """Starts the image as it starts itself, but for the port and what it serves. Raises CalledProcessError."""
-    port = str(free_port())
-    start = [*container.config["Entrypoint"], *container.config["Cmd"], "--port", port]
-    opened = ["--no-auth", "--allowed-hosts", "*"]
-    server = subprocess.Popen(container.command([*start, *opened, *(["--demo"] if demo else [])]))
-    accounts = ["--accounts", "prod,dev,cn-prod"] if demo else []
+@contextlib.contextmanager
+def running(container: Container, *arguments: str, **variables: str) -> Iterator[str]:
+    """The image, started, once its own health check passes: its port. Raises TimeoutError when that never does."""
+    port = str(_free_port())
+    start = container.command(container.started("--port", port, *arguments), **variables)
+    health = container.command(container.config["Healthcheck"]["Test"][1:], **{**variables, "CROSSTRAIL_PORT": port})
+    server = subprocess.Popen(start)
     try:
-        health = container.command(container.config["Healthcheck"]["Test"][1:], CROSSTRAIL_PORT=port)
-        wait_for(health, server)
-        check = ["crosstrail", "check", f"http://127.0.0.1:{port}/mcp", *accounts]
-        if not demo:  # what the embedded lake answers is not offered without it
-            check += ["--expect", "lookup_events,list_accounts"]
-        subprocess.run(container.command(check), check=True)
-        written = container.command(["/usr/bin/touch", "/opt/crosstrail/x"])
-        assert subprocess.run(written, stderr=subprocess.DEVNULL, check=False).returncode != 0, "the root is writable"
+        deadline = time.monotonic() + _START_SECONDS
+        while subprocess.run(health, stdout=subprocess.DEVNULL, check=False).returncode:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(f"the server did not become healthy (exit status {server.poll()})")
+            time.sleep(0.5)
+        yield port
     finally:
         server.terminate()
         server.wait(timeout=20)
 
 
-def wait_for(health: Sequence[str], server: subprocess.Popen[bytes]) -> None:
-    """Until the image's own health check passes. Raises TimeoutError."""
-    deadline = time.monotonic() + _START_SECONDS
-    while subprocess.run(health, stdout=subprocess.DEVNULL, check=False).returncode:
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"the server did not become healthy (exit status {server.poll()})")
-        time.sleep(0.5)
+def check(container: Container, port: str, *arguments: str) -> None:
+    """Raises CalledProcessError when a check fails."""
+    subprocess.run(container.command(["crosstrail", "check", f"http://127.0.0.1:{port}/mcp", *arguments]), check=True)
 
 
-def main() -> int:
+def try_serve(container: Container, *, lake: bool) -> None:
+    """It serves, everything it holds works, and nothing outside /tmp and /data can be written."""
+    probe = container.command(["python", "-", *sorted(AWS_SERVICES)])
+    subprocess.run(probe, input=Path(__file__).with_name("probe.py").read_bytes(), check=True)
+    with running(container, *_OPEN, *(["--demo"] if lake else [])) as port:
+        if lake:
+            check(container, port, "--accounts", "prod,dev,cn-prod")
+        else:  # what the embedded lake answers is not offered without it
+            check(container, port, "--expect", "lookup_events,list_accounts")
+    write = container.command(["python", "-c", "open('/opt/crosstrail/x', 'w')"])
+    assert subprocess.run(write, stderr=subprocess.DEVNULL, check=False).returncode != 0, "the root is writable"
+    assert not list(container.root.glob("*bin/*sh")) + list(container.root.glob("usr/bin/*sh")), "there is a shell"
+
+
+def try_sign_in(container: Container) -> None:
+    """It serves behind OAuth: whoever has no token is shown where to sign in."""
+    (container.root / _CONFIG[1:]).write_text(_SIGN_IN)
+    with running(container, CROSSTRAIL_CONFIG=_CONFIG) as port:
+        address = f"http://127.0.0.1:{port}/.well-known/oauth-authorization-server"
+        asked = urllib.request.Request(address, headers={"Host": "trails.example.com"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310
+            assert json.load(answer)["registration_endpoint"].startswith("https://trails.example.com/")
+
+
+def try_telemetry(container: Container) -> None:
+    """Under AWS's distribution of OpenTelemetry it exports what it did."""
+    asked = threading.Event()
+
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+            if self.path == "/v1/traces":
+                asked.set()
+
+        def log_message(self, *said: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        export = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
+        export |= {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        with running(container, *_OPEN, **export) as port:
+            check(container, port, "--expect", "lookup_events,list_accounts")
+            assert asked.wait(20), "no traces were exported"
+        collector.shutdown()
+
+
+def try_wrap(container: Container) -> None:
+    """The foreign server's tools, for every account, behind our doors. What its tools say of themselves is its own."""
+    (container.root / _CONFIG[1:]).write_text(_OPENED)
+    with running(container, CROSSTRAIL_CONFIG=_CONFIG) as port:
+        asked = ["crosstrail", "check", "--json", "--expect", "lookup_events", f"http://127.0.0.1:{port}/mcp"]
+        done = subprocess.run(container.command(asked), stdout=subprocess.PIPE, text=True, check=False)
+    found = {one["check"]: one for one in json.loads(done.stdout)["checks"]}
+    failed = {name for name, one in found.items() if one["state"] == "fail"} - {"plain schemas", "annotations"}
+    assert not failed, done.stdout
+    assert found["many accounts (target_account_id)"]["state"] == "pass", done.stdout
+
+
+def try_image(name: str) -> bool:
+    """Whether it is no larger than it may be. Raises whatever goes wrong."""
+    target, arguments = _IMAGES[name]
+    began = time.monotonic()
+    build(f"localhost/crosstrail-{name}", target, arguments)
+    container = Container(f"localhost/crosstrail-{name}")
+    try:
+        if name == "aws":
+            try_telemetry(container)
+        elif name == "wrap":
+            try_wrap(container)
+        else:
+            try_serve(container, lake=name == "lake")
+            try_sign_in(container)
+    finally:
+        container.remove()
+    limit = _LIMITS_MB.get(name)
+    aim = f", at most {limit}" if limit else ""
+    print(f"{name}: {container.megabytes:.0f} MB unpacked{aim}; {time.monotonic() - began:.0f} s", flush=True)
+    return limit is None or container.megabytes <= limit
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(names: Sequence[str]) -> int:
     """77 when it cannot run here, 1 when an image is larger than it may be."""
     if reason := missing():
         print(f"image-test did not run: {reason}", file=sys.stderr)
         return _NOT_HERE
-    began, status = time.monotonic(), 0
-    WORK.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     make_base()
-    for libraries in sys.argv[1:] or ["lake"]:
-        build(libraries)
-        container = Container(libraries)
-        try:
-            try_server(container, demo=libraries == "lake")
-            size, own = container.megabytes(), container.own_megabytes()
-        finally:
-            container.remove()
-        print(
-            f"{libraries}: {size} MB unpacked, {own} MB of them crosstrail; at most {_LIMITS_MB[libraries]} MB of those"
-        )
-        status |= own > _LIMITS_MB[libraries]
-    print(f"image-test took {time.monotonic() - began:.0f} s")
-    return status
+    small_enough = [try_image(name) for name in names or _IMAGES]
+    print(f"image-test took {time.monotonic() - began:.0f} s, on storage driver {driver()}")
+    return 0 if all(small_enough) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
