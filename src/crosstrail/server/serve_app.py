@@ -7,32 +7,28 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import anyio
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from crosstrail.config import Settings
-from crosstrail.errors import CrosstrailError
 from crosstrail.estate import Estate
 from crosstrail.sent_keys import KeyOwners
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.doors import Bodies, Heads, Names, Refusals
+from crosstrail.server.health import Health
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
 from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
@@ -41,8 +37,6 @@ from crosstrail.server.telemetry import Telemetry
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _UNKNOWN_BYTES = 65_536
 """Of a body from somebody who has not signed in: a registration, a form."""
-_HEALTH_SECONDS = 5.0
-_HEALTH_WAIT_SECONDS = 10.0
 
 
 def listener_of(settings: Settings) -> Listener:
@@ -142,45 +136,3 @@ def _cors(origins: Sequence[str]) -> Middleware:
         allow_headers=["Authorization", "Content-Type", "Accept", "Mcp-Protocol-Version", "Mcp-Session-Id"],
         expose_headers=["WWW-Authenticate", "Mcp-Session-Id"],
     )
-
-
-class Health:
-    """/ping: the process answers. /healthz: so do those it depends on. Neither names an account or says why not."""
-
-    def __init__(self, estate: Estate, sign_in: SignIn) -> None:
-        self._estate = estate
-        self._sign_in = sign_in
-        self._started = int(time.time())
-        self._turn = anyio.Lock()
-        self._checked_at = float("-inf")
-        self._found: dict[str, str] = {}
-
-    async def ping(self, _: Request) -> JSONResponse:
-        """In the words of Amazon Bedrock AgentCore's contract."""
-        return JSONResponse({"status": "Healthy", "time_of_last_update": self._started})
-
-    async def healthz(self, _: Request) -> JSONResponse:
-        """200 or 503. Looked at anew after 5 s at the earliest, so that asking often costs nothing."""
-        async with self._turn:
-            if time.monotonic() - self._checked_at >= _HEALTH_SECONDS:
-                self._found = {name: await _state(check) for name, check in self._checks().items()}
-                self._checked_at = time.monotonic()
-        well = all(state == "ok" for state in self._found.values())
-        return JSONResponse({"status": "ok" if well else "failing", "checks": self._found}, 200 if well else 503)
-
-    def _checks(self) -> dict[str, Callable[[], Awaitable[Any]]]:
-        checks: dict[str, Callable[[], Awaitable[Any]]] = {}
-        if not self._sign_in.by_keys:  # whose callers have nothing of the server's own
-            checks |= {"accounts": self._estate.listed, "lake": self._estate.held}
-        if self._sign_in.reachable:
-            checks["identity"] = self._sign_in.reachable
-        return checks
-
-
-async def _state(check: Callable[[], Awaitable[Any]]) -> str:
-    try:
-        with anyio.fail_after(_HEALTH_WAIT_SECONDS):
-            return "failing" if await check() is False else "ok"
-    except (CrosstrailError, TimeoutError) as error:
-        logging.getLogger("crosstrail.health").error("a health check fails: %s", error)
-        return "failing"

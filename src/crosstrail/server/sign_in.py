@@ -6,9 +6,9 @@ only where `oauth` is served.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
@@ -25,10 +25,11 @@ from crosstrail.errors import ConfigError
 from crosstrail.server.auth import HeaderCredentials, refused
 from crosstrail.server.http import HTTP_PATH
 from crosstrail.server.identity import JwtVerifier
-from crosstrail.serving import JwtSettings, OAuthSettings
+from crosstrail.serving import JwtSettings, OAuthSettings, userinfo_url
 
 PING_PATH, HEALTH_PATH = "/ping", "/healthz"
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 4.0
+_YES_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,25 @@ def sign_in_of(settings: Settings) -> SignIn:
 def key_sign_in(endpoint: str) -> SignIn:
     """Volcengine's keys, in each request. Whether they are any is the cloud's to say. Raises ConfigError for an endpoint
     that is no address."""
-    return SignIn(by_keys=True, reachable=partial(_answers, checked_endpoint(endpoint)))
+    return SignIn(by_keys=True, reachable=_Answers(checked_endpoint(endpoint)))
 
 
-async def _answers(address: str) -> bool:
-    """Whether anything speaks HTTP there, whatever it says."""
-    try:
-        async with httpx2.AsyncClient(timeout=_ANSWER_SECONDS) as client, client.stream("GET", address):
+class _Answers:
+    """Whether anything speaks HTTP at an address, whatever it says. A yes stands for 5 minutes: it is another's server."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._until = float("-inf")
+
+    async def __call__(self) -> bool:
+        if time.monotonic() < self._until:
             return True
-    except httpx2.HTTPError:
-        return False
+        try:
+            async with httpx2.AsyncClient(timeout=_ANSWER_SECONDS) as client, client.stream("GET", self._address):
+                self._until = time.monotonic() + _YES_SECONDS
+                return True
+        except httpx2.HTTPError:
+            return False
 
 
 def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:
@@ -95,7 +105,7 @@ def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
     provider = oauth_provider(settings, url)
     # To the letter what the provider's own metadata says: clients compare the two as text.
     auth = _auth_settings(str(provider.issuer_url), url + HTTP_PATH, ())
-    return SignIn(provider, auth, provider.get_routes(mcp_path=HTTP_PATH))
+    return SignIn(provider, auth, provider.get_routes(mcp_path=HTTP_PATH), _Answers(userinfo_url(settings)))
 
 
 def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:
