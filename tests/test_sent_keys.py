@@ -198,6 +198,7 @@ async def test_a_key_id_that_is_none_is_refused_in_words(fake: FakeVolcengine) -
     theirs = SentEstate(estate, KeyOwners(estate.volcengine, deadline=10), replace(sent(key), access_key_id="AKLT-x-1"))
     with pytest.raises(CredentialsError, match="AccessKeyId"):
         await theirs.listed()
+    assert fake.world.requests == []
     await estate.aclose()
 
 

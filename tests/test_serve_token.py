@@ -318,6 +318,7 @@ async def test_the_record_names_who_and_which_account_and_no_secret(fake: FakeVo
     assert (absent["accounts"], found["accounts"]) == ([], [CN_PROD])
     assert (absent["outcome"], found["outcome"], strange["outcome"]) == ("failed", "done", "failed")
     assert [one["action"] for one in absent["upstream"]] == ["sts:GetCallerIdentity"]
+    assert all(len(one["id"]) == 32 for one in [*absent["upstream"], *found["upstream"]])
     assert strange["principal"] == "unknown key"
     post(server.url, LIST_TOOLS, Authorization=f"Bearer {token(key)}", Host="evil.example")
     said = server.audit.read_text() + "".join(server.lines)

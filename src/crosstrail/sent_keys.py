@@ -25,6 +25,7 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.caller import upstream
 from crosstrail.clouds.base import AuditTrail
+from crosstrail.clouds.volcengine_record import CLOUD
 from crosstrail.clouds.volcengine_calls import Turns
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
@@ -105,8 +106,8 @@ class KeyOwners:
 
         async def ask() -> dict[str, Any]:
             async with turn:
-                with upstream(asked.action, "", asked.region):
-                    return await self._api.call(GET_CALLER_IDENTITY, {}, credentials, asked)
+                with upstream(asked.action, "", asked.region) as request:
+                    return await self._api.call(GET_CALLER_IDENTITY, {}, credentials, asked, request)
 
         try:
             answer = await self._turns.take(GET_CALLER_IDENTITY, ask, asked, key)
@@ -153,8 +154,9 @@ class SentEstate:
         if self._listed is None:
             if self._credentials is None:
                 raise CredentialsError("this request carries no keys", hint=SENT_ALONG)
+            auth = _auth(self._credentials)  # before anything is sent: an id with a comma would say more than an id
             owner = await self._owners.owner(self._credentials)
-            self._listed = AccountList(Registry([_account(owner, self._credentials)]))
+            self._listed = AccountList(Registry([Account(id=owner.account, cloud=CLOUD, auth=auth)]))
         return self._listed
 
     async def held(self) -> tuple[()]:
@@ -183,16 +185,15 @@ class SentEstate:
         _no_engine()
 
 
-def _account(owner: Owner, credentials: Credentials) -> Account:
+def _auth(credentials: Credentials) -> SentKeys:
     try:
-        auth = SentKeys(
+        return SentKeys(
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
             session_token=credentials.session_token,
         )
     except ValidationError:
         raise CredentialsError("AccessKeyId is not what an access key id looks like", hint=SENT_ALONG) from None
-    return Account(id=owner.account, cloud="volcengine", auth=auth)
 
 
 def _no_engine() -> NoReturn:

@@ -143,8 +143,8 @@ class Broker:
 
         async def ask(credentials: Credentials) -> dict[str, Any]:
             asked = Asked(account.name, region, str(action), provider.renewal)
-            with upstream(str(action), account.id, region):
-                return await self._volcengine.call(action, params, credentials, asked)
+            with upstream(str(action), account.id, region) as request:
+                return await self._volcengine.call(action, params, credentials, asked, request)
 
         return await renewed_once(provider, ask)
 

@@ -18,6 +18,7 @@ from anyio import CapacityLimiter
 
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
+from crosstrail.caller import Upstream
 from crosstrail.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,14 +63,23 @@ class VolcengineApi:
         self._sdk: VolcengineSdk | None = None
 
     async def call(
-        self, action: Action, params: Mapping[str, Any], credentials: Credentials, asked: Asked
+        self,
+        action: Action,
+        params: Mapping[str, Any],
+        credentials: Credentials,
+        asked: Asked,
+        request: Upstream | None = None,
     ) -> dict[str, Any]:
-        """The Result, in the region of `asked` or the default one. Cancelling leaves the request to end by itself.
+        """The Result, in the region of `asked` or the default one; `request` learns its id. Cancelling leaves the request to
+        end by itself.
 
         Raises CredentialsError, CloudError or InvalidRequest with the account, region, code and request id.
         """
         work = partial(self._call, action, params, credentials, asked)
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+        result, request_id = await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+        if request:
+            request.request_id = request_id
+        return result
 
     def load(self) -> None:
         """Import the SDK now instead of at the first request: for a server that has the time before it listens."""
@@ -82,7 +92,7 @@ class VolcengineApi:
 
     def _call(
         self, action: Action, params: Mapping[str, Any], credentials: Credentials, asked: Asked
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], str]:
         return self._opened().call(action, params, credentials, asked.region or self.region, asked)
 
     def _opened(self) -> VolcengineSdk:

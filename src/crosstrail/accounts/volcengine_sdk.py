@@ -58,8 +58,8 @@ class VolcengineSdk:
 
     def call(
         self, action: Action, params: Mapping[str, Any], credentials: Credentials, region: str, asked: Asked
-    ) -> dict[str, Any]:
-        """The Result. Raises CredentialsError, CloudError or InvalidRequest."""
+    ) -> tuple[dict[str, Any], str]:
+        """The Result and the request's id. Raises CredentialsError, CloudError or InvalidRequest."""
         info = UniversalInfo(
             method=action.method,
             service=action.service,
@@ -129,7 +129,7 @@ def flattened(params: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _result(status: int, body: str, headers: Mapping[str, str], asked: Asked) -> dict[str, Any]:
+def _result(status: int, body: str, headers: Mapping[str, str], asked: Asked) -> tuple[dict[str, Any], str]:
     try:
         answer = orjson.loads(body)
         metadata = answer["ResponseMetadata"]
@@ -141,4 +141,4 @@ def _result(status: int, body: str, headers: Mapping[str, str], asked: Asked) ->
     result = answer.get("Result")
     if not isinstance(result, dict | None):
         raise garbled(status, asked)
-    return result or {}
+    return result or {}, str(metadata.get("RequestId") or "")
