@@ -23,8 +23,9 @@ def test_the_registry_entry_is_of_this_version_and_this_package() -> None:
     assert entry["version"] == package["version"] == __version__
     assert package["identifier"] == project["name"] == "crosstrail"
     assert package["transport"] == {"type": "stdio"}
-    assert re.fullmatch(r"[a-z0-9.]+/[a-z0-9-]+", entry["name"])
-    assert len(entry["description"]) <= 100
+    assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", entry["name"])
+    assert {len(entry[text]) <= 100 for text in ("title", "description")} == {True}
+    assert all("value" in argument for argument in package["packageArguments"])
     assert f"mcp-name: {entry['name']}" in (ROOT / "README.md").read_text()
 
 
@@ -37,6 +38,7 @@ def test_workflows_run_targets_that_are_there_with_no_more_rights_than_they_need
         assert job["timeout-minutes"] <= 60
         for step in job["steps"]:
             assert set(step) & {"run", "uses"}
+            assert re.fullmatch(r"\S+@[0-9a-f]{40}", step.get("uses", f"none@{'0' * 40}")), "a tag can be moved"
             for made in re.findall(r"^make ([a-z -]+)$", step.get("run", ""), re.MULTILINE):
                 assert set(made.split()) <= targets
 
