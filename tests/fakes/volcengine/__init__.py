@@ -4,7 +4,7 @@
         prod = volcengine.world.account("2100000001")
         key = volcengine.world.add_key(prod.id)
         prod.log("StopLogging", when)                 # events, trails, roles, keys: see world.py
-        volcengine.world.fail("429", times=2)         # faults: see world.Fault
+        volcengine.world.fail("429", times=2)         # faults: see faults.py
         ...                                           # VOLCENGINE_ENDPOINT=volcengine.url
         assert volcengine.world.requests[0].account == "2100000001"
 
@@ -14,19 +14,16 @@ signed it. `PYTHONPATH=tests python -m fakes.volcengine --help` runs it as a pro
 
 from __future__ import annotations
 
-from functools import partial
+from fakes.cloud import CloudFake, Recorded
 
-from fakes.http import HttpFake
+from .dispatch import answer
+from .world import FakeAccount, Key, Role, World
 
-from .dispatch import respond
-from .world import FakeAccount, Fault, Key, Recorded, Role, World
-
-__all__ = ["FakeAccount", "FakeVolcengine", "Fault", "Key", "Recorded", "Role", "World"]
+__all__ = ["FakeAccount", "FakeVolcengine", "Key", "Recorded", "Role", "World"]
 
 
-class FakeVolcengine(HttpFake):
+class FakeVolcengine(CloudFake[World]):
     """`with FakeVolcengine() as volcengine:` serves volcengine.world at volcengine.url until the block ends."""
 
     def __init__(self, world: World | None = None, port: int = 0) -> None:
-        self.world = world or World()
-        super().__init__(partial(respond, self.world), port)
+        super().__init__(world or World(), answer, port)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from .world import FakeAccount, Key, LoggedEvent, Refusal
+from fakes.cloud import Refusal
 
 if TYPE_CHECKING:
-    from .world import World
+    from .world import FakeAccount, Key, LoggedEvent, World
 
 _KEYS = frozenset(
     [
@@ -49,19 +49,13 @@ def lookup_events(world: World, account: FakeAccount, key: Key, params: dict[str
     conditions = [(one.get("LookupConditionKey"), one.get("LookupConditionValue")) for one in _conditions(params)]
     if any(name not in _KEYS for name, _ in conditions):
         raise Refusal("InvalidParameter", "The parameter 'LookupConditionKey' is invalid.")
-    asked = {name: value for name, value in params.items() if name not in ("NextToken", "MaxResults")}
-    digest = hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
-    first = _offset(params.get("NextToken") or "", digest)
-    last = end if world.end_inclusive else end - 1
-    found = [
-        event
-        for event in account.events
-        if max(start, now - _KEPT_SECONDS) <= event.time <= last and _matches(event, conditions)
-    ]
+    first = _offset(params)
+    oldest, newest = max(start, now - _KEPT_SECONDS), end if world.end_inclusive else end - 1
+    found = [event for event in account.events if oldest <= event.time <= newest and _matches(event, conditions)]
     if world.oldest_first:
         found.reverse()
     page = found[first : first + most]
-    token = _token(first + most, digest) if first + most < len(found) else ""
+    token = _token(first + most, params) if first + most < len(found) else ""
     return b'{"NextToken":"%b","Trails":[%b]}' % (token.encode(), b",".join(event.encoded for event in page))
 
 
@@ -159,14 +153,21 @@ def _listed(params: dict[str, Any], name: str) -> list[str]:
     return values
 
 
-def _token(offset: int, digest: str) -> str:
-    return urlsafe_b64encode(f"{offset}-{digest}".encode()).decode()
+def _digest(params: dict[str, Any]) -> str:
+    """A page token works only with the parameters it was given for."""
+    asked = {name: value for name, value in params.items() if name not in ("NextToken", "MaxResults")}
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
 
-def _offset(token: str, digest: str) -> int:
+def _token(offset: int, params: dict[str, Any]) -> str:
+    return urlsafe_b64encode(f"{offset}-{_digest(params)}".encode()).decode()
+
+
+def _offset(params: dict[str, Any]) -> int:
+    token = params.get("NextToken")
     if not token:
         return 0
     offset, _, bound = urlsafe_b64decode(token).decode(errors="replace").partition("-")
-    if bound != digest:
+    if bound != _digest(params):
         raise Refusal("InvalidParameter", "The parameter 'NextToken' is invalid.")
     return int(offset)

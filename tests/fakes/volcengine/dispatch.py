@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-import secrets
-from dataclasses import replace
+import time
+from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import orjson
 
+from fakes.cloud import Recorded, Refusal, claimed_key
 from fakes.http import Answer
 
 from . import actions
+from .faults import refusal
 from .signing import Signed, verify
-from .world import WIRE, Recorded, Refusal
 
 if TYPE_CHECKING:
     from .world import World
 
+_numbers = count(1)
 _ACTIONS = {
     ("cloud_trail", "LookupEvents", "2021-09-01", "POST"): actions.lookup_events,
     ("cloud_trail", "DescribeTrails", "2018-01-01", "GET"): actions.describe_trails,
@@ -29,56 +32,51 @@ _ACTIONS = {
 }
 
 
-def respond(world: World, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+def answer(world: World, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
     """Header names in lower case. Every request is recorded, whatever comes of it."""
-    if path.startswith("/_fake/"):
-        return _control(world, path, body)
-    query = dict(parse_qsl(urlsplit(path).query, keep_blank_values=True))
-    action, version = query.pop("Action", ""), query.pop("Version", "")
-    params: dict[str, Any] = dict(query)
+    params: dict[str, Any] = dict(_asked(path))
+    action, version = params.pop("Action", ""), params.pop("Version", "")
+    metadata = {"RequestId": f"{next(_numbers):032X}", "Action": action, "Version": version}
     signed: Signed | None = None
-    code, wire = "", ""
-    metadata = {"RequestId": secrets.token_hex(16).upper(), "Action": action, "Version": version}
+    code = ""
+
+    def answered() -> Answer:
+        assert signed
+        return _result(metadata, _answered(world, signed, method, action, version, params))
+
     try:
         signed = verify(world, method, path, headers, body)
         metadata |= {"Service": signed.service, "Region": signed.region}
         if method == "POST":
             params |= _json_body(headers, body)
-        fault = next((f for f in world.faults if f.strikes(signed.key.account, action)), None)
-        if fault:
-            code = fault.kind
-            if fault.kind == "result":
-                return Answer(200, orjson.dumps({"ResponseMetadata": metadata, "Result": orjson.loads(fault.text)}))
-            if fault.kind not in WIRE:
-                raise fault.refusal()
-            if fault.kind != "half":
-                return Answer(200, b"<html>not what you asked for", "text/html", wire=fault.kind, delay=world.delay)
-            wire = "half"
-        result = _answered(world, signed, method, action, version, params)
-        answer = Answer(
-            200, b'{"ResponseMetadata":' + orjson.dumps(metadata) + b',"Result":' + result + b"}", wire=wire
-        )
-        return replace(answer, delay=world.delay)
-    except Refusal as refusal:
-        code = refusal.code
-        error = {"CodeN": 0, "Code": refusal.code, "Message": refusal.message}
+        fault = world.fault(signed.key.account, signed.region, action)
+        if not fault:
+            return answered()
+        code = fault.kind
+        if (spoilt := fault.spoils(answered)) is not None:
+            return spoilt
+        if fault.kind == "result":
+            return _result(metadata, fault.text.encode())
+        raise refusal(fault)
+    except Refusal as refused:
+        code = refused.code
+        error = {"CodeN": 0, "Code": refused.code, "Message": refused.message}
         told = orjson.dumps({"ResponseMetadata": {**metadata, "Error": error}})
-        return Answer(refusal.status, told, headers=refusal.headers, delay=world.delay)
+        return Answer(refused.status, told, headers=refused.headers)
     finally:
-        world.requests.append(
-            Recorded(
-                action,
-                version,
-                method,
-                signed.service if signed else "",
-                signed.key.account if signed else "",
-                signed.key.id if signed else _claimed_key(headers),
-                signed.region if signed else "",
-                params,
-                headers.get("user-agent", ""),
-                code,
-            )
-        )
+        service, region = (signed.service, signed.region) if signed else ("", "")
+        account, key = (signed.key.account, signed.key.id) if signed else ("", claimed_key(headers))
+        agent, at = headers.get("user-agent", ""), time.monotonic()
+        world.requests.append(Recorded(service, action, account, key, region, params, agent, code, at, method, version))
+
+
+@lru_cache(256)
+def _asked(path: str) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(path.partition("?")[2], keep_blank_values=True))
+
+
+def _result(metadata: dict[str, str], result: bytes) -> Answer:
+    return Answer(200, b'{"ResponseMetadata":%b,"Result":%b}' % (orjson.dumps(metadata), result))
 
 
 def _answered(world: World, signed: Signed, method: str, action: str, version: str, params: dict[str, Any]) -> bytes:
@@ -101,21 +99,3 @@ def _json_body(headers: dict[str, str], body: bytes) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise Refusal("BadRequest", "Bad Request")
     return given
-
-
-def _claimed_key(headers: dict[str, str]) -> str:
-    return headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
-
-
-def _control(world: World, path: str, body: bytes) -> Answer:
-    """For whoever drives the fake from another process, unsigned: /_fake/requests, /_fake/clear, /_fake/set."""
-    match path:
-        case "/_fake/requests":
-            return Answer(200, orjson.dumps([[one.action, one.account, one.code] for one in world.requests]))
-        case "/_fake/clear":
-            world.requests.clear()
-        case "/_fake/set":
-            world.delay = float(orjson.loads(body)["delay"])
-        case _:
-            return Answer(404, b"{}")
-    return Answer(200, b"{}")

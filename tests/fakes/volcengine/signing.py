@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from .world import Refusal
+from fakes.cloud import Refusal, signed_at, signing_key
+
+from .faults import invalid_token
 
 if TYPE_CHECKING:
     from .world import Key, World
@@ -26,8 +28,7 @@ _SKEW = timedelta(minutes=15)
 _MUST_SIGN = {"host", "x-date", "x-content-sha256"}
 
 
-@dataclass(frozen=True)
-class Signed:
+class Signed(NamedTuple):
     key: Key
     region: str
     service: str
@@ -53,9 +54,9 @@ def verify(world: World, method: str, path: str, headers: dict[str, str], body: 
             "SignatureDoesNotMatch", "The request signature we calculated does not match the one you provided.", 401
         )
     if headers.get("x-security-token", "") != key.token:
-        raise Refusal("InvalidSecretToken", "Invalid secret token, msg: not the token of this key.", 401)
-    if key.expires and key.expires <= datetime.now(UTC):
-        raise Refusal("InvalidSecretToken", "Invalid secret token, msg: token is expired.", 401)
+        raise invalid_token("not the token of this key")
+    if key.expired:
+        raise invalid_token("token is expired")
     return Signed(key, region, service)
 
 
@@ -74,27 +75,21 @@ def signature(
     body_hash = hashlib.sha256(body).hexdigest()
     if not hmac.compare_digest(body_hash, headers.get("x-content-sha256", "")):
         return ""
-    split = urlsplit(path)
-    query = sorted(
-        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
-        for name, value in parse_qsl(split.query, keep_blank_values=True)
-    )
-    canonical = "\n".join(
-        [
-            method,
-            split.path or "/",
-            "&".join(f"{name}={value}" for name, value in query),
-            "".join(f"{name}:{_signed_value(name, headers.get(name, ''))}\n" for name in names),
-            ";".join(names),
-            body_hash,
-        ]
-    )
+    lines = "".join([f"{name}:{_signed_value(name, headers.get(name, ''))}\n" for name in names])
+    canonical = "\n".join([method, _canonical(path), lines, ";".join(names), body_hash])
     scope = f"{date}/{region}/{service}/request"
     to_sign = "\n".join(["HMAC-SHA256", headers["x-date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    key = secret.encode()
-    for part in (date, region, service, "request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+    key = signing_key(secret, date, region, service, "request")
+    return hmac.digest(key, to_sign.encode(), "sha256").hex()
+
+
+@lru_cache(256)
+def _canonical(path: str) -> str:
+    """The path, without the host that a proxy is told, and the query in order: two lines."""
+    split = urlsplit(path)
+    pairs = parse_qsl(split.query, keep_blank_values=True)
+    quoted = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in pairs)
+    return f"{split.path or '/'}\n" + "&".join(f"{name}={value}" for name, value in quoted)
 
 
 def _signed_value(name: str, value: str) -> str:
@@ -104,9 +99,8 @@ def _signed_value(name: str, value: str) -> str:
 
 
 def _check_time(text: str, date: str) -> None:
-    try:
-        when = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise Refusal("InvalidTimestamp", "The X-Date header is no date.", 403) from None
+    when = signed_at(text)
+    if when is None:
+        raise Refusal("InvalidTimestamp", "The X-Date header is no date.", 403)
     if abs(datetime.now(UTC) - when) > _SKEW or not text.startswith(date):
         raise Refusal("InvalidTimestamp", "The Signature of the request is expired", 403)

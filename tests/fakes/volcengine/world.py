@@ -10,32 +10,18 @@ from typing import Any
 
 import orjson
 
+from fakes import cloud
+
+from .faults import REFUSALS
+
 HOME = "cn-beijing"
-WIRE = frozenset({"reset", "hang", "half", "garbage"})
-
-
-class Refusal(Exception):
-    """How the fake says no: a code with its status and text."""
-
-    def __init__(self, code: str, message: str, status: int = 400, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
-        self.headers = headers or {}
 
 
 @dataclass
-class Key:
-    """An access key; a session's has a token and an expiry, the account's own may not assume roles."""
+class Key(cloud.Key):
+    """The account's own, root, may not assume roles; nor may a session."""
 
-    id: str
-    secret: str
-    account: str
-    identity: str
     root: bool = False
-    token: str = ""
-    expires: datetime | None = None
 
 
 @dataclass
@@ -44,6 +30,11 @@ class Role:
 
     trn: str
     trusted: set[str] = field(default_factory=set)
+
+    @property
+    def auth(self) -> dict[str, str]:
+        """How crosstrail.yaml has an account with this role."""
+        return {"type": "role", "role_trn": self.trn}
 
 
 @dataclass(frozen=True)
@@ -171,76 +162,17 @@ class FakeAccount:
         }
 
 
-@dataclass
-class Fault:
-    """Strikes the next `times` requests that match; empty matches all, a negative `times` never ends.
-
-    `kind`: 429 (`text` is Retry-After), 500, reset, hang, half (of the body), garbage (200 and no JSON), expired,
-    envelope (status 200 with `text` as "Code: message" in the envelope), code (`text` is "Code: message", with `status`), or
-    result (`text` is the Result as JSON).
-    """
-
-    kind: str
-    times: int = 1
-    account: str = ""
-    action: str = ""
-    text: str = ""
-    status: int = 400
-    struck: int = 0
-
-    def strikes(self, account: str, action: str) -> bool:
-        wanted = ((self.account, account), (self.action, action))
-        if self.times == self.struck or any(want not in ("", got) for want, got in wanted):
-            return False
-        self.struck += 1
-        return True
-
-    def refusal(self) -> Refusal:
-        match self.kind:
-            case "429":
-                headers = {"Retry-After": self.text} if self.text else {}
-                return Refusal("FlowLimitExceeded", "Request was rejected because of flow control.", 429, headers)
-            case "500":
-                return Refusal("InternalError", "The request has failed due to an unknown error.", 500)
-            case "expired":
-                return Refusal("InvalidSecretToken", "Invalid secret token, msg: token is expired.", 401)
-            case _:
-                code, _, message = self.text.partition(": ")
-                return Refusal(code, message or "No reason given", 200 if self.kind == "envelope" else self.status)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One request as it came: `account` is that of the key that signed it, empty when the signature did not hold."""
-
-    action: str
-    version: str
-    method: str
-    service: str
-    account: str
-    access_key_id: str
-    region: str
-    params: dict[str, Any]
-    user_agent: str
-    code: str
-    """The error it was answered with, or the fault's kind; empty when it was answered well."""
-
-
-class World:
+class World(cloud.World[FakeAccount, Key]):
     """Everything behind one FakeVolcengine. Change it before the calls, or between them."""
 
+    refusals = REFUSALS
+
     def __init__(self) -> None:
-        self.accounts: dict[str, FakeAccount] = {}
-        self.keys: dict[str, Key] = {}
-        self.faults: list[Fault] = []
-        self.requests: list[Recorded] = []
-        self.delay = 0.0
+        super().__init__()
         self.end_inclusive = True
         """Whether LookupEvents gives events of the very second EndTime: its documentation does not say."""
         self.oldest_first = False
         """LookupEvents in the other order: its documentation names none."""
-        self.session_seconds: int | None = None
-        """What sessions last, whatever was asked for."""
 
     def account(self, account_id: str) -> FakeAccount:
         """The account, made when it is not there."""
@@ -250,7 +182,7 @@ class World:
         """A long-lived access key of a user, or of the account itself."""
         self.account(account_id)
         identity = f"trn:iam::{account_id}:{'root' if root else f'user/{user}'}"
-        key = Key("AKLT" + secrets.token_hex(16), secrets.token_urlsafe(30), account_id, identity, root)
+        key = Key("AKLT" + secrets.token_hex(16), secrets.token_urlsafe(30), account_id, identity, root=root)
         self.keys[key.id] = key
         return key
 
@@ -266,16 +198,3 @@ class World:
         role = Role(f"trn:iam::{account_id}:role/{name}", {trusts.id})
         self.account(account_id).roles[role.trn] = role
         return role
-
-    def fail(self, kind: str, **matching: Any) -> Fault:
-        """Program a fault: see Fault."""
-        fault = Fault(kind, **matching)
-        self.faults.append(fault)
-        return fault
-
-    def expire_sessions(self, account_id: str = "") -> int:
-        """End every session at once, or an account's; how many."""
-        ended = [key for key in self.keys.values() if key.token and account_id in ("", key.account)]
-        for key in ended:
-            key.expires = datetime.now(UTC) - timedelta(seconds=1)
-        return len(ended)
