@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -324,6 +325,23 @@ async def test_the_record_names_who_and_which_account_and_no_secret(fake: FakeVo
     said = server.audit.read_text() + "".join(server.lines)
     for secret in (key.secret, key.id, token(key)[:40], stranger.id, stranger.secret, event):
         assert secret not in said
+
+
+def test_keys_that_may_be_made_up_bring_small_requests(fake: FakeVolcengine, server: Server) -> None:
+    answer = post(server.url, b"{" + b" " * 70_000 + b"}", Authorization=f"Bearer {token(Key('AKLTX', 'x', '', ''))}")
+    assert answer.status_code == 413
+    assert "65536 bytes" in answer.text
+
+
+async def test_workers_serve_them_too(fake: FakeVolcengine, config: Path) -> None:
+    callers = [caller(fake, str(2_100_000_300 + number)) for number in range(4)]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with serving(config, "--workers", "2", "--port", port, "--audit", "stderr", environ=environ(fake)) as server:
+        for key, event in [*callers, *callers]:
+            async with client_over_http(server.url, token(key)) as client:
+                found = rows_of(await client.call_tool("lookup_events", {}))
+                assert [event in row for row in found] == [True]
 
 
 async def test_not_even_a_debug_log_holds_a_secret(fake: FakeVolcengine, config: Path) -> None:

@@ -25,8 +25,8 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.caller import upstream
 from crosstrail.clouds.base import AuditTrail
-from crosstrail.clouds.volcengine_record import CLOUD
 from crosstrail.clouds.volcengine_calls import Turns
+from crosstrail.clouds.volcengine_record import CLOUD
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccessDenied, CloudError, CredentialsError, InvalidRequest, LimitReached

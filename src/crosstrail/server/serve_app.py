@@ -84,13 +84,14 @@ def guarded_app(
             if telemetry:
                 await anyio.to_thread.run_sync(telemetry.close)
 
+    most = min(serve.max_body, _UNKNOWN_BYTES) if sign_in.by_keys else serve.max_body  # keys may be made up
     middleware = [
         Middleware(Refusals, record=record),
         Middleware(Names, hosts=_hosts(settings), origins=_origins(settings)),
         *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
         Middleware(Heads),
         *sign_in.middleware,  # before bodies: a stranger's is not held
-        Middleware(Bodies, most=serve.max_body, most_unknown=_UNKNOWN_BYTES if sign_in.middleware else None),
+        Middleware(Bodies, most=most, most_unknown=_UNKNOWN_BYTES if sign_in.middleware else None),
     ]
     health = Health(estate, sign_in)
     routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]
