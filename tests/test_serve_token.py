@@ -313,6 +313,8 @@ async def test_the_record_names_who_and_which_account_and_no_secret(fake: FakeVo
         await client.call_tool("lookup_events", {"target_account_id": ABSENT})
         await client.call_tool("lookup_events", {"target_account_id": CN_PROD})
     async with client_over_http(server.url, token(stranger)) as client:
+        prompt = PromptReference(type="ref/prompt", name="first_look")
+        assert (await client.complete(prompt, {"name": "account", "value": ""})).completion.values == []
         await client.call_tool("lookup_events", {})
     absent, found, strange = calls_of(server)[-3:]
     assert {absent["principal"], found["principal"]} == {f"trn:iam::{CN_PROD}:user/auditor"}
@@ -325,6 +327,7 @@ async def test_the_record_names_who_and_which_account_and_no_secret(fake: FakeVo
     said = server.audit.read_text() + "".join(server.lines)
     for secret in (key.secret, key.id, token(key)[:40], stranger.id, stranger.secret, event):
         assert secret not in said
+    assert "Traceback" not in said
 
 
 def test_keys_that_may_be_made_up_bring_small_requests(fake: FakeVolcengine, server: Server) -> None:

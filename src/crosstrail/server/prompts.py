@@ -10,6 +10,7 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 from pydantic import Field
 
+from crosstrail.errors import CrosstrailError
 from crosstrail.visible import Visible
 
 _MOST_COMPLETIONS = 100
@@ -108,6 +109,9 @@ def add_prompts(server: MCPServer[Any], visible: Callable[[], Visible]) -> None:
     ) -> Completion | None:
         if not isinstance(ref, PromptReference) or argument.name != "account":
             return None
-        names = [account.name for account in (await visible().registry()).accounts]
+        try:
+            names = [account.name for account in (await visible().registry()).accounts]
+        except CrosstrailError:  # a suggestion is no answer: the tools say what is wrong, and mcp would log its trace
+            return Completion(values=[])
         found = [name for name in names if name.lower().startswith(argument.value.lower())]
         return Completion(values=found[:_MOST_COMPLETIONS], total=len(found), has_more=len(found) > _MOST_COMPLETIONS)
