@@ -9,9 +9,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
+import httpx2
 import pytest
 from mcp import Client
 
+from conftest import CommandLine
 from fakes.volcengine import FakeVolcengine, Key
 from live_volcengine import CN_DEV, CN_PROD, moment
 from served import rows_of, text_of
@@ -114,13 +116,21 @@ async def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server
     assert refused == [403] * 2 * len(strangers) + [401]
 
 
+def test_the_check_of_a_deployment_passes(crosstrail: CommandLine, fake: FakeVolcengine, server: Server) -> None:
+    key, _ = caller(fake, CN_PROD)
+    sent = bearer(key)["Authorization"].removeprefix("Bearer ")
+    tools = "list_accounts,lookup_events,describe_trails"
+    options = ["--bearer", "-", "--accounts", CN_PROD, "--expect", tools]
+    done = crosstrail("check", f"{server.url}/mcp", *options, stdin=sent)
+    assert done.returncode == 0, done.stdout
+    assert "fail" not in done.stdout
+
+
 async def test_a_header_holds_for_its_own_request_alone(fake: FakeVolcengine, server: Server) -> None:
     """On one connection, and in a session that a client claims to have."""
     key, event = caller(fake, CN_PROD)
     async with over_http(server.url, bearer(key)) as client:
         assert event in text_of(await client.call_tool("lookup_events", {}))
-    import httpx2
-
     async with httpx2.AsyncClient(headers={"Accept": "application/json"}) as http:
         first = await http.post(f"{server.url}/mcp", json=_LOOKUP, headers=bearer(key))
         later = await http.post(f"{server.url}/mcp", json=_LOOKUP, headers={"Mcp-Session-Id": "the-same"})
