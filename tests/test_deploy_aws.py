@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
+import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import botocore.session
 import pytest
 
 from conftest import CommandLine
@@ -42,6 +51,81 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     monkeypatch.setenv("RECORDED", str(tmp_path / "docker.log"))
     return tmp_path / "docker.log"
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """AWS as moto plays it, in a process of its own; what is in it stays from test to test."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    variables = {**os.environ, "MOTO_ACCOUNT_ID": ACCOUNT}
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr
+        assert any("Running on" in line for line in process.stderr), "moto did not start"
+        reader = threading.Thread(target=process.stderr.read, daemon=True)  # it writes a line for each request
+        reader.start()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        reader.join(timeout=20)
+        process.stderr.close()
+
+
+@pytest.fixture
+def moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """Clients of moto, empty at first: `moto("ecr").describe_repositories()`."""
+    with urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")):  # noqa: S310
+        pass
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-deployer")
+    made: list[Any] = []
+
+    def client(service: str) -> Any:
+        made.append(botocore.session.get_session().create_client(service, region_name=REGION))
+        return made[-1]
+
+    yield client
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_deployment_to_moto_leaves_what_aws_would_hold(
+    moto: Callable[[str], Any], recorded: Path, crosstrail: CommandLine, there: bool
+) -> None:
+    """moto's ECR, STS and AgentCore are others' reading of AWS's documentation. The repository may be `there` before."""
+    ecr, agentcore = moto("ecr"), moto("bedrock-agentcore-control")
+    if there:
+        ecr.create_repository(repositoryName="crosstrail")
+    done = crosstrail(*HERE, *JWT, "--env", "RUN=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"ECR repository crosstrail {'is there' if there else 'created'}" in done.stdout
+    [repository] = ecr.describe_repositories()["repositories"]
+    if not there:
+        assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
+        assert repository["encryptionConfiguration"] == {"encryptionType": "AES256"}
+    kept = json.loads(ecr.get_lifecycle_policy(repositoryName="crosstrail")["lifecyclePolicyText"])
+    assert kept["rules"][0]["selection"]["countNumber"] == 20
+    assert f"{ACCOUNT}-auth-token" in recorded.read_text()
+    [listed] = agentcore.list_agent_runtimes()["agentRuntimes"]
+    runtime = agentcore.get_agent_runtime(agentRuntimeId=listed["agentRuntimeId"])
+    assert (runtime["status"], runtime["agentRuntimeVersion"], runtime["roleArn"]) == ("READY", "1", ROLE)
+    assert runtime["protocolConfiguration"] == {"serverProtocol": "MCP"}
+    assert runtime["authorizerConfiguration"]["customJWTAuthorizer"]["allowedAudience"] == ["trails"]
+    image = runtime["agentRuntimeArtifact"]["containerConfiguration"]["containerUri"]
+    assert image.startswith(f"{repository['repositoryUri'].partition('/')[0]}/crosstrail:v20")
+    assert quote(runtime["agentRuntimeArn"], safe="") in done.stdout
+
+    again = crosstrail(*HERE, *JWT, "--env", "RUN=2", "--wait", "1")
+    assert "still UPDATING after 1 s" in again.stderr  # in moto an update never ends
+    [listed] = agentcore.list_agent_runtimes()["agentRuntimes"]
+    updated = agentcore.get_agent_runtime(agentRuntimeId=listed["agentRuntimeId"])
+    assert (updated["agentRuntimeId"], updated["agentRuntimeVersion"]) == (runtime["agentRuntimeId"], "2")
+    assert updated["environmentVariables"]["RUN"] == "2"
 
 
 def succeeds(done: subprocess.CompletedProcess[str], cloud: FakeAgentCore, name: str = "crosstrail") -> Runtime:
