@@ -6,6 +6,7 @@ import configparser
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,20 @@ def test_the_unit_starts_a_command_that_is_there(crosstrail: CommandLine, tmp_pa
     done = crosstrail(*arguments)
     assert done.returncode == 1
     assert "public-url" in done.stderr  # its options are known: what is missing is configuration
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here (Debian: systemd)")
+def test_the_unit_is_one_systemd_takes(tmp_path: Path) -> None:
+    """With the program where it is here: systemd looks whether it can be run."""
+    program = Path(sys.executable).with_name("crosstrail")
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("ExecStart=/opt/crosstrail/bin/crosstrail ", f"ExecStart={program} "))
+    verify = ["systemd-analyze", "verify", "--man=no", str(copy)]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    exposed = ["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", str(copy)]
+    done = subprocess.run(exposed, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-200:]
 
 
 def test_every_command_of_the_guide_is_one_that_is_there(crosstrail: CommandLine) -> None:
