@@ -129,10 +129,10 @@ def rows(lake: Path, columns: str = "*", where: str = "true") -> list[dict[str, 
     if not files:
         return []
     source = f"read_parquet({files!r}, hive_partitioning = false)"
-    table = duckdb.sql(
-        f"SELECT {columns} FROM {source} WHERE {where} ORDER BY cloud, account, eventid"
-    ).to_arrow_table()
-    return table.to_pylist()
+    found = duckdb.sql(f"SELECT {columns} FROM {source} WHERE {where} ORDER BY cloud, account, eventid")
+    assert found
+    listed: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
+    return listed
 
 
 def ids(lake: Path) -> list[str]:

@@ -7,11 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes.aws import FakeAws
+from fakes.aws import FakeAws, Key
+from live_aws import LiveAws, base_identity, live_aws
 from postgres_server import PostgresServer, running_server, server_folder
+
+if TYPE_CHECKING:
+    from wrap_estate import WrapEstate
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 _SCRUBBED = ("AWS_", "VOLCENGINE_", "CROSSTRAIL_", "DATABASE_URL", "RDS_SECRET", "ENCRYPTION_KEY", "MCP_", "XDG_")
@@ -36,6 +41,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs ../shared/data, real logs that are not part of this project")
     return SHARED_DATA
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, as the server does."""
+    return "asyncio"
 
 
 CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -79,3 +90,24 @@ def fake_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     with FakeAws() as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
         yield aws
+
+
+@pytest.fixture
+def base(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Key:
+    """The machine's own identity on it, in the environment."""
+    return base_identity(fake_aws.world, monkeypatch)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
+    """An AWS of one's own and a broker that asks it; accounts are added by the test."""
+    with live_aws(monkeypatch) as live:
+        yield live
+
+
+@pytest.fixture
+def estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
+    """Two accounts of a fake AWS for wrapped servers."""
+    from wrap_estate import open_wrap_estate  # crosstrail.wrap takes its time
+
+    return open_wrap_estate(fake_aws, base)

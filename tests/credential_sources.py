@@ -7,21 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-import pytest
 
 from crosstrail.accounts.broker import Broker
 from crosstrail.models import Account
-from fakes.aws import FakeAws, Key
-
-BASE, PROD, DEV = "999999999999", "111111111111", "222222222222"
-
-
-def base_identity(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Key:
-    """The machine's own identity, in the environment."""
-    key = fake_aws.world.add_key(BASE, "crosstrail")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret)
-    return key
+from live_aws import DEV, PROD
 
 
 def role(account_id: str = PROD, **auth: Any) -> Account:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
@@ -17,36 +17,23 @@ from crosstrail.clouds.volcengine import VolcengineTrail
 from crosstrail.clouds.volcengine_calls import VolcengineCalls
 from crosstrail.models import Account
 from fakes.volcengine import FakeVolcengine, Key, World
+from listed_accounts import ListedAccounts
 
-BASE_ACCOUNT = "2199999999"
+BASE = "2199999999"
 CN_PROD, CN_DEV = "2100000001", "2100000002"
 
 
-def moment(age: timedelta = timedelta()) -> datetime:
-    """A whole second in the past: events have no fractions."""
-    return (datetime.now(UTC) - age).replace(microsecond=0)
-
-
 @dataclass
-class LiveVolcengine:
+class LiveVolcengine(ListedAccounts[World, Key]):
     """`base` is the environment's key, which assumes the roles."""
 
-    world: World
-    base: Key
     url: str
     broker: Broker
-    listed: list[dict[str, Any]] = field(default_factory=list)
-
-    def keys_account(self, account_id: str, alias: str = "", **more: Any) -> Account:
-        """An account with an access key of its own, in the fake and in `listed`."""
-        key = self.world.add_key(account_id)
-        auth = {"type": "keys", "access_key_id": key.id, "secret_access_key": key.secret}
-        return self._listed(account_id, alias, auth, more)
+    usual: ClassVar = {"cloud": "volcengine"}
 
     def role_account(self, account_id: str, alias: str = "", **more: Any) -> Account:
         """An account with a role that trusts the environment's key."""
-        role = self.world.add_role(account_id, trusts=self.base)
-        return self._listed(account_id, alias, {"type": "role", "role_trn": role.trn}, more)
+        return self._list(account_id, alias, self.world.add_role(account_id, trusts=self.base).auth, more)
 
     def log_record(self, record: dict[str, Any]) -> None:
         """An event made of an AWS CloudTrail record, as Volcengine would have written it."""
@@ -67,17 +54,12 @@ class LiveVolcengine:
     def trail(self, *, deadline: float = 30.0) -> VolcengineTrail:
         return VolcengineTrail(VolcengineCalls(self.broker, deadline=deadline))
 
-    def _listed(self, account_id: str, alias: str, auth: dict[str, str], more: dict[str, Any]) -> Account:
-        entry = {"id": account_id, "alias": alias, "cloud": "volcengine", **more, "auth": auth}
-        self.listed.append(entry)
-        return Account.model_validate(entry)
-
 
 @contextmanager
 def live_volcengine(*, read_timeout: float = 5.0) -> Iterator[LiveVolcengine]:
     """A fake and a broker of its own, until the block ends."""
     with FakeVolcengine() as fake:
-        base = fake.world.add_key(BASE_ACCOUNT)
+        base = fake.world.add_key(BASE)
         api = VolcengineApi(fake.url, read_timeout=read_timeout)
         broker = Broker(volcengine=api, volcengine_keys=EnvironmentKeys(base.id, SecretStr(base.secret)))
         try:

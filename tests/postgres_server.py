@@ -36,12 +36,12 @@ class PostgresServer:
         self._data = folder / "data"
         self._log = folder / "log"
         # PostgreSQL refuses to run as root
-        self._user: dict[str, str] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+        self._user = "postgres" if os.geteuid() == 0 else None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         if self._user:
-            shutil.chown(folder, **self._user)
+            shutil.chown(folder, self._user, self._user)
         secret = folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
@@ -74,14 +74,15 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [self._programs / program, *arguments],
+            [str(self._programs / program), *arguments],
             check=True,
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             timeout=60,
-            **self._user,
+            user=self._user,
+            group=self._user,
         )
 
 

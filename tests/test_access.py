@@ -37,11 +37,6 @@ RULES = (
 FOREIGN_STORE = "0233062b-51c6-4d18-8dec-6f4b3d0e8d5a"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("access")

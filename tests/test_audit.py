@@ -10,34 +10,24 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from broker_estate import BASE
 from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
 from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
-from fakes.aws import FakeAws
+from fakes.aws import FakeAws, Key
 from served import text_of
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-def live(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch, audit: Path) -> Settings:
-    base = fake_aws.world.add_key(BASE, "crosstrail")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", base.id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", base.secret)
+def live(fake_aws: FakeAws, base: Key, audit: Path) -> Settings:
     role = fake_aws.world.add_role(PROD, trusts=base, external_id="ext-1")
     fake_aws.world.account(PROD).log("CreateUser", datetime.now(UTC) - timedelta(hours=1), username="secret-name")
-    auth = {"type": "role", "role_arn": role.arn, "external_id": "ext-1"}
     return Settings.model_validate(
         {
-            "accounts": [{"id": PROD, "alias": "prod", "region": "us-east-1", "auth": auth}],
+            "accounts": [{"id": PROD, "alias": "prod", "region": "us-east-1", "auth": role.auth}],
             "access": [{"who": ["*"], "accounts": ["prod"]}],
             "audit": {"to": str(audit)},
             "lake": {"path": str(audit.parent / "lake")},
@@ -53,11 +43,9 @@ class Always(Admission):
         return self._principal_of(request)
 
 
-async def test_two_callers_have_sessions_of_their_own_names(
-    fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_two_callers_have_sessions_of_their_own_names(fake_aws: FakeAws, base: Key, tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
-    given = live(fake_aws, monkeypatch, audit)
+    given = live(fake_aws, base, audit)
     estate = Estate(given)
     for name in ("ann", "bea"):
         someone = Principal(subject=name, email=f"{name}@example.com", issuer="i")

@@ -10,15 +10,11 @@ import pytest
 
 from crosstrail.errors import AccessDenied, CloudError, CloudUnavailable, CrosstrailError, Throttled, UnsupportedByCloud
 from crosstrail.models import Account, EventQuery, Position, Target
-from live_aws import PROD, LiveAws, live_aws, moment
+from listed_accounts import moment
+from live_aws import PROD, LiveAws, live_aws
 
 pytestmark = pytest.mark.anyio
 PASSING = ("throttle", "500", "503", "reset", "hang", "half", "garbage")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import anyio
 import pytest
 
@@ -13,21 +11,10 @@ from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import check_one_select, store_ids
 from crosstrail.errors import AccessDenied, InvalidRequest, QueryFailed, QueryTimedOut, SqlRejected, StalePageToken
 from crosstrail.models import QueryRef, QueryState
-from live_aws import DEV, PROD, LiveAws, live_aws
+from live_aws import DEV, PROD, LiveAws
 
 pytestmark = pytest.mark.anyio
 STORE = "0233062b-51c6-4d1b-8a2e-0123456789ab"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch) as live:
-        yield live
 
 
 @pytest.fixture

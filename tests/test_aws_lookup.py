@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,21 +10,11 @@ from crosstrail.clouds.aws import AwsTrail
 from crosstrail.errors import CredentialsError, InvalidRequest
 from crosstrail.models import Account, Event, EventQuery, Position, Target
 from crosstrail.timerange import TimeRange
-from live_aws import DEV, PROD, LiveAws, live_aws, moment
+from listed_accounts import moment
+from live_aws import DEV, PROD, LiveAws
 
 pytestmark = pytest.mark.anyio
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch) as live:
-        yield live
 
 
 @pytest.fixture

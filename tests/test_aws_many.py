@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import anyio
@@ -14,22 +13,12 @@ from mcp import Client
 
 from crosstrail.accounts.aws_regions import ALWAYS_ON
 from crosstrail.config import Settings
-from live_aws import BASE_ACCOUNT, DEV, PROD, LiveAws, live_aws, moment
+from listed_accounts import moment
+from live_aws import BASE, DEV, PROD, LiveAws
 from served import client_of, rows_of, text_of
 
 pytestmark = pytest.mark.anyio
 REGIONS = ALWAYS_ON["aws"]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch) as live:
-        yield live
 
 
 def settings(aws: LiveAws, **more: object) -> Settings:
@@ -91,8 +80,8 @@ async def test_two_thousand_calls_on_fifty_accounts_are_never_mixed_up(aws: Live
         (condition,) = request.params["LookupAttributes"]
         assert aws.world.keys[request.access_key_id].account == condition["AttributeValue"]
     roles = aws.world.asked("AssumeRole")
-    assert {request.account for request in roles} == {BASE_ACCOUNT}
-    assert {request.action for request in aws.world.asked(account=BASE_ACCOUNT)} == {"AssumeRole"}
+    assert {request.account for request in roles} == {BASE}
+    assert {request.action for request in aws.world.asked(account=BASE)} == {"AssumeRole"}
     refused = Counter(request.code for request in aws.world.requests if request.code)
     assert set(refused) == {"ExpiredTokenException"}
 

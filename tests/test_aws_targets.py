@@ -18,11 +18,6 @@ DEV = Account.model_validate({"id": "222222222222", "alias": "dev", "auth": KEYS
 OLD = Account(id="333333333333", alias="old", archive="logs")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def home(account: Account) -> str:
     return account.regions[0] if account.regions else "us-east-1"
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from crosstrail.clouds.base import CreatesTrails, HasEventDataStores
 from crosstrail.errors import AccessDenied, CloudUnavailable, InvalidRequest
 from crosstrail.models import Account, NewTrail, Target
-from live_aws import PROD, LiveAws, live_aws
+from live_aws import PROD, LiveAws
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch) as live:
-        yield live
 
 
 @pytest.fixture

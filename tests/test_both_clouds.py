@@ -14,16 +14,12 @@ import yaml
 
 from conftest import CommandLine
 from crosstrail.config import Settings
+from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws, live_aws
-from live_volcengine import BASE_ACCOUNT, CN_DEV, CN_PROD, LiveVolcengine, live_volcengine, moment
+from live_volcengine import BASE, CN_DEV, CN_PROD, LiveVolcengine, live_volcengine
 from served import client_of, collect, facts_of, record, rows_of, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @dataclass
@@ -170,7 +166,7 @@ def test_the_command_line_asks_the_same(clouds: Clouds, crosstrail: CommandLine,
     done = crosstrail("lookup", "--config", config, "--account", "*", "--since", "24h", "--json")
     assert done.returncode == 0, done.stderr
     assert all(one in done.stdout for one in ids)
-    assert BASE_ACCOUNT not in done.stdout
+    assert BASE not in done.stdout
 
 
 async def test_a_trail_is_created_in_volcengine_where_writes_are_allowed(clouds: Clouds) -> None:

@@ -15,7 +15,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from broker_estate import BASE, PROD, Estate, look_up, open_estate, prod, wanted
+from broker_estate import BrokerEstate, look_up, prod, wanted
 from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.errors import (
@@ -26,25 +26,21 @@ from crosstrail.errors import (
     UnsupportedByCloud,
 )
 from crosstrail.models import Account
-from fakes.aws import FakeAws
+from fakes.aws import FakeAws, Key
+from live_aws import BASE, PROD
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Estate:
-    return open_estate(fake_aws, monkeypatch)
+def estate(fake_aws: FakeAws, base: Key) -> BrokerEstate:
+    return BrokerEstate(fake_aws.world, base)
 
 
 # --- nobody's credentials for another account
 
 
-async def test_every_request_is_signed_by_its_own_account(estate: Estate) -> None:
+async def test_every_request_is_signed_by_its_own_account(estate: BrokerEstate) -> None:
     """50 accounts, 1,000 calls at random, some cancelled, all sessions ended twice on the way."""
     for number in range(50):
         estate.add(number)
@@ -64,43 +60,43 @@ async def test_every_request_is_signed_by_its_own_account(estate: Estate) -> Non
         async with anyio.create_task_group() as group:
             for _ in range(333):
                 group.start_soon(one, chance.choice(estate.accounts), chance.random() < 0.1)
-        estate.aws.world.expire_sessions()
+        estate.world.expire_sessions()
 
     assert len(answers) > 800
     assert not [answer for answer in answers if answer[1] != [answer[0]]]
-    assert not [one for one in estate.lookups() if estate.aws.world.keys[one.access_key_id].account != wanted(one)]
-    assert {one.access_key_id for one in estate.aws.world.asked("AssumeRole")} == {estate.base.id}
+    assert not [one for one in estate.lookups() if estate.world.keys[one.access_key_id].account != wanted(one)]
+    assert {one.access_key_id for one in estate.world.asked("AssumeRole")} == {estate.base.id}
     assert {one.account for one in estate.lookups() if not one.code} == {account.id for account in estate.accounts}
     assert "ExpiredTokenException" in {one.code for one in estate.lookups()}
     assert dict(os.environ) == environment
     broker.close()
 
 
-async def test_warm_calls_ask_nothing_but_what_was_asked(estate: Estate) -> None:
+async def test_warm_calls_ask_nothing_but_what_was_asked(estate: BrokerEstate) -> None:
     for number in range(0, 40, 2):
         estate.add(number)
     broker = Broker()
     async with anyio.create_task_group() as group:
         for account in estate.accounts * 25:
             group.start_soon(look_up, broker, account)
-    assert Counter(one.action for one in estate.aws.world.requests) == {"LookupEvents": 500, "AssumeRole": 20}
+    assert Counter(one.action for one in estate.world.requests) == {"LookupEvents": 500, "AssumeRole": 20}
     broker.close()
 
 
-async def test_an_account_without_credentials_borrows_none(estate: Estate) -> None:
+async def test_an_account_without_credentials_borrows_none(estate: BrokerEstate) -> None:
     broker = Broker()
     with pytest.raises(CredentialsError, match="no credentials are listed for account prod"):
         await look_up(broker, Account(id=PROD, alias="prod"))
     volcengine = Account.model_validate({**prod(estate.base).model_dump(), "cloud": "volcengine"})
     with pytest.raises(UnsupportedByCloud, match="prod is not an AWS account"):
         await look_up(broker, volcengine)
-    assert not estate.aws.world.requests
+    assert not estate.world.requests
     broker.close()
 
 
-async def test_the_same_id_listed_with_other_keys_is_asked_with_those(estate: Estate) -> None:
+async def test_the_same_id_listed_with_other_keys_is_asked_with_those(estate: BrokerEstate) -> None:
     """As after a change in the registry: a kept client of the old keys must not answer."""
-    old, new = estate.aws.world.add_key(PROD), estate.aws.world.add_key(PROD)
+    old, new = estate.world.add_key(PROD), estate.world.add_key(PROD)
     broker = Broker()
     for key in (old, new, old):
         await look_up(broker, prod(key))
@@ -108,9 +104,9 @@ async def test_the_same_id_listed_with_other_keys_is_asked_with_those(estate: Es
     broker.close()
 
 
-async def test_encrypted_secrets_open_for_their_own_account_only(estate: Estate) -> None:
+async def test_encrypted_secrets_open_for_their_own_account_only(estate: BrokerEstate) -> None:
     encryption_key = Fernet.generate_key().decode()
-    key = estate.aws.world.add_key(PROD)
+    key = estate.world.add_key(PROD)
 
     def listed(token: str) -> Account:
         auth = {"type": "keys", "access_key_id": key.id, "secret_access_key_encrypted": token}
@@ -130,8 +126,8 @@ async def test_encrypted_secrets_open_for_their_own_account_only(estate: Estate)
 # --- kept clients
 
 
-async def test_clients_are_kept_for_an_account_a_region_and_a_service(estate: Estate) -> None:
-    account, broker = prod(estate.aws.world.add_key(PROD)), Broker(most_clients=3)
+async def test_clients_are_kept_for_an_account_a_region_and_a_service(estate: BrokerEstate) -> None:
+    account, broker = prod(estate.world.add_key(PROD)), Broker(most_clients=3)
     first = await broker.client(account, "cloudtrail", "us-east-1")
     assert await broker.client(account, "cloudtrail", "us-east-1", who="alice") is first
     others = [
@@ -146,8 +142,10 @@ async def test_clients_are_kept_for_an_account_a_region_and_a_service(estate: Es
     broker.close()
 
 
-async def test_sts_is_asked_in_a_region_of_the_roles_partition(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    role = estate.aws.world.add_role(PROD, trusts=estate.base)
+async def test_sts_is_asked_in_a_region_of_the_roles_partition(
+    estate: BrokerEstate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = estate.world.add_role(PROD, trusts=estate.base)
     for home, region, asked in (
         ("", "", "us-east-1"),
         ("", "eu-west-1", "eu-west-1"),
@@ -157,7 +155,7 @@ async def test_sts_is_asked_in_a_region_of_the_roles_partition(estate: Estate, m
         auth = {"type": "role", "role_arn": role.arn}
         broker = Broker(region=home)
         await look_up(broker, Account.model_validate({"id": PROD, "region": region, "auth": auth}))
-        assert estate.aws.world.asked("AssumeRole")[-1].region == asked
+        assert estate.world.asked("AssumeRole")[-1].region == asked
         broker.close()
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     broker = Broker()
@@ -166,7 +164,7 @@ async def test_sts_is_asked_in_a_region_of_the_roles_partition(estate: Estate, m
     broker.close()
 
 
-async def test_the_region_when_a_call_names_none(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_region_when_a_call_names_none(estate: BrokerEstate, monkeypatch: pytest.MonkeyPatch) -> None:
     account = prod(estate.base)
     assert await Broker().home_region(account) == "us-east-1"
     assert await Broker(region="eu-west-1").home_region(account) == "eu-west-1"
@@ -191,22 +189,22 @@ def test_the_broker_is_imported_without_botocore_and_cryptography() -> None:
 # --- expiry
 
 
-async def test_expired_sessions_are_renewed_once_for_all(estate: Estate) -> None:
+async def test_expired_sessions_are_renewed_once_for_all(estate: BrokerEstate) -> None:
     estate.add(0)
     account, broker = estate.accounts[0], Broker()
     await look_up(broker, account)
-    estate.aws.world.expire_sessions()
+    estate.world.expire_sessions()
     async with anyio.create_task_group() as group:
         for _ in range(20):
             group.start_soon(look_up, broker, account)
-    assert len(estate.aws.world.asked("AssumeRole")) == 2
+    assert len(estate.world.asked("AssumeRole")) == 2
     assert [one.code for one in estate.lookups()].count("") == 21
     broker.close()
 
 
-async def test_a_cloud_that_keeps_saying_expired_is_asked_twice(estate: Estate) -> None:
+async def test_a_cloud_that_keeps_saying_expired_is_asked_twice(estate: BrokerEstate) -> None:
     estate.add(0)
-    estate.aws.world.fail("expired", times=-1, action="LookupEvents")
+    estate.world.fail("expired", times=-1, action="LookupEvents")
     broker = Broker()
     with pytest.raises(
         CredentialsExpired, match=r"account a0 in us-east-1 have expired .ExpiredTokenException, request"
@@ -216,8 +214,8 @@ async def test_a_cloud_that_keeps_saying_expired_is_asked_twice(estate: Estate) 
     broker.close()
 
 
-async def test_expired_keys_are_not_tried_again(estate: Estate) -> None:
-    key = estate.aws.world.add_key(PROD)
+async def test_expired_keys_are_not_tried_again(estate: BrokerEstate) -> None:
+    key = estate.world.add_key(PROD)
     key.expires = datetime.now(UTC)
     broker = Broker()
     with pytest.raises(CredentialsExpired) as refusal:

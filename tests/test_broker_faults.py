@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from broker_estate import PROD, Estate, look_up, open_estate, prod
+from broker_estate import BrokerEstate, look_up, prod
 from crosstrail.accounts.broker import Broker
 from crosstrail.errors import (
     AccessDenied,
@@ -23,18 +23,14 @@ from crosstrail.errors import (
     UnsupportedByCloud,
 )
 from fakes.aws import FakeAws, Key
+from live_aws import PROD
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Estate:
-    return open_estate(fake_aws, monkeypatch)
+def estate(fake_aws: FakeAws, base: Key) -> BrokerEstate:
+    return BrokerEstate(fake_aws.world, base)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +48,10 @@ def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Estate:
     ],
 )
 async def test_faults_end_in_a_clear_error_after_bounded_requests(
-    estate: Estate, kind: str, error: type[CrosstrailError], requests: int, says: str
+    estate: BrokerEstate, kind: str, error: type[CrosstrailError], requests: int, says: str
 ) -> None:
-    account = prod(estate.aws.world.add_key(PROD))
-    estate.aws.world.fail(kind, times=-1)
+    account = prod(estate.world.add_key(PROD))
+    estate.world.fail(kind, times=-1)
     broker = Broker(read_timeout=0.2, attempts=2)
     with pytest.raises(error, match=f"account prod in us-east-1 {says}") as raised:
         await look_up(broker, account)
@@ -70,28 +66,28 @@ async def test_faults_end_in_a_clear_error_after_bounded_requests(
 
 
 @pytest.mark.parametrize("kind", ["throttle", "500", "reset", "hang", "half", "cut", "garbage"])
-async def test_a_passing_fault_is_not_noticed(estate: Estate, kind: str) -> None:
+async def test_a_passing_fault_is_not_noticed(estate: BrokerEstate, kind: str) -> None:
     estate.add(1)
-    estate.aws.world.fail(kind)
+    estate.world.fail(kind)
     broker = Broker(read_timeout=0.2, attempts=2)
     assert await look_up(broker, estate.accounts[0]) == [estate.accounts[0].id]
     assert len(estate.lookups()) == 2
     broker.close()
 
 
-async def test_throttling_hands_on_how_long_to_wait(estate: Estate) -> None:
-    account, broker = prod(estate.aws.world.add_key(PROD)), Broker(attempts=1)
+async def test_throttling_hands_on_how_long_to_wait(estate: BrokerEstate) -> None:
+    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
     for text, seconds in (("7", 7.0), ("", None), ("soon", None)):
-        estate.aws.world.fail("throttle", text=text)
+        estate.world.fail("throttle", text=text)
         with pytest.raises(Throttled) as raised:
             await look_up(broker, account)
         assert raised.value.retry_after == seconds
     broker.close()
 
 
-async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: Estate) -> None:
-    estate.aws.world.account(PROD).disabled_regions.add("ap-east-1")
-    account, broker = prod(estate.aws.world.add_key(PROD)), Broker(attempts=1)
+async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: BrokerEstate) -> None:
+    estate.world.account(PROD).disabled_regions.add("ap-east-1")
+    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
     with pytest.raises(UnsupportedByCloud, match=r"prod in ap-east-1 .* may not be enabled"):
         await look_up(broker, account, "ap-east-1")
     stranger = prod(Key("AKIASTRANGER", "hush", PROD, ""))
@@ -124,33 +120,33 @@ async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: Est
     ],
 )
 async def test_what_is_wrong_with_the_request_is_told(
-    estate: Estate, operation: str, params: dict[str, Any], error: type[CrosstrailError], says: str
+    estate: BrokerEstate, operation: str, params: dict[str, Any], error: type[CrosstrailError], says: str
 ) -> None:
-    account, broker = prod(estate.aws.world.add_key(PROD)), Broker(attempts=1)
+    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
     with pytest.raises(error, match=says) as raised:
         await broker.call(account, "cloudtrail", "us-east-1", operation, **params)
     assert "secret-text" not in raised.value.text
     broker.close()
 
 
-async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(estate: Estate) -> None:
-    account, broker = prod(estate.aws.world.add_key(PROD)), Broker(attempts=1)
+async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(estate: BrokerEstate) -> None:
+    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
     text = "InvalidQueryStatementException: line 3:9: Column 'evnttime' is not in 'SELECT evnttime FROM x WHERE y'"
-    estate.aws.world.fail("code", text=text)
+    estate.world.fail("code", text=text)
     with pytest.raises(SqlRejected, match=r"line 3 column 9: .*Column 'evnttime' is not in '…'") as raised:
         await broker.call(account, "cloudtrail", "us-east-1", "start_query", QueryStatement="SELECT 1")
     assert (raised.value.line, raised.value.column) == (3, 9)
     broker.close()
 
 
-async def test_cancelling_does_not_wait_for_the_cloud(estate: Estate) -> None:
-    account, broker = prod(estate.aws.world.add_key(PROD)), Broker(read_timeout=0.2, attempts=1)
-    fault = estate.aws.world.fail("hang", times=-1)
+async def test_cancelling_does_not_wait_for_the_cloud(estate: BrokerEstate) -> None:
+    account, broker = prod(estate.world.add_key(PROD)), Broker(read_timeout=0.2, attempts=1)
+    fault = estate.world.fail("hang", times=-1)
     async with anyio.create_task_group() as group:
         group.start_soon(look_up, broker, account)
         while not fault.struck:
             await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
-    estate.aws.world.faults.clear()
+    estate.world.faults.clear()
     assert await look_up(broker, account) == []
     broker.close()

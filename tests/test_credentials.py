@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from credential_sources import BASE, DEV, PROD, base_identity, look_up, profile, role, write_config
+from credential_sources import look_up, profile, role, write_config
 from crosstrail.accounts.aws_credentials import CLOUDTRAIL_READS
 from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.credentials import Cached, Credentials, session_name
@@ -27,18 +27,9 @@ from crosstrail.errors import (
     CrosstrailError,
 )
 from fakes.aws import FakeAws, Key
+from live_aws import BASE, DEV, PROD
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def base(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Key:
-    return base_identity(fake_aws, monkeypatch)
 
 
 # --- what credentials are

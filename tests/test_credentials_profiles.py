@@ -11,7 +11,7 @@ from pathlib import Path
 import botocore.credentials
 import pytest
 
-from credential_sources import BASE, DEV, PROD, base_identity, look_up, profile, run_blocking, write_config
+from credential_sources import look_up, profile, run_blocking, write_config
 from crosstrail.accounts.aws_credentials import Profile
 from crosstrail.accounts.broker import Broker
 from crosstrail.errors import (
@@ -20,18 +20,9 @@ from crosstrail.errors import (
 )
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
+from live_aws import BASE, DEV, PROD
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def base(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Key:
-    return base_identity(fake_aws, monkeypatch)
 
 
 async def test_an_expired_sso_sign_in_names_the_command_and_heals(

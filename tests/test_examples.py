@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fakes.volcengine import FakeVolcengine
-from live_volcengine import CN_PROD, moment
+from listed_accounts import moment
+from live_volcengine import CN_PROD
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

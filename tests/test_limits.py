@@ -90,8 +90,7 @@ def test_memory_is_bounded() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_caller_is_told_when_to_come_back(tmp_path: Path, anyio_backend: str) -> None:
+async def test_a_caller_is_told_when_to_come_back(tmp_path: Path) -> None:
     someone = Principal(subject="1")
     rules = ({"who": ["*"], "accounts": ["*"]},)
     async with as_(someone, tmp_path, rules, limits={"calls_per_minute": 2}) as client:

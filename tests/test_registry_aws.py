@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -18,23 +17,17 @@ from crosstrail.config import Settings
 from crosstrail.errors import AccessDenied, CloudUnavailable, ConfigError, CredentialsError, CrosstrailError
 from crosstrail.estate import Estate
 from crosstrail.models import Account, AmbientAuth, ProfileAuth, RoleAuth
-from fakes.aws import FakeAws
+from fakes.aws import FakeAws, Key
+from live_aws import BASE as MANAGEMENT
 from postgres_server import PASSWORD, USER, PostgresServer
-
-MANAGEMENT = "999999999999"
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+def aws(fake_aws: FakeAws, base: Key) -> FakeAws:
     """A fake AWS whose organization's management account is the base identity's."""
-    with FakeAws() as fake:
-        key = fake.world.add_key(MANAGEMENT, "crosstrail")
-        fake.world.management = MANAGEMENT
-        fake.world.account(MANAGEMENT).name = "Management"
-        monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.id)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret)
-        yield fake
+    fake_aws.world.management = MANAGEMENT
+    fake_aws.world.account(MANAGEMENT).name = "Management"
+    return fake_aws
 
 
 def by_id(listing: Listing) -> dict[str, Account]:

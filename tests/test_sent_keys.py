@@ -24,7 +24,8 @@ from crosstrail.sent_keys import KeyOwners, Owner, SentEstate
 from crosstrail.server.events import Request, look_up
 from crosstrail.visible import Visible
 from fakes.volcengine import FakeVolcengine, Key
-from live_volcengine import CN_DEV, CN_PROD, moment
+from listed_accounts import moment
+from live_volcengine import CN_DEV, CN_PROD
 
 pytestmark = pytest.mark.anyio
 
@@ -34,11 +35,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

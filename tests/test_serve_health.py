@@ -16,11 +16,6 @@ from serving import serving, write_config
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def oauth(idp: FakeIdp, folder: Path) -> Path:
     return write_config(
         folder,

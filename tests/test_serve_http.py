@@ -28,11 +28,6 @@ APP = {"client_id": "id", "client_secret": "a-secret-of-an-app"}
 RULES = [{"who": ["login:alice"], "accounts": ["*"]}]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("serve")

@@ -20,11 +20,6 @@ RESOURCE = "https://trails.example.com/mcp"
 METADATA = "https://trails.example.com/.well-known/oauth-protected-resource/mcp"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def idp() -> Iterator[FakeIdp]:
     with FakeIdp() as made:

@@ -31,11 +31,6 @@ pytestmark = pytest.mark.anyio
 CALLBACK = "http://127.0.0.1:33418/callback"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def idp() -> Iterator[FakeIdp]:
     with FakeIdp() as made:

@@ -14,7 +14,8 @@ from mcp_types import PromptReference
 from conftest import CommandLine
 from crosstrail.server.tools import TOOLSET_OF
 from fakes.volcengine import FakeVolcengine, Key
-from live_volcengine import CN_DEV, CN_PROD, moment
+from listed_accounts import moment
+from live_volcengine import CN_DEV, CN_PROD
 from served import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from serving import JSON, LIST_TOOLS, Server, client_over_http, post, serving, write_config
 from volcengine_server import bearer, over_sse
@@ -23,11 +24,6 @@ pytestmark = pytest.mark.anyio
 LISTED, OWN, OTHER, ABSENT = "2177777777", "2188888888", "2155555555", "2166666666"
 """In the configuration, of the environment's keys, another caller's, nobody's."""
 QUERY_TOOLS = {name for name, toolset in TOOLSET_OF.items() if toolset == "query"}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from mcp import Client
 
 from conftest import CommandLine
 from fakes.volcengine import FakeVolcengine, Key
-from live_volcengine import CN_DEV, CN_PROD, moment
+from listed_accounts import moment
+from live_volcengine import CN_DEV, CN_PROD
 from served import rows_of, text_of
 from serving import INITIALIZE, Server, serving, write_config
 from volcengine_server import bearer, open_stream, over_http, over_sse
@@ -24,11 +25,6 @@ pytestmark = pytest.mark.anyio
 _CALLERS = 200
 _LOOKUP = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "lookup_events", "arguments": {}}}
 _READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ pytestmark = pytest.mark.anyio
 SECRET = "AKIAVALUEOFANEVENT"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def crash(call: Call) -> Answer:
     """Break on a value."""
     raise ValueError(f"cannot read {SECRET}")

@@ -38,11 +38,6 @@ pytestmark = pytest.mark.anyio
 BOTH_ERAS = ["legacy", "2026-07-28"]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def estate_records() -> Iterator[dict[str, Any]]:
     """137 events: 60 of prod and 50 of dev share three moments, 27 of old are alone in theirs."""
     for number in range(60):

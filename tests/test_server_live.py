@@ -13,17 +13,13 @@ import pytest
 import yaml
 
 from crosstrail.config import Settings, load_settings
-from live_aws import BASE_ACCOUNT, DEV, PROD, LiveAws, live_aws, moment
+from listed_accounts import moment
+from live_aws import BASE, DEV, PROD, LiveAws, live_aws
 from served import client_of, facts_of, rows_of, text_of
 
 pytestmark = pytest.mark.anyio
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 UNKNOWN_STORE = "0233062b-51c6-4d1b-8a2e-0123456789ab"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture
@@ -154,14 +150,14 @@ async def test_a_store_that_nobody_has_is_refused_by_the_lake(aws: LiveAws) -> N
 
 
 async def test_with_nothing_listed_the_ambient_identity_is_the_account(aws: LiveAws) -> None:
-    aws.world.account(BASE_ACCOUNT).log("ConsoleLogin", moment(HOUR))
+    aws.world.account(BASE).log("ConsoleLogin", moment(HOUR))
     async with client_of(load_settings(flags={"lake.path": "no-lake"})) as client:
         for _ in range(3):
             result = await client.call_tool("lookup_events", {})
             assert len(rows_of(result)) == 1
         listed = await client.call_tool("list_accounts", {})
-    assert text_of(result).startswith(f"{BASE_ACCOUNT} us-east-1")
-    assert BASE_ACCOUNT in text_of(listed)
+    assert text_of(result).startswith(f"{BASE} us-east-1")
+    assert BASE in text_of(listed)
     assert "live" in text_of(listed)
     assert len(aws.world.asked("GetCallerIdentity")) == 1
     assert len(aws.world.asked("LookupEvents")) == 3

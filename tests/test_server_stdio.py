@@ -16,11 +16,6 @@ from served import ACCOUNTS, NOON, PROD, collect, facts_of, record, rows_of, tex
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configuration file over a lake of twelve events."""

@@ -30,11 +30,6 @@ TOOLS = {
 }
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def tools(folder: Path, mode: str = "auto", **more: Any) -> list[dict[str, Any]]:
     async with client_of(settings(folder / "lake", **more), mode) as client:
         listed = await client.list_tools()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from broker_estate import keys_of
 from fakes.aws import FakeAws
 from fakes.http import Answer, HttpFake
 from served import text_of
@@ -16,11 +15,6 @@ from serving import client_over_http, serving, write_config
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def test_one_span_a_call_with_a_child_for_each_request(fake_aws: FakeAws, tmp_path: Path) -> None:
@@ -35,7 +29,7 @@ async def test_one_span_a_call_with_a_child_for_each_request(fake_aws: FakeAws, 
         return Answer(200, b"", content_type="application/x-protobuf")
 
     fake_aws.world.account(PROD).log("CreateUser", datetime.now(UTC) - timedelta(hours=1), username="secret-name")
-    account = {"id": PROD, "alias": "prod", "region": "us-east-1", "auth": keys_of(fake_aws.world.add_key(PROD))}
+    account = {"id": PROD, "alias": "prod", "region": "us-east-1", "auth": fake_aws.world.add_key(PROD).auth}
     config = write_config(tmp_path, accounts=[account], audit={"telemetry": True}, lake={"path": "lake"})
     with HttpFake(collected) as collector:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}

@@ -32,7 +32,8 @@ from crosstrail.errors import (
     UnsupportedByCloud,
 )
 from crosstrail.models import Account, EventQuery, NewTrail, Target
-from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine, live_volcengine, moment
+from listed_accounts import moment
+from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine, live_volcengine
 
 _KINDS = {400: (InvalidRequest,), 403: (AccessDenied,), 409: (InvalidRequest,), 500: (CloudUnavailable,)}
 _ACTIONS = {"LookupEvents": LOOKUP_EVENTS, "DescribeTrails": DESCRIBE_TRAILS, "CreateTrail": CREATE_TRAIL}

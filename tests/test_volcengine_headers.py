@@ -16,7 +16,8 @@ import pytest
 from mcp import Client
 
 from fakes.volcengine import FakeVolcengine, Key
-from live_volcengine import CN_DEV, CN_PROD, moment
+from listed_accounts import moment
+from live_volcengine import CN_DEV, CN_PROD
 from volcengine_server import Served, bearer, json_of, open_stream, over_http, over_sse, served
 
 _CALLERS = 200

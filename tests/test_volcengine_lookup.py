@@ -12,7 +12,8 @@ import pytest
 from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByCloud
 from crosstrail.models import Account, Event, EventPage, EventQuery, NewTrail, Position, Target, Trail
 from crosstrail.timerange import TimeRange
-from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine, live_volcengine, moment
+from listed_accounts import moment
+from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine, live_volcengine
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from crosstrail.models import EventQuery, Target
-from live_volcengine import LiveVolcengine, live_volcengine, moment
+from listed_accounts import moment
+from live_volcengine import LiveVolcengine, live_volcengine
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from fakes.volcengine import FakeVolcengine
-from live_volcengine import CN_PROD, moment
+from listed_accounts import moment
+from live_volcengine import CN_PROD
 from volcengine_server import bearer, json_of, over_http, over_sse, served
 
 

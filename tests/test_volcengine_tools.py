@@ -21,7 +21,8 @@ from crosstrail.server.volcengine_app import create_volcengine_server
 from crosstrail.server.volcengine_caller import CloudTrail
 from crosstrail.server.volcengine_config import load_server_settings
 from fakes.volcengine import FakeVolcengine, Key
-from live_volcengine import CN_PROD, moment
+from listed_accounts import moment
+from live_volcengine import CN_PROD
 from volcengine_server import json_of
 
 _PLAIN = {"type", "description", "properties", "required", "items", "enum", "default", "minimum", "maximum"}

@@ -10,25 +10,14 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from conftest import CommandLine
-from fakes.aws import FakeAws
-from wrap_estate import PLAIN, WrapEstate, open_wrap_estate, said
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    return open_wrap_estate(fake_aws, monkeypatch)
+from wrap_estate import PLAIN, WrapEstate, said
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_a_client_of_either_era_is_served_over_stdio(estate: WrapEstate, tmp_path: Path, mode: str) -> None:
     config = estate.config(tmp_path)
-    arguments = ["-m", "crosstrail", "wrap", "--config", str(config), "--env", f"AWS_ENDPOINT_URL={estate.aws.url}"]
+    arguments = ["-m", "crosstrail", "wrap", "--config", str(config), "--env", f"AWS_ENDPOINT_URL={estate.url}"]
     arguments += ["--parameter", "account", "--idle", "10m", "--deny", "die", "--", sys.executable, "-S", PLAIN]
     command = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
     async with Client(command, mode=mode) as client:

@@ -21,21 +21,10 @@ from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.config import WrappedServer
 from crosstrail.models import Account
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
-from fakes.aws import FakeAws
 from fakes.volcengine import FakeVolcengine
-from wrap_estate import WrapEstate, open_wrap_estate, said
+from wrap_estate import WrapEstate, said
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    return open_wrap_estate(fake_aws, monkeypatch)
 
 
 async def get(url: str, *, method: str = "GET", **headers: str) -> tuple[int, dict[str, Any]]:
@@ -59,7 +48,7 @@ async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) ->
         token, other = of_prod.token.get_secret_value(), of_dev.token.get_secret_value()
         status, given = await get(of_prod.uri, Authorization=token)
         assert status == 200
-        assert estate.aws.world.keys[given["AccessKeyId"]].account == prod.id
+        assert estate.world.keys[given["AccessKeyId"]].account == prod.id
         for uri, headers in (
             (of_prod.uri, {}),
             (of_prod.uri, {"Authorization": ""}),
@@ -115,7 +104,7 @@ async def test_nonsense_does_not_stop_the_endpoint(estate: WrapEstate) -> None:
 async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
     estate: WrapEstate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = estate.aws.world.keys[str(estate.listed[1]["auth"]["access_key_id"])]
+    key = estate.world.keys[str(estate.listed[1]["auth"]["access_key_id"])]
     monkeypatch.setenv("CROSSTRAIL_SECRET_THING", "ours")
     monkeypatch.setenv("AWS_PROFILE_OF_OURS", "ours")
     monkeypatch.setenv("WANTED", "passed")
@@ -123,7 +112,7 @@ async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
     async with estate.client(servers) as client:
         found = json.loads(said(await client.call_tool("environment", {"target_account_id": "dev"})))
         assert said(await client.call_tool("whoami", {"target_account_id": "dev"})) == key.account
-    signed = estate.aws.world.asked("GetCallerIdentity")[-1]
+    signed = estate.world.asked("GetCallerIdentity")[-1]
     assert signed.access_key_id != key.id, "a session's key, not the long-lived one"
     everything = json.dumps(found)
     assert key.secret not in everything
@@ -175,24 +164,24 @@ async def test_two_accounts_share_no_folder(estate: WrapEstate) -> None:
 
 
 async def test_credentials_that_expire_are_renewed_in_the_same_process(estate: WrapEstate) -> None:
-    estate.aws.world.session_seconds = 1
+    estate.world.session_seconds = 1
     async with estate.client() as client:
         assert said(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
-        first = estate.aws.world.asked("GetCallerIdentity")[-1].access_key_id
-        estate.aws.world.session_seconds = None
-        expired = estate.aws.world.keys[first].expires
+        first = estate.world.asked("GetCallerIdentity")[-1].access_key_id
+        estate.world.session_seconds = None
+        expired = estate.world.keys[first].expires
         assert expired is not None
         with anyio.fail_after(20):
             while datetime.now(UTC) <= expired:  # a second, that of the session
                 await client.call_tool("echo", {"target_account_id": "prod", "text": "x" * 10_000})
         assert said(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
-    keys = {one.access_key_id for one in estate.aws.world.asked("GetCallerIdentity")}
+    keys = {one.access_key_id for one in estate.world.asked("GetCallerIdentity")}
     assert len(keys) == 2
-    assert not [one for one in estate.aws.world.requests if one.code]
+    assert not [one for one in estate.world.requests if one.code]
 
 
 async def test_credentials_that_cannot_be_had_are_told_in_the_answer(estate: WrapEstate) -> None:
-    next(iter(estate.aws.world.accounts[estate.id_of("prod")].roles.values())).trusted.clear()
+    next(iter(estate.world.accounts[estate.id_of("prod")].roles.values())).trusted.clear()
     async with estate.client() as client:
         refused = await client.call_tool("whoami", {"target_account_id": "prod"})
         assert refused.is_error
@@ -221,7 +210,7 @@ async def test_botocore_finds_and_renews_what_is_delivered(estate: WrapEstate) -
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": grant.token.get_secret_value(),
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_ENDPOINT_URL": estate.aws.url,
+            "AWS_ENDPOINT_URL": estate.url,
         }
         done = await anyio.run_process([sys.executable, "-c", program], env=environment, stderr=subprocess.STDOUT)
     assert done.stdout.decode().split() == [dev.id, "container-role"]
@@ -237,13 +226,8 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
         keys = EnvironmentKeys(base.id, SecretStr(base.secret))
         estate.broker = Broker(volcengine=api, volcengine_keys=keys)
         estate.listed[:] = [
-            {"id": "2100000001", "alias": "cn", "cloud": "volcengine", "auth": {"type": "role", "role_trn": role.trn}},
-            {
-                "id": "2100000002",
-                "alias": "long",
-                "cloud": "volcengine",
-                "auth": {"type": "keys", "access_key_id": base.id, "secret_access_key": base.secret},
-            },
+            {"id": "2100000001", "alias": "cn", "cloud": "volcengine", "auth": role.auth},
+            {"id": "2100000002", "alias": "long", "cloud": "volcengine", "auth": base.auth},
         ]
         Account.model_validate(estate.listed[0])
         async with estate.client() as client:

@@ -14,22 +14,11 @@ from pathlib import Path
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from fakes.aws import FakeAws
 from fakes.idp import FakeIdp
 from serving import LIST_TOOLS, Server, client_over_http, post
-from wrap_estate import Watched, WrapEstate, open_wrap_estate, said
+from wrap_estate import Watched, WrapEstate, said
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    return open_wrap_estate(fake_aws, monkeypatch)
 
 
 @contextmanager
@@ -107,7 +96,7 @@ async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path
                 with pytest.raises(MCPError, match="Unknown tool"):
                     await client.call_tool("whoami", {"target_account_id": "prod"})
             records = [one for one in server.records() if one["kind"] == "call"]
-    names = {one.params["RoleSessionName"] for one in estate.aws.world.asked("AssumeRole")}
+    names = {one.params["RoleSessionName"] for one in estate.world.asked("AssumeRole")}
     assert names == {"crosstrail-alice", "crosstrail-bob", "crosstrail-carol"}
     first = records[0]
     assert (first["principal"], first["tool"], first["outcome"]) == ("alice", "whoami", "done")
@@ -132,7 +121,7 @@ def test_what_cannot_be_served_is_refused(estate: WrapEstate, tmp_path: Path) ->
     command = [sys.executable, "-m", "crosstrail", "wrap", "--transport", "http", "--config"]
     for serve, words in (
         ({"workers": 2}, "wrapped servers are served by one process. Set serve.workers to 1."),
-        ({"host": "0.0.0.0"}, "events and tokens would cross the network readable to all"),
+        ({"host": "0.0.0.0"}, "would cross the network readable to all"),
         ({"auth": "oauth"}, "there is no access rule"),
     ):
         config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}}, serve=serve)

@@ -7,28 +7,17 @@ import random
 import anyio
 import pytest
 
-from fakes.aws import FakeAws
-from wrap_estate import WrapEstate, open_wrap_estate, said
+from wrap_estate import WrapEstate, numbered, said
 
 pytestmark = pytest.mark.anyio
 ACCOUNTS, CALLS, AT_ONCE = 20, 400, 20
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    return open_wrap_estate(fake_aws, monkeypatch)
-
-
 async def test_every_request_is_signed_for_its_calls_account(estate: WrapEstate) -> None:
     """Twenty calls at once over eight processes; sessions last three seconds, so that they end while they are used."""
     for number in range(3, ACCOUNTS + 1):
-        (estate.role_account if number % 2 else estate.keys_account)(number, f"a{number}")
-    estate.aws.world.session_seconds = 3
+        (estate.role_account if number % 2 else estate.keys_account)(numbered(number), f"a{number}")
+    estate.world.session_seconds = 3
     names = [str(one["alias"]) for one in estate.listed]
     draw = random.Random(7)  # noqa: S311
     wanted = [draw.choice(names) for _ in range(CALLS)]
@@ -46,7 +35,7 @@ async def test_every_request_is_signed_for_its_calls_account(estate: WrapEstate)
             for _ in range(AT_ONCE):
                 tasks.start_soon(caller)
     assert wrong == []
-    asked = estate.aws.world.asked("GetCallerIdentity")
+    asked = estate.world.asked("GetCallerIdentity")
     assert sorted(one.account for one in asked) == sorted(estate.id_of(name) for name in wanted)
     assert {one.code for one in asked} == {""}
     assert len({one.access_key_id for one in asked}) > ACCOUNTS, "some expired and were renewed"

@@ -9,8 +9,7 @@ import pytest
 from mcp import Client
 
 from crosstrail.errors import WrappedServerError
-from fakes.aws import FakeAws
-from wrap_estate import WrapEstate, open_wrap_estate, said
+from wrap_estate import WrapEstate, said
 
 pytestmark = pytest.mark.anyio
 
@@ -60,16 +59,6 @@ MODULES = {
     "lowlevel": (LOWLEVEL, "low"),
     "lowlevel with setup": (LOWLEVEL + "def setup():\n    global STATE\n    STATE = 'set up'\n", "set up"),
 }
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    return open_wrap_estate(fake_aws, monkeypatch)
 
 
 @pytest.mark.parametrize("kind", MODULES)

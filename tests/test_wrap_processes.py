@@ -21,20 +21,9 @@ from crosstrail.errors import WrappedServerError
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
-from fakes.aws import FakeAws
-from wrap_estate import PLAIN, Watched, WrapEstate, open_wrap_estate, said
+from wrap_estate import PLAIN, Watched, WrapEstate, numbered, said
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    return open_wrap_estate(fake_aws, monkeypatch)
 
 
 async def spawned(client: Client, account: str) -> list[int]:
@@ -172,7 +161,7 @@ async def test_idle_processes_go_and_busy_ones_stay(estate: WrapEstate) -> None:
 
 
 async def test_the_least_recently_used_goes_first_and_never_a_busy_one(estate: WrapEstate) -> None:
-    estate.role_account(3, "third")
+    estate.role_account(numbered(3), "third")
     async with estate.client(max_children=2) as client:
         dev = await spawned(client, "dev")
         prod = await spawned(client, "prod")

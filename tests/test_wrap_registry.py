@@ -19,8 +19,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from crosstrail.errors import ConfigError
-from fakes.aws import FakeAws
-from wrap_estate import WrapEstate, open_wrap_estate, said
+from wrap_estate import WrapEstate, said
 from wrapped.tls_proxy import TlsProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.registry]
@@ -39,15 +38,9 @@ def ready() -> str:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    estate = open_wrap_estate(fake_aws, monkeypatch)
+def estate(estate: WrapEstate) -> WrapEstate:
     for name in ("prod", "dev"):
-        fake_aws.world.account(estate.id_of(name)).log(f"Of{name}", datetime.now(UTC), region="us-east-1")
+        estate.world.account(estate.id_of(name)).log(f"Of{name}", datetime.now(UTC), region="us-east-1")
     estate.listed[1]["region"] = "us-east-1"
     return estate
 
@@ -108,7 +101,7 @@ async def check(
     estate: WrapEstate, folder: Path, command: Path, tool: str, arguments: dict[str, Any], answer: str, **env: str
 ) -> None:
     """`crosstrail wrap` lists the server's tools; a call of each account is signed by it and answered for it."""
-    given = {"AWS_ENDPOINT_URL": estate.aws.url, **env}
+    given = {"AWS_ENDPOINT_URL": estate.url, **env}
     variables = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
     config = estate.config(folder)
     wrap = ["-m", "crosstrail", "wrap", "--config", str(config), *variables, "--", str(command)]
@@ -117,12 +110,12 @@ async def check(
         assert all(next(iter(one.input_schema["properties"])) == "target_account_id" for one in shown.values())
         assert tool in shown
         for name in ("prod", "dev", "prod"):
-            estate.aws.world.requests.clear()
+            estate.world.requests.clear()
             result = await client.call_tool(tool, {"target_account_id": name, **arguments})
             assert not result.is_error, result.content
             texts = " ".join(getattr(content, "text", "") for content in result.content)
             assert answer.format(id=estate.id_of(name), name=name) in texts
-            asked = [one for one in estate.aws.world.requests if (one.service, one.action) != ("sts", "AssumeRole")]
+            asked = [one for one in estate.world.requests if (one.service, one.action) != ("sts", "AssumeRole")]
             signed = [one for one in asked if (one.service, one.action) != ("sts", "GetSessionToken")]
             assert {(one.account, one.code) for one in signed} == {(estate.id_of(name), "")}
 

@@ -12,20 +12,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestParams, ElicitResult, LoggingMessageNotificationParams
 
 from crosstrail.errors import ConfigError
-from fakes.aws import FakeAws
-from wrap_estate import WrapEstate, open_wrap_estate, said
+from wrap_estate import WrapEstate, numbered, said
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    return open_wrap_estate(fake_aws, monkeypatch)
 
 
 async def test_every_tool_has_the_account_first_and_is_else_unchanged(estate: WrapEstate) -> None:
@@ -52,7 +41,7 @@ async def test_a_default_account_makes_the_parameter_optional(estate: WrapEstate
 
 async def test_many_accounts_are_not_listed_in_schemas(estate: WrapEstate) -> None:
     for number in range(3, 32):
-        estate.keys_account(number, f"a{number}")
+        estate.keys_account(numbered(number), f"a{number}")
     async with estate.client() as client:
         schema = (await client.list_tools()).tools[0].input_schema
         assert "enum" not in schema["properties"]["target_account_id"]
@@ -66,7 +55,7 @@ async def test_a_call_is_signed_by_its_account(estate: WrapEstate, mode: str) ->
             asked = await client.call_tool("whoami", {"target_account_id": name})
             assert not asked.is_error
             assert said(asked) in (name, estate.id_of(name) if name in ("prod", "dev") else name)
-    signed = {(one.account, one.region) for one in estate.aws.world.asked("GetCallerIdentity")}
+    signed = {(one.account, one.region) for one in estate.world.asked("GetCallerIdentity")}
     assert signed == {(estate.id_of("prod"), "us-east-1"), (estate.id_of("dev"), "eu-west-1")}
 
 
@@ -81,7 +70,7 @@ async def test_an_account_is_never_guessed(estate: WrapEstate) -> None:
             refused = await client.call_tool("whoami", arguments)
             assert refused.is_error
             assert words in said(refused)
-    assert not estate.aws.world.asked("GetCallerIdentity")
+    assert not estate.world.asked("GetCallerIdentity")
 
 
 async def test_what_a_server_answers_passes_unchanged(estate: WrapEstate) -> None:

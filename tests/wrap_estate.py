@@ -8,11 +8,10 @@ import select
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
@@ -22,31 +21,15 @@ from crosstrail.config import WrapSettings
 from crosstrail.models import Account
 from crosstrail.wrap.proxy import Proxy, opened
 from fakes.aws import FakeAws, Key
+from live_aws import LiveAws
 
-BASE = "999999999999"
 SERVERS = Path(__file__).parent / "wrapped"
 PLAIN = str(SERVERS / "plain.py")
 
 
 @dataclass
-class WrapEstate:
-    """`keys_account` has a long-lived key, `role_account` a role that the base identity assumes."""
-
-    aws: FakeAws
-    base: Key
-    broker: Broker
-    listed: list[dict[str, Any]] = field(default_factory=list)
-
-    def keys_account(self, number: int, alias: str, **more: Any) -> Key:
-        account_id = str(100_000_000_000 + number)
-        key = self.aws.world.add_key(account_id)
-        self._list(account_id, alias, {"type": "keys", "access_key_id": key.id, "secret_access_key": key.secret}, more)
-        return key
-
-    def role_account(self, number: int, alias: str, **more: Any) -> None:
-        account_id = str(100_000_000_000 + number)
-        role = self.aws.world.add_role(account_id, trusts=self.base)
-        self._list(account_id, alias, {"type": "role", "role_arn": role.arn}, more)
+class WrapEstate(LiveAws):
+    """`prod` has a role that the base identity assumes, `dev` a long-lived key."""
 
     def id_of(self, alias: str) -> str:
         return next(str(one["id"]) for one in self.listed if one["alias"] == alias)
@@ -56,7 +39,7 @@ class WrapEstate:
 
     def plain(self, *arguments: str, **more: Any) -> dict[str, Any]:
         """Settings of tests/wrapped/plain.py; `more` are further settings of the server."""
-        env = {"AWS_ENDPOINT_URL": self.aws.url, **more.pop("env", {})}
+        env = {"AWS_ENDPOINT_URL": self.url, **more.pop("env", {})}
         return {"command": [sys.executable, "-S", PLAIN, *arguments], "env": env, **more}
 
     @asynccontextmanager
@@ -81,19 +64,17 @@ class WrapEstate:
         path.write_text(json.dumps({"accounts": self.listed, **more}))
         return path
 
-    def _list(self, account_id: str, alias: str, auth: dict[str, str], more: dict[str, Any]) -> None:
-        self.listed.append({"id": account_id, "alias": alias, "region": "us-east-1", "auth": auth, **more})
 
-
-def open_wrap_estate(fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> WrapEstate:
-    """Two accounts, `prod` by a role and `dev` by a key; the base identity is in the environment."""
-    base = fake_aws.world.add_key(BASE, "crosstrail")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", base.id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", base.secret)
-    estate = WrapEstate(fake_aws, base, Broker(read_timeout=5.0))
-    estate.role_account(1, "prod")
-    estate.keys_account(2, "dev", region="eu-west-1")
+def open_wrap_estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
+    estate = WrapEstate(fake_aws.world, base, fake_aws.url, Broker(read_timeout=5.0))
+    estate.role_account(numbered(1), "prod")
+    estate.keys_account(numbered(2), "dev", region="eu-west-1")
     return estate
+
+
+def numbered(number: int) -> str:
+    """The id of an account."""
+    return str(100_000_000_000 + number)
 
 
 def said(result: CallToolResult) -> str:

@@ -69,11 +69,6 @@ async def _cloudtrail_lake(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Asy
         yield Opened(CloudTrailLake(CloudTrailCalls(aws.broker)), ours, theirs, f"SELECT name FROM {store} ORDER BY 1")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(params=[_lake, _cloudtrail_lake], ids=["lake", "cloudtrail_lake"])
 async def opened(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

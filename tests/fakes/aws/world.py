@@ -105,8 +105,8 @@ class FakeAccount:
         category: str = "Management",
         record: dict[str, Any] | None = None,
     ) -> str:
-        """Add an event; gives its id."""
-        event_id = str(uuid.uuid4())
+        """Add an event; gives its id. `record` replaces members of the CloudTrail record, its id too."""
+        event_id = (record or {}).get("eventID") or str(uuid.uuid4())
         whole = {
             "eventVersion": "1.11",
             "userIdentity": {
