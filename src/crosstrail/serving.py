@@ -182,8 +182,9 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
 
 def _check_open(serve: ServeSettings) -> None:
     if not serve.tls_cert and not serve.behind_proxy:
+        sent = "keys" if serve.auth == "token" else "tokens"
         raise ConfigError(
-            f"events, tokens and keys would cross the network readable to all, on {serve.host} without TLS",
+            f"events and {sent} would cross the network readable to all, on {serve.host} without TLS",
             hint="Give --tls-cert and --tls-key, or --behind-proxy where a proxy ends TLS, or listen on 127.0.0.1.",
         )
     if serve.auth == "none" and not serve.no_auth:
