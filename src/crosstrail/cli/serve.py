@@ -79,13 +79,13 @@ def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **
 
 
 def _over_stdio(settings: Settings) -> None:
-    from crosstrail.server.app import create_server
+    from crosstrail.server.stdio import serve_stdio
 
     check(settings.serve, settings.jwt, settings.oauth, rules=bool(settings.access))
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
-    create_server(Estate(settings)).run("stdio")
+    anyio.run(serve_stdio, Estate(settings))
 
 
 def _over_http(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent
@@ -74,6 +75,8 @@ class Admission:
         self._limits = Limits(estate.settings.limits, longest_query=_LONGEST_QUERY)
         self._narrowed = narrowed()
         self._measures = Measures()
+        self._running = 0
+        self._one_ended = anyio.Event()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         principal = self._principal(ctx.request)
@@ -111,7 +114,9 @@ class Admission:
         view = self._view(estate, grant, tool)
         result: HandlerResult = None
         began, outcome = time.monotonic(), "cancelled"
+        self._running += 1
         with ExitStack() as inside:
+            inside.callback(self._ended)
             caller = inside.enter_context(acting_for("" if principal.local else principal.name))
             try:
                 if not principal.local:
@@ -137,6 +142,10 @@ class Admission:
                 self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), _size(result))
         return result
 
+    def _ended(self) -> None:
+        self._running -= 1
+        self._one_ended.set()
+
     def _told(
         self,
         principal: Principal,
@@ -161,6 +170,13 @@ class Admission:
             size=size,
         )
         self._measures.call(tool if tool in TOOLSET_OF else "", outcome, seconds, principal.name, asked)
+
+    async def drained(self, seconds: float) -> None:
+        """Wait until no call runs, for so long at most."""
+        with anyio.move_on_after(seconds):
+            while self._running:
+                self._one_ended = anyio.Event()
+                await self._one_ended.wait()
 
     def close(self) -> None:
         """Close the record."""

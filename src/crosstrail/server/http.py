@@ -27,6 +27,7 @@ import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -77,6 +78,7 @@ def http_app(
     which has none of its own. `lifetime` is entered first and left last, when no call runs any more; what it gives is the
     state of every connection.
     """
+    AppStatus.enable_automatic_graceful_drain = False  # else a stream ends before its answer; uvicorn gives it a time
     security = _security(listener)
     apps = [
         server.streamable_http_app(

@@ -1,0 +1,68 @@
+"""One client over stdin and stdout, until it leaves or this process is told to stop.
+
+Decides how that ends: calls that run get 5 s to be answered, then they are cancelled, which stops their queries upstream and
+leaves a line in the record.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from crosstrail.estate import Estate
+from crosstrail.server.admission import Admission
+from crosstrail.server.app import create_server
+
+_LAST_ANSWERS_SECONDS = 5.0
+_LAST_WORDS_SECONDS = 3.0
+_WRITTEN_SECONDS = 0.1
+"""For an answer that is ready to be on its way."""
+
+
+async def serve_stdio(estate: Estate) -> None:
+    """Returns when the client has left. Told to stop, it ends the program."""
+    admission = Admission(estate)
+    server = create_server(estate, admission)
+    try:
+        async with _ended_when_told(estate, admission):
+            await server.run_stdio_async()
+    finally:
+        await _close(estate, admission)
+
+
+@asynccontextmanager
+async def _ended_when_told(estate: Estate, admission: Admission) -> AsyncIterator[None]:
+    """In this block SIGTERM and SIGINT end the calls, what they hold, and then the whole program.
+
+    Whoever reads stdin is a thread that waits for a line and cannot be stopped.
+    """
+    if sys.platform == "win32":  # which has no such signals to wait for
+        yield
+        return
+    calls = anyio.CancelScope()
+
+    async def leave() -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            number = await anext(aiter(signals))
+            await admission.drained(_LAST_ANSWERS_SECONDS)
+            await anyio.sleep(_WRITTEN_SECONDS)
+            calls.cancel()
+            await admission.drained(_LAST_WORDS_SECONDS)
+            await _close(estate, admission)
+            os._exit(128 + number)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leave)
+        with calls:
+            yield
+        tasks.cancel_scope.cancel()
+
+
+async def _close(estate: Estate, admission: Admission) -> None:
+    await estate.aclose()
+    admission.close()

@@ -1,0 +1,174 @@
+"""How a server ends that is told to: within ten seconds, its queries stopped, its record whole, whoever still holds on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fakes.http import Answer, HttpFake
+from served import NOON, PROD, collect, record, write_logs
+from serving import LIST_TOOLS, serving, write_config
+
+KEYS = {"type": "keys", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "a-secret"}
+MANY = " CROSS JOIN ".join(f"events t{number}" for number in range(30))
+ENDLESS = {
+    "jsonrpc": "2.0",
+    "id": 3,
+    "method": "tools/call",
+    "params": {
+        "name": "lake_query",
+        "arguments": {"sql": f"SELECT count(*) FROM {MANY}"},
+        "_meta": {"progressToken": 1},
+    },
+}
+HEAD = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    write_logs(tmp_path / "logs", [record(PROD, number, NOON) for number in range(3)])
+    collect(tmp_path / "logs", tmp_path / "lake")
+    return write_config(tmp_path, accounts=[{"id": PROD, "alias": "prod", "archive": "logs"}], lake={"path": "lake"})
+
+
+def states(config: Path) -> list[str]:
+    return [
+        json.loads(path.read_text())["state"] for path in (config.parent / "lake" / "results").glob("*/status.json")
+    ]
+
+
+def opened(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
+def post_line(body: object) -> bytes:
+    text = json.dumps(body)
+    return f"{HEAD}Content-Length: {len(text)}\r\n\r\n{text}".encode()
+
+
+def until(connection: socket.socket, words: bytes) -> bytes:
+    seen = b""
+    while words not in seen:
+        part = connection.recv(65_536)
+        assert part, seen
+        seen += part
+    return seen
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("transport", ["http", "sse"])
+def test_over_http_whoever_holds_on(config: Path, transport: str, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with serving(config, "--transport", transport, "--workers", workers, "--port", port) as made, ExitStack() as held:
+
+        def client() -> socket.socket:
+            return held.enter_context(opened(made.url))
+
+        _, half_head, half_body, kept, running = (client() for _ in range(5))
+        half_head.sendall(HEAD.encode())
+        half_body.sendall(f"{HEAD}Content-Length: 100\r\n\r\n{{".encode())
+        kept.sendall(post_line(LIST_TOOLS))
+        assert b" 200 " in until(kept, b"\r\n")
+        running.sendall(post_line(ENDLESS))
+        until(running, b"RUNNING")
+        if transport == "sse":
+            stream = client()
+            stream.sendall(b"GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            until(stream, b"session_id=")
+        assert made.stop(seconds=10) in (0, -signal.SIGTERM)
+        assert [one["outcome"] for one in made.records() if one["kind"] == "call"] == ["cancelled"]
+    assert states(config) == ["CANCELLED"]
+
+
+def test_a_call_that_ends_in_time_is_answered(config: Path) -> None:
+    """Its answer comes after the order to stop."""
+    with serving(config) as made, opened(made.url) as connection:
+        text = json.dumps({**LIST_TOOLS, "method": "tools/call", "params": {"name": "list_accounts", "arguments": {}}})
+        connection.sendall(f"{HEAD}Content-Length: {len(text)}\r\nExpect: 100-continue\r\n\r\n".encode())
+        until(connection, b"100 Continue")
+        stopping = threading.Thread(target=made.stop, kwargs={"seconds": 10})
+        stopping.start()
+        while True:  # until it takes no more connections
+            try:
+                opened(made.url).close()
+            except ConnectionRefusedError:
+                break
+        connection.sendall(text.encode())
+        assert b"1 account" in until(connection, b"1 account")
+        stopping.join()
+        assert made.records()[-1]["outcome"] == "done"
+
+
+def test_a_cloud_that_does_not_answer_holds_nobody(tmp_path: Path) -> None:
+    account = {"id": PROD, "alias": "prod", "region": "us-east-1", "auth": KEYS}
+    call = {**LIST_TOOLS, "method": "tools/call", "params": {"name": "lookup_events", "arguments": {}}}
+    asked = threading.Event()
+
+    def silent(*_: object) -> Answer:
+        asked.set()
+        return Answer(200, b"", wire="hang")
+
+    config = write_config(tmp_path, accounts=[account], lake={"path": "lake"})
+    with HttpFake(silent) as cloud, serving(config, environ={"AWS_ENDPOINT_URL": cloud.url}) as made:
+        with opened(made.url) as connection:
+            connection.sendall(post_line(call))
+            assert asked.wait(20)
+            made.stop(seconds=10)
+        assert made.records()[-1]["outcome"] == "cancelled"
+
+
+@pytest.fixture
+def stdio(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+    audit = str(config.parent / "audit.jsonl")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crosstrail", "serve", "--config", str(config), "--audit", audit],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdin
+        assert process.stdout
+        first = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {},
+                "clientInfo": {"name": "test", "version": "0"},
+            },
+        }
+        for message in (first, {"jsonrpc": "2.0", "method": "notifications/initialized"}, ENDLESS):
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+        process.stdin.flush()
+        while b"RUNNING" not in process.stdout.readline():
+            pass
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("how", ["end of input", "SIGTERM", "SIGINT"])
+def test_over_stdio(config: Path, stdio: subprocess.Popen[bytes], how: str) -> None:
+    if how == "end of input":
+        assert stdio.stdin
+        stdio.stdin.close()
+    else:
+        stdio.send_signal(signal.Signals[how])
+    stdio.wait(timeout=10)
+    assert states(config) == ["CANCELLED"]
+    [call] = [json.loads(line) for line in (config.parent / "audit.jsonl").read_text().splitlines()]
+    assert call["outcome"] == "cancelled"
+    assert stdio.stderr
+    assert b"Traceback" not in stdio.stderr.read()
