@@ -25,7 +25,7 @@ RUN /build/tools/bin/uv venv --quiet --python python3 /opt/crosstrail \
     fi
 COPY pyproject.toml README.md LICENSE /build/source/
 COPY src /build/source/src
-RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist >/dev/null \
+RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist \
  && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps /build/dist/*.whl
 COPY deploy/image/prune.py deploy/image/root.py deploy/image/start.py /build/
 RUN cp /build/start.py /opt/crosstrail/ && python3 /build/prune.py /opt/crosstrail \

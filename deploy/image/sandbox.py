@@ -2,7 +2,8 @@
 
 Decides which storage driver is used (STORAGE_DRIVER where it is set, else overlay where that works, else vfs), how the
 stand-in is made (by debootstrap, once, and kept), and how a program runs in an image: as the image's user, with the image's
-variables alone, on a read-only root where only /tmp and /data can be written. Needs root on Debian.
+variables alone, on a read-only root where only /tmp and /data can be written: a /tmp of each program's own, and one /data, as
+a volume would be. Needs root on Debian.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _LENT = (Path("/etc/pip.conf"), Path("/etc/ssl/certs"))
 """What a machine may need to reach its package registry; lent to the build, and not kept."""
 _SHELL = """set -eu
 mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"
-mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" && mount -t tmpfs -o mode=0755,uid=10001,gid=10001 tmpfs "$1/data"
+mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" && mount --bind "$2" "$1/data"
 mount --rbind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-shift
+shift 2
 exec "$@"
 """
 
@@ -117,13 +118,19 @@ class Container:
         self.megabytes = sum(one.lstat().st_size for one in self.root.rglob("*") if not one.is_dir()) / 1e6
         for place in ("proc", "dev"):  # an engine makes them too
             (self.root / place).mkdir(exist_ok=True)
+        self._data = WORK / "data" / self.name
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._data.mkdir(parents=True)
+        owner = (self.root / "data").stat()
+        os.chown(self._data, owner.st_uid, owner.st_gid)
 
     def command(self, arguments: Sequence[str], **more: str) -> list[str]:
         """What runs `arguments` inside, as the image's user, with the image's variables and these."""
         assert self.config["User"] == "10001:10001", self.config["User"]
         variables = [*self.config["Env"], *(f"{name}={value}" for name, value in more.items())]
         inside = [shutil.which("chroot") or "chroot", "--userspec=10001:10001", str(self.root), *arguments]
-        return ["unshare", "--mount", "sh", "-c", _SHELL, "sh", str(self.root), "env", "-i", *variables, *inside]
+        mounted = ["unshare", "--mount", "sh", "-c", _SHELL, "sh", str(self.root), str(self._data)]
+        return [*mounted, "env", "-i", *variables, *inside]
 
     def started(self, *arguments: str) -> list[str]:
         """What runs the image as it starts itself, with these arguments after its own, but before a wrapped command."""
@@ -132,4 +139,5 @@ class Container:
         return [*self.config["Entrypoint"], *command[:own], *arguments, *command[own:]]
 
     def remove(self) -> None:
+        shutil.rmtree(self._data)
         buildah("rm", self.name)

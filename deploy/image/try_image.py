@@ -7,9 +7,12 @@ where it cannot run.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.server
 import json
+import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prune import AWS_SERVICES
-from sandbox import Container, build, driver, make_base, missing
+from sandbox import ROOT, Container, build, driver, make_base, missing
 
 _NOT_HERE = 77
 _LIMITS_MB = {"lake": 300, "plain": 200}
@@ -84,6 +87,28 @@ def try_serve(container: Container, *, lake: bool) -> None:
     assert not list(container.root.glob("*bin/*sh")) + list(container.root.glob("usr/bin/*sh")), "there is a shell"
 
 
+def try_live(container: Container) -> None:
+    """It asks live accounts of both clouds, listed in a database: the made-up clouds of deploy/compose, in the same image."""
+    offline = container.root / "offline"
+    shutil.copytree(ROOT / "tests" / "fakes", offline / "fakes", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "deploy" / "compose" / "offline.py", offline)
+    variables = {
+        "DATABASE_URL": "sqlite:////data/accounts.sqlite",
+        "ENCRYPTION_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{_free_port()}",
+        "VOLCENGINE_ENDPOINT": f"http://127.0.0.1:{_free_port()}",
+    }
+    command = container.command(["python", "/offline/offline.py"], **variables)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clouds:
+        try:
+            assert clouds.stdout
+            assert clouds.stdout.readline(), "the made-up clouds ended before they listed their accounts"
+            with running(container, *_OPEN, **variables) as port:
+                check(container, port, "--expect", "lookup_events", "--accounts", "prod,dev,cn-prod")
+        finally:
+            clouds.terminate()
+
+
 def try_sign_in(container: Container) -> None:
     """It serves behind OAuth: whoever has no token is shown where to sign in."""
     (container.root / _CONFIG[1:]).write_text(_SIGN_IN)
@@ -145,6 +170,7 @@ def try_image(name: str) -> bool:
         else:
             try_serve(container, lake=name == "lake")
             try_sign_in(container)
+            try_live(container)
     finally:
         container.remove()
     limit = _LIMITS_MB.get(name)
