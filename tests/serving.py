@@ -1,4 +1,4 @@
-"""`crosstrail serve` over HTTP as a process of its own, with a configuration, and real clients of it."""
+"""Servers over HTTP as processes of their own, as their users run them, and real clients of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import yaml
 from mcp import Client
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 INITIALIZE = {
@@ -55,18 +56,10 @@ def write_config(folder: Path, **values: Any) -> Path:
 
 
 @contextmanager
-def serving(config: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """The server, on a free port unless the arguments name one, until the block ends."""
-    audit = config.parent / "audit.jsonl"
-    command = [sys.executable, "-m", "crosstrail", "serve", "--config", str(config), "--transport", "http"]
-    if "--port" not in arguments:
-        command += ["--port", "0"]
+def started(command: Sequence[str], environ: Mapping[str, str], audit: Path = Path()) -> Iterator[Server]:
+    """A server that says on stderr where it serves, until the block ends."""
     process = subprocess.Popen(
-        [*command, "--audit", str(audit), *arguments],
-        env={**os.environ, **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr
     reader: threading.Thread | None = None
@@ -89,15 +82,52 @@ def serving(config: Path, *arguments: str, environ: Mapping[str, str] | None = N
         process.stderr.close()
 
 
+@contextmanager
+def serving(
+    config: Path, *arguments: str, environ: Mapping[str, str] | None = None, command: str = "serve"
+) -> Iterator[Server]:
+    """`crosstrail serve` (or wrap), on a free port unless the arguments name one, until the block ends."""
+    audit = config.parent / "audit.jsonl"
+    port = () if "--port" in arguments else ("--port", "0")
+    options = ("--config", str(config), "--transport", "http", "--audit", str(audit), *port, *arguments)
+    with started([sys.executable, "-m", "crosstrail", command, *options], environ or {}, audit) as made:
+        yield made
+
+
 @asynccontextmanager
 async def client_over_http(url: str, token: str = "", mode: str = "auto", **headers: str) -> AsyncIterator[Client]:
     """A client of streamable HTTP."""
-    sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
     async with (
-        httpx2.AsyncClient(headers=sent, timeout=60) as http,
+        httpx2.AsyncClient(headers={**headers, **signed(token)}, timeout=60) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client,
     ):
         yield client
+
+
+@asynccontextmanager
+async def client_over_sse(url: str, token: str = "") -> AsyncIterator[Client]:
+    """A client of SSE."""
+    async with Client(sse_client(f"{url}/sse", headers=signed(token)), mode="legacy") as client:
+        yield client
+
+
+@asynccontextmanager
+async def open_stream(url: str, token: str) -> AsyncIterator[tuple[httpx2.AsyncClient, str, AsyncIterator[str]]]:
+    """An open SSE stream: a client without headers of its own, where to post, and the stream's lines."""
+    async with (
+        httpx2.AsyncClient(timeout=20) as http,
+        http.stream("GET", f"{url}/sse", headers=signed(token)) as stream,
+    ):
+        lines = stream.aiter_lines()
+        async for line in lines:
+            if line.startswith("data: "):
+                yield http, url + line.removeprefix("data: "), lines
+                return
+
+
+def signed(token: str) -> dict[str, str]:
+    """The header that carries a token; none without one."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def post(url: str, body: Any = INITIALIZE, **headers: str) -> httpx2.Response:

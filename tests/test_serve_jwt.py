@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx2
 import jwt
 import pytest
 
 from fakes.idp import FakeIdp, SigningKey
 from served import DEV, NOON, PROD, collect, record, text_of, write_logs
-from serving import LIST_TOOLS, Server, client_over_http, post, serving, write_config
+from serving import LIST_TOOLS, Server, client_over_http, open_stream, post, serving, signed, write_config
 
 pytestmark = pytest.mark.anyio
 RESOURCE = "https://trails.example.com/mcp"
@@ -181,27 +183,12 @@ async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> Non
 
 
 async def test_a_token_of_one_opens_no_sse_stream_of_another(idp: FakeIdp, folder: Path) -> None:
-    import anyio
-    import httpx2
-
     with serving(configured(folder, issuer=idp.url, jwks_url=idp.jwks_url), "--transport", "sse") as made:
         assert httpx2.get(f"{made.url}/sse").status_code == 401
-        mine, other = ({"Authorization": f"Bearer {alice(idp, sub=sub)}"} for sub in ("u-1", "u-9"))
-        async with (
-            httpx2.AsyncClient(timeout=20) as http,
-            http.stream("GET", f"{made.url}/sse", headers=mine) as stream,
-        ):
-            lines = stream.aiter_lines()
-            with anyio.fail_after(20):
-                path = next(iter([line async for line in _first_data(lines)]))
-            stolen = await http.post(f"{made.url}{path}", json=LIST_TOOLS, headers=other)
-            assert stolen.status_code == 403
-            assert (await http.post(f"{made.url}{path}", json=LIST_TOOLS, headers=mine)).status_code == 202
+        mine, other = (alice(idp, sub=sub) for sub in ("u-1", "u-9"))
+        with anyio.fail_after(20):
+            async with open_stream(made.url, mine) as (http, address, _):
+                stolen = await http.post(address, json=LIST_TOOLS, headers=signed(other))
+                assert stolen.status_code == 403
+                assert (await http.post(address, json=LIST_TOOLS, headers=signed(mine))).status_code == 202
         assert 403 in {one.get("status") for one in made.records()}
-
-
-async def _first_data(lines: Any) -> Any:
-    async for line in lines:
-        if line.startswith("data: "):
-            yield line.removeprefix("data: ").strip()
-            return

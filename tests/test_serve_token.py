@@ -17,8 +17,8 @@ from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
 from served import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
-from serving import JSON, LIST_TOOLS, Server, client_over_http, post, serving, write_config
-from volcengine_server import bearer, over_sse
+from serving import JSON, LIST_TOOLS, Server, client_over_http, client_over_sse, post, serving, write_config
+from volcengine_server import bearer, token
 
 pytestmark = pytest.mark.anyio
 LISTED, OWN, OTHER, ABSENT = "2177777777", "2188888888", "2155555555", "2166666666"
@@ -72,10 +72,6 @@ def environ(fake: FakeVolcengine) -> dict[str, str]:
 def server(fake: FakeVolcengine, config: Path) -> Iterator[Server]:
     with serving(config, "--transport", "sse", environ=environ(fake)) as made:
         yield made
-
-
-def token(key: Key) -> str:
-    return bearer(key)["Authorization"].removeprefix("Bearer ")
 
 
 def caller(fake: FakeVolcengine, account: str, **event: Any) -> tuple[Key, str]:
@@ -349,7 +345,7 @@ async def test_not_even_a_debug_log_holds_a_secret(fake: FakeVolcengine, config:
     debug = {**environ(fake), "CROSSTRAIL_LOG_LEVEL": "debug"}
     with serving(config, "--transport", "sse", environ=debug) as server:
         for one in (key, session, Key(key.id, "a-wrong-secret", CN_PROD, "")):
-            async with over_sse(server.url, bearer(one)) as client:
+            async with client_over_sse(server.url, token(one)) as client:
                 await client.call_tool("lookup_events", {})
             async with client_over_http(server.url, token(one)) as client:
                 await client.call_tool("describe_trails", {})

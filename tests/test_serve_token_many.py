@@ -18,8 +18,8 @@ from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
 from served import rows_of, text_of
-from serving import INITIALIZE, Server, serving, write_config
-from volcengine_server import bearer, open_stream, over_http, over_sse
+from serving import INITIALIZE, Server, client_over_http, client_over_sse, open_stream, serving, write_config
+from volcengine_server import bearer, token
 
 pytestmark = pytest.mark.anyio
 _CALLERS = 200
@@ -60,8 +60,8 @@ async def test_no_answer_holds_another_callers_event(fake: FakeVolcengine, serve
     async with AsyncExitStack() as stack:
         clients = []
         for number, (key, event) in enumerate(callers):
-            over = over_sse if number % 2 else over_http
-            clients.append((await stack.enter_async_context(over(server.url, bearer(key))), event))
+            over = client_over_sse if number % 2 else client_over_http
+            clients.append((await stack.enter_async_context(over(server.url, token(key))), event))
         for _ in range(3):
             source.shuffle(clients)
             async with anyio.create_task_group() as group:
@@ -80,7 +80,10 @@ async def test_no_answer_holds_another_callers_event(fake: FakeVolcengine, serve
 async def test_two_users_of_one_account_are_asked_for_with_their_own_keys(fake: FakeVolcengine, server: Server) -> None:
     keys = [fake.world.add_key(CN_PROD, user) for user in ("alice", "bob")]
     fake.world.account(CN_PROD).log("GetUser", moment())
-    async with over_http(server.url, bearer(keys[0])) as alice, over_http(server.url, bearer(keys[1])) as bob:
+    async with (
+        client_over_http(server.url, token(keys[0])) as alice,
+        client_over_http(server.url, token(keys[1])) as bob,
+    ):
         for client in (alice, bob, alice, bob):
             assert "1 event" in text_of(await client.call_tool("lookup_events", {}))
     signed = [request.access_key_id for request in fake.world.requests if request.action == "LookupEvents"]
@@ -97,7 +100,7 @@ async def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server
         Key(one.id, one.secret, CN_PROD, one.identity, token="another"),
         fake.world.add_key(CN_PROD, "a-colleague"),
     ]
-    async with open_stream(server.url, one) as (http, address, lines):
+    async with open_stream(server.url, token(one)) as (http, address, lines):
         for key in strangers:
             for message in (INITIALIZE, _LOOKUP):
                 assert (await http.post(address, json=message, headers=bearer(key))).status_code == 403
@@ -114,7 +117,7 @@ async def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server
 
 def test_the_check_of_a_deployment_passes(crosstrail: CommandLine, fake: FakeVolcengine, server: Server) -> None:
     key, _ = caller(fake, CN_PROD)
-    sent = bearer(key)["Authorization"].removeprefix("Bearer ")
+    sent = token(key)
     tools = "list_accounts,lookup_events,describe_trails"
     options = ["--bearer", "-", "--accounts", CN_PROD, "--expect", tools]
     done = crosstrail("check", f"{server.url}/mcp", *options, stdin=sent)
@@ -125,7 +128,7 @@ def test_the_check_of_a_deployment_passes(crosstrail: CommandLine, fake: FakeVol
 async def test_a_header_holds_for_its_own_request_alone(fake: FakeVolcengine, server: Server) -> None:
     """On one connection, and in a session that a client claims to have."""
     key, event = caller(fake, CN_PROD)
-    async with over_http(server.url, bearer(key)) as client:
+    async with client_over_http(server.url, token(key)) as client:
         assert event in text_of(await client.call_tool("lookup_events", {}))
     async with httpx2.AsyncClient(headers={"Accept": "application/json"}) as http:
         first = await http.post(f"{server.url}/mcp", json=_LOOKUP, headers=bearer(key))

@@ -18,7 +18,8 @@ from mcp import Client
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from volcengine_server import Served, bearer, json_of, open_stream, over_http, over_sse, served
+from serving import Server, client_over_http, client_over_sse, open_stream
+from volcengine_server import bearer, json_of, served, token
 
 _CALLERS = 200
 _INITIALIZE = {
@@ -42,7 +43,7 @@ def fake() -> Iterator[FakeVolcengine]:
 
 
 @pytest.fixture
-def server(fake: FakeVolcengine) -> Iterator[Served]:
+def server(fake: FakeVolcengine) -> Iterator[Server]:
     """It has keys of its own in the environment too: they must never be used."""
     own = fake.world.add_key("2188888888")
     environ = {
@@ -82,7 +83,7 @@ def _encoded(value: Any) -> str:
         ("Bearer " + "A" * 20_000, "too long"),
     ],
 )
-def test_a_header_that_is_none_is_401_with_a_reason(server: Served, header: str, reason: str) -> None:
+def test_a_header_that_is_none_is_401_with_a_reason(server: Server, header: str, reason: str) -> None:
     headers = {**_ACCEPT, **({"Authorization": header} if header else {})}
     for path, send in (("/mcp", httpx2.post), ("/sse", httpx2.get), ("/messages/?session_id=" + "0" * 32, httpx2.post)):
         more = {"json": _INITIALIZE} if send is httpx2.post else {}
@@ -94,7 +95,7 @@ def test_a_header_that_is_none_is_401_with_a_reason(server: Served, header: str,
 
 
 @pytest.mark.parametrize("alphabet", ["standard", "url-safe", "unpadded", "no session token"])
-def test_usual_forms_of_base64_are_taken(fake: FakeVolcengine, server: Served, alphabet: str) -> None:
+def test_usual_forms_of_base64_are_taken(fake: FakeVolcengine, server: Server, alphabet: str) -> None:
     key, event = _caller(fake, CN_PROD)
     key.secret = "???>>>~~" + key.secret  # makes + and / in base64
     values = {"AccessKeyId": key.id, "SecretAccessKey": key.secret, "SessionToken": ""}
@@ -107,18 +108,18 @@ def test_usual_forms_of_base64_are_taken(fake: FakeVolcengine, server: Served, a
         text = text.rstrip("=")
 
     async def ask() -> Any:
-        async with over_http(server.url, {"Authorization": f"bearer {text}"}) as client:
+        async with client_over_http(server.url, Authorization=f"bearer {text}") as client:
             return json_of(await client.call_tool("LookupEvents", {}))
 
     assert [one["EventID"] for one in anyio.run(ask)["Trails"]] == [event]
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-def test_the_keys_of_the_request_are_used_and_no_others(fake: FakeVolcengine, server: Served, mode: str) -> None:
+def test_the_keys_of_the_request_are_used_and_no_others(fake: FakeVolcengine, server: Server, mode: str) -> None:
     (one, event), (other, foreign) = _caller(fake, CN_PROD), _caller(fake, CN_DEV)
 
     async def ask(key: Key) -> Any:
-        async with over_http(server.url, bearer(key), mode) as client:
+        async with client_over_http(server.url, token(key), mode) as client:
             return json_of(await client.call_tool("LookupEvents", {}))["Trails"][0]["EventID"]
 
     assert anyio.run(ask, one) == event
@@ -127,13 +128,13 @@ def test_the_keys_of_the_request_are_used_and_no_others(fake: FakeVolcengine, se
 
 
 def test_temporary_keys_carry_their_token_and_wrong_ones_are_refused_upstream(
-    fake: FakeVolcengine, server: Served
+    fake: FakeVolcengine, server: Server
 ) -> None:
     fake.world.account(CN_PROD).log("GetUser", moment())
     session = fake.world.add_session(CN_PROD, "trn:sts::x", 3600)
 
     async def ask() -> tuple[Any, Any]:
-        async with over_sse(server.url, bearer(session)) as client:
+        async with client_over_sse(server.url, token(session)) as client:
             good = await client.call_tool("LookupEvents", {})
             fake.world.expire_sessions()
             return good, await client.call_tool("LookupEvents", {})
@@ -159,13 +160,13 @@ def _other_spellings(address: str) -> list[str]:
     ]
 
 
-def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Served) -> None:
+def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Server) -> None:
     (one, event), (other, foreign) = _caller(fake, CN_PROD), _caller(fake, CN_DEV)
     changed = Key(one.id, one.secret + "x", CN_PROD, one.identity)
     with_token = Key(one.id, one.secret, CN_PROD, one.identity, token="another")
 
     async def try_each() -> tuple[list[int], str]:
-        async with open_stream(server.url, one) as (http, address, lines):
+        async with open_stream(server.url, token(one)) as (http, address, lines):
             ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             statuses = []
             for key in (other, changed, with_token):
@@ -189,21 +190,21 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
     assert {request.account for request in fake.world.requests} == {CN_PROD}
 
 
-def test_a_stream_that_is_not_there_is_404(fake: FakeVolcengine, server: Served) -> None:
+def test_a_stream_that_is_not_there_is_404(fake: FakeVolcengine, server: Server) -> None:
     key, _ = _caller(fake, CN_PROD)
     answer = httpx2.post(f"{server.url}/messages/?session_id={'0' * 32}", json=_LOOKUP, headers=bearer(key))
     assert answer.status_code == 404
 
 
-async def _call_all(server: Served, callers: list[tuple[Key, str]]) -> list[str]:
+async def _call_all(server: Server, callers: list[tuple[Key, str]]) -> list[str]:
     """Half over SSE, half over HTTP, all open together, their calls interleaved; what went wrong."""
     wrong: list[str] = []
     source = random.Random(11)  # noqa: S311
     async with AsyncExitStack() as stack:
         open_clients: list[tuple[Client, str]] = []
         for number, (key, event) in enumerate(callers):
-            over = over_sse if number % 2 else over_http
-            open_clients.append((await stack.enter_async_context(over(server.url, bearer(key))), event))
+            over = client_over_sse if number % 2 else client_over_http
+            open_clients.append((await stack.enter_async_context(over(server.url, token(key))), event))
 
         async def call(client: Client, event: str) -> None:
             found = [one["EventID"] for one in json_of(await client.call_tool("LookupEvents", {}))["Trails"]]
@@ -218,7 +219,7 @@ async def _call_all(server: Served, callers: list[tuple[Key, str]]) -> list[str]
     return wrong
 
 
-def test_no_answer_holds_another_callers_event(fake: FakeVolcengine, server: Served) -> None:
+def test_no_answer_holds_another_callers_event(fake: FakeVolcengine, server: Server) -> None:
     fake.world.delay = 0.05
     callers = [_caller(fake, str(2_100_000_000 + number)) for number in range(_CALLERS)]
     assert anyio.run(_call_all, server, callers) == []
@@ -230,26 +231,26 @@ def test_no_answer_holds_another_callers_event(fake: FakeVolcengine, server: Ser
 
 def test_nothing_of_a_header_is_written_anywhere(fake: FakeVolcengine) -> None:
     key, _ = _caller(fake, CN_PROD)
-    header = bearer(key)["Authorization"].removeprefix("Bearer ")
+    header = token(key)
     with served({"VOLCENGINE_CREDENTIAL_TYPE": "token", "VOLCENGINE_ENDPOINT": fake.url}) as server:
 
         async def ask() -> None:
-            async with over_http(server.url, bearer(key)) as client:
+            async with client_over_http(server.url, token(key)) as client:
                 await client.call_tool("LookupEvents", {})
             fake.world.fail("code", text="SignatureDoesNotMatch: no", times=-1)
-            async with over_sse(server.url, bearer(key)) as client:
+            async with client_over_sse(server.url, token(key)) as client:
                 assert (await client.call_tool("LookupEvents", {})).is_error
             async with httpx2.AsyncClient() as http:
                 await http.post(f"{server.url}/messages/?session_id=x", content=b"{", headers=bearer(key))
 
         anyio.run(ask)
-    said = "".join(server.said)
+    said = "".join(server.lines)
     assert key.secret not in said
     assert key.id not in said
     assert header[:40] not in said
 
 
-def test_a_foreign_host_name_is_refused_on_loopback(fake: FakeVolcengine, server: Served) -> None:
+def test_a_foreign_host_name_is_refused_on_loopback(fake: FakeVolcengine, server: Server) -> None:
     key, _ = _caller(fake, CN_PROD)
     headers = {**bearer(key), **_ACCEPT, "Host": "evil.example"}
     assert httpx2.post(f"{server.url}/mcp", json=_INITIALIZE, headers=headers).status_code == 421

@@ -20,7 +20,8 @@ from mcp.client.streamable_http import streamable_http_client
 from fakes.volcengine import FakeVolcengine
 from listed_accounts import moment
 from live_volcengine import CN_PROD
-from volcengine_server import bearer, json_of, over_http, over_sse, served
+from serving import client_over_http, client_over_sse
+from volcengine_server import bearer, json_of, served
 
 
 @pytest.fixture
@@ -86,8 +87,8 @@ def test_either_mode_serves_both_transports(mode: str) -> None:
 
             async def ask() -> list[int]:
                 found = []
-                for over in (over_http, over_sse):
-                    async with over(server.url, {}) as client:
+                for over in (client_over_http, client_over_sse):
+                    async with over(server.url) as client:
                         found.append(len(json_of(await client.call_tool("LookupEvents", {}))["Trails"]))
                 return found
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from fakes.idp import FakeIdp
-from serving import LIST_TOOLS, Server, client_over_http, post
+from serving import LIST_TOOLS, Server, client_over_http, post, serving
 from wrap_estate import Watched, WrapEstate, said
 
 pytestmark = pytest.mark.anyio
@@ -24,35 +22,9 @@ pytestmark = pytest.mark.anyio
 @contextmanager
 def wrapping(config: Path, *arguments: str) -> Iterator[Server]:
     """`crosstrail wrap` on a free port until the block ends; it must end well when it is told to."""
-    audit = config.parent / "audit.jsonl"
-    command = [
-        sys.executable,
-        "-m",
-        "crosstrail",
-        "wrap",
-        "--config",
-        str(config),
-        "--transport",
-        "http",
-        "--port",
-        "0",
-    ]
-    with subprocess.Popen(
-        [*command, "--audit", str(audit), *arguments],
-        env=dict(os.environ),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr
-        first = process.stderr.readline()
-        found = re.search(r"serves (https?://\S+)/mcp", first)
-        assert found, first + process.stderr.read()
-        try:
-            yield Server(found.group(1), process, [first], audit)
-        finally:
-            process.terminate()
-            assert process.wait(timeout=20) == 0
+    with serving(config, *arguments, command="wrap") as server:
+        yield server
+        assert server.stop() == 0
 
 
 async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path: Path) -> None:
