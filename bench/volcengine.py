@@ -84,7 +84,7 @@ async def over_accounts(url: str, listed: list[dict[str, Any]], count: int) -> l
     try:
         return await rounds(ask, count)
     finally:
-        broker.close()
+        await broker.aclose()
 
 
 def show(what: str, seconds: list[float]) -> None:

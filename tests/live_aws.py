@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -66,12 +66,12 @@ class LiveAws(AwsAccounts):
         return AwsTrail(CloudTrailCalls(self.broker, deadline=deadline, lookups_per_second=lookups_per_second))
 
 
-@contextmanager
-def live_aws(monkeypatch: pytest.MonkeyPatch, *, read_timeout: float = 1.0) -> Iterator[LiveAws]:
+@asynccontextmanager
+async def live_aws(monkeypatch: pytest.MonkeyPatch, *, read_timeout: float = 1.0) -> AsyncIterator[LiveAws]:
     """A fake AWS with a base identity, both in the environment as botocore reads it."""
     with FakeAws() as fake:
         monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
         base = base_identity(fake.world, monkeypatch)
         broker = Broker(read_timeout=read_timeout, attempts=2, asked_once=frozenset({SERVICE}))
         yield LiveAws(fake.world, base, fake.url, broker)
-        broker.close()
+        await broker.aclose()

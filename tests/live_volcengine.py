@@ -65,4 +65,4 @@ def live_volcengine(*, read_timeout: float = 5.0) -> Iterator[LiveVolcengine]:
         try:
             yield LiveVolcengine(fake.world, base, fake.url, broker)
         finally:
-            broker.close()
+            api.close()

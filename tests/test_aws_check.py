@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ OLD = "333333333333"
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch) as live:
+async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveAws]:
+    async with live_aws(monkeypatch) as live:
         live.keys_account(PROD, "prod-one")
         live.role_account(DEV, "dev", external_id="ext")
         live.listed.append({"id": OLD, "alias": "old", "archive": "logs"})

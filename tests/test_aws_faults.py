@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import anyio
@@ -18,8 +18,8 @@ PASSING = ("throttle", "500", "503", "reset", "hang", "half", "garbage")
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch, read_timeout=0.3) as live:
+async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveAws]:
+    async with live_aws(monkeypatch, read_timeout=0.3) as live:
         yield live
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -42,14 +42,15 @@ class Clouds:
 
 
 @pytest.fixture
-def clouds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Clouds]:
+async def clouds(anyio_backend: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Clouds]:
     """Two accounts of each cloud, one by its keys and one by a role."""
-    with live_aws(monkeypatch) as aws, live_volcengine() as volcengine:
-        aws.keys_account(PROD, "prod")
-        aws.role_account(DEV, "dev")
-        volcengine.keys_account(CN_PROD, "cn-prod")
-        volcengine.role_account(CN_DEV, "cn-dev")
-        yield Clouds(aws, volcengine, tmp_path / "lake")
+    with live_volcengine() as volcengine:
+        async with live_aws(monkeypatch) as aws:
+            aws.keys_account(PROD, "prod")
+            aws.role_account(DEV, "dev")
+            volcengine.keys_account(CN_PROD, "cn-prod")
+            volcengine.role_account(CN_DEV, "cn-dev")
+            yield Clouds(aws, volcengine, tmp_path / "lake")
 
 
 def _log_by_turns(clouds: Clouds, count: int) -> list[str]:

@@ -16,7 +16,9 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from broker_estate import BrokerEstate, look_up, prod, wanted
+from crosstrail.accounts.aws_clients import AwsClients
 from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.errors import (
     ConfigError,
@@ -69,7 +71,7 @@ async def test_every_request_is_signed_by_its_own_account(estate: BrokerEstate) 
     assert {one.account for one in estate.lookups() if not one.code} == {account.id for account in estate.accounts}
     assert "ExpiredTokenException" in {one.code for one in estate.lookups()}
     assert dict(os.environ) == environment
-    broker.close()
+    await broker.aclose()
 
 
 async def test_warm_calls_ask_nothing_but_what_was_asked(estate: BrokerEstate) -> None:
@@ -80,7 +82,7 @@ async def test_warm_calls_ask_nothing_but_what_was_asked(estate: BrokerEstate) -
         for account in estate.accounts * 25:
             group.start_soon(look_up, broker, account)
     assert Counter(one.action for one in estate.world.requests) == {"LookupEvents": 500, "AssumeRole": 20}
-    broker.close()
+    await broker.aclose()
 
 
 async def test_an_account_without_credentials_borrows_none(estate: BrokerEstate) -> None:
@@ -91,7 +93,7 @@ async def test_an_account_without_credentials_borrows_none(estate: BrokerEstate)
     with pytest.raises(UnsupportedByCloud, match="prod is not an AWS account"):
         await look_up(broker, volcengine)
     assert not estate.world.requests
-    broker.close()
+    await broker.aclose()
 
 
 async def test_the_same_id_listed_with_other_keys_is_asked_with_those(estate: BrokerEstate) -> None:
@@ -101,7 +103,7 @@ async def test_the_same_id_listed_with_other_keys_is_asked_with_those(estate: Br
     for key in (old, new, old):
         await look_up(broker, prod(key))
     assert [one.access_key_id for one in estate.lookups()] == [old.id, new.id, old.id]
-    broker.close()
+    await broker.aclose()
 
 
 async def test_encrypted_secrets_open_for_their_own_account_only(estate: BrokerEstate) -> None:
@@ -120,26 +122,32 @@ async def test_encrypted_secrets_open_for_their_own_account_only(estate: BrokerE
         await look_up(broker, listed(box.encrypt(SecretStr(key.secret), BASE)))
     with pytest.raises(ConfigError, match="ENCRYPTION_KEY is not set"):
         await look_up(Broker(), listed(box.encrypt(SecretStr(key.secret), PROD)))
-    broker.close()
+    await broker.aclose()
 
 
 # --- kept clients
 
 
-async def test_clients_are_kept_for_an_account_a_region_and_a_service(estate: BrokerEstate) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), Broker(most_clients=3)
-    first = await broker.client(account, "cloudtrail", "us-east-1")
-    assert await broker.client(account, "cloudtrail", "us-east-1", who="alice") is first
+def _clients(most: int = 3) -> AwsClients:
+    return AwsClients(most=most, connect_timeout=1, read_timeout=1, attempts=1, connections=1)
+
+
+def test_clients_are_kept_for_an_account_a_region_and_a_service() -> None:
+    clients, mine = _clients(), Credentials("AKIAMINE", SecretStr("secret"))
+    first = clients.get("prod", "cloudtrail", "us-east-1", mine)
+    assert clients.get("prod", "cloudtrail", "us-east-1", mine) is first
     others = [
-        await broker.client(account, "cloudtrail", "eu-west-1"),
-        await broker.client(account, "sts", "us-east-1"),
+        clients.get("prod", "cloudtrail", "eu-west-1", mine),
+        clients.get("prod", "sts", "us-east-1", mine),
     ]
-    assert await broker.client(account, "cloudtrail", "us-east-1") is first
-    others.append(await broker.client(account, "cloudtrail", "eu-north-1"))
+    assert clients.get("prod", "cloudtrail", "us-east-1", mine) is first
+    others.append(clients.get("prod", "cloudtrail", "eu-north-1", mine))
     assert len({id(client) for client in [first, *others]}) == 4
-    assert await broker.client(account, "cloudtrail", "us-east-1") is first
-    assert await broker.client(account, "cloudtrail", "eu-west-1") is not others[0], "used longest ago, so dropped"
-    broker.close()
+    assert clients.get("prod", "cloudtrail", "us-east-1", mine) is first
+    assert clients.get("prod", "cloudtrail", "eu-west-1", mine) is not others[0], "used longest ago, so dropped"
+    renewed = Credentials("AKIAMINE", SecretStr("another"))
+    assert clients.get("prod", "cloudtrail", "us-east-1", renewed) is not first
+    clients.close()
 
 
 async def test_sts_is_asked_in_a_region_of_the_roles_partition(
@@ -156,12 +164,9 @@ async def test_sts_is_asked_in_a_region_of_the_roles_partition(
         broker = Broker(region=home)
         await look_up(broker, Account.model_validate({"id": PROD, "region": region, "auth": auth}))
         assert estate.world.asked("AssumeRole")[-1].region == asked
-        broker.close()
+        await broker.aclose()
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    broker = Broker()
-    client = await broker.client(prod(estate.base), "sts", "eu-west-1")
-    assert client.meta.endpoint_url == "https://sts.eu-west-1.amazonaws.com"
-    broker.close()
+    assert _clients().endpoint("sts", "eu-west-1").url == "https://sts.eu-west-1.amazonaws.com/"
 
 
 async def test_the_region_when_a_call_names_none(estate: BrokerEstate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +204,7 @@ async def test_expired_sessions_are_renewed_once_for_all(estate: BrokerEstate) -
             group.start_soon(look_up, broker, account)
     assert len(estate.world.asked("AssumeRole")) == 2
     assert [one.code for one in estate.lookups()].count("") == 21
-    broker.close()
+    await broker.aclose()
 
 
 async def test_a_cloud_that_keeps_saying_expired_is_asked_twice(estate: BrokerEstate) -> None:
@@ -211,7 +216,7 @@ async def test_a_cloud_that_keeps_saying_expired_is_asked_twice(estate: BrokerEs
     ):
         await look_up(broker, estate.accounts[0])
     assert len(estate.lookups()) == 2
-    broker.close()
+    await broker.aclose()
 
 
 async def test_expired_keys_are_not_tried_again(estate: BrokerEstate) -> None:
@@ -222,4 +227,4 @@ async def test_expired_keys_are_not_tried_again(estate: BrokerEstate) -> None:
         await look_up(broker, prod(key))
     assert refusal.value.hint == f"Store new keys in place of {key.id}."
     assert len(estate.lookups()) == 1
-    broker.close()
+    await broker.aclose()

@@ -62,7 +62,7 @@ async def test_faults_end_in_a_clear_error_after_bounded_requests(
         assert (raised.value.account, raised.value.region) == ("prod", "us-east-1")
         assert raised.value.code in str(raised.value)
         assert raised.value.request_id in str(raised.value)
-    broker.close()
+    await broker.aclose()
 
 
 @pytest.mark.parametrize("kind", ["throttle", "500", "reset", "hang", "half", "cut", "garbage"])
@@ -72,7 +72,7 @@ async def test_a_passing_fault_is_not_noticed(estate: BrokerEstate, kind: str) -
     broker = Broker(read_timeout=0.2, attempts=2)
     assert await look_up(broker, estate.accounts[0]) == [estate.accounts[0].id]
     assert len(estate.lookups()) == 2
-    broker.close()
+    await broker.aclose()
 
 
 async def test_throttling_hands_on_how_long_to_wait(estate: BrokerEstate) -> None:
@@ -82,7 +82,7 @@ async def test_throttling_hands_on_how_long_to_wait(estate: BrokerEstate) -> Non
         with pytest.raises(Throttled) as raised:
             await look_up(broker, account)
         assert raised.value.retry_after == seconds
-    broker.close()
+    await broker.aclose()
 
 
 async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: BrokerEstate) -> None:
@@ -95,7 +95,7 @@ async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: Bro
         CredentialsError, match=r"us-east-1 does not accept the credentials .UnrecognizedClientException"
     ):
         await look_up(broker, stranger)
-    broker.close()
+    await broker.aclose()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_what_is_wrong_with_the_request_is_told(
     with pytest.raises(error, match=says) as raised:
         await broker.call(account, "cloudtrail", "us-east-1", operation, **params)
     assert "secret-text" not in raised.value.text
-    broker.close()
+    await broker.aclose()
 
 
 async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(estate: BrokerEstate) -> None:
@@ -136,7 +136,7 @@ async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(estate: BrokerEs
     with pytest.raises(SqlRejected, match=r"line 3 column 9: .*Column 'evnttime' is not in '…'") as raised:
         await broker.call(account, "cloudtrail", "us-east-1", "start_query", QueryStatement="SELECT 1")
     assert (raised.value.line, raised.value.column) == (3, 9)
-    broker.close()
+    await broker.aclose()
 
 
 async def test_cancelling_does_not_wait_for_the_cloud(estate: BrokerEstate) -> None:
@@ -149,4 +149,4 @@ async def test_cancelling_does_not_wait_for_the_cloud(estate: BrokerEstate) -> N
         group.cancel_scope.cancel()
     estate.world.faults.clear()
     assert await look_up(broker, account) == []
-    broker.close()
+    await broker.aclose()

@@ -183,7 +183,7 @@ async def test_a_role_is_assumed_by_the_base_identity_in_the_name_of_who_asks(fa
     assert "Policy" not in assumed.params
     assert (looked_up.account, looked_up.access_key_id[:4]) == (PROD, "ASIA")
     assert "crosstrail/" in looked_up.user_agent
-    broker.close()
+    await broker.aclose()
 
 
 async def test_callers_do_not_share_a_session(fake_aws: FakeAws, base: Key) -> None:
@@ -196,7 +196,7 @@ async def test_callers_do_not_share_a_session(fake_aws: FakeAws, base: Key) -> N
     signers = [one.access_key_id for one in fake_aws.world.asked("LookupEvents")]
     assert signers == signers[:2] * 2
     assert signers[0] != signers[1]
-    broker.close()
+    await broker.aclose()
 
 
 async def test_a_session_policy_leaves_only_the_reads(fake_aws: FakeAws, base: Key) -> None:
@@ -206,7 +206,7 @@ async def test_a_session_policy_leaves_only_the_reads(fake_aws: FakeAws, base: K
     await look_up(broker, narrow)
     with pytest.raises(AccessDenied, match="cloudtrail:CreateTrail: no session policy allows it"):
         await broker.call(narrow, "cloudtrail", "us-east-1", "create_trail", Name="trail", S3BucketName="logs")
-    broker.close()
+    await broker.aclose()
 
 
 def test_every_read_of_the_session_policy_is_an_operation_and_changes_nothing() -> None:
@@ -241,7 +241,7 @@ async def test_a_denied_role_says_whose_turn_it_is(
     assert hint in refusal.value.hint
     assert base.identity in refusal.value.hint
     assert not fake_aws.world.asked("LookupEvents")
-    broker.close()
+    await broker.aclose()
 
 
 async def test_a_duration_longer_than_the_role_allows_is_explained(fake_aws: FakeAws, base: Key) -> None:
@@ -250,7 +250,7 @@ async def test_a_duration_longer_than_the_role_allows_is_explained(fake_aws: Fak
     with pytest.raises(CredentialsError, match="MaxSessionDuration") as refusal:
         await look_up(broker, role(duration=7200))
     assert "auth.duration" in refusal.value.hint
-    broker.close()
+    await broker.aclose()
 
 
 async def test_an_answer_of_sts_cut_short_shows_no_secret(fake_aws: FakeAws, base: Key) -> None:
@@ -266,7 +266,7 @@ async def test_an_answer_of_sts_cut_short_shows_no_secret(fake_aws: FakeAws, bas
         assert not [secret for secret in secrets if secret in shown]
         assert fault.struck == 2
         fake_aws.world.faults.clear()
-        broker.close()
+        await broker.aclose()
 
 
 async def test_the_base_identity_may_be_a_named_profile_and_heals(fake_aws: FakeAws) -> None:
@@ -284,7 +284,7 @@ async def test_the_base_identity_may_be_a_named_profile_and_heals(fake_aws: Fake
     await look_up(broker, account)
     used = [one.access_key_id for one in fake_aws.world.asked("AssumeRole") if not one.code]
     assert used == [old.id, new.id]
-    broker.close()
+    await broker.aclose()
 
 
 async def test_nothing_is_logged_that_opens_an_account(
@@ -304,4 +304,4 @@ async def test_nothing_is_logged_that_opens_an_account(
         await look_up(broker, profile())
     secrets = [text for key in fake_aws.world.keys.values() for text in (key.secret, key.token) if text]
     assert not [secret for secret in secrets if secret in caplog.text]
-    broker.close()
+    await broker.aclose()

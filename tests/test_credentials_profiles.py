@@ -56,7 +56,7 @@ async def test_an_expired_sso_sign_in_names_the_command_and_heals(
     await look_up(broker, account)
     assert fake_aws.world.requests[-1].account == DEV
     assert [one.code for one in fake_aws.world.asked("GetRoleCredentials")] == ["UnauthorizedException", ""]
-    broker.close()
+    await broker.aclose()
 
 
 async def test_credential_process_is_run_again_when_its_credentials_expire(fake_aws: FakeAws) -> None:
@@ -97,7 +97,7 @@ async def test_a_profile_that_is_absent_empty_or_of_another_account_is_refused(f
         with pytest.raises(CredentialsError, match=message):
             await look_up(broker, profile(name))
     assert not fake_aws.world.requests
-    broker.close()
+    await broker.aclose()
 
 
 async def test_a_named_profile_ignores_the_keys_of_the_environment(fake_aws: FakeAws, base: Key) -> None:
@@ -106,11 +106,11 @@ async def test_a_named_profile_ignores_the_keys_of_the_environment(fake_aws: Fak
     broker = Broker()
     await look_up(broker, profile())
     assert [one.access_key_id for one in fake_aws.world.requests] == [key.id]
-    broker.close()
+    await broker.aclose()
 
 
 async def test_the_ambient_identity_is_that_of_the_environment(fake_aws: FakeAws, base: Key) -> None:
     broker = Broker()
     await look_up(broker, Account.model_validate({"id": BASE, "auth": {"type": "ambient"}}))
     assert fake_aws.world.requests[-1].access_key_id == base.id
-    broker.close()
+    await broker.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ UNKNOWN_STORE = "0233062b-51c6-4d1b-8a2e-0123456789ab"
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch) as live:
+async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveAws]:
+    async with live_aws(monkeypatch) as live:
         live.keys_account(PROD, "prod", default=True, regions=["us-east-1", "eu-west-1"])
         live.role_account(DEV, "dev")
         yield live

@@ -199,7 +199,7 @@ def test_the_accounts_own_key_may_not_assume(live: LiveVolcengine) -> None:
     )
     with pytest.raises(AssumeRoleDenied, match="AccessDenied, request "):
         anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
-    broker.close()
+    anyio.run(broker.aclose)
 
 
 def test_an_ambient_account_uses_the_environments_keys(live: LiveVolcengine) -> None:
@@ -209,7 +209,7 @@ def test_an_ambient_account_uses_the_environments_keys(live: LiveVolcengine) -> 
     keys = EnvironmentKeys(session.id, SecretStr(session.secret), SecretStr(session.token))
     broker = Broker(volcengine=VolcengineApi(live.url), volcengine_keys=keys)
     anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
-    broker.close()
+    anyio.run(broker.aclose)
     assert live.world.requests[0].account == CN_PROD
     without = Broker(volcengine=VolcengineApi(live.url))
     with pytest.raises(CredentialsError, match="VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY are not set"):
@@ -229,7 +229,7 @@ def test_stored_secrets_are_bound_to_their_account(live: LiveVolcengine) -> None
     moved = Account.model_validate({"id": CN_DEV, "cloud": "volcengine", "auth": auth})
     with pytest.raises(SecretUnreadable):
         anyio.run(broker.call_volcengine, moved, "", DESCRIBE_TRAILS, {})
-    broker.close()
+    anyio.run(broker.aclose)
     assert [request.account for request in live.world.requests] == [CN_PROD]
 
 
@@ -282,13 +282,13 @@ def test_a_proxy_is_used_where_no_proxy_does_not_forbid_it(
     monkeypatch.setenv("HTTP_PROXY", live.url)  # it sees whole addresses in place of paths
     broker = Broker(volcengine=VolcengineApi("http://volcengine.example"))
     anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
-    broker.close()
+    anyio.run(broker.aclose)
     assert [request.account for request in live.world.requests] == [CN_PROD, CN_PROD]
     monkeypatch.setenv("no_proxy", "volcengine.example")
     broker = Broker(volcengine=VolcengineApi("http://volcengine.example", connect_timeout=1))
     with pytest.raises(CloudUnavailable):
         anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
-    broker.close()
+    anyio.run(broker.aclose)
     assert len(live.world.requests) == 2
 
 

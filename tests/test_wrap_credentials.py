@@ -248,4 +248,4 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
             refused = await client.call_tool("environment", {"target_account_id": "long"})
             assert refused.is_error
             assert "long-lived key alone" in said(refused)
-        estate.broker.close()
+        await estate.broker.aclose()

@@ -51,6 +51,7 @@ class Estate:
         self._engine: LakeEngine | None = None
         self._lake: LakeTable | None = None
         self._trails: dict[str, AuditTrail] = {}
+        self._trails_open: set[str] = set()
         self._opening = threading.Lock()
         cloud = settings.volcengine
         self._volcengine = VolcengineApi(cloud.endpoint, cloud.region, read_timeout=_READ_SECONDS)
@@ -171,10 +172,15 @@ class Estate:
         One that cannot be opened is left for its own lookup to report.
         """
 
+        wanted = {target.account.cloud if target.account.auth else "": target.account for target in targets}
+        if self._trails_open >= wanted.keys():
+            return
+
         def open_each() -> None:
-            for account in {target.account for target in targets}:
+            for what, account in wanted.items():
                 with suppress(CrosstrailError):
                     self.trail_of(account)
+                    self._trails_open.add(what)
 
         await anyio.to_thread.run_sync(open_each)
 
@@ -216,7 +222,8 @@ class Estate:
         if engine:
             await engine.aclose()
         if "broker" in self.__dict__:
-            self.broker.close()
+            await self.broker.aclose()
+        self._volcengine.close()  # asked without the broker, too, about keys that a request brings
 
 
 def account_database(settings: Settings) -> AccountDatabase | None:

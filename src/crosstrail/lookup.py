@@ -20,7 +20,7 @@ TrailOf = Callable[[Account], AuditTrail]
 Progress = Callable[[int, int], Awaitable[None]]
 """(targets answered or failed so far, targets in all) -> None."""
 
-_TARGETS_AT_ONCE = 128
+_TARGETS_AT_ONCE = 512
 Answered = TypeVar("Answered")
 
 
@@ -63,6 +63,8 @@ async def ask_each(
 
     A single target's error is raised as it is: there is no other answer for it to spoil.
     """
+    if len(targets) == 1:
+        return {targets[0]: await ask(targets[0])}, ()
     answers: dict[Target, Answered] = {}
     errors: dict[Target, CrosstrailError] = {}
     limiter = anyio.CapacityLimiter(_TARGETS_AT_ONCE)

@@ -61,7 +61,7 @@ async def _lake(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 @asynccontextmanager
 async def _cloudtrail_lake(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
-    with live_aws(monkeypatch) as aws:
+    async with live_aws(monkeypatch) as aws:
         ours, theirs = aws.role_account(ACCOUNT, "prod"), aws.keys_account(OTHER)
         outcome = aws.world.account(ACCOUNT).outcome
         outcome.columns, outcome.rows = ("name",), tuple((f"event-{number}",) for number in range(ROWS))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from audit_logs import ACCOUNT, record, write
 from crosstrail.clouds import volcengine_record
@@ -40,12 +41,14 @@ class Served:
 
     trail: AuditTrail
     accounts: dict[str, Account]
+    portal: BlockingPortal
+    """To the event loop in which the trail lives."""
 
     def target(self, account: str = ACCOUNT, region: str = "") -> Target:
         return Target(self.accounts[account], region)
 
 
-Serve = Callable[[Path, list[dict[str, Any]], pytest.MonkeyPatch], AbstractContextManager[Served]]
+Serve = Callable[[Path, list[dict[str, Any]], pytest.MonkeyPatch, BlockingPortal], AbstractAsyncContextManager[Served]]
 
 
 @dataclass(frozen=True)
@@ -62,29 +65,35 @@ class Backend:
     """An event's record as the record it was made of, or what a cloud keeps of it."""
 
 
-@contextmanager
-def _lake(folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+@asynccontextmanager
+async def _lake(
+    folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, portal: BlockingPortal
+) -> AsyncIterator[Served]:
     write(folder / "logs/one.json", {"Records": records})
     collect([folder / "logs"], folder / "lake")
-    yield Served(LakeTrail(LakeTable.open(folder / "lake")), {one: Account(id=one) for one in (ACCOUNT, OTHER)})
+    yield Served(LakeTrail(LakeTable.open(folder / "lake")), {one: Account(id=one) for one in (ACCOUNT, OTHER)}, portal)
 
 
-@contextmanager
-def _aws(folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with live_aws(monkeypatch) as live:
+@asynccontextmanager
+async def _aws(
+    folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, portal: BlockingPortal
+) -> AsyncIterator[Served]:
+    async with live_aws(monkeypatch) as live:
         accounts = {ACCOUNT: live.keys_account(ACCOUNT), OTHER: live.role_account(OTHER)}
         for one in records:
             live.log_record(one)
-        yield Served(live.trail(lookups_per_second=1000), accounts)
+        yield Served(live.trail(lookups_per_second=1000), accounts, portal)
 
 
-@contextmanager
-def _volcengine(folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+@asynccontextmanager
+async def _volcengine(
+    folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, portal: BlockingPortal
+) -> AsyncIterator[Served]:
     with live_volcengine() as live:
         accounts = {ACCOUNT: live.keys_account(ACCOUNT), OTHER: live.role_account(OTHER)}
         for one in records:
             live.log_record(one)
-        yield Served(live.trail(), accounts)
+        yield Served(live.trail(), accounts, portal)
 
 
 _KEPT = ("eventID", "eventName", "eventSource", "eventTime", "awsRegion", "sourceIPAddress", "recipientAccountId")
@@ -126,12 +135,14 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture
 def served(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with backend.serve(tmp_path, _records(backend.regions), monkeypatch) as found:
-        yield found
+    with start_blocking_portal() as portal:
+        records = _records(backend.regions)
+        with portal.wrap_async_context_manager(backend.serve(tmp_path, records, monkeypatch, portal)) as found:
+            yield found
 
 
 def _page(served: Served, query: EventQuery, target: Target | None = None) -> EventPage:
-    return anyio.run(served.trail.lookup_events, target or served.target(), query)
+    return served.portal.call(served.trail.lookup_events, target or served.target(), query)
 
 
 def _all(served: Served, query: EventQuery, target: Target | None = None) -> list[Event]:
@@ -256,10 +267,10 @@ def test_an_event_says_what_its_record_says(backend: Backend, served: Served) ->
 
 def test_trails_are_described_or_the_reason_why_not(backend: Backend, served: Served) -> None:
     if backend.describes_trails:
-        assert isinstance(anyio.run(served.trail.describe_trails, served.target()), tuple)
+        assert isinstance(served.portal.call(served.trail.describe_trails, served.target()), tuple)
         return
     with pytest.raises(UnsupportedByCloud) as refused:
-        anyio.run(served.trail.describe_trails, served.target())
+        served.portal.call(served.trail.describe_trails, served.target())
     assert refused.value.hint
 
 
@@ -270,5 +281,5 @@ def test_cancelling_a_lookup_ends_it(served: Served) -> None:
             await served.trail.lookup_events(served.target(), EventQuery())
         return scope.cancelled_caught
 
-    assert anyio.run(cancelled_at_once)
+    assert served.portal.call(cancelled_at_once)
     assert len(_page(served, EventQuery()).events) == 50

@@ -1,7 +1,8 @@
 """botocore clients, kept: one session for all, each client made of one set of credentials and never of another.
 
 A client from the shared session costs milliseconds, one from a session of its own fifty. The session never resolves
-credentials itself, so no client can fall back on the identity of the machine. Imported only once an AWS account is asked.
+credentials itself, so no client can fall back on the identity of the machine. Services that are asked once, without
+repeats, are asked over the wire of aws_wire.py, which needs no client. Imported only once an AWS account is asked.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import IncompleteReadError
 from botocore.parsers import ResponseParserError
+from pydantic import SecretStr
 
 from crosstrail import __version__
+from crosstrail.accounts.aws_wire import AwsWire, Endpoint
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.lru import LeastRecentlyUsed
 
-_ONE_ATTEMPT = Config(retries={"mode": "standard", "total_max_attempts": 1})
+_NOBODY = Credentials("nobody", SecretStr("nothing"))
+"""For a client that asks nothing; without keys botocore would look for the machine's own."""
 
 
 class AwsClients:
@@ -33,11 +37,8 @@ class AwsClients:
         read_timeout: float,
         attempts: int,
         connections: int,
-        asked_once: frozenset[str] = frozenset(),
     ) -> None:
-        """Timeouts in seconds of one attempt; `attempts` with the first one, except for the services `asked_once`;
-        `connections` a client may keep open."""
-        self._asked_once = asked_once
+        """Timeouts in seconds of one attempt; `attempts` of a client, with the first one; `connections` it may keep open."""
         self._config = Config(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
@@ -45,30 +46,42 @@ class AwsClients:
             max_pool_connections=connections,
             user_agent_extra=f"crosstrail/{__version__}",
         )
-        self._session = botocore.session.Session()
+        self._session = botocore.session.Session({"requests_ca_bundle": (None, "REQUESTS_CA_BUNDLE", None, None)})
         self._session.set_config_variable("sts_regional_endpoints", "regional")
         self._session.register("before-parse", _refuse_broken)
         self._attempts = attempts
         self._lock = threading.Lock()  # neither sessions nor the mapping are safe between threads
         self._held: LeastRecentlyUsed[tuple[Hashable, str, str], tuple[Credentials, Any]] = LeastRecentlyUsed(most)
+        self._endpoints: LeastRecentlyUsed[tuple[str, str], Endpoint] = LeastRecentlyUsed(most)
+        self.wire = AwsWire(self._session, connect_timeout=connect_timeout, read_timeout=read_timeout)
 
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def kept(self, owner: Hashable, service: str, region: str, credentials: Credentials) -> Any | None:
-        """The kept client of exactly these credentials, without any I/O."""
+    def known(self, service: str, region: str) -> Endpoint | None:
+        """The endpoint where it was made before, without any I/O."""
         with self._lock:
-            return self._matching((owner, service, region), credentials)
+            return self._endpoints.get((service, region))
+
+    def endpoint(self, service: str, region: str) -> Endpoint:
+        """The same, or made now. Reads files: call it in a thread."""
+        with self._lock:
+            endpoint = self._endpoints.get((service, region))
+            if endpoint is None:
+                endpoint = Endpoint(self._made(service, region, _NOBODY))
+                self._endpoints.put((service, region), endpoint)
+            return endpoint
 
     def get(self, owner: Hashable, service: str, region: str, credentials: Credentials) -> Any:
-        """The same, or a new one in place of the owner's old one. Reads files: call it in a thread."""
+        """The kept client of exactly these credentials, or a new one in place of the owner's old one.
+
+        Reads files: call it in a thread.
+        """
         with self._lock:
             key = (owner, service, region)
-            client = self._matching(key, credentials)
-            if client is None:
-                client = self._made(service, region, credentials)
-                # The one it replaces is not closed: calls may be running on it, and its sockets close with it.
-                self._held.put(key, (credentials, client))
+            held = self._held.get(key)
+            if held and held[0] == credentials:
+                return held[1]
+            client = self._made(service, region, credentials)
+            # The one it replaces is not closed: calls may be running on it, and its sockets close with it.
+            self._held.put(key, (credentials, client))
             return client
 
     def ask(
@@ -82,7 +95,7 @@ class AwsClients:
     ) -> dict[str, Any]:
         """One call, in boto's names. botocore repeats what fails on the way; an answer that came broken is asked again here."""
         call = getattr(self.get(owner, service, region, credentials), operation)
-        for left in reversed(range(1 if service in self._asked_once else self._attempts)):
+        for left in reversed(range(self._attempts)):
             try:
                 answer: dict[str, Any] = call(**params)
                 return answer
@@ -98,20 +111,15 @@ class AwsClients:
                 client.close()
             self._held.clear()
 
-    def _matching(self, key: tuple[Hashable, str, str], credentials: Credentials) -> Any | None:
-        held = self._held.get(key)
-        return held[1] if held and held[0] == credentials else None
-
     def _made(self, service: str, region: str, credentials: Credentials) -> Any:
         token = credentials.session_token
-        config = self._config.merge(_ONE_ATTEMPT) if service in self._asked_once else self._config
         return self._session.create_client(
             service,
             region_name=region,
             aws_access_key_id=credentials.access_key_id,
             aws_secret_access_key=credentials.secret_access_key.get_secret_value(),
             aws_session_token=token.get_secret_value() if token else None,
-            config=config,
+            config=self._config,
         )
 
 

@@ -6,6 +6,7 @@ Imported only once botocore is in use.
 
 from __future__ import annotations
 
+from aiohttp import ClientError as WireError
 from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
@@ -83,6 +84,7 @@ _KIND_OF_FAULT: dict[type[Exception], type[CrosstrailError]] = {
     vendor.FlexibleChecksumError: CloudUnavailable,
     vendor.CapacityNotAvailableError: CloudUnavailable,
     ResponseParserError: CloudUnavailable,
+    WireError: CloudUnavailable,
     vendor.SSOError: CredentialsExpired,
     vendor.TokenRetrievalError: CredentialsExpired,
     vendor.LoginError: CredentialsExpired,

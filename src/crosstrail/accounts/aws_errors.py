@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from aiohttp import ClientError as WireError
 from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
@@ -36,8 +37,8 @@ from crosstrail.errors import (
 logging.getLogger("botocore").setLevel(logging.WARNING)  # below that it logs headers and bodies: tokens and keys
 logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)  # it logs the tracebacks of errors that we raise
 
-VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError)
-"""All that botocore raises. Never chain one: a ResponseParserError's text is the answer itself, secret keys of STS included."""
+VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError, WireError)
+"""All that botocore raises, and all that the wire does. Never chain one: a ResponseParserError's text is the answer itself, secret keys of STS included."""
 
 _UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
 _CLOCK = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """The one door to an account's credentials, and to what is asked with them.
 
-For (account, service, region) it hands out a client that holds exactly that account's credentials; a kept one is given
-again only while those are still the ones behind it. Credentials travel as arguments: nothing is ever put into the
+Whatever is asked of an account is signed with exactly that account's credentials; a kept client is used again only while
+those are still the ones behind it. Credentials travel as arguments: nothing is ever put into the
 environment, where a later call for another account could pick it up. botocore is imported on the first AWS call.
 """
 
@@ -50,14 +50,14 @@ if TYPE_CHECKING:
 MOST_CLIENTS = 512
 VOLCENGINE = "volcengine"
 _THREADS = 128
-"""Most requests on the way at once: with answers after 200 ms, 2 cores are busy at about 120."""
+"""Most requests of vendors' blocking libraries on the way at once."""
 _HOME_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 T = TypeVar("T")
 
 
 class Broker:
-    """Open one a process, share it between all calls of one event loop, `close` it at the end."""
+    """Open one a process, share it between all calls of one event loop, `aclose` it at the end."""
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class Broker:
         volcengine_keys: EnvironmentKeys | None = None,
     ) -> None:
         """`encryption_key`: the keys of the SecretBox, needed for encrypted secrets alone. `region`: asked where neither
-        call nor account names one. Timeouts are seconds of one attempt; `attempts` counts the first one too, and does not
-        hold for the services `asked_once`, whose callers repeat by themselves. `volcengine_keys` are those of the
-        environment, which assume the roles of Volcengine accounts."""
+        call nor account names one. Timeouts are seconds of one attempt; `attempts` counts the first one too. Services
+        `asked_once` speak JSON and have callers who repeat by themselves: they are asked without a botocore client.
+        `volcengine_keys` are those of the environment, which assume the roles of Volcengine accounts."""
         self._asked_once = asked_once
         self._encryption_key = encryption_key
         self._region = region
@@ -100,37 +100,39 @@ class Broker:
         """
         return await self._provider(account, who).credentials()
 
-    async def client(self, account: Account, service: str, region: str = "", who: str = "") -> Any:
-        """A botocore client for one account, service and region; an empty region is the account's home_region.
-
-        Ask again for every call instead of keeping it: the credentials behind it expire. Raises like `credentials`.
-        """
-        region = region or await self.home_region(account)
-        return await self._client(account, service, region, who, await self.credentials(account, who))
-
     async def call(
         self, account: Account, service: str, region: str, operation: str, *, who: str = "", **params: Any
     ) -> dict[str, Any]:
         """One call, such as `call(account, "cloudtrail", "eu-west-1", "lookup_events", MaxResults=50)`, answered as boto does.
 
-        Credentials that the cloud calls expired are renewed once. Cancelling leaves the request to end by itself.
-        Raises like `credentials`, and CloudError or InvalidRequest with account, region, code and request id.
+        Credentials that the cloud calls expired are renewed once. Cancelling gives the request up, or leaves it to end by
+        itself. Raises like `credentials`, and CloudError or InvalidRequest with account, region, code and request id.
         """
         region = region or await self.home_region(account)
+        if account.cloud != "aws":
+            raise UnsupportedByCloud(f"account {account.name} is not an AWS account")
+        clients = await self._opened_clients()
+        provider = self._provider(account, who)
 
         async def ask(credentials: Credentials) -> dict[str, Any]:
-            client = await self._client(account, service, region, who, credentials)
             from crosstrail.accounts.aws_errors import mapped
 
-            action = f"{client.meta.service_model.signing_name}:{client.meta.method_to_api_mapping[operation]}"
-            owner, clients = _owner(account, who), self._aws_clients()
-            asked = Asked(account.name, region, action, self._provider(account, who).renewal)
+            action = f"{service}:{operation.title().replace('_', '')}"
+            asked = Asked(account.name, region, action, provider.renewal)
             with upstream(action, account.id, region) as request, mapped(asked):
-                answer = await self._run(partial(clients.ask, owner, service, region, credentials, operation, params))
+                if service in self._asked_once:
+                    endpoint = clients.known(service, region)
+                    if endpoint is None:
+                        endpoint = await self._run(partial(clients.endpoint, service, region))
+                    answer = await clients.wire.ask(endpoint, operation, params, credentials)
+                else:
+                    owner = _owner(account, who)
+                    again = partial(clients.ask, owner, service, region, credentials, operation, params)
+                    answer = await self._run(again)
                 request.request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
                 return answer
 
-        return await renewed_once(self._provider(account, who), ask)
+        return await renewed_once(provider, ask)
 
     async def call_volcengine(
         self, account: Account, region: str, action: Action, params: Mapping[str, Any], *, who: str = ""
@@ -167,24 +169,15 @@ class Broker:
             return self._profile_regions[profile] or _HOME_REGION[partition]
         return _HOME_REGION.get(partition, _HOME_REGION["aws"])
 
-    def close(self) -> None:
-        """Close the connections of all clients."""
+    async def aclose(self) -> None:
+        """Close all connections."""
         self._volcengine.close()
         if self._clients is not None:
+            await self._clients.wire.aclose()
             self._clients.close()
 
-    async def _client(self, account: Account, service: str, region: str, who: str, credentials: Credentials) -> Any:
-        if account.cloud != "aws":
-            raise UnsupportedByCloud(f"account {account.name} is not an AWS account")
-        clients = await self._run(self._aws_clients) if self._clients is None else self._clients
-        owner = _owner(account, who)
-        kept = clients.kept(owner, service, region, credentials)
-        if kept is not None:
-            return kept
-        from crosstrail.accounts.aws_errors import mapped
-
-        with mapped(Asked(account.name, region, service)):
-            return await self._run(partial(clients.get, owner, service, region, credentials))
+    async def _opened_clients(self) -> AwsClients:
+        return await self._run(self._aws_clients) if self._clients is None else self._clients
 
     def _provider(self, account: Account, who: str) -> Cached:
         who = who or caller().who
@@ -262,7 +255,6 @@ class Broker:
                     read_timeout=read,
                     attempts=attempts,
                     connections=_THREADS,
-                    asked_once=self._asked_once,
                 )
             return self._clients
 
