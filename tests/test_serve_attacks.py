@@ -179,3 +179,15 @@ def test_a_flood_of_refusals_pushes_no_call_out_of_the_record(tmp_path: Path) ->
     assert len(later) == 2 + 300 + 1 + 1
     assert (later[-2]["kind"], later[-2]["request_id"]) == ("call", "mine")
     assert (later[-1]["outcome"], later[-1]["more"]) == ("limited", 101)
+
+
+@pytest.mark.parametrize("field", ["target_account_id", "start_time", "attribute_value", "next_token", "region", "x"])
+def test_half_a_character_breaks_nothing(server: Server, field: str) -> None:
+    arguments = {"attribute_key": "EventName", "attribute_value": "x", field: "HALF"}
+    params = {"name": "lookup_events", "arguments": arguments}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    before = len(server.lines)
+    answer = post(server.url, body.replace("HALF", r"\ud800\udfff\udfff").encode())
+    assert answer.status_code in (200, 400)
+    assert "unexpected" not in answer.text
+    assert not any("Traceback" in line for line in server.lines[before:])

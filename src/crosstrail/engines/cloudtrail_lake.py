@@ -8,7 +8,7 @@ a store was found and the last pages of results, which no longer change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -16,6 +16,7 @@ import anyio
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.clouds.aws_calls import CloudTrailCalls
 from crosstrail.engines.base import QueryScope
+from crosstrail.engines.error_words import safe_words
 from crosstrail.engines.statement import check_one_select, store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.models import Account, AccountKey, QueryRef, QueryState, QueryStatus, ResultPage, Target
@@ -25,7 +26,6 @@ _UPSTREAM_PAGE = 1000
 _PAGES_KEPT = 4
 _STORES_KEPT = 1000
 _ASKED_AT_ONCE = 32
-_ERROR_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class CloudTrailLake:
             rows=None,
             scanned_rows=statistics.get("EventsScanned"),
             seconds=None if milliseconds is None else milliseconds / 1000,
-            error=_words(answer.get("ErrorMessage")),
+            error=safe_words(answer.get("ErrorMessage") or "", answer.get("QueryString") or ""),
         )
 
     async def results(self, ref: QueryRef, scope: QueryScope, *, page_token: str = "", limit: int = 100) -> ResultPage:
@@ -122,6 +122,8 @@ class CloudTrailLake:
             more = {"NextToken": upstream} if upstream else {}
             answer = await self._asked(ref, scope, "get_query_results", MaxQueryResults=_UPSTREAM_PAGE, **more)
             page = _page(ref, answer)
+            if page.status.state is QueryState.FAILED:
+                page = replace(page, status=await self.status(ref, scope))  # which knows the statement beside the error
             if page.status.state is QueryState.FINISHED:
                 self._pages.put((ref, upstream), page)
         rows = page.rows[offset : offset + limit]
@@ -178,7 +180,7 @@ def _page(ref: QueryRef, answer: Mapping[str, Any]) -> _Page:
     columns, rows = _table(cells)
     state = QueryState(answer["QueryStatus"])
     total = (answer.get("QueryStatistics") or {}).get("TotalResultsCount") if state is QueryState.FINISHED else None
-    status = QueryStatus(ref, state, rows=total, error=_words(answer.get("ErrorMessage")))
+    status = QueryStatus(ref, state, rows=total)
     return _Page(status, columns, rows, answer.get("NextToken") or "")
 
 
@@ -206,8 +208,3 @@ def _place(page_token: str) -> tuple[int, str]:
     if not dot or not offset.isascii() or not offset.isdigit() or int(offset) >= _UPSTREAM_PAGE:
         raise StalePageToken("this next_token is broken", hint="Ask for the first page again, without next_token.")
     return int(offset), upstream
-
-
-def _words(error: str | None) -> str:
-    """The cloud's error as one short line; it may quote the statement, never an event."""
-    return " ".join((error or "").split())[:_ERROR_CHARACTERS]

@@ -174,7 +174,7 @@ def _cell(value: str | None, cap: int) -> str:
     text = clean(value, cap)
     if not text:
         return '""' if not value else ""
-    if "," in text or '"' in text:
+    if "," in text or '"' in text or text.startswith("---"):  # a line must not look like the end of its fence
         return '"' + text.replace('"', '""') + '"'
     return text
 
