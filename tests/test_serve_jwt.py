@@ -13,8 +13,9 @@ import httpx2
 import jwt
 import pytest
 
+from crosstrail.models import Account
 from fakes.idp import FakeIdp, SigningKey
-from served import DEV, NOON, PROD, collect, record, text_of, write_logs
+from served import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from serving import LIST_TOOLS, Server, client_over_http, open_stream, post, serving, signed, write_config
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +47,7 @@ def configured(folder: Path, **jwt_values: Any) -> Path:
         access=[
             {"who": ["alice@example.com"], "accounts": ["prod"]},
             {"who": ["group:dev-team"], "accounts": ["dev"], "toolsets": ["events"]},
+            {"who": ["group:dev-admins"], "accounts": ["dev"]},
         ],
     )
 
@@ -75,6 +77,42 @@ async def test_a_good_token_opens_what_its_rules_give(server: Server, idp: FakeI
         assert {tool.name for tool in (await client.list_tools()).tools} == {"lookup_events", "list_accounts"}
         assert not (await client.call_tool("lookup_events", {"target_account_id": "dev"})).is_error
     assert {one.get("principal") for one in server.records() if one["kind"] == "call"} == {"alice@example.com", "u-2"}
+
+
+async def test_what_is_anothers_is_refused_and_recorded_however_it_is_named(server: Server, idp: FakeIdp) -> None:
+    store = Account(id=DEV).store_id
+    async with client_over_http(server.url, idp.token(sub="u-2", scope="audit", groups=["dev-admins"])) as bob:
+        page = await bob.call_tool("lookup_events", {"target_account_id": "dev", "max_results": 1})
+        query = await bob.call_tool("lake_query", {"sql": "SELECT eventid FROM dev"})
+    token, query_id = facts_of(page)["next_token"], facts_of(query)["query_id"]
+    assert token
+    guesses = {
+        "AccountNotFound": [
+            *(("lookup_events", {"target_account_id": name}) for name in (DEV, "dev", "DEV", "d*", "prod,dev", "2*")),
+            ("lake_query", {"sql": "SELECT 1 FROM events", "target_account_id": "dev"}),
+            ("list_accounts", {"selector": "dev"}),
+            ("describe_trails", {"target_account_id": DEV}),
+            ("lookup_events", {"next_token": token}),
+        ],
+        "SqlRejected": [
+            *(("lake_query", {"sql": f"SELECT 1 FROM {name}"}) for name in ("dev", f'"{DEV}"', f'"{store}"')),
+            ("lake_query", {"sql": f"SELECT 1 FROM prod WHERE eventid IN (SELECT eventid FROM {store})"}),
+        ],
+        "InvalidRequest": [
+            (tool, {"query_id": query_id}) for tool in ("get_query_status", "get_query_results", "cancel_query")
+        ],
+    }
+    async with client_over_http(server.url, alice(idp)) as client:
+        for error, calls in guesses.items():
+            for tool, arguments in calls:
+                result = await client.call_tool(tool, arguments)
+                assert result.is_error, (tool, arguments)
+                assert f"{DEV[:8]}-" not in text_of(result)  # how the ids of its events begin
+                last = server.records()[-1]
+                assert (last["principal"], last["tool"], last["outcome"]) == ("alice@example.com", tool, "failed")
+                assert (last["error"], last["accounts"]) in ((error, []), (error, [PROD])), (tool, arguments)
+        mine = await client.call_tool("lake_query", {"sql": f"SELECT count(*) FROM events WHERE account = '{DEV}'"})
+        assert rows_of(mine) == ["0"]
 
 
 def _attacks(idp: FakeIdp) -> dict[str, str]:

@@ -235,19 +235,30 @@ def _authorize(server: Server, client_id: str, verifier: str, **more: str) -> st
     return f"{server.url}/authorize?{urlencode({name: value for name, value in query.items() if value})}"
 
 
+@contextmanager
+def recorded(server: Server, *statuses: int) -> Iterator[None]:
+    """What is refused in this block stands in the record, and no token, code or state does."""
+    before = len(server.records())
+    yield
+    made = server.records()[before:]
+    assert [one["status"] for one in made if one["kind"] == "refused"] == list(statuses)
+    assert not any(word in str(made) for word in ("code=", "state=", "txn_id=", "Bearer"))
+
+
 async def test_a_redirect_to_an_unregistered_address_is_refused(server: Server, idp: FakeIdp) -> None:
     made, before = _registered(server), len(idp.authorized)
     url = _authorize(server, made["client_id"], "v" * 50, redirect_uri="https://evil.example/callback")
-    answer = httpx2.get(url)
+    with recorded(server, 400):
+        answer = httpx2.get(url)
     assert answer.status_code == 400
     assert "location" not in answer.headers
     assert len(idp.authorized) == before
-    assert server.records()[-1]["status"] == 400
 
 
 async def test_without_pkce_nobody_gets_a_code(server: Server) -> None:
     made = _registered(server)
-    answer = httpx2.get(_authorize(server, made["client_id"], "v" * 50, code_challenge=""))
+    with recorded(server, 302):  # a refusal that has a place to go back to
+        answer = httpx2.get(_authorize(server, made["client_id"], "v" * 50, code_challenge=""))
     assert (
         "code_challenge"
         in parse_qs(urlsplit(answer.headers.get("location", "")).query).get("error_description", [answer.text])[0]
@@ -266,11 +277,12 @@ async def test_a_code_works_once_for_its_client_with_its_verifier(server: Server
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier}
         return httpx2.post(f"{server.url}/token", data={**form, **made, **more})
 
-    assert exchange(await code(), code_verifier="w" * 50).json()["error"] == "invalid_grant"
-    assert exchange(await code(), **other).json()["error"] == "invalid_grant"
-    good = await code()
-    assert exchange(good).status_code == 200
-    assert exchange(good).json()["error"] == "invalid_grant"
+    with recorded(server, 401, 401, 401):
+        assert exchange(await code(), code_verifier="w" * 50).json()["error"] == "invalid_grant"
+        assert exchange(await code(), **other).json()["error"] == "invalid_grant"
+        good = await code()
+        assert exchange(good).status_code == 200
+        assert exchange(good).json()["error"] == "invalid_grant"
 
 
 async def test_consent_cannot_be_skipped_or_denied_into_a_code(server: Server, idp: FakeIdp) -> None:
@@ -283,13 +295,15 @@ async def test_consent_cannot_be_skipped_or_denied_into_a_code(server: Server, i
         first = await person.http.get(_authorize(server, made["client_id"], "v" * 50))
         consent = str(httpx2.URL(f"{server.url}/").join(first.headers["location"]))
         transaction = parse_qs(urlsplit(consent).query)["txn_id"][0]
-        forged = await person.http.post(
-            consent, data={"txn_id": transaction, "csrf_token": "guessed", "submit": "true", "action": "approve"}
-        )
+        with recorded(server, 400):
+            forged = await person.http.post(
+                consent, data={"txn_id": transaction, "csrf_token": "guessed", "submit": "true", "action": "approve"}
+            )
         assert "location" not in forged.headers
         assert forged.status_code in (400, 403)
         # straight back from the provider, as if consent had been given
-        skipped = await person.http.get(f"{server.url}/auth/callback?code=x&state={transaction}")
+        with recorded(server, 403):
+            skipped = await person.http.get(f"{server.url}/auth/callback?code=x&state={transaction}")
         assert "code=" not in skipped.headers.get("location", "")
         assert skipped.status_code in (400, 403)
 
@@ -303,7 +317,8 @@ async def test_a_stolen_state_opens_nothing_in_another_browser(server: Server, i
         found = dict(re.findall(r'name="(txn_id|csrf_token)" value="([^"]+)"', page.text))
         approved = await attacker.http.post(str(page.url), data={**found, "submit": "true", "action": "approve"})
         upstream = await victim.http.get(approved.headers["location"])
-        stolen = await victim.http.get(upstream.headers["location"])
+        with recorded(server, 403):
+            stolen = await victim.http.get(upstream.headers["location"])
         assert stolen.status_code == 403
         assert "location" not in stolen.headers
 
@@ -316,8 +331,37 @@ async def test_tokens_of_the_provider_and_of_other_servers_are_no_tokens_here(
         async with browser() as person, signed_in(other.url, wallet, person) as client:
             await client.list_tools()
     assert wallet.tokens
-    for token in (wallet.tokens.access_token, *idp.tokens):
-        assert post(server.url, LIST_TOOLS, Authorization=f"Bearer {token}").status_code == 401
+    foreign = (wallet.tokens.access_token, *idp.tokens)
+    with recorded(server, *(401 for _ in foreign)):
+        for token in foreign:
+            assert post(server.url, LIST_TOOLS, Authorization=f"Bearer {token}").status_code == 401
+
+
+async def test_a_state_that_nobody_gave_and_a_code_nobody_gave_are_refused(server: Server) -> None:
+    with recorded(server, 400, 400, 401):
+        guessed = httpx2.get(f"{server.url}/auth/callback?code=x&state=guessed")
+        assert guessed.status_code == 400
+        assert httpx2.get(f"{server.url}/auth/callback").status_code == 400
+        form = {
+            "grant_type": "authorization_code",
+            "code": "guessed",
+            "redirect_uri": CALLBACK,
+            "code_verifier": "v" * 50,
+        }
+        refused = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)})
+        assert (refused.status_code, refused.json()["error"]) == (401, "invalid_grant")
+
+
+async def test_a_refresh_token_of_another_client_is_refused(server: Server, idp: FakeIdp) -> None:
+    wallet = Wallet()
+    async with browser() as person, signed_in(server.url, wallet, person) as client:
+        await client.list_tools()
+    assert wallet.tokens
+    form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token)}
+    with recorded(server, 401):
+        stolen = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)})
+        assert stolen.json()["error"] == "invalid_grant"
+    assert httpx2.post(f"{server.url}/token", data={**form, **_client(wallet)}).status_code == 200
 
 
 async def test_volcengines_own_configuration_signs_in_too(idp: FakeIdp, tmp_path: Path) -> None:

@@ -30,9 +30,13 @@ class Upstream:
 
 @dataclass(slots=True)
 class Caller:
-    """Who asked, and the requests made for them: all are counted, the first 200 kept."""
+    """Who asked, and the requests made for them: all are counted, the first 200 kept.
+
+    `error`: the kind of error that the call ended with, empty where it did not.
+    """
 
     who: str = ""
+    error: str = ""
     count: int = 0
     kept: list[Upstream] = field(default_factory=list)
 

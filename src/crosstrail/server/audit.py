@@ -87,6 +87,7 @@ class AuditLog:
                 ],
                 "bytes": size,
             }
+            | ({"error": caller.error} if caller.error else {})
         )
 
     def refused(self, status: int, *, method: str, path: str, client: str, principal: Principal | None = None) -> None:

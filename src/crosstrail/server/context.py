@@ -27,6 +27,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
+from crosstrail.caller import caller
 from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.server.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
 from crosstrail.visible import Visible
@@ -88,8 +89,10 @@ class GuardedTool(Tool):
         except MCPError:
             raise
         except CrosstrailError as error:
+            caller().error = type(error).__name__
             result = _failure(" ".join([error.text, *getattr(error, "__notes__", ())]))
         except Exception as error:  # noqa: BLE001 - the last door: whatever comes must not reach the model as it is
+            caller().error = "crash"
             result = _failure(_crash(self.name, error))
         _log.info("%s %s in %.3f s", self.name, "failed" if result.is_error else "done", time.monotonic() - began)
         return result
