@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def test_a_foreign_server_hears_what_it_lacks_for_many_accounts(crosstrail: Comm
     assert "no tool has target_account_id: it answers for one account" in done.stderr
     assert "crosstrail wrap -- COMMAND" in done.stderr
     assert "annotations: whoami, echo" in done.stderr
+    assert re.search(r"\n\S+.*: 2 of [0-9]+ checks failed\n$", done.stderr), done.stderr
     assert "protocol 2026-07-28\t-\tnot spoken" in done.stdout
 
 
@@ -110,7 +112,11 @@ def test_what_never_answers_is_given_up_in_time_with_its_last_words(crosstrail: 
     assert done.returncode == 1
     assert found(done.stdout)["starts and answers"]["detail"] == "no answer in 1 s; stderr: no database"
     absent = crosstrail("check", "--json", "--", "/nowhere/server")
-    assert found(absent.stdout)["starts and answers"]["detail"].startswith("FileNotFoundError")
+    assert found(absent.stdout)["starts and answers"]["detail"] == "there is no program /nowhere/server"
+    ended = crosstrail("check", "--", sys.executable, "-c", "import sys; sys.exit('no such database')")
+    assert ended.returncode == 1
+    assert "starts and answers: it ended before it answered; stderr: no such database\n" in ended.stderr
+    assert ended.stderr.endswith(": 1 of 1 checks failed\n")
 
 
 TOOL = {
@@ -153,8 +159,7 @@ def test_a_foreign_server_over_http_hears_what_a_load_balancer_would_stumble_ove
     assert done.returncode == 1
     said = {name: one["detail"] for name, one in checks.items() if one["state"] == "fail"}
     assert said == {
-        "plain schemas": "list_bills has $defs, list_bills has $ref, list_bills has a parameter without one type, "
-        "list_bills has anyOf",
+        "plain schemas": "list_bills has $defs, list_bills has $ref, list_bills has anyOf",
         "annotations": "list_bills",
         "many accounts (target_account_id)": "no tool has target_account_id: it answers for one account",
         "foreign session ids": "it answers with status 404",

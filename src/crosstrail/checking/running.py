@@ -18,7 +18,7 @@ import httpx2
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import TextContent, Tool
+from mcp_types import CONNECTION_CLOSED, TextContent, Tool
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from crosstrail.checking.findings import Finding, Report, judged
@@ -72,7 +72,11 @@ async def check_server(subject: Subject, demands: Demands) -> Report:
     newer = await _greet(subject, demands, "auto")
     known = older if older.protocol else newer
     if not known.protocol:
-        fix = "Read what it writes to stderr." if subject.command else "Check the address, the token, and its log."
+        fix = (
+            "Start it by hand and read what it writes to stderr."
+            if subject.command
+            else "Check the address, the token, and its log."
+        )
         return Report(subject.name, "", (Finding("starts and answers", "fail", known.problem, fix),))
     findings = [Finding("starts and answers", "pass", f"{known.took:.1f} s to its list of tools")]
     findings += _protocols(older, newer, own=known.own)
@@ -182,6 +186,10 @@ def _problem(error: BaseException, written: IO[str], seconds: float) -> str:
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
         text = f"no answer in {seconds:g} s"
+    elif isinstance(error, FileNotFoundError):
+        text = f"there is no program {error.filename}"
+    elif isinstance(error, MCPError) and error.code == CONNECTION_CLOSED:
+        text = "it ended before it answered"
     else:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     written.seek(0)

@@ -66,8 +66,9 @@ def _unplain(schema: Any) -> Iterator[str]:
     if not isinstance(schema, Mapping):
         yield "a schema that is no object"
         return
-    yield from (key for key in schema if key not in _PLAIN)
-    if not isinstance(schema.get("type"), str):
+    odd = [key for key in schema if key not in _PLAIN]
+    yield from odd
+    if not odd and not isinstance(schema.get("type"), str):
         yield "a parameter without one type"
     for inner in (schema.get("properties") or {}).values():
         yield from _unplain(inner)

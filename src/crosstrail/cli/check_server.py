@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 
 import anyio
 import click
@@ -77,11 +79,24 @@ def check(
 
 
 def print_report(report: Report) -> None:
-    """The table on stdout; each failure again on stderr, with what to do about it."""
+    """The table on stdout; on stderr each failure whole, what to do about it, and what that makes of which server."""
     print_table(["check", "result", "detail"], [[one.check, one.state, one.detail] for one in report.findings])
-    for one in report.findings:
-        if one.state == "fail":
-            click.echo(f"{clean(one.check)}: {clean(one.detail, _DETAIL)}{_sentence(one.fix)}", err=True)
+    failed = [one for one in report.findings if one.state == "fail"]
+    if sys.stdout.isatty():
+        click.echo(err=True)
+    for one in failed:
+        _say(f"{clean(one.check)}: {clean(one.detail, _DETAIL)}")
+        if one.fix:
+            _say(one.fix, indent="  ")
+    judged = sum(one.state != "-" for one in report.findings)
+    verdict = f"{len(failed)} of {judged} checks failed" if failed else f"all {judged} checks passed"
+    _say(f"{clean(report.server or report.target, _DETAIL)}: {verdict}")
+
+
+def _say(text: str, indent: str = "") -> None:
+    """A line on stderr, broken between words where that is a terminal."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+    click.echo(textwrap.fill(text, width, initial_indent=indent, subsequent_indent="  "), err=True)
 
 
 def _ping(*, as_json: bool) -> int:
@@ -94,7 +109,3 @@ def _ping(*, as_json: bool) -> int:
 
 def _names(given: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in given.split(",") if name.strip())
-
-
-def _sentence(fix: str) -> str:
-    return f" ({fix})" if fix else ""
