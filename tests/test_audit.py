@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,17 @@ class Always(Admission):
         return self._principal_of(request)
 
 
+def _always(someone: Principal, request: Any) -> Principal:
+    return someone
+
+
 async def test_two_callers_have_sessions_of_their_own_names(fake_aws: FakeAws, base: Key, tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
     given = live(fake_aws, base, audit)
     estate = Estate(given)
     for name in ("ann", "bea"):
         someone = Principal(subject=name, email=f"{name}@example.com", issuer="i")
-        admission = Always(estate, principal_of=lambda _, someone=someone: someone)
+        admission = Always(estate, principal_of=partial(_always, someone))
         async with Client(create_server(estate, admission)) as client:
             asked = {"attribute_key": "EventName", "attribute_value": "CreateUser"}
             assert "secret-name" in text_of(await client.call_tool("lookup_events", asked))

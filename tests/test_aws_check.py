@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from live_aws import DEV, PROD, LiveAws, live_aws
+from live_aws import DEV, PROD, LiveAws
 
 OLD = "333333333333"
 
 
 @pytest.fixture
-async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveAws]:
-    async with live_aws(monkeypatch) as live:
-        live.keys_account(PROD, "prod-one")
-        live.role_account(DEV, "dev", external_id="ext")
-        live.listed.append({"id": OLD, "alias": "old", "archive": "logs"})
-        yield live
+def aws(aws: LiveAws) -> LiveAws:
+    aws.keys_account(PROD, "prod-one")
+    aws.role_account(DEV, "dev", external_id="ext")
+    aws.listed.append({"id": OLD, "alias": "old", "archive": "logs"})
+    return aws
 
 
 def check(aws: LiveAws, crosstrail: Callable[..., Any], folder: Path, *arguments: str) -> Any:

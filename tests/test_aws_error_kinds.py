@@ -61,6 +61,9 @@ def faults(of: type[Exception] = vendor.BotoCoreError) -> Iterator[type[Exceptio
             yield from faults(fault)
 
 
+FAULTS: set[type[Exception]] = {*faults(), ResponseParserError}
+
+
 def answered(code: str, message: str = "", status: int = 400) -> ClientError:
     metadata = {"HTTPStatusCode": status, "RequestId": "req-1", "HTTPHeaders": {}}
     return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, "LookupEvents")
@@ -75,7 +78,7 @@ def test_every_code_has_a_kind_and_is_told_with_its_request(code: str) -> None:
     assert "prod in us-east-1" in str(error)
 
 
-@pytest.mark.parametrize("fault", sorted({*faults(), ResponseParserError}, key=lambda fault: fault.__name__))
+@pytest.mark.parametrize("fault", sorted(FAULTS, key=str))
 def test_every_fault_has_a_kind(fault: type[Exception]) -> None:
     assert kind_of_fault(fault), f"{fault.__name__} is in no table of aws_error_kinds.py"
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from crosstrail.errors import AccessDenied, CloudError, CloudUnavailable, CrosstrailError, Throttled, UnsupportedByCloud
-from crosstrail.models import Account, EventQuery, Position, Target
+from crosstrail.models import Account, Event, EventQuery, Position, Target
 from listed_accounts import moment
 from live_aws import PROD, LiveAws, live_aws
 
@@ -33,7 +33,8 @@ def prod(aws: LiveAws) -> Account:
 
 @pytest.mark.parametrize("kind", PASSING)
 async def test_a_fault_on_every_page_loses_and_doubles_nothing(aws: LiveAws, prod: Account, kind: str) -> None:
-    trail, found, query = aws.trail(), [], EventQuery(limit=10)
+    trail, query = aws.trail(), EventQuery(limit=10)
+    found: list[Event] = []
     while True:
         aws.world.fail(kind)
         page = await trail.lookup_events(Target(prod), query)

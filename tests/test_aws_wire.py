@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import botocore.session
@@ -70,7 +71,7 @@ async def opened(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cal
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     broker = Broker(asked_once=frozenset({"cloudtrail"}))
 
-    async def look_up(**params: object) -> object:
+    async def look_up(**params: Any) -> object:
         answer = await broker.call(ACCOUNT, "cloudtrail", "us-east-1", "lookup_events", **params)
         return answer["Events"]
 

@@ -50,7 +50,18 @@ def test_a_second_run_reads_nothing_and_loads_nothing_heavy(tmp_path: Path, cros
     logs, lake = tmp_path / "logs", tmp_path / "lake"
     log(logs / "one.json.gz", range(10))
     assert "10 new" in crosstrail("collect", logs, "--lake", lake).stdout
-    command = [sys.executable, "-X", "importtime", "-m", "crosstrail", "collect", logs, "--lake", lake, "--json"]
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "crosstrail",
+        "collect",
+        str(logs),
+        "--lake",
+        str(lake),
+        "--json",
+    ]
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     report = json.loads(again.stdout)
     assert (report["new"], report["known"], report["objects_read"], report["objects_known"]) == (0, 0, 0, 1)

@@ -61,10 +61,10 @@ def moto_url() -> Iterator[str]:
     variables = {**os.environ, "MOTO_ACCOUNT_ID": ACCOUNT}
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    reader = threading.Thread(target=process.stderr.read, daemon=True)  # it writes a line for each request
     try:
-        assert process.stderr
         assert any("Running on" in line for line in process.stderr), "moto did not start"
-        reader = threading.Thread(target=process.stderr.read, daemon=True)  # it writes a line for each request
         reader.start()
         yield f"http://127.0.0.1:{port}"
     finally:

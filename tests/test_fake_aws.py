@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import botocore.session
@@ -43,9 +44,10 @@ def send(
 ) -> tuple[int, str]:
     """A request signed over `{}` by botocore, and perhaps changed afterwards: status and error type."""
     target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
+    changed = {name.replace("_", "-").title(): value for name, value in headers.items()}
     request = AWSRequest("POST", aws.url + "/", headers={"X-Amz-Target": target}, data=b"{}")
     SigV4Auth(Credentials(key.id, key.secret), service, "us-east-1").add_auth(request)
-    whole = urllib.request.Request(aws.url + "/", sent, {**dict(request.headers.items()), **headers})  # noqa: S310
+    whole = urllib.request.Request(aws.url + "/", sent, {**dict(request.headers.items()), **changed})  # noqa: S310
     try:
         with urllib.request.urlopen(whole) as answer:  # noqa: S310
             return answer.status, ""
@@ -56,12 +58,12 @@ def send(
 
 def test_only_the_right_signature_passes(fake_aws: FakeAws) -> None:
     key = fake_aws.world.add_key(PROD)
-    wrong = Key(key.id, key.secret[:-1] + "x", PROD, "")
+    wrong = Key(key.id, key.secret + "x", PROD, "")
     assert send(fake_aws, key) == (200, "")
     assert send(fake_aws, wrong) == (400, "InvalidSignatureException")
     assert send(fake_aws, key, sent=b"{ }") == (400, "InvalidSignatureException")
     assert send(fake_aws, key, service="sts") == (400, "InvalidSignatureException")
-    assert send(fake_aws, key, **{"X-Amz-Target": "CloudTrail_20131101.ListTrails"})[1] == "InvalidSignatureException"
+    assert send(fake_aws, key, x_amz_target="CloudTrail_20131101.ListTrails")[1] == "InvalidSignatureException"
     assert send(fake_aws, key, Authorization="")[1] == "MissingAuthenticationTokenException"
     assert send(fake_aws, Key("AKIASTRANGER", key.secret, PROD, "")) == (400, "UnrecognizedClientException")
     assert [one.account for one in fake_aws.world.requests] == [PROD, *[""] * 6]
@@ -96,7 +98,7 @@ def test_a_role_is_assumed_by_whom_it_trusts_with_its_external_id(fake_aws: Fake
     asked = {"RoleArn": role.arn, "RoleSessionName": "someone"}
     client(base, "sts").assume_role(**asked, ExternalId="right")
     for key, more in ((base, {}), (base, {"ExternalId": "wrong"}), (other, {"ExternalId": "right"})):
-        assert refused(lambda key=key, more=more: client(key, "sts").assume_role(**asked, **more)) == "AccessDenied"
+        assert refused(partial(client(key, "sts").assume_role, **asked, **more)) == "AccessDenied"
 
 
 def test_lookups_are_newest_first_within_their_times_and_page_by_fifty(fake_aws: FakeAws) -> None:

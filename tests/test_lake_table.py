@@ -37,7 +37,7 @@ def lake(tmp_path: Path) -> LakeTable:
 
 def _accounts_in(paths: tuple[str, ...]) -> set[tuple[str, str]]:
     source = f"read_parquet({list(paths)!r}, hive_partitioning = false)"
-    return set(duckdb.sql(f"SELECT DISTINCT cloud, account FROM {source}").fetchall())
+    return set(duckdb.execute(f"SELECT DISTINCT cloud, account FROM {source}").fetchall())
 
 
 def test_a_plan_names_only_files_of_its_accounts(lake: LakeTable) -> None:
@@ -161,7 +161,7 @@ def test_many_small_collections_are_compacted(tmp_path: Path) -> None:
 
 
 def _count(paths: Iterable[str]) -> int:
-    [(found,)] = duckdb.sql(f"SELECT count(DISTINCT eventid) FROM read_parquet({list(paths)!r})").fetchall()
+    [(found,)] = duckdb.execute(f"SELECT count(DISTINCT eventid) FROM read_parquet({list(paths)!r})").fetchall()
     return int(found)
 
 

@@ -30,6 +30,10 @@ class ListedTrail:
     def attribute_keys(self) -> frozenset[str]:
         return frozenset()
 
+    @property
+    def one_history(self) -> bool:
+        return False
+
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
         self.requests += 1
         if target.account.id in self.broken:

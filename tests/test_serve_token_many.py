@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
@@ -24,7 +25,7 @@ from volcengine_server import bearer, token
 pytestmark = pytest.mark.anyio
 _CALLERS = 200
 _LOOKUP = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "lookup_events", "arguments": {}}}
-_READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+_READY: dict[str, Any] = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 @pytest.fixture

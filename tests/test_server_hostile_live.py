@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from crosstrail.config import Settings
 from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
 from listed_accounts import moment
-from live_aws import DEV, PROD, LiveAws, live_aws
+from live_aws import DEV, PROD, LiveAws
 from served import client_of, settings, text_of
 from test_server_hostile import HOSTILE, OBEY, check, check_letters
 
@@ -28,15 +27,9 @@ FORMS = range(len(HOSTILE))
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveAws]:
-    with live_aws(monkeypatch) as live:
-        live.keys_account(PROD, "prod", default=True)
-        yield live
+def aws(aws: LiveAws) -> LiveAws:
+    aws.keys_account(PROD, "prod", default=True)
+    return aws
 
 
 def given(aws: LiveAws) -> Settings:
@@ -47,14 +40,14 @@ async def called(aws: LiveAws, tool: str, **arguments: Any) -> CallToolResult:
     """Its progress and its log messages hold nothing of an event either."""
     told: list[str] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        told.append(f"{done} {total} {message}")
+    async def progressed(progress: float, total: float | None, message: str | None) -> None:
+        told.append(f"{progress} {total} {message}")
 
     async def logged(params: Any) -> None:
         told.append(str(params))
 
     async with Client(create_server(Estate(given(aws))), logging_callback=logged) as client:
-        result = await client.call_tool(tool, arguments, progress_callback=progress)
+        result = await client.call_tool(tool, arguments, progress_callback=progressed)
     assert not any("IGNORE" in one for one in told)
     assert all(len(one) < 200 for one in told)
     return result

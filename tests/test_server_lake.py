@@ -270,8 +270,8 @@ async def test_listings_count_what_is_held(lake: Path) -> None:
 async def test_progress_counts_the_accounts_that_answered(lake: Path) -> None:
     told: list[tuple[float, float | None]] = []
 
-    async def progressed(done: float, total: float | None, words: str | None) -> None:
-        told.append((done, total))
+    async def progressed(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total))
 
     async with client_of(settings(lake), "legacy") as client:
         arguments = {"target_account_id": "*", "region": "all", "max_results": "3"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import yaml
 
 from crosstrail.config import Settings, load_settings
 from listed_accounts import moment
-from live_aws import BASE, DEV, PROD, LiveAws, live_aws
+from live_aws import BASE, DEV, PROD, LiveAws
 from served import client_of, facts_of, rows_of, text_of
 
 pytestmark = pytest.mark.anyio
@@ -23,11 +23,10 @@ UNKNOWN_STORE = "0233062b-51c6-4d1b-8a2e-0123456789ab"
 
 
 @pytest.fixture
-async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveAws]:
-    async with live_aws(monkeypatch) as live:
-        live.keys_account(PROD, "prod", default=True, regions=["us-east-1", "eu-west-1"])
-        live.role_account(DEV, "dev")
-        yield live
+def aws(aws: LiveAws) -> LiveAws:
+    aws.keys_account(PROD, "prod", default=True, regions=["us-east-1", "eu-west-1"])
+    aws.role_account(DEV, "dev")
+    return aws
 
 
 def settings(aws: LiveAws, **more: object) -> Settings:

@@ -166,7 +166,7 @@ async def test_cancelling_the_request_stops_the_query_upstream(lake: Path, mode:
     async with client_of(settings(lake), mode) as client:
         running = anyio.Event()
 
-        async def progressed(seconds: float, total: float | None, words: str | None) -> None:
+        async def progressed(progress: float, total: float | None, message: str | None) -> None:
             running.set()
 
         async with anyio.create_task_group() as group:

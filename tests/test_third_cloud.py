@@ -61,7 +61,7 @@ def _lookup(moon: Path, path: str) -> subprocess.CompletedProcess[str]:
         "--since",
         "2026-11-01",
         "--config",
-        moon / "crosstrail.yaml",
+        str(moon / "crosstrail.yaml"),
     ]
     environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

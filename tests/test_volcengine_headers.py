@@ -18,21 +18,16 @@ from mcp import Client
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import Server, client_over_http, client_over_sse, open_stream
+from serving import INITIALIZE, Server, client_over_http, client_over_sse, open_stream
 from volcengine_server import bearer, json_of, served, token
 
 _CALLERS = 200
-_INITIALIZE = {
+_LOOKUP: dict[str, Any] = {
     "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
+    "id": 2,
+    "method": "tools/call",
+    "params": {"name": "LookupEvents", "arguments": {}},
 }
-_LOOKUP = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "LookupEvents", "arguments": {}}}
 _ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
@@ -85,9 +80,9 @@ def _encoded(value: Any) -> str:
 )
 def test_a_header_that_is_none_is_401_with_a_reason(server: Server, header: str, reason: str) -> None:
     headers = {**_ACCEPT, **({"Authorization": header} if header else {})}
-    for path, send in (("/mcp", httpx2.post), ("/sse", httpx2.get), ("/messages/?session_id=" + "0" * 32, httpx2.post)):
-        more = {"json": _INITIALIZE} if send is httpx2.post else {}
-        answer = send(server.url + path, headers=headers, **more)
+    for method, path in (("POST", "/mcp"), ("GET", "/sse"), ("POST", "/messages/?session_id=" + "0" * 32)):
+        message = INITIALIZE if method == "POST" else None
+        answer = httpx2.request(method, server.url + path, headers=headers, json=message)
         assert answer.status_code == 401, path
         assert reason in answer.json()["error_description"]
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
@@ -170,13 +165,13 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
             ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             statuses = []
             for key in (other, changed, with_token):
-                for message in (_INITIALIZE, _LOOKUP):
+                for message in (INITIALIZE, _LOOKUP):
                     statuses.append((await http.post(address, json=message, headers=bearer(key))).status_code)
             statuses.append((await http.post(address, json=_LOOKUP)).status_code)
             for again in _other_spellings(address):
                 posted = await http.post(again, json=_LOOKUP, headers=bearer(other), follow_redirects=True)
                 statuses.append(posted.status_code)
-            for message in (_INITIALIZE, ready, _LOOKUP):
+            for message in (INITIALIZE, ready, _LOOKUP):
                 statuses.append((await http.post(address, json=message, headers=bearer(one))).status_code)
             async for line in lines:
                 if line.startswith("data: ") and '"id":2' in line:
@@ -253,4 +248,4 @@ def test_nothing_of_a_header_is_written_anywhere(fake: FakeVolcengine) -> None:
 def test_a_foreign_host_name_is_refused_on_loopback(fake: FakeVolcengine, server: Server) -> None:
     key, _ = _caller(fake, CN_PROD)
     headers = {**bearer(key), **_ACCEPT, "Host": "evil.example"}
-    assert httpx2.post(f"{server.url}/mcp", json=_INITIALIZE, headers=headers).status_code == 421
+    assert httpx2.post(f"{server.url}/mcp", json=INITIALIZE, headers=headers).status_code == 421

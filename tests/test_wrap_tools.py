@@ -153,8 +153,8 @@ async def test_a_server_may_ask_the_client_behind_the_call(estate: WrapEstate) -
 async def test_a_list_that_changes_is_noticed(estate: WrapEstate) -> None:
     changed = anyio.Event()
 
-    async def message(one: Any) -> None:
-        if getattr(one, "method", "") == "notifications/tools/list_changed":
+    async def message(message: Any) -> None:
+        if getattr(message, "method", "") == "notifications/tools/list_changed":
             changed.set()
 
     async with estate.proxy() as proxy, Client(proxy.server, mode="legacy", message_handler=message) as client:

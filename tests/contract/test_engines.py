@@ -1,4 +1,4 @@
-"""What every QueryEngine promises, over each of them; today the embedded lake."""
+"""What the lake's engine promises beyond every QueryEngine (test_all_engines.py): limits, lasting results, processes that die."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -52,7 +53,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = [record(number) for number in range(EVENTS)]
     records.append(record(77, recipientAccountId=THEIRS.id, eventName="Foreign"))
     (folder / "logs.json").write_text(json.dumps({"Records": records}))
-    command = [sys.executable, "-m", "crosstrail", "collect", folder / "logs.json", "--lake", folder / "lake"]
+    command = [sys.executable, "-m", "crosstrail", "collect", str(folder / "logs.json"), "--lake", str(folder / "lake")]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "lake"
 
@@ -78,6 +79,11 @@ async def _ended(engine: QueryEngine, ref: QueryRef, scope: QueryScope = BOTH) -
     while not (status := await engine.status(ref, scope)).state.ended:  # noqa: ASYNC110 - there is no event to wait for
         await anyio.sleep(0.02)
     return status.state
+
+
+def _running(lake: Path) -> list[str]:
+    """The queries that run, by their ids."""
+    return [path.parent.name for path in lake.glob("results/*/status.json") if '"RUNNING"' in path.read_text()]
 
 
 def test_rows_come_as_text_in_pages(lake: Path) -> None:
@@ -272,13 +278,13 @@ def test_another_process_cancels_a_query(lake: Path) -> None:
 def test_cancelling_the_caller_stops_the_query(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as engine:
-            with anyio.move_on_after(0.3):
-                await run(engine, ENDLESS, BOTH, limit=1, wait_seconds=50)
-            (running,) = [
-                path for path in (lake / "results").iterdir() if '"RUNNING"' in (path / "status.json").read_text()
-            ] or [None]
-            if running is not None:
-                assert await _ended(engine, QueryRef("lake", "*", "", running.name)) is QueryState.CANCELLED
+            async with anyio.create_task_group() as group:
+                group.start_soon(partial(run, engine, ENDLESS, BOTH, limit=1, wait_seconds=50))
+                while not (running := _running(lake)):  # noqa: ASYNC110 - there is no event to wait for
+                    await anyio.sleep(0.02)
+                group.cancel_scope.cancel()
+            [query] = running
+            assert await _ended(engine, QueryRef("lake", "*", "", query)) is QueryState.CANCELLED
 
     _test(body)
 
