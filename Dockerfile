@@ -43,11 +43,13 @@ RUN test -n "${WRAP}" || { echo "name the package to wrap: --build-arg WRAP=PACK
 
 # What the two images have in common. Neither is built on the base: `serve` has no shell and no package manager.
 FROM scratch AS settings
+ARG BASE_IMAGE
 ARG VERSION=0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="crosstrail" \
       org.opencontainers.image.description="Who did what, where and when, in every account of every cloud: an MCP server for audit trails" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 ENV PATH=/opt/crosstrail/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

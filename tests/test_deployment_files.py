@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
 import shutil
@@ -20,6 +21,11 @@ from conftest import CommandLine
 ROOT = Path(__file__).parents[1]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 UNIT = ROOT / "deploy" / "systemd" / "crosstrail.service"
+KINDS = {
+    "ServiceAccount", "Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy",
+}  # fmt: skip
+ENVIRONMENT = dict(os.environ)
+"""As it was before the tests scrubbed it: installers need their settings."""
 
 
 def manifests() -> dict[str, dict[str, Any]]:
@@ -28,10 +34,9 @@ def manifests() -> dict[str, dict[str, Any]]:
     return {one["kind"]: one for one in found}
 
 
-@pytest.mark.registry
-def test_the_manifests_are_what_kubernetes_takes(tmp_path: Path) -> None:
-    """kubernetes-validate carries the API's own schemas."""
-    target = tmp_path / "packages"
+def validated(documents: list[dict[str, Any]], folder: Path) -> set[str]:
+    """Kinds of these; each is what kubernetes-validate, which carries the API's own schemas, takes."""
+    target = folder / "packages"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "kubernetes-validate"]
     subprocess.run(install, check=True, capture_output=True, timeout=300)
     script = (
@@ -40,7 +45,7 @@ def test_the_manifests_are_what_kubernetes_takes(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        input=json.dumps(list(manifests().values())),
+        input=json.dumps(documents),
         env={"PYTHONPATH": str(target), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
@@ -48,9 +53,44 @@ def test_the_manifests_are_what_kubernetes_takes(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert set(done.stdout.split()) == {
-        "ServiceAccount", "Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy",
-    }  # fmt: skip
+    return set(done.stdout.split())
+
+
+@pytest.mark.registry
+def test_the_manifests_are_what_kubernetes_takes(tmp_path: Path) -> None:
+    assert validated(list(manifests().values()), tmp_path) == KINDS
+
+
+@pytest.fixture(scope="session")
+def kustomize(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The program, from this machine or from Go's module proxy; kept between runs."""
+    if found := shutil.which("kustomize"):
+        return found
+    if not shutil.which("go"):
+        pytest.skip("needs kustomize, or Go to install it with")
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosstrail-tests" / "go"
+    if not (kept / "kustomize").exists():
+        built = tmp_path_factory.mktemp("go")
+        places = {"GOPATH": str(built), "GOCACHE": str(built / "cache"), "GOBIN": str(kept), "GOFLAGS": "-modcacherw"}
+        install = ["go", "install", "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1"]
+        done = subprocess.run(install, env={**ENVIRONMENT, **places}, capture_output=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        shutil.rmtree(built)
+    return str(kept / "kustomize")
+
+
+@pytest.mark.registry
+def test_kustomize_renders_them_to_what_kubernetes_takes(kustomize: str, tmp_path: Path) -> None:
+    build = [kustomize, "build", str(KUBERNETES)]
+    done = subprocess.run(build, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
+    assert validated(list(found.values()), tmp_path) == KINDS | {"ConfigMap"}
+    assert {one["metadata"]["namespace"] for one in found.values()} == {"crosstrail"}
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    [mounted] = [one["configMap"]["name"] for one in pod["volumes"] if "configMap" in one]
+    assert mounted == found["ConfigMap"]["metadata"]["name"] != "crosstrail"  # its hash: a change restarts the pods
+    assert found["ConfigMap"]["data"]["crosstrail.yaml"] == (KUBERNETES / "crosstrail.yaml").read_text()
 
 
 def test_the_parts_select_the_same_pods_and_nothing_runs_with_more_rights_than_it_needs() -> None:
