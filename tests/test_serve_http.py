@@ -17,6 +17,7 @@ from sqlalchemy import create_engine
 
 from conftest import CommandLine
 from crosstrail.accounts.database import METADATA
+from crosstrail.server.http import Listener, listening
 from served import NOON, OLD, PROD, collect, record, text_of, write_logs
 from serving import INITIALIZE, JSON, LIST_TOOLS, Server, client_over_http, serving, write_config
 
@@ -250,3 +251,12 @@ def test_over_tls(config: Path, tmp_path: Path) -> None:
         assert server.url.startswith("https://")
         context = ssl.create_default_context(cafile=str(cert))
         assert httpx2.get(f"{server.url}/ping", verify=context).status_code == 200
+
+
+def test_an_answer_in_two_packets_does_not_wait_for_the_clients_word() -> None:
+    with (
+        listening(Listener("127.0.0.1", 0, loopback=True)) as opened,
+        socket.create_connection(opened.getsockname()),
+        opened.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
