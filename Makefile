@@ -43,7 +43,7 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 	$(BIN)/python tests/conformance/run.py
 
 bench: $(READY) ## speed and size, as figures
-	@for one in start answer ingest query aws volcengine wrap serve; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
+	@for one in start answer ingest query aws volcengine wrap serve timing; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
 
 release-check: $(READY) ## build sdist and wheel, install the wheel into an empty environment, check the server from it
 	rm -rf dist build/release && mkdir -p build
