@@ -17,6 +17,8 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from prune import strip_symbols
+
 _OF_THE_BASE = (
     "/etc/debian_version", "/etc/group", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/nsswitch.conf",
     "/etc/os-release", "/etc/passwd", "/etc/protocols", "/etc/services", "/etc/ssl/openssl.cnf", "/usr/lib/locale/C.utf8",
@@ -124,6 +126,9 @@ def make(environment: Path, folder: Path) -> None:
     root.write("/var/lib/dpkg/status", "\n\n".join([*chosen, ""]))
     for name in listed:
         root.keep(Path("/usr/share/doc") / name / "copyright")
+    for path in folder.rglob("*.so*"):
+        if re.search(r"\.so[.0-9]*$", path.name) and path.is_file() and not path.is_symlink():
+            strip_symbols(path)
     (folder / "tmp").mkdir()
     (folder / "tmp").chmod(0o1777)
 
