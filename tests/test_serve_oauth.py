@@ -6,7 +6,9 @@ import base64
 import hashlib
 import re
 import secrets
+import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -52,7 +54,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def signing_in(folder: Path, idp: FakeIdp, port: int, **oauth: Any) -> Iterator[Server]:
+def signing_in(folder: Path, idp: FakeIdp, port: int, *, listen: int = 0, **oauth: Any) -> Iterator[Server]:
+    """A server known by one port; as a replica behind a balancer it may `listen` at another."""
     config = write_config(
         folder,
         accounts=[{"id": PROD, "alias": "prod", "archive": "logs"}],
@@ -70,7 +73,7 @@ def signing_in(folder: Path, idp: FakeIdp, port: int, **oauth: Any) -> Iterator[
         },
         access=[{"who": ["login:alice"], "accounts": ["prod"]}],
     )
-    with serving(config, "--port", str(port)) as made:
+    with serving(config, "--port", str(listen or port)) as made:
         yield made
 
 
@@ -208,6 +211,40 @@ async def test_sign_ins_survive_a_restart(idp: FakeIdp, folder: Path) -> None:
     stored = b"".join(path.read_bytes() for path in (folder / "oauth").rglob("*") if path.is_file())
     assert stored
     assert not any(token.encode() in stored for token in (*idp.tokens, wallet.tokens.access_token))
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[tuple[str, Path]]:
+    """A Redis of one's own: its address, and the file into which it saves everything when it ends."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("needs redis-server")
+    pytest.importorskip("redis", reason="needs Redis's client, `pip install redis`")
+    port = _free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--rdbcompression", "no"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert any("Ready to accept connections" in line for line in process.stdout)
+        try:
+            yield f"redis://127.0.0.1:{port}/0", folder / "dump.rdb"
+        finally:
+            process.terminate()
+
+
+async def test_replicas_share_sign_ins_through_redis(idp: FakeIdp, folder: Path, tmp_path: Path) -> None:
+    wallet, port = Wallet(), _free_port()
+    with (
+        redis(tmp_path) as (storage, saved),
+        signing_in(folder, idp, port, storage=storage) as first,
+        signing_in(folder, idp, port, listen=_free_port(), storage=storage) as second,
+    ):
+        async with browser() as person, signed_in(first.url, wallet, person) as client:
+            await client.list_tools()
+        assert wallet.tokens
+        bearer = f"Bearer {wallet.tokens.access_token}"
+        assert first.url != second.url
+        assert post(second.url, LIST_TOOLS, Authorization=bearer).status_code == 200
+    assert not any(token.encode() in saved.read_bytes() for token in (*idp.tokens, wallet.tokens.access_token))
 
 
 def _registered(server: Server, redirect: str = CALLBACK) -> dict[str, str]:
