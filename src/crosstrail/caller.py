@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 from crosstrail.errors import CrosstrailError
 
@@ -68,12 +70,11 @@ def acting_for(who: str) -> Iterator[Caller]:
 @contextmanager
 def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
     """One request, counted for the present caller and, where OpenTelemetry's SDK is set up, a span of its own."""
-    from opentelemetry import trace
-
+    trace, tracer = _tracing()
     request = Upstream(action, account, region)
     caller().note(request)
     attributes = {"cloud.account.id": account, "cloud.region": region}
-    with trace.get_tracer("crosstrail").start_as_current_span(
+    with tracer.start_as_current_span(
         action, kind=trace.SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:
         try:
@@ -86,3 +87,11 @@ def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
             raise
         finally:
             span.set_attribute("cloud.request_id", request.request_id)
+
+
+@cache
+def _tracing() -> tuple[Any, Any]:
+    """OpenTelemetry's module, which only a request to a cloud needs, and our tracer: that of whichever SDK is set up later."""
+    from opentelemetry import trace
+
+    return trace, trace.get_tracer("crosstrail")
