@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,21 @@ async def test_a_query_id_opens_nothing_to_another_who_may_see_the_same(lake: Pa
             absent = await ask(client, tool, query_id=unknown)
             assert stolen.is_error
             assert text_of(stolen).replace(query_id, unknown) == text_of(absent)
+
+
+@pytest.mark.parametrize("other", [{"subject": "9"}, {"issuer": "j"}, {"subject": "", "issuer": ""}])
+async def test_a_query_id_opens_nothing_to_a_namesake(lake: Path, other: dict[str, str]) -> None:
+    """An address may change hands, and two providers may know the same."""
+    both = ({"who": ["*@example.com"], "accounts": ["*"]},)
+    async with as_(BOB, lake, both) as client:
+        done = await ask(client, "lake_query", sql="SELECT eventname FROM dev")
+    query_id = (done.meta or {})["crosstrail/facts"]["query_id"]
+    namesake = replace(BOB, **other)
+    assert namesake.name == BOB.name
+    async with as_(namesake, lake, both) as client:
+        assert (await ask(client, "get_query_results", query_id=query_id)).is_error
+    async with as_(replace(BOB, email="robert@example.com"), lake, both) as client:  # the same person
+        assert not (await ask(client, "get_query_results", query_id=query_id)).is_error
 
 
 async def test_completions_name_what_the_caller_may_see(lake: Path) -> None:

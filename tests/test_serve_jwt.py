@@ -197,6 +197,19 @@ def test_one_key_in_the_configuration_is_enough(idp: FakeIdp, folder: Path) -> N
         assert post(made.url, LIST_TOOLS, Authorization=f"Bearer {alice(idp, key=SigningKey('x'))}").status_code == 401
 
 
+async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
+    """A rule for a client must not match a person who is called like one."""
+    from crosstrail.server.identity import JwtVerifier
+    from crosstrail.serving import JwtSettings
+
+    verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE)
+    person = await verifier.verify_token(idp.token(sub="batch-job"))
+    client = await verifier.verify_token(idp.token(sub="u-1", azp="batch-job"))
+    assert person
+    assert client
+    assert (person.client_id, client.client_id) == ("", "batch-job")
+
+
 async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> None:
     from crosstrail.server.identity import JwtVerifier
     from crosstrail.serving import JwtSettings

@@ -34,10 +34,12 @@ class Upstream:
 class Caller:
     """Who asked, and the requests made for them: all are counted, the first 200 kept.
 
-    `error`: the kind of error that the call ended with, empty where it did not.
+    `who` is a name to show, which two may share; `key` tells them apart. `error`: the kind of error that the call ended with,
+    empty where it did not.
     """
 
     who: str = ""
+    key: str = ""
     error: str = ""
     count: int = 0
     kept: list[Upstream] = field(default_factory=list)
@@ -57,9 +59,9 @@ def caller() -> Caller:
 
 
 @contextmanager
-def acting_for(who: str) -> Iterator[Caller]:
+def acting_for(who: str, key: str = "") -> Iterator[Caller]:
     """What runs inside runs on behalf of `who`."""
-    made = Caller(who)
+    made = Caller(who, key)
     token = _current.set(made)
     try:
         yield made

@@ -131,7 +131,7 @@ class LakeEngine:
         prepared = prepare(sql, scope)
         self._store.sweep()
         accounts = tuple(sorted(prepared.accounts))
-        record = Record(QueryState.QUEUED, accounts, prepared.columns, prepared.types, time.time(), who=caller().who)
+        record = Record(QueryState.QUEUED, accounts, prepared.columns, prepared.types, time.time(), who=caller().key)
         with self._changed:
             if self._closed:
                 raise LakeError("the server is shutting down")

@@ -31,7 +31,7 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a query; `accounts` are those it may read, `who` asked it, times are unix seconds."""
+    """What is known of a query; `accounts` are those it may read, `who` is the key of whoever asked, times are unix seconds."""
 
     state: QueryState
     accounts: tuple[AccountKey, ...]
@@ -82,7 +82,7 @@ class ResultStore:
             record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             raise unknown from None
-        if record.who != caller().who or not set(record.accounts) <= set(readable):
+        if record.who != caller().key or not set(record.accounts) <= set(readable):
             raise unknown
         if not record.state.ended and self._abandoned(native_id):
             # It may have ended between the two looks.

@@ -117,7 +117,8 @@ class Admission:
         self._running += 1
         with ExitStack() as inside:
             inside.callback(self._ended)
-            caller = inside.enter_context(acting_for("" if principal.local else principal.name))
+            named = ("", "") if principal.local else (principal.name, " ".join(principal.key))
+            caller = inside.enter_context(acting_for(*named))
             try:
                 if not principal.local:
                     starts = tool == "lake_query" and tool in names

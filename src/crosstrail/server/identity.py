@@ -100,7 +100,7 @@ class JwtVerifier:
         subject = str(claims["sub"])
         return AccessToken(
             token="",  # nobody needs it any more, and what is not held cannot leak
-            client_id=str(claims.get("client_id") or claims.get("azp") or subject),
+            client_id=str(claims.get("client_id") or claims.get("azp") or ""),
             scopes=scopes.split() if isinstance(scopes, str) else _texts(scopes),
             expires_at=int(claims["exp"]) + _LEEWAY_SECONDS,
             subject=subject,
