@@ -19,7 +19,7 @@ PASSING = ("throttle", "500", "503", "reset", "hang", "half", "garbage")
 
 @pytest.fixture
 async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveAws]:
-    async with live_aws(monkeypatch, read_timeout=0.3) as live:
+    async with live_aws(monkeypatch, read_timeout=1) as live:
         yield live
 
 

@@ -78,11 +78,11 @@ def test_no_error_shows_a_secret_or_a_key() -> None:
     token = SecretBox(OTHER).encrypt(SecretStr(SECRET), PROD)
     foreign = box.encrypt(SecretStr(SECRET), DEV)
     for bad in (token, foreign):
-        try:
+        with pytest.raises(SecretUnreadable) as refusal:
             box.decrypt(bad, PROD)
-        except SecretUnreadable as error:
-            shown = "".join(traceback.format_exception(error)) + repr(error) + error.text + repr(box)
-            assert not [text for text in (SECRET, OLD, OTHER, bad) if text in shown]
+        error = refusal.value
+        shown = "".join(traceback.format_exception(error)) + repr(error) + error.text + repr(box)
+        assert not [text for text in (SECRET, OLD, OTHER, bad) if text in shown]
 
 
 def test_an_account_never_shows_or_dumps_its_secrets() -> None:

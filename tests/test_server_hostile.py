@@ -142,5 +142,6 @@ async def test_listings_hold_nothing_of_the_log(lake: Path) -> None:
     async with client_of(settings(lake, ACCOUNTS)) as client:
         for tool in ("list_accounts", "list_event_data_stores"):
             result = await client.call_tool(tool, {})
+            assert not result.is_error
             assert OBEY not in text_of(result)
             assert len(text_of(result).encode()) < 10_000

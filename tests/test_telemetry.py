@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,8 @@ PROD = "111111111111"
 
 
 async def test_one_span_a_call_with_a_child_for_each_request(fake_aws: FakeAws, tmp_path: Path) -> None:
-    pytest.importorskip("opentelemetry.sdk", reason="needs crosstrail[otel]")
+    if "CI" not in os.environ:
+        pytest.importorskip("opentelemetry.sdk", reason="needs crosstrail[otel]")
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

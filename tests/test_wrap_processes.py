@@ -123,9 +123,9 @@ async def test_a_killed_process_or_launcher_leaves_nothing(estate: WrapEstate, v
 
 
 async def test_a_call_that_is_never_answered_ends(estate: WrapEstate) -> None:
-    async with estate.client(call_timeout=0.5) as client:
+    async with estate.client(call_timeout=1.5) as client:
         answer = await client.call_tool("sleep", {"target_account_id": "dev"})
-        assert said(answer).startswith("plain (account dev) did not answer tools/call within 0.5 s")
+        assert said(answer).startswith("plain (account dev) did not answer tools/call within 1.5 s")
         assert said(await client.call_tool("echo", {"target_account_id": "dev", "text": "on"})) == "on"
 
 
