@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from prune import strip_symbols
@@ -29,6 +29,8 @@ _NOT_OF_PYTHON = shutil.ignore_patterns(
     "tkinter", "turtle*", "*.a", "_curses*.so", "_dbm*.so", "_gdbm*.so", "_test*.so", "_tkinter*.so", "_xxtest*.so",
     "readline*.so", "xxlimited*.so",
 )  # fmt: skip
+_CERTIFICATES = ("/usr/lib/ssl/cert.pem", "/etc/ssl/cert.pem")
+"""Where OpenSSL looks, as Debian or Python's own image built it."""
 _LINKED = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x|^\s*(\S+) => not found", re.MULTILINE)
 
 
@@ -92,12 +94,24 @@ def linked(files: Iterable[Path]) -> set[Path]:
     return {Path(path) for path, _ in found}
 
 
-def packages(kept: Iterable[Path]) -> Iterator[str]:
+def owners(kept: Iterable[Path]) -> set[str]:
     """Names of the Debian packages that these files belong to."""
     real = {os.path.realpath(path) for path in kept}
-    for listing in sorted(Path("/var/lib/dpkg/info").glob("*.list")):
-        if any(os.path.realpath(line) in real for line in listing.read_text().splitlines()):
-            yield listing.stem.partition(":")[0]
+    return {
+        listing.stem.partition(":")[0]
+        for listing in Path("/var/lib/dpkg/info").glob("*.list")
+        if any(os.path.realpath(line) in real for line in listing.read_text().splitlines())
+    }
+
+
+def list_packages(root: RootFolder) -> None:
+    """What scanners read: the packages that what is kept belongs to. Their licences come along."""
+    names = owners(root.kept)
+    stanzas = Path("/var/lib/dpkg/status").read_text().split("\n\n")
+    kept = [one for one in stanzas if one.partition("\n")[0].removeprefix("Package: ") in names]
+    root.write("/var/lib/dpkg/status", "\n\n".join([*kept, ""]))
+    for name in names:
+        root.keep(Path("/usr/share/doc") / name / "copyright")
 
 
 def make(environment: Path, folder: Path) -> None:
@@ -105,6 +119,7 @@ def make(environment: Path, folder: Path) -> None:
     root = RootFolder(folder)
     python = environment / "bin" / "python"
     library = Path(sysconfig.get_path("stdlib")).resolve()
+    root.keep(python.parent / python.readlink())
     root.keep_library(library)
     programs = [python.resolve(), *(library / "lib-dynload").glob("*.so"), *environment.rglob("*.so*")]
     ignored = _NOT_OF_PYTHON("", [one.name for one in programs])
@@ -112,20 +127,11 @@ def make(environment: Path, folder: Path) -> None:
     for path in linked(one for one in programs if one.name not in ignored and one.is_file()):
         if not str(path).startswith(inside):
             root.keep(path)
-    root.keep(python.parent / python.readlink())
     for name in _OF_THE_BASE:
         root.keep(Path(name))
-    for place in (
-        "/usr/lib/ssl/cert.pem",
-        "/etc/ssl/cert.pem",
-    ):  # where OpenSSL looks, by how Debian or Python built it
-        root.link(place, "/etc/ssl/certs/ca-certificates.crt")
-    listed = set(packages(root.kept))
-    stanzas = Path("/var/lib/dpkg/status").read_text().split("\n\n")
-    chosen = [one for one in stanzas if re.match(r"Package: (.*)", one) and one.split("\n", 1)[0][9:] in listed]
-    root.write("/var/lib/dpkg/status", "\n\n".join([*chosen, ""]))
-    for name in listed:
-        root.keep(Path("/usr/share/doc") / name / "copyright")
+    for name in _CERTIFICATES:
+        root.link(name, "/etc/ssl/certs/ca-certificates.crt")
+    list_packages(root)
     for path in folder.rglob("*.so*"):
         if re.search(r"\.so[.0-9]*$", path.name) and path.is_file() and not path.is_symlink():
             strip_symbols(path)

@@ -105,6 +105,7 @@ def build(image: str, target: str, arguments: Mapping[str, str]) -> None:
     buildah(
         "bud", "--quiet", "--layers", "--format=docker", f"--target={target}", *given, *lent, "--tag", image, str(ROOT)
     )
+    buildah("rm", "--all")  # buildah leaves those of stages without an instruction
 
 
 class Container:
