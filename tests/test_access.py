@@ -230,7 +230,7 @@ async def test_a_query_id_opens_nothing_to_another_who_may_see_the_same(lake: Pa
 
 
 @pytest.mark.parametrize("other", [{"subject": "9"}, {"issuer": "j"}, {"subject": "", "issuer": ""}])
-async def test_a_query_id_opens_nothing_to_a_namesake(lake: Path, other: dict[str, str]) -> None:
+async def test_a_query_id_opens_nothing_to_a_namesake(lake: Path, other: dict[str, Any]) -> None:
     """An address may change hands, and two providers may know the same."""
     both = ({"who": ["*@example.com"], "accounts": ["*"]},)
     async with as_(BOB, lake, both) as client:
