@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,8 +27,19 @@ class Clock:
         return self.now
 
 
-def limits(clock: Clock, **most: int) -> Limits:
-    return Limits(LimitSettings(**most), longest_query=600, clock=clock)
+_opened: list[Limits] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
+def limits(clock: Clock, shared: str = "", **most: int) -> Limits:
+    _opened.append(Limits(LimitSettings(**most), longest_query=600, shared=shared, clock=clock))
+    return _opened[-1]
 
 
 def call(made: Limits, who: str = "a", *, query: bool = False) -> None:
@@ -82,11 +99,65 @@ def test_queries_at_once_count_those_that_were_left_running() -> None:
     call(made, query=True)
 
 
-def test_memory_is_bounded() -> None:
-    made = limits(Clock())
+def test_what_is_counted_is_bounded_and_the_latest_is_kept(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "limits.db"
+    made = limits(clock, calls_per_minute=1, shared=str(file))
     for number in range(12_000):
+        clock.now += 0.001
         call(made, f"p{number}")
-    assert len(made._uses) == 10_000
+    with pytest.raises(LimitReached):
+        call(made, "p11999")
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT count(*) FROM used").fetchone() == (10_000,)
+        assert database.execute("SELECT count(*) FROM running").fetchone() == (0,)
+    assert b"p11999" not in file.read_bytes()
+
+
+def test_processes_count_together(tmp_path: Path) -> None:
+    clock, shared = Clock(), str(tmp_path / "limits.db")
+    one, other = (
+        limits(clock, shared=shared, calls_per_minute=6, concurrent_calls=2, queries_at_once=1) for _ in range(2)
+    )
+    with one.admitted("a"), other.admitted("a"):
+        for made in (one, other):
+            with pytest.raises(LimitReached, match="2 calls at once"):
+                call(made)
+            call(made, "b")
+    one.query_is("a", "q", "RUNNING")
+    with pytest.raises(LimitReached, match="1 queries at once"):
+        call(other, query=True)
+    other.query_is("a", "q", "FINISHED")
+    for made in (one, other, one, other):
+        call(made)
+    for made in (one, other):
+        with pytest.raises(LimitReached, match="6 calls a minute"):
+            call(made)
+
+
+def _hold(shared: str) -> None:
+    with Limits(LimitSettings(concurrent_calls=1), longest_query=600, shared=shared).admitted("a"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    shared = str(tmp_path / "limits.db")
+    killed = multiprocessing.get_context("spawn").Process(target=_hold, args=(shared,))
+    killed.start()
+    killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL
+    made = Limits(LimitSettings(concurrent_calls=1), longest_query=600, shared=shared)
+    with made.admitted("a"), pytest.raises(LimitReached, match="1 calls at once"):
+        call(made)
+    made.close()
+
+
+def test_what_cannot_be_counted_is_not_let_in(tmp_path: Path) -> None:
+    file = tmp_path / "limits.db"
+    made = limits(Clock(), shared=str(file))
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.execute("DROP TABLE used")
+    with pytest.raises(LimitReached, match="what can be counted now"):
+        call(made)
 
 
 @pytest.mark.anyio

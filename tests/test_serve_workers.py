@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import socket
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,19 @@ def test_workers_write_one_record(tmp_path: Path) -> None:
     asked = [one["asked"]["account"] for one in found if one["kind"] == "call"]
     assert sorted(asked) == sorted(f"none-{number}" for number in range(300))
     assert len(list(tmp_path.glob("audit.jsonl.[0-9]*"))) > 5
+
+
+def test_workers_count_calls_together(tmp_path: Path) -> None:
+    config = write_config(tmp_path, lake={"path": "lake"}, limits={"calls_per_minute": 20})
+    before = set(Path(tempfile.gettempdir()).glob("crosstrail-*"))
+    with serving(config, "--workers", "2", "--port", free_port()) as made:
+        params = {"name": "list_accounts", "arguments": {}}
+
+        def called(_: int) -> str:
+            return post(made.url, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).text
+
+        with ThreadPoolExecutor(8) as many:
+            limited = sum("20 calls a minute" in text for text in many.map(called, range(60)))
+        assert made.stop(seconds=10) == 0
+    assert 25 <= limited <= 40  # one more is let in every 3 s; each worker alone would let in 20
+    assert set(Path(tempfile.gettempdir()).glob("crosstrail-*")) <= before

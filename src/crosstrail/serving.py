@@ -128,7 +128,7 @@ class OAuthSettings(Section):
 
 
 class LimitSettings(Section):
-    """What one principal may ask of one process."""
+    """What one principal may ask of one server, of all its workers together."""
 
     calls_per_minute: int = option(240, "CROSSTRAIL_CALLS_PER_MINUTE", "Most calls a minute.", ge=1)
     concurrent_calls: int = option(16, "CROSSTRAIL_CONCURRENT_CALLS", "Most calls at once.", ge=1)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import anyio
@@ -96,9 +99,13 @@ def _over_http(settings: Settings) -> None:
     has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
     check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
     workers, listener = settings.serve.workers, listener_of(settings)
-    make = app_factory(settings, has_rules=has_rules)
-    app = make if workers > 1 else serve_app(settings, has_rules=has_rules)
-    with listening(listener) as socket:
+    with ExitStack() as held:
+        if workers > 1:
+            folder = held.enter_context(TemporaryDirectory(prefix="crosstrail-"))
+            app: Any = app_factory(settings, has_rules=has_rules, counted_in=str(Path(folder) / "limits.db"))
+        else:
+            app = serve_app(settings, has_rules=has_rules)
+        socket = held.enter_context(listening(listener))
         address = listener.address(socket)
         paths = [HTTP_PATH] + ([SSE_PATH] if settings.serve.transport == "sse" else [])
         click.echo(f"crosstrail serves {' and '.join(address + path for path in paths)}", err=True)

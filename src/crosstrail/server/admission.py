@@ -61,10 +61,11 @@ class Admission:
         principal_of: PrincipalOf | None = None,
         open_to_all: bool = False,
         record: AuditLog | None = None,
+        counted_in: str = "",
         owners: KeyOwners | None = None,
     ) -> None:
         """`principal_of`: None on stdio, where whoever started the process asks. `open_to_all`: where there is no access
-        rule, everybody may see everything. `owners`: where each request brings the keys that it may use, and nothing else.
+        rule, everybody may see everything. `counted_in`: the file in which processes count calls together. `owners`: where each request brings the keys that it may use, and nothing else.
         Raises ConfigError for toolsets and tools that are none."""
         self._estate = estate
         self._owners = owners
@@ -72,7 +73,7 @@ class Admission:
         self._otherwise = EVERYTHING if open_to_all else NOTHING
         self._record = record or AuditLog(estate.settings.audit)
         self.offered = offered(estate.settings.serve, allow_writes=estate.settings.allow_writes)
-        self._limits = Limits(estate.settings.limits, longest_query=_LONGEST_QUERY)
+        self._limits = Limits(estate.settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in)
         self._narrowed = narrowed()
         self._measures = Measures()
         self._running = 0
@@ -180,8 +181,9 @@ class Admission:
                 await self._one_ended.wait()
 
     def close(self) -> None:
-        """Close the record."""
+        """Close the record and what counts calls."""
         self._record.close()
+        self._limits.close()
 
     def _principal(self, request: Any) -> Principal:
         if self._principal_of is None:

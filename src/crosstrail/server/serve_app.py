@@ -46,8 +46,9 @@ def listener_of(settings: Settings) -> Listener:
     )
 
 
-def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
-    """The application. `has_rules`: whether there was any access rule when the server started. Raises ConfigError."""
+def serve_app(settings: Settings, *, has_rules: bool, counted_in: str = "") -> Starlette:
+    """The application. `has_rules`: whether there was any access rule when the server started. `counted_in`: the file in
+    which several processes count calls together. Raises ConfigError."""
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
@@ -56,7 +57,14 @@ def serve_app(settings: Settings, *, has_rules: bool) -> Starlette:
     record = AuditLog(settings.audit, default="stderr")
     open_to_all = is_open_to_all(settings, has_rules=has_rules)
     owners = KeyOwners(estate.volcengine, deadline=settings.lookup.deadline) if sign_in.by_keys else None
-    admission = Admission(estate, principal_of=principal_of, open_to_all=open_to_all, record=record, owners=owners)
+    admission = Admission(
+        estate,
+        principal_of=principal_of,
+        open_to_all=open_to_all,
+        record=record,
+        counted_in=counted_in,
+        owners=owners,
+    )
     server = create_server(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
     return guarded_app(server, estate, sign_in, record, sse=settings.serve.transport == "sse")
 
@@ -101,9 +109,9 @@ def guarded_app(
     )
 
 
-def app_factory(settings: Settings, *, has_rules: bool) -> Callable[[], Starlette]:
+def app_factory(settings: Settings, *, has_rules: bool, counted_in: str) -> Callable[[], Starlette]:
     """What makes the application in a process of its own."""
-    return partial(serve_app, settings, has_rules=has_rules)
+    return partial(serve_app, settings, has_rules=has_rules, counted_in=counted_in)
 
 
 def _hosts(settings: Settings) -> list[str]:
