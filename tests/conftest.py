@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from fakes.aws import FakeAws, Key
 from live_aws import LiveAws, base_identity, live_aws
 from postgres_server import PostgresServer, running_server, server_folder
 
 if TYPE_CHECKING:
+    from fakes.idp import FakeIdp
     from wrap_estate import WrapEstate
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -118,26 +114,18 @@ def estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
     return open_wrap_estate(fake_aws, base)
 
 
+@pytest.fixture(scope="module")
+def idp() -> Iterator[FakeIdp]:
+    """An identity provider; what a test changes of it, it puts back."""
+    from fakes.idp import FakeIdp  # making keys takes its time
+
+    with FakeIdp() as made:
+        yield made
+
+
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1, signed by itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "crosstrail test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
-    return cert_file, key_file
+    from certificates import make_certificate  # cryptography takes its time
+
+    return make_certificate(tmp_path, "127.0.0.1")

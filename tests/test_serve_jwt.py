@@ -24,12 +24,6 @@ METADATA = "https://trails.example.com/.well-known/oauth-protected-resource/mcp"
 
 
 @pytest.fixture(scope="module")
-def idp() -> Iterator[FakeIdp]:
-    with FakeIdp() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("jwt")
     write_logs(folder / "logs", [record(account, number, NOON) for account in (PROD, DEV) for number in range(2)])

@@ -16,7 +16,7 @@ import pytest
 
 from fakes.http import Answer, HttpFake
 from served import NOON, PROD, collect, record, write_logs
-from serving import LIST_TOOLS, serving, write_config
+from serving import INITIALIZE, INITIALIZED, LIST_TOOLS, serving, write_config
 
 KEYS = {"type": "keys", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "a-secret"}
 MANY = " CROSS JOIN ".join(f"events t{number}" for number in range(30))
@@ -140,17 +140,7 @@ def stdio(config: Path) -> Iterator[subprocess.Popen[bytes]]:
     with process:
         assert process.stdin
         assert process.stdout
-        first = {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-06-18",
-                "capabilities": {},
-                "clientInfo": {"name": "test", "version": "0"},
-            },
-        }
-        for message in (first, {"jsonrpc": "2.0", "method": "notifications/initialized"}, ENDLESS):
+        for message in (INITIALIZE, INITIALIZED, ENDLESS):
             process.stdin.write(json.dumps(message).encode() + b"\n")
         process.stdin.flush()
         while b"RUNNING" not in process.stdout.readline():

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx2
@@ -19,13 +18,21 @@ from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
 from served import rows_of, text_of
-from serving import INITIALIZE, Server, client_over_http, client_over_sse, open_stream, serving, write_config
+from serving import (
+    INITIALIZE,
+    INITIALIZED,
+    Server,
+    client_over_http,
+    client_over_sse,
+    open_stream,
+    serving,
+    write_config,
+)
 from volcengine_server import bearer, token
 
 pytestmark = pytest.mark.anyio
 _CALLERS = 200
 _LOOKUP = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "lookup_events", "arguments": {}}}
-_READY: dict[str, Any] = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 @pytest.fixture
@@ -106,7 +113,7 @@ async def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server
             for message in (INITIALIZE, _LOOKUP):
                 assert (await http.post(address, json=message, headers=bearer(key))).status_code == 403
         assert (await http.post(address, json=_LOOKUP)).status_code == 401
-        for message in (INITIALIZE, _READY, _LOOKUP):
+        for message in (INITIALIZE, INITIALIZED, _LOOKUP):
             assert (await http.post(address, json=message, headers=bearer(one))).status_code == 202
         answer = await anext(line async for line in lines if line.startswith("data: ") and '"id":2' in line)
     assert event in answer

@@ -12,6 +12,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from served import ACCOUNTS, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
+from serving import INITIALIZE, INITIALIZED
 
 pytestmark = pytest.mark.anyio
 
@@ -50,17 +51,8 @@ async def test_a_client_of_either_era_is_served(config: Path, mode: str, version
 
 def test_a_client_that_speaks_2025_06_18_gets_it(config: Path) -> None:
     messages = [
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-06-18",
-                "capabilities": {},
-                "clientInfo": {"name": "t", "version": "1"},
-            },
-        },
-        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        INITIALIZE,
+        INITIALIZED,
         {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_accounts", "arguments": {"x": 1}}},
         {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "list_accounts"}},
     ]

@@ -13,6 +13,7 @@ import pytest
 from mcp_types import PromptReference
 
 from served import client_of, settings, text_of
+from serving import INITIALIZE, INITIALIZED, LIST_TOOLS
 
 pytestmark = pytest.mark.anyio
 
@@ -206,20 +207,7 @@ async def test_prompts_name_real_tools_and_complete_accounts(tmp_path: Path) -> 
 
 
 def test_serving_tools_list_loads_no_heavy_library(tmp_path: Path) -> None:
-    messages: list[dict[str, Any]] = [
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-06-18",
-                "capabilities": {},
-                "clientInfo": {"name": "t", "version": "1"},
-            },
-        },
-        {"jsonrpc": "2.0", "method": "notifications/initialized"},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
-    ]
+    messages = (INITIALIZE, INITIALIZED, LIST_TOOLS)
     server = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "crosstrail", "serve", "--lake", str(tmp_path / "lake")],
         stdin=subprocess.PIPE,

@@ -18,7 +18,7 @@ from mcp import Client
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import INITIALIZE, Server, client_over_http, client_over_sse, open_stream
+from serving import INITIALIZE, INITIALIZED, Server, client_over_http, client_over_sse, open_stream
 from volcengine_server import bearer, json_of, served, token
 
 _CALLERS = 200
@@ -162,7 +162,6 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
 
     async def try_each() -> tuple[list[int], str]:
         async with open_stream(server.url, token(one)) as (http, address, lines):
-            ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             statuses = []
             for key in (other, changed, with_token):
                 for message in (INITIALIZE, _LOOKUP):
@@ -171,7 +170,7 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
             for again in _other_spellings(address):
                 posted = await http.post(again, json=_LOOKUP, headers=bearer(other), follow_redirects=True)
                 statuses.append(posted.status_code)
-            for message in (INITIALIZE, ready, _LOOKUP):
+            for message in (INITIALIZE, INITIALIZED, _LOOKUP):
                 statuses.append((await http.post(address, json=message, headers=bearer(one))).status_code)
             async for line in lines:
                 if line.startswith("data: ") and '"id":2' in line:

@@ -1,0 +1,141 @@
+"""A server that signs people in through a fake GitHub, a person with a browser, and a client that signs in."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+from mcp import Client
+from mcp.client.auth import OAuthClientProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+
+from fakes.idp import FakeIdp
+from served import NOON, PROD, collect, record, write_logs
+from serving import Server, serving, write_config
+
+CALLBACK = "http://127.0.0.1:33418/callback"
+
+
+def with_lake(folder: Path) -> Path:
+    """The folder with a lake in it."""
+    write_logs(folder / "logs", [record(PROD, number, NOON) for number in range(2)])
+    collect(folder / "logs", folder / "lake")
+    return folder
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+@contextmanager
+def signing_in(folder: Path, idp: FakeIdp, port: int, *, listen: int = 0, **oauth: Any) -> Iterator[Server]:
+    """A server known by one port; as a replica behind a balancer it may `listen` at another."""
+    config = write_config(
+        folder,
+        accounts=[{"id": PROD, "alias": "prod", "archive": "logs"}],
+        lake={"path": "lake"},
+        serve={"auth": "oauth", "public_url": f"http://127.0.0.1:{port}"},
+        oauth={
+            "client_id": idp.client_id,
+            "client_secret": idp.client_secret,
+            "authorize_url": f"{idp.url}/login/oauth/authorize",
+            "token_url": f"{idp.url}/login/oauth/access_token",
+            "scope": "user",
+            "userinfo_url": f"{idp.url}/user",
+            "storage": str(folder / "oauth"),
+            **oauth,
+        },
+        access=[{"who": ["login:alice"], "accounts": ["prod"]}],
+    )
+    with serving(config, "--port", str(listen or port)) as made:
+        yield made
+
+
+@dataclass
+class Browser:
+    """A person with a browser: follows redirects, keeps cookies, and allows or denies."""
+
+    http: httpx2.AsyncClient
+    action: str = "approve"
+    landed: str = ""
+
+    async def open(self, url: str) -> None:
+        """Until the client's own address is reached, or a page that leads nowhere."""
+        for _ in range(10):
+            if url.startswith(CALLBACK):
+                break
+            answer = await self.http.get(url)
+            if answer.status_code == 200 and (
+                found := dict(re.findall(r'name="(txn_id|csrf_token)" value="([^"]+)"', answer.text))
+            ):
+                answer = await self.http.post(url, data={**found, "submit": "true", "action": self.action})
+            if "location" not in answer.headers:
+                url = f"status {answer.status_code}"
+                break
+            url = str(httpx2.URL(url).join(answer.headers["location"]))
+        self.landed = url
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {name: values[0] for name, values in parse_qs(urlsplit(self.landed).query).items()}
+
+
+@dataclass
+class Wallet:
+    """What a client remembers."""
+
+    tokens: OAuthToken | None = None
+    client: OAuthClientInformationFull | None = None
+    kept: list[OAuthToken] = field(default_factory=list)
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+        self.kept.append(tokens)
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.client = client_info
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    async with httpx2.AsyncClient(timeout=20) as http:
+        yield Browser(http)
+
+
+@asynccontextmanager
+async def signed_in(url: str, wallet: Wallet, person: Browser) -> AsyncIterator[Client]:
+    """A client that signs in by itself when it is told to."""
+
+    async def landed() -> AuthorizationCodeResult:
+        return AuthorizationCodeResult(
+            **{name: person.query[name] for name in ("code", "state", "iss") if name in person.query}
+        )
+
+    metadata = OAuthClientMetadata.model_validate({"redirect_uris": [CALLBACK], "client_name": "a client"})
+    auth = OAuthClientProvider(f"{url}/mcp", metadata, wallet, person.open, landed)
+    async with (
+        httpx2.AsyncClient(auth=auth, timeout=30) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
+    ):
+        yield client
+
+
+def client_of(wallet: Wallet) -> dict[str, str]:
+    assert wallet.client
+    return {"client_id": str(wallet.client.client_id)}

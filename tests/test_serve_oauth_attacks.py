@@ -1,0 +1,186 @@
+"""What must break a sign-in off: consent skipped, codes and states of others, redirects to nowhere registered."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx2
+import pytest
+
+from fakes.idp import FakeIdp
+from serving import LIST_TOOLS, Server, post
+from signing_in import CALLBACK, Wallet, browser, client_of, free_port, signed_in, signing_in, with_lake
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_lake(tmp_path_factory.mktemp("oauth"))
+
+
+@pytest.fixture(scope="module")
+def server(idp: FakeIdp, folder: Path) -> Iterator[Server]:
+    with signing_in(folder, idp, free_port()) as made:
+        yield made
+
+
+def _registered(server: Server, redirect: str = CALLBACK) -> dict[str, str]:
+    asked = {"redirect_uris": [redirect], "token_endpoint_auth_method": "client_secret_post", "client_name": "x"}
+    answer = httpx2.post(
+        f"{server.url}/register", json={**asked, "grant_types": ["authorization_code", "refresh_token"]}
+    )
+    assert answer.status_code == 201, answer.text
+    said = answer.json()
+    return {"client_id": said["client_id"]}  # a public client: PKCE stands for a secret
+
+
+def _authorize(server: Server, client_id: str, verifier: str, **more: str) -> str:
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": CALLBACK,
+        "state": "s",
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+        "resource": f"{server.url}/mcp",
+        **more,
+    }
+    return f"{server.url}/authorize?{urlencode({name: value for name, value in query.items() if value})}"
+
+
+@contextmanager
+def recorded(server: Server, *statuses: int) -> Iterator[None]:
+    """What is refused in this block stands in the record, and no token, code or state does."""
+    before = len(server.records())
+    yield
+    made = server.records()[before:]
+    assert [one["status"] for one in made if one["kind"] == "refused"] == list(statuses)
+    assert not any(word in str(made) for word in ("code=", "state=", "txn_id=", "Bearer"))
+
+
+async def test_a_redirect_to_an_unregistered_address_is_refused(server: Server, idp: FakeIdp) -> None:
+    made, before = _registered(server), len(idp.authorized)
+    url = _authorize(server, made["client_id"], "v" * 50, redirect_uri="https://evil.example/callback")
+    with recorded(server, 400):
+        answer = httpx2.get(url)
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    assert len(idp.authorized) == before
+
+
+async def test_without_pkce_nobody_gets_a_code(server: Server) -> None:
+    made = _registered(server)
+    with recorded(server, 302):  # a refusal that has a place to go back to
+        answer = httpx2.get(_authorize(server, made["client_id"], "v" * 50, code_challenge=""))
+    assert (
+        "code_challenge"
+        in parse_qs(urlsplit(answer.headers.get("location", "")).query).get("error_description", [answer.text])[0]
+    )
+
+
+async def test_a_code_works_once_for_its_client_with_its_verifier(server: Server) -> None:
+    made, other, verifier = _registered(server), _registered(server), secrets.token_urlsafe(40)
+
+    async def code() -> str:
+        async with browser() as person:
+            await person.open(_authorize(server, made["client_id"], verifier))
+            return person.query["code"]
+
+    def exchange(code: str, **more: str) -> httpx2.Response:
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier}
+        return httpx2.post(f"{server.url}/token", data={**form, **made, **more})
+
+    with recorded(server, 401, 401, 401):
+        assert exchange(await code(), code_verifier="w" * 50).json()["error"] == "invalid_grant"
+        assert exchange(await code(), **other).json()["error"] == "invalid_grant"
+        good = await code()
+        assert exchange(good).status_code == 200
+        assert exchange(good).json()["error"] == "invalid_grant"
+
+
+async def test_consent_cannot_be_skipped_or_denied_into_a_code(server: Server, idp: FakeIdp) -> None:
+    made = _registered(server)
+    async with browser() as person:
+        person.action = "deny"
+        await person.open(_authorize(server, made["client_id"], "v" * 50))
+        assert person.query.get("error") == "access_denied"
+    async with browser() as person:
+        first = await person.http.get(_authorize(server, made["client_id"], "v" * 50))
+        consent = str(httpx2.URL(f"{server.url}/").join(first.headers["location"]))
+        transaction = parse_qs(urlsplit(consent).query)["txn_id"][0]
+        with recorded(server, 400):
+            forged = await person.http.post(
+                consent, data={"txn_id": transaction, "csrf_token": "guessed", "submit": "true", "action": "approve"}
+            )
+        assert "location" not in forged.headers
+        assert forged.status_code in (400, 403)
+        # straight back from the provider, as if consent had been given
+        with recorded(server, 403):
+            skipped = await person.http.get(f"{server.url}/auth/callback?code=x&state={transaction}")
+        assert "code=" not in skipped.headers.get("location", "")
+        assert skipped.status_code in (400, 403)
+
+
+async def test_a_stolen_state_opens_nothing_in_another_browser(server: Server, idp: FakeIdp) -> None:
+    """The attacker begins a sign-in, consents, and has the victim's browser end it."""
+    made = _registered(server)
+    async with browser() as attacker, browser() as victim:
+        url = _authorize(server, made["client_id"], "v" * 50)
+        page = await attacker.http.get(str(httpx2.URL(url).join((await attacker.http.get(url)).headers["location"])))
+        found = dict(re.findall(r'name="(txn_id|csrf_token)" value="([^"]+)"', page.text))
+        approved = await attacker.http.post(str(page.url), data={**found, "submit": "true", "action": "approve"})
+        upstream = await victim.http.get(approved.headers["location"])
+        with recorded(server, 403):
+            stolen = await victim.http.get(upstream.headers["location"])
+        assert stolen.status_code == 403
+        assert "location" not in stolen.headers
+
+
+async def test_tokens_of_the_provider_and_of_other_servers_are_no_tokens_here(
+    server: Server, idp: FakeIdp, folder: Path, tmp_path: Path
+) -> None:
+    wallet = Wallet()
+    with signing_in(folder, idp, free_port()) as other:  # the same keys and storage, another address
+        async with browser() as person, signed_in(other.url, wallet, person) as client:
+            await client.list_tools()
+    assert wallet.tokens
+    foreign = (wallet.tokens.access_token, *idp.tokens)
+    with recorded(server, *(401 for _ in foreign)):
+        for token in foreign:
+            assert post(server.url, LIST_TOOLS, Authorization=f"Bearer {token}").status_code == 401
+
+
+async def test_a_state_that_nobody_gave_and_a_code_nobody_gave_are_refused(server: Server) -> None:
+    with recorded(server, 400, 400, 401):
+        guessed = httpx2.get(f"{server.url}/auth/callback?code=x&state=guessed")
+        assert guessed.status_code == 400
+        assert httpx2.get(f"{server.url}/auth/callback").status_code == 400
+        form = {
+            "grant_type": "authorization_code",
+            "code": "guessed",
+            "redirect_uri": CALLBACK,
+            "code_verifier": "v" * 50,
+        }
+        refused = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)})
+        assert (refused.status_code, refused.json()["error"]) == (401, "invalid_grant")
+
+
+async def test_a_refresh_token_of_another_client_is_refused(server: Server, idp: FakeIdp) -> None:
+    wallet = Wallet()
+    async with browser() as person, signed_in(server.url, wallet, person) as client:
+        await client.list_tools()
+    assert wallet.tokens
+    form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token)}
+    with recorded(server, 401):
+        stolen = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)})
+        assert stolen.json()["error"] == "invalid_grant"
+    assert httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}).status_code == 200
