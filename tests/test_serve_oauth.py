@@ -143,3 +143,24 @@ async def test_volcengines_own_configuration_signs_in_too(idp: FakeIdp, tmp_path
                 assert (await client.list_tools()).tools == []
         finally:
             idp.login = "alice"
+
+
+async def test_the_log_holds_no_secret_at_its_most_talkative(
+    idp: FakeIdp, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSTRAIL_LOG_LEVEL", "debug")
+    wallet = Wallet()
+    with signing_in(folder, idp, _free_port()) as made:
+        async with browser() as person, signed_in(made.url, wallet, person) as client:
+            await client.list_tools()
+            code = person.query["code"]
+        assert wallet.tokens
+        form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token), **_client(wallet)}
+        assert httpx2.post(f"{made.url}/token", data=form).status_code == 200
+        post(made.url, LIST_TOOLS, Authorization="Bearer wrong-token-of-somebody")
+        made.stop()
+        said = "".join(made.lines)
+    assert "DEBUG" in said
+    secret = [*idp.tokens, *idp.refresh_tokens, idp.client_secret, code, "wrong-token-of-somebody"]
+    secret += [wallet.tokens.access_token, str(wallet.tokens.refresh_token)]
+    assert [one for one in secret if one in said] == []

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import socket
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from crosstrail.accounts.policy import Principal
 from crosstrail.caller import Caller
@@ -50,6 +54,32 @@ def test_processes_that_rotate_one_file_lose_no_line(tmp_path: Path) -> None:
     found = [one["request_id"] for one in lines_of(tmp_path / "audit.jsonl")]
     assert sorted(found) == sorted(f"w{who}-{number}" for who in range(3) for number in range(1000))
     assert len(list(tmp_path.glob("audit.jsonl.[0-9]*"))) > 30
+
+
+def test_a_record_moved_away_by_somebody_else_is_followed(tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    record = AuditLog(AuditSettings(to=str(file)))
+    for number in range(3):
+        record.refused(401, method="", path=str(number), client="")
+        file.rename(tmp_path / f"moved.{number}")
+    record.close()
+    assert ["".join(json.loads(path.read_text())["path"]) for path in sorted(tmp_path.glob("moved.*"))] == list("012")
+
+
+def test_a_device_is_written_and_never_moved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        script = (
+            "from crosstrail.server.audit import AuditLog; from crosstrail.serving import AuditSettings;"
+            "record = AuditLog(AuditSettings(to='/dev/stdout', max_bytes=10_000));"
+            "[record.refused(401, method='', path='x' * 150, client='') for _ in range(200)]; record.close()"
+        )
+        subprocess.run([sys.executable, "-c", script], stdout=out, check=True)
+    assert len((tmp_path / "out").read_text().splitlines()) == 200
+    assert not Path("/dev/stdout.lock").exists()
+    full = AuditLog(AuditSettings(to="/dev/full"))  # a disk without room stops no call
+    full.refused(401, method="", path="", client="")
+    full.close()
+    assert caplog.messages == ["a line of the record cannot be written: No space left on device"]
 
 
 def test_workers_write_one_record(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class FakeIdp:
         self.authorized: list[dict[str, str]] = []
         self._codes: dict[str, str] = {}
         self.tokens: set[str] = set()
-        self._refresh_tokens: set[str] = set()
+        self.refresh_tokens: set[str] = set()
 
     def __enter__(self) -> Self:
         self._http.__enter__()
@@ -112,14 +112,14 @@ class FakeIdp:
         if named != f"{self.client_id}:{self.client_secret}":
             return _json({"error": "incorrect_client_credentials"})
         if form.get("grant_type") == "refresh_token":
-            if form.get("refresh_token") not in self._refresh_tokens:
+            if form.get("refresh_token") not in self.refresh_tokens:
                 return _json({"error": "bad_refresh_token"})
-            self._refresh_tokens.remove(form["refresh_token"])
+            self.refresh_tokens.remove(form["refresh_token"])
         elif self._codes.pop(form.get("code", ""), None) != form.get("redirect_uri"):
             return _json({"error": "bad_verification_code"})
         token, refresh = f"gho_{secrets.token_hex(20)}", f"ghr_{secrets.token_hex(20)}"
         self.tokens.add(token)
-        self._refresh_tokens.add(refresh)
+        self.refresh_tokens.add(refresh)
         said = {"access_token": token, "token_type": "bearer", "scope": "user"}
         return _json({**said, "expires_in": 28_800, "refresh_token": refresh})
 

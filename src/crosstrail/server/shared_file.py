@@ -9,22 +9,29 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from typing import IO
 
+_log = logging.getLogger("crosstrail.audit")
+
 
 class SharedFile(RotatingFileHandler):
-    """`path`, and `path.1` to `path.<keep>`, the oldest last; `path.lock` stays empty."""
+    """`path`, and `path.1` to `path.<keep>`, the oldest last; `path.lock` stays empty. A pipe or a device is only written."""
 
     def __init__(self, path: str, *, most_bytes: int, keep: int) -> None:
         """Raises OSError."""
         super().__init__(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
-        self._turns = self._lock_file()
+        self._turns: IO[bytes] | None = None
+        if path.startswith("/dev/") or not os.path.isfile(path):
+            self.maxBytes = 0
+        else:
+            self._turns = self._lock_file()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A line that cannot be written is told on stderr, and stops nobody."""
+        """A line that cannot be written stops nobody."""
         try:
             with self._turn():
                 self._follow()
@@ -32,9 +39,17 @@ class SharedFile(RotatingFileHandler):
         except (OSError, ValueError):  # ValueError is a file that somebody else closed
             self.handleError(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say so in the log: in one line, where logging would write all that it knows."""
+        error = sys.exception()
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        _log.error("a line of the record cannot be written: %s", reason)
+
     def close(self) -> None:
-        super().close()
-        self._turns.close()
+        with suppress(OSError):  # what could not be written before cannot be now
+            super().close()
+        if self._turns:
+            self._turns.close()
 
     def _lock_file(self) -> IO[bytes]:
         return open(f"{self.baseFilename}.lock", "ab")
@@ -44,6 +59,8 @@ class SharedFile(RotatingFileHandler):
         try:
             import fcntl
         except ImportError:
+            fcntl = None  # type: ignore[assignment]
+        if self._turns is None or fcntl is None:
             yield
             return
         if self._turns.closed:  # whoever sets up logging anew closes every handler there is
@@ -56,7 +73,7 @@ class SharedFile(RotatingFileHandler):
 
     def _follow(self) -> None:
         """To the file that has the name now: another process, or somebody's own rotation, may have moved ours away."""
-        if self.stream is None:
+        if self.stream is None or self._turns is None:
             return
         try:
             there = os.stat(self.baseFilename)
