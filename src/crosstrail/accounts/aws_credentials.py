@@ -168,13 +168,7 @@ class AssumeRole:
             answer = await self._run(partial(self._ask, "sts", self._region, base, "assume_role", self._request()))
         except VENDOR_ERRORS as error:
             raise self._explained(error) from None
-        given = answer["Credentials"]
-        return Credentials(
-            given["AccessKeyId"],
-            SecretStr(given["SecretAccessKey"]),
-            SecretStr(given["SessionToken"]),
-            given["Expiration"],
-        )
+        return Credentials.given_by_sts(answer)
 
     def _request(self) -> dict[str, Any]:
         request: dict[str, Any] = {

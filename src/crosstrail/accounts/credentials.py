@@ -12,10 +12,10 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import SecretStr
 
@@ -47,6 +47,13 @@ class Credentials:
         # Left to itself a vendor's library may take an empty key for "none given" and use the ambient identity.
         if not self.access_key_id or not self.secret_access_key.get_secret_value():
             raise CredentialsError("an access key or its secret is empty", hint="Store both.")
+
+    @classmethod
+    def given_by_sts(cls, answer: Mapping[str, Any]) -> Self:
+        """Those of a session, from the answer of AssumeRole or GetSessionToken of AWS."""
+        given = answer["Credentials"]
+        secret, token = SecretStr(given["SecretAccessKey"]), SecretStr(given["SessionToken"])
+        return cls(given["AccessKeyId"], secret, token, given["Expiration"])
 
 
 def fingerprint(credentials: Credentials) -> str:

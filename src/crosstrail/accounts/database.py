@@ -47,31 +47,26 @@ ORGANIZATIONS = Table(
     Column("id", Integer, primary_key=True),
     Column("external_id", String(1224)),
 )
-ACCOUNTS = Table(
-    "aws_accounts",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("account_id", String(12), nullable=False, unique=True),
-    Column("alias", String(63), unique=True),
-    Column("auth_type", String(20), nullable=False),
-    Column("access_key_id", String(128)),
-    Column("secret_access_key_encrypted", Text),
-    Column("role_arn", String(2048)),
-    Column("region", String(32)),
-    Column("org_id", Integer, ForeignKey(ORGANIZATIONS.c.id)),
-)
-VOLCENGINE_ACCOUNTS = Table(
-    "volcengine_accounts",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("account_id", String(20), nullable=False, unique=True),
-    Column("alias", String(63), unique=True),
-    Column("auth_type", String(20), nullable=False),
-    Column("access_key_id", String(128)),
-    Column("secret_access_key_encrypted", Text),
-    Column("role_trn", String(2048)),
-    Column("region", String(32)),
-)
+
+
+def _accounts(name: str, id_length: int, role: str, *more: Column[Any]) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("id", Integer, primary_key=True),
+        Column("account_id", String(id_length), nullable=False, unique=True),
+        Column("alias", String(63), unique=True),
+        Column("auth_type", String(20), nullable=False),
+        Column("access_key_id", String(128)),
+        Column("secret_access_key_encrypted", Text),
+        Column(role, String(2048)),
+        Column("region", String(32)),
+        *more,
+    )
+
+
+ACCOUNTS = _accounts("aws_accounts", 12, "role_arn", Column("org_id", Integer, ForeignKey(ORGANIZATIONS.c.id)))
+VOLCENGINE_ACCOUNTS = _accounts("volcengine_accounts", 20, "role_trn")
 TABLES = {AWS: ACCOUNTS, VOLCENGINE: VOLCENGINE_ACCOUNTS}
 """Cloud -> the table of its accounts. Databases of before the second one have the first alone."""
 _CONNECT_SECONDS = 5

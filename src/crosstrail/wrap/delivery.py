@@ -53,13 +53,7 @@ class SessionToken:
         answer = await self._broker.call(
             self._account, "sts", "", "get_session_token", DurationSeconds=_SESSION_SECONDS
         )
-        given = answer["Credentials"]
-        return Credentials(
-            given["AccessKeyId"],
-            SecretStr(given["SecretAccessKey"]),
-            SecretStr(given["SessionToken"]),
-            given["Expiration"],
-        )
+        return Credentials.given_by_sts(answer)
 
 
 class TemporaryCredentials:

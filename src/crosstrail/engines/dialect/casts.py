@@ -61,13 +61,19 @@ def coerce(expr: Expr, target: Type) -> Expr:
 
 def unify(parts: list[Expr], what: str) -> list[Expr]:
     """All parts in their common type."""
+    kind = shared_type(parts, what)
+    return [coerce(part, kind) for part in parts]
+
+
+def shared_type(parts: list[Expr], what: str) -> Type:
+    """The type that all parts can have. Raises Refusal where there is none."""
     kind = UNKNOWN
     for part in parts:
         shared = common(kind, part.type)
         if shared is None:
-            raise Refusal(f"{what} mix {kind} and {part.type}", "CAST them to one type.")
+            raise Refusal(f"no type is common to {kind} and {part.type} in {what}", "CAST them to one type.")
         kind = shared
-    return [coerce(part, kind) for part in parts]
+    return kind
 
 
 def cast(expr: Expr, target: Type) -> Expr:

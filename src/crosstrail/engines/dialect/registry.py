@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crosstrail.engines.dialect import types
 from crosstrail.engines.dialect.casts import cast
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived
-from crosstrail.engines.dialect.types import UNKNOWN, Type, can_coerce, common
+from crosstrail.engines.dialect.types import UNKNOWN, Type, can_coerce
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -135,16 +135,6 @@ def _overloaded(overloads: list[tuple[tuple[Type, ...], Type, str]]) -> Handler:
         raise Refusal(f"{call.name} does not take ({given})", f"It takes {wanted}.")
 
     return handle
-
-
-def shared_type(parts: list[Expr], what: str) -> Type:
-    kind = UNKNOWN
-    for part in parts:
-        wider = common(kind, part.type)
-        if wider is None:
-            raise Refusal(f"{what} mixes {kind} and {part.type}", "CAST them to one type.")
-        kind = wider
-    return kind
 
 
 @cache

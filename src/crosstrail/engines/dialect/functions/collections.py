@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crosstrail.engines.dialect.addresses import contains_address
-from crosstrail.engines.dialect.casts import cast, coerce
+from crosstrail.engines.dialect.casts import cast, coerce, shared_type
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, failure, require
-from crosstrail.engines.dialect.registry import Call, function, shared_type
+from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.types import (
     BIGINT,
     BOOLEAN,
