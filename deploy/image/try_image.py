@@ -29,7 +29,7 @@ _NOT_HERE = 77
 _LIMITS_MB = {"lake": 300, "plain": 200}
 """Of the whole image, unpacked, in millions of bytes."""
 _START_SECONDS = 60.0
-_FOREIGN = "awslabs.cloudtrail-mcp-server"
+_FOREIGN = "awslabs.cloudtrail-mcp-server==0.1.1"
 _IMAGES = {
     "lake": ("serve", {"LIBRARIES": "lake"}),
     "plain": ("serve", {"LIBRARIES": "plain"}),
