@@ -150,12 +150,12 @@ async def test_the_log_holds_no_secret_at_its_most_talkative(
 ) -> None:
     monkeypatch.setenv("CROSSTRAIL_LOG_LEVEL", "debug")
     wallet = Wallet()
-    with signing_in(folder, idp, _free_port()) as made:
+    with signing_in(folder, idp, free_port()) as made:
         async with browser() as person, signed_in(made.url, wallet, person) as client:
             await client.list_tools()
             code = person.query["code"]
         assert wallet.tokens
-        form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token), **_client(wallet)}
+        form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token), **client_of(wallet)}
         assert httpx2.post(f"{made.url}/token", data=form).status_code == 200
         post(made.url, LIST_TOOLS, Authorization="Bearer wrong-token-of-somebody")
         made.stop()
