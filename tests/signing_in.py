@@ -18,7 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
 from fakes.idp import FakeIdp
-from served import NOON, PROD, collect, record, write_logs
+from lake_estate import NOON, PROD, collect, record, write_logs
 from serving import Server, serving, write_config
 
 CALLBACK = "http://127.0.0.1:33418/callback"

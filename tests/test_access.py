@@ -24,7 +24,7 @@ from crosstrail.estate import Estate
 from crosstrail.models import Account
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
-from served import ACCOUNTS, DEV, NOON, OLD, PROD, collect, record, settings, text_of, write_logs
+from lake_estate import ACCOUNTS, DEV, NOON, OLD, PROD, collect, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from fakes.aws import FakeAws, Key
-from served import text_of
+from lake_estate import text_of
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"

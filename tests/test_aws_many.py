@@ -13,9 +13,9 @@ from mcp import Client
 
 from crosstrail.accounts.aws_regions import ALWAYS_ON
 from crosstrail.config import Settings
+from lake_estate import client_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
-from served import client_of, rows_of, text_of
 
 pytestmark = pytest.mark.anyio
 REGIONS = ALWAYS_ON["aws"]

@@ -13,7 +13,7 @@ import pytest
 from conftest import CommandLine
 from fakes.http import Answer, HttpFake
 from fakes.idp import FakeIdp
-from served import ACCOUNTS, NOON, PROD, collect, record, write_logs
+from lake_estate import ACCOUNTS, NOON, PROD, collect, record, write_logs
 from serving import serving, write_config
 
 OURS = (sys.executable, "-m", "crosstrail", "serve")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from conftest import CommandLine
-from served import DEV, NOON, PROD, collect, record, write_logs
+from lake_estate import DEV, NOON, PROD, collect, record, write_logs
 
 CONFIG = f"""
 accounts:

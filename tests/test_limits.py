@@ -16,7 +16,7 @@ from crosstrail.accounts.policy import Principal
 from crosstrail.errors import LimitReached
 from crosstrail.server.limits import Limits
 from crosstrail.serving import LimitSettings
-from served import settings, text_of
+from lake_estate import settings, text_of
 from test_access import as_
 
 

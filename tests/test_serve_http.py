@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from conftest import CommandLine
 from crosstrail.accounts.database import METADATA
 from crosstrail.server.http import Listener, listening
-from served import NOON, OLD, PROD, collect, record, text_of, write_logs
+from lake_estate import NOON, OLD, PROD, collect, record, text_of, write_logs
 from serving import INITIALIZE, JSON, LIST_TOOLS, Server, client_over_http, serving, write_config
 
 pytestmark = pytest.mark.anyio

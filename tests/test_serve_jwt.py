@@ -15,7 +15,7 @@ import pytest
 
 from crosstrail.models import Account
 from fakes.idp import FakeIdp, SigningKey
-from served import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
+from lake_estate import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from serving import LIST_TOOLS, Server, client_over_http, open_stream, post, serving, signed, write_config
 
 pytestmark = pytest.mark.anyio

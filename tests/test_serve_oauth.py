@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from fakes.idp import FakeIdp
-from served import text_of
+from lake_estate import text_of
 from serving import LIST_TOOLS, Server, post
 from signing_in import Wallet, browser, client_of, free_port, signed_in, signing_in, with_lake
 from volcengine_server import served

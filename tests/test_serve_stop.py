@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fakes.http import Answer, HttpFake
-from served import NOON, PROD, collect, record, write_logs
+from lake_estate import NOON, PROD, collect, record, write_logs
 from serving import INITIALIZE, INITIALIZED, LIST_TOOLS, serving, write_config
 
 KEYS = {"type": "keys", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "a-secret"}

@@ -14,9 +14,9 @@ from mcp_types import PromptReference
 from conftest import CommandLine
 from crosstrail.server.tools import TOOLSET_OF
 from fakes.volcengine import FakeVolcengine, Key
+from lake_estate import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from served import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from serving import JSON, LIST_TOOLS, Server, client_over_http, client_over_sse, post, serving, write_config
 from volcengine_server import bearer, token
 

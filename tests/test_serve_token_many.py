@@ -15,9 +15,9 @@ from mcp import Client
 
 from conftest import CommandLine
 from fakes.volcengine import FakeVolcengine, Key
+from lake_estate import rows_of, text_of
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from served import rows_of, text_of
 from serving import (
     INITIALIZE,
     INITIALIZED,

@@ -19,7 +19,7 @@ from crosstrail.errors import LakeError
 from crosstrail.estate import Estate
 from crosstrail.server.context import Call, GuardedTool
 from crosstrail.server.render import Answer
-from served import text_of
+from lake_estate import text_of
 
 pytestmark = pytest.mark.anyio
 SECRET = "AKIAVALUEOFANEVENT"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mcp_types import CallToolResult
 
-from served import ACCOUNTS, DEV, NOON, PROD, client_of, collect, record, settings, text_of, write_logs
+from lake_estate import ACCOUNTS, DEV, NOON, PROD, client_of, collect, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 

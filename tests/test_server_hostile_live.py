@@ -16,9 +16,9 @@ from crosstrail.accounts.database import ACCOUNTS, METADATA
 from crosstrail.config import Settings
 from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
+from lake_estate import client_of, settings, text_of
 from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws
-from served import client_of, settings, text_of
 from test_server_hostile import HOSTILE, OBEY, check, check_letters
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from crosstrail.estate import Estate
 from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
 from crosstrail.visible import Visible
-from served import (
+from lake_estate import (
     ACCOUNTS,
     DEV,
     NOON,

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from crosstrail.config import Settings, load_settings
+from lake_estate import client_of, facts_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
-from served import client_of, facts_of, rows_of, text_of
 
 pytestmark = pytest.mark.anyio
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

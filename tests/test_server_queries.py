@@ -14,7 +14,7 @@ from mcp_types import CallToolResult
 from crosstrail.estate import Estate
 from crosstrail.server import queries
 from crosstrail.visible import Visible
-from served import (
+from lake_estate import (
     ACCOUNTS,
     DEV,
     NOON,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mcp import Client, StdioServerParameters
 
-from served import ACCOUNTS, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
+from lake_estate import ACCOUNTS, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from serving import INITIALIZE, INITIALIZED
 
 pytestmark = pytest.mark.anyio

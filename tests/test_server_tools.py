@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mcp_types import PromptReference
 
-from served import client_of, settings, text_of
+from lake_estate import client_of, settings, text_of
 from serving import INITIALIZE, INITIALIZED, LIST_TOOLS
 
 pytestmark = pytest.mark.anyio

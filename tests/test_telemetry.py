@@ -11,7 +11,7 @@ import pytest
 
 from fakes.aws import FakeAws
 from fakes.http import Answer, HttpFake
-from served import text_of
+from lake_estate import text_of
 from serving import client_over_http, serving, write_config
 
 pytestmark = pytest.mark.anyio
