@@ -78,6 +78,40 @@ async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path
     assert "bob" not in json.dumps([one.get("asked") for one in records]), "no argument but the account"
 
 
+async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
+    estate: WrapEstate, tmp_path: Path
+) -> None:
+    with FakeIdp() as idp:
+        config = estate.config(
+            tmp_path,
+            wrap={"servers": {"plain": estate.plain()}},
+            serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
+            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url, "trust_email": True},
+            access=[{"who": ["*"], "accounts": ["*"], "write": True}],
+            limits={"calls_per_minute": 10},
+        )
+        with wrapping(config) as server:
+            for subject in ("first", "second"):
+                token = idp.token(sub=subject, email="same@example.com")
+                async with client_over_http(server.url, token) as client:
+                    notes = await client.call_tool("note", {"target_account_id": "prod", "text": subject})
+                    assert said(notes) == ""
+            bearer = f"Bearer {idp.token(sub='third')}"
+            odd: tuple[object, ...] = (
+                {"name": ""},
+                {},
+                {"name": "", "arguments": []},
+                {"name": 5},
+                *({"name": "x"},) * 8,
+            )
+            for params in odd:
+                post(server.url, {**LIST_TOOLS, "method": "tools/call", "params": params}, Authorization=bearer)
+            outcomes = [one["outcome"] for one in server.records() if one.get("principal") == "third"]
+    assert len(outcomes) >= len(odd) - 3  # what the SDK refuses by its form reaches nobody
+    assert "limited" in outcomes
+    assert "done" not in outcomes
+
+
 async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: WrapEstate, tmp_path: Path) -> None:
     config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}})
     with wrapping(config) as server:

@@ -49,6 +49,11 @@ class Principal:
         """What tells two principals apart, whatever they are called: a subject belongs to its issuer."""
         return self.issuer, self.subject or self.name
 
+    @property
+    def acting(self) -> tuple[str, str]:
+        """A name and a key of whoever a call is made for (caller.py); both empty for the person at stdin."""
+        return ("", "") if self.local else (self.name, " ".join(self.key))
+
     def values(self, kind: str) -> frozenset[str]:
         """What a rule of this kind is compared with."""
         if kind in ("group", "scope"):

@@ -118,8 +118,7 @@ class Admission:
         self._running += 1
         with ExitStack() as inside:
             inside.callback(self._ended)
-            named = ("", "") if principal.local else (principal.name, " ".join(principal.key))
-            caller = inside.enter_context(acting_for(*named))
+            caller = inside.enter_context(acting_for(*principal.acting))
             try:
                 if not principal.local:
                     starts = tool == "lake_query" and tool in names

@@ -73,14 +73,15 @@ class ForeignAdmission:
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         principal = self._principal(ctx.request)
         grant = await self._grant(principal)
-        tool = str((ctx.params or {}).get("name", "")) if ctx.method == "tools/call" else ""
-        writes = bool(tool) and not self._reads(tool)
+        calls = ctx.method == "tools/call"
+        tool = str((ctx.params or {}).get("name", "")) if calls else ""
+        writes = calls and not self._reads(tool)
         view = Visible(self._estate, grant, write=writes, kept=self._narrowed)
         token = _view.set(view)
         try:
-            if tool:
+            if calls:
                 return await self._call(ctx, call_next, principal, view, tool, allowed=_allows(grant, writes))
-            with acting_for("" if principal.local else principal.name):
+            with acting_for(*principal.acting):
                 if ctx.method in _USES and not _allows(grant, False):
                     raise MCPError(code=INVALID_PARAMS, message="nothing of this server is there for you")
                 return self._shown(ctx.method, await call_next(ctx), grant)
@@ -98,14 +99,16 @@ class ForeignAdmission:
         allowed: bool,
     ) -> HandlerResult:
         result: HandlerResult = None
-        selector = ((ctx.params or {}).get("arguments") or {}).get(self._parameter, "")
+        arguments = (ctx.params or {}).get("arguments")
+        selector = arguments.get(self._parameter, "") if isinstance(arguments, Mapping) else ""
+        asked = await _accounts(view, selector)  # at the end of a call that was cancelled there is no time to ask
         began, outcome = time.monotonic(), "cancelled"
-        with ExitStack() as inside, acting_for("" if principal.local else principal.name) as caller:
+        with ExitStack() as inside, acting_for(*principal.acting) as caller:
             try:
-                if not allowed:
-                    raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {tool[:64]}")
                 if not principal.local:
                     inside.enter_context(self._limits.admitted(principal.key))
+                if not allowed:
+                    raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {tool[:64]}")
                 result = await call_next(ctx)
                 outcome = "failed" if _field(result, "is_error", "isError") else "done"
             except LimitReached as error:
@@ -123,7 +126,7 @@ class ForeignAdmission:
                     outcome=outcome,
                     seconds=time.monotonic() - began,
                     caller=caller,
-                    asked=(await _accounts(view, selector), []),
+                    asked=(asked, []),
                     size=_size(result),
                 )
         return result

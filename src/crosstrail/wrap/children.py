@@ -33,8 +33,8 @@ from crosstrail.wrap.process import Program
 
 _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
 
-Key = tuple[str, AccountKey | None, str]
-"""A server's name, an account (None is a process without any identity), and on whose behalf it runs."""
+Key = tuple[str, AccountKey | None, str, str]
+"""A server's name, an account (None is a process without any identity), and on whose behalf it runs: a name, and what tells two of that name apart."""
 OnChange = Callable[[str, Child, str], Awaitable[None]]
 """(server, the process that says so, method of the notification)."""
 
@@ -95,11 +95,11 @@ class Children:
         Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
         does not start, or no place for it becomes free in time.
         """
-        who = caller().who if account else ""
+        who, identity = (caller().who, caller().key) if account else ("", "")
         renewed = await self._renewed(account, who)
         try:
             with anyio.fail_after(self._settings.call_timeout):
-                key = (server, account.key if account else None, who)
+                key = (server, account.key if account else None, who, identity)
                 process = await self._placed(key, account, renewed, capabilities)
         except TimeoutError:
             raise WrappedServerError(
@@ -169,7 +169,7 @@ class Children:
             self._waiting -= 1
 
     def _new(self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any]) -> Process:
-        server, _, who = key
+        server, _, who, _ = key
 
         async def changed(child: Child, method: str) -> None:
             await self._on_change(server, child, method)
@@ -202,10 +202,10 @@ class Children:
         self._end(process)
 
     async def _program(self, process: Process) -> Program:
-        (name, _, who), account = process.key, process.account
+        (name, _, who, identity), account = process.key, process.account
         server = self._settings.servers[name]
         place = f"{account.cloud}-{account.id}" if account else "no-account"
-        place += f"-{hashlib.sha256(who.encode()).hexdigest()[:16]}" if who else ""
+        place += f"-{hashlib.sha256(identity.encode()).hexdigest()[:16]}" if identity else ""
         home = self._folder / name / place
         (home / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = server_environment(server, home)
