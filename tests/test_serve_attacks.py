@@ -63,6 +63,7 @@ def refused(server: Server, before: int) -> list[dict[str, Any]]:
         (HEAD + b"".join(b"X-%d: %s\r\n" % (number, SECRET.encode()) for number in range(2_000)) + b"\r\n", 431),
         (b"GET /" + SECRET.encode() * 2_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
         (b"GET /ping?" + SECRET.encode() * 2_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
+        (HEAD + b"Authorization: Bearer one\r\nAuthorization: Bearer other\r\n\r\n", 400),
         (HEAD + b"X-A: b\x00c\r\n\r\n", 400),
         (HEAD + b"X-A: b\rX-B: c\r\n\r\n", 400),
         (HEAD + b"X-A : b\r\n\r\n", 400),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import select
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +228,21 @@ async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> Non
         assert idp.asked["/keys"] == 2
     finally:
         idp.key, idp.keys = old, [old]
+
+
+def test_one_caller_does_not_fill_the_server_with_open_requests(server: Server, idp: FakeIdp) -> None:
+    host, port = server.url.removeprefix("http://").rsplit(":", 1)
+    head = f"POST /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {alice(idp)}\r\nContent-Length: 9\r\n\r\n"
+    with ExitStack() as held:
+        opened = [held.enter_context(socket.create_connection((host, int(port)), timeout=20)) for _ in range(201)]
+        for one in opened:
+            one.sendall(head.encode())
+        refused, _, _ = select.select(opened, [], [], 9)  # before the time that a body has is over
+        assert len(refused) == 1
+        assert refused[0].recv(100).startswith(b"HTTP/1.1 429 ")
+        token = idp.token(sub="u-2", scope="audit")
+        assert post(server.url, LIST_TOOLS, Authorization=f"Bearer {token}").status_code == 200
+    assert [one["principal"] for one in server.records() if one.get("status") == 429] == ["alice@example.com"]
 
 
 async def test_a_token_of_one_opens_no_sse_stream_of_another(idp: FakeIdp, folder: Path) -> None:

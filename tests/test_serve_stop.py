@@ -30,6 +30,20 @@ ENDLESS = {
         "_meta": {"progressToken": 1},
     },
 }
+_META = "io.modelcontextprotocol/"
+LISTEN = {
+    "jsonrpc": "2.0",
+    "id": 4,
+    "method": "subscriptions/listen",
+    "params": {
+        "notifications": {"toolsListChanged": True},
+        "_meta": {
+            f"{_META}protocolVersion": "2026-07-28",
+            f"{_META}clientCapabilities": {},
+            f"{_META}clientInfo": {"name": "test", "version": "0"},
+        },
+    },
+}
 HEAD = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 
 
@@ -51,9 +65,9 @@ def opened(url: str) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=20)
 
 
-def post_line(body: object) -> bytes:
+def post_line(body: object, headers: str = "") -> bytes:
     text = json.dumps(body)
-    return f"{HEAD}Content-Length: {len(text)}\r\n\r\n{text}".encode()
+    return f"{HEAD}{headers}Content-Length: {len(text)}\r\n\r\n{text}".encode()
 
 
 def until(connection: socket.socket, words: bytes) -> bytes:
@@ -82,6 +96,9 @@ def test_over_http_whoever_holds_on(config: Path, transport: str, workers: str) 
         assert b" 200 " in until(kept, b"\r\n")
         running.sendall(post_line(ENDLESS))
         until(running, b"RUNNING")
+        listening = client()
+        listening.sendall(post_line(LISTEN, "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\n"))
+        until(listening, b"acknowledged")
         if transport == "sse":
             stream = client()
             stream.sendall(b"GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -7,6 +7,7 @@ page in somebody's browser that reached us under another name; a body that trick
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -22,6 +23,7 @@ from crosstrail.server.identity import principal_of
 
 _BODY_SECONDS = 10.0
 MOST_HEAD_BYTES = 32_768
+MOST_OPEN = 200
 _MOST_HELD_BYTES = 64_000_000
 """Of all bodies on their way together."""
 LAST_LOOK_SECONDS = 2.0
@@ -110,7 +112,7 @@ class _Crowded(Exception):
 
 
 class Heads:
-    """Holds the head of a request to a size, in however few parts it came."""
+    """Holds the head of a request to a size, in however few parts it came, and to one identity."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -118,6 +120,8 @@ class Heads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _head_bytes(scope) > MOST_HEAD_BYTES:
             await _turned_away(431, f"a request's head has at most {MOST_HEAD_BYTES} bytes", scope, receive, send)
+        elif scope["type"] == "http" and sum(name == b"authorization" for name, _ in scope["headers"]) > 1:
+            await _turned_away(400, "a request has one Authorization header", scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -126,6 +130,31 @@ def _head_bytes(scope: Scope) -> int:
     """Of its path, query and headers, as they came."""
     named = sum(len(name) + len(value) for name, value in scope["headers"])
     return named + len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+
+
+class Crowds:
+    """Holds whoever signed in to so many requests open at once in this process: a stream may stay open for good."""
+
+    def __init__(self, app: ASGIApp, *, most: int = MOST_OPEN) -> None:
+        self._app = app
+        self._most = most
+        self._open: Counter[tuple[str, str]] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not isinstance(scope.get("user"), AuthenticatedUser):
+            await self._app(scope, receive, send)
+            return
+        who = principal_of(_Request(scope)).key
+        if self._open[who] >= self._most:
+            await _turned_away(429, f"{self._most} requests of yours are open already", scope, receive, send)
+            return
+        self._open[who] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[who] -= 1
+            if not self._open[who]:
+                del self._open[who]
 
 
 class Bodies:

@@ -27,7 +27,7 @@ from crosstrail.sent_keys import KeyOwners
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.doors import Bodies, Heads, Names, Refusals
+from crosstrail.server.doors import Bodies, Crowds, Heads, Names, Refusals
 from crosstrail.server.health import Health
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
@@ -99,6 +99,7 @@ def guarded_app(
         *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
         Middleware(Heads),
         *sign_in.middleware,  # before bodies: a stranger's is not held
+        Middleware(Crowds),
         Middleware(Bodies, most=most, most_unknown=_UNKNOWN_BYTES if sign_in.middleware else None),
     ]
     health = Health(estate, sign_in)
