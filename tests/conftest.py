@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
-from live_aws import LiveAws, base_identity, live_aws
+from live_aws import PROD, LiveAws, base_identity, live_aws
+from live_volcengine import LiveVolcengine, live_volcengine
 from postgres_server import PostgresServer, running_server, server_folder
 
 if TYPE_CHECKING:
@@ -104,6 +106,19 @@ async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     """An AWS of one's own and a broker that asks it; accounts are added by the test."""
     async with live_aws(monkeypatch) as live:
         yield live
+
+
+@pytest.fixture
+def prod(aws: LiveAws) -> Account:
+    """An account with an access key of its own."""
+    return aws.keys_account(PROD, "prod")
+
+
+@pytest.fixture
+def live() -> Iterator[LiveVolcengine]:
+    """A Volcengine of one's own and a broker that asks it; accounts are added by the test."""
+    with live_volcengine() as made:
+        yield made
 
 
 @pytest.fixture

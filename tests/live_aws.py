@@ -13,6 +13,7 @@ import pytest
 from crosstrail.accounts.broker import Broker
 from crosstrail.clouds.aws import AwsTrail
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
+from crosstrail.config import Settings
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key, World
 from listed_accounts import ListedAccounts
@@ -60,6 +61,10 @@ class LiveAws(AwsAccounts):
             resources=(*arns, *((kind, arn.partition("/")[2]) for kind, arn in arns)),
             record=record,
         )
+
+    def settings(self, **more: Any) -> Settings:
+        """A configuration with the listed accounts and without a lake."""
+        return Settings.model_validate({"accounts": self.listed, "lake": {"path": "no-lake"}, **more})
 
     def trail(self, *, deadline: float = 30.0, lookups_per_second: float = 50.0) -> AwsTrail:
         """The fake has no pace of its own unless told: lookups go faster than AWS would let them."""

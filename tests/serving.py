@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -54,6 +55,13 @@ def write_config(folder: Path, **values: Any) -> Path:
     path = folder / "crosstrail.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
+
+
+def free_port() -> int:
+    """A port that nobody listens at, for a server that must be told before it starts where it will be."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
 
 
 @contextmanager

@@ -6,39 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from crosstrail.clouds.aws import AwsTrail
 from crosstrail.errors import CredentialsError, InvalidRequest
-from crosstrail.models import Account, Event, EventQuery, Position, Target
+from crosstrail.models import Account, EventQuery, Target
 from crosstrail.timerange import TimeRange
 from listed_accounts import moment
+from listing import all_events
 from live_aws import DEV, PROD, LiveAws
 
 pytestmark = pytest.mark.anyio
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture
-def prod(aws: LiveAws) -> Account:
-    return aws.keys_account(PROD, "prod")
-
-
-async def everything(trail: AwsTrail, target: Target, query: EventQuery) -> list[Event]:
-    """All pages, each continued from where the one before ended, as lookup.py does."""
-    found: list[Event] = []
-    while True:
-        page = await trail.lookup_events(target, query)
-        found += page.events
-        if not page.more:
-            return found
-        assert page.events
-        assert len(page.events) <= query.limit
-        last = page.events[-1].time
-        seen = {event.identity for event in page.events if event.time == last}
-        if query.before and query.before.time == last:
-            seen |= query.before.seen
-        query = EventQuery(
-            query.span, query.attribute_key, query.attribute_value, query.limit, Position(last, frozenset(seen))
-        )
 
 
 async def test_a_lookup_is_one_request_and_says_what_the_event_says(aws: LiveAws, prod: Account) -> None:
@@ -78,7 +54,7 @@ async def test_an_empty_region_is_the_accounts_own(aws: LiveAws) -> None:
 async def test_paging_gives_each_event_once_without_upstream_tokens(aws: LiveAws, prod: Account) -> None:
     log = aws.world.accounts[PROD]
     ids = [log.log("DescribeInstances", moment(timedelta(seconds=30 + 7 * number))) for number in range(23)]
-    found = await everything(aws.trail(), Target(prod), EventQuery(limit=10))
+    found = await all_events(aws.trail(), Target(prod), EventQuery(limit=10))
     assert [event.id for event in found] == ids
     asked = aws.world.asked("LookupEvents")
     assert len(asked) == 3
@@ -90,7 +66,7 @@ async def test_more_events_in_one_second_than_a_page_holds_come_once_each(aws: L
     crowded, before, after = moment(HOUR), moment(2 * HOUR), moment(timedelta(minutes=30))
     ids = [log.log("AssumeRole", crowded) for _ in range(120)]
     ids += [log.log("First", before), log.log("Last", after)]
-    found = await everything(aws.trail(), Target(prod), EventQuery(limit=50))
+    found = await all_events(aws.trail(), Target(prod), EventQuery(limit=50))
     assert sorted(event.id for event in found) == sorted(ids)
     assert [found[0].name, found[-1].name] == ["Last", "First"]
 

@@ -12,17 +12,12 @@ import pytest
 from mcp import Client
 
 from crosstrail.accounts.aws_regions import ALWAYS_ON
-from crosstrail.config import Settings
 from lake_estate import client_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
 
 pytestmark = pytest.mark.anyio
 REGIONS = ALWAYS_ON["aws"]
-
-
-def settings(aws: LiveAws, **more: object) -> Settings:
-    return Settings.model_validate({"accounts": aws.listed, "lake": {"path": "no-lake"}, **more})
 
 
 def populate(aws: LiveAws, accounts: int, regions: tuple[str, ...]) -> list[str]:
@@ -71,7 +66,7 @@ async def test_two_thousand_calls_on_fifty_accounts_are_never_mixed_up(aws: Live
             if done["answered"] % 450 == 0:
                 assert aws.world.expire_sessions()
 
-    async with client_of(settings(aws)) as client, anyio.create_task_group() as group:
+    async with client_of(aws.settings()) as client, anyio.create_task_group() as group:
         for number, (account, region) in enumerate(calls):
             group.start_soon(call, client, account, region, number % 20 == 0)
     assert done["answered"] > 1_850
@@ -90,7 +85,7 @@ async def test_a_warm_call_is_one_request_and_a_role_is_assumed_once(aws: LiveAw
     for number in range(20):
         aws.role_account(str(100_000_000_000 + number), f"acct-{number}")
     calls = [{"target_account_id": f"acct-{number % 20}", "region": REGIONS[number // 20 % 5]} for number in range(500)]
-    async with client_of(settings(aws)) as client, anyio.create_task_group() as group:
+    async with client_of(aws.settings()) as client, anyio.create_task_group() as group:
         for arguments in calls:
             group.start_soon(client.call_tool, "lookup_events", arguments)
     assert Counter(request.action for request in aws.world.requests) == {"LookupEvents": 500, "AssumeRole": 20}
@@ -101,7 +96,7 @@ async def test_a_call_without_account_never_answers_for_the_one_before(aws: Live
         aws.keys_account(account)
         aws.world.account(account).log("ConsoleLogin", moment(timedelta(hours=1)), username=f"of-{account}")
     before = dict(os.environ)
-    async with client_of(settings(aws)) as client:
+    async with client_of(aws.settings()) as client:
         for account in (PROD, DEV):
             result = await client.call_tool("lookup_events", {"target_account_id": account})
             assert f"of-{account}" in text_of(result)
@@ -111,7 +106,7 @@ async def test_a_call_without_account_never_answers_for_the_one_before(aws: Live
             assert text_of(unnamed).startswith("which account?")
             assert len(aws.world.requests) == asked
     aws.listed[1]["default"] = True
-    async with client_of(settings(aws)) as client:
+    async with client_of(aws.settings()) as client:
         await client.call_tool("lookup_events", {"target_account_id": PROD})
         unnamed = await client.call_tool("lookup_events", {})
         assert f"of-{DEV}" in text_of(unnamed)
@@ -134,7 +129,7 @@ async def test_pages_over_many_targets_lose_and_double_nothing(aws: LiveAws, fau
     while arguments:
         aws.world.fail(fault, action="LookupEvents")
         aws.world.fail(fault, action="LookupEvents", account=DEV)
-        async with client_of(settings(aws)) as client:
+        async with client_of(aws.settings()) as client:
             result = await client.call_tool("lookup_events", arguments)
         assert not result.is_error, text_of(result)
         assert "Failed" not in text_of(result)
@@ -153,7 +148,7 @@ async def test_targets_that_fail_are_listed_with_cause_and_fix(aws: LiveAws) -> 
     aws.listed[2]["auth"]["external_id"] = "wrong"
     aws.world.account(PROD).log("ConsoleLogin", moment(timedelta(hours=1)))
     aws.world.account(DEV).denied.add("cloudtrail:LookupEvents")
-    async with client_of(settings(aws)) as client:
+    async with client_of(aws.settings()) as client:
         result = await client.call_tool("lookup_events", {"target_account_id": "*"})
         alone = await client.call_tool("lookup_events", {"target_account_id": "dev"})
     text = text_of(result)
@@ -169,7 +164,7 @@ async def test_targets_that_fail_are_listed_with_cause_and_fix(aws: LiveAws) -> 
 
 async def test_targets_over_the_bound_are_named(aws: LiveAws) -> None:
     populate(aws, 3, REGIONS)
-    async with client_of(settings(aws, lookup={"max_targets": 20})) as client:
+    async with client_of(aws.settings(lookup={"max_targets": 20})) as client:
         result = await client.call_tool("lookup_events", {"target_account_id": "*", "region": "all"})
     text = text_of(result)
     assert len(aws.world.asked("LookupEvents")) == 20
@@ -180,7 +175,7 @@ async def test_targets_over_the_bound_are_named(aws: LiveAws) -> None:
 async def test_what_fails_alike_everywhere_is_told_once(aws: LiveAws) -> None:
     populate(aws, 2, REGIONS)
     aws.world.account("100000000001").denied.add("cloudtrail:LookupEvents")
-    async with client_of(settings(aws)) as client:
+    async with client_of(aws.settings()) as client:
         result = await client.call_tool("lookup_events", {"target_account_id": "*", "region": "all"})
     text = text_of(result)
     assert len(rows_of(result)) == 10

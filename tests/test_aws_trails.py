@@ -12,11 +12,6 @@ from live_aws import PROD, LiveAws
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def prod(aws: LiveAws) -> Account:
-    return aws.keys_account(PROD, "prod")
-
-
 async def test_trails_are_described_with_their_logging_status(aws: LiveAws, prod: Account) -> None:
     here = aws.world.accounts[PROD]
     here.add_trail("org", IsMultiRegionTrail=True, IsOrganizationTrail=True, S3BucketName="logs", S3KeyPrefix="a")

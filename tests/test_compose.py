@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import zipfile
@@ -18,7 +17,7 @@ import yaml
 
 from conftest import CommandLine
 from postgres_server import PostgresServer
-from serving import serving, write_config
+from serving import free_port, serving, write_config
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "deploy" / "compose"
@@ -27,12 +26,6 @@ COMPOSE = ROOT / "deploy" / "compose"
 def services() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -14,8 +14,8 @@ import yaml
 
 from fakes.idp import FakeIdp
 from lake_estate import text_of
-from serving import LIST_TOOLS, Server, post
-from signing_in import Wallet, browser, client_of, free_port, signed_in, signing_in, with_lake
+from serving import LIST_TOOLS, Server, free_port, post
+from signing_in import Wallet, browser, client_of, signed_in, signing_in, with_lake
 from volcengine_server import served
 
 pytestmark = pytest.mark.anyio

@@ -15,8 +15,8 @@ import httpx2
 import pytest
 
 from fakes.idp import FakeIdp
-from serving import LIST_TOOLS, Server, post
-from signing_in import CALLBACK, Wallet, browser, client_of, free_port, signed_in, signing_in, with_lake
+from serving import LIST_TOOLS, Server, free_port, post
+from signing_in import CALLBACK, Wallet, browser, client_of, signed_in, signing_in, with_lake
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,12 +17,7 @@ from crosstrail.accounts.policy import Principal
 from crosstrail.caller import Caller
 from crosstrail.server.audit import AuditLog
 from crosstrail.serving import AuditSettings
-from serving import post, serving, write_config
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return str(taken.getsockname()[1])
+from serving import free_port, post, serving, write_config
 
 
 def lines_of(audit: Path) -> list[dict[str, Any]]:
@@ -84,7 +78,7 @@ def test_a_device_is_written_and_never_moved(tmp_path: Path, caplog: pytest.LogC
 
 def test_workers_write_one_record(tmp_path: Path) -> None:
     config = write_config(tmp_path, lake={"path": "lake"}, audit={"max_bytes": 10_000, "keep": 1000})
-    with serving(config, "--workers", "2", "--port", free_port()) as made:
+    with serving(config, "--workers", "2", "--port", str(free_port())) as made:
 
         def called(number: int) -> int:
             params = {"name": "list_accounts", "arguments": {"selector": f"none-{number}"}}
@@ -102,7 +96,7 @@ def test_workers_write_one_record(tmp_path: Path) -> None:
 def test_workers_count_calls_together(tmp_path: Path) -> None:
     config = write_config(tmp_path, lake={"path": "lake"}, limits={"calls_per_minute": 20})
     before = set(Path(tempfile.gettempdir()).glob("crosstrail-*"))
-    with serving(config, "--workers", "2", "--port", free_port()) as made:
+    with serving(config, "--workers", "2", "--port", str(free_port())) as made:
         params = {"name": "list_accounts", "arguments": {}}
 
         def called(_: int) -> str:

@@ -13,7 +13,6 @@ from mcp_types import CallToolResult
 from sqlalchemy import create_engine
 
 from crosstrail.accounts.database import ACCOUNTS, METADATA
-from crosstrail.config import Settings
 from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
 from lake_estate import client_of, settings, text_of
@@ -32,10 +31,6 @@ def aws(aws: LiveAws) -> LiveAws:
     return aws
 
 
-def given(aws: LiveAws) -> Settings:
-    return Settings.model_validate({"accounts": aws.listed, "lake": {"path": "no-lake"}, "allow_writes": True})
-
-
 async def called(aws: LiveAws, tool: str, **arguments: Any) -> CallToolResult:
     """Its progress and its log messages hold nothing of an event either."""
     told: list[str] = []
@@ -46,7 +41,7 @@ async def called(aws: LiveAws, tool: str, **arguments: Any) -> CallToolResult:
     async def logged(params: Any) -> None:
         told.append(str(params))
 
-    async with Client(create_server(Estate(given(aws))), logging_callback=logged) as client:
+    async with Client(create_server(Estate(aws.settings(allow_writes=True))), logging_callback=logged) as client:
         result = await client.call_tool(tool, arguments, progress_callback=progressed)
     assert not any("IGNORE" in one for one in told)
     assert all(len(one) < 200 for one in told)

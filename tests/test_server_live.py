@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from crosstrail.config import Settings, load_settings
+from crosstrail.config import load_settings
 from lake_estate import client_of, facts_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
@@ -29,12 +29,8 @@ def aws(aws: LiveAws) -> LiveAws:
     return aws
 
 
-def settings(aws: LiveAws, **more: object) -> Settings:
-    return Settings.model_validate({"accounts": aws.listed, "lake": {"path": "no-lake"}, **more})
-
-
 async def answer(aws: LiveAws, tool: str, arguments: dict[str, Any], **more: object) -> str:
-    async with client_of(settings(aws, **more)) as client:
+    async with client_of(aws.settings(**more)) as client:
         result = await client.call_tool(tool, arguments)
     assert not result.is_error, text_of(result)
     return text_of(result)
@@ -85,11 +81,11 @@ async def test_a_trail_is_created_in_one_named_account_where_writes_are_allowed(
     (made,) = aws.world.asked("CreateTrail")
     assert made.account == DEV
     assert made.params["IsMultiRegionTrail"] is True
-    async with client_of(settings(aws, allow_writes=True)) as client:
+    async with client_of(aws.settings(allow_writes=True)) as client:
         for wrong in ({"target_account_id": "*"}, {"target_account_id": ""}, {"region": "us-east-1,eu-west-1"}):
             refused = await client.call_tool("create_trail", {**wish, **wrong})
             assert refused.is_error
-    async with client_of(settings(aws)) as client:
+    async with client_of(aws.settings()) as client:
         assert (await client.call_tool("create_trail", wish)).is_error
     assert len(aws.world.asked("CreateTrail")) == 1
 
@@ -112,7 +108,7 @@ async def test_sql_goes_where_its_store_is(aws: LiveAws) -> None:
     outcome = aws.world.accounts[DEV].outcome
     outcome.columns, outcome.rows = ("eventname", "n"), tuple((f"Event{n}", str(n)) for n in range(150))
     store = aws.world.accounts[DEV].add_store("store").rpartition("/")[2]
-    async with client_of(settings(aws)) as client:
+    async with client_of(aws.settings()) as client:
         first = await client.call_tool("lake_query", {"sql": f"SELECT eventname, count(*) n FROM {store} GROUP BY 1"})
         facts = facts_of(first)
         assert facts["query_id"].startswith(f"cloudtrail_lake:{DEV}:us-east-1:")
@@ -135,7 +131,7 @@ async def test_sql_goes_where_its_store_is(aws: LiveAws) -> None:
 
 
 async def test_a_store_that_nobody_has_is_refused_by_the_lake(aws: LiveAws) -> None:
-    async with client_of(settings(aws)) as client:
+    async with client_of(aws.settings()) as client:
         lake = await client.call_tool("lake_query", {"sql": f"SELECT eventname FROM {UNKNOWN_STORE}"})
         told = {"sql": f"SELECT eventname FROM {UNKNOWN_STORE}", "engine": "cloudtrail_lake"}
         live = await client.call_tool("lake_query", told)

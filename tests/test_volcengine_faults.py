@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,12 +36,6 @@ from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine, live_volcengine
 
 _KINDS = {400: (InvalidRequest,), 403: (AccessDenied,), 409: (InvalidRequest,), 500: (CloudUnavailable,)}
 _ACTIONS = {"LookupEvents": LOOKUP_EVENTS, "DescribeTrails": DESCRIBE_TRAILS, "CreateTrail": CREATE_TRAIL}
-
-
-@pytest.fixture
-def live() -> Iterator[LiveVolcengine]:
-    with live_volcengine() as made:
-        yield made
 
 
 def _call(live: LiveVolcengine, account: Account, action: Action = DESCRIBE_TRAILS) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,16 +9,11 @@ import anyio
 import pytest
 
 from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByCloud
-from crosstrail.models import Account, Event, EventPage, EventQuery, NewTrail, Position, Target, Trail
+from crosstrail.models import Account, Event, EventPage, EventQuery, NewTrail, Target, Trail
 from crosstrail.timerange import TimeRange
 from listed_accounts import moment
-from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine, live_volcengine
-
-
-@pytest.fixture
-def live() -> Iterator[LiveVolcengine]:
-    with live_volcengine() as made:
-        yield made
+from listing import all_events
+from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine
 
 
 def _page(live: LiveVolcengine, target: Target, query: EventQuery) -> EventPage:
@@ -27,18 +21,7 @@ def _page(live: LiveVolcengine, target: Target, query: EventQuery) -> EventPage:
 
 
 def _all(live: LiveVolcengine, target: Target, query: EventQuery) -> list[Event]:
-    """Every event, page after page, continued by Position alone."""
-    found: list[Event] = []
-    for _ in range(200):
-        page = _page(live, target, query)
-        assert len(page.events) <= query.limit
-        found += page.events
-        if not page.more:
-            return found
-        last = page.events[-1].time
-        kept = query.before.seen if query.before and query.before.time == last else frozenset()
-        query = replace(query, before=Position(last, kept | {e.identity for e in page.events if e.time == last}))
-    raise AssertionError("a listing without an end")
+    return anyio.run(all_events, live.trail(), target, query)
 
 
 def test_a_warm_lookup_is_one_request_and_gives_the_newest(live: LiveVolcengine) -> None:

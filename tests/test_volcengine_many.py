@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 
 import anyio
-import pytest
 
 from crosstrail.models import EventQuery, Target
 from listed_accounts import moment
-from live_volcengine import LiveVolcengine, live_volcengine
-
-
-@pytest.fixture
-def live() -> Iterator[LiveVolcengine]:
-    with live_volcengine() as made:
-        yield made
+from live_volcengine import LiveVolcengine
 
 
 def _targets(live: LiveVolcengine, count: int) -> tuple[list[Target], dict[str, str]]:

@@ -10,7 +10,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from conftest import CommandLine
-from wrap_estate import PLAIN, WrapEstate, said
+from lake_estate import text_of
+from wrap_estate import PLAIN, WrapEstate
 
 
 @pytest.mark.anyio
@@ -25,7 +26,7 @@ async def test_a_client_of_either_era_is_served_over_stdio(estate: WrapEstate, t
         assert "die" not in tools
         assert list(tools["echo"].input_schema["properties"]) == ["account", "text"]
         for name in ("prod", "dev"):
-            assert said(await client.call_tool("whoami", {"account": name})) == estate.id_of(name)
+            assert text_of(await client.call_tool("whoami", {"account": name})) == estate.id_of(name)
 
 
 def test_what_would_be_served_is_printed(estate: WrapEstate, tmp_path: Path, crosstrail: CommandLine) -> None:

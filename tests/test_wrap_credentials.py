@@ -22,7 +22,8 @@ from crosstrail.config import WrappedServer
 from crosstrail.models import Account
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.volcengine import FakeVolcengine
-from wrap_estate import WrapEstate, said
+from lake_estate import text_of
+from wrap_estate import WrapEstate
 
 pytestmark = pytest.mark.anyio
 
@@ -110,8 +111,8 @@ async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
     monkeypatch.setenv("WANTED", "passed")
     servers = {"plain": estate.plain(pass_env=["WANTED"])}
     async with estate.client(servers) as client:
-        found = json.loads(said(await client.call_tool("environment", {"target_account_id": "dev"})))
-        assert said(await client.call_tool("whoami", {"target_account_id": "dev"})) == key.account
+        found = json.loads(text_of(await client.call_tool("environment", {"target_account_id": "dev"})))
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "dev"})) == key.account
     signed = estate.world.asked("GetCallerIdentity")[-1]
     assert signed.access_key_id != key.id, "a session's key, not the long-lived one"
     everything = json.dumps(found)
@@ -137,7 +138,7 @@ async def test_a_server_cannot_fetch_anothers_credentials(estate: WrapEstate) ->
     async with estate.client() as client:
         found = {}
         for name in ("prod", "dev"):
-            text = said(await client.call_tool("environment", {"target_account_id": name}))
+            text = text_of(await client.call_tool("environment", {"target_account_id": name}))
             environment = json.loads(text)
             found[name] = {
                 "url": environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
@@ -151,13 +152,13 @@ async def test_a_server_cannot_fetch_anothers_credentials(estate: WrapEstate) ->
                 (mine["url"], other["token"], "403"),
             ):
                 fetched = await client.call_tool("fetch", {"target_account_id": asker, "url": url, "token": token})
-                assert said(fetched) == status
+                assert text_of(fetched) == status
 
 
 async def test_two_accounts_share_no_folder(estate: WrapEstate) -> None:
     async with estate.client() as client:
         notes = [
-            said(await client.call_tool("note", {"target_account_id": name, "text": f"{name} "}))
+            text_of(await client.call_tool("note", {"target_account_id": name, "text": f"{name} "}))
             for name in ("prod", "dev", "prod", "dev")
         ]
     assert notes == ["", "", "prod ", "dev "]
@@ -166,7 +167,7 @@ async def test_two_accounts_share_no_folder(estate: WrapEstate) -> None:
 async def test_credentials_that_expire_are_renewed_in_the_same_process(estate: WrapEstate) -> None:
     estate.world.session_seconds = 1
     async with estate.client() as client:
-        assert said(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
         first = estate.world.asked("GetCallerIdentity")[-1].access_key_id
         estate.world.session_seconds = None
         expired = estate.world.keys[first].expires
@@ -174,7 +175,7 @@ async def test_credentials_that_expire_are_renewed_in_the_same_process(estate: W
         with anyio.fail_after(20):
             while datetime.now(UTC) <= expired:  # a second, that of the session
                 await client.call_tool("echo", {"target_account_id": "prod", "text": "x" * 10_000})
-        assert said(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
     keys = {one.access_key_id for one in estate.world.asked("GetCallerIdentity")}
     assert len(keys) == 2
     assert not [one for one in estate.world.requests if one.code]
@@ -185,8 +186,8 @@ async def test_credentials_that_cannot_be_had_are_told_in_the_answer(estate: Wra
     async with estate.client() as client:
         refused = await client.call_tool("whoami", {"target_account_id": "prod"})
         assert refused.is_error
-        assert said(refused).startswith("may not assume arn:aws:iam::100000000001:role/Audit")
-        assert said(await client.call_tool("whoami", {"target_account_id": "dev"})) == estate.id_of("dev")
+        assert text_of(refused).startswith("may not assume arn:aws:iam::100000000001:role/Audit")
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "dev"})) == estate.id_of("dev")
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN"])
@@ -233,7 +234,7 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
         async with estate.client() as client:
 
             async def environment() -> dict[str, str]:
-                text = said(await client.call_tool("environment", {"target_account_id": "cn"}))
+                text = text_of(await client.call_tool("environment", {"target_account_id": "cn"}))
                 found: dict[str, str] = json.loads(text)
                 return found
 
@@ -247,5 +248,5 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
             assert renewed["VOLCENGINE_ACCESS_KEY"] != first["VOLCENGINE_ACCESS_KEY"]
             refused = await client.call_tool("environment", {"target_account_id": "long"})
             assert refused.is_error
-            assert "long-lived key alone" in said(refused)
+            assert "long-lived key alone" in text_of(refused)
         await estate.broker.aclose()

@@ -13,8 +13,9 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from fakes.idp import FakeIdp
+from lake_estate import text_of
 from serving import LIST_TOOLS, Server, client_over_http, post, serving
-from wrap_estate import Watched, WrapEstate, said
+from wrap_estate import Watched, WrapEstate
 
 pytestmark = pytest.mark.anyio
 
@@ -47,17 +48,19 @@ async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path
                 assert {tool.name for tool in tools} == {"whoami", "echo"}, "the others do not say that they only read"
                 assert tools[0].input_schema["properties"]["target_account_id"]["enum"] == ["prod"]
                 answer = await client.call_tool("whoami", {"target_account_id": "prod"})
-                assert said(answer) == estate.id_of("prod")
+                assert text_of(answer) == estate.id_of("prod")
                 refused = await client.call_tool("whoami", {"target_account_id": "dev"})
-                assert said(refused) == "no account matches 'dev'. Accounts: prod (100000000001)."
+                assert text_of(refused) == "no account matches 'dev'. Accounts: prod (100000000001)."
                 with pytest.raises(MCPError, match="Unknown tool: environment"):
                     await client.call_tool("environment", {"target_account_id": "prod"})
             pids = []
             for who in ("bob", "carol", "bob"):
                 async with client_over_http(server.url, idp.token(sub=who)) as client:
                     assert len((await client.list_tools()).tools) == 16
-                    pids.append(json.loads(said(await client.call_tool("pid", {"target_account_id": "prod"})))["pid"])
-                    notes = said(await client.call_tool("note", {"target_account_id": "prod", "text": who}))
+                    pids.append(
+                        json.loads(text_of(await client.call_tool("pid", {"target_account_id": "prod"})))["pid"]
+                    )
+                    notes = text_of(await client.call_tool("note", {"target_account_id": "prod", "text": who}))
                     assert notes == ("bob" if len(pids) == 3 else ""), "a folder of their own"
             assert pids[0] == pids[2] != pids[1]
             async with client_over_http(server.url, idp.token(sub="dave")) as client:
@@ -95,7 +98,7 @@ async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
                 token = idp.token(sub=subject, email="same@example.com")
                 async with client_over_http(server.url, token) as client:
                     notes = await client.call_tool("note", {"target_account_id": "prod", "text": subject})
-                    assert said(notes) == ""
+                    assert text_of(notes) == ""
             bearer = f"Bearer {idp.token(sub='third')}"
             odd: tuple[object, ...] = (
                 {"name": ""},
@@ -116,7 +119,7 @@ async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: Wr
     config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}})
     with wrapping(config) as server:
         async with client_over_http(server.url, mode="legacy") as client:
-            pids = json.loads(said(await client.call_tool("spawn", {"target_account_id": "dev"})))
+            pids = json.loads(text_of(await client.call_tool("spawn", {"target_account_id": "dev"})))
         watched = Watched(*pids)
     with watched:
         assert watched.left() == []

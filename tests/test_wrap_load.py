@@ -7,7 +7,8 @@ import random
 import anyio
 import pytest
 
-from wrap_estate import WrapEstate, numbered, said
+from lake_estate import text_of
+from wrap_estate import WrapEstate, numbered
 
 pytestmark = pytest.mark.anyio
 ACCOUNTS, CALLS, AT_ONCE = 20, 400, 20
@@ -28,8 +29,8 @@ async def test_every_request_is_signed_for_its_calls_account(estate: WrapEstate)
         async def caller() -> None:
             for name in left:
                 answer = await client.call_tool("whoami", {"target_account_id": name})
-                if answer.is_error or said(answer) != estate.id_of(name):
-                    wrong.append((name, said(answer)))
+                if answer.is_error or text_of(answer) != estate.id_of(name):
+                    wrong.append((name, text_of(answer)))
 
         async with anyio.create_task_group() as tasks:
             for _ in range(AT_ONCE):

@@ -9,7 +9,8 @@ import pytest
 from mcp import Client
 
 from crosstrail.errors import WrappedServerError
-from wrap_estate import WrapEstate, said
+from lake_estate import text_of
+from wrap_estate import WrapEstate
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +69,7 @@ async def test_a_module_is_served(estate: WrapEstate, tmp_path: Path, kind: str)
     server = {"module": "foreign_module", "env": {"PYTHONPATH": str(tmp_path)}}
     async with estate.proxy({"m": server}) as proxy, Client(proxy.server) as client:
         called = await client.call_tool("ready", {"target_account_id": "dev"})
-        assert said(called) == answer
+        assert text_of(called) == answer
 
 
 async def test_a_module_that_cannot_be_served_is_explained(estate: WrapEstate, tmp_path: Path) -> None:

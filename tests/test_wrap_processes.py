@@ -21,14 +21,15 @@ from crosstrail.errors import WrappedServerError
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
-from wrap_estate import PLAIN, Watched, WrapEstate, numbered, said
+from lake_estate import text_of
+from wrap_estate import PLAIN, Watched, WrapEstate, numbered
 
 pytestmark = pytest.mark.anyio
 
 
 async def spawned(client: Client, account: str) -> list[int]:
     """The ids of an account's server, its launcher and a grandchild that will not hear SIGTERM and left its session."""
-    pids: list[int] = json.loads(said(await client.call_tool("spawn", {"target_account_id": account})))
+    pids: list[int] = json.loads(text_of(await client.call_tool("spawn", {"target_account_id": account})))
     return pids
 
 
@@ -78,7 +79,7 @@ async def test_a_command_that_is_not_there_is_named(estate: WrapEstate) -> None:
 
 async def test_a_server_that_says_hello_in_plain_text_works(estate: WrapEstate) -> None:
     async with estate.client({"plain": estate.plain("chatty")}) as client:
-        assert said(await client.call_tool("echo", {"target_account_id": "dev", "text": "hi"})) == "hi"
+        assert text_of(await client.call_tool("echo", {"target_account_id": "dev", "text": "hi"})) == "hi"
 
 
 @pytest.mark.parametrize(("how", "status"), [("exit", 7), ("killed", 137)])
@@ -100,10 +101,10 @@ async def test_a_server_that_dies_fails_its_own_calls_and_is_started_anew(
                 tasks.start_soon(sleep)
                 tasks.start_soon(die)
         words = f"plain (account dev) ended (exit status {status}). It said: about to end | the last line"
-        assert [said(one) for one in answers] == [words, words]
+        assert [text_of(one) for one in answers] == [words, words]
         assert all(one.is_error for one in answers)
-        assert said(await client.call_tool("echo", {"target_account_id": "dev", "text": "anew"})) == "anew"
-        assert said(await client.call_tool("echo", {"target_account_id": "prod", "text": "still"})) == "still"
+        assert text_of(await client.call_tool("echo", {"target_account_id": "dev", "text": "anew"})) == "anew"
+        assert text_of(await client.call_tool("echo", {"target_account_id": "prod", "text": "still"})) == "still"
 
 
 @pytest.mark.parametrize("victim", ["server", "launcher"])
@@ -119,14 +120,14 @@ async def test_a_killed_process_or_launcher_leaves_nothing(estate: WrapEstate, v
         first = await client.call_tool("echo", {"target_account_id": "dev", "text": "anew"})
         if first.is_error:  # the call that found it out
             first = await client.call_tool("echo", {"target_account_id": "dev", "text": "anew"})
-        assert said(first) == "anew"
+        assert text_of(first) == "anew"
 
 
 async def test_a_call_that_is_never_answered_ends(estate: WrapEstate) -> None:
     async with estate.client(call_timeout=1.5) as client:
         answer = await client.call_tool("sleep", {"target_account_id": "dev"})
-        assert said(answer).startswith("plain (account dev) did not answer tools/call within 1.5 s")
-        assert said(await client.call_tool("echo", {"target_account_id": "dev", "text": "on"})) == "on"
+        assert text_of(answer).startswith("plain (account dev) did not answer tools/call within 1.5 s")
+        assert text_of(await client.call_tool("echo", {"target_account_id": "dev", "text": "on"})) == "on"
 
 
 async def test_one_process_an_account_however_many_call(estate: WrapEstate) -> None:

@@ -19,7 +19,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from crosstrail.errors import ConfigError
-from wrap_estate import WrapEstate, said
+from lake_estate import text_of
+from wrap_estate import WrapEstate
 from wrapped.tls_proxy import TlsProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.registry]
@@ -172,4 +173,4 @@ async def test_a_module_of_every_fastmcp(
     python = python_with(f"fastmcp=={version}.*") / "python"
     server = {"module": "foreign_fast", "python": str(python), "env": {"PYTHONPATH": str(tmp_path)}}
     async with estate.client({"fast": server}) as client:
-        assert said(await client.call_tool("ready", {"target_account_id": "dev"})) == "us-east-1"
+        assert text_of(await client.call_tool("ready", {"target_account_id": "dev"})) == "us-east-1"

@@ -12,7 +12,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestParams, ElicitResult, LoggingMessageNotificationParams
 
 from crosstrail.errors import ConfigError
-from wrap_estate import WrapEstate, numbered, said
+from lake_estate import text_of
+from wrap_estate import WrapEstate, numbered
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +37,7 @@ async def test_a_default_account_makes_the_parameter_optional(estate: WrapEstate
         tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "echo")
         assert tool.input_schema["required"] == ["text"]
         assert tool.input_schema["properties"]["target_account_id"]["default"] == "dev"
-        assert said(await client.call_tool("whoami", {})) == estate.id_of("dev")
+        assert text_of(await client.call_tool("whoami", {})) == estate.id_of("dev")
 
 
 async def test_many_accounts_are_not_listed_in_schemas(estate: WrapEstate) -> None:
@@ -45,7 +46,7 @@ async def test_many_accounts_are_not_listed_in_schemas(estate: WrapEstate) -> No
     async with estate.client() as client:
         schema = (await client.list_tools()).tools[0].input_schema
         assert "enum" not in schema["properties"]["target_account_id"]
-        assert said(await client.call_tool("whoami", {"target_account_id": "a31"})) == estate.id_of("a31")
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "a31"})) == estate.id_of("a31")
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -54,7 +55,7 @@ async def test_a_call_is_signed_by_its_account(estate: WrapEstate, mode: str) ->
         for name in ("prod", "dev", "prod", estate.id_of("dev")):
             asked = await client.call_tool("whoami", {"target_account_id": name})
             assert not asked.is_error
-            assert said(asked) in (name, estate.id_of(name) if name in ("prod", "dev") else name)
+            assert text_of(asked) in (name, estate.id_of(name) if name in ("prod", "dev") else name)
     signed = {(one.account, one.region) for one in estate.world.asked("GetCallerIdentity")}
     assert signed == {(estate.id_of("prod"), "us-east-1"), (estate.id_of("dev"), "eu-west-1")}
 
@@ -69,7 +70,7 @@ async def test_an_account_is_never_guessed(estate: WrapEstate) -> None:
         ):
             refused = await client.call_tool("whoami", arguments)
             assert refused.is_error
-            assert words in said(refused)
+            assert words in text_of(refused)
     assert not estate.world.asked("GetCallerIdentity")
 
 
@@ -81,13 +82,13 @@ async def test_what_a_server_answers_passes_unchanged(estate: WrapEstate) -> Non
         assert rich.meta is not None
         assert rich.meta["plain/x"] == 1
         failed = await client.call_tool("fail", {"target_account_id": "dev"})
-        assert (failed.is_error, said(failed)) == (True, "it failed")
+        assert (failed.is_error, text_of(failed)) == (True, "it failed")
         with pytest.raises(MCPError) as refused:
             await client.call_tool("refuse", {"target_account_id": "dev"})
         assert (refused.value.error.code, refused.value.error.message) == (-32000, "not today")
         assert refused.value.error.data == {"why": "rain"}
         big = await client.call_tool("big", {"target_account_id": "dev", "size": 1_000_000})
-        assert len(said(big)) == 1_000_000
+        assert len(text_of(big)) == 1_000_000
 
 
 async def test_progress_and_log_messages_reach_the_caller(estate: WrapEstate) -> None:
@@ -143,10 +144,10 @@ async def test_a_server_may_ask_the_client_behind_the_call(estate: WrapEstate) -
     async with estate.proxy() as proxy:
         async with Client(proxy.server, mode="legacy", elicitation_callback=answer) as client:
             asked = await client.call_tool("ask", {"target_account_id": "dev"})
-        assert json.loads(said(asked)) == {"action": "accept", "content": {"sure": "yes"}}
+        assert json.loads(text_of(asked)) == {"action": "accept", "content": {"sure": "yes"}}
         async with Client(proxy.server, mode="legacy") as client:
             refused = await client.call_tool("ask", {"target_account_id": "dev"})
-        assert "code" in json.loads(said(refused)), "a client that cannot be asked is no consent"
+        assert "code" in json.loads(text_of(refused)), "a client that cannot be asked is no consent"
     assert questions == ["Really?"]
 
 
@@ -164,7 +165,7 @@ async def test_a_list_that_changes_is_noticed(estate: WrapEstate) -> None:
             await changed.wait()
         after = {tool.name for tool in (await client.list_tools()).tools}
         assert after - before == {"grown"}
-        assert said(await client.call_tool("grown", {"target_account_id": "dev"})) == "here"
+        assert text_of(await client.call_tool("grown", {"target_account_id": "dev"})) == "here"
 
 
 async def test_prompts_and_completions_take_the_account_too(estate: WrapEstate) -> None:
@@ -219,7 +220,7 @@ async def test_servers_with_the_same_names_are_told_apart(estate: WrapEstate) ->
     async with estate.client(servers) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == {"one_echo", "two_echo", "whoami"}
         for name in ("one_echo", "two_echo"):
-            assert said(await client.call_tool(name, {"target_account_id": "dev", "text": name})) == name
+            assert text_of(await client.call_tool(name, {"target_account_id": "dev", "text": name})) == name
         assert {prompt.name for prompt in (await client.list_prompts()).prompts} == {"one_review", "two_review"}
 
 
@@ -228,7 +229,7 @@ async def test_a_parameter_that_a_tool_has_already_is_refused(estate: WrapEstate
         async with estate.client(parameter="text"):
             pass
     async with estate.client(parameter="account") as client:
-        assert said(await client.call_tool("echo", {"account": "dev", "text": "hi"})) == "hi"
+        assert text_of(await client.call_tool("echo", {"account": "dev", "text": "hi"})) == "hi"
 
 
 async def test_the_server_in_front_says_who_is_behind_it(estate: WrapEstate) -> None:

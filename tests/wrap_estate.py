@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from mcp import Client
-from mcp_types import CallToolResult
 
 from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.registry import Registry
@@ -75,14 +74,6 @@ def open_wrap_estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
 def numbered(number: int) -> str:
     """The id of an account."""
     return str(100_000_000_000 + number)
-
-
-def said(result: CallToolResult) -> str:
-    """The text of an answer that is one text."""
-    assert len(result.content) == 1
-    content = result.content[0]
-    assert content.type == "text"
-    return content.text
 
 
 class Watched:

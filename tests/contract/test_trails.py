@@ -26,8 +26,9 @@ from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByClo
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.trail import LakeTrail
-from crosstrail.models import Account, AttributeKey, Event, EventPage, EventQuery, Position, Target
+from crosstrail.models import Account, AttributeKey, Event, EventPage, EventQuery, Target
 from crosstrail.timerange import TimeRange
+from listing import all_events
 from live_aws import live_aws
 from live_volcengine import live_volcengine
 
@@ -146,20 +147,7 @@ def _page(served: Served, query: EventQuery, target: Target | None = None) -> Ev
 
 
 def _all(served: Served, query: EventQuery, target: Target | None = None) -> list[Event]:
-    """Every event, page after page, continued by Position alone."""
-    found: list[Event] = []
-    for _ in range(1000):
-        page = _page(served, query, target)
-        assert len(page.events) <= query.limit
-        found += page.events
-        if not page.more:
-            return found
-        if page.events:
-            last = page.events[-1].time
-            kept = query.before.seen if query.before and query.before.time == last else frozenset()
-            seen = kept | {event.identity for event in page.events if event.time == last}
-            query = replace(query, before=Position(last, seen))
-    raise AssertionError("a listing without an end")
+    return served.portal.call(all_events, served.trail, target or served.target(), query)
 
 
 def _mine() -> list[dict[str, Any]]:
