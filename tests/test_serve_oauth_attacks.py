@@ -13,7 +13,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
+from crosstrail.server.oauth import open_store
+from crosstrail.serving import OAuthSettings
 from fakes.idp import FakeIdp
 from serving import LIST_TOOLS, Server, free_port, post
 from signing_in import CALLBACK, Wallet, browser, client_of, signed_in, signing_in, with_lake
@@ -184,3 +187,32 @@ async def test_a_refresh_token_of_another_client_is_refused(server: Server, idp:
         stolen = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)})
         assert stolen.json()["error"] == "invalid_grant"
     assert httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}).status_code == 200
+
+
+def test_a_flood_of_registrations_and_sign_ins_is_held_to_a_pace(idp: FakeIdp, folder: Path) -> None:
+    with signing_in(folder, idp, free_port()) as made:
+        registered = [httpx2.post(f"{made.url}/register", json={"redirect_uris": [CALLBACK]}) for _ in range(40)]
+        begun = [httpx2.get(f"{made.url}/authorize?client_id=x") for _ in range(130)]
+        assert httpx2.get(f"{made.url}/.well-known/oauth-authorization-server").status_code == 200
+        turned_away = [one["path"] for one in made.records() if one.get("status") == 429]
+    for answers, path, most in ((registered, "/register", 30), (begun, "/authorize", 120)):
+        late = [answer for answer in answers if answer.status_code == 429]
+        assert 1 <= len(late) <= len(answers) - most  # one more is let in as time passes
+        assert late[0].headers["retry-after"] == "1"
+        assert turned_away.count(path) == len(late)
+
+
+async def test_what_has_expired_does_not_stay_on_the_disk(idp: FakeIdp, tmp_path: Path) -> None:
+    settings = OAuthSettings(client_secret=SecretStr(idp.client_secret), storage=str(tmp_path / "oauth"))
+    store = open_store(settings)
+    await store.put(collection="begun", key="old", value={"a": 1}, ttl=0.001)
+    await store.put(collection="begun", key="new", value={"a": 1}, ttl=3600)
+
+    def kept() -> list[str]:
+        return sorted(path.stem for path in (tmp_path / "oauth").glob("*/begun/*.json"))
+
+    assert kept() == ["new", "old"]
+    with signing_in(tmp_path, idp, free_port()) as made:
+        while "old" in kept():
+            assert httpx2.get(f"{made.url}/ping").status_code == 200
+    assert kept() == ["new"]

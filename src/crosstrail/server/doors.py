@@ -7,8 +7,9 @@ page in somebody's browser that reached us under another name; a body that trick
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from urllib.parse import parse_qs, urlsplit
@@ -130,6 +131,31 @@ def _head_bytes(scope: Scope) -> int:
     """Of its path, query and headers, as they came."""
     named = sum(len(name) + len(value) for name, value in scope["headers"])
     return named + len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+
+
+class Paces:
+    """Holds all requests for some addresses together to a number a minute: each of them leaves something behind."""
+
+    def __init__(self, app: ASGIApp, *, most: Mapping[str, int], clock: Callable[[], float] = time.monotonic) -> None:
+        """`most`: path -> requests a minute, and at once."""
+        self._app = app
+        self._most = most
+        self._clock = clock
+        self._left = {path: (float(count), clock()) for path, count in most.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").rstrip("/")
+        if scope["type"] == "http" and path in self._most and not self._take(path):
+            await _turned_away(429, "too many sign-ins begin at once; try again soon", scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _take(self, path: str) -> bool:
+        now, most = self._clock(), float(self._most[path])
+        left, at = self._left[path]
+        left = min(most, left + (now - at) * most / 60)
+        self._left[path] = (left - 1 if left >= 1 else left, now)
+        return left >= 1
 
 
 class Crowds:

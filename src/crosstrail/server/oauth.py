@@ -75,10 +75,9 @@ class UserInfo(TokenVerifier):
         return found
 
 
-def oauth_provider(settings: OAuthSettings, public_url: str) -> OAuthProxy:
-    """The sign-in of a server at `public_url`. Raises ConfigError for a storage that cannot be opened."""
-    secret = settings.client_secret.get_secret_value()
-    key = settings.signing_key.get_secret_value() or secret
+def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAuthProxy:
+    """The sign-in of a server at `public_url`, which remembers in a store of `open_store`."""
+    secret, key = settings.client_secret.get_secret_value(), _key(settings)
     scopes = settings.scope.replace(",", " ").split()
     return OAuthProxy(
         upstream_authorization_endpoint=settings.authorize_url,
@@ -90,7 +89,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str) -> OAuthProxy:
         valid_scopes=scopes or None,
         extra_authorize_params={"scope": " ".join(scopes)} if scopes else None,
         allowed_client_redirect_uris=list(settings.redirect_uris) or None,
-        client_storage=_storage(settings.storage, key),
+        client_storage=_encrypted(store, key),
         jwt_signing_key=key,
         require_authorization_consent=True,
         forward_resource=False,  # the provider knows no such address, and some refuse what they do not know
@@ -98,17 +97,23 @@ def oauth_provider(settings: OAuthSettings, public_url: str) -> OAuthProxy:
     )
 
 
-def _storage(place: str, key: str) -> AsyncKeyValue:
-    """What the proxy remembers, encrypted: a folder, or Redis for several replicas."""
+def _key(settings: OAuthSettings) -> str:
+    return settings.signing_key.get_secret_value() or settings.client_secret.get_secret_value()
+
+
+def _encrypted(store: Any, key: str) -> AsyncKeyValue:
     from cryptography.fernet import Fernet
     from fastmcp.server.auth.jwt_issuer import derive_jwt_key
     from key_value.aio.wrappers.encryption import FernetEncryptionWrapper
 
     fernet = Fernet(derive_jwt_key(low_entropy_material=key, salt="crosstrail-oauth-storage"))
-    return FernetEncryptionWrapper(key_value=_store(place, key), fernet=fernet, raise_on_decryption_error=False)
+    return FernetEncryptionWrapper(key_value=store, fernet=fernet, raise_on_decryption_error=False)
 
 
-def _store(place: str, key: str) -> Any:
+def open_store(settings: OAuthSettings) -> Any:
+    """Where what the proxy remembers is kept: a folder, or Redis for several replicas. A folder's `cull` removes what has
+    expired, which nothing else does. Raises ConfigError for one that cannot be opened."""
+    place, key = settings.storage, _key(settings)
     if place.startswith(("redis://", "rediss://")):
         try:
             from key_value.aio.stores.redis import RedisStore

@@ -27,7 +27,7 @@ from crosstrail.sent_keys import KeyOwners
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.doors import Bodies, Crowds, Heads, Names, Refusals
+from crosstrail.server.doors import Bodies, Crowds, Heads, Names, Paces, Refusals
 from crosstrail.server.health import Health
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
@@ -85,7 +85,8 @@ def guarded_app(
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
         try:
-            yield {"record": record}
+            async with sign_in.swept():
+                yield {"record": record}
         finally:
             await estate.aclose()
             record.close()
@@ -98,6 +99,7 @@ def guarded_app(
         Middleware(Names, hosts=_hosts(settings), origins=_origins(settings)),
         *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
         Middleware(Heads),
+        *([Middleware(Paces, most=sign_in.paces)] if sign_in.paces else []),
         *sign_in.middleware,  # before bodies: a stranger's is not held
         Middleware(Crowds),
         Middleware(Bodies, most=most, most_unknown=_UNKNOWN_BYTES if sign_in.middleware else None),

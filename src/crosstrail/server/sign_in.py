@@ -6,9 +6,12 @@ only where `oauth` is served.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx2
@@ -28,7 +31,9 @@ from crosstrail.server.identity import JwtVerifier
 from crosstrail.serving import JwtSettings, OAuthSettings, userinfo_url
 
 PING_PATH, HEALTH_PATH = "/ping", "/healthz"
+_log = logging.getLogger("crosstrail.identity")
 _ANSWER_SECONDS = 4.0
+_SWEEP_SECONDS = 3600.0
 _YES_SECONDS = 300.0
 
 
@@ -41,6 +46,20 @@ class SignIn:
     routes: Sequence[BaseRoute] = ()
     reachable: Callable[[], Awaitable[bool]] | None = None
     by_keys: bool = False
+    sweep: Callable[[], Awaitable[None]] | None = None
+    """Removes what has expired of what a sign-in remembers."""
+    paces: Mapping[str, int] = field(default_factory=dict)
+    """Requests a minute of all together for addresses that write something down for whoever asks."""
+
+    @asynccontextmanager
+    async def swept(self) -> AsyncIterator[None]:
+        """In this block what has expired is removed, now and every hour."""
+        sweeping = asyncio.create_task(_every_hour(self.sweep)) if self.sweep else None
+        try:
+            yield
+        finally:
+            if sweeping:
+                sweeping.cancel()
 
     @property
     def middleware(self) -> list[Middleware]:
@@ -51,6 +70,15 @@ class SignIn:
         if self.verifier:
             return [Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(self.verifier))]
         return []
+
+
+async def _every_hour(sweep: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await sweep()
+        except Exception as error:  # noqa: BLE001 - a disk's trouble ends no server
+            _log.error("what sign-ins left behind cannot be removed: %s", type(error).__name__)
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def sign_in_of(settings: Settings) -> SignIn:
@@ -98,14 +126,22 @@ def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:
 def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
     """An OAuth application. Raises ConfigError where FastMCP is not installed or its storage cannot be opened."""
     try:
-        from crosstrail.server.oauth import oauth_provider
+        from crosstrail.server.oauth import oauth_provider, open_store
     except ImportError:
         raise ConfigError("auth oauth needs FastMCP", hint="pip install 'crosstrail[oauth]'") from None
     url = public_url.rstrip("/")
-    provider = oauth_provider(settings, url)
+    store = open_store(settings)
+    provider = oauth_provider(settings, url, store)
     # To the letter what the provider's own metadata says: clients compare the two as text.
     auth = _auth_settings(str(provider.issuer_url), url + HTTP_PATH, ())
-    return SignIn(provider, auth, provider.get_routes(mcp_path=HTTP_PATH), _Answers(userinfo_url(settings)))
+    return SignIn(
+        provider,
+        auth,
+        provider.get_routes(mcp_path=HTTP_PATH),
+        _Answers(userinfo_url(settings)),
+        sweep=getattr(store, "cull", None),
+        paces={"/register": 30, "/authorize": 120},
+    )
 
 
 def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:
