@@ -76,13 +76,10 @@ def strip_symbols(path: Path) -> None:
 
 def _compile(packages: Path) -> None:
     """Bytecode beside the sources that stay, and in the place of those that do not."""
-    for inside in sorted(packages.iterdir()):
-        if inside.name in _WITH_SOURCES:
-            compileall.compile_dir(inside, quiet=1, workers=0)
-        elif inside.is_dir():
-            compileall.compile_dir(inside, quiet=1, legacy=True, workers=0)
-        elif inside.suffix == ".py":
-            compileall.compile_file(inside, quiet=1, legacy=True)
+    for name in _WITH_SOURCES:
+        compileall.compile_dir(packages / name, quiet=1, workers=0)
+    with_sources = re.compile(rf"^{re.escape(str(packages))}/({'|'.join(_WITH_SOURCES)})/")
+    compileall.compile_dir(packages, quiet=1, legacy=True, rx=with_sources, workers=0)
     for source in packages.rglob("*.py"):
         if source.relative_to(packages).parts[0] not in _WITH_SOURCES and source.with_suffix(".pyc").exists():
             source.unlink()
