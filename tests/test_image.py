@@ -158,6 +158,13 @@ def test_what_python_is_linked_to_is_found(root: ModuleType) -> None:
     assert {"libc", "libm"} <= found
 
 
+def test_where_images_cannot_be_built_it_says_why(tmp_path: Path) -> None:
+    program = [sys.executable, str(IMAGE / "try_image.py")]
+    done = subprocess.run(program, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 77
+    assert done.stderr.startswith("image-test did not run: it needs ")
+
+
 @pytest.mark.registry
 @pytest.mark.parametrize("name", ["lake", "plain", "tools", "aws"])
 def test_every_locked_package_has_a_wheel_for_arm64(name: str, tmp_path: Path) -> None:
