@@ -142,8 +142,8 @@ def test_two_headers_are_none(fake: FakeVolcengine, server: Server) -> None:
         *(("Authorization", bearer(caller(fake, one)[0])["Authorization"]) for one in (CN_PROD, CN_DEV)),
     ]
     answer = httpx2.post(f"{server.url}/mcp", json=LIST_TOOLS, headers=sent)
-    assert (answer.status_code, fake.world.requests) == (401, [])
-    assert "more than one" in answer.json()["error_description"]
+    assert (answer.status_code, fake.world.requests) == (400, [])
+    assert answer.json() == {"error": "a request has one Authorization header"}
 
 
 def test_probes_need_no_keys_and_get_none(fake: FakeVolcengine, server: Server) -> None:
