@@ -15,6 +15,7 @@ import click
 
 from crosstrail.cli import Settings
 from crosstrail.config import load_settings
+from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
 from crosstrail.serving import AuthMode, check
 
@@ -101,7 +102,7 @@ def _over_http(settings: Settings) -> None:
     workers, listener = settings.serve.workers, listener_of(settings)
     with ExitStack() as held:
         if workers > 1:
-            folder = held.enter_context(TemporaryDirectory(prefix="crosstrail-"))
+            folder = held.enter_context(_counting_folder())
             app: Any = app_factory(settings, has_rules=has_rules, counted_in=str(Path(folder) / "limits.db"))
         else:
             app = serve_app(settings, has_rules=has_rules)
@@ -110,6 +111,17 @@ def _over_http(settings: Settings) -> None:
         paths = [HTTP_PATH] + ([SSE_PATH] if settings.serve.transport == "sse" else [])
         click.echo(f"crosstrail serves {' and '.join(address + path for path in paths)}", err=True)
         serve_http(app, listener, socket, protocol=TimelyHttp, workers=workers)
+
+
+def _counting_folder() -> TemporaryDirectory[str]:
+    """Where workers count calls together. Raises ConfigError."""
+    try:
+        return TemporaryDirectory(prefix="crosstrail-")
+    except OSError:
+        raise ConfigError(
+            "workers count calls together in a temporary file, and there is no place for one",
+            hint="Set TMPDIR to a folder that can be written, or workers to 1.",
+        ) from None
 
 
 async def _rules(settings: Settings) -> tuple[Any, ...]:
