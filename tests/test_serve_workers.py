@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -95,8 +94,10 @@ def test_workers_write_one_record(tmp_path: Path) -> None:
 
 def test_workers_count_calls_together(tmp_path: Path) -> None:
     config = write_config(tmp_path, lake={"path": "lake"}, limits={"calls_per_minute": 20})
-    before = set(Path(tempfile.gettempdir()).glob("crosstrail-*"))
-    with serving(config, "--workers", "2", "--port", str(free_port())) as made:
+    place = tmp_path / "tmp"
+    place.mkdir()
+    arguments = ("--workers", "2", "--port", str(free_port()))
+    with serving(config, *arguments, environ={"TMPDIR": str(place)}) as made:
         params = {"name": "list_accounts", "arguments": {}}
 
         def called(_: int) -> str:
@@ -104,6 +105,7 @@ def test_workers_count_calls_together(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(8) as many:
             limited = sum("20 calls a minute" in text for text in many.map(called, range(60)))
+        assert [one.name for one in place.glob("*/*.db")] == ["limits.db"]
         assert made.stop(seconds=10) == 0
     assert 25 <= limited <= 40  # one more is let in every 3 s; each worker alone would let in 20
-    assert set(Path(tempfile.gettempdir()).glob("crosstrail-*")) <= before
+    assert list(place.iterdir()) == []
