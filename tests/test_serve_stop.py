@@ -16,7 +16,7 @@ import pytest
 
 from fakes.http import Answer, HttpFake
 from lake_estate import NOON, PROD, collect, record, write_logs
-from serving import INITIALIZE, INITIALIZED, LIST_TOOLS, serving, write_config
+from serving import INITIALIZE, INITIALIZED, LIST_TOOLS, post, serving, write_config
 
 KEYS = {"type": "keys", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "a-secret"}
 MANY = " CROSS JOIN ".join(f"events t{number}" for number in range(30))
@@ -110,8 +110,10 @@ def test_over_http_whoever_holds_on(config: Path, transport: str, workers: str) 
 
 def test_a_call_that_ends_in_time_is_answered(config: Path) -> None:
     """Its answer comes after the order to stop."""
+    call = {**LIST_TOOLS, "method": "tools/call", "params": {"name": "list_accounts", "arguments": {}}}
+    text = json.dumps(call)
     with serving(config) as made, opened(made.url) as connection:
-        text = json.dumps({**LIST_TOOLS, "method": "tools/call", "params": {"name": "list_accounts", "arguments": {}}})
+        assert post(made.url, call).status_code == 200  # a first call loads what it needs: that may outlast the patience
         connection.sendall(f"{HEAD}Content-Length: {len(text)}\r\nExpect: 100-continue\r\n\r\n".encode())
         until(connection, b"100 Continue")
         stopping = threading.Thread(target=made.stop, kwargs={"seconds": 10})
