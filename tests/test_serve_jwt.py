@@ -164,6 +164,15 @@ def test_every_other_token_is_refused_alike_and_recorded(server: Server, idp: Fa
         assert not token or token not in server.audit.read_text()
 
 
+def test_a_strangers_body_is_not_held(server: Server, idp: FakeIdp) -> None:
+    bearer = {"Authorization": f"Bearer {alice(idp)}"}
+    large = json.dumps({**LIST_TOOLS, "params": {"x": "y" * 100_000}}).encode()
+    assert post(server.url, large, **bearer).status_code == 200
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        assert post(server.url, large, **headers).status_code == 413
+        assert server.records()[-1]["status"] == 413
+
+
 def test_a_missing_scope_is_said(server: Server, idp: FakeIdp) -> None:
     answer = post(server.url, LIST_TOOLS, Authorization=f"Bearer {alice(idp, scope='openid')}")
     assert answer.status_code == 403

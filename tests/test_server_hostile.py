@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mcp_types import CallToolResult
 
-from lake_estate import ACCOUNTS, DEV, NOON, PROD, client_of, collect, record, settings, text_of, write_logs
+from lake_estate import ACCOUNTS, DEV, NOON, PROD, client_of, collect, facts_of, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 
@@ -118,8 +118,14 @@ async def test_lookups(lake: Path, detail: str, count: int) -> None:
 async def test_queries(lake: Path, sql: str) -> None:
     async with client_of(settings(lake)) as client:
         result = await client.call_tool("lake_query", {"sql": sql})
+        query = {"query_id": facts_of(result)["query_id"]}
+        again = await client.call_tool("get_query_results", query)
+        for tool in ("get_query_status", "cancel_query"):
+            said = await client.call_tool(tool, query)
+            assert "IGNORE" not in text_of(said) + str(said.structured_content) + str(said.meta)
     assert not result.is_error, text_of(result)
     check(result, 10_000)
+    check(again, 10_000)
 
 
 @pytest.mark.parametrize(
