@@ -113,7 +113,9 @@ def test_a_call_that_ends_in_time_is_answered(config: Path) -> None:
     call = {**LIST_TOOLS, "method": "tools/call", "params": {"name": "list_accounts", "arguments": {}}}
     text = json.dumps(call)
     with serving(config) as made, opened(made.url) as connection:
-        assert post(made.url, call).status_code == 200  # a first call loads what it needs: that may outlast the patience
+        assert (
+            post(made.url, call).status_code == 200
+        )  # a first call loads what it needs: that may outlast the patience
         connection.sendall(f"{HEAD}Content-Length: {len(text)}\r\nExpect: 100-continue\r\n\r\n".encode())
         until(connection, b"100 Continue")
         stopping = threading.Thread(target=made.stop, kwargs={"seconds": 10})
