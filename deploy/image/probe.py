@@ -29,6 +29,7 @@ for name in sys.argv[1:]:
     botocore.session.get_session().create_client(name, region_name="us-east-1")
 assert ssl.create_default_context().cert_store_stats()["x509_ca"] > 50
 assert Fernet(Fernet.generate_key()).encrypt(b"x")
+importlib.import_module("key_value.aio.stores.redis")
 zoneinfo.ZoneInfo("Asia/Shanghai")
 psycopg = importlib.import_module("psycopg")
 assert psycopg.pq.__impl__ == "binary"
