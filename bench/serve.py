@@ -37,6 +37,7 @@ async def noop() -> str:
 app = server.streamable_http_app(stateless_http=True, json_response=True)
 import socket
 opened = socket.create_server(("127.0.0.1", 0), backlog=2048)
+opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 print(f"serves http://127.0.0.1:{opened.getsockname()[1]}/mcp", file=sys.stderr, flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error", http="h11", timeout_keep_alive=60)).run(sockets=[opened])
 """
