@@ -118,7 +118,9 @@ def open_store(settings: OAuthSettings) -> Any:
         try:
             from key_value.aio.stores.redis import RedisStore
         except ImportError:
-            raise ConfigError("oauth.storage in Redis needs its client", hint="pip install 'crosstrail[oauth]'") from None
+            raise ConfigError(
+                "oauth.storage in Redis needs its client", hint="pip install 'crosstrail[oauth]'"
+            ) from None
         return RedisStore(url=place)
     from pathlib import Path
 
