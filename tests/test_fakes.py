@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -83,3 +84,14 @@ def test_a_process_of_its_own_is_told_what_to_do_and_ends_with_its_input(cloud: 
         assert httpx2.post(f"{control}/other").status_code == 404
         process.stdin.close()
         assert process.wait(timeout=20) == 0
+
+
+def test_a_fake_that_ends_leaves_no_connection_open() -> None:
+    """Not even one that was accepted in its last moment: some later test would be told of it."""
+    for _ in range(20):
+        with HttpFake(lambda *_: Answer(200, b"")) as fake:
+            address = ("127.0.0.1", int(fake.url.rpartition(":")[2]))
+            clients = [socket.create_connection(address) for _ in range(3)]
+        for client in clients:
+            client.close()
+    gc.collect()

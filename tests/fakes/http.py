@@ -27,6 +27,9 @@ class Answer:
     delay: float = 0.0
 
 
+_LAST_ROUNDS = 5
+"""Of the loop: a connection that was just accepted is a connection after three, and one that was aborted is gone after one."""
+
 Respond = Callable[[str, str, dict[str, str], bytes], Answer]
 """(method, path with query, headers by name in lower case, body) -> the answer."""
 
@@ -61,9 +64,11 @@ class HttpFake:
         server = await self._loop.create_server(lambda: _Connection(self, self._loop), sock=self._socket)
         async with server:
             await self._stop.wait()
-            server.close()
-            for connection in tuple(self.connections):
-                connection.transport.abort()
+            self._loop.remove_reader(self._socket)  # a closed server has no place for who was just accepted
+            for _ in range(_LAST_ROUNDS):
+                for connection in tuple(self.connections):
+                    connection.transport.abort()
+                await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
