@@ -51,7 +51,6 @@ class Estate:
         self._engine: LakeEngine | None = None
         self._lake: LakeTable | None = None
         self._trails: dict[str, AuditTrail] = {}
-        self._trails_open: set[str] = set()
         self._opening = threading.Lock()
         cloud = settings.volcengine
         self._volcengine = VolcengineApi(cloud.endpoint, cloud.region, read_timeout=_READ_SECONDS)
@@ -173,14 +172,14 @@ class Estate:
         """
 
         wanted = {target.account.cloud if target.account.auth else "": target.account for target in targets}
-        if self._trails_open >= wanted.keys():
+        opened = {*self._trails, *([""] if "_lake_trail" in self.__dict__ else [])}
+        if opened >= wanted.keys():
             return
 
         def open_each() -> None:
-            for what, account in wanted.items():
+            for account in wanted.values():
                 with suppress(CrosstrailError):
                     self.trail_of(account)
-                    self._trails_open.add(what)
 
         await anyio.to_thread.run_sync(open_each)
 

@@ -61,7 +61,7 @@ async def ask_each(
 ) -> tuple[dict[Target, Answered], tuple[Failure, ...]]:
     """What each target answered, and which failed; both in the order of the targets.
 
-    A single target's error is raised as it is: there is no other answer for it to spoil.
+    A single target's error is raised as it is: there is no other answer for it to spoil, nor progress between any.
     """
     if len(targets) == 1:
         return {targets[0]: await ask(targets[0])}, ()
@@ -81,8 +81,6 @@ async def ask_each(
     async with anyio.create_task_group() as group:
         for target in targets:
             group.start_soon(ask_one, target)
-    if errors and len(targets) == 1:
-        raise errors[targets[0]]
     failures = tuple(Failure(target, errors[target]) for target in targets if target in errors)
     return {target: answers[target] for target in targets if target in answers}, failures
 

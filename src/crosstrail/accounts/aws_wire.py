@@ -75,7 +75,10 @@ class Endpoint:
         return dict(request.headers.items()), written["body"]
 
     def read(self, operation: OperationModel, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-        """The answer as boto gives it. Raises ClientError for one that says no, ResponseParserError for one that is none."""
+        """The answer as boto gives it; `headers` are found in any case.
+
+        Raises ClientError for one that says no, ResponseParserError for one that is none.
+        """
         if status < _FIRST_ERROR_STATUS:
             return {
                 **_said(body, operation.output_shape),
@@ -105,8 +108,7 @@ class AwsWire:
             endpoint.url, data=body, headers=headers, proxy=endpoint.proxy, allow_redirects=False
         ) as answer:
             whole = await answer.read()
-        lowered = {name.lower(): value for name, value in answer.headers.items()}
-        return endpoint.read(asked, answer.status, lowered, whole)
+        return endpoint.read(asked, answer.status, answer.headers, whole)
 
     async def aclose(self) -> None:
         """Close every connection; requests under way fail."""
