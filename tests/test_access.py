@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ async def as_(principal: Principal, lake: Path, rules: Any = RULES, **more: Any)
     estate = Estate(given)
 
     class Always(Admission):
-        def _principal(self, request: Any) -> Principal:
+        def principal(self, request: Any) -> Principal:
             return principal
 
     admission = Always(estate, principal_of=lambda _: principal)
@@ -275,9 +275,9 @@ async def test_who_no_rule_names_has_no_tool_and_no_account(lake: Path) -> None:
 async def test_a_message_without_its_request_is_nobodys(lake: Path) -> None:
     """Over HTTP the owner of the process is never assumed."""
     estate = Estate(settings(lake, access=RULES))
-    admission = Admission(estate, principal_of=lambda _: ALICE)
-    async with Client(create_server(estate, admission)) as client:  # no HTTP request: nobody to tell
-        assert (await client.list_tools()).tools == []
+    with closing(Admission(estate, principal_of=lambda _: ALICE)) as admission:
+        async with Client(create_server(estate, admission)) as client:  # no HTTP request: nobody to tell
+            assert (await client.list_tools()).tools == []
     await estate.aclose()
 
 

@@ -39,7 +39,7 @@ def live(fake_aws: FakeAws, base: Key, audit: Path) -> Settings:
 class Always(Admission):
     """Every message comes from one principal."""
 
-    def _principal(self, request: Any) -> Principal:
+    def principal(self, request: Any) -> Principal:
         assert self._principal_of
         return self._principal_of(request)
 

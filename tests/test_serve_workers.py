@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import subprocess
@@ -47,6 +48,20 @@ def test_processes_that_rotate_one_file_lose_no_line(tmp_path: Path) -> None:
     found = [one["request_id"] for one in lines_of(tmp_path / "audit.jsonl")]
     assert sorted(found) == sorted(f"w{who}-{number}" for who in range(3) for number in range(1000))
     assert len(list(tmp_path.glob("audit.jsonl.[0-9]*"))) > 30
+
+
+def test_a_stopped_process_with_the_lock_holds_nobody(tmp_path: Path) -> None:
+    """Lines are added meanwhile, and none of them is lost; the file is rotated again once the lock is free."""
+    path = tmp_path / "audit.jsonl"
+    settings = AuditSettings(to=str(path), max_bytes=10_000, keep=1000)
+    path.touch()
+    with open(f"{path}.lock", "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _write(settings, "held", 100)
+        assert path.stat().st_size > 10_000
+    _write(settings, "free", 100)
+    assert path.stat().st_size <= 10_000
+    assert len({one["request_id"] for one in lines_of(path)}) == 200
 
 
 def test_a_record_moved_away_by_somebody_else_is_followed(tmp_path: Path) -> None:

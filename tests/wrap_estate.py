@@ -54,7 +54,7 @@ class WrapEstate(LiveAws):
         self, servers: Mapping[str, Any] | None = None, *, mode: str = "legacy", **settings: Any
     ) -> AsyncIterator[Client]:
         """A real MCP client of such a proxy, in this process."""
-        async with self.proxy(servers, **settings) as proxy, Client(proxy.server, mode=mode) as client:
+        async with self.proxy(servers, **settings) as proxy, Client(proxy.new_server(None), mode=mode) as client:
             yield client
 
     def config(self, folder: Path, **more: Any) -> Path:

@@ -6,7 +6,7 @@ It decides nothing else. Imported when the command runs.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import click
 
@@ -16,6 +16,7 @@ from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.foreign import ForeignAdmission, present_registry
+from crosstrail.server.gate import PrincipalOf
 from crosstrail.wrap.catalog import says_it_reads
 from crosstrail.wrap.proxy import Proxy, opened
 from crosstrail.wrap.running import ended_when_told, serve_stdio
@@ -26,17 +27,10 @@ async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     if settings.serve.transport != "stdio":
         await _serve_http(wrap, settings)
         return
-    record = AuditLog(settings.audit)
     async with _proxy(wrap, Estate(settings)) as (proxy, estate), ended_when_told(proxy):
         await proxy.learn_all()
-        server = proxy.server
-        server.middleware.append(
-            ForeignAdmission(
-                estate, parameter=wrap.parameter, reads=lambda name: proxy.catalog.reads(name), record=record
-            )
-        )
-        await serve_stdio(server)
-    record.close()
+        with closing(_gate(proxy, estate, AuditLog(settings.audit))) as gate:
+            await serve_stdio(proxy.new_server(gate))
 
 
 async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
@@ -69,21 +63,35 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
         with listening(listener) as socket:
             async with ended_when_told(proxy):
                 await proxy.learn_all()
-            record = AuditLog(settings.audit, default="stderr")
-            server = proxy.server
-            server.middleware.append(
-                ForeignAdmission(
-                    estate,
-                    parameter=wrap.parameter,
-                    reads=lambda name: proxy.catalog.reads(name),
-                    record=record,
-                    principal_of=principal_of,
-                    open_to_all=is_open_to_all(settings, has_rules=has_rules),
-                )
+            gate = _gate(
+                proxy,
+                estate,
+                AuditLog(settings.audit, default="stderr"),
+                principal_of=principal_of,
+                open_to_all=is_open_to_all(settings, has_rules=has_rules),
             )
             click.echo(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}", err=True)
-            app = guarded_app(server, estate, sign_in, record)
+            app = guarded_app(proxy.new_server(gate), estate, sign_in, gate)
             await serve_http_here(app, listener, socket, protocol=TimelyHttp)
+
+
+def _gate(
+    proxy: Proxy,
+    estate: Estate,
+    record: AuditLog,
+    *,
+    principal_of: PrincipalOf | None = None,
+    open_to_all: bool = False,
+) -> ForeignAdmission:
+    """What every message to the proxy passes."""
+    return ForeignAdmission(
+        estate,
+        parameter=proxy.settings.parameter,
+        reads=lambda name: proxy.catalog.reads(name),  # the catalog changes
+        record=record,
+        principal_of=principal_of,
+        open_to_all=open_to_all,
+    )
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import replace
@@ -21,7 +21,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent
 
-from crosstrail.accounts.policy import ANONYMOUS, EVERYTHING, LOCAL, NOTHING, Grant, Principal, granted
+from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
 from crosstrail.caller import Caller, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.estate import Estate
@@ -29,6 +29,7 @@ from crosstrail.sent_keys import KeyOwners, SentEstate
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.auth import credentials_of
 from crosstrail.server.context import FACTS
+from crosstrail.server.gate import Gate, PrincipalOf, failed, text_bytes
 from crosstrail.server.limits import Limits
 from crosstrail.server.prompts import PROMPT_NAMES
 from crosstrail.server.render import clean
@@ -36,9 +37,6 @@ from crosstrail.server.telemetry import Measures
 from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.server.toolsets import left_by, offered, tightened
 from crosstrail.visible import Visible, narrowed
-
-PrincipalOf = Callable[[Any], Principal]
-"""The HTTP request of a message -> who sent it."""
 
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[Visible] = ContextVar("crosstrail_visible")
@@ -51,7 +49,7 @@ def present_view() -> Visible:
     return _visible.get()
 
 
-class Admission:
+class Admission(Gate):
     """A middleware of the MCP server. One a process."""
 
     def __init__(
@@ -64,35 +62,38 @@ class Admission:
         counted_in: str = "",
         owners: KeyOwners | None = None,
     ) -> None:
-        """`principal_of`: None on stdio, where whoever started the process asks. `open_to_all`: where there is no access
-        rule, everybody may see everything. `counted_in`: the file in which processes count calls together. `owners`: where each request brings the keys that it may use, and nothing else.
-        Raises ConfigError for toolsets and tools that are none."""
+        """`principal_of`: None on stdio. `open_to_all`: where there is no access rule, everybody may see everything.
+        `counted_in`: the file in which processes count calls together. `owners`: where each request brings the keys that it
+        may use, and nothing else. Raises ConfigError for toolsets and tools that are none.
+        """
+        self.offered = offered(estate.settings.serve, allow_writes=estate.settings.allow_writes)
+        super().__init__(
+            record or AuditLog(estate.settings.audit),
+            Limits(estate.settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in),
+            principal_of,
+        )
         self._estate = estate
         self._owners = owners
-        self._principal_of = principal_of
         self._otherwise = EVERYTHING if open_to_all else NOTHING
-        self._record = record or AuditLog(estate.settings.audit)
-        self.offered = offered(estate.settings.serve, allow_writes=estate.settings.allow_writes)
-        self._limits = Limits(estate.settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in)
         self._narrowed = narrowed()
         self._measures = Measures()
         self._running = 0
         self._one_ended = anyio.Event()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        principal = self._principal(ctx.request)
+        principal = self.principal(ctx.request)
         estate = self._estate_of(ctx.request)
-        grant, failed = NOTHING, False
+        grant, unread = NOTHING, False
         try:
             grant = await self._grant(principal, estate)
         except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
             _log.error("the access rules cannot be read: %s", error)
-            failed = True
+            unread = True
         names = left_by(grant, tightened(self.offered, _headers(ctx.request)))
         token = _visible.set(self._view(estate, grant, ""))
         try:
             if ctx.method == "tools/call":
-                return await self._call(ctx, call_next, principal, estate, grant, names, failed)
+                return await self._call(ctx, call_next, principal, estate, grant, names, unread)
             if ctx.method == "prompts/get" and (ctx.params or {}).get("name") not in PROMPT_NAMES:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
@@ -108,7 +109,7 @@ class Admission:
         estate: Estate | SentEstate,
         grant: Grant,
         names: frozenset[str],
-        failed: bool,
+        unread: bool,
     ) -> HandlerResult:
         params = ctx.params or {}
         tool = str(params.get("name", ""))
@@ -122,25 +123,25 @@ class Admission:
             try:
                 if not principal.local:
                     starts = tool == "lake_query" and tool in names
-                    inside.enter_context(self._limits.admitted(principal.key, query=starts))
-                if failed:
+                    inside.enter_context(self.limits.admitted(principal.key, query=starts))
+                if unread:
                     result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
                 elif tool not in names:
                     result = no_such_tool(tool, names)
                 else:
                     result = await call_next(replace(ctx, lifespan_context=view))
                     self._note_query(principal, result)
-                outcome = "failed" if _is_error(result) else "done"
+                outcome = "failed" if failed(result) else "done"
             except LimitReached as error:
                 outcome, result = "limited", refusal(error.text)
             except Exception:
                 outcome = "refused"  # a protocol error: the request itself was malformed
                 raise
             finally:
-                if outcome == "failed" and (failed or tool not in names):
+                if outcome == "failed" and (unread or tool not in names):
                     outcome = "refused"
                 who = _named(principal, estate)
-                self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), _size(result))
+                self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), text_bytes(result))
         return result
 
     def _ended(self) -> None:
@@ -159,7 +160,7 @@ class Admission:
     ) -> None:
         """The record and the measures of one call that ended."""
         tool = str(params.get("name", ""))
-        self._record.call(
+        self.record.call(
             principal,
             tool,
             params.get("arguments"),
@@ -178,16 +179,6 @@ class Admission:
             while self._running:
                 self._one_ended = anyio.Event()
                 await self._one_ended.wait()
-
-    def close(self) -> None:
-        """Close the record and what counts calls."""
-        self._record.close()
-        self._limits.close()
-
-    def _principal(self, request: Any) -> Principal:
-        if self._principal_of is None:
-            return LOCAL
-        return self._principal_of(request) if request is not None else ANONYMOUS
 
     def _estate_of(self, request: Any) -> Estate | SentEstate:
         if self._owners is None:
@@ -209,7 +200,7 @@ class Admission:
         """A query that goes on after its call still counts as one of the principal's."""
         facts = (getattr(result, "meta", None) or _raw(result).get("_meta") or {}).get(FACTS, {})
         if facts.get("query_id") and facts.get("state"):
-            self._limits.query_is(principal.key, facts["query_id"], facts["state"])
+            self.limits.query_is(principal.key, facts["query_id"], facts["state"])
 
 
 def _named(principal: Principal, estate: Estate | SentEstate) -> Principal:
@@ -243,13 +234,3 @@ def no_such_tool(tool: str, names: frozenset[str]) -> CallToolResult:
 
 def _raw(result: HandlerResult) -> dict[str, Any]:
     return result if isinstance(result, dict) else {}
-
-
-def _is_error(result: HandlerResult) -> bool:
-    return bool(getattr(result, "is_error", False) or _raw(result).get("isError"))
-
-
-def _size(result: HandlerResult) -> int:
-    content = getattr(result, "content", None) or _raw(result).get("content") or ()
-    texts = (one.get("text", "") if isinstance(one, dict) else getattr(one, "text", "") for one in content)
-    return sum(len(text.encode()) for text in texts)

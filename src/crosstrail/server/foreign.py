@@ -18,12 +18,13 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent
 
-from crosstrail.accounts.policy import ANONYMOUS, EVERYTHING, LOCAL, NOTHING, TOOLSETS, Grant, Principal, granted
+from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Principal, granted
 from crosstrail.accounts.registry import Registry
 from crosstrail.caller import acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.estate import Estate
 from crosstrail.server.audit import AuditLog
+from crosstrail.server.gate import Gate, PrincipalOf, failed, text_bytes
 from crosstrail.server.limits import Limits
 from crosstrail.visible import Visible, narrowed
 
@@ -45,7 +46,7 @@ async def present_registry(estate: Estate) -> Registry:
     return await view.registry() if view else (await estate.listed()).registry
 
 
-class ForeignAdmission:
+class ForeignAdmission(Gate):
     """A middleware of a foreign server's MCP server. One a process."""
 
     def __init__(
@@ -55,23 +56,21 @@ class ForeignAdmission:
         parameter: str,
         reads: Callable[[str], bool],
         record: AuditLog,
-        principal_of: Callable[[Any], Principal] | None = None,
+        principal_of: PrincipalOf | None = None,
         open_to_all: bool = False,
     ) -> None:
         """`parameter` names the account of a call; `reads` says whether a tool changes nothing. `principal_of`: None on
-        stdio, where whoever started the process asks. `open_to_all`: where there is no rule, everybody may do everything.
+        stdio. `open_to_all`: where there is no rule, everybody may do everything.
         """
+        super().__init__(record, Limits(estate.settings.limits, longest_query=0.0), principal_of)
         self._estate = estate
         self._parameter = parameter
         self._reads = reads
-        self._record = record
-        self._principal_of = principal_of
         self._otherwise = EVERYTHING if open_to_all else NOTHING
-        self._limits = Limits(estate.settings.limits, longest_query=0.0)
         self._narrowed = narrowed()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        principal = self._principal(ctx.request)
+        principal = self.principal(ctx.request)
         grant = await self._grant(principal)
         calls = ctx.method == "tools/call"
         tool = str((ctx.params or {}).get("name", "")) if calls else ""
@@ -106,11 +105,11 @@ class ForeignAdmission:
         with ExitStack() as inside, acting_for(*principal.acting) as caller:
             try:
                 if not principal.local:
-                    inside.enter_context(self._limits.admitted(principal.key))
+                    inside.enter_context(self.limits.admitted(principal.key))
                 if not allowed:
                     raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {tool[:64]}")
                 result = await call_next(ctx)
-                outcome = "failed" if _field(result, "is_error", "isError") else "done"
+                outcome = "failed" if failed(result) else "done"
             except LimitReached as error:
                 outcome = "limited"
                 result = CallToolResult(content=[TextContent(type="text", text=error.text)], is_error=True)
@@ -118,7 +117,7 @@ class ForeignAdmission:
                 outcome = "refused"  # a protocol error, ours or the foreign server's
                 raise
             finally:
-                self._record.call(
+                self.record.call(
                     principal,
                     tool,
                     {"target_account_id": selector},
@@ -127,14 +126,9 @@ class ForeignAdmission:
                     seconds=time.monotonic() - began,
                     caller=caller,
                     asked=(asked, []),
-                    size=_size(result),
+                    size=text_bytes(result),
                 )
         return result
-
-    def _principal(self, request: Any) -> Principal:
-        if self._principal_of is None:
-            return LOCAL
-        return self._principal_of(request) if request is not None else ANONYMOUS
 
     async def _grant(self, principal: Principal) -> Grant:
         """Fails closed: rules that cannot be read give nothing."""
@@ -170,13 +164,3 @@ async def _accounts(view: Visible, selector: Any) -> list[str]:
         return [account.id for account in (await view.registry()).select(selector if isinstance(selector, str) else "")]
     except CrosstrailError:
         return []
-
-
-def _field(result: HandlerResult, name: str, key: str) -> Any:
-    return result.get(key) if isinstance(result, Mapping) else getattr(result, name, None)
-
-
-def _size(result: HandlerResult) -> int:
-    """Bytes of the texts of an answer."""
-    texts = (_field(one, "text", "text") or "" for one in _field(result, "content", "content") or ())
-    return sum(len(text.encode()) for text in texts)

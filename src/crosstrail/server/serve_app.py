@@ -28,6 +28,7 @@ from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.doors import Bodies, Crowds, Heads, Names, Paces, Refusals
+from crosstrail.server.gate import Gate
 from crosstrail.server.health import Health
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
@@ -54,19 +55,18 @@ def serve_app(settings: Settings, *, has_rules: bool, counted_in: str = "") -> S
     )
     sign_in = sign_in_of(settings)
     estate = Estate(settings)
-    record = AuditLog(settings.audit, default="stderr")
     open_to_all = is_open_to_all(settings, has_rules=has_rules)
     owners = KeyOwners(estate.volcengine, deadline=settings.lookup.deadline) if sign_in.by_keys else None
     admission = Admission(
         estate,
         principal_of=principal_of,
         open_to_all=open_to_all,
-        record=record,
+        record=AuditLog(settings.audit, default="stderr"),
         counted_in=counted_in,
         owners=owners,
     )
     server = create_server(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
-    return guarded_app(server, estate, sign_in, record, sse=settings.serve.transport == "sse")
+    return guarded_app(server, estate, sign_in, admission, sse=settings.serve.transport == "sse")
 
 
 def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
@@ -75,9 +75,9 @@ def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
 
 
 def guarded_app(
-    server: MCPServer[Any] | Server[Any], estate: Estate, sign_in: SignIn, record: AuditLog, *, sse: bool = False
+    server: MCPServer[Any] | Server[Any], estate: Estate, sign_in: SignIn, gate: Gate, *, sse: bool = False
 ) -> Starlette:
-    """A server behind its doors: names, sizes, sign-in, health. It closes the estate and the record at its end."""
+    """A server behind its doors: names, sizes, sign-in, health. It closes the estate and the gate at its end."""
     settings = estate.settings
     serve = settings.serve
     telemetry = Telemetry() if settings.audit.telemetry else None
@@ -86,16 +86,16 @@ def guarded_app(
     async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
         try:
             async with sign_in.swept():
-                yield {"record": record}
+                yield {"record": gate.record}
         finally:
             await estate.aclose()
-            record.close()
+            gate.close()
             if telemetry:
                 await anyio.to_thread.run_sync(telemetry.close)
 
     most = min(serve.max_body, _UNKNOWN_BYTES) if sign_in.by_keys else serve.max_body  # keys may be made up
     middleware = [
-        Middleware(Refusals, record=record),
+        Middleware(Refusals, record=gate.record),
         Middleware(Names, hosts=_hosts(settings), origins=_origins(settings)),
         *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
         Middleware(Heads),

@@ -10,12 +10,23 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from typing import IO
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
 _log = logging.getLogger("crosstrail.audit")
+_TURN_SECONDS = 0.2
+"""The longest wait for the lock, which is held for a line: whoever has it longer was stopped, and an event loop waits here."""
+_LOOK_SECONDS = 0.001
+_NEXT_WAIT_SECONDS = 10.0
+"""After a wait in vain, so that a stopped process does not slow every call of the others."""
 
 
 class SharedFile(RotatingFileHandler):
@@ -25,6 +36,7 @@ class SharedFile(RotatingFileHandler):
         """Raises OSError."""
         super().__init__(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
         self._turns: IO[bytes] | None = None
+        self._waits_from = 0.0
         if path.startswith("/dev/") or not os.path.isfile(path):
             self.maxBytes = 0
         else:
@@ -33,9 +45,12 @@ class SharedFile(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """A line that cannot be written stops nobody."""
         try:
-            with self._turn():
+            with self._turn() as alone:
                 self._follow()
-                super().emit(record)
+                if alone:
+                    super().emit(record)
+                else:
+                    logging.FileHandler.emit(self, record)
         except (OSError, ValueError):  # ValueError is a file that somebody else closed
             self.handleError(record)
 
@@ -55,21 +70,36 @@ class SharedFile(RotatingFileHandler):
         return open(f"{self.baseFilename}.lock", "ab")
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        try:
-            import fcntl
-        except ImportError:
-            fcntl = None  # type: ignore[assignment]
-        if self._turns is None or fcntl is None:
-            yield
+    def _turn(self) -> Iterator[bool]:
+        """Gives whether nobody else writes meanwhile."""
+        if fcntl is None or self._turns is None:
+            yield True
             return
         if self._turns.closed:  # whoever sets up logging anew closes every handler there is
             self._turns = self._lock_file()
-        fcntl.flock(self._turns, fcntl.LOCK_EX)
+        if not self._locked(self._turns):
+            yield False
+            return
         try:
-            yield
+            yield True
         finally:
             fcntl.flock(self._turns, fcntl.LOCK_UN)
+
+    def _locked(self, turns: IO[bytes]) -> bool:
+        began = time.monotonic()
+        waits = began >= self._waits_from
+        while True:
+            try:
+                fcntl.flock(turns, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                now = time.monotonic()
+            if not waits:
+                return False
+            if now - began > _TURN_SECONDS:
+                self._waits_from = now + _NEXT_WAIT_SECONDS
+                return False
+            time.sleep(_LOOK_SECONDS)
 
     def _follow(self) -> None:
         """To the file that has the name now: another process, or somebody's own rotation, may have moved ours away."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import ServerMiddleware, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
@@ -54,10 +54,12 @@ class Proxy:
         self._accounts = accounts
         self._children = children
 
-    @property
-    def server(self) -> Server[Any]:
-        """A new MCP server over this proxy, for any transport."""
-        return build_server(self)
+    def new_server(self, gate: ServerMiddleware[Any] | None) -> Server[Any]:
+        """An MCP server over this proxy, for any transport. Every message passes `gate`; None lets in whoever comes."""
+        server = build_server(self)
+        if gate is not None:
+            server.middleware.append(gate)
+        return server
 
     async def learn_all(self) -> None:
         """Ask every server what it has. Raises WrappedServerError, and ConfigError when names collide."""
