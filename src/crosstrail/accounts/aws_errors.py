@@ -38,7 +38,8 @@ logging.getLogger("botocore").setLevel(logging.WARNING)  # below that it logs he
 logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)  # it logs the tracebacks of errors that we raise
 
 VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError, WireError)
-"""All that botocore raises, and all that the wire does. Never chain one: a ResponseParserError's text is the answer itself, secret keys of STS included."""
+"""All that botocore raises, and all that the wire does. Never chain one: a ResponseParserError's text is the answer itself,
+secret keys of STS included."""
 
 _UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
 _CLOCK = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)

@@ -39,9 +39,8 @@ class TimelyHttp(H11Protocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.conn = h11.Connection(
-            h11.SERVER, MOST_HEAD_BYTES
-        )  # as much of a head that comes in parts as of a whole one
+        # As much of a head that comes in parts as of a whole one.
+        self.conn = h11.Connection(h11.SERVER, MOST_HEAD_BYTES)
         self.logger.addFilter(_is_ours)  # added once, however often this is called
 
     def connection_made(self, transport: Any) -> None:

@@ -1,7 +1,8 @@
 """Which process answers for which account: started on first use, kept while it is used, replaced when it must be.
 
 Decides how many processes there are, which one goes when another account needs its place, and when one is too old. Two
-accounts never share a process, nor do two callers who signed in, and a process never changes its account. It knows no tool and no message.
+accounts never share a process, nor do two callers who signed in, and a process never changes its account. It knows no tool and
+no message.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from crosstrail.wrap.process import Program
 _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
 
 Key = tuple[str, AccountKey | None, str, str]
-"""A server's name, an account (None is a process without any identity), and on whose behalf it runs: a name, and what tells two of that name apart."""
+"""A server's name, an account (None is a process without any identity), and on whose behalf it runs: a name, and what tells
+two of that name apart."""
 OnChange = Callable[[str, Child, str], Awaitable[None]]
 """(server, the process that says so, method of the notification)."""
 
@@ -90,7 +92,8 @@ class Children:
     async def lease(
         self, server: str, account: Account | None, capabilities: Mapping[str, Any] | None = None
     ) -> AsyncIterator[Process]:
-        """The process of this server for this account and the present caller, for one call. `capabilities`: of the client, told to a new one.
+        """The process of this server for this account and the present caller, for one call. `capabilities`: of the client,
+        told to a new one.
 
         Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
         does not start, or no place for it becomes free in time.
