@@ -216,10 +216,14 @@ class Estate:
         return CloudTrailLake(CloudTrailCalls(self.broker, deadline=self.settings.lookup.deadline))
 
     async def aclose(self) -> None:
-        """Stop the queries that still run. A call after this starts an engine anew."""
+        """Stop the queries that still run and let go of the lake. A call after this opens anew."""
         engine, self._engine = self._engine, None
         if engine:
             await engine.aclose()
+        self.__dict__.pop("_lake_trail", None)
+        lake, self._lake = self._lake, None
+        if lake:
+            await anyio.to_thread.run_sync(lake.close)
         if "broker" in self.__dict__:
             await self.broker.aclose()
         self._volcengine.close()  # asked without the broker, too, about keys that a request brings

@@ -183,9 +183,9 @@ class LakeEngine:
 
         if not prepared.accounts or (not self._catalog and not (self._folder / CATALOG_FILE).is_file()):
             return ()
-        table = LakeTable.open(self._folder, catalog=self._catalog)
-        span = span_of(prepared.scans) if len(table.plan(prepared.accounts)) > 1 else TimeRange()
-        return table.plan(prepared.accounts, span)
+        with closing(LakeTable.open(self._folder, catalog=self._catalog)) as table:
+            span = span_of(prepared.scans) if len(table.plan(prepared.accounts)) > 1 else TimeRange()
+            return table.plan(prepared.accounts, span)
 
     def _write_rows(self, job: _Job, connection: duckdb.DuckDBPyConnection) -> int:
         """Streams the result to its file, which appears when it is whole."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -118,12 +118,16 @@ class LakeTable:
             f"the lake in {folder} was made in another place and cannot be read here: Iceberg keeps absolute paths",
             hint="Move it back to where it was made, or collect the logs again into a new folder.",
         )
-        try:
-            table = _load(_catalog(folder, catalog), folder if not catalog or _is_sql(catalog) else None, create)
-        except FileNotFoundError as error:
-            raise moved from error
-        if not catalog and Path(_local(table.location())) != folder / "events":
-            raise moved
+        with ExitStack() as undo:
+            opened = _catalog(folder, catalog)
+            undo.callback(opened.close)
+            try:
+                table = _load(opened, folder if not catalog or _is_sql(catalog) else None, create)
+            except FileNotFoundError as error:
+                raise moved from error
+            if not catalog and Path(_local(table.location())) != folder / "events":
+                raise moved
+            undo.pop_all()
         return cls(table, folder)
 
     def close(self) -> None:
