@@ -81,6 +81,7 @@ async def measure(lake: Path, runs: int) -> dict[str, list[float]]:
                 seconds[name].append(time.perf_counter() - began)
     finally:
         await engine.aclose()
+        table.close()
     return seconds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def log(path: Path, numbers: Iterable[int]) -> Path:
 
 def rows(lake: Path, columns: str = "*", where: str = "true") -> list[dict[str, Any]]:
     """Rows of everything committed, ordered by event id."""
-    files = list(LakeTable.open(lake).plan(None))
+    with closing(LakeTable.open(lake)) as table:
+        files = list(table.plan(None))
     if not files:
         return []
     source = f"read_parquet({files!r}, hive_partitioning = false)"

@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -49,9 +49,9 @@ def _command(lake: Path, *paths: Path, workers: int = 2) -> list[str]:
 
 def _leftovers(lake: Path) -> list[str]:
     """Data files that no snapshot names."""
-    table = LakeTable.open(lake)
-    named = table.referenced()
-    return [str(path) for path in table.data_folder.rglob("*.parquet") if str(path) not in named]
+    with closing(LakeTable.open(lake)) as table:
+        named = table.referenced()
+        return [str(path) for path in table.data_folder.rglob("*.parquet") if str(path) not in named]
 
 
 def test_any_order_gives_the_same_table(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_processes_at_once_put_each_event_in_once(overlapping_logs: Path, tmp_pa
         )
         for count in (1, 1, 2)
     ]
-    ends = [(process.communicate(timeout=120), process.returncode) for process in running]
+    ends = [(process.communicate(timeout=300), process.returncode) for process in running]
     assert [code for _, code in ends] == [0, 0, 0], [streams[1][-500:] for streams, _ in ends]
     reports = [json.loads(streams[0]) for streams, _ in ends]
     assert sum(report["new"] for report in reports) == len(EXPECTED)
@@ -117,10 +117,10 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(overlapping_log
             killed += process.wait() == -signal.SIGKILL
         present = ids(lake) if (lake / "catalog.sqlite").is_file() and _has_table(lake) else []
         assert len(present) == len(set(present))
-    subprocess.run(_command(lake, overlapping_logs), check=True, capture_output=True, timeout=120)
+    subprocess.run(_command(lake, overlapping_logs), check=True, capture_output=True, timeout=300)
     assert ids(lake) == EXPECTED
     write(tmp_path / "one-more.json", [record(999_999)])
-    subprocess.run(_command(lake, tmp_path / "one-more.json"), check=True, capture_output=True, timeout=120)
+    subprocess.run(_command(lake, tmp_path / "one-more.json"), check=True, capture_output=True, timeout=300)
     assert _leftovers(lake) == []
     assert killed or len(present) == len(EXPECTED)
 
@@ -128,7 +128,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(overlapping_log
 def _has_table(lake: Path) -> bool:
     """A kill may come before the table is made."""
     try:
-        LakeTable.open(lake)
+        LakeTable.open(lake).close()
     except LakeError:
         return False
     return True
@@ -153,14 +153,28 @@ def test_a_reading_process_that_dies_is_an_error_and_no_hang(overlapping_logs: P
         with suppress(ProcessLookupError):
             os.kill(reader, signal.SIGKILL)
     try:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     finally:
         process.kill()
         with process:  # closes its pipes and waits for its end
             pass
     assert (process.returncode, b"died" in errors, b"Traceback" in errors) == (1, True, False), errors[-800:]
-    subprocess.run(_command(tmp_path / "lake", overlapping_logs), check=True, capture_output=True, timeout=120)
+    subprocess.run(_command(tmp_path / "lake", overlapping_logs), check=True, capture_output=True, timeout=300)
     assert ids(tmp_path / "lake") == EXPECTED
+
+
+@pytest.mark.parametrize("after", [0.3, 0.6, 0.9, 1.2, 1.5])
+def test_ctrl_c_at_any_time_says_nothing_and_ends_with_130(overlapping_logs: Path, tmp_path: Path, after: float) -> None:
+    """Also while the processes that read are starting, and in the middle of a statement of the database."""
+    process = subprocess.Popen(
+        _command(tmp_path / "lake", overlapping_logs), stderr=subprocess.PIPE, start_new_session=True
+    )
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=after)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) in [(130, b""), (0, b"")]
 
 
 def test_an_interrupted_collection_leaves_no_files_and_ends_with_130(overlapping_logs: Path, tmp_path: Path) -> None:
@@ -172,7 +186,7 @@ def test_an_interrupted_collection_leaves_no_files_and_ends_with_130(overlapping
         with suppress(subprocess.TimeoutExpired):  # until it has written a file that no snapshot names yet
             process.wait(timeout=0.01)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors[-800:]
     assert b"Traceback" not in errors
     assert _leftovers(lake) == []

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     assert (folder / "logs").is_dir()
     assert not (folder / "demo.json").exists()
     racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(2)]
-    said = [racer.communicate(timeout=120)[0].splitlines()[-1] for racer in racers]
+    said = [racer.communicate(timeout=300)[0].splitlines()[-1] for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0]
     return Made(base, folder, said)
 
@@ -69,7 +70,7 @@ def found(made: Made) -> Prepared:
 def run_demo(*options: str, cache: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "crosstrail", "demo", *options]
     environment = {**ENVIRONMENT, "XDG_CACHE_HOME": str(cache)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
 
 def test_of_two_processes_one_makes_it_and_both_have_it(made: Made, found: Prepared) -> None:
@@ -79,7 +80,8 @@ def test_of_two_processes_one_makes_it_and_both_have_it(made: Made, found: Prepa
 
 
 def test_every_event_was_collected_once(found: Prepared) -> None:
-    held = LakeTable.open(found.settings.lake.folder).accounts()
+    with closing(LakeTable.open(found.settings.lake.folder)) as table:
+        held = table.accounts()
     assert sum(account.events for account in held) == found.figures.events
     assert {account.key for account in held} == {account.key for account in found.settings.accounts}
 

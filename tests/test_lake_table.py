@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,9 +23,18 @@ from crosstrail.timerange import TimeRange
 OTHER = "111111111111"
 SAME_NUMBER = "2100000001"
 
+OpenLake = Callable[[Path], LakeTable]
+
 
 @pytest.fixture
-def lake(tmp_path: Path) -> LakeTable:
+def open_lake() -> Iterator[OpenLake]:
+    """Opens lakes that are closed when the test ends."""
+    with ExitStack() as held:
+        yield lambda folder: held.enter_context(closing(LakeTable.open(folder)))
+
+
+@pytest.fixture
+def lake(tmp_path: Path, open_lake: OpenLake) -> LakeTable:
     """Two AWS accounts, a Volcengine account, and an AWS account of the same number."""
     records = [record(number) for number in range(0, 4320, 60)]
     records += [record(number, recipientAccountId=OTHER) for number in range(5)]
@@ -32,7 +42,7 @@ def lake(tmp_path: Path) -> LakeTable:
     write(tmp_path / "logs/aws.json", records)
     write(tmp_path / "logs/volcengine.json", [volcengine_item(1)])
     collect([tmp_path / "logs"], tmp_path / "lake")
-    return LakeTable.open(tmp_path / "lake")
+    return open_lake(tmp_path / "lake")
 
 
 def _accounts_in(paths: tuple[str, ...]) -> set[tuple[str, str]]:
@@ -76,8 +86,8 @@ def test_accounts_are_counted_from_metadata(lake: LakeTable) -> None:
 def test_other_iceberg_readers_see_the_same_rows(lake: LakeTable, tmp_path: Path) -> None:
     from pyiceberg.catalog.sql import SqlCatalog
 
-    catalog = SqlCatalog("crosstrail", uri=f"sqlite:///{tmp_path / 'lake' / 'catalog.sqlite'}")
-    found = catalog.load_table("crosstrail.events").scan(row_filter=f"account == '{ACCOUNT}'").to_arrow()
+    with closing(SqlCatalog("crosstrail", uri=f"sqlite:///{tmp_path / 'lake' / 'catalog.sqlite'}")) as catalog:
+        found = catalog.load_table("crosstrail.events").scan(row_filter=f"account == '{ACCOUNT}'").to_arrow()
     assert found.num_rows == 72
     assert set(found["account"].to_pylist()) == {ACCOUNT}
     assert found.column_names == [column.name for column in ALL_COLUMNS]
@@ -90,10 +100,10 @@ def test_both_schemas_have_every_column_in_order() -> None:
     assert [field.field_id for field in ICEBERG_SCHEMA.fields] == list(range(1, len(names) + 1))
 
 
-def test_a_commit_on_an_old_snapshot_is_lost(tmp_path: Path) -> None:
+def test_a_commit_on_an_old_snapshot_is_lost(tmp_path: Path, open_lake: OpenLake) -> None:
     log(tmp_path / "logs/1.json", [1])
     collect([tmp_path / "logs"], tmp_path / "lake")
-    ours = LakeTable.open(tmp_path / "lake")
+    ours = open_lake(tmp_path / "lake")
     base = ours.snapshot()
     log(tmp_path / "logs/2.json", [2])
     collect([tmp_path / "logs"], tmp_path / "lake")
@@ -104,10 +114,10 @@ def test_a_commit_on_an_old_snapshot_is_lost(tmp_path: Path) -> None:
     assert len(ids(tmp_path / "lake")) == 2
 
 
-def test_an_open_table_sees_what_others_commit(tmp_path: Path) -> None:
+def test_an_open_table_sees_what_others_commit(tmp_path: Path, open_lake: OpenLake) -> None:
     log(tmp_path / "logs/1.json", [1])
     collect([tmp_path / "logs"], tmp_path / "lake")
-    table = LakeTable.open(tmp_path / "lake")
+    table = open_lake(tmp_path / "lake")
     assert sum(summary.events for summary in table.accounts()) == 1
     log(tmp_path / "logs/2.json", [2, 3])
     collect([tmp_path / "logs"], tmp_path / "lake")
@@ -145,12 +155,12 @@ def test_a_folder_with_letters_that_mean_something_elsewhere(tmp_path: Path) -> 
     assert len(ids(folder)) == 2
 
 
-def test_many_small_collections_are_compacted(tmp_path: Path) -> None:
+def test_many_small_collections_are_compacted(tmp_path: Path, open_lake: OpenLake) -> None:
     lake = tmp_path / "lake"
     for number in range(compact.MOST_FILES + 2):
         log(tmp_path / f"logs/{number}.json", [number, number + 1])
         collect([tmp_path / f"logs/{number}.json"], lake)
-    table = LakeTable.open(lake)
+    table = open_lake(lake)
     assert len(table.plan(None)) <= 2
     found = rows(lake, "eventid, eventtime, cloud, account")
     assert [row["eventid"] for row in found] == [record(number)["eventID"] for number in range(compact.MOST_FILES + 3)]
@@ -166,12 +176,12 @@ def _count(paths: Iterable[str]) -> int:
 
 
 def test_files_stay_for_those_who_read_them_when_they_were_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_lake: OpenLake
 ) -> None:
     lake = tmp_path / "lake"
     for number in range(4):
         collect([log(tmp_path / f"{number}.json", [number])], lake)
-    table = LakeTable.open(lake)
+    table = open_lake(lake)
     begun = table.plan(None)
     long_after_that_snapshot = datetime.now(UTC)
     monkeypatch.setattr(compact, "MOST_FILES", 3)
@@ -183,10 +193,10 @@ def test_files_stay_for_those_who_read_them_when_they_were_replaced(
     assert len(ids(lake)) == 4
 
 
-def test_collectors_compact_under_each_other_and_under_queries(tmp_path: Path) -> None:
+def test_collectors_compact_under_each_other_and_under_queries(tmp_path: Path, open_lake: OpenLake) -> None:
     lake, each, collectors = tmp_path / "lake", compact.MOST_FILES // 2, 3
     collect([log(tmp_path / "first.json", [0])], lake)
-    table = LakeTable.open(lake)
+    table = open_lake(lake)
     begun = [table.plan(None)]
 
     def collect_many(first: int) -> None:

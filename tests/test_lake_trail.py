@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,7 @@ FILES = 12
 
 
 @pytest.fixture(scope="module")
-def trail(tmp_path_factory: pytest.TempPathFactory) -> LakeTrail:
+def trail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeTrail]:
     """A day whose events lie shuffled in twelve files, and twenty older days of one event each."""
     folder = tmp_path_factory.mktemp("trail")
     numbers = list(range(28 * 1440 - 240, 28 * 1440))
@@ -30,9 +32,9 @@ def trail(tmp_path_factory: pytest.TempPathFactory) -> LakeTrail:
     for file in range(FILES):
         write(folder / f"{file}.json", [record(number) for number in numbers[file::FILES]])
         collect([folder / f"{file}.json"], folder / "lake")
-    table = LakeTable.open(folder / "lake")
-    assert len(table.plan([TARGET.account.key])) == FILES + 20
-    return LakeTrail(table)
+    with closing(LakeTable.open(folder / "lake")) as table:
+        assert len(table.plan([TARGET.account.key])) == FILES + 20
+        yield LakeTrail(table)
 
 
 def _listed(trail: LakeTrail, query: EventQuery) -> list[Event]:
@@ -77,7 +79,8 @@ def test_lookups_at_once_and_one_cancelled_among_them(trail: LakeTrail) -> None:
 
 def test_a_lake_that_grows_is_read_as_it_is_now(tmp_path: Path) -> None:
     collect([write(tmp_path / "1.json", [record(1)])], tmp_path / "lake")
-    trail = LakeTrail(LakeTable.open(tmp_path / "lake"))
-    assert len(_listed(trail, EventQuery())) == 1
-    collect([write(tmp_path / "2.json", [record(2)])], tmp_path / "lake")
-    assert len(_listed(trail, EventQuery())) == 2
+    with closing(LakeTable.open(tmp_path / "lake")) as table:
+        trail = LakeTrail(table)
+        assert len(_listed(trail, EventQuery())) == 1
+        collect([write(tmp_path / "2.json", [record(2)])], tmp_path / "lake")
+        assert len(_listed(trail, EventQuery())) == 2

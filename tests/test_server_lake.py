@@ -207,7 +207,9 @@ async def test_a_token_goes_with_its_own_lookup_only(lake: Path) -> None:
 
 @pytest.mark.parametrize("asked", [{"max_results": 10**9}, {"detail": 7}, {"principal": "x"}, {"max_results": "50"}])
 async def test_a_token_made_by_hand_passes_no_limit(lake: Path, asked: dict[str, Any]) -> None:
-    targets = (await Visible(Estate(settings(lake))).targets("prod", "")).targets
+    estate = Estate(settings(lake))
+    targets = (await Visible(estate).targets("prod", "")).targets
+    await estate.aclose()
     said = {"target_account_id": "prod", **asked}
     token = Cursor(said, TimeRange(), targets_digest(targets), Position(NOON, frozenset())).encode()
     async with client_of(settings(lake)) as client:

@@ -37,9 +37,9 @@ class Lake:
     """The real logs of three collections in one lake, and one locked connection to all of it."""
 
     def __init__(self, folder: Path) -> None:
-        table = LakeTable.open(folder)
-        self.scope = QueryScope(tuple(Account(id=each.account, cloud=each.cloud) for each in table.accounts()))
-        self.connection = connect(table.plan(None))
+        with closing(LakeTable.open(folder)) as table:
+            self.scope = QueryScope(tuple(Account(id=each.account, cloud=each.cloud) for each in table.accounts()))
+            self.connection = connect(table.plan(None))
 
     def rows(self, sql: str) -> list[tuple[str | None, ...]]:
         prepared = prepare(sql, self.scope)

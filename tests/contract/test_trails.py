@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,7 +72,8 @@ async def _lake(
 ) -> AsyncIterator[Served]:
     write(folder / "logs/one.json", {"Records": records})
     collect([folder / "logs"], folder / "lake")
-    yield Served(LakeTrail(LakeTable.open(folder / "lake")), {one: Account(id=one) for one in (ACCOUNT, OTHER)}, portal)
+    with closing(LakeTable.open(folder / "lake")) as table:
+        yield Served(LakeTrail(table), {one: Account(id=one) for one in (ACCOUNT, OTHER)}, portal)
 
 
 @asynccontextmanager
