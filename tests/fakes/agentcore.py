@@ -1,7 +1,8 @@
 """ECR, STS and Bedrock AgentCore's control plane, as far as a deployment asks them, on botocore's own service models.
 
 Every request is checked as the service would: members, types, required ones, lengths, patterns and enums of the model. What
-goes wrong is set by tests: `refuse` an operation with a code, or the states a runtime passes through.
+goes wrong is set by tests: `refuse` an operation with a code (and one of `messages`), or the states a runtime passes through.
+Who invokes a runtime with `token` reaches the server at the address `serves`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import base64
 import json
 import re
 import secrets
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,6 +48,9 @@ class FakeAgentCore:
     reason: str = ""
     calls: list[str] = field(default_factory=list)
     page: int = 1
+    messages: dict[str, str] = field(default_factory=dict)
+    serves: str = ""
+    token: str = ""
 
     def __post_init__(self) -> None:
         self._http = HttpFake(self._respond)
@@ -60,6 +66,8 @@ class FakeAgentCore:
         self._http.__exit__(*error)
 
     def _respond(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        if target.startswith("/runtimes/arn%3A") and "/invocations?" in target:
+            return self._invoked(method, headers, body)
         if "AWS4-HMAC-SHA256" not in headers.get("authorization", ""):
             return _error(403, "MissingAuthenticationTokenException")
         split = urlsplit(target)
@@ -73,12 +81,24 @@ class FakeAgentCore:
             sent |= json.loads(body or b"{}") | {key: values[0] for key, values in parse_qs(split.query).items()}
         self.calls.append(name)
         if code := self.refuse.get(name):
-            return _error(400 if service == "ecr" else 403, code)
+            return _error(400 if service == "ecr" else 403, code, self.messages.get(name, ""))
         model = self._models[service].operation_model(name)
         if wrong := _wrong(model, sent):
             return _error(400, "ValidationException", wrong)
         answer: Answer = getattr(self, f"_{_snake(name)}")(sent)
         return answer
+
+    def _invoked(self, method: str, headers: dict[str, str], body: bytes) -> Answer:
+        if headers.get("authorization") != f"Bearer {self.token}":
+            return _error(401, "UnauthorizedException")
+        kept = {name: value for name, value in headers.items() if name not in ("host", "content-length", "connection")}
+        asked = urllib.request.Request(self.serves, body or None, kept, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as found:  # noqa: S310
+                return Answer(found.status, found.read(), found.headers.get("content-type", ""))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.read(), error.headers.get("content-type", ""))
 
     def _route(self, method: str, path: str) -> tuple[str, dict[str, Any]]:
         for name in self._models["bedrock-agentcore-control"].operation_names:
@@ -105,6 +125,15 @@ class FakeAgentCore:
             return _error(400, "RepositoryNotFoundException")
         self.repositories[sent["repositoryName"]]["lifecycle"] = json.loads(sent["lifecyclePolicyText"])
         return _json({})
+
+    def _list_images(self, sent: dict[str, Any]) -> Answer:
+        held = self.repositories[sent["repositoryName"]].get("images", [])
+        return _json({"imageIds": [{"imageTag": tag} for tag in held[: sent["maxResults"]]]})
+
+    def _get_lifecycle_policy(self, sent: dict[str, Any]) -> Answer:
+        if not (rules := self.repositories[sent["repositoryName"]].get("lifecycle")):
+            return _error(400, "LifecyclePolicyNotFoundException")
+        return _json({"repositoryName": sent["repositoryName"], "lifecyclePolicyText": json.dumps(rules)})
 
     def _get_authorization_token(self, sent: dict[str, Any]) -> Answer:
         token = base64.b64encode(b"AWS:the-registry-password").decode()
@@ -156,6 +185,11 @@ class FakeAgentCore:
 
     def _by_id(self, runtime_id: str) -> Runtime | None:
         return next((one for one in self.runtimes.values() if one.id == runtime_id), None)
+
+
+def wrong_request(service: str, operation: str, sent: dict[str, Any]) -> str:
+    """What AWS would refuse in it, by botocore's model; empty when nothing."""
+    return _wrong(botocore.session.get_session().get_service_model(service).operation_model(operation), sent)
 
 
 def _wrong(model: OperationModel, sent: dict[str, Any]) -> str:

@@ -89,6 +89,11 @@ def denied_by(message: str) -> str:
     return found.group(1).lower() if found else ""
 
 
+def denied_action(message: str) -> str:
+    """The action that a denial names, as IAM writes it; empty when it names none."""
+    return found.group(1) if (found := _ACTION.search(message)) else ""
+
+
 def _from_answer(response: dict[str, Any], asked: Asked) -> CrosstrailError:
     error = response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
@@ -132,7 +137,7 @@ def _cloud_error(kind: type[CloudError], response: dict[str, Any], asked: Asked,
         throttled.retry_after = _retry_after(response)
         return throttled
     if kind is AccessDenied:
-        action = found.group(1) if (found := _ACTION.search(message)) else asked.action
+        action = denied_action(message) or asked.action
         reason = denied_by(message)
         because = f": {reason} it" if reason.startswith("no ") else f": {reason}" if reason else ""
         return AccessDenied(

@@ -28,6 +28,11 @@ _HELLO = {
         "clientInfo": {"name": "crosstrail-check", "version": "1"},
     },
 }
+_FIXES = {
+    403: "It, or what is in front of it, refuses whoever holds this token: see its log.",
+    421: "It does not go by this name: set its public_url or allowed_hosts, or use a name that it knows.",
+    429: "It is asked too much: try again later.",
+}
 _LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
 
 
@@ -41,6 +46,29 @@ async def check_http(url: str, bearer: str, seconds: float) -> list[Finding]:
             await _ping(http, url),
             await _bad_token(http, url, signed_in=bool(bearer)),
         ]
+
+
+async def refused(url: str, bearer: str, seconds: float) -> tuple[str, str]:
+    """Why an address with which no MCP could be spoken did not greet a client, and what to do; `bearer` may be empty.
+
+    The reason is empty where the answer itself gives none.
+    """
+    sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    async with httpx2.AsyncClient(timeout=seconds, follow_redirects=False) as http:
+        try:
+            async with http.stream("POST", url, json=_HELLO, headers={**sent, "Accept": _BOTH}) as answer:
+                status, place = answer.status_code, answer.headers.get("location", "")
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, ExceptionGroup):
+            return "", "Is it running, and reachable from here under this address? See its log."
+    if status == 401:
+        fix = f"Give {'another' if bearer else 'a'} token, one that is for this server and has not expired: --bearer -."
+    elif 300 <= status < 400:
+        return f"it sends clients on to {place[:200] or 'nowhere'}", "Check that address."
+    else:
+        fix = _FIXES.get(
+            status, "See its log." if status >= 500 else "Is this an MCP server's address? Most end in /mcp."
+        )
+    return (_said(status) if status != 200 else ""), fix
 
 
 async def _foreign_session(http: httpx2.AsyncClient, url: str, sent: Mapping[str, str]) -> Finding:

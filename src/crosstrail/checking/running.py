@@ -6,12 +6,14 @@ only reads, and that only for accounts the user named.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO
+from urllib.parse import urlsplit
 
 import anyio
 import httpx2
@@ -22,11 +24,16 @@ from mcp_types import CONNECTION_CLOSED, TextContent, Tool
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from crosstrail.checking.findings import Finding, Report, judged
-from crosstrail.checking.http import check_http
+from crosstrail.checking.http import check_http, refused
 from crosstrail.checking.tools import CROSSTRAIL, check_tools, reading_tool
+
+logging.getLogger("mcp").setLevel(
+    logging.CRITICAL
+)  # it logs tracebacks that quote the server, and we say what is wrong
 
 _MOST_PAGES = 50
 _LAST_WORDS = 300
+_ABSENT = "there is no program"
 _FAULTS = (MCPError, OSError, TimeoutError, httpx2.HTTPError, ExceptionGroup, ValueError)
 
 
@@ -41,7 +48,10 @@ class Subject:
 
     @property
     def name(self) -> str:
-        return self.url or " ".join(self.command)
+        """Without the password that an address may hold."""
+        split = urlsplit(self.url)
+        shown = split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
+        return shown or " ".join(self.command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,7 @@ async def check_server(subject: Subject, demands: Demands) -> Report:
     newer = await _greet(subject, demands, "auto")
     known = older if older.protocol else newer
     if not known.protocol:
-        fix = (
-            "Start it by hand and read what it writes to stderr."
-            if subject.command
-            else "Check the address, the token, and its log."
-        )
-        return Report(subject.name, "", (Finding("starts and answers", "fail", known.problem, fix),))
+        return Report(subject.name, "", (await _unanswered(subject, known.problem, demands.seconds),))
     findings = [Finding("starts and answers", "pass", f"{known.took:.1f} s to its list of tools")]
     findings += _protocols(older, newer, own=known.own)
     findings += check_tools(known.tools, own=known.own, expected=demands.expected, parameter=demands.parameter)
@@ -85,6 +90,17 @@ async def check_server(subject: Subject, demands: Demands) -> Report:
     if subject.url:
         findings += await check_http(subject.url, subject.bearer, demands.seconds)
     return Report(subject.name, known.server, tuple(findings))
+
+
+async def _unanswered(subject: Subject, problem: str, seconds: float) -> Finding:
+    """The one finding about what spoke no MCP, and what to do first."""
+    check = "starts and answers"
+    if not subject.command:
+        detail, fix = await refused(subject.url, subject.bearer, seconds)
+        return Finding(check, "fail", detail or problem, fix)
+    absent = problem.startswith(_ABSENT)
+    fix = "Name a program that is there, or an address with http:// or https://." if absent else ""
+    return Finding(check, "fail", problem, fix or "Start it by hand and read what it writes to stderr.")
 
 
 def _protocols(older: _Greeting, newer: _Greeting, *, own: bool) -> list[Finding]:
@@ -187,7 +203,7 @@ def _problem(error: BaseException, written: IO[str], seconds: float) -> str:
     if isinstance(error, TimeoutError):
         text = f"no answer in {seconds:g} s"
     elif isinstance(error, FileNotFoundError):
-        text = f"there is no program {error.filename}"
+        text = f"{_ABSENT} {error.filename}"
     elif isinstance(error, MCPError) and error.code == CONNECTION_CLOSED:
         text = "it ended before it answered"
     else:

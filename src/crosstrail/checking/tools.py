@@ -24,6 +24,8 @@ OWN_TOOLS = (
     "describe_trails",
 )
 """Those every server of ours offers unless its toolsets are narrowed."""
+WRITTEN_BY_AUTHORS = {"plain schemas", "annotations"}
+"""Checks of what a server's authors wrote about their tools: no deployment of it changes that."""
 _OF_NO_ACCOUNT = "list_accounts"
 _PLAIN = {"type", "title", "description", "properties", "required", "items", "enum", "default", "minimum", "maximum"}
 _HINTS = ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_hint")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
+from urllib.parse import urlsplit
 
 import anyio
 import click
@@ -62,9 +64,10 @@ def check(
         raise click.UsageError("name an address, or a command after --")
     from crosstrail.checking.running import Demands, Subject, check_server
 
-    if len(target) == 1 and target[0].startswith(("http://", "https://")):
-        token = sys.stdin.readline().strip() if bearer == "-" else bearer
-        subject = Subject(url=target[0], bearer=token)
+    if target[0].lower().startswith(("http://", "https://")):
+        if len(target) > 1:
+            raise click.UsageError(f"one address at a time: what is {target[1]}?")
+        subject = Subject(url=_address(target[0]), bearer=read_token(bearer))
     elif bearer:
         raise click.UsageError("--bearer goes with an address; over stdio nobody signs in")
     else:
@@ -76,6 +79,25 @@ def check(
         return 0 if report.passed else 1
     print_report(report)
     return 0 if report.passed else 1
+
+
+def _address(given: str) -> str:
+    try:
+        split = urlsplit(given)
+        complete = bool(split.hostname) and split.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        complete = False
+    if not complete:
+        raise click.UsageError("the address is none: write it like https://trails.example.com/mcp")
+    return given
+
+
+def read_token(bearer: str) -> str:
+    """The token of an option --bearer: what follows it, or the first line of stdin. Raises click.UsageError."""
+    token = sys.stdin.readline().strip() if bearer == "-" else bearer
+    if bearer and not re.fullmatch(r"[!-~]+", token):
+        raise click.UsageError("--bearer: a token is printable ASCII without spaces, on one line; this one is not")
+    return token
 
 
 def print_report(report: Report) -> None:

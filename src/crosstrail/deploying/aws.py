@@ -1,6 +1,6 @@
 """Amazon ECR and Bedrock AgentCore, as far as a deployment asks them: each step finds what an earlier run left.
 
-Decides how a half-done deployment is completed: nothing is deleted but a runtime that was never ready once. The deployer's
+Decides how a half-done deployment is completed: nothing is deleted but a runtime that was never ready, or half deleted. The deployer's
 own AWS identity is used, never an account's that crosstrail serves. Imported only when something is deployed.
 """
 
@@ -18,13 +18,25 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from crosstrail.accounts.aws_errors import VENDOR_ERRORS, code_of, request_id_of
+from crosstrail.accounts.asked import Asked, shortened
+from crosstrail.accounts.aws_error_kinds import kind_of_code
+from crosstrail.accounts.aws_errors import (
+    VENDOR_ERRORS,
+    code_of,
+    denied_action,
+    message_of,
+    request_id_of,
+    translated,
+)
 from crosstrail.deploying.plan import LIFECYCLE, Plan
-from crosstrail.errors import CloudError, ConfigError, CrosstrailError, QueryTimedOut
+from crosstrail.errors import AccessDenied, CloudError, ConfigError, CredentialsError, CrosstrailError, QueryTimedOut
 
 Say = Callable[[str], None]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _MOVING = ("CREATING", "UPDATING", "DELETING")
+_DEAD = ("CREATE_FAILED", "DELETE_FAILED")
+"""What no update brings back."""
+_RENEWAL = "Sign in to AWS as the deployer, or name a --profile that is; then run the same command again."
 
 
 class Deployment:
@@ -36,7 +48,7 @@ class Deployment:
         session = botocore.session.Session(profile=profile or None)
         config = Config(retries={"mode": "standard", "total_max_attempts": 4})
         names = ("sts", "ecr", "bedrock-agentcore-control", "bedrock-agentcore")
-        with self._asking("client"):
+        with self._asking("sts:GetCallerIdentity"):
             self._clients = {
                 name: session.create_client(name, region_name=plan.region, config=config) for name in names
             }
@@ -51,11 +63,13 @@ class Deployment:
             )
 
     def ensure_repository(self) -> None:
-        """There, scanned on push, encrypted, and with a limit on old images."""
+        """There; one made here is scanned on push, encrypted, and keeps the last images only."""
         plan = self._plan
         try:
             self._call("ecr", "describe_repositories", repositoryNames=[plan.repository])
             self._say(f"ECR repository {plan.repository} is there")
+            if not self._half_made():
+                return
         except CloudError as error:
             if error.code != "RepositoryNotFoundException":
                 raise
@@ -65,6 +79,19 @@ class Deployment:
             "ecr", "put_lifecycle_policy", repositoryName=plan.repository, lifecyclePolicyText=json.dumps(LIFECYCLE)
         )
 
+    def _half_made(self) -> bool:
+        """Whether an earlier run came no further than making it. Our rules would delete what somebody else keeps there."""
+        repository = self._plan.repository
+        if self._call("ecr", "list_images", repositoryName=repository, maxResults=1)["imageIds"]:
+            return False
+        try:
+            self._call("ecr", "get_lifecycle_policy", repositoryName=repository)
+        except CloudError as error:
+            if error.code != "LifecyclePolicyNotFoundException":
+                raise
+            return True
+        return False
+
     def registry_password(self) -> str:
         [found] = self._call("ecr", "get_authorization_token")["authorizationData"]
         return base64.b64decode(found["authorizationToken"]).decode().partition(":")[2]
@@ -72,10 +99,9 @@ class Deployment:
     def ensure_runtime(self) -> str:
         """Its ARN, once it is ready with the plan's image. Raises CloudError with AgentCore's reason, QueryTimedOut."""
         plan, found = self._plan, self._settled(self._runtime_id())
-        if found and found["status"] == "CREATE_FAILED":
-            self._say(
-                f"runtime {plan.runtime} was never ready ({found.get('failureReason', 'no reason given')}): deleting it"
-            )
+        if found and found["status"] in _DEAD:
+            reason = found.get("failureReason") or "no reason given"
+            self._say(f"runtime {plan.runtime} is {found['status']} ({reason}): deleting it")
             self._call("bedrock-agentcore-control", "delete_agent_runtime", agentRuntimeId=found["agentRuntimeId"])
             found = self._settled(found["agentRuntimeId"])
         request = plan.runtime_request()
@@ -141,8 +167,10 @@ class Deployment:
         return None
 
     def _call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
-        with self._asking(f"{service}:{operation}"):
-            answer: dict[str, Any] = getattr(self._clients[service], operation)(**request)
+        client = self._clients[service]
+        meta = client.meta
+        with self._asking(f"{meta.service_model.signing_name}:{meta.method_to_api_mapping[operation]}"):
+            answer: dict[str, Any] = getattr(client, operation)(**request)
             return answer
 
     @contextmanager
@@ -153,16 +181,24 @@ class Deployment:
             raise self._explained(error, action) from None
 
     def _explained(self, error: Exception, action: str) -> CrosstrailError:
-        """The code and request id, and the service's own sentence: it is the deployer's, about the deployer's request."""
-        said = error.response["Error"].get("Message", "") if isinstance(error, ClientError) else type(error).__name__
-        code, denied = code_of(error), "AccessDenied" in code_of(error)
+        """What the cloud said no to comes with its own sentence: it is the deployer's, about the deployer's request."""
+        plan, code, kind = self._plan, code_of(error), kind_of_code(code_of(error))
+        if not isinstance(error, ClientError) or (kind and issubclass(kind, CredentialsError)):
+            ours = translated(error, Asked(plan.account, plan.region, action, _RENEWAL))
+            if isinstance(ours, CloudError):
+                ours.hint = "Check --region, the network and any proxy; then run the same command again."
+            elif isinstance(ours, ConfigError):
+                ours.hint = "Check --profile, AWS_PROFILE and the AWS config file."
+            return ours
+        message = message_of(error)
+        lacking = denied_action(message) or action
         return CloudError(
-            f"{action} failed: {code or 'no answer'} {said[:300]}".rstrip(),
+            f"{action} failed: {code} {shortened(message)}".rstrip(),
             code=code,
             request_id=request_id_of(error),
-            account=self._plan.account,
-            region=self._plan.region,
-            hint=f"Allow {action.replace('_', '')} (docs/deploy.md lists all), then run the same command again."
-            if denied
-            else "Run the same command again: it goes on from what is there.",
+            account=plan.account,
+            region=plan.region,
+            hint=f"Allow {lacking} to the deployer (docs/deploy.md lists all), then run the same command again."
+            if kind is AccessDenied
+            else "Run the same command again once that is put right: it goes on from what is there.",
         )

@@ -14,9 +14,32 @@ from typing import Any
 
 from crosstrail.errors import ConfigError
 
-_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*")
-_ACCOUNT = re.compile(r"[0-9]{12}")
+_PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+_FORMS = {
+    "an AWS account": (r"[0-9]{12}", "Twelve digits."),
+    "an AWS region": (r"[a-z]{2,5}(?:-[a-z]+)+-[0-9]{1,2}", "Such as us-east-1."),
+    "a role's ARN": (
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+",
+        "Such as arn:aws:iam::111111111111:role/crosstrail.",
+    ),
+    "an AgentCore runtime": (r"[a-zA-Z][a-zA-Z0-9_]{0,47}", "A letter, then letters, digits and _, 48 at most."),
+    "an ECR repository": (rf"{_PART}(?:/{_PART})*", "Small letters and digits, with one . _ - or / between them."),
+    "a subnet": (r"subnet-[0-9a-zA-Z]{8,17}", "Such as subnet-0123456789abcdef0."),
+    "a security group": (r"sg-[0-9a-zA-Z]{8,17}", "Such as sg-0123456789abcdef0."),
+    "an environment variable": (r"[A-Za-z_][A-Za-z0-9_]{0,99}", "Letters, digits and _."),
+    "a package": (
+        r"[A-Za-z0-9][\w.-]*(?:\[[\w., -]+\])?(?: *[=!<>~]=?[\w.*+!,=<>~ -]+)?",
+        "Its name in the registry, with a version where it should stay the same: awslabs.cloudtrail-mcp-server==0.1.1.",
+    ),
+    "a program": (r"[A-Za-z0-9][\w.-]*", "The name of a command that the package installs."),
+    "an image": (r"[a-z0-9][\w./:@-]*", "Such as python:3.13-slim@sha256:..."),
+    "an OpenID discovery address": (
+        r"https://[^\s?#]+/\.well-known/(?:openid-configuration|oauth-authorization-server)(?:/[^\s?#]+)?",
+        "Such as https://idp.example.com/.well-known/openid-configuration.",
+    ),
+}
+"""What each argument looks like, as AWS says: it would refuse another only once the image is built."""
+_LONGEST_REPOSITORY, _LONGEST_VALUE, _MOST_VARIABLES = 256, 5000, 50
 KEPT_IMAGES = 20
 LIFECYCLE = {
     "rules": [
@@ -66,13 +89,20 @@ class Plan:
     base_image: str = ""
 
     def __post_init__(self) -> None:
-        for what, pattern, value in (
-            ("account", _ACCOUNT, self.account),
-            ("runtime", _NAME, self.runtime),
-            ("repository", _REPOSITORY, self.repository),
-        ):
-            if not pattern.fullmatch(value):
-                raise ConfigError(f"{value!r} is no name of an AWS {what}", hint=f"It matches {pattern.pattern}")
+        for what, values in self._written().items():
+            for value in values:
+                pattern, hint = _FORMS[what]
+                if value and not re.fullmatch(pattern, value, re.ASCII):
+                    raise ConfigError(f"{value!r} is not {what}", hint=hint)
+        if len(self.repository) > _LONGEST_REPOSITORY:
+            raise ConfigError(
+                "the name of the ECR repository is too long", hint=f"At most {_LONGEST_REPOSITORY} signs."
+            )
+        if f"::{self.account}:" not in self.role_arn:
+            raise ConfigError(
+                f"the role {self.role_arn} is not of account {self.account}",
+                hint="AgentCore takes a role of the account it runs in: correct --role-arn or --account.",
+            )
         if bool(self.subnets) != bool(self.security_groups):
             raise ConfigError("a VPC needs subnets and security groups", hint="Give --subnet and --security-group.")
         if self.sign_in and not (self.sign_in.audiences or self.sign_in.clients):
@@ -80,6 +110,29 @@ class Plan:
                 "a token of the identity provider made for anybody would be let in",
                 hint="Say for whom they are: --jwt-audience or --jwt-client.",
             )
+        if long := [name for name, value in self.environment.items() if len(value) > _LONGEST_VALUE]:
+            raise ConfigError(
+                f"the value of {long[0]} is too long", hint=f"AgentCore takes {_LONGEST_VALUE} characters."
+            )
+        if len(self.variables()) > _MOST_VARIABLES:
+            raise ConfigError("there are too many variables", hint=f"AgentCore takes {_MOST_VARIABLES}.")
+
+    def _written(self) -> dict[str, tuple[str, ...]]:
+        """What was given, by what it is to be; an empty one was left out."""
+        return {
+            "an AWS account": (self.account,),
+            "an AWS region": (self.region,),
+            "a role's ARN": (self.role_arn,),
+            "an AgentCore runtime": (self.runtime,),
+            "an ECR repository": (self.repository,),
+            "a subnet": self.subnets,
+            "a security group": self.security_groups,
+            "an environment variable": tuple(self.environment),
+            "a package": (self.wrap,),
+            "a program": (self.wrap_command,),
+            "an image": (self.base_image,),
+            "an OpenID discovery address": (self.sign_in.discovery_url,) if self.sign_in else (),
+        }
 
     @property
     def registry(self) -> str:
@@ -93,6 +146,10 @@ class Plan:
 
     def image(self, tag: str) -> str:
         return f"{self.registry}/{self.repository}:{tag}"
+
+    def builder(self) -> list[str]:
+        """Fails where the image cannot be built."""
+        return ["docker", "buildx", "version"]
 
     def login(self) -> list[str]:
         """The password goes to stdin."""
@@ -137,8 +194,11 @@ class Plan:
         return request
 
     def variables(self) -> dict[str, str]:
-        """AgentCore reaches the container by a name of its own and lets in only those it has let sign in."""
-        usual = {"CROSSTRAIL_ALLOWED_HOSTS": "*", "AWS_REGION": self.region}
+        """AgentCore reaches the container by a name of its own and lets in only those it has let sign in.
+
+        The role's credentials come from no variable, so that it must be said that they may be used.
+        """
+        usual = {"CROSSTRAIL_ALLOWED_HOSTS": "*", "CROSSTRAIL_AMBIENT": "true", "AWS_REGION": self.region}
         if "CROSSTRAIL_AUTH" not in self.environment:
             usual["CROSSTRAIL_NO_AUTH"] = "true"
         return {**usual, **self.environment}

@@ -6,6 +6,7 @@ Decides the order: nothing runs on AgentCore before its image is pushed, and eve
 from __future__ import annotations
 
 import json
+import platform
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -15,31 +16,47 @@ from crosstrail.deploying.plan import LIFECYCLE, Plan
 from crosstrail.errors import ConfigError, CrosstrailError
 
 Say = Callable[[str], None]
+_BUILDER = "Install Docker with buildx; a machine without either can run the commands of --dry-run elsewhere."
+_AGAIN = "What it says is above; run the same command again once that works."
+_EMULATION = "This machine runs arm64 programs only under emulation: `docker run --privileged --rm tonistiigi/binfmt --install arm64`."
 
 
-def dry_run(plan: Plan) -> list[str]:
-    """Every command the deployment stands for, as a shell would take it. Values of variables are left out."""
-    region = ["--region", plan.region]
+def dry_run(plan: Plan, profile: str = "") -> list[str]:
+    """Every command the deployment stands for, as a shell would take it. Values of variables are left out.
+
+    One list in the order of the steps, however long that makes it.
+    """
+    where = ["--region", plan.region, *(["--profile", profile] if profile else [])]
     shown = plan.runtime_request()
     shown["environmentVariables"] = {
         name: value if name not in plan.environment else "..." for name, value in shown["environmentVariables"].items()
     }
-    lifecycle = ["--repository-name", plan.repository, "--lifecycle-policy-text", json.dumps(LIFECYCLE)]
-    runtime = ["bedrock-agentcore-control"]
+    named = ["--repository-name", plan.repository]
+    runtime, known = ["bedrock-agentcore-control"], ["--agent-runtime-id", f"{plan.runtime}-0123456789"]
     return [
-        shlex.join(["aws", "sts", "get-caller-identity", *region]),
-        shlex.join(["aws", "ecr", "describe-repositories", "--repository-names", plan.repository, *region]),
+        shlex.join(plan.builder()),
+        shlex.join(["aws", "sts", "get-caller-identity", *where]),
+        shlex.join(["aws", "ecr", "describe-repositories", "--repository-names", plan.repository, *where]),
+        "# when it is there: does it hold images or rules of somebody's?",
+        shlex.join(["aws", "ecr", "list-images", *named, "--max-results", "1", *where]),
+        shlex.join(["aws", "ecr", "get-lifecycle-policy", *named, *where]),
         "# when it is missing:",
-        _aws(["ecr", "create-repository"], plan.create_repository(), region),
-        shlex.join(["aws", "ecr", "put-lifecycle-policy", *lifecycle, *region]),
-        f"{shlex.join(['aws', 'ecr', 'get-login-password', *region])} | {shlex.join(plan.login())}",
+        _aws(["ecr", "create-repository"], plan.create_repository(), where),
+        "# when it was missing, or is as an earlier run left it, empty and without rules:",
+        shlex.join(
+            ["aws", "ecr", "put-lifecycle-policy", *named, "--lifecycle-policy-text", json.dumps(LIFECYCLE), *where]
+        ),
+        f"{shlex.join(['aws', 'ecr', 'get-login-password', *where])} | {shlex.join(plan.login())}",
         shlex.join(plan.build()),
-        shlex.join(["aws", *runtime, "list-agent-runtimes", *region]),
+        shlex.join(["aws", *runtime, "list-agent-runtimes", *where]),
+        "# when it never was ready, or was to be deleted:",
+        shlex.join(["aws", *runtime, "delete-agent-runtime", *known, *where]),
         "# when it is missing:",
-        _aws([*runtime, "create-agent-runtime"], {"agentRuntimeName": plan.runtime, **shown}, region),
+        _aws([*runtime, "create-agent-runtime"], {"agentRuntimeName": plan.runtime, **shown}, where),
         "# when it is there:",
-        _aws([*runtime, "update-agent-runtime"], {"agentRuntimeId": f"{plan.runtime}-0123456789", **shown}, region),
-        shlex.join(["aws", *runtime, "get-agent-runtime", "--agent-runtime-id", f"{plan.runtime}-0123456789", *region]),
+        _aws([*runtime, "update-agent-runtime"], {"agentRuntimeId": known[1], **shown}, where),
+        "# until it is ready:",
+        shlex.join(["aws", *runtime, "get-agent-runtime", *known, *where]),
         "crosstrail check ADDRESS --bearer -",
     ]
 
@@ -48,11 +65,13 @@ def deploy(plan: Plan, say: Say, *, profile: str, wait: float) -> str:
     """Everything but the check; the address that clients use. Raises CrosstrailError; the same plan can be run again."""
     from crosstrail.deploying.aws import Deployment
 
+    _run(plan.builder(), "docker cannot build the image", hint=_BUILDER)
     deployment = Deployment(plan, say, profile=profile, wait=wait)
     deployment.check_identity()
     deployment.ensure_repository()
-    _run(plan.login(), "docker could not sign in to ECR", text=deployment.registry_password())
-    _run(plan.build(), "the image was not built and pushed")
+    _run(plan.login(), "docker could not sign in to ECR", hint=_AGAIN, text=deployment.registry_password())
+    hint = _AGAIN if platform.machine() in ("aarch64", "arm64") else f"{_EMULATION} {_AGAIN}"
+    _run(plan.build(), "the image was not built and pushed", hint=hint)
     say(f"pushed {plan.image(plan.tags[0])} and {plan.tags[1]}")
     return deployment.address(deployment.ensure_runtime())
 
@@ -61,11 +80,11 @@ def _aws(command: Sequence[str], request: Mapping[str, Any], region: Sequence[st
     return shlex.join(["aws", *command, "--cli-input-json", json.dumps(request), *region])
 
 
-def _run(command: Sequence[str], failure: str, *, text: str | None = None) -> None:
-    """A program of the builder's; what it says goes to this process's stdout and stderr."""
+def _run(command: Sequence[str], failure: str, *, hint: str, text: str = "") -> None:
+    """A program of the builder's, given `text` and no terminal; what it says goes to this process's stdout and stderr."""
     try:
         status = subprocess.run(command, input=text, text=True, check=False).returncode  # noqa: S603
-    except FileNotFoundError:
-        raise ConfigError(f"there is no {command[0]} here", hint="Install Docker with buildx.") from None
+    except OSError as error:
+        raise ConfigError(f"{command[0]} does not run here ({type(error).__name__})", hint=_BUILDER) from None
     if status:
-        raise CrosstrailError(f"{failure} (exit status {status})", hint="Run the same command again once that works.")
+        raise CrosstrailError(f"{failure} (exit status {status})", hint=hint)

@@ -158,7 +158,7 @@ def listening(listener: Listener) -> Iterator[socket.socket]:
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {listener.host} port {listener.port}: {error.strerror or 'not an address'}",
-            hint="Choose another port (MCP_SERVER_PORT) or address.",
+            hint="Choose another port or address (CROSSTRAIL_PORT; for mcp-server-cloud-trail MCP_SERVER_PORT).",
         ) from None
     with opened:
         # asyncio does it for sockets that name TCP alone; without it an answer's second packet waits 40 ms.
