@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from wrap_estate import WrapEstate
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+# What Hypothesis draws, and how long it may take, must not depend on the run or on how busy the machine is.
+settings.register_profile(
+    "the same everywhere", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("the same everywhere")
 _SCRUBBED = ("AWS_", "VOLCENGINE_", "CROSSTRAIL_", "DATABASE_URL", "RDS_SECRET", "ENCRYPTION_KEY", "MCP_", "XDG_")
 
 
@@ -59,7 +65,7 @@ CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
 def crosstrail() -> CommandLine:
     """Run `crosstrail ARGUMENTS...` as a process of its own; gives its exit status, stdout and stderr."""
 
-    def call(*arguments: str | Path, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str | Path, stdin: str = "", timeout: float = 300) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
 

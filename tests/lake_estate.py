@@ -74,7 +74,7 @@ def write_logs(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
 def collect(logs: Path, lake: Path) -> None:
     """`crosstrail collect`, as a user runs it."""
     command = [sys.executable, "-m", "crosstrail", "collect", str(logs), "--lake", str(lake)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -41,7 +41,7 @@ class AwsAccounts(ListedAccounts[World, Key]):
 
 @dataclass
 class LiveAws(AwsAccounts):
-    """`broker` waits a second for an answer and asks STS twice; CloudTrail is repeated by CloudTrailCalls."""
+    """`broker` asks STS twice; CloudTrail is repeated by CloudTrailCalls."""
 
     url: str
     broker: Broker
@@ -72,7 +72,7 @@ class LiveAws(AwsAccounts):
 
 
 @asynccontextmanager
-async def live_aws(monkeypatch: pytest.MonkeyPatch, *, read_timeout: float = 1.0) -> AsyncIterator[LiveAws]:
+async def live_aws(monkeypatch: pytest.MonkeyPatch, *, read_timeout: float = 30.0) -> AsyncIterator[LiveAws]:
     """A fake AWS with a base identity, both in the environment as botocore reads it."""
     with FakeAws() as fake:
         monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)

@@ -56,7 +56,7 @@ class LiveVolcengine(ListedAccounts[World, Key]):
 
 
 @contextmanager
-def live_volcengine(*, read_timeout: float = 5.0) -> Iterator[LiveVolcengine]:
+def live_volcengine(*, read_timeout: float = 30.0) -> Iterator[LiveVolcengine]:
     """A fake and a broker of its own, until the block ends."""
     with FakeVolcengine() as fake:
         base = fake.world.add_key(BASE)

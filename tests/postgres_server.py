@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+
+from ports import free_port
 
 USER = "audit reader"
 PASSWORD = "p@ss/w:rd%41 'x"
@@ -37,9 +38,7 @@ class PostgresServer:
         self._log = folder / "log"
         # PostgreSQL refuses to run as root
         self._user = "postgres" if os.geteuid() == 0 else None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         if self._user:
             shutil.chown(folder, self._user, self._user)
         secret = folder / "password"
@@ -53,12 +52,14 @@ class PostgresServer:
 
     def start(self) -> None:
         options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories='' -c fsync=off"
-        self._run("pg_ctl", "start", "-w", "-s", "-D", str(self._data), "-l", str(self._log), "-o", options)
+        self._run(
+            "pg_ctl", "start", "-w", "-t", "240", "-s", "-D", str(self._data), "-l", str(self._log), "-o", options
+        )
 
     def kill(self) -> None:
         """At once, cutting every connection. Nothing happens to a server that is down."""
         if (self._data / "postmaster.pid").exists():
-            self._run("pg_ctl", "stop", "-w", "-s", "-m", "immediate", "-D", str(self._data))
+            self._run("pg_ctl", "stop", "-w", "-t", "240", "-s", "-m", "immediate", "-D", str(self._data))
 
     def empty_url(self, scheme: str = "postgresql") -> str:
         """The address of a new, empty schema: as good as a database of its own, and made in no time."""
@@ -80,7 +81,7 @@ class PostgresServer:
             env={"PATH": os.defpath, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            timeout=60,
+            timeout=300,
             user=self._user,
             group=self._user,
         )

@@ -18,7 +18,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 
 from fakes.idp import FakeIdp
 from lake_estate import NOON, PROD, collect, record, write_logs
-from serving import Server, serving, write_config
+from serving import PATIENCE, Server, serving, write_config
 
 CALLBACK = "http://127.0.0.1:33418/callback"
 
@@ -107,7 +107,7 @@ class Wallet:
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
-    async with httpx2.AsyncClient(timeout=20) as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE) as http:
         yield Browser(http)
 
 
@@ -123,7 +123,7 @@ async def signed_in(url: str, wallet: Wallet, person: Browser) -> AsyncIterator[
     metadata = OAuthClientMetadata.model_validate({"redirect_uris": [CALLBACK], "client_name": "a client"})
     auth = OAuthClientProvider(f"{url}/mcp", metadata, wallet, person.open, landed)
     async with (
-        httpx2.AsyncClient(auth=auth, timeout=30) as http,
+        httpx2.AsyncClient(auth=auth, timeout=PATIENCE) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
     ):
         yield client

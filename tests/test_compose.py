@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from conftest import CommandLine
+from ports import free_port
 from postgres_server import PostgresServer
-from serving import free_port, serving, write_config
+from serving import serving, write_config
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "deploy" / "compose"
@@ -38,7 +39,7 @@ def clouds() -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_the_made_up_clouds_can_be_asked_through_the_database(

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -160,7 +160,6 @@ async def test_of_many_who_saw_credentials_fail_one_renews() -> None:
 # --- AssumeRole
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(), st.text())
 def test_a_session_name_is_one_that_sts_takes_and_tells_callers_apart(one: str, other: str) -> None:
     assert re.fullmatch(r"[\w+=,.@-]{2,64}", session_name(one), re.ASCII)

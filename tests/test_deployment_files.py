@@ -49,7 +49,7 @@ def validated(documents: list[dict[str, Any]], folder: Path) -> set[str]:
         env={"PYTHONPATH": str(target), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -82,7 +82,7 @@ def kustomize(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.registry
 def test_kustomize_renders_them_to_what_kubernetes_takes(kustomize: str, tmp_path: Path) -> None:
     build = [kustomize, "build", str(KUBERNETES)]
-    done = subprocess.run(build, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(build, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
     assert validated(list(found.values()), tmp_path) == KINDS | {"ConfigMap"}
@@ -132,10 +132,10 @@ def test_the_unit_is_one_systemd_takes(tmp_path: Path) -> None:
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("ExecStart=/opt/crosstrail/bin/crosstrail ", f"ExecStart={program} "))
     verify = ["systemd-analyze", "verify", "--man=no", str(copy)]
-    done = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     exposed = ["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", str(copy)]
-    done = subprocess.run(exposed, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(exposed, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-200:]
 
 

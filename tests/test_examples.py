@@ -34,7 +34,7 @@ def _run(commands: Path, *arguments: str, **environ: str) -> subprocess.Complete
         env={**os.environ, **environ, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

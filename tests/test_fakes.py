@@ -17,6 +17,7 @@ import pytest
 from fakes.aws import World
 from fakes.cloud import Fault
 from fakes.http import Answer, HttpFake
+from serving import PATIENCE
 
 
 def echo(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -27,7 +28,7 @@ def asked_in_pieces(url: str, *pieces: bytes, until: bytes) -> bytes:
     """What a connection answers to these packets; read until these bytes have come."""
     split = urlsplit(url)
     received = b""
-    with socket.create_connection((str(split.hostname), split.port or 0), timeout=20) as connection:
+    with socket.create_connection((str(split.hostname), split.port or 0), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             connection.sendall(piece)
@@ -52,7 +53,7 @@ def test_requests_come_whole_however_they_are_sent() -> None:
 @pytest.mark.parametrize("kind", ["reset", "half"])
 def test_a_fault_of_the_wire_breaks_the_answer_off(kind: str) -> None:
     with HttpFake(lambda *_: Answer(200, b"0123456789", wire=kind)) as fake, pytest.raises(httpx2.TransportError):
-        httpx2.get(fake.url, timeout=20)
+        httpx2.get(fake.url, timeout=PATIENCE)
 
 
 def test_a_fault_strikes_what_it_names_and_so_often() -> None:
@@ -74,16 +75,16 @@ def test_a_process_of_its_own_is_told_what_to_do_and_ends_with_its_input(cloud: 
         control = f"{told['url']}/_fake"
         assert len(told["accounts"]) == 3
         assert told["base"]["secret_access_key"]
-        assert httpx2.post(told["url"], content=b"Action=GetCallerIdentity").status_code in (401, 403)
-        [asked] = httpx2.post(f"{control}/requests").json()
+        assert httpx2.post(told["url"], content=b"Action=GetCallerIdentity", timeout=PATIENCE).status_code in (401, 403)
+        [asked] = httpx2.post(f"{control}/requests", timeout=PATIENCE).json()
         assert (asked["account"], asked["code"][:26]) == ("", "MissingAuthenticationToken")
-        assert httpx2.post(f"{control}/clear").status_code == 200
-        assert httpx2.post(f"{control}/requests").json() == []
-        assert httpx2.post(f"{control}/set", json={"delay": 0.001}).status_code == 200
-        assert httpx2.post(f"{control}/set", json={"accounts": 1}).status_code == 400
-        assert httpx2.post(f"{control}/other").status_code == 404
+        assert httpx2.post(f"{control}/clear", timeout=PATIENCE).status_code == 200
+        assert httpx2.post(f"{control}/requests", timeout=PATIENCE).json() == []
+        assert httpx2.post(f"{control}/set", json={"delay": 0.001}, timeout=PATIENCE).status_code == 200
+        assert httpx2.post(f"{control}/set", json={"accounts": 1}, timeout=PATIENCE).status_code == 400
+        assert httpx2.post(f"{control}/other", timeout=PATIENCE).status_code == 404
         process.stdin.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_fake_that_ends_leaves_no_connection_open() -> None:

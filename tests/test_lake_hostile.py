@@ -45,7 +45,7 @@ def _changed(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_changed() | _JSON, max_size=4), st.booleans())
 def test_any_json_is_rows_and_problems(items: list[Any], as_lines: bool) -> None:
     text = "\n".join(map(json.dumps, items)) if as_lines else json.dumps(items)
@@ -57,7 +57,7 @@ def test_any_json_is_rows_and_problems(items: list[Any], as_lines: bool) -> None
         assert len(content.rows) + len(content.problems) >= len(items)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 2000), st.binary(max_size=3), st.integers(0, 20))
 def test_any_damage_is_rows_and_problems(at: int, inserted: bytes, removed: int) -> None:
     whole = json.dumps({"Records": [record(1), record(2)]}).encode()

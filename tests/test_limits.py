@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -143,7 +144,7 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     shared = str(tmp_path / "limits.db")
     killed = multiprocessing.get_context("spawn").Process(target=_hold, args=(shared,))
     killed.start()
-    killed.join(60)
+    killed.join(300)
     assert killed.exitcode == -signal.SIGKILL
     made = Limits(LimitSettings(concurrent_calls=1), longest_query=600, shared=shared)
     with made.admitted("a"), pytest.raises(LimitReached, match="1 calls at once"):
@@ -170,6 +171,7 @@ async def test_a_caller_is_told_when_to_come_back(tmp_path: Path) -> None:
         late = await client.call_tool("list_accounts", {})
         unknown = await client.call_tool("no_such_tool", {})  # guessing names is no way around
     assert late.is_error
-    assert text_of(late).startswith("too many calls: the limit is 2 calls a minute for each caller. Ask again in 3")
+    assert text_of(late).startswith("too many calls: the limit is 2 calls a minute for each caller. Ask again in ")
+    assert 0 < int(re.findall(r"again in ([0-9]+) s", text_of(late))[0]) <= 30
     assert text_of(unknown).startswith("too many calls")
     assert settings(tmp_path).limits.calls_per_minute == 240

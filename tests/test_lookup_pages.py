@@ -69,7 +69,7 @@ def listed(trail: ListedTrail, chosen: tuple[Target, ...], limit: int) -> list[L
     return anyio.run(pages)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     ages=st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=4),
     limit=st.integers(1, 9),

@@ -43,7 +43,7 @@ class Place:
 
     def read(self) -> Listing:
         self.asked += 1
-        assert self.may_answer.wait(30)
+        assert self.may_answer.wait(60)
         if self.away:
             raise AccountsUnavailable(f"{self.name} is away", hint="Check it.")
         return Listing(self.name, tuple(Account(id=one) for one in self.ids), (f"{self.name} has a flaw",))
@@ -185,7 +185,7 @@ def test_a_caller_that_goes_away_does_not_cost_the_others_their_answer() -> None
 
 def test_a_source_that_hangs_is_one_that_is_away() -> None:
     clock, place = Clock(), Place("111111111111")
-    directory = Directory([], [place], refresh=60, wait=0.5, clock=clock)
+    directory = Directory([], [place], refresh=60, wait=2.0, clock=clock)
 
     async def story() -> AccountList:
         await directory.listed()

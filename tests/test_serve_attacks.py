@@ -19,7 +19,7 @@ from crosstrail.accounts.policy import Principal
 from crosstrail.caller import Caller
 from crosstrail.server.audit import AuditLog
 from crosstrail.serving import AuditSettings
-from serving import INITIALIZE, JSON, LIST_TOOLS, Server, post, serving, write_config
+from serving import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, post, serving, write_config
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
 ANN = Principal(subject="ann")
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def connected(server: Server) -> socket.socket:
     host, port = server.url.removeprefix("http://").rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=40)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -108,7 +108,7 @@ def test_a_body_too_large_is_refused_and_its_sender_sees_why(server: Server) -> 
         for _ in range(40):
             yield b"x" * 50_000
 
-    assert httpx2.post(f"{server.url}/mcp", content=endless(), headers=JSON).status_code == 413
+    assert httpx2.post(f"{server.url}/mcp", content=endless(), headers=JSON, timeout=PATIENCE).status_code == 413
     assert [one["status"] for one in refused(server, before)] == [413, 413]
 
 
@@ -156,9 +156,9 @@ def test_who_trickles_is_sent_away(server: Server) -> None:
 
 def test_a_method_or_path_that_is_none_reaches_nothing(server: Server) -> None:
     for method, path in (("GET", "/mcp"), ("DELETE", "/mcp"), ("PUT", "/mcp"), ("TRACE", "/mcp"), ("POST", "/ping")):
-        assert httpx2.request(method, f"{server.url}{path}").status_code == 405
+        assert httpx2.request(method, f"{server.url}{path}", timeout=PATIENCE).status_code == 405
     for path in ("/", "/admin", "/mcp/../healthz/x", "/sse", "/messages/?session_id=x", "/%2e%2e/etc/passwd"):
-        assert httpx2.post(f"{server.url}{path}", json=INITIALIZE, headers=JSON).status_code == 404
+        assert httpx2.post(f"{server.url}{path}", json=INITIALIZE, headers=JSON, timeout=PATIENCE).status_code == 404
 
 
 def test_a_flood_of_refusals_pushes_no_call_out_of_the_record(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from crosstrail.errors import CrosstrailError
 from crosstrail.server.health import Checks
 from fakes.idp import FakeIdp
-from serving import serving, write_config
+from serving import PATIENCE, serving, write_config
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ def oauth(idp: FakeIdp, folder: Path) -> Path:
 def test_an_identity_provider_that_answers_is_not_asked_again_and_again(tmp_path: Path) -> None:
     with FakeIdp() as idp, serving(oauth(idp, tmp_path)) as made:
         for _ in range(20):
-            health = httpx2.get(f"{made.url}/healthz")
+            health = httpx2.get(f"{made.url}/healthz", timeout=PATIENCE)
             assert health.json() == {"status": "ok", "checks": {"accounts": "ok", "lake": "ok", "identity": "ok"}}
         assert idp.asked["/user"] == 1
 
@@ -45,10 +45,10 @@ def test_an_identity_provider_that_is_gone_is_said(tmp_path: Path) -> None:
     with FakeIdp() as idp:
         config = oauth(idp, tmp_path)
     with serving(config) as made:
-        health = httpx2.get(f"{made.url}/healthz")
+        health = httpx2.get(f"{made.url}/healthz", timeout=PATIENCE)
         assert health.status_code == 503
         assert health.json() == {"status": "failing", "checks": {"accounts": "ok", "lake": "ok", "identity": "failing"}}
-        assert httpx2.get(f"{made.url}/ping").status_code == 200
+        assert httpx2.get(f"{made.url}/ping", timeout=PATIENCE).status_code == 200
 
 
 async def test_what_hangs_fails_in_time_and_is_asked_once() -> None:

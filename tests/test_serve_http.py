@@ -18,7 +18,8 @@ from conftest import CommandLine
 from crosstrail.accounts.database import METADATA
 from crosstrail.server.http import Listener, listening
 from lake_estate import NOON, OLD, PROD, collect, record, text_of, write_logs
-from serving import INITIALIZE, JSON, LIST_TOOLS, Server, client_over_http, serving, write_config
+from ports import free_port
+from serving import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, client_over_http, serving, write_config
 
 pytestmark = pytest.mark.anyio
 OPEN = {"public_url": "https://trails.example.com"}
@@ -109,18 +110,18 @@ async def test_tools_answer_over_sse_where_it_is_asked_for(server: Server) -> No
 def test_each_request_stands_for_itself(server: Server) -> None:
     """No session is needed, one that was never issued is no harm, JSON alone is enough."""
     ids = {"mcp-session-id": "never-issued", "x-amzn-bedrock-agentcore-runtime-session-id": "neither"}
-    answer = httpx2.post(f"{server.url}/mcp", json=LIST_TOOLS, headers={**JSON, **ids})
+    answer = httpx2.post(f"{server.url}/mcp", json=LIST_TOOLS, headers={**JSON, **ids}, timeout=PATIENCE)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert {tool["name"] for tool in answer.json()["result"]["tools"]} >= {"lookup_events"}
-    assert httpx2.get(f"{server.url}/mcp", headers={"Accept": "text/event-stream"}).status_code == 405
+    assert httpx2.get(f"{server.url}/mcp", headers={"Accept": "text/event-stream"}, timeout=PATIENCE).status_code == 405
 
 
 def test_ping_and_health(server: Server) -> None:
-    ping = httpx2.get(f"{server.url}/ping").json()
+    ping = httpx2.get(f"{server.url}/ping", timeout=PATIENCE).json()
     assert ping["status"] == "Healthy"
     assert abs(ping["time_of_last_update"] - time.time()) < 600
-    health = httpx2.get(f"{server.url}/healthz")
+    health = httpx2.get(f"{server.url}/healthz", timeout=PATIENCE)
     assert health.json() == {"status": "ok", "checks": {"accounts": "ok", "lake": "ok"}}
     assert health.status_code == 200
 
@@ -132,7 +133,7 @@ def test_health_says_that_it_is_not_well_and_no_more(tmp_path: Path) -> None:
     engine.dispose()
     with serving(write_config(tmp_path, database={"url": "sqlite:///accounts.db"})) as made:
         file.unlink()
-        health = httpx2.get(f"{made.url}/healthz")
+        health = httpx2.get(f"{made.url}/healthz", timeout=PATIENCE)
     assert health.status_code == 503
     assert health.json()["checks"] == {"accounts": "failing", "lake": "ok"}
     assert str(tmp_path) not in health.text
@@ -155,9 +156,9 @@ def test_foreign_names_and_pages_are_refused_and_recorded(
     server: Server, path: str, headers: dict[str, str], status: int
 ) -> None:
     if path == "/mcp":
-        answer = httpx2.post(f"{server.url}{path}", json=INITIALIZE, headers={**JSON, **headers})
+        answer = httpx2.post(f"{server.url}{path}", json=INITIALIZE, headers={**JSON, **headers}, timeout=PATIENCE)
     else:
-        answer = httpx2.get(f"{server.url}{path}", headers=headers)
+        answer = httpx2.get(f"{server.url}{path}", headers=headers, timeout=PATIENCE)
     assert answer.status_code == status
     if status != 200:
         last = server.records()[-1]
@@ -168,10 +169,15 @@ def test_names_are_configurable(config: Path) -> None:
     allowed = ["--allowed-hosts", "trails.example.com", "--allowed-origins", "https://app.example.com"]
     with serving(config, *allowed) as made:
         headers = {"Host": "trails.example.com", "Origin": "https://app.example.com"}
-        answer = httpx2.post(f"{made.url}/mcp", json=INITIALIZE, headers={**JSON, **headers})
+        answer = httpx2.post(f"{made.url}/mcp", json=INITIALIZE, headers={**JSON, **headers}, timeout=PATIENCE)
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
-        assert httpx2.post(f"{made.url}/mcp", json=INITIALIZE, headers={**JSON, "Host": "x.example"}).status_code == 421
+        assert (
+            httpx2.post(
+                f"{made.url}/mcp", json=INITIALIZE, headers={**JSON, "Host": "x.example"}, timeout=PATIENCE
+            ).status_code
+            == 421
+        )
 
 
 async def test_headers_only_tighten(config: Path) -> None:
@@ -229,9 +235,7 @@ def test_a_taken_port_is_said(crosstrail: CommandLine, config: Path) -> None:
 
 
 async def test_workers_share_the_port(config: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with serving(config, "--workers", "2", "--port", str(port), "--audit", "stderr") as made:
+    with serving(config, "--workers", "2", "--port", str(free_port()), "--audit", "stderr") as made:
         async with client_over_http(made.url) as client:
             assert "6 events" in text_of(await client.call_tool("lookup_events", {"target_account_id": "*"}))
         status = made.stop()
@@ -243,7 +247,7 @@ def test_over_tls(config: Path, certificate: tuple[Path, Path]) -> None:
     with serving(config, "--tls-cert", str(cert), "--tls-key", str(key)) as server:
         assert server.url.startswith("https://")
         context = ssl.create_default_context(cafile=str(cert))
-        assert httpx2.get(f"{server.url}/ping", verify=context).status_code == 200
+        assert httpx2.get(f"{server.url}/ping", verify=context, timeout=PATIENCE).status_code == 200
 
 
 def test_an_answer_in_two_packets_does_not_wait_for_the_clients_word() -> None:

@@ -19,7 +19,7 @@ import pytest
 from crosstrail.models import Account
 from fakes.idp import FakeIdp, SigningKey
 from lake_estate import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
-from serving import LIST_TOOLS, Server, client_over_http, open_stream, post, serving, signed, write_config
+from serving import LIST_TOOLS, PATIENCE, Server, client_over_http, open_stream, post, serving, signed, write_config
 
 pytestmark = pytest.mark.anyio
 RESOURCE = "https://trails.example.com/mcp"
@@ -189,12 +189,12 @@ async def test_an_address_nobody_verified_matches_no_rule(server: Server, idp: F
 def test_where_to_sign_in_is_public(server: Server, idp: FakeIdp) -> None:
     import httpx2
 
-    said = httpx2.get(f"{server.url}/.well-known/oauth-protected-resource/mcp").json()
+    said = httpx2.get(f"{server.url}/.well-known/oauth-protected-resource/mcp", timeout=PATIENCE).json()
     assert said["resource"] == RESOURCE
     assert said["authorization_servers"] == [idp.url]
     assert said["scopes_supported"] == ["audit"]
-    assert httpx2.get(f"{server.url}/healthz").json()["checks"]["identity"] == "ok"
-    assert httpx2.get(f"{server.url}/ping").status_code == 200
+    assert httpx2.get(f"{server.url}/healthz", timeout=PATIENCE).json()["checks"]["identity"] == "ok"
+    assert httpx2.get(f"{server.url}/ping", timeout=PATIENCE).status_code == 200
 
 
 def test_one_key_in_the_configuration_is_enough(idp: FakeIdp, folder: Path) -> None:
@@ -243,7 +243,7 @@ def test_one_caller_does_not_fill_the_server_with_open_requests(server: Server, 
     host, port = server.url.removeprefix("http://").rsplit(":", 1)
     head = f"POST /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {alice(idp)}\r\nContent-Length: 9\r\n\r\n"
     with ExitStack() as held:
-        opened = [held.enter_context(socket.create_connection((host, int(port)), timeout=20)) for _ in range(201)]
+        opened = [held.enter_context(socket.create_connection((host, int(port)), timeout=60)) for _ in range(201)]
         for one in opened:
             one.sendall(head.encode())
         refused, _, _ = select.select(opened, [], [], 9)  # before the time that a body has is over
@@ -256,9 +256,9 @@ def test_one_caller_does_not_fill_the_server_with_open_requests(server: Server, 
 
 async def test_a_token_of_one_opens_no_sse_stream_of_another(idp: FakeIdp, folder: Path) -> None:
     with serving(configured(folder, issuer=idp.url, jwks_url=idp.jwks_url), "--transport", "sse") as made:
-        assert httpx2.get(f"{made.url}/sse").status_code == 401
+        assert httpx2.get(f"{made.url}/sse", timeout=PATIENCE).status_code == 401
         mine, other = (alice(idp, sub=sub) for sub in ("u-1", "u-9"))
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with open_stream(made.url, mine) as (http, address, _):
                 stolen = await http.post(address, json=LIST_TOOLS, headers=signed(other))
                 assert stolen.status_code == 403

@@ -14,7 +14,8 @@ import yaml
 
 from fakes.idp import FakeIdp
 from lake_estate import text_of
-from serving import LIST_TOOLS, Server, free_port, post
+from ports import free_port
+from serving import LIST_TOOLS, PATIENCE, Server, post
 from signing_in import Wallet, browser, client_of, signed_in, signing_in, with_lake
 from volcengine_server import served
 
@@ -47,12 +48,12 @@ async def test_discovery_registration_consent_code_token_call_refresh(server: Se
         "refresh_token": wallet.tokens.refresh_token,
         "resource": f"{server.url}/mcp",
     }
-    again = httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)})
+    again = httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}, timeout=PATIENCE)
     assert again.status_code == 200, again.text
     fresh = again.json()["access_token"]
     assert fresh != wallet.tokens.access_token
     assert post(server.url, LIST_TOOLS, Authorization=f"Bearer {fresh}").status_code == 200
-    used = httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)})
+    used = httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}, timeout=PATIENCE)
     assert (used.status_code, used.json()["error"]) == (401, "invalid_grant")  # a refresh token works once
 
 
@@ -156,7 +157,7 @@ async def test_the_log_holds_no_secret_at_its_most_talkative(
             code = person.query["code"]
         assert wallet.tokens
         form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token), **client_of(wallet)}
-        assert httpx2.post(f"{made.url}/token", data=form).status_code == 200
+        assert httpx2.post(f"{made.url}/token", data=form, timeout=PATIENCE).status_code == 200
         post(made.url, LIST_TOOLS, Authorization="Bearer wrong-token-of-somebody")
         made.stop()
         said = "".join(made.lines)

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from crosstrail.server.oauth import open_store
 from crosstrail.serving import OAuthSettings
 from fakes.idp import FakeIdp
-from serving import LIST_TOOLS, Server, free_port, post
+from ports import free_port
+from serving import LIST_TOOLS, PATIENCE, Server, post
 from signing_in import CALLBACK, Wallet, browser, client_of, signed_in, signing_in, with_lake
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,9 @@ def server(idp: FakeIdp, folder: Path) -> Iterator[Server]:
 def _registered(server: Server, redirect: str = CALLBACK) -> dict[str, str]:
     asked = {"redirect_uris": [redirect], "token_endpoint_auth_method": "client_secret_post", "client_name": "x"}
     answer = httpx2.post(
-        f"{server.url}/register", json={**asked, "grant_types": ["authorization_code", "refresh_token"]}
+        f"{server.url}/register",
+        json={**asked, "grant_types": ["authorization_code", "refresh_token"]},
+        timeout=PATIENCE,
     )
     assert answer.status_code == 201, answer.text
     said = answer.json()
@@ -74,7 +77,7 @@ async def test_a_redirect_to_an_unregistered_address_is_refused(server: Server, 
     made, before = _registered(server), len(idp.authorized)
     url = _authorize(server, made["client_id"], "v" * 50, redirect_uri="https://evil.example/callback")
     with recorded(server, 400):
-        answer = httpx2.get(url)
+        answer = httpx2.get(url, timeout=PATIENCE)
     assert answer.status_code == 400
     assert "location" not in answer.headers
     assert len(idp.authorized) == before
@@ -83,7 +86,7 @@ async def test_a_redirect_to_an_unregistered_address_is_refused(server: Server, 
 async def test_without_pkce_nobody_gets_a_code(server: Server) -> None:
     made = _registered(server)
     with recorded(server, 302):  # a refusal that has a place to go back to
-        answer = httpx2.get(_authorize(server, made["client_id"], "v" * 50, code_challenge=""))
+        answer = httpx2.get(_authorize(server, made["client_id"], "v" * 50, code_challenge=""), timeout=PATIENCE)
     assert (
         "code_challenge"
         in parse_qs(urlsplit(answer.headers.get("location", "")).query).get("error_description", [answer.text])[0]
@@ -100,7 +103,7 @@ async def test_a_code_works_once_for_its_client_with_its_verifier(server: Server
 
     def exchange(code: str, **more: str) -> httpx2.Response:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier}
-        return httpx2.post(f"{server.url}/token", data={**form, **made, **more})
+        return httpx2.post(f"{server.url}/token", data={**form, **made, **more}, timeout=PATIENCE)
 
     with recorded(server, 401, 401, 401):
         assert exchange(await code(), code_verifier="w" * 50).json()["error"] == "invalid_grant"
@@ -164,16 +167,16 @@ async def test_tokens_of_the_provider_and_of_other_servers_are_no_tokens_here(
 
 async def test_a_state_that_nobody_gave_and_a_code_nobody_gave_are_refused(server: Server) -> None:
     with recorded(server, 400, 400, 401):
-        guessed = httpx2.get(f"{server.url}/auth/callback?code=x&state=guessed")
+        guessed = httpx2.get(f"{server.url}/auth/callback?code=x&state=guessed", timeout=PATIENCE)
         assert guessed.status_code == 400
-        assert httpx2.get(f"{server.url}/auth/callback").status_code == 400
+        assert httpx2.get(f"{server.url}/auth/callback", timeout=PATIENCE).status_code == 400
         form = {
             "grant_type": "authorization_code",
             "code": "guessed",
             "redirect_uri": CALLBACK,
             "code_verifier": "v" * 50,
         }
-        refused = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)})
+        refused = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)}, timeout=PATIENCE)
         assert (refused.status_code, refused.json()["error"]) == (401, "invalid_grant")
 
 
@@ -184,16 +187,18 @@ async def test_a_refresh_token_of_another_client_is_refused(server: Server, idp:
     assert wallet.tokens
     form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token)}
     with recorded(server, 401):
-        stolen = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)})
+        stolen = httpx2.post(f"{server.url}/token", data={**form, **_registered(server)}, timeout=PATIENCE)
         assert stolen.json()["error"] == "invalid_grant"
-    assert httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}).status_code == 200
+    assert httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}, timeout=PATIENCE).status_code == 200
 
 
 def test_a_flood_of_registrations_and_sign_ins_is_held_to_a_pace(idp: FakeIdp, folder: Path) -> None:
     with signing_in(folder, idp, free_port()) as made:
-        registered = [httpx2.post(f"{made.url}/register", json={"redirect_uris": [CALLBACK]}) for _ in range(40)]
-        begun = [httpx2.get(f"{made.url}/authorize?client_id=x") for _ in range(130)]
-        assert httpx2.get(f"{made.url}/.well-known/oauth-authorization-server").status_code == 200
+        registered = [
+            httpx2.post(f"{made.url}/register", json={"redirect_uris": [CALLBACK]}, timeout=PATIENCE) for _ in range(40)
+        ]
+        begun = [httpx2.get(f"{made.url}/authorize?client_id=x", timeout=PATIENCE) for _ in range(130)]
+        assert httpx2.get(f"{made.url}/.well-known/oauth-authorization-server", timeout=PATIENCE).status_code == 200
         turned_away = [one["path"] for one in made.records() if one.get("status") == 429]
     for answers, path, most in ((registered, "/register", 30), (begun, "/authorize", 120)):
         late = [answer for answer in answers if answer.status_code == 429]
@@ -214,5 +219,5 @@ async def test_what_has_expired_does_not_stay_on_the_disk(idp: FakeIdp, tmp_path
     assert kept() == ["new", "old"]
     with signing_in(tmp_path, idp, free_port()) as made:
         while "old" in kept():
-            assert httpx2.get(f"{made.url}/ping").status_code == 200
+            assert httpx2.get(f"{made.url}/ping", timeout=PATIENCE).status_code == 200
     assert kept() == ["new"]

@@ -1,4 +1,4 @@
-"""How a server ends that is told to: within ten seconds, its queries stopped, its record whole, whoever still holds on."""
+"""How a server ends that is told to: by itself, its queries stopped, its record whole, whoever still holds on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 
 from fakes.http import Answer, HttpFake
 from lake_estate import NOON, PROD, collect, record, write_logs
-from serving import INITIALIZE, INITIALIZED, LIST_TOOLS, post, serving, write_config
+from ports import free_port
+from serving import INITIALIZE, INITIALIZED, LIST_TOOLS, PATIENCE, post, serving, write_config
 
 KEYS = {"type": "keys", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "a-secret"}
 MANY = " CROSS JOIN ".join(f"events t{number}" for number in range(30))
@@ -62,7 +63,7 @@ def states(config: Path) -> list[str]:
 
 def opened(url: str) -> socket.socket:
     host, port = url.removeprefix("http://").rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def post_line(body: object, headers: str = "") -> bytes:
@@ -82,9 +83,8 @@ def until(connection: socket.socket, words: bytes) -> bytes:
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("transport", ["http", "sse"])
 def test_over_http_whoever_holds_on(config: Path, transport: str, workers: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    with serving(config, "--transport", transport, "--workers", workers, "--port", port) as made, ExitStack() as held:
+    options = ("--transport", transport, "--workers", workers, "--port", str(free_port()))
+    with serving(config, *options) as made, ExitStack() as held:
 
         def client() -> socket.socket:
             return held.enter_context(opened(made.url))
@@ -103,7 +103,7 @@ def test_over_http_whoever_holds_on(config: Path, transport: str, workers: str) 
             stream = client()
             stream.sendall(b"GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
             until(stream, b"session_id=")
-        assert made.stop(seconds=10) in (0, -signal.SIGTERM)
+        assert made.stop() in (0, -signal.SIGTERM)
         assert [one["outcome"] for one in made.records() if one["kind"] == "call"] == ["cancelled"]
     assert states(config) == ["CANCELLED"]
 
@@ -118,7 +118,7 @@ def test_a_call_that_ends_in_time_is_answered(config: Path) -> None:
         )  # a first call loads what it needs: that may outlast the patience
         connection.sendall(f"{HEAD}Content-Length: {len(text)}\r\nExpect: 100-continue\r\n\r\n".encode())
         until(connection, b"100 Continue")
-        stopping = threading.Thread(target=made.stop, kwargs={"seconds": 10})
+        stopping = threading.Thread(target=made.stop)
         stopping.start()
         while True:  # until it takes no more connections
             try:
@@ -144,8 +144,8 @@ def test_a_cloud_that_does_not_answer_holds_nobody(tmp_path: Path) -> None:
     with HttpFake(silent) as cloud, serving(config, environ={"AWS_ENDPOINT_URL": cloud.url}) as made:
         with opened(made.url) as connection:
             connection.sendall(post_line(call))
-            assert asked.wait(20)
-            made.stop(seconds=10)
+            assert asked.wait(PATIENCE)
+            made.stop()
         assert made.records()[-1]["outcome"] == "cancelled"
 
 
@@ -164,8 +164,8 @@ def stdio(config: Path) -> Iterator[subprocess.Popen[bytes]]:
         for message in (INITIALIZE, INITIALIZED, ENDLESS):
             process.stdin.write(json.dumps(message).encode() + b"\n")
         process.stdin.flush()
-        while b"RUNNING" not in process.stdout.readline():
-            pass
+        while b"RUNNING" not in (line := process.stdout.readline()):
+            assert line
         yield process
         process.kill()
 
@@ -177,7 +177,7 @@ def test_over_stdio(config: Path, stdio: subprocess.Popen[bytes], how: str) -> N
         stdio.stdin.close()
     else:
         stdio.send_signal(signal.Signals[how])
-    stdio.wait(timeout=10)
+    stdio.wait(timeout=PATIENCE)
     assert states(config) == ["CANCELLED"]
     [call] = [json.loads(line) for line in (config.parent / "audit.jsonl").read_text().splitlines()]
     assert call["outcome"] == "cancelled"

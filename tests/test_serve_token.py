@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,18 @@ from fakes.volcengine import FakeVolcengine, Key
 from lake_estate import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import JSON, LIST_TOOLS, Server, client_over_http, client_over_sse, post, serving, write_config
+from ports import free_port
+from serving import (
+    JSON,
+    LIST_TOOLS,
+    PATIENCE,
+    Server,
+    client_over_http,
+    client_over_sse,
+    post,
+    serving,
+    write_config,
+)
 from volcengine_server import bearer, token
 
 pytestmark = pytest.mark.anyio
@@ -128,7 +138,7 @@ def test_wrapped_servers_are_not_for_sent_keys(crosstrail: CommandLine, tmp_path
 def test_without_keys_there_is_a_401_with_its_reason(server: Server, headers: list[str], reason: str) -> None:
     sent = [*JSON.items(), *(("Authorization", header) for header in headers)]
     for path in ("/mcp", "/messages/?session_id=" + "0" * 32, "/ping/", "/nothing"):
-        answer = httpx2.post(server.url + path, json=LIST_TOOLS, headers=sent)
+        answer = httpx2.post(server.url + path, json=LIST_TOOLS, headers=sent, timeout=PATIENCE)
         assert answer.status_code == 401, path
         assert reason in answer.json()["error_description"]
         assert "resource_metadata" not in answer.headers["WWW-Authenticate"]
@@ -141,14 +151,17 @@ def test_two_headers_are_none(fake: FakeVolcengine, server: Server) -> None:
         *JSON.items(),
         *(("Authorization", bearer(caller(fake, one)[0])["Authorization"]) for one in (CN_PROD, CN_DEV)),
     ]
-    answer = httpx2.post(f"{server.url}/mcp", json=LIST_TOOLS, headers=sent)
+    answer = httpx2.post(f"{server.url}/mcp", json=LIST_TOOLS, headers=sent, timeout=PATIENCE)
     assert (answer.status_code, fake.world.requests) == (400, [])
     assert answer.json() == {"error": "a request has one Authorization header"}
 
 
 def test_probes_need_no_keys_and_get_none(fake: FakeVolcengine, server: Server) -> None:
-    assert httpx2.get(f"{server.url}/ping").json()["status"] == "Healthy"
-    assert httpx2.get(f"{server.url}/healthz").json() == {"status": "ok", "checks": {"identity": "ok"}}
+    assert httpx2.get(f"{server.url}/ping", timeout=PATIENCE).json()["status"] == "Healthy"
+    assert httpx2.get(f"{server.url}/healthz", timeout=PATIENCE).json() == {
+        "status": "ok",
+        "checks": {"identity": "ok"},
+    }
     assert {request.access_key_id for request in fake.world.requests} <= {""}
 
 
@@ -330,9 +343,8 @@ def test_keys_that_may_be_made_up_bring_small_requests(fake: FakeVolcengine, ser
 
 async def test_workers_serve_them_too(fake: FakeVolcengine, config: Path) -> None:
     callers = [caller(fake, str(2_100_000_300 + number)) for number in range(4)]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    with serving(config, "--workers", "2", "--port", port, "--audit", "stderr", environ=environ(fake)) as server:
+    workers = ("--workers", "2", "--port", str(free_port()))
+    with serving(config, *workers, "--audit", "stderr", environ=environ(fake)) as server:
         for key, event in [*callers, *callers]:
             async with client_over_http(server.url, token(key)) as client:
                 found = rows_of(await client.call_tool("lookup_events", {}))

@@ -21,6 +21,7 @@ from live_volcengine import CN_DEV, CN_PROD
 from serving import (
     INITIALIZE,
     INITIALIZED,
+    PATIENCE,
     Server,
     client_over_http,
     client_over_sse,
@@ -138,7 +139,7 @@ async def test_a_header_holds_for_its_own_request_alone(fake: FakeVolcengine, se
     key, event = caller(fake, CN_PROD)
     async with client_over_http(server.url, token(key)) as client:
         assert event in text_of(await client.call_tool("lookup_events", {}))
-    async with httpx2.AsyncClient(headers={"Accept": "application/json"}) as http:
+    async with httpx2.AsyncClient(headers={"Accept": "application/json"}, timeout=PATIENCE) as http:
         first = await http.post(f"{server.url}/mcp", json=_LOOKUP, headers=bearer(key))
         later = await http.post(f"{server.url}/mcp", json=_LOOKUP, headers={"Mcp-Session-Id": "the-same"})
     assert event in first.text

@@ -221,7 +221,7 @@ def test_serving_tools_list_loads_no_heavy_library(tmp_path: Path) -> None:
     server.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
     server.stdin.flush()
     answers = [json.loads(server.stdout.readline()) for _ in range(2)]
-    rest, logged = server.communicate(timeout=30)
+    rest, logged = server.communicate(timeout=60)
     assert [tool["name"] for tool in answers[1]["result"]["tools"]] == list(TOOLS)
     assert answers[0]["result"]["instructions"]
     assert rest == ""

@@ -161,7 +161,7 @@ _STATEMENTS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(sql=_STATEMENTS)
 def test_no_row_is_lost(sql: str, lake: Lake) -> None:
     assert lake.rows(sql, narrowed=True)[0] == lake.rows(sql, narrowed=False)[0]

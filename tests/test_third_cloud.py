@@ -64,7 +64,7 @@ def _lookup(moon: Path, path: str) -> subprocess.CompletedProcess[str]:
         str(moon / "crosstrail.yaml"),
     ]
     environment = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_an_installed_cloud_answers_with_the_accounts_own_credentials(moon: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
 def _run(*arguments: str, **environ: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from crosstrail.cli.volcengine import main; main()", *arguments]
     return subprocess.run(
-        command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
     )
 
 

@@ -18,7 +18,7 @@ from mcp import Client
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import INITIALIZE, INITIALIZED, Server, client_over_http, client_over_sse, open_stream
+from serving import INITIALIZE, INITIALIZED, PATIENCE, Server, client_over_http, client_over_sse, open_stream
 from volcengine_server import bearer, json_of, served, token
 
 _CALLERS = 200
@@ -82,7 +82,7 @@ def test_a_header_that_is_none_is_401_with_a_reason(server: Server, header: str,
     headers = {**_ACCEPT, **({"Authorization": header} if header else {})}
     for method, path in (("POST", "/mcp"), ("GET", "/sse"), ("POST", "/messages/?session_id=" + "0" * 32)):
         message = INITIALIZE if method == "POST" else None
-        answer = httpx2.request(method, server.url + path, headers=headers, json=message)
+        answer = httpx2.request(method, server.url + path, headers=headers, json=message, timeout=PATIENCE)
         assert answer.status_code == 401, path
         assert reason in answer.json()["error_description"]
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
@@ -186,7 +186,9 @@ def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Serv
 
 def test_a_stream_that_is_not_there_is_404(fake: FakeVolcengine, server: Server) -> None:
     key, _ = _caller(fake, CN_PROD)
-    answer = httpx2.post(f"{server.url}/messages/?session_id={'0' * 32}", json=_LOOKUP, headers=bearer(key))
+    answer = httpx2.post(
+        f"{server.url}/messages/?session_id={'0' * 32}", json=_LOOKUP, headers=bearer(key), timeout=PATIENCE
+    )
     assert answer.status_code == 404
 
 
@@ -234,7 +236,7 @@ def test_nothing_of_a_header_is_written_anywhere(fake: FakeVolcengine) -> None:
             fake.world.fail("code", text="SignatureDoesNotMatch: no", times=-1)
             async with client_over_sse(server.url, token(key)) as client:
                 assert (await client.call_tool("LookupEvents", {})).is_error
-            async with httpx2.AsyncClient() as http:
+            async with httpx2.AsyncClient(timeout=PATIENCE) as http:
                 await http.post(f"{server.url}/messages/?session_id=x", content=b"{", headers=bearer(key))
 
         anyio.run(ask)
@@ -247,4 +249,4 @@ def test_nothing_of_a_header_is_written_anywhere(fake: FakeVolcengine) -> None:
 def test_a_foreign_host_name_is_refused_on_loopback(fake: FakeVolcengine, server: Server) -> None:
     key, _ = _caller(fake, CN_PROD)
     headers = {**bearer(key), **_ACCEPT, "Host": "evil.example"}
-    assert httpx2.post(f"{server.url}/mcp", json=INITIALIZE, headers=headers).status_code == 421
+    assert httpx2.post(f"{server.url}/mcp", json=INITIALIZE, headers=headers, timeout=PATIENCE).status_code == 421

@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from fakes.volcengine import FakeVolcengine
 from listed_accounts import moment
 from live_volcengine import CN_PROD
-from serving import client_over_http, client_over_sse
+from serving import PATIENCE, client_over_http, client_over_sse
 from volcengine_server import bearer, json_of, served
 
 
@@ -32,7 +32,7 @@ def test_header_credentials_over_tls_on_every_address(certificate: tuple[Path, P
 
             async def ask() -> list[str]:
                 async with (
-                    httpx2.AsyncClient(verify=trusted, headers=bearer(key), timeout=30) as http,
+                    httpx2.AsyncClient(verify=trusted, headers=bearer(key), timeout=PATIENCE) as http,
                     Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
                 ):
                     told = json_of(await client.call_tool("LookupEvents", {}))
@@ -40,7 +40,7 @@ def test_header_credentials_over_tls_on_every_address(certificate: tuple[Path, P
 
             assert anyio.run(ask) == [event]
             with pytest.raises(httpx2.TransportError):
-                httpx2.get(url.replace("https", "http") + "/sse", headers=bearer(key))
+                httpx2.get(url.replace("https", "http") + "/sse", headers=bearer(key), timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("mode", ["sse", "http"])

@@ -134,7 +134,7 @@ def test_what_cannot_be_served_is_refused(estate: WrapEstate, tmp_path: Path) ->
         ({"auth": "oauth"}, "there is no access rule"),
     ):
         config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}}, serve=serve)
-        done = subprocess.run([*command, config], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*command, config], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 1
         assert words in done.stderr
         assert "Traceback" not in done.stderr

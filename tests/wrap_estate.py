@@ -7,7 +7,7 @@ import os
 import select
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class WrapEstate(LiveAws):
 
 
 def open_wrap_estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
-    estate = WrapEstate(fake_aws.world, base, fake_aws.url, Broker(read_timeout=5.0))
+    estate = WrapEstate(fake_aws.world, base, fake_aws.url, Broker(read_timeout=30.0))
     estate.role_account(numbered(1), "prod")
     estate.keys_account(numbered(2), "dev", region="eu-west-1")
     return estate
@@ -77,10 +77,13 @@ def numbered(number: int) -> str:
 
 
 class Watched:
-    """Processes by their ids, held so that the ids cannot pass to others."""
+    """Processes by their ids, held so that the ids cannot pass to others. One that is not there any more has ended."""
 
     def __init__(self, *pids: int) -> None:
-        self._handles = {pid: os.pidfd_open(pid) for pid in pids}
+        self._handles: dict[int, int] = {}
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                self._handles[pid] = os.pidfd_open(pid)
 
     def __enter__(self) -> Watched:
         return self
@@ -89,6 +92,6 @@ class Watched:
         for handle in self._handles.values():
             os.close(handle)
 
-    def left(self, seconds: float = 15.0) -> list[int]:
+    def left(self, seconds: float = 60.0) -> list[int]:
         """Those that have not ended when the time is over; waits for ends, not for time."""
         return [pid for pid, handle in self._handles.items() if not select.select([handle], [], [], seconds)[0]]

@@ -65,7 +65,7 @@ def credentials() -> dict[str, str]:
             os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
             headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             CREDENTIALS.update(json.load(answer))
     return CREDENTIALS
 
@@ -89,7 +89,7 @@ def whoami() -> str:
         f"AWS4-HMAC-SHA256 Credential={held['AccessKeyId']}/{scope}, SignedHeaders={signed}, Signature={signature}"
     )
     asked = urllib.request.Request(endpoint, data=body, headers=headers, method="POST")
-    with urllib.request.urlopen(asked, timeout=20) as answer:
+    with urllib.request.urlopen(asked, timeout=60) as answer:
         return str(answer.read().decode()).split("<Account>")[1].split("<")[0]
 
 
@@ -97,7 +97,7 @@ def fetch(url: str, token: str) -> str:
     """The status of a GET with a token, as any local program could send it."""
     try:
         with urllib.request.urlopen(
-            urllib.request.Request(url, headers={"Authorization": token}), timeout=20
+            urllib.request.Request(url, headers={"Authorization": token}), timeout=60
         ) as answer:
             return str(answer.status)
     except urllib.error.HTTPError as error:
