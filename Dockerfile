@@ -20,26 +20,30 @@ ARG TELEMETRY=plain
 COPY deploy/image/*.lock /build/
 RUN /build/tools/bin/uv venv --quiet --python python3 /opt/crosstrail \
  && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/${LIBRARIES}.lock \
- && if [ "${TELEMETRY}" = aws ]; then \
-      /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/aws.lock; \
-    fi
+ && case "${TELEMETRY}" in \
+      plain) ;; \
+      aws) /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/aws.lock ;; \
+      *) echo "TELEMETRY is plain or aws" >&2; exit 1 ;; \
+    esac
 COPY pyproject.toml README.md LICENSE /build/source/
 COPY src /build/source/src
 RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist \
  && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps /build/dist/*.whl
 COPY deploy/image/prune.py deploy/image/root.py deploy/image/start.py /build/
+# /data is anybody's to write, as /tmp is: Docker gives a tmpfs over it its mode, and root as its owner.
 RUN cp /build/start.py /opt/crosstrail/ && python3 /build/prune.py /opt/crosstrail \
- && python3 /build/root.py /opt/crosstrail /build/root && mkdir /build/empty
+ && python3 /build/root.py /opt/crosstrail /build/root && mkdir -m 1777 /build/empty
 
 FROM tools AS foreign
 ARG WRAP=
 ARG WRAP_COMMAND=
 RUN test -n "${WRAP}" || { echo "name the package to wrap: --build-arg WRAP=PACKAGE" >&2; exit 1; } \
  && /build/tools/bin/uv venv --quiet --python python3 /opt/wrapped \
- && /build/tools/bin/uv pip install --quiet --python /opt/wrapped --only-binary :all: --compile-bytecode "${WRAP}" \
- && name="$(printf %s "${WRAP}" | sed 's/[^A-Za-z0-9._-].*//')" \
- && ln -s "/opt/wrapped/bin/${WRAP_COMMAND:-${name}}" /opt/wrapped/bin/server \
- && test -x /opt/wrapped/bin/server
+ && /build/tools/bin/uv pip install --quiet --python /opt/wrapped --only-binary :all: --compile-bytecode -- "${WRAP}" \
+ && name="${WRAP_COMMAND:-$(printf %s "${WRAP}" | sed 's/[^A-Za-z0-9._-].*//')}" \
+ && { test -f "/opt/wrapped/bin/${name}" \
+      || { echo "${WRAP} has no command ${name}: name one by --build-arg WRAP_COMMAND=COMMAND" >&2; ls /opt/wrapped/bin >&2; exit 1; }; } \
+ && ln -s "${name}" /opt/wrapped/bin/server
 
 # What the two images have in common. Neither is built on the base: `serve` has no shell and no package manager.
 FROM scratch AS settings

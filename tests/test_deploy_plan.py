@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import CommandLine
 from fakes.agentcore import ACCOUNT, REGION, wrong_request
+from fakes.aws import FakeAws, Key
+from live_aws import BASE
+from serving import started
 
 ROOT = Path(__file__).parents[1]
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/crosstrail"
@@ -126,3 +130,44 @@ def test_a_token_that_is_none_is_refused_before_anything_is_made_and_not_repeate
     assert done.returncode == 2
     assert "a token is printable ASCII" in done.stderr
     assert not token or token not in done.stderr
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_with_the_variables_of_a_deployment_a_server_answers_for_the_account_it_runs_in(
+    fake_aws: FakeAws,
+    base: Key,
+    crosstrail: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    wrapped: bool,
+) -> None:
+    """AgentCore names its role in no variable, as a machine's credentials file is in none."""
+    printed = crosstrail(*HERE).stdout
+    made = next(line for line in printed.splitlines() if "create-agent-runtime" in line)
+    words = shlex.split(made)
+    variables = json.loads(words[words.index("--cli-input-json") + 1])["environmentVariables"]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    keys = tmp_path / "credentials"
+    keys.write_text(f"[default]\naws_access_key_id = {base.id}\naws_secret_access_key = {base.secret}\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
+    foreign = ("--", sys.executable, "-S", str(ROOT / "tests" / "wrapped" / "plain.py")) if wrapped else ()
+    command = (
+        sys.executable,
+        "-m",
+        "crosstrail",
+        "wrap" if wrapped else "serve",
+        "--transport",
+        "http",
+        "--host",
+        "0.0.0.0",
+    )
+    of_the_image = {"CROSSTRAIL_BEHIND_PROXY": "true", "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    with started((*command, "--port", "0", *foreign), {**variables, **of_the_image}) as server:
+        url = f"{server.url.replace('0.0.0.0', '127.0.0.1')}/mcp"
+        accounts = () if wrapped else ("--accounts", BASE)
+        done = crosstrail("check", "--json", *accounts, url)
+    found = {one["check"]: one["state"] for one in json.loads(done.stdout)["checks"]}
+    assert found["accounts reachable"] == ("-" if wrapped else "pass"), done.stdout
+    assert found["many accounts (target_account_id)"] == "pass"
+    assert found["/ping"] == "pass"

@@ -58,6 +58,8 @@ def test_the_dockerfile_starts_as_documented_without_root_or_a_compiler() -> Non
         in text.split("FROM settings AS serve")[1]
     )
     assert "USER 10001:10001" in text
+    assert "mkdir -m 1777 /build/empty" in text
+    assert text.count("COPY --from=build --chown=10001:10001 /build/empty /data\n") == 2
     assert (
         'HEALTHCHECK --interval=30s --timeout=6s --start-period=20s --retries=3 CMD ["crosstrail", "check", "--ping"]'
         in text
@@ -68,6 +70,49 @@ def test_the_dockerfile_starts_as_documented_without_root_or_a_compiler() -> Non
     assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {
         "${BASE_IMAGE}", "base", "tools", "scratch", "settings"
     }  # fmt: skip
+
+
+def wrapping(tmp_path: Path, package: str, command: str = "") -> subprocess.CompletedProcess[str]:
+    """What the stage that installs a foreign server runs, with its folders here and an installer of one program, `serve`."""
+    [run] = re.findall(
+        r"^FROM tools AS foreign\n.*?^RUN (.*?)\n\n", (ROOT / "Dockerfile").read_text(), re.DOTALL | re.MULTILINE
+    )
+    uv = tmp_path / "tools" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    wrapped = tmp_path / "wrapped"
+    uv.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/told\nmkdir -p {wrapped}/bin && touch {wrapped}/bin/serve\n'
+    )
+    uv.chmod(0o755)
+    script = run.replace("/build/tools", str(tmp_path / "tools")).replace("/opt/wrapped", str(wrapped))
+    variables = {"PATH": "/usr/bin:/bin", "WRAP": package, "WRAP_COMMAND": command}
+    return subprocess.run(
+        ["sh", "-c", script], env=variables, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_foreign_server_is_installed_and_called_as_its_package_or_as_told(tmp_path: Path) -> None:
+    named = wrapping(tmp_path / "named", "serve[http]==1.2")
+    told = wrapping(tmp_path / "told", "a-package>=2, <3", "serve")
+    for done, folder in ((named, "named"), (told, "told")):
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / folder / "wrapped" / "bin" / "server").readlink() == Path("serve")
+    assert (tmp_path / "told" / "told").read_text().endswith("\n--\na-package>=2, <3\n")
+    other = wrapping(tmp_path / "other", "a-package")
+    assert other.returncode == 1
+    assert other.stderr == "a-package has no command a-package: name one by --build-arg WRAP_COMMAND=COMMAND\nserve\n"
+    none = wrapping(tmp_path / "none", "")
+    assert (none.returncode, none.stderr) == (1, "name the package to wrap: --build-arg WRAP=PACKAGE\n")
+
+
+@pytest.mark.parametrize(
+    "package", ["$(touch hit)", "`touch hit`", "a; touch hit", 'a" && touch hit && "', "-r/etc/passwd"]
+)
+def test_the_name_of_a_package_is_no_shell_and_no_option(tmp_path: Path, package: str) -> None:
+    done = wrapping(tmp_path, package)
+    assert done.returncode == 1
+    assert not list(tmp_path.rglob("hit"))
+    assert (tmp_path / "told").read_text().endswith(f"\n--\n{package}\n")
 
 
 def calls_by_name(source: str) -> set[str]:

@@ -26,8 +26,8 @@ _LENT = (Path("/etc/pip.conf"), Path("/etc/ssl/certs"))
 """What a machine may need to reach its package registry; lent to the build, and not kept."""
 _SHELL = """set -eu
 mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"
-mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" && mount --bind "$2" "$1/data"
-mount --rbind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
+mount -t tmpfs -o mode=1777,noexec,nosuid,nodev tmpfs "$1/tmp" && mount --bind "$2" "$1/data"
+mount --rbind /proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs -o mode=1777,noexec,nosuid,nodev tmpfs "$1/dev/shm"
 shift 2
 exec "$@"
 """

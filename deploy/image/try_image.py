@@ -84,6 +84,7 @@ def try_serve(container: Container, *, lake: bool) -> None:
             check(container, port, "--expect", "lookup_events,list_accounts")
     write = container.command(["python", "-c", "open('/opt/crosstrail/x', 'w')"])
     assert subprocess.run(write, stderr=subprocess.DEVNULL, check=False).returncode != 0, "the root is writable"
+    assert (container.root / "data").stat().st_mode & 0o7777 == 0o1777, "a tmpfs over /data could not be written"
     assert not list(container.root.glob("*bin/*sh")) + list(container.root.glob("usr/bin/*sh")), "there is a shell"
 
 
@@ -180,9 +181,13 @@ def try_image(name: str) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Bound until this process ends, so that nobody else gets it; who allows reuse, as servers do, can listen at it."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("0.0.0.0", 0))  # noqa: S104
+    port = int(held.getsockname()[1])
+    held.detach()
+    return port
 
 
 def main(names: Sequence[str]) -> int:
