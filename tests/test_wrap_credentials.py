@@ -24,6 +24,7 @@ from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.volcengine import FakeVolcengine
 from lake_estate import text_of
 from wrap_estate import WrapEstate
+from wrapped.plain import EARLY
 
 pytestmark = pytest.mark.anyio
 
@@ -165,7 +166,7 @@ async def test_two_accounts_share_no_folder(estate: WrapEstate) -> None:
 
 
 async def test_credentials_that_expire_are_renewed_in_the_same_process(estate: WrapEstate) -> None:
-    estate.world.session_seconds = 1
+    estate.world.session_seconds = 30
     async with estate.client() as client:
         assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
         first = estate.world.asked("GetCallerIdentity")[-1].access_key_id
@@ -173,7 +174,7 @@ async def test_credentials_that_expire_are_renewed_in_the_same_process(estate: W
         expired = estate.world.keys[first].expires
         assert expired is not None
         with anyio.fail_after(60):
-            while datetime.now(UTC) <= expired:  # a second, that of the session
+            while datetime.now(UTC) <= expired - EARLY:
                 await client.call_tool("echo", {"target_account_id": "prod", "text": "x" * 10_000})
         assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
     keys = {one.access_key_id for one in estate.world.asked("GetCallerIdentity")}

@@ -91,7 +91,7 @@ async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
             serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
             jwt={"issuer": idp.url, "jwks_url": idp.jwks_url, "trust_email": True},
             access=[{"who": ["*"], "accounts": ["*"], "write": True}],
-            limits={"calls_per_minute": 10},
+            limits={"calls_per_minute": 3},
         )
         with wrapping(config) as server:
             for subject in ("first", "second"):

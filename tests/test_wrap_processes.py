@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,17 @@ async def spawned(client: Client, account: str) -> list[int]:
     ("mode", "words"),
     [
         ("mute", r"python did not start within 1 s$"),
-        ("garbage", r"python did not start within 1 s\. It said: (not MCP on stdout: Welcome to garbage( \| )?)+$"),
+        ("garbage", r"python did not start within 6 s\. It said: (not MCP on stdout: Welcome to garbage( \| )?)+$"),
         ("leave", r"python ended \(exit status 3\)\. It said: no licence found$"),
-        ("listless", r"python did not answer tools/list within 1 s$"),
+        ("listless", r"python did not answer tools/list within 6 s$"),
         ("endless", r"python ended \(exit status [0-9]+\)\. It said: a line on stdout was longer than 32 MB$"),
     ],
 )
 def test_a_server_that_does_not_start_is_explained_and_ended(
     estate: WrapEstate, tmp_path: Path, mode: str, words: str
 ) -> None:
-    config = estate.config(tmp_path, wrap={"start_timeout": 1 if mode != "endless" else 30})
+    seconds = {"mute": 1, "garbage": 6, "listless": 6}.get(mode, 120)  # a busy machine takes seconds to start it
+    config = estate.config(tmp_path, wrap={"start_timeout": seconds})
     command = [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config), "--list-tools", "--"]
     done = subprocess.run(
         [*command, sys.executable, "-S", PLAIN, mode], capture_output=True, text=True, timeout=300, check=False
@@ -126,8 +128,13 @@ async def test_a_killed_process_or_launcher_leaves_nothing(estate: WrapEstate, v
 async def test_a_call_that_is_never_answered_ends(estate: WrapEstate) -> None:
     async with estate.client(call_timeout=1.5) as client:
         answer = await client.call_tool("sleep", {"target_account_id": "dev"})
-        assert text_of(answer).startswith("plain (account dev) did not answer tools/call within 1.5 s")
-        assert text_of(await client.call_tool("echo", {"target_account_id": "dev", "text": "on"})) == "on"
+        late = "plain (account dev) did not answer tools/call within 1.5 s"
+        assert text_of(answer).startswith(late)
+        with anyio.fail_after(60):
+            while answer.is_error:
+                assert text_of(answer).startswith(late)
+                answer = await client.call_tool("echo", {"target_account_id": "dev", "text": "on"})
+        assert text_of(answer) == "on"
 
 
 async def test_one_process_an_account_however_many_call(estate: WrapEstate) -> None:
@@ -197,8 +204,12 @@ async def test_waiting_for_a_place_is_bounded(estate: WrapEstate, tmp_path: Path
             with pytest.raises(WrappedServerError, match="all 1 processes of wrapped servers are busy"):
                 async with children.lease("plain", prod):
                     pass
-        async with children.lease("plain", prod) as process:
-            assert process.child.alive
+        process = None
+        with anyio.fail_after(60):
+            while process is None:
+                with suppress(WrappedServerError):  # as long as the other one's process has not ended
+                    async with children.lease("plain", prod) as process:
+                        assert process.child.alive
         await children.aclose()
         assert not process.child.alive
 
@@ -237,7 +248,7 @@ def test_nothing_is_left_of_a_wrap_that_ended(estate: WrapEstate, tmp_path: Path
                 process.stdin.close()
             else:
                 process.send_signal({"term": signal.SIGTERM, "int": signal.SIGINT, "kill": signal.SIGKILL}[end])
-            status = process.wait(30)
+            status = process.wait(60)
             assert watched.left() == []
         process.stdin.close()
         assert status == {"eof": 0, "term": 143, "int": 130, "kill": -9}[end]

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 MODE = sys.argv[1] if len(sys.argv) > 1 else "well"
@@ -47,6 +47,8 @@ TOOLS = [
     tool("note", {"text": _TEXT}),
 ]
 CREDENTIALS: dict[str, str] = {}
+EARLY = timedelta(seconds=28)
+"""Credentials are renewed so long before they end, as SDKs do: a call that was signed with them may be on its way for a while."""
 WAITING: dict[Any, threading.Event] = {}
 ANSWERS: dict[Any, Any] = {}
 LOCK = threading.Lock()
@@ -60,7 +62,7 @@ def send(message: dict[str, Any]) -> None:
 
 def credentials() -> dict[str, str]:
     """From the container endpoint, again when they are about to expire."""
-    if not CREDENTIALS or CREDENTIALS["Expiration"] <= f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}":
+    if not CREDENTIALS or datetime.fromisoformat(CREDENTIALS["Expiration"]) - EARLY <= datetime.now(UTC):
         request = urllib.request.Request(
             os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
             headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]},
