@@ -5,6 +5,7 @@ Nothing here knows a cloud's API, a database or MCP.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -159,6 +160,11 @@ class Account(BaseModel):
     def store_id(self) -> str:
         """The UUID under which SQL may name this account's events; the same on every machine."""
         return str(uuid.uuid5(_STORE_NAMESPACE, f"{self.cloud}:{self.id}"))
+
+
+def is_region(name: str) -> bool:
+    """Whether this can be the name of a region, whoever has it."""
+    return bool(re.fullmatch(r"[a-z0-9-]{2,40}", name, re.ASCII))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from fnmatch import fnmatchcase
 
 from crosstrail.accounts.aws_regions import ALWAYS_ON, partition_of
 from crosstrail.errors import InvalidRequest
-from crosstrail.models import Account, Target
+from crosstrail.models import Account, Target, is_region
 
 HomeRegion = Callable[[Account], Awaitable[str]]
 OneHistory = Callable[[Account], bool]
 """Whether one question answers for every region of the account."""
-_REGION = re.compile(r"[a-z0-9-]{2,40}", re.ASCII)
 _ALL = ("all", "*")
+_MOST_NAMED = 100
+"""Regions and globs in one selector: no cloud has as many, and each is asked of every account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,10 @@ async def choose(
     Raises InvalidRequest for what is no region.
     """
     wanted = tuple(dict.fromkeys(part.strip().lower() for part in region.split(",") if part.strip()))
-    if wrong := [part for part in wanted if not _REGION.fullmatch(re.sub(r"[*?\[\]!]", "-", part) + "-")]:
+    if wrong := [part for part in wanted if not is_region(re.sub(r"[*?\[\]!]", "-", part) + "-")]:
         raise InvalidRequest(f"{wrong[0][:40]!r} is no region", hint="Write names such as eu-west-1, a glob, or all.")
+    if len(wanted) > _MOST_NAMED:
+        raise InvalidRequest(f"more than {_MOST_NAMED} regions", hint="Name fewer, or all.")
     targets: list[Target] = []
     for account in accounts:
         if one_history(account) and (not wanted or any(part in _ALL for part in wanted)):

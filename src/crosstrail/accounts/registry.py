@@ -16,6 +16,10 @@ from crosstrail.models import Account
 
 EVERY_ACCOUNT = "*"
 _NAMES_IN_A_HINT = 10
+_LONGEST_PART = 200
+"""Of a selector, in characters; no account has a longer name, and a longer glob takes minutes to be made ready."""
+_MOST_GLOBS = 100
+"""In one selector: each is compared with every account."""
 
 
 class Registry:
@@ -61,15 +65,18 @@ class Registry:
     def select(self, selector: str) -> tuple[Account, ...]:
         """The accounts a selector names, each once, in the order of the list.
 
-        Raises AccountNotFound when any part of it names none, InvalidRequest when it is empty and there is a choice.
+        Raises AccountNotFound when any part of it names none, InvalidRequest when it is empty and there is a choice, or when
+        it holds too many globs.
         """
         if not self._accounts:
             raise AccountNotFound(
                 "no account is listed", hint="List accounts in crosstrail.yaml, or collect log files."
             )
-        parts = [part.strip() for part in selector.split(",") if part.strip()]
+        parts = list(dict.fromkeys(part.strip() for part in selector.split(",") if part.strip()))
         if not parts:
             return (self._default(),)
+        if sum(_is_glob(part) for part in parts) > _MOST_GLOBS:
+            raise InvalidRequest(f"more than {_MOST_GLOBS} globs in one selector", hint="Name fewer, or * for all.")
         chosen = {account.key for part in parts for account in self._matching(part)}
         return tuple(account for account in self._accounts if account.key in chosen)
 
@@ -78,7 +85,9 @@ class Registry:
         return self._by_name.get(name.strip().lower())
 
     def _matching(self, part: str) -> Sequence[Account]:
-        if not any(sign in part for sign in "*?["):
+        if len(part) > _LONGEST_PART:
+            raise self._unknown(part)
+        if not _is_glob(part):
             if account := self.named(part):
                 return (account,)
             raise self._unknown(part)
@@ -100,7 +109,7 @@ class Registry:
         )
 
     def _unknown(self, part: str) -> AccountNotFound:
-        near = difflib.get_close_matches(part.lower(), self._by_name, n=1)
+        near = difflib.get_close_matches(part[:_LONGEST_PART].lower(), self._by_name, n=1)
         meant = f"Did you mean {near[0]}? " if near else ""
         return AccountNotFound(f"no account matches {part[:64]!r}", hint=f"{meant}Accounts: {self._listing()}.")
 
@@ -108,3 +117,7 @@ class Registry:
         names = [f"{a.alias} ({a.id})" if a.alias else a.id for a in self._accounts[:_NAMES_IN_A_HINT]]
         left = len(self._accounts) - len(names)
         return ", ".join(names) + (f" and {left} more (list_accounts shows them)" if left else "")
+
+
+def _is_glob(part: str) -> bool:
+    return any(sign in part for sign in "*?[")

@@ -19,7 +19,7 @@ from crosstrail.engines.base import QueryScope
 from crosstrail.engines.error_words import safe_words
 from crosstrail.engines.statement import check_one_select, store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
-from crosstrail.models import Account, AccountKey, QueryRef, QueryState, QueryStatus, ResultPage, Target
+from crosstrail.models import Account, AccountKey, QueryRef, QueryState, QueryStatus, ResultPage, Target, is_region
 
 CLOSED = "CloudTrail Lake is closed to new customers since 2026-05-31: collect log files, and ask the lake instead."
 _UPSTREAM_PAGE = 1000
@@ -152,7 +152,7 @@ class CloudTrailLake:
     def _account(self, ref: QueryRef, scope: QueryScope) -> Account:
         """The account that runs the query. Raises InvalidRequest, the same as for a query that is not there."""
         for account in _askable(scope):
-            if account.id == ref.account and ref.region and scope.region in ("", ref.region):
+            if account.id == ref.account and is_region(ref.region) and scope.region in ("", ref.region):
                 return account
         raise _no_such_query()
 

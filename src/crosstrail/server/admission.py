@@ -94,7 +94,7 @@ class Admission(Gate):
         try:
             if ctx.method == "tools/call":
                 return await self._call(ctx, call_next, principal, estate, grant, names, unread)
-            if ctx.method == "prompts/get" and (ctx.params or {}).get("name") not in PROMPT_NAMES:
+            if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in PROMPT_NAMES:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
             return only(result, names) if ctx.method == "tools/list" else result

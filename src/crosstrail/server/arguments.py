@@ -28,7 +28,7 @@ def _names(value: Any) -> Any:
         if value.lstrip().startswith("["):
             try:
                 return json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise ValueError('should be a list such as ["a", "b"]') from None
         return [part.strip() for part in value.split(",") if part.strip()]
     return value

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from crosstrail.accounts.policy import Principal
-from crosstrail.caller import Caller
+from crosstrail.caller import Caller, Upstream
 from crosstrail.errors import ConfigError
 from crosstrail.server.render import clean
 from crosstrail.server.shared_file import SharedFile
@@ -78,13 +78,9 @@ class AuditLog:
                 "asked": _told(arguments),
                 "accounts": accounts[:_MOST_NAMES],
                 "account_count": len(accounts),
-                "regions": regions[:_MOST_NAMES],
+                "regions": [clean(region, _CAP) for region in regions[:_MOST_NAMES]],
                 "upstream_calls": caller.count,
-                "upstream": [
-                    {"action": one.action, "account": one.account, "region": one.region, "id": one.request_id}
-                    | ({"error": one.error} if one.error else {})
-                    for one in caller.kept
-                ],
+                "upstream": [_upstream(one) for one in caller.kept],
                 "bytes": size,
             }
             | ({"error": caller.error} if caller.error else {})
@@ -149,6 +145,14 @@ def _handler(settings: AuditSettings, to: str) -> logging.Handler | None:
 def _who(principal: Principal) -> dict[str, str]:
     known = {"principal": principal.name, "subject": principal.subject, "client": principal.client}
     return {name: clean(value, _CAP) for name, value in known.items() if value}
+
+
+def _upstream(request: Upstream) -> dict[str, str]:
+    """A request to a cloud; its region may come from a caller, its id and error from the cloud."""
+    told = {"action": request.action, "account": request.account, "region": request.region, "id": request.request_id}
+    return {
+        name: clean(value, _CAP) for name, value in (told | ({"error": request.error} if request.error else {})).items()
+    }
 
 
 def _told(arguments: Any) -> dict[str, str]:
