@@ -128,6 +128,10 @@ def _repeats(staged: Sequence[Path], base: Snapshot) -> dict[str, list[_Repeat]]
             committed = [name for (name,) in connection.execute(_TOUCHED.format(files=_list(committed))).fetchall()]
         older = _OLDER.format(ids=_IDS.format(files=_list(committed))) if committed else ""
         rows = connection.execute(_REPEATS.format(older=older)).fetchall()
+    except RuntimeError as error:  # DuckDB's word for Ctrl-C in the middle of a statement
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from None
     finally:
         connection.close()
     for row in rows:

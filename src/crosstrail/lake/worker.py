@@ -12,10 +12,13 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
@@ -44,7 +47,7 @@ class Workers:
         try:
             for _ in range(self._count):
                 ours, theirs = context.Pipe()
-                with theirs:  # held by the process alone, so that its death is the end of the pipe
+                with theirs, _deaf_to_ctrl_c():  # held by the process alone, so that its death is the end of the pipe
                     process = context.Process(target=_serve, args=(theirs,), daemon=True)
                     process.start()
                 self._processes.append(process)
@@ -94,6 +97,20 @@ class Workers:
         if isinstance(result, Exception):
             raise result
         return result
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What starts inside does not hear Ctrl-C, not even while it imports; here it is heard afterwards."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # started with the first process, it would undo the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _died() -> LakeError:
