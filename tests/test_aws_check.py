@@ -79,5 +79,5 @@ def test_credentials_of_another_account_are_noticed(
 def test_an_archive_needs_no_check(aws: LiveAws, crosstrail: Callable[..., Any], tmp_path: Path) -> None:
     done = check(aws, crosstrail, tmp_path, "old")
     assert done.returncode == 0, done.stderr
-    assert "No account here is live" in done.stdout
+    assert "No account here is live" in done.stderr
     assert not aws.world.requests

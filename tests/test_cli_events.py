@@ -146,7 +146,7 @@ def test_a_question_about_nothing_is_refused(crosstrail: CommandLine, tmp_path: 
         assert (done.returncode, done.stdout) == (1, "")
         assert "no account is listed" in done.stderr
     listed = crosstrail("accounts", "list", "--lake", tmp_path / "none")
-    assert (listed.returncode, "No account yet" in listed.stdout) == (0, True)
+    assert (listed.returncode, listed.stdout, "No account yet" in listed.stderr) == (0, "", True)
 
 
 def test_collect_without_a_path_reads_every_archive_listed(crosstrail: CommandLine, tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ class Profile:
         if isinstance(ours, CredentialsExpired) or code == "UnauthorizedException":  # SSO's word for an expired sign-in
             return CredentialsExpired(f"the credentials of {self} have expired ({code})", hint=self._renewal)
         if code == "ProfileNotFound":
-            return CredentialsError(f"{self} does not exist", hint="See: aws configure list-profiles")
+            named = str(self) if self._name else "the AWS profile that AWS_PROFILE names"
+            return CredentialsError(f"{named} does not exist", hint="See: aws configure list-profiles")
         return CredentialsError(f"{self} gives no credentials{told(code, request_id_of(error))}", hint=self._renewal)
 
 

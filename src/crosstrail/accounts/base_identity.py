@@ -23,9 +23,10 @@ class BaseIdentity:
     """The ambient AWS identity: environment, AWS_PROFILE, container or instance role."""
 
     def __init__(self, region: str = "") -> None:
-        """An empty region is the one of botocore's configuration."""
+        """An empty region is the one of botocore's configuration. Raises CrosstrailError where that cannot be read."""
         self._session = botocore.session.get_session()
-        self._region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
+        with mapped(self._asked(region or _DEFAULT_REGION, "")):  # AWS_PROFILE may name a profile that is not there
+            self._region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
 
     @contextmanager
     def client(self, service: str, action: str) -> Iterator[Any]:
@@ -33,9 +34,13 @@ class BaseIdentity:
 
         botocore's errors become CrosstrailError inside the block.
         """
-        asked = Asked("of the base identity", self._region, action, "Renew this machine's own AWS credentials.")
+        asked = self._asked(self._region, action)
         with mapped(asked), closing(self._session.create_client(service, self._region, config=_CONFIG)) as client:
             yield client
+
+    @staticmethod
+    def _asked(region: str, action: str) -> Asked:
+        return Asked("of the base identity", region, action, "Set or renew this machine's own AWS credentials.")
 
 
 def secret_text(name: str, region: str = "") -> str:

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 an error of ours on stderr, 2 wrong usage, 3 some log fil
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -14,14 +15,15 @@ from typing import Any, NoReturn
 import click
 
 from crosstrail import __version__
+from crosstrail.cli.words import in_options, say
 from crosstrail.config import Settings, load_settings
 from crosstrail.errors import CrosstrailError
 
 _COMMANDS = {
     "access": ("access", "Who may use which accounts."),
-    "accounts": ("accounts", "Which accounts there are."),
+    "accounts": ("accounts", "List, check, add and import accounts."),
     "check": ("check_server", "Check that an MCP server works for many accounts."),
-    "collect": ("lake", "Read log files into the lake."),
+    "collect": ("lake", "Read log files into the lake, for `lookup` and `query`."),
     "demo": ("demo", "See it work on a made-up organisation with an incident in it."),
     "deploy": ("deploy", "Run it on Amazon Bedrock AgentCore."),
     "lookup": ("events", "List events, newest first, of one account or many."),
@@ -29,6 +31,9 @@ _COMMANDS = {
     "serve": ("serve", "Serve the MCP tools."),
     "wrap": ("wrap", "Serve any MCP server for all accounts."),
 }
+
+
+CONFIG_HELP = "Configuration file (else crosstrail.yaml here, else in your configuration folder)."
 
 
 class _LazyGroup(click.Group):
@@ -64,7 +69,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     load.__doc__ = command.__doc__
     load.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     options = [
-        click.option("--config", metavar="FILE", default="", help="Configuration file (else crosstrail.yaml here)."),
+        click.option("--config", metavar="FILE", default="", help=CONFIG_HELP),
         click.option("--lake", metavar="FOLDER", default="", help="Folder of the lake (else lake.path)."),
     ]
     for option in reversed(options):
@@ -79,6 +84,9 @@ def main() -> None:
 
 def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a command and leave with its exit status; an error of ours is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal knows every letter
     try:
         status = command.main(standalone_mode=False, prog_name=name)
     except click.ClickException as error:
@@ -87,12 +95,14 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except click.Abort:
         status = 130
     except CrosstrailError as error:
-        click.echo(f"{name}: {error.text}", err=True)
+        say(f"{name}: {in_options(error.text)}")
         status = 1
-    except BrokenPipeError:  # the reader went away, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # that is the reader gone away, as with `| head`
+            say(f"{name}: {error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write has nowhere to go
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
 
 
-__all__ = ["Settings", "crosstrail", "main", "run_command", "with_settings"]
+__all__ = ["CONFIG_HELP", "Settings", "crosstrail", "main", "run_command", "with_settings"]

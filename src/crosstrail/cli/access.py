@@ -9,6 +9,7 @@ import orjson
 from crosstrail.accounts.policy import TOOLSETS, Grant, Principal, granted
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.tables import print_table
+from crosstrail.cli.words import say
 from crosstrail.errors import InvalidRequest
 from crosstrail.estate import Estate
 from crosstrail.models import Account
@@ -42,7 +43,7 @@ def test_(settings: Settings, who: str, groups: tuple[str, ...], scopes: tuple[s
     else:
         click.echo(f"{who} may use nothing: no access rule that names them names an account.")
     if rows and not as_json and any(row["write"].startswith("no,") for row in rows):
-        click.echo("A rule lets them write, the server does not: it needs --allow-writes and no --read-only.", err=True)
+        say("A rule lets them write, the server does not: it needs --allow-writes and no --read-only.")
 
 
 def _principal(who: str, groups: tuple[str, ...], scopes: tuple[str, ...]) -> Principal:
@@ -52,7 +53,7 @@ def _principal(who: str, groups: tuple[str, ...], scopes: tuple[str, ...]) -> Pr
         if "@" not in who:
             raise InvalidRequest(
                 f"{who[:60]!r} says not what it is",
-                hint="Write an e-mail address, or login:, subject: or client: before it.",
+                hint="Write an e-mail address, or login:, subject: or client: before it; add groups with --group, scopes with --scope.",
             )
         kind, value = "email", who
     named = {"email": "", "login": "", "subject": "", "client": "", kind: value}

@@ -12,6 +12,7 @@ from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.check import check
 from crosstrail.cli.enrol import add, encrypt, import_, rotate
 from crosstrail.cli.tables import print_table
+from crosstrail.cli.words import say
 from crosstrail.estate import Estate
 from crosstrail.server.render import clean
 
@@ -20,7 +21,7 @@ Row = dict[str, str | int | datetime | None]
 
 @click.group()
 def accounts() -> None:
-    """Which accounts there are."""
+    """List, check, add and import accounts."""
 
 
 for _command in (check, add, import_, encrypt, rotate):
@@ -38,14 +39,14 @@ def list_(settings: Settings, selector: str, as_json: bool) -> None:
     """
     rows, warnings = anyio.run(_rows, settings, selector)
     for warning in warnings:
-        click.echo(f"warning: {clean(warning)}", err=True)
+        say(f"warning: {clean(warning)}")
     if as_json:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
     elif rows:
         print_table(list(rows[0]), [[_shown(value) for value in row.values()] for row in rows])
     else:
-        click.echo(
-            "No account yet: list some in crosstrail.yaml or a database, or run `crosstrail collect` on a folder of log files."
+        say(
+            "No account yet: list some in crosstrail.yaml or a database, or run `crosstrail collect` on a folder of logs."
         )
 
 

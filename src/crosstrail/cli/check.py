@@ -16,6 +16,7 @@ import orjson
 
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.tables import print_table
+from crosstrail.cli.words import say
 from crosstrail.clouds.base import HasEventDataStores
 from crosstrail.errors import CredentialsError, CrosstrailError
 from crosstrail.estate import Estate
@@ -40,7 +41,7 @@ class Checked:
     problems: list[str] = field(default_factory=list)
 
 
-@click.command("check")
+@click.command("check", short_help="Ask every live account once what it allows.")
 @click.argument("selector", default="*")
 @click.option("--region", default="", help="Region, glob, comma list, or all; each account's own if not given.")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
@@ -58,10 +59,10 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
         rows = [[str(value) for value in asdict(one).values()][:-1] for one in found]
         print_table(["alias", "account", "region", "identity", "events", "trails", "event data stores"], rows)
     else:
-        click.echo("No account here is live: an archive needs no check.")
+        say("No account here is live: an archive needs no check.")
     for one in found:
-        for problem in one.problems:
-            click.echo(f"{clean(one.account)} {one.region}: {clean(problem)}", err=True)
+        for problem in dict.fromkeys(one.problems):  # what refuses one kind of read may refuse all, in the same words
+            say(f"{' '.join(filter(None, (clean(one.account or one.id), one.region)))}: {clean(problem)}")
     return 1 if any(one.lookup == _FAILED for one in found) else 0
 
 

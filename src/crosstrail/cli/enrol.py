@@ -101,7 +101,8 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     added, ignored = import_accounts(database, text, _box(settings), settings.accounts, rehearse=dry_run)
     for account in added:
         click.echo(f"{'would add' if dry_run else 'added'} {_named(account)}")
-    click.echo(f"{len(added)} accounts{' would be' if dry_run else ''} stored in {database.name}.", err=True)
+    counted = f"{len(added)} account{'s' * (len(added) != 1)}"
+    click.echo(f"{counted}{' would be' if dry_run else ''} stored in {database.name}.", err=True)
     if ignored:
         click.echo(f"ignored columns: {', '.join(ignored)}", err=True)
 
@@ -132,7 +133,8 @@ def rotate(settings: Settings) -> None:
     if database:
         from crosstrail.accounts.enrolment import rotate as encrypt_again
 
-        click.echo(f"{encrypt_again(database, box)} secrets encrypted again in {database.name}.")
+        count = encrypt_again(database, box)
+        click.echo(f"{count} secret{'s' * (count != 1)} encrypted again in {database.name}.")
     outdated = _outdated_tokens(settings)
     if outdated:
         click.echo("To be replaced by hand in crosstrail.yaml, before an old key is dropped:")

@@ -17,6 +17,7 @@ import orjson
 
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.tables import print_table
+from crosstrail.cli.words import in_options, say
 from crosstrail.engines.base import finished, run
 from crosstrail.errors import InvalidRequest
 from crosstrail.estate import Estate
@@ -77,9 +78,9 @@ def lookup(
     elif listing.events:
         print_table(COLUMNS[:-1], [row[:-1] for row in summaries(listing)])  # ids are for --json
     for line in [*coverage(span, listing, continued=False), *not_asked(chosen)]:
-        click.echo(clean(line), err=True)
+        say(in_options(clean(line)))
     if listing.next:
-        click.echo("For more raise --limit, or narrow the time.", err=True)
+        say("For more raise --limit, or narrow the time.")
 
 
 async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> tuple[Listing, Chosen]:
@@ -122,7 +123,7 @@ def query(settings: Settings, sql: str, account: str, form: str, limit: int | No
     else:
         print_table(columns, rows)
     if total > len(rows):
-        click.echo(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.", err=True)
+        say(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.")
 
 
 async def _query(

@@ -12,6 +12,7 @@ import click
 import orjson
 
 from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.words import say
 from crosstrail.lake.collector import Progress, Report
 from crosstrail.lake.collector import collect as collect_logs
 
@@ -62,7 +63,7 @@ def _archives(settings: Settings, account: str) -> list[tuple[tuple[Path, ...], 
         ((Path(one.archive),), account or one.id) for one in settings.accounts if one.archive
     ]
     if not archives:
-        raise click.UsageError("Name log files or folders, or list accounts with an archive in crosstrail.yaml.")
+        raise click.UsageError("name log files or folders, or list archives in crosstrail.yaml")
     return archives
 
 
@@ -84,17 +85,16 @@ def _progress() -> Iterator[Progress | None]:
 
 def _print(report: Report, folder: Path) -> None:
     for problem in report.problems[:_MOST_LISTED]:
-        click.echo(f"unreadable: {_plain(problem.path)}, {problem.position}: {problem.reason}", err=True)
+        say(f"unreadable: {_plain(problem.path)}, {problem.position}: {problem.reason}")
     if report.problem_count > _MOST_LISTED:
-        click.echo(f"... and {report.problem_count - _MOST_LISTED:,} more; --json lists up to 1,000", err=True)
+        say(f"... and {report.problem_count - _MOST_LISTED:,} more; --json lists up to 1,000")
     for conflict in report.conflicts[:_MOST_LISTED]:
-        click.echo(
+        say(
             f"conflict: account {conflict.account}, event {_plain(conflict.event_id)} came again with other content in "
-            f"{_plain(conflict.source)}; the first copy was kept",
-            err=True,
+            f"{_plain(conflict.source)}; the first copy was kept"
         )
     if report.conflicting > _MOST_LISTED:
-        click.echo(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts", err=True)
+        say(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts")
     files = [f"{report.objects_read:,} read", f"{report.objects_known:,} known"]
     files += [f"{report.objects_ignored:,} not logs"] if report.objects_ignored else []
     files += [f"{report.objects_failed:,} unreadable"] if report.objects_failed else []

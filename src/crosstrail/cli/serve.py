@@ -13,7 +13,7 @@ from typing import Any, get_args
 import anyio
 import click
 
-from crosstrail.cli import Settings
+from crosstrail.cli import CONFIG_HELP, Settings
 from crosstrail.config import load_settings
 from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
@@ -56,7 +56,7 @@ def _serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--allow-writes", is_flag=True, help="Offer the tools that change something, to whom a rule says `write`."
 )
 @click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
-@click.option("--config", metavar="FILE", default="", help="Configuration file (else crosstrail.yaml here).")
+@click.option("--config", metavar="FILE", default="", help=CONFIG_HELP)
 @click.option("--lake", metavar="FOLDER", default="", help="Folder of the lake (else lake.path).")
 def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **given: Any) -> None:
     """Serve the MCP tools; what is logged goes to stderr.

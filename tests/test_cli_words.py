@@ -1,0 +1,79 @@
+"""What the command line says on stderr, and to whom: whole words on a terminal, its own names for what to give, no traceback."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from conftest import CommandLine
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """crosstrail.yaml with more accounts than a hint names."""
+    path = tmp_path / "crosstrail.yaml"
+    listed = "".join(f'  - {{id: "{number:012}", alias: account-{number}}}\n' for number in range(1, 31))
+    path.write_text(f"accounts:\n{listed}lake: {{path: lake}}\n", "utf-8")
+    return path
+
+
+def test_a_hint_names_options_and_commands_of_the_command_line(crosstrail: CommandLine, many: Path) -> None:
+    said = crosstrail("lookup", "--config", many).stderr
+    assert ("--account" in said, "`crosstrail accounts list`" in said) == (True, True)
+    said += crosstrail("lookup", "--account", "*", "--since", "1d", "--until", "2d", "--config", many).stderr
+    assert "Swap --since and --until" in said
+    assert ("target_account_id" in said, "list_accounts" in said, "start_time" in said) == (False, False, False)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_line_on_a_terminal_breaks_between_words_and_in_a_pipe_not_at_all(
+    crosstrail: CommandLine, many: Path, columns: int
+) -> None:
+    piped = crosstrail("lookup", "--config", many).stderr
+    screen, its_end = pty.openpty()
+    termios.tcsetwinsize(its_end, (50, columns))
+    command = [sys.executable, "-m", "crosstrail", "lookup", "--config", str(many)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=its_end)
+    os.close(its_end)
+    printed = b""
+    with suppress(OSError):  # the terminal closes when the process ends
+        while part := os.read(screen, 65536):
+            printed += part
+    os.close(screen)
+    assert process.wait(timeout=60) == 1
+    lines = printed.decode().split("\r\n")
+    assert (max(map(len, lines)) <= columns, len(lines) > 3, piped.count("\n")) == (True, True, 1)
+    assert " ".join(lines).split() == piped.split()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_an_answer_that_cannot_be_written_is_one_line(many: Path) -> None:
+    command = [sys.executable, "-m", "crosstrail", "accounts", "list", "--config", str(many)]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "crosstrail: No space left on device\n")
+
+
+def test_a_profile_that_is_not_there_is_said_without_a_traceback(
+    crosstrail: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "not-there")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    done = crosstrail("lookup", "--lake", tmp_path / "lake")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "Check AWS_PROFILE" in done.stderr
+
+
+def test_a_problem_of_every_kind_of_read_is_said_once(crosstrail: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "crosstrail.yaml"
+    path.write_text('accounts: [{id: "2100000001", alias: cn, cloud: volcengine, auth: {type: ambient}}]\n', "utf-8")
+    done = crosstrail("accounts", "check", "--config", path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("cn: VOLCENGINE_ACCESS_KEY")
