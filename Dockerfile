@@ -32,7 +32,8 @@ RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /
 COPY deploy/image/prune.py deploy/image/root.py deploy/image/start.py /build/
 # /data is anybody's to write, as /tmp is: Docker gives a tmpfs over it its mode, and root as its owner.
 RUN cp /build/start.py /opt/crosstrail/ && python3 /build/prune.py /opt/crosstrail \
- && python3 /build/root.py /opt/crosstrail /build/root && mkdir -m 1777 /build/empty
+ && python3 /build/root.py /opt/crosstrail /build/root \
+ && install -d -m 1777 -o 10001 -g 10001 /build/places/data
 
 FROM tools AS foreign
 ARG WRAP=
@@ -68,7 +69,7 @@ FROM settings AS wrap
 COPY --from=base / /
 COPY --from=build /opt/crosstrail /opt/crosstrail
 COPY --from=foreign /opt/wrapped /opt/wrapped
-COPY --from=build --chown=10001:10001 /build/empty /data
+COPY --from=build /build/places /
 WORKDIR /tmp
 CMD ["wrap", "--transport", "http", "--host", "0.0.0.0", "--port", "8000", "--", "/opt/wrapped/bin/server"]
 
@@ -76,6 +77,6 @@ FROM settings AS serve
 COPY --from=build /build/root /
 COPY --from=base /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /opt/crosstrail /opt/crosstrail
-COPY --from=build --chown=10001:10001 /build/empty /data
+COPY --from=build /build/places /
 WORKDIR /tmp
 CMD ["serve", "--transport", "http", "--host", "0.0.0.0", "--port", "8000", "--behind-proxy"]

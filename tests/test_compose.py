@@ -51,8 +51,12 @@ def test_the_made_up_clouds_can_be_asked_through_the_database(
     monkeypatch.setenv("DATABASE_URL", postgres.empty_url())
     for name in ("AWS_ENDPOINT_URL", "VOLCENGINE_ENDPOINT"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    [_, program, *healthy] = services()["clouds"]["healthcheck"]["test"]
+    assert program == "crosstrail"
+    assert crosstrail(*healthy).returncode != 0, "the server would start before there is an account"
     with clouds(), serving(write_config(tmp_path)) as server:
-        done = crosstrail("check", "--json", "--accounts", "prod,dev,cn-prod", f"{server.url}/mcp")
+        assert crosstrail(*healthy).returncode == 0
+        done = crosstrail("check", "--within", "120", "--json", "--accounts", "prod,dev,cn-prod", f"{server.url}/mcp")
     assert done.returncode == 0, done.stdout + done.stderr
     reached = next(one for one in json.loads(done.stdout)["checks"] if one["check"] == "accounts reachable")
     assert reached["state"] == "pass"

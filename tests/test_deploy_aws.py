@@ -20,6 +20,7 @@ import pytest
 
 from conftest import CommandLine
 from fakes.agentcore import ACCOUNT, REGION, FakeAgentCore, Runtime
+from guide import blocks
 from ports import free_port
 from serving import serving, write_config
 
@@ -325,3 +326,26 @@ def test_what_was_deployed_is_checked_with_a_token_that_no_other_program_reads(
     assert cloud.token not in recorded.read_text() + done.stdout + done.stderr
     assert other.returncode == 1
     assert "it answers with status 401" in other.stderr
+
+
+def test_the_policies_of_the_guide_are_ones_that_iam_takes(moto: Callable[[str], Any]) -> None:
+    trust, permissions, deployer = blocks("deploy.md", "json")
+    iam = moto("iam")
+    iam.create_role(RoleName="crosstrail", AssumeRolePolicyDocument=trust)
+    iam.put_role_policy(RoleName="crosstrail", PolicyName="run", PolicyDocument=permissions)
+    iam.create_policy(PolicyName="deployer", PolicyDocument=deployer)
+    assert iam.get_role(RoleName="crosstrail")["Role"]["Arn"] == ROLE
+
+
+def test_the_deployers_policy_allows_all_that_is_done(
+    cloud: FakeAgentCore, recorded: Path, crosstrail: CommandLine
+) -> None:
+    """A run that fails, one that deletes what it left, and one that finds everything."""
+    statements = json.loads(blocks("deploy.md", "json")[2])["Statement"]
+    actions = [one["Action"] if isinstance(one["Action"], list) else [one["Action"]] for one in statements]
+    for states in (["CREATE_FAILED"], ["READY"], ["READY"]):
+        cloud.next_states = states
+        assert crosstrail(*HERE).returncode == (states != ["READY"])
+    done = {f"{'bedrock-agentcore' if 'Runtime' in name else 'ecr'}:{name}" for name in cloud.calls}
+    assert {"ecr:GetLifecyclePolicy", "bedrock-agentcore:DeleteAgentRuntime"} <= done
+    assert done <= {one for some in actions for one in some}

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from conftest import CommandLine
+from guide import blocks
 
 ROOT = Path(__file__).parents[1]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -93,6 +94,29 @@ def test_kustomize_renders_them_to_what_kubernetes_takes(kustomize: str, tmp_pat
     assert found["ConfigMap"]["data"]["crosstrail.yaml"] == (KUBERNETES / "crosstrail.yaml").read_text()
 
 
+@pytest.mark.registry
+def test_the_overlay_of_the_guide_renders_to_what_kubernetes_takes(kustomize: str, tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    [overlay] = blocks("deploy.md", "yaml")
+    (mine / "kustomization.yaml").write_text(overlay)
+    (mine / "crosstrail.yaml").write_text("serve: {public_url: https://audit.example.org}\n")
+    done = subprocess.run([kustomize, "build", str(mine)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    found = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
+    assert validated(list(found.values()), tmp_path) == KINDS | {"ConfigMap"}
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert container["image"] == "registry.example.com/crosstrail:v0.1.0"
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "audit.example.org"}]
+    [mounted] = [one["configMap"]["name"] for one in pod["volumes"] if "configMap" in one]
+    assert mounted == found["ConfigMap"]["metadata"]["name"]
+    assert "audit.example.org" in found["ConfigMap"]["data"]["crosstrail.yaml"]
+    assert list(found["ServiceAccount"]["metadata"]["annotations"]) == ["eks.amazonaws.com/role-arn"]
+
+
 def test_the_parts_select_the_same_pods_and_nothing_runs_with_more_rights_than_it_needs() -> None:
     found = manifests()
     pod = found["Deployment"]["spec"]["template"]
@@ -105,6 +129,8 @@ def test_the_parts_select_the_same_pods_and_nothing_runs_with_more_rights_than_i
     assert f"USER {pod['spec']['securityContext']['runAsUser']}:" in (ROOT / "Dockerfile").read_text()
     [container] = pod["spec"]["containers"]
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    written = {one["mountPath"] for one in container["volumeMounts"] if not one.get("readOnly")}
+    assert written == {"/tmp", "/data"}  # noqa: S108
     config = yaml.safe_load((KUBERNETES / "crosstrail.yaml").read_text())
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         [host] = container[probe]["httpGet"]["httpHeaders"]
@@ -141,7 +167,7 @@ def test_the_unit_is_one_systemd_takes(tmp_path: Path) -> None:
 
 def test_every_command_of_the_guide_is_one_that_is_there(crosstrail: CommandLine) -> None:
     text = (ROOT / "docs" / "deploy.md").read_text()
-    lines = [line for block in re.findall(r"```\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    lines = [line for block in blocks("deploy.md") for line in block.splitlines()]
     dry = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("crosstrail deploy")]
     assert len(dry) == 1
     done = crosstrail(*dry[0])

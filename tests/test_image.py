@@ -58,8 +58,8 @@ def test_the_dockerfile_starts_as_documented_without_root_or_a_compiler() -> Non
         in text.split("FROM settings AS serve")[1]
     )
     assert "USER 10001:10001" in text
-    assert "mkdir -m 1777 /build/empty" in text
-    assert text.count("COPY --from=build --chown=10001:10001 /build/empty /data\n") == 2
+    assert "install -d -m 1777 -o 10001 -g 10001 /build/places/data\n" in text
+    assert text.count("COPY --from=build /build/places /\n") == 2
     assert (
         'HEALTHCHECK --interval=30s --timeout=6s --start-period=20s --retries=3 CMD ["crosstrail", "check", "--ping"]'
         in text

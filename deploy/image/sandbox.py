@@ -124,6 +124,7 @@ class Container:
         self._data.mkdir(parents=True)
         owner = (self.root / "data").stat()
         os.chown(self._data, owner.st_uid, owner.st_gid)
+        self._data.chmod(owner.st_mode & 0o7777)
 
     def command(self, arguments: Sequence[str], **more: str) -> list[str]:
         """What runs `arguments` inside, as the image's user, with the image's variables and these."""
