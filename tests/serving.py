@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -131,6 +132,16 @@ async def open_stream(url: str, token: str) -> AsyncIterator[tuple[httpx2.AsyncC
 def signed(token: str) -> dict[str, str]:
     """The header that carries a token; none without one."""
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def health(url: str, **wanted: str) -> httpx2.Response:
+    """What /healthz says, once its checks say what is wanted: at first they load what they need, which a busy machine may
+    not do in their time."""
+    began = time.monotonic()
+    while True:
+        said = httpx2.get(f"{url}/healthz", timeout=PATIENCE)
+        if said.json()["checks"] == wanted or time.monotonic() - began > PATIENCE:
+            return said
 
 
 def post(url: str, body: Any = INITIALIZE, **headers: str) -> httpx2.Response:

@@ -27,7 +27,11 @@ MAKE = """
 import sys, pathlib
 from crosstrail.demo.prepared import prepared
 if __name__ == "__main__":
-    made = prepared(pathlib.Path(sys.argv[1]), lambda words: print(words, flush=True))
+    def say(words):
+        print(words, flush=True)
+        if words.startswith(sys.argv[2]):
+            sys.stdin.read()  # until it is killed
+    made = prepared(pathlib.Path(sys.argv[1]), say)
     print("fresh" if made.fresh else "found", made.figures.events, flush=True)
 """
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -49,14 +53,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     program, folder = base / "make.py", base / "crosstrail" / "demo"
     program.write_text(MAKE)
     command = [sys.executable, str(program), str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as killed:
+    with subprocess.Popen(
+        [*command, "Collecting"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as killed:
         assert killed.stdout is not None
         for line in killed.stdout:
             if line.startswith("Collecting"):
                 killed.kill()
     assert (folder / "logs").is_dir()
     assert not (folder / "demo.json").exists()
-    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(2)]
+    racers = [
+        subprocess.Popen([*command, "nothing"], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(2)
+    ]
     said = [racer.communicate(timeout=300)[0].splitlines()[-1] for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0]
     return Made(base, folder, said)

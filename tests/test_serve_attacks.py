@@ -151,7 +151,8 @@ def test_who_trickles_is_sent_away(server: Server) -> None:
         assert rest(slow_body).startswith(b"HTTP/1.1 408 ")
         assert b"HTTP/1.1 " not in rest(second_request)
         assert rest(silent) == b""
-    assert [one["status"] for one in refused(server, before)] == [408, 408, 408, 408]
+    late = [one["status"] for one in refused(server, before) if one["status"] != 429]  # those of the test before
+    assert late == [408, 408, 408, 408]
 
 
 def test_a_method_or_path_that_is_none_reaches_nothing(server: Server) -> None:

@@ -19,7 +19,18 @@ import pytest
 from crosstrail.models import Account
 from fakes.idp import FakeIdp, SigningKey
 from lake_estate import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
-from serving import LIST_TOOLS, PATIENCE, Server, client_over_http, open_stream, post, serving, signed, write_config
+from serving import (
+    LIST_TOOLS,
+    PATIENCE,
+    Server,
+    client_over_http,
+    health,
+    open_stream,
+    post,
+    serving,
+    signed,
+    write_config,
+)
 
 pytestmark = pytest.mark.anyio
 RESOURCE = "https://trails.example.com/mcp"
@@ -193,7 +204,7 @@ def test_where_to_sign_in_is_public(server: Server, idp: FakeIdp) -> None:
     assert said["resource"] == RESOURCE
     assert said["authorization_servers"] == [idp.url]
     assert said["scopes_supported"] == ["audit"]
-    assert httpx2.get(f"{server.url}/healthz", timeout=PATIENCE).json()["checks"]["identity"] == "ok"
+    assert health(server.url, accounts="ok", lake="ok", identity="ok").status_code == 200
     assert httpx2.get(f"{server.url}/ping", timeout=PATIENCE).status_code == 200
 
 

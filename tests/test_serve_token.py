@@ -24,6 +24,7 @@ from serving import (
     Server,
     client_over_http,
     client_over_sse,
+    health,
     post,
     serving,
     write_config,
@@ -158,10 +159,7 @@ def test_two_headers_are_none(fake: FakeVolcengine, server: Server) -> None:
 
 def test_probes_need_no_keys_and_get_none(fake: FakeVolcengine, server: Server) -> None:
     assert httpx2.get(f"{server.url}/ping", timeout=PATIENCE).json()["status"] == "Healthy"
-    assert httpx2.get(f"{server.url}/healthz", timeout=PATIENCE).json() == {
-        "status": "ok",
-        "checks": {"identity": "ok"},
-    }
+    assert health(server.url, identity="ok").json() == {"status": "ok", "checks": {"identity": "ok"}}
     assert {request.access_key_id for request in fake.world.requests} <= {""}
 
 

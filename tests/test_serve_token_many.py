@@ -129,7 +129,7 @@ def test_the_check_of_a_deployment_passes(crosstrail: CommandLine, fake: FakeVol
     sent = token(key)
     tools = "list_accounts,lookup_events,describe_trails"
     options = ["--bearer", "-", "--accounts", CN_PROD, "--expect", tools]
-    done = crosstrail("check", f"{server.url}/mcp", *options, stdin=sent)
+    done = crosstrail("check", "--within", "120", f"{server.url}/mcp", *options, stdin=sent)
     assert done.returncode == 0, done.stdout
     assert "fail" not in done.stdout
 

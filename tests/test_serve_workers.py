@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,11 @@ def test_workers_count_calls_together(tmp_path: Path) -> None:
         def called(_: int) -> str:
             return post(made.url, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).text
 
+        began = time.monotonic()
         with ThreadPoolExecutor(8) as many:
             limited = sum("20 calls a minute" in text for text in many.map(called, range(60)))
+        more = (time.monotonic() - began) / 3 + 1  # one is let in every 3 s
         assert [one.name for one in place.glob("*/*.db")] == ["limits.db"]
         assert made.stop() == 0
-    assert 25 <= limited <= 40  # one more is let in every 3 s; each worker alone would let in 20
+    assert 40 - more <= limited <= 40  # each worker alone would let in 20 and as many more
     assert list(place.iterdir()) == []
