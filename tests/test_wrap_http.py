@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from mcp.shared.exceptions import MCPError
+from mcp_types import PromptReference
 
 from fakes.idp import FakeIdp
 from lake_estate import text_of
@@ -113,6 +114,90 @@ async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
     assert len(outcomes) >= len(odd) - 3  # what the SDK refuses by its form reaches nobody
     assert "limited" in outcomes
     assert "done" not in outcomes
+
+
+async def test_prompts_resources_and_completions_are_limited_and_recorded_as_calls_are(
+    estate: WrapEstate, tmp_path: Path
+) -> None:
+    with FakeIdp() as idp:
+        config = estate.config(
+            tmp_path,
+            wrap={"servers": {"plain": estate.plain()}},
+            serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
+            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url},
+            access=[
+                {"who": ["subject:alice", "subject:bob"], "accounts": ["prod"]},
+                {"who": ["subject:dave"], "accounts": ["*"], "toolsets": ["events"]},
+            ],
+            limits={"calls_per_minute": 6},
+        )
+        with wrapping(config) as server:
+            account, prod = "target_account_id", estate.id_of("prod")
+            async with client_over_http(server.url, idp.token(sub="alice"), mode="legacy") as client:
+                read = await client.read_resource(f"plain://fixed?{account}=prod")
+                assert read.contents[0].text == f"read for {prod}"  # type: ignore[union-attr]
+                await client.get_prompt("review", {account: "prod", "what": "secret-words"})
+                reference = PromptReference(type="ref/prompt", name="review")
+                argument = {"name": "what", "value": "secret-words"}
+                await client.complete(reference, argument, context_arguments={account: "prod"})
+                await client.call_tool("whoami", {})
+                for selector in ("dev", "x"):
+                    with pytest.raises(MCPError, match=f"no account matches '{selector}'"):
+                        await client.read_resource(f"plain://fixed?{account}={selector}")
+                with pytest.raises(MCPError, match="the limit is 6 calls a minute"):
+                    await client.read_resource(f"plain://fixed?{account}=prod")
+            async with client_over_http(server.url, idp.token(sub="dave")) as client:
+                with pytest.raises(MCPError, match="nothing of this server is there for you"):
+                    await client.read_resource("plain://fixed")
+            records = [one for one in server.records() if one["kind"] == "call"]
+    said = [(one["tool"], one["asked"].get("account", ""), one["accounts"], one["outcome"]) for one in records]
+    assert said == [
+        ("resources/read", "prod", [prod], "done"),
+        ("prompts/get", "prod", [prod], "done"),
+        ("completion/complete", "prod", [prod], "done"),
+        ("whoami", "", [prod], "done"),  # the only one that is there for alice
+        ("resources/read", "dev", [], "refused"),
+        ("resources/read", "x", [], "refused"),
+        ("resources/read", "prod", [], "limited"),
+        ("resources/read", "", [], "refused"),
+    ]
+    assert "secret-words" not in json.dumps(records)
+
+
+async def test_the_default_account_is_the_one_recorded_whatever_else_is_listed(
+    estate: WrapEstate, tmp_path: Path
+) -> None:
+    archived = {"id": "123456789012", "alias": "archived", "archive": "logs"}
+    estate.listed[:] = [estate.listed[0], archived]
+    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}})
+    with wrapping(config) as server:
+        async with client_over_http(server.url, mode="legacy") as client:
+            assert text_of(await client.call_tool("whoami", {})) == estate.id_of("prod")
+        assert [one["accounts"] for one in server.records()] == [[estate.id_of("prod")]]
+
+
+async def test_a_process_without_an_account_and_what_one_says_are_not_shared_by_callers(
+    estate: WrapEstate, tmp_path: Path
+) -> None:
+    with FakeIdp() as idp:
+        config = estate.config(
+            tmp_path,
+            wrap={"servers": {"plain": estate.plain()}},
+            serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
+            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url},
+            access=[{"who": ["*"], "accounts": ["*"], "write": True}],
+        )
+        with wrapping(config) as server:
+            pids = []
+            level = {**LIST_TOOLS, "method": "logging/setLevel", "params": {"level": "debug"}}
+            told = post(server.url, level, Authorization=f"Bearer {idp.token(sub='alice')}")
+            assert told.json()["result"] == {}, "a wish for one's own connection, which HTTP does not keep"
+            for who in ("alice", "bob", "alice"):
+                async with client_over_http(server.url, idp.token(sub=who), mode="legacy") as client:
+                    pids.append((await client.read_resource("plain://group/pid")).contents[0].text)  # type: ignore[union-attr]
+                    await client.call_tool("grow", {"target_account_id": "prod"})
+                    assert "grown" not in {tool.name for tool in (await client.list_tools()).tools}
+            assert pids[0] == pids[2] != pids[1]
 
 
 async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: WrapEstate, tmp_path: Path) -> None:

@@ -35,12 +35,13 @@ class Caller:
     """Who asked, and the requests made for them: all are counted, the first 200 kept.
 
     `who` is a name to show, which two may share; `key` tells them apart. `error`: the kind of error that the call ended with,
-    empty where it did not.
+    empty where it did not. `wrapped`: id of the account whose process of a foreign server the call was handed to.
     """
 
     who: str = ""
     key: str = ""
     error: str = ""
+    wrapped: str = ""
     count: int = 0
     kept: list[Upstream] = field(default_factory=list)
 

@@ -218,7 +218,8 @@ def other(method: str, params: dict[str, Any]) -> dict[str, Any]:
             return {"resourceTemplates": [{"uriTemplate": "plain://group/{name}", "name": "group"}]}
         case "resources/read":
             who = os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") and whoami()
-            return {"contents": [{"uri": params["uri"], "text": f"read for {who or 'nobody'}"}]}
+            text = str(os.getpid()) if params["uri"].endswith("/pid") else f"read for {who or 'nobody'}"
+            return {"contents": [{"uri": params["uri"], "text": text}]}
         case "completion/complete":
             return {"completion": {"values": [json.dumps(params, sort_keys=True)]}}
     return {}

@@ -1,12 +1,14 @@
 """Who may use tools that are not ours: the same principals, access rules, limits and records as for our own.
 
 Decides which accounts a caller may name and whether the tools that write are there for them. A rule that gives some of
-crosstrail's own tools alone gives no foreign ones. It reads no argument but the account, and no answer but its size.
+crosstrail's own tools alone gives no foreign ones. It reads no argument but the account, and no answer but its size. A
+prompt, a resource or a completion counts as a call of a tool does.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +18,7 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, TextContent
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Principal, granted
 from crosstrail.accounts.registry import Registry
@@ -29,7 +31,9 @@ from crosstrail.server.limits import Limits
 from crosstrail.visible import Visible, narrowed
 
 _log = logging.getLogger("crosstrail.admission")
-_USES = ("prompts/get", "resources/read", "completion/complete")
+_CALL = "tools/call"
+_USES = (_CALL, "prompts/get", "resources/read", "completion/complete")
+"""What reaches a foreign server's process, with an account's credentials: each is limited and recorded."""
 _LISTS = {
     "tools/list": "tools",
     "prompts/list": "prompts",
@@ -72,46 +76,48 @@ class ForeignAdmission(Gate):
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         principal = self.principal(ctx.request)
         grant = await self._grant(principal)
-        calls = ctx.method == "tools/call"
-        tool = str((ctx.params or {}).get("name", "")) if calls else ""
-        writes = calls and not self._reads(tool)
-        view = Visible(self._estate, grant, write=writes, kept=self._narrowed)
-        token = _view.set(view)
+        tool = str((ctx.params or {}).get("name", "")) if ctx.method == _CALL else ""
+        writes = ctx.method == _CALL and not self._reads(tool)
+        token = _view.set(Visible(self._estate, grant, write=writes, kept=self._narrowed))
         try:
-            if calls:
-                return await self._call(ctx, call_next, principal, view, tool, allowed=_allows(grant, writes))
+            if ctx.method in _USES:
+                return await self._used(ctx, call_next, principal, tool, allowed=_allows(grant, writes))
+            if ctx.method == "logging/setLevel" and not principal.local:
+                return {}  # the processes of all callers would be told, and a request over HTTP leaves no session behind
             with acting_for(*principal.acting):
-                if ctx.method in _USES and not _allows(grant, False):
-                    raise MCPError(code=INVALID_PARAMS, message="nothing of this server is there for you")
                 return self._shown(ctx.method, await call_next(ctx), grant)
         finally:
             _view.reset(token)
 
-    async def _call(
+    async def _used(
         self,
         ctx: ServerRequestContext[Any, Any],
         call_next: CallNext,
         principal: Principal,
-        view: Visible,
         tool: str,
         *,
         allowed: bool,
     ) -> HandlerResult:
         result: HandlerResult = None
-        arguments = (ctx.params or {}).get("arguments")
-        selector = arguments.get(self._parameter, "") if isinstance(arguments, Mapping) else ""
-        asked = await _accounts(view, selector)  # at the end of a call that was cancelled there is no time to ask
+        params = ctx.params or {}
         began, outcome = time.monotonic(), "cancelled"
         with ExitStack() as inside, acting_for(*principal.acting) as caller:
             try:
                 if not principal.local:
                     inside.enter_context(self.limits.admitted(principal.key))
                 if not allowed:
-                    raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {tool[:64]}")
+                    unknown = (
+                        f"Unknown tool: {tool[:64]}"
+                        if ctx.method == _CALL
+                        else "nothing of this server is there for you"
+                    )
+                    raise MCPError(code=INVALID_PARAMS, message=unknown)
                 result = await call_next(ctx)
                 outcome = "failed" if failed(result) else "done"
             except LimitReached as error:
                 outcome = "limited"
+                if ctx.method != _CALL:
+                    raise MCPError(code=INTERNAL_ERROR, message=error.text) from None
                 result = CallToolResult(content=[TextContent(type="text", text=error.text)], is_error=True)
             except Exception:
                 outcome = "refused"  # a protocol error, ours or the foreign server's
@@ -119,13 +125,13 @@ class ForeignAdmission(Gate):
             finally:
                 self.record.call(
                     principal,
-                    tool,
-                    {"target_account_id": selector},
+                    tool if ctx.method == _CALL else ctx.method,
+                    {"target_account_id": _selector(ctx.method, params, self._parameter)},
                     request_id=secrets.token_hex(8),
                     outcome=outcome,
                     seconds=time.monotonic() - began,
                     caller=caller,
-                    asked=(asked, []),
+                    asked=([caller.wrapped] if caller.wrapped else [], []),
                     size=text_bytes(result),
                 )
         return result
@@ -158,9 +164,10 @@ def _allows(grant: Grant, write: bool) -> bool:
     return grant.allows("accounts", write=write)
 
 
-async def _accounts(view: Visible, selector: Any) -> list[str]:
-    """The account ids that a call named; none where it named nothing that is there for the caller."""
-    try:
-        return [account.id for account in (await view.registry()).select(selector if isinstance(selector, str) else "")]
-    except CrosstrailError:
-        return []
+def _selector(method: str, params: Mapping[str, Any], parameter: str) -> Any:
+    """The account that a message names, as it was written; empty where it names none."""
+    if method == "resources/read":
+        return "".join(re.findall(rf"[?&]{parameter}=([^&]*)$", str(params.get("uri", ""))))
+    holder = params.get("context") if method == "completion/complete" else params
+    arguments = holder.get("arguments") if isinstance(holder, Mapping) else None
+    return arguments.get(parameter, "") if isinstance(arguments, Mapping) else ""

@@ -46,8 +46,11 @@ def failed(result: HandlerResult) -> bool:
 
 def text_bytes(result: HandlerResult) -> int:
     """Bytes of the texts of an answer."""
-    texts = (_field(one, "text", "text") or "" for one in _field(result, "content", "content") or ())
-    return sum(len(text.encode()) for text in texts)
+    content = _field(result, "content", "content")
+    texts = [_field(one, "text", "text") for one in content] if isinstance(content, list | tuple) else []
+    return sum(
+        len(text.encode(errors="replace")) for text in texts if isinstance(text, str)
+    )  # a foreign server's may be none
 
 
 def _field(value: Any, name: str, key: str) -> Any:

@@ -98,7 +98,7 @@ class Children:
         Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
         does not start, or no place for it becomes free in time.
         """
-        who, identity = (caller().who, caller().key) if account else ("", "")
+        who, identity = caller().who, caller().key
         renewed = await self._renewed(account, who)
         try:
             with anyio.fail_after(self._settings.call_timeout):
@@ -172,10 +172,11 @@ class Children:
             self._waiting -= 1
 
     def _new(self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any]) -> Process:
-        server, _, who, _ = key
+        server, _, who, identity = key
 
         async def changed(child: Child, method: str) -> None:
-            await self._on_change(server, child, method)
+            if not identity:  # what one of many callers has a process say is not shown to the others
+                await self._on_change(server, child, method)
 
         grant = self._endpoint.grant(account, who) if account and account.cloud != VOLCENGINE else None
         child = Child(changed)

@@ -24,6 +24,7 @@ from mcp_types import INVALID_PARAMS
 
 from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.registry import Registry
+from crosstrail.caller import caller
 from crosstrail.config import WrapSettings
 from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
 from crosstrail.models import Account
@@ -154,12 +155,13 @@ class Proxy:
     async def _ask(
         self, context: Context, server: str, account: Account | None, method: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
-        caller = ContextCaller(context)
+        client = ContextCaller(context)
+        caller().wrapped = account.id if account else ""
         meta = {k: v for k, v in (params.get("_meta") or {}).items() if not k.startswith(_PROTOCOL_META)}
         progress = meta.pop("progressToken", None) is not None
         sent = {k: v for k, v in params.items() if k != "_meta"} | ({"_meta": meta} if meta else {})
-        async with self._children.lease(server, account, caller.capabilities) as process:
-            return await process.child.request(method, sent, self.settings.call_timeout, caller, progress)
+        async with self._children.lease(server, account, client.capabilities) as process:
+            return await process.child.request(method, sent, self.settings.call_timeout, client, progress)
 
     async def _split(self, arguments: Mapping[str, Any]) -> tuple[Account, dict[str, Any]]:
         """The account a call names, and the arguments that are the server's."""
