@@ -7,7 +7,6 @@ stands for itself: its own identity, no session to take over. Imported only when
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import socket
 import ssl
@@ -37,10 +36,9 @@ from starlette.types import Receive, Scope, Send
 
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth import StreamOwners
+from crosstrail.server.garbage import look_seldom
 
 HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
-_NEW_OBJECTS = 50_000
-"""Between two looks for garbage: some 20 MB at most."""
 _LAST_ANSWERS_SECONDS = 5
 _IDLE_SECONDS = 30
 """How long a connection is kept between two requests."""
@@ -107,18 +105,11 @@ def http_app(
         async with lifetime() as state, AsyncExitStack() as inside:
             for app in apps:
                 await inside.enter_async_context(app.router.lifespan_context(app))
-            _spare_the_collector()
+            look_seldom()
             yield dict(state or {})
 
     owners = [Middleware(StreamOwners, stream_path=SSE_PATH, message_path=MESSAGE_PATH)] if sse else []
     return Starlette(routes=known, middleware=[*middleware, *owners], lifespan=lifespan)
-
-
-def _spare_the_collector() -> None:
-    """What is loaded stays: looking through it for garbage again and again takes an eighth of a busy server's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, 20, 100)
 
 
 def _by_accept(streaming: Starlette, whole: Starlette) -> list[BaseRoute]:

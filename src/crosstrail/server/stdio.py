@@ -17,6 +17,7 @@ import anyio
 from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
+from crosstrail.server.garbage import look_seldom
 
 _LAST_ANSWERS_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 3.0
@@ -28,6 +29,7 @@ async def serve_stdio(estate: Estate) -> None:
     """Returns when the client has left. Told to stop, it ends the program."""
     admission = Admission(estate)
     server = create_server(estate, admission)
+    look_seldom()
     try:
         async with _ended_when_told(estate, admission):
             await server.run_stdio_async()
