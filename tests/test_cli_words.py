@@ -56,7 +56,7 @@ def test_a_line_on_a_terminal_breaks_between_words_and_in_a_pipe_not_at_all(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 def test_an_answer_that_cannot_be_written_is_one_line(many: Path) -> None:
     command = [sys.executable, "-m", "crosstrail", "accounts", "list", "--config", str(many)]
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+    with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "crosstrail: No space left on device\n")
 

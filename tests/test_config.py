@@ -7,6 +7,8 @@ import pytest
 from crosstrail.config import load_settings, options
 from crosstrail.errors import ConfigError
 
+ROLE = "arn:aws:iam::222222222222:role/Audit"
+
 
 def _write(folder: Path, text: str) -> str:
     path = folder / "crosstrail.yaml"
@@ -47,7 +49,23 @@ def test_the_file_is_found_in_the_working_folder_and_by_its_variable(
         ("acounts: []", ["acounts", "Did you mean accounts?"]),
         ("lake: {pth: x}", ["lake.pth", "Did you mean path?"]),
         ('accounts: [{id: "1111", alias: x}]', ["accounts.0.id"]),
-        ("accounts: [{id: 111111111111}]", ["accounts.0.id", "string"]),
+        ("accounts: [{id: 111111111111}]", ["accounts.0.id", "put it into quotation marks"]),
+        ("accounts: {id: 1}", ["accounts ", "must be a list"]),
+        (
+            f'accounts: [{{id: "111111111111", auth: {{type: role, role_arn: "{ROLE}"}}}}]',
+            [": auth.role_arn is a role of"],
+        ),
+        (
+            f'accounts: [{{id: "111111111111", auth: {{type: role, role_ar: "{ROLE}"}}}}]',
+            ["auth.role_ar ", "mean role_arn?"],
+        ),
+        ("access: [{who: [a@b.c], account: [x]}]", ["access.0.account ", "Did you mean accounts?"]),
+        ("wrap: {servers: {role: {comand: [uvx]}}}", ["servers.role.comand", "Did you mean command?"]),
+        ("serve: {port: eight}", ["serve.port", "must be a whole number"]),
+        ("serve: {behind_proxy: perhaps}", ["must be true or false"]),
+        ("query: {memory_limit: lots}", ["must be such as 2GB"]),
+        ("access: []\naccess: []", ["'access' is given twice, again at line 2"]),
+        ("serve: {port: 1, port: 2}", ["'port' is given twice"]),
         ('accounts: [{id: "111111111111", regon: x}]', ["accounts.0.regon", "Did you mean region?"]),
         ("query: {time_limit: 0}", ["query.time_limit", "greater than 0"]),
         ("query: nonsense", ["query"]),
@@ -62,6 +80,12 @@ def test_a_wrong_file_is_refused_with_the_place_and_a_way_out(tmp_path: Path, te
     assert "crosstrail.yaml" in refusal.value.text
     for words in said:
         assert words in refusal.value.text
+
+
+def test_what_is_merged_in_may_be_given_again(tmp_path: Path) -> None:
+    text = 'accounts:\n  - &a {id: "111111111111", alias: a}\n  - {<<: *a, id: "222222222222", alias: b}\n'
+    accounts = load_settings(_write(tmp_path, text), environ={}).accounts
+    assert [(one.id, one.alias) for one in accounts] == [("111111111111", "a"), ("222222222222", "b")]
 
 
 def test_a_wrong_variable_is_named_and_its_value_is_not_repeated() -> None:

@@ -69,12 +69,12 @@ def test_rows_become_accounts(tables: str) -> None:
 
 BAD_ROWS = {
     "'111111111111', 'a', 'oauth', 'AKIA', 'plain-text', NULL, NULL, NULL": "auth_type is neither aksk nor iam_role",
-    "'111111111111', 'a', NULL, 'AKIA', 'plain-text', NULL, NULL, NULL": "auth_type is neither aksk nor iam_role",
+    "'111111111111', 'a', NULL, 'AKIA', 'plain-text', NULL, NULL, NULL": "auth_type is missing: write aksk or iam_role",
     "'111111111111', 'a', 'aksk', NULL, 'plain-text', NULL, NULL, NULL": "access_key_id missing",
     "'111111111111', 'a', 'aksk', '', '', NULL, NULL, 7": "access_key_id and secret_access_key_encrypted missing",
-    "'111111111111', 'a', 'aksk', 'plain-text', 'x', NULL, NULL, NULL": "access_key_id: String should match",
+    "'111111111111', 'a', 'aksk', 'plain-text', 'x', NULL, NULL, NULL": "access_key_id: must be letters and digits",
     "'111111111111', 'a', 'iam_role', NULL, NULL, '', NULL, NULL": "role_arn missing",
-    "'111111111111', 'a', 'iam_role', NULL, NULL, 'plain-text', NULL, NULL": "role_arn: String should match",
+    "'111111111111', 'a', 'iam_role', NULL, NULL, 'plain-text', NULL, NULL": "role_arn: must be such as arn:",
     "'1111', 'a', 'aksk', 'AKIA', 'x', NULL, NULL, NULL": "account_id is not an AWS account id",
     "NULL, 'a', 'aksk', 'AKIA', 'x', NULL, NULL, NULL": "account_id is not an AWS account id",
     "'plain-text', 'a', 'aksk', 'AKIA', 'x', NULL, NULL, NULL": "account_id is not an AWS account id",

@@ -67,10 +67,10 @@ def test_servers_of_the_configuration_are_served_together(
             "AWS_PROFILE is not passed on: each account's own credentials are",
         ),
         (("--idle", "soon", "--", "true"), 2, "'soon' is no duration: write 30s, 10m or 1h"),
-        (("--module", "a b"), 1, "module: String should match pattern"),
+        (("--module", "a b"), 1, "module: must be the dotted name"),
         (("--module", "a", "--", "true"), 1, "give one of command and module"),
         (("--max-children", "0", "--", "true"), 1, "max_children"),
-        (("--parameter", "a b", "--", "true"), 1, "parameter: String should match pattern"),
+        (("--parameter", "a b", "--", "true"), 1, "parameter: must be letters, digits"),
         (("--", "true"), 1, "crosstrail: true ended (exit status 0)"),
     ],
 )

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import platformdirs
-import yaml
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from crosstrail.accounts.policy import AccessRule
+from crosstrail.complaints import worst
 from crosstrail.errors import ConfigError
 from crosstrail.lake.table import CATALOG_FILE
-from crosstrail.models import Account
+from crosstrail.models import Account, AmbientAuth, KeysAuth, ProfileAuth, RoleAuth, VolcengineRoleAuth
 from crosstrail.section import Section, option
 from crosstrail.serving import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
+from crosstrail.settings_file import read_mapping
 
 FILE_NAME = "crosstrail.yaml"
 CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
-_SQLITE_FILE = "sqlite:///"
 _IDENTITIES = (
     "AWS_PROFILE",
     "AWS_ACCESS_KEY_ID",
@@ -237,6 +237,14 @@ class Settings(Section):
 
 
 _LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule}
+_AUTHS: Mapping[str, type[BaseModel]] = {
+    "keys": KeysAuth,
+    "role": RoleAuth,
+    "role_trn": VolcengineRoleAuth,
+    "profile": ProfileAuth,
+    "ambient": AmbientAuth,
+}
+"""What an account's `auth` may be, by pydantic's names of the alternatives: they stand in a place, not in the file."""
 SettingsT = TypeVar("SettingsT", bound=Section)
 
 
@@ -320,35 +328,6 @@ def _config_file(named: str) -> Path | None:
     return None
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The settings a file holds, not yet checked. Raises ConfigError."""
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path} cannot be read as YAML{place}", hint="See the examples in the README.") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must be a mapping of settings", hint="See the examples in the README.")
-    _anchor_paths(values, path.resolve().parent)
-    return values
-
-
-def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
-    """Make `lake.path`, the archives and a SQLite file absolute: their meaning must not hang on the working folder."""
-    places = [values.get("lake"), *(values["accounts"] if isinstance(values.get("accounts"), list) else ())]
-    for place in places:
-        for key in ("path", "archive"):
-            if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
-                place[key] = str(folder / Path(place[key]).expanduser())
-    database = values.get("database")
-    url = database.get("url") if isinstance(database, dict) else None
-    if isinstance(url, str) and url.startswith(_SQLITE_FILE):
-        database["url"] = _SQLITE_FILE + str(folder / url.removeprefix(_SQLITE_FILE))  # type: ignore[index]
-
-
 def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
     *sections, name = dotted.split(".")
     for section in sections:
@@ -369,21 +348,20 @@ def _env_name(field: FieldInfo) -> str:
 
 
 def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -> ConfigError:
-    """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one.
-
-    The rejected value itself is left out: it may be a secret put in the wrong place.
-    """
-    first = error.errors(include_input=False, include_url=False)[0]
-    names = [str(part) for part in first["loc"]]
-    dotted = ".".join(names)
+    """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one."""
+    place, kind, words = worst(error)
+    keys = [name for name, before in zip(place, ("", *place), strict=False) if before != "auth" or name not in _AUTHS]
+    dotted = ".".join(keys)
     source = sources.get(dotted, sources[""])
-    if first["type"] != "extra_forbidden":
-        return ConfigError(f"{dotted} ({source}): {first['msg']}", hint="Settings are listed in the README.")
-    for name in names[:-1]:
-        model = _LISTS.get(name, model)
+    if kind != "extra_forbidden":
+        return ConfigError(f"{dotted} ({source}): {words}", hint="Settings are listed in the README.")
+    for name, before in zip(place[:-1], ("", *place), strict=False):
+        model = _AUTHS.get(name, model) if before == "auth" else _LISTS.get(name, model)
         if name in getattr(model, "model_fields", {}) and _is_section(model.model_fields[name]):
             model = model.model_fields[name].annotation
+        elif before == "servers":
+            model = WrappedServer
     known = list(model.model_fields)
-    near = difflib.get_close_matches(names[-1], known, n=1)
+    near = difflib.get_close_matches(place[-1], known, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
-    return ConfigError(f"{dotted} ({source}): there is no such setting", hint=hint)
+    return ConfigError(f"{dotted} ({source}): {words}", hint=hint)

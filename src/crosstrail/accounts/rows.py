@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from crosstrail.accounts.listing import as_alias
+from crosstrail.complaints import complaint
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account, KeysAuth
 
@@ -44,7 +45,8 @@ def account_of(row: Mapping[str, Any], place: str, external_id: str = "", *, clo
     kind = texts["auth_type"].lower()
     needed = {KEYS: _KEY_COLUMNS, ROLE: (ROLE_COLUMN[cloud],)}.get(kind)
     if needed is None:
-        raise ConfigError(f"{place}: auth_type is neither {KEYS} nor {ROLE}")
+        wrong = "is neither" if kind else "is missing: write"
+        raise ConfigError(f"{place}: auth_type {wrong} {KEYS} {'nor' if kind else 'or'} {ROLE}")
     if missing := [column for column in needed if not texts[column]]:
         raise ConfigError(f"{place}: {' and '.join(missing)} missing")
     auth = {"type": "keys" if kind == KEYS else "role"} | {column: texts[column] for column in needed}
@@ -60,9 +62,7 @@ def account_of(row: Mapping[str, Any], place: str, external_id: str = "", *, clo
     try:
         return Account.model_validate(listed)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        column = _COLUMN_OF.get(str(first["loc"][-1]), str(first["loc"][-1])) if first["loc"] else ""
-        raise ConfigError(f"{place}: {column + ': ' if column else ''}{first['msg']}") from None
+        raise ConfigError(f"{place}: {complaint(error, _COLUMN_OF)}") from None
 
 
 def _account_id(value: Any, place: str, cloud: str) -> str:

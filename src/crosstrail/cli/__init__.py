@@ -17,7 +17,7 @@ import click
 from crosstrail import __version__
 from crosstrail.cli.words import in_options, say
 from crosstrail.config import Settings, load_settings
-from crosstrail.errors import CrosstrailError
+from crosstrail.errors import ConfigError, CrosstrailError
 
 _COMMANDS = {
     "access": ("access", "Who may use which accounts."),
@@ -95,7 +95,8 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except click.Abort:
         status = 130
     except CrosstrailError as error:
-        say(f"{name}: {in_options(error.text)}")
+        text = error.text if isinstance(error, ConfigError) else in_options(error.text)  # settings may name tools
+        say(f"{name}: {text}")
         status = 1
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is the reader gone away, as with `| head`

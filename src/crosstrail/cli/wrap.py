@@ -13,6 +13,7 @@ import click
 from pydantic import ValidationError
 
 from crosstrail.cli import Settings, with_settings
+from crosstrail.complaints import complaint
 from crosstrail.config import WrappedServer, WrapSettings
 from crosstrail.errors import ConfigError
 from crosstrail.serving import ServeSettings
@@ -108,7 +109,4 @@ def _checked(model: Any, values: dict[str, Any]) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{place}: {text}" if place else text, hint="See: crosstrail wrap --help") from None
+        raise ConfigError(complaint(error), hint="See: crosstrail wrap --help") from None

@@ -14,10 +14,11 @@ from typing import Any, Literal
 from pydantic import SecretStr, field_validator
 
 from crosstrail.accounts.policy import AccessRule
-from crosstrail.config import VolcengineSettings, read_mapping, resolved
+from crosstrail.config import VolcengineSettings, resolved
 from crosstrail.errors import ConfigError
 from crosstrail.section import Section, option
 from crosstrail.serving import OAuthSettings, userinfo_url
+from crosstrail.settings_file import read_mapping
 
 FILE_NAME = "cfg.yaml"
 
