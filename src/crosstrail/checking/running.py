@@ -129,7 +129,7 @@ async def _greet(subject: Subject, demands: Demands, mode: str) -> _Greeting:
                     greeting.protocol = client.protocol_version
         except _FAULTS as error:
             if not greeting.protocol:  # what goes wrong at its end does not undo what it said
-                greeting.problem = _problem(error, written, demands.seconds)
+                greeting.problem = _problem(error, written, demands.seconds, subject.bearer)
     return greeting
 
 
@@ -180,7 +180,7 @@ async def _accounts(subject: Subject, demands: Demands, known: _Greeting) -> Fin
                     with anyio.fail_after(demands.seconds * 2):
                         wrong += await _tried(client, tool.name, account, {demands.parameter: account, **few})
         except _FAULTS as error:
-            wrong.append(_problem(error, written, demands.seconds * 2))
+            wrong.append(_problem(error, written, demands.seconds * 2, subject.bearer))
     right = f"{', '.join(demands.accounts)} by {tool.name}"
     return judged(check, wrong, right=right, fix="On its machine: crosstrail accounts check.")
 
@@ -196,8 +196,8 @@ async def _tried(client: Client, tool: str, account: str, arguments: Mapping[str
     return [f"{account}: {causes.splitlines()[0][:_LAST_WORDS]}"] if failed else []
 
 
-def _problem(error: BaseException, written: IO[str], seconds: float) -> str:
-    """In a few words, with the end of what a process wrote to stderr."""
+def _problem(error: BaseException, written: IO[str], seconds: float, bearer: str) -> str:
+    """In a few words, with the end of what a process wrote to stderr, and without the token, which a server may repeat."""
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
@@ -207,7 +207,10 @@ def _problem(error: BaseException, written: IO[str], seconds: float) -> str:
     elif isinstance(error, MCPError) and error.code == CONNECTION_CLOSED:
         text = "it ended before it answered"
     else:
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        said = str(error).partition("\n")[0]  # below it pydantic quotes the answer
+        text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    if bearer:
+        text = text.replace(bearer, "…")
     written.seek(0)
     last = written.read()[-_LAST_WORDS:].strip()
     return f"{text[:_LAST_WORDS]}; stderr: {last}" if last else text[:_LAST_WORDS]
