@@ -35,6 +35,9 @@ def test_workflows_run_targets_that_are_there_with_no_more_rights_than_they_need
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
+        if "uses" in job:  # another of these workflows, and that is looked at by itself
+            assert ROOT / job["uses"] in WORKFLOWS
+            continue
         assert job["timeout-minutes"] <= 60
         for step in job["steps"]:
             assert set(step) & {"run", "uses"}
@@ -50,3 +53,26 @@ def test_there_is_a_workflow_for_tests_releases_and_the_image() -> None:
     assert built["platforms"] == "linux/amd64,linux/arm64"
     assert built["provenance"] == "mode=max"
     assert built["sbom"] is True
+
+
+def test_nothing_is_published_before_the_tests_have_passed_or_from_a_branch() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    assert any("make check" in step.get("run", "") for step in jobs["build"]["steps"])
+    assert {name: job.get("needs") for name, job in jobs.items()} == {
+        "build": None,
+        "publish": "build",
+        "image": "build",
+    }
+    image = yaml.safe_load((ROOT / ".github" / "workflows" / "image.yml").read_text())
+    assert set(image[True]) == {"workflow_call", "workflow_dispatch"}  # `on` is a truth value in YAML 1.1
+    assert "github.ref_type == 'tag'" in image["jobs"]["image"]["if"]
+    used = set(re.findall(r"\b(?:vars|secrets)\.(\w+)", str(image)))
+    head = (ROOT / ".github" / "workflows" / "image.yml").read_text().partition("name:")[0]
+    assert {name for name in used if name not in head} == set()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_script_of_a_workflow_is_made_of_what_others_may_write(path: Path) -> None:
+    """An expression in a script is put in as text: a branch's name would be a command."""
+    for job in yaml.safe_load(path.read_text())["jobs"].values():
+        assert [step["run"] for step in job.get("steps", ()) if "${{" in step.get("run", "")] == []
