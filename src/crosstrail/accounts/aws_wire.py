@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,7 +72,7 @@ class Endpoint:
             credentials.secret_access_key.get_secret_value(),
             token.get_secret_value() if token else None,
         )
-        SigV4Auth(key, self.model.signing_name, self.region).add_auth(request)
+        _Signer(key, self.model.signing_name, self.region).add_auth(request)
         return dict(request.headers.items()), written["body"]
 
     def read(self, operation: OperationModel, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -86,6 +87,13 @@ class Endpoint:
             }
         whole = {"status_code": status, "headers": headers, "body": body}
         raise ClientError(self._errors.parse(whole, operation.output_shape), operation.name)
+
+
+class _Signer(SigV4Auth):  # type: ignore[misc]
+    """Its request's body is bytes: to be sure of that, botocore would write the whole request a second time."""
+
+    def payload(self, request: AWSRequest) -> str:
+        return sha256(request.data).hexdigest()
 
 
 class AwsWire:
