@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -76,3 +78,20 @@ def test_no_script_of_a_workflow_is_made_of_what_others_may_write(path: Path) ->
     """An expression in a script is put in as text: a branch's name would be a command."""
     for job in yaml.safe_load(path.read_text())["jobs"].values():
         assert [step["run"] for step in job.get("steps", ()) if "${{" in step.get("run", "")] == []
+
+
+@pytest.mark.registry
+def test_the_workflows_are_ones_that_github_takes(tmp_path: Path) -> None:
+    """The package check-jsonschema carries the schemas."""
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tmp_path), "check-jsonschema"]
+    subprocess.run(install, check=True, capture_output=True, timeout=300)
+    for schema, files in (("github-workflows", WORKFLOWS), ("dependabot", [ROOT / ".github" / "dependabot.yml"])):
+        command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files)]
+        done = subprocess.run(
+            command,
+            env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
