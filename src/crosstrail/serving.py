@@ -160,6 +160,7 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
         _check_open(serve)
     if not serve.loopback or serve.behind_proxy:
         _check_names(serve)
+    _check_public_url(serve)
     if serve.workers > 1 and serve.port == 0:
         raise ConfigError("workers share one port, and port is 0", hint="Name a port.")
     if serve.auth == "token":
@@ -170,13 +171,17 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
         whom = (
             "a GitHub account"
             if "//github.com/" in oauth.authorize_url and serve.auth == "oauth"
-            else "an account there"
+            else "an account at your identity provider"
         )
         raise ConfigError(
             f"anyone with {whom} could read your audit trail: there is no access rule",
             hint="Add `access` rules (docs/serving.md), or set serve.allow_any: true.",
         )
-    _check_public_url(serve, needed=serve.auth == "oauth" or not jwt.audience)
+    if not serve.public_url and (serve.auth == "oauth" or not jwt.audience):
+        raise ConfigError(
+            f"auth {serve.auth} needs serve.public_url, the address that clients use",
+            hint="Set --public-url https://... without /mcp.",
+        )
     (_check_jwt if serve.auth == "jwt" else _check_oauth)(jwt, oauth)
 
 
@@ -212,20 +217,17 @@ def _check_token(serve: ServeSettings, *, rules: bool) -> None:
         )
 
 
-def _check_public_url(serve: ServeSettings, *, needed: bool) -> None:
-    split = urlsplit(serve.public_url)
+def _check_public_url(serve: ServeSettings) -> None:
     if not serve.public_url:
-        if needed:
-            raise ConfigError(
-                f"auth {serve.auth} needs serve.public_url, the address that clients use",
-                hint="Set --public-url https://... without /mcp.",
-            )
         return
-    local = split.hostname in ("localhost", "127.0.0.1", "::1")
-    if not split.hostname or split.scheme not in ("http", "https") or (split.scheme == "http" and not local):
+    split = urlsplit(serve.public_url)
+    plain = split.scheme == "http" and (serve.auth == "none" or split.hostname in ("localhost", "127.0.0.1", "::1"))
+    if not split.hostname or not (plain or split.scheme == "https"):
         raise ConfigError(
             "serve.public_url is no https address", hint="Such as https://trails.example.com, without /mcp."
         )
+    if split.path.rstrip("/").endswith("/mcp"):  # tokens would be for /mcp/mcp
+        raise ConfigError("serve.public_url ends with /mcp, which is added to it", hint="Leave /mcp out.")
 
 
 def _check_jwt(jwt: JwtSettings, _: OAuthSettings) -> None:
@@ -233,6 +235,9 @@ def _check_jwt(jwt: JwtSettings, _: OAuthSettings) -> None:
         raise ConfigError("auth jwt needs jwt.issuer", hint="Write the `iss` of your identity provider's tokens.")
     if bool(jwt.jwks_url) == bool(jwt.public_key):
         raise ConfigError("auth jwt needs one of jwt.jwks_url and jwt.public_key", hint="A JWKS lets keys rotate.")
+    split = urlsplit(jwt.jwks_url)
+    if jwt.jwks_url and not (split.hostname and split.scheme in ("http", "https")):
+        raise ConfigError("jwt.jwks_url is no address", hint="Such as https://login.example.com/.well-known/jwks.json.")
 
 
 def _check_oauth(_: JwtSettings, oauth: OAuthSettings) -> None:

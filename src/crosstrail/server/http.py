@@ -7,6 +7,7 @@ stands for itself: its own identity, no session to take over. Imported only when
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import ssl
@@ -142,7 +143,10 @@ def _missing(routes: Iterable[BaseRoute], known: Sequence[BaseRoute]) -> list[Ba
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[socket.socket]:
-    """A socket that takes connections from now on. Raises ConfigError when the address is taken or not this machine's."""
+    """A socket that takes connections from now on. Raises ConfigError when the address is taken or not this machine's, or
+    the certificate cannot be used."""
+    if listener.tls_cert:
+        _check_certificate(listener)
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
     try:
         opened = socket.create_server((listener.host, listener.port), family=family, backlog=2048)
@@ -167,8 +171,7 @@ def serve_http(
 ) -> None:
     """Serve until the process is told to stop; running calls get 5 s to finish.
 
-    Each of several workers makes its own `app`, so that must be a function that can be pickled. Raises ConfigError for a
-    certificate that cannot be used.
+    Each of several workers makes its own `app`, so that must be a function that can be pickled.
     """
     config = _config(app, listener, protocol, workers)
     _allow_connections()
@@ -212,9 +215,6 @@ def _config(
     protocol: type[asyncio.Protocol] | Literal["auto"],
     workers: int,
 ) -> uvicorn.Config:
-    """Raises ConfigError for a certificate that cannot be used."""
-    if listener.tls_cert:
-        _check_certificate(listener)
     return uvicorn.Config(
         app,
         factory=not isinstance(app, Starlette),
@@ -247,7 +247,8 @@ def _check_certificate(listener: Listener) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listener.tls_cert, listener.tls_key or None)
     except OSError as error:  # ssl's errors are among them
-        reason = error.strerror or type(error).__name__
+        absent = next((name for name in (listener.tls_cert, listener.tls_key) if name and not os.path.exists(name)), "")
+        reason = f"there is no file {absent}" if absent else error.strerror or type(error).__name__
         raise ConfigError(
             f"the TLS certificate or its key cannot be used: {reason}", hint="Check --tls-cert and --tls-key."
         ) from None
