@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator
@@ -201,14 +202,32 @@ def until_late(ask: Callable[[], httpx2.Response]) -> list[httpx2.Response]:
     return answers
 
 
+def test_a_stranger_writes_no_line_of_his_own_into_log_or_record(server: Server) -> None:
+    forged = json.dumps({"kind": "call", "principal": "alice", "tool": "create_trail", "outcome": "done"})
+    hostile = f"x\n{forged}\r\n{forged}\x1b[2J\x1b]0;gone\x07\u2028{forged}"
+    before, said = len(server.records()), len(server.lines)
+    asks = ({"error": hostile, "error_description": hostile}, {"code": "x", "state": hostile}, {"error": "last"})
+    for query in asks:
+        assert httpx2.get(f"{server.url}/auth/callback", params=query, timeout=PATIENCE).status_code == 400
+    while not any("error: last" in line for line in server.lines[said:]):
+        assert server.process.poll() is None
+    log = "".join(server.lines[said:])
+    assert not any(line.lstrip().startswith("{") for line in log.splitlines())
+    assert log.replace("\n", "").isprintable()
+    assert len(server.lines) - said == len(asks)
+    assert [one["kind"] for one in server.records()[before:]] == ["refused"] * len(asks)
+
+
 def test_a_flood_of_registrations_and_sign_ins_is_held_to_a_pace(idp: FakeIdp, folder: Path) -> None:
     with signing_in(folder, idp, free_port()) as made:
         with httpx2.Client(base_url=made.url, timeout=PATIENCE) as http:
             registered = until_late(lambda: http.post("/register", json={"redirect_uris": [CALLBACK]}))
             begun = until_late(lambda: http.get("/authorize?client_id=x"))
+            ended = until_late(lambda: http.get("/auth/callback?error=x"))
         assert httpx2.get(f"{made.url}/.well-known/oauth-authorization-server", timeout=PATIENCE).status_code == 200
         turned_away = [one["path"] for one in made.records() if one.get("status") == 429]
-    for answers, path, most in ((registered, "/register", 30), (begun, "/authorize", 120)):
+    paces = ((registered, "/register", 30), (begun, "/authorize", 120), (ended, "/auth/callback", 120))
+    for answers, path, most in paces:
         assert len(answers) > most  # one more is let in as time passes
         assert answers[-1].headers["retry-after"] == "1"
         assert turned_away.count(path) == 1

@@ -98,6 +98,7 @@ class ForeignAdmission(Gate):
         *,
         allowed: bool,
     ) -> HandlerResult:
+        """From the limit to the record: one piece, so that no way out of it leaves without the record."""
         result: HandlerResult = None
         params = ctx.params or {}
         began, outcome = time.monotonic(), "cancelled"

@@ -77,6 +77,7 @@ class UserInfo(TokenVerifier):
 
 def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAuthProxy:
     """The sign-in of a server at `public_url`, which remembers in a store of `open_store`."""
+    _log_like_everybody()
     secret, key = settings.client_secret.get_secret_value(), _key(settings)
     scopes = settings.scope.replace(",", " ").split()
     return OAuthProxy(
@@ -95,6 +96,15 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         forward_resource=False,  # the provider knows no such address, and some refuse what they do not know
         enable_cimd=False,  # it would have the server fetch addresses that strangers name
     )
+
+
+def _log_like_everybody() -> None:
+    """FastMCP's own log goes to stderr as it is, and quotes what strangers write into an address."""
+    theirs = logging.getLogger("fastmcp")
+    for handler in tuple(theirs.handlers):
+        theirs.removeHandler(handler)
+    theirs.propagate = True
+    theirs.setLevel(logging.NOTSET)
 
 
 def _key(settings: OAuthSettings) -> str:

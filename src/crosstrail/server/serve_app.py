@@ -5,8 +5,6 @@ It decides nothing else. Imported only when HTTP is served.
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -32,6 +30,7 @@ from crosstrail.server.gate import Gate
 from crosstrail.server.health import Health
 from crosstrail.server.http import Listener, http_app
 from crosstrail.server.identity import principal_of
+from crosstrail.server.logs import log_to_stderr
 from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.telemetry import Telemetry
 
@@ -50,9 +49,7 @@ def listener_of(settings: Settings) -> Listener:
 def serve_app(settings: Settings, *, has_rules: bool, counted_in: str = "") -> Starlette:
     """The application. `has_rules`: whether there was any access rule when the server started. `counted_in`: the file in
     which several processes count calls together. Raises ConfigError."""
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr(settings.log_level)
     sign_in = sign_in_of(settings)
     estate = Estate(settings)
     open_to_all = is_open_to_all(settings, has_rules=has_rules)

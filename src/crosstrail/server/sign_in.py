@@ -49,7 +49,7 @@ class SignIn:
     sweep: Callable[[], Awaitable[None]] | None = None
     """Removes what has expired of what a sign-in remembers."""
     paces: Mapping[str, int] = field(default_factory=dict)
-    """Requests a minute of all together for addresses that write something down for whoever asks."""
+    """Requests a minute of all together for addresses that write something down, be it in the log, for whoever asks."""
 
     @asynccontextmanager
     async def swept(self) -> AsyncIterator[None]:
@@ -140,7 +140,7 @@ def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
         provider.get_routes(mcp_path=HTTP_PATH),
         _Answers(userinfo_url(settings)),
         sweep=getattr(store, "cull", None),
-        paces={"/register": 30, "/authorize": 120},
+        paces={"/register": 30, "/authorize": 120, "/auth/callback": 120},
     )
 
 
