@@ -33,7 +33,7 @@ def with_store(aws: LiveAws, account: str, rows: int = 3, states: tuple[str, ...
 async def test_a_query_runs_where_its_store_is_under_that_accounts_key(aws: LiveAws, engine: CloudTrailLake) -> None:
     scope = QueryScope((aws.keys_account(PROD, "prod"), aws.role_account(DEV, "dev")))
     sql = f"SELECT eventname, count(*) n FROM {with_store(aws, DEV)} GROUP BY 1"
-    page = await run(engine, sql, scope, limit=100, wait_seconds=20)
+    page = await run(engine, sql, scope, limit=100, wait_seconds=200)
     assert (page.status.ref.engine, page.status.ref.account) == ("cloudtrail_lake", DEV)
     assert page.columns == ("eventname", "n")
     assert page.rows == (("Event0", "0"), ("Event1", None), ("Event2", "2"))
@@ -113,7 +113,7 @@ async def test_cancelling_the_wait_cancels_upstream(aws: LiveAws, engine: CloudT
         waiting.set()
 
     async def ask() -> None:
-        await run(engine, sql, scope, limit=100, wait_seconds=60, progress=progress)
+        await run(engine, sql, scope, limit=100, wait_seconds=200, progress=progress)
 
     async with anyio.create_task_group() as group:
         group.start_soon(ask)
@@ -140,7 +140,7 @@ async def test_a_failed_query_says_why(aws: LiveAws, engine: CloudTrailLake) -> 
     sql = f"SELECT n FROM {with_store(aws, PROD, states=('RUNNING', 'FAILED'))}"
     aws.world.accounts[PROD].outcome.error = "Query exhausted resources at this scale factor"
     with pytest.raises(QueryFailed, match="exhausted resources"):
-        await run(engine, sql, scope, limit=100, wait_seconds=20)
+        await run(engine, sql, scope, limit=100, wait_seconds=200)
 
 
 async def test_a_statement_lake_refuses_is_told_with_its_place(aws: LiveAws, engine: CloudTrailLake) -> None:

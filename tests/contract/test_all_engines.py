@@ -80,7 +80,7 @@ async def opened(
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
 async def test_pages_give_every_row_once(opened: Opened, limit: int) -> None:
-    page = await run(opened.engine, opened.sql, opened.both, limit=limit, wait_seconds=30)
+    page = await run(opened.engine, opened.sql, opened.both, limit=limit, wait_seconds=200)
     assert page.columns == ("name",)
     assert page.status.rows == ROWS
     rows = list(page.rows)
@@ -92,7 +92,7 @@ async def test_pages_give_every_row_once(opened: Opened, limit: int) -> None:
 
 
 async def test_a_query_id_is_all_that_is_needed_to_ask_again(opened: Opened) -> None:
-    page = await run(opened.engine, opened.sql, opened.both, limit=2, wait_seconds=30)
+    page = await run(opened.engine, opened.sql, opened.both, limit=2, wait_seconds=200)
     ref = QueryRef.parse(str(page.status.ref))
     assert ref == page.status.ref
     assert ref.engine == opened.engine.name
@@ -101,7 +101,7 @@ async def test_a_query_id_is_all_that_is_needed_to_ask_again(opened: Opened) -> 
 
 
 async def test_a_query_outside_the_scope_reads_as_if_it_were_not_there(opened: Opened) -> None:
-    page = await run(opened.engine, opened.sql, opened.both, limit=2, wait_seconds=30)
+    page = await run(opened.engine, opened.sql, opened.both, limit=2, wait_seconds=200)
     for call in (opened.engine.status, opened.engine.results, opened.engine.cancel):
         with pytest.raises(InvalidRequest) as outside:
             await call(page.status.ref, QueryScope((opened.theirs,)))
@@ -114,7 +114,7 @@ async def test_a_query_outside_the_scope_reads_as_if_it_were_not_there(opened: O
 
 @pytest.mark.parametrize("token", ["x", "é", "0", "../../etc", "-1.", "bnVsbA"])
 async def test_a_token_that_is_none_is_refused(opened: Opened, token: str) -> None:
-    page = await run(opened.engine, opened.sql, opened.both, limit=2, wait_seconds=30)
+    page = await run(opened.engine, opened.sql, opened.both, limit=2, wait_seconds=200)
     with pytest.raises(StalePageToken):
         await opened.engine.results(page.status.ref, opened.both, page_token=token)
 
@@ -126,5 +126,5 @@ async def test_only_one_select_runs(opened: Opened, sql: str) -> None:
 
 
 async def test_a_query_that_has_ended_is_not_cancelled(opened: Opened) -> None:
-    page = await run(opened.engine, opened.sql, opened.both, limit=1, wait_seconds=30)
+    page = await run(opened.engine, opened.sql, opened.both, limit=1, wait_seconds=200)
     assert (await opened.engine.cancel(page.status.ref, opened.both)).state is QueryState.FINISHED

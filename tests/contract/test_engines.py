@@ -69,7 +69,7 @@ async def _engine(lake: Path, limits: Limits | None = None, kept_seconds: float 
 
 def _test(body: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        with anyio.fail_after(60):
+        with anyio.fail_after(300):
             await body()
 
     anyio.run(limited)
@@ -90,7 +90,7 @@ def test_rows_come_as_text_in_pages(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as engine:
             sql = "SELECT eventTime, eventName, readOnly, errorCode, requestParameters, 1.5e0, count(*) OVER () FROM prod ORDER BY eventid"
-            page = await run(engine, sql, BOTH, limit=2, wait_seconds=30)
+            page = await run(engine, sql, BOTH, limit=2, wait_seconds=200)
             assert page.columns == (
                 "eventTime",
                 "eventName",
@@ -129,7 +129,7 @@ def test_only_files_of_the_scope_are_read(lake: Path) -> None:
                 (QueryScope((THEIRS,)), "1"),
                 (QueryScope(()), "0"),
             ):
-                page = await run(engine, "SELECT count(*) FROM events", scope, limit=1, wait_seconds=30)
+                page = await run(engine, "SELECT count(*) FROM events", scope, limit=1, wait_seconds=200)
                 assert page.rows == ((count,),)
 
     _test(body)
@@ -139,7 +139,9 @@ def test_the_same_id_in_another_cloud_is_another_account(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as engine:
             scope = QueryScope((Account(id=ACCOUNT, cloud="volcengine"),))
-            assert (await run(engine, "SELECT count(*) FROM events", scope, limit=1, wait_seconds=30)).rows == (("0",),)
+            assert (await run(engine, "SELECT count(*) FROM events", scope, limit=1, wait_seconds=200)).rows == (
+                ("0",),
+            )
 
     _test(body)
 
@@ -147,7 +149,7 @@ def test_the_same_id_in_another_cloud_is_another_account(lake: Path) -> None:
 def test_a_query_is_readable_only_with_all_its_accounts(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as engine:
-            page = await run(engine, "SELECT eventname FROM events", BOTH, limit=10, wait_seconds=30)
+            page = await run(engine, "SELECT eventname FROM events", BOTH, limit=10, wait_seconds=200)
             unknown = QueryRef("lake", "*", "", str(uuid.uuid4()))
             texts = set()
             for ref, scope in (
@@ -168,7 +170,7 @@ def test_a_query_is_readable_only_with_all_its_accounts(lake: Path) -> None:
 def test_another_process_that_shares_the_folder_answers(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as first:
-            page = await run(first, "SELECT eventname FROM prod ORDER BY eventid", BOTH, limit=1, wait_seconds=30)
+            page = await run(first, "SELECT eventname FROM prod ORDER BY eventid", BOTH, limit=1, wait_seconds=200)
         async with _engine(lake) as second:
             again = await second.results(page.status.ref, BOTH, page_token=page.next_token, limit=100)
             assert len(again.rows) == EVENTS - 1
@@ -190,8 +192,8 @@ def test_a_refused_statement_starts_nothing(lake: Path) -> None:
 def test_page_tokens_belong_to_their_query(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as engine:
-            one = await run(engine, "SELECT eventname FROM prod", BOTH, limit=1, wait_seconds=30)
-            other = await run(engine, "SELECT eventid FROM prod", BOTH, limit=1, wait_seconds=30)
+            one = await run(engine, "SELECT eventname FROM prod", BOTH, limit=1, wait_seconds=200)
+            other = await run(engine, "SELECT eventid FROM prod", BOTH, limit=1, wait_seconds=200)
             for token in (other.next_token, "x", "é", one.next_token[:-3], "bnVsbA"):
                 with pytest.raises(StalePageToken):
                     await engine.results(one.status.ref, BOTH, page_token=token)
@@ -212,7 +214,7 @@ def test_a_failing_query_says_why_and_shows_no_value(lake: Path, sql: str, words
     async def body() -> None:
         async with _engine(lake) as engine:
             with pytest.raises(QueryFailed, match=words) as caught:
-                await run(engine, sql, BOTH, limit=1, wait_seconds=30)
+                await run(engine, sql, BOTH, limit=1, wait_seconds=200)
             assert "CreateUser" not in caught.value.text
 
     _test(body)
@@ -222,7 +224,7 @@ def test_too_large_a_result_is_refused_not_cut(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake, Limits(rows=3)) as engine:
             with pytest.raises(QueryFailed, match="more than 3 rows"):
-                await run(engine, "SELECT eventid FROM prod", BOTH, limit=1, wait_seconds=30)
+                await run(engine, "SELECT eventid FROM prod", BOTH, limit=1, wait_seconds=200)
 
     _test(body)
 
@@ -232,7 +234,7 @@ def test_memory_is_limited(lake: Path) -> None:
         async with _engine(lake, Limits(memory="40MB")) as engine:
             sql = "SELECT count(*) FROM (SELECT DISTINCT a, b FROM UNNEST(sequence(1, 10000)) AS t(a), UNNEST(sequence(1, 10000)) AS u(b))"
             with pytest.raises(QueryFailed, match="more memory than 40MB"):
-                await run(engine, sql, BOTH, limit=1, wait_seconds=50)
+                await run(engine, sql, BOTH, limit=1, wait_seconds=200)
 
     _test(body)
 
@@ -241,7 +243,7 @@ def test_time_is_limited(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake, Limits(seconds=0.3)) as engine:
             with pytest.raises(QueryTimedOut, match=r"0\.3 s"):
-                await run(engine, ENDLESS, BOTH, limit=1, wait_seconds=50)
+                await run(engine, ENDLESS, BOTH, limit=1, wait_seconds=200)
 
     _test(body)
 
@@ -252,7 +254,7 @@ def test_cancel_stops_a_query_and_leaves_an_ended_one(lake: Path) -> None:
             ref = await engine.start(ENDLESS, BOTH)
             await engine.cancel(ref, BOTH)
             assert await _ended(engine, ref) is QueryState.CANCELLED
-            done = await run(engine, "SELECT 1", BOTH, limit=1, wait_seconds=30)
+            done = await run(engine, "SELECT 1", BOTH, limit=1, wait_seconds=200)
             assert (await engine.cancel(done.status.ref, BOTH)).state is QueryState.FINISHED
 
     _test(body)
@@ -279,7 +281,7 @@ def test_cancelling_the_caller_stops_the_query(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as engine:
             async with anyio.create_task_group() as group:
-                group.start_soon(partial(run, engine, ENDLESS, BOTH, limit=1, wait_seconds=50))
+                group.start_soon(partial(run, engine, ENDLESS, BOTH, limit=1, wait_seconds=200))
                 while not (running := _running(lake)):  # noqa: ASYNC110 - there is no event to wait for
                     await anyio.sleep(0.02)
                 group.cancel_scope.cancel()
@@ -345,7 +347,7 @@ def test_a_query_whose_process_was_killed_has_failed(lake: Path) -> None:
 def test_with_no_lake_the_tables_are_empty(tmp_path: Path) -> None:
     async def body() -> None:
         async with _engine(tmp_path / "none") as engine:
-            page = await run(engine, "SELECT * FROM prod", BOTH, limit=1, wait_seconds=30)
+            page = await run(engine, "SELECT * FROM prod", BOTH, limit=1, wait_seconds=200)
             assert page.rows == ()
             assert len(page.columns) == 38
 
@@ -364,7 +366,7 @@ def test_the_event_loop_runs_on_meanwhile(lake: Path) -> None:
                     await anyio.lowlevel.checkpoint()
 
             tasks.start_soon(beat)
-            await run(engine, "SELECT count(*) FROM events", BOTH, limit=1, wait_seconds=30)
+            await run(engine, "SELECT count(*) FROM events", BOTH, limit=1, wait_seconds=200)
             assert beats > 10
             tasks.cancel_scope.cancel()
 
@@ -375,8 +377,9 @@ def test_now_is_the_same_moment_throughout(lake: Path) -> None:
     async def body() -> None:
         async with _engine(lake) as engine:
             sql = "SELECT now() = current_timestamp, current_date, date(now()) = current_date"
-            (row,) = (await run(engine, sql, BOTH, limit=1, wait_seconds=30)).rows
+            began = datetime.now(UTC).date()
+            (row,) = (await run(engine, sql, BOTH, limit=1, wait_seconds=200)).rows
             assert row[0] == row[2] == "true"
-            assert str(row[1])[:4] == f"{datetime.now(UTC):%Y}"
+            assert f"{began}" <= str(row[1])[:10] <= f"{datetime.now(UTC).date()}"
 
     _test(body)
