@@ -196,6 +196,19 @@ def test_a_table_fits_the_terminal_without_losing_a_column(config: Path, columns
     assert all(row.endswith(PROD) for row in rows if row) or columns < 80
 
 
+@pytest.mark.parametrize("columns", [40, 80, 140])
+def test_a_lookup_shows_when_and_where_whole_and_leaves_out_what_has_no_room(config: Path, columns: int) -> None:
+    header, *rows = _on_a_terminal(columns, "lookup", "--account", "*", "--config", config)
+    if columns == 40:  # blocks, which have room for everything
+        assert header.startswith("─ 1")
+        assert any(line.startswith(("resource", "region")) for line in rows)
+        return
+    assert header.split()[:2] == ["time", "account"]
+    assert ("region" in header.split()) == (columns == 140)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  (prod|dev) .*", row) for row in rows[1:-1])
+    assert all(len(line) <= columns for line in rows)
+
+
 def test_rows_that_cannot_fit_become_blocks(config: Path) -> None:
     many = ", ".join(f"eventname AS column_{number}" for number in range(20))
     lines = _on_a_terminal(60, "query", f"SELECT {many} FROM prod LIMIT 2", "--config", config)

@@ -43,7 +43,8 @@ def list_(settings: Settings, selector: str, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
     elif rows:
-        print_table(list(rows[0]), [[_shown(value) for value in row.values()] for row in rows])
+        shown = [[_shown(value) for value in row.values()] for row in rows]
+        print_table(list(rows[0]), shown, whole=("account", "store"), first_to_go=("store",))
     else:
         say(
             "No account yet: list some in crosstrail.yaml or a database, or run `crosstrail collect` on a folder of logs."

@@ -31,6 +31,7 @@ from crosstrail.timerange import parse_range
 from crosstrail.visible import Visible
 
 _PAGE = 1000
+_FIRST_TO_GO = ("region", "resource", "service", "source_ip", "error")
 _FILTERS = {
     "name": (AttributeKey.EVENT_NAME, "Event name, such as ConsoleLogin."),
     "user": (AttributeKey.USERNAME, "User name, or the session name of an assumed role."),
@@ -76,7 +77,8 @@ def lookup(
         for event in listing.events:
             click.echo(orjson.dumps({"account": event.account, "cloud": event.cloud, "event": event.record}).decode())
     elif listing.events:
-        print_table(COLUMNS[:-1], [row[:-1] for row in summaries(listing)])  # ids are for --json
+        rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
+        print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
     for line in [*coverage(span, listing, continued=False), *not_asked(chosen)]:
         say(in_options(clean(line)))
     if listing.next:
