@@ -174,7 +174,7 @@ def test_a_first_run_makes_everything_and_a_second_one_updates(
 @pytest.mark.parametrize(
     "operation",
     ["DescribeRepositories", "CreateRepository", "PutLifecyclePolicy", "GetAuthorizationToken", "ListAgentRuntimes", "CreateAgentRuntime",
-     "GetAgentRuntime"],
+     "GetAgentRuntime", "GetAgentRuntimeEndpoint"],
 )  # fmt: skip
 def test_what_is_denied_in_the_middle_is_named_and_a_second_run_completes_it(
     cloud: FakeAgentCore, recorded: Path, crosstrail: CommandLine, operation: str
@@ -187,6 +187,18 @@ def test_what_is_denied_in_the_middle_is_named_and_a_second_run_completes_it(
     assert "then run the same command again" in done.stderr
     assert "secret-of-the-deployer" not in done.stdout + done.stderr
     cloud.refuse.clear()
+    succeeds(crosstrail(*HERE), cloud)
+
+
+def test_a_refused_sign_in_to_the_registry_leaves_what_a_second_run_completes(
+    cloud: FakeAgentCore, recorded: Path, crosstrail: CommandLine
+) -> None:
+    refused = Path(f"{recorded}.refuse---username")
+    refused.touch()
+    done = crosstrail(*HERE)
+    assert "docker could not sign in to ECR (exit status 1)" in done.stderr
+    assert "buildx build" not in recorded.read_text()
+    refused.unlink()
     succeeds(crosstrail(*HERE), cloud)
 
 
@@ -224,6 +236,25 @@ def test_a_failed_update_keeps_the_runtime_and_the_next_run_updates_it(
     assert crosstrail(*HERE).returncode == 1
     cloud.next_states = ["UPDATING", "READY"]
     assert succeeds(crosstrail(*HERE), cloud).id == kept
+
+
+def test_the_version_before_is_not_taken_for_the_new_one(
+    cloud: FakeAgentCore, recorded: Path, crosstrail: CommandLine
+) -> None:
+    """AgentCore moves the endpoint a while after the runtime is ready."""
+    cloud.endpoint = ["READY", "UPDATING", "READY"]
+    runtime = succeeds(crosstrail(*HERE), cloud)
+    assert (runtime.live, cloud.calls.count("GetAgentRuntimeEndpoint")) == (1, 3)
+    cloud.endpoint = ["READY", "UPDATE_FAILED"]
+    cloud.reason = "no room"
+    done = crosstrail(*HERE)
+    assert done.returncode == 1
+    assert "endpoint DEFAULT of runtime crosstrail is UPDATE_FAILED: no room" in done.stderr
+    cloud.endpoint = ["UPDATING"]
+    done = crosstrail(*HERE, "--wait", "1")
+    assert "endpoint DEFAULT of runtime crosstrail is not yet at version 3, but UPDATING after 1 s" in done.stderr
+    cloud.endpoint = ["READY"]
+    assert succeeds(crosstrail(*HERE), cloud).live == 4
 
 
 def test_a_runtime_still_on_its_way_is_waited_for_and_no_longer_than_told(

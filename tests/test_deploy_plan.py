@@ -51,9 +51,8 @@ def test_a_dry_run_prints_every_command_and_asks_nobody(
     assert ["aws", "ecr", "create-repository"] in [one[:3] for one in commands]
     assert {one[1] for one in commands} == {"sts", "ecr", "bedrock-agentcore-control"}
     asked = {one[2] for one in commands if one[1] == "bedrock-agentcore-control"}
-    assert asked == {f"{verb}-agent-runtime" for verb in ("create", "update", "delete", "get")} | {
-        "list-agent-runtimes"
-    }
+    verbs = {f"{verb}-agent-runtime" for verb in ("create", "update", "delete", "get")}
+    assert asked == verbs | {"list-agent-runtimes", "get-agent-runtime-endpoint"}
     assert all(line.count("--profile 'the deployer'") == 1 for line in lines if line.startswith("aws "))
     assert lines[0] == "docker buildx version"
     assert any(line.startswith("docker buildx build --platform linux/arm64") for line in lines)

@@ -35,6 +35,7 @@ class Runtime:
     states: list[str]
     version: int = 1
     reason: str = ""
+    live: int = 0
 
 
 @dataclass
@@ -46,6 +47,7 @@ class FakeAgentCore:
     refuse: dict[str, str] = field(default_factory=dict)
     next_states: list[str] = field(default_factory=lambda: ["CREATING", "READY"])
     reason: str = ""
+    endpoint: list[str] = field(default_factory=lambda: ["READY", "UPDATING", "READY"])
     calls: list[str] = field(default_factory=list)
     page: int = 1
     messages: dict[str, str] = field(default_factory=dict)
@@ -182,6 +184,17 @@ class FakeAgentCore:
         arn = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:runtime/{runtime.id}"
         said = {"agentRuntimeId": runtime.id, "agentRuntimeArn": arn, "status": state}
         return _json({**said, "agentRuntimeVersion": str(runtime.version), "failureReason": runtime.reason})
+
+    def _get_agent_runtime_endpoint(self, sent: dict[str, Any]) -> Answer:
+        """It becomes the runtime's version with the last of the states in `endpoint`."""
+        runtime = self._by_id(sent["agentRuntimeId"])
+        if runtime is None or sent["endpointName"] != "DEFAULT":
+            return _error(404, "ResourceNotFoundException")
+        last = len(self.endpoint) == 1
+        state = self.endpoint[0] if last else self.endpoint.pop(0)
+        if last and state == "READY":
+            runtime.live = runtime.version
+        return _json({"status": state, "liveVersion": str(runtime.live), "failureReason": self.reason})
 
     def _by_id(self, runtime_id: str) -> Runtime | None:
         return next((one for one in self.runtimes.values() if one.id == runtime_id), None)

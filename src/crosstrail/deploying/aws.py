@@ -36,6 +36,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _MOVING = ("CREATING", "UPDATING", "DELETING")
 _DEAD = ("CREATE_FAILED", "DELETE_FAILED")
 """What no update brings back."""
+_ENDPOINT = "DEFAULT"
+_SEE_LOG = "See its log group /aws/bedrock-agentcore/runtimes; then run the same command again."
 _RENEWAL = "Sign in to AWS as the deployer, or name a --profile that is; then run the same command again."
 
 
@@ -123,15 +125,37 @@ class Deployment:
                 code=status,
                 account=plan.account,
                 region=plan.region,
-                hint="See its log group /aws/bedrock-agentcore/runtimes; then run the same command again.",
+                hint=_SEE_LOG,
             )
+        self._await_endpoint(runtime_id, ready["agentRuntimeVersion"])
         self._say(f"runtime {plan.runtime} is ready, version {ready['agentRuntimeVersion']}")
         return str(ready["agentRuntimeArn"])
+
+    def _await_endpoint(self, runtime_id: str, version: str) -> None:
+        """AgentCore moves the endpoint that clients use by itself: until then the version before answers."""
+        name = f"endpoint {_ENDPOINT} of runtime {self._plan.runtime}"
+
+        def arrived(found: Mapping[str, Any]) -> bool:
+            moving = found["status"] in _MOVING
+            return not moving and (found["status"] != "READY" or found.get("liveVersion") == version)
+
+        which = {"agentRuntimeId": runtime_id, "endpointName": _ENDPOINT}
+        found = self._once(
+            arrived, f"{name} is not yet at version {version}, but", "get_agent_runtime_endpoint", **which
+        )
+        if found and found["status"] != "READY":
+            raise CloudError(
+                f"{name} is {found['status']}: {found.get('failureReason') or 'no reason given'}",
+                code=found["status"],
+                account=self._plan.account,
+                region=self._plan.region,
+                hint=_SEE_LOG,
+            )
 
     def address(self, arn: str) -> str:
         """Where MCP clients reach the runtime."""
         endpoint = self._clients["bedrock-agentcore"].meta.endpoint_url
-        return f"{endpoint}/runtimes/{quote(arn, safe='')}/invocations?qualifier=DEFAULT"
+        return f"{endpoint}/runtimes/{quote(arn, safe='')}/invocations?qualifier={_ENDPOINT}"
 
     def _runtime_id(self) -> str:
         """Empty when there is none of this name."""
@@ -147,24 +171,37 @@ class Deployment:
 
     def _settled(self, runtime_id: str) -> dict[str, Any] | None:
         """The runtime once nothing is being done to it; None when there is none. Raises QueryTimedOut."""
+
+        def settled(found: Mapping[str, Any]) -> bool:
+            return found["status"] not in _MOVING
+
+        name = f"runtime {self._plan.runtime} is still"
+        return self._once(settled, name, "get_agent_runtime", agentRuntimeId=runtime_id) if runtime_id else None
+
+    def _once(
+        self, done: Callable[[Mapping[str, Any]], bool], undone: str, operation: str, **which: str
+    ) -> dict[str, Any] | None:
+        """What an operation tells as soon as that is `done`; None when there is nothing of that name.
+
+        Raises QueryTimedOut, in words that begin with `undone`.
+        """
         pause, deadline = _FIRST_PAUSE, time.monotonic() + self._wait
-        while runtime_id:
+        while True:
             try:
-                found = self._call("bedrock-agentcore-control", "get_agent_runtime", agentRuntimeId=runtime_id)
+                found = self._call("bedrock-agentcore-control", operation, **which)
             except CloudError as error:
                 if error.code != "ResourceNotFoundException":
                     raise
                 return None
-            if found["status"] not in _MOVING:
+            if done(found):
                 return found
             if time.monotonic() > deadline:
                 raise QueryTimedOut(
-                    f"runtime {self._plan.runtime} is still {found['status']} after {self._wait:g} s",
+                    f"{undone} {found['status']} after {self._wait:g} s",
                     hint="Run the same command again: it waits for what goes on, and goes on from there.",
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-        return None
 
     def _call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
         client = self._clients[service]

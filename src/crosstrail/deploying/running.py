@@ -57,6 +57,7 @@ def dry_run(plan: Plan, profile: str = "") -> list[str]:
         _aws([*runtime, "update-agent-runtime"], {"agentRuntimeId": known[1], **shown}, where),
         "# until it is ready:",
         shlex.join(["aws", *runtime, "get-agent-runtime", *known, *where]),
+        shlex.join(["aws", *runtime, "get-agent-runtime-endpoint", *known, "--endpoint-name", "DEFAULT", *where]),
         "crosstrail check ADDRESS --bearer -",
     ]
 
