@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import jwt
 import pytest
 
 from crosstrail.models import Account
+from crosstrail.server.identity import Jwks
+from fakes.http import Answer, HttpFake
 from fakes.idp import FakeIdp, SigningKey
 from lake_estate import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from serving import (
@@ -248,6 +251,32 @@ async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> Non
         assert idp.asked["/keys"] == 2
     finally:
         idp.key, idp.keys = old, [old]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"5", b'{"keys": 5}', b'{"keys": [1]}', b'{"keys": {"a": 1}}', b"[" * 100_000])
+async def test_an_answer_that_is_no_set_of_keys_gives_none(body: bytes) -> None:
+    with HttpFake(lambda *_: Answer(200, body)) as fake:
+        assert await Jwks(f"{fake.url}/keys").key("first") is None
+
+
+async def test_an_address_that_trickles_keeps_nobody_waiting() -> None:
+    ended = asyncio.Event()
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError), closing(writer):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n")
+            while not reader.at_eof():
+                writer.write(b" ")
+                await writer.drain()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(1000), 0.02)  # a pace, not a wait
+        ended.set()
+
+    async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with anyio.fail_after(20):
+            assert await Jwks(f"http://127.0.0.1:{port}/keys", seconds=0.5).key("first") is None
+            await ended.wait()
 
 
 def test_one_caller_does_not_fill_the_server_with_open_requests(server: Server, idp: FakeIdp) -> None:

@@ -32,6 +32,8 @@ _AGAIN_SECONDS = 30.0
 """A key id that nobody knows asks for the keys again at most this often: strangers choose key ids."""
 _MOST_KEYS_BYTES = 512_000
 _FETCH_SECONDS = 10.0
+_NO_KEYS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What PyJWT raises where an address answers with JSON that is no set of keys."""
 
 
 def principal_of(request: Any) -> Principal:
@@ -124,8 +126,12 @@ class JwtVerifier:
 class Jwks:
     """The keys at one address, kept for an hour, asked for again when a token names one that is not among them."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, *, seconds: float = _FETCH_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`seconds`: that reading the address may take."""
         self._url = url
+        self._seconds = seconds
         self._clock = clock
         self._turn = anyio.Lock()
         self._kept: Mapping[str, Any] = {}
@@ -157,20 +163,25 @@ class Jwks:
         """What cannot be read leaves the kept keys as they are, for another hour at most."""
         self._asked_at = self._clock()
         try:
-            async with httpx2.AsyncClient(timeout=_FETCH_SECONDS) as client, client.stream("GET", self._url) as answer:
-                answer.raise_for_status()
-                body = bytearray()
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > _MOST_KEYS_BYTES:
-                        raise ValueError("too large")
+            with anyio.fail_after(self._seconds):  # of all of it: who trickles must not keep every caller waiting
+                body = await self._fetched()
             keys = jwt.PyJWKSet.from_json(body.decode()).keys
-        except (httpx2.HTTPError, jwt.PyJWTError, ValueError) as error:
+        except (httpx2.HTTPError, jwt.PyJWTError, TimeoutError, *_NO_KEYS) as error:
             _log.error("the keys at %s cannot be read: %s", self._url, type(error).__name__)
             return
         usable = (key for key in keys if key.public_key_use in (None, "sig") and key.key_type != "oct")
         self._kept = {key.key_id or "": key for key in usable}
         self._read_at = self._clock()
+
+    async def _fetched(self) -> bytes:
+        async with httpx2.AsyncClient(timeout=self._seconds) as client, client.stream("GET", self._url) as answer:
+            answer.raise_for_status()
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > _MOST_KEYS_BYTES:
+                    raise ValueError("too large")
+            return bytes(body)
 
 
 def _public_key(settings: JwtSettings) -> Any:
