@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import CommandLine
 from crosstrail.config import load_settings, options
 from crosstrail.errors import ConfigError
 
@@ -125,3 +126,13 @@ def test_every_option_has_a_help_text_and_its_own_variable() -> None:
     assert all(option.help for option in listed)
     variables = [option.env for option in listed if option.env]
     assert len(variables) == len(set(variables))
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs /proc")
+def test_a_file_that_may_not_be_read_is_not_taken_for_bad_yaml(crosstrail: CommandLine) -> None:
+    """As with a file of somebody's own that a container is given; reading this one fails for root, too."""
+    done = crosstrail("accounts", "list", "--config", "/proc/self/mem")
+    assert done.returncode == 1
+    assert (
+        "/proc/self/mem cannot be read: Input/output error. Let the user that crosstrail runs as read it" in done.stderr
+    )

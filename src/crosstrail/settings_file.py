@@ -41,7 +41,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
         values = yaml.load(path.read_text("utf-8"), Loader=_EachOnce)  # noqa: S506 - a SafeLoader
     except _GivenTwice as error:
         raise ConfigError(f"{path}: {error}", hint="Join the two: YAML itself would take the second alone.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Let the user that crosstrail runs as read it; in the container image that is 10001.",
+        ) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
         raise ConfigError(f"{path} cannot be read as YAML{place}", hint="See the examples in the README.") from error
