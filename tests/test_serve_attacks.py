@@ -64,6 +64,8 @@ def refused(server: Server, before: int) -> list[dict[str, Any]]:
         (b"GET /" + SECRET.encode() * 2_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
         (b"GET /ping?" + SECRET.encode() * 2_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
         (HEAD + b"Authorization: Bearer one\r\nAuthorization: Bearer other\r\n\r\n", 400),
+        (HEAD + b"X-MCP-Readonly: false\r\nX-MCP-Readonly: true\r\n\r\n", 400),
+        (HEAD + b"X-MCP-Toolsets: all\r\nX-MCP-Toolsets: events\r\n\r\n", 400),
         (HEAD + b"X-A: b\x00c\r\n\r\n", 400),
         (HEAD + b"X-A: b\rX-B: c\r\n\r\n", 400),
         (HEAD + b"X-A : b\r\n\r\n", 400),
@@ -71,6 +73,7 @@ def refused(server: Server, before: int) -> list[dict[str, Any]]:
         (b"GET /ping HTTP/1.1\r\n\r\n", 400),
         (b"GET /ping HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
         (HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
+        (HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /ping HTTP/1.1\r\n\r\n", 400),
         (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 501),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
@@ -98,6 +101,21 @@ def test_a_header_cannot_be_put_into_an_answer_or_a_line_into_the_record(server:
     assert "\n" not in made["path"]
     assert made["path"].startswith("/mcp")
     assert len(server.records()) == before + 1
+
+
+def test_a_refusal_names_the_address_that_connected_whatever_it_says_of_itself(server: Server) -> None:
+    before = len(server.records())
+    forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Host": "evil.example"}
+    assert httpx2.get(f"{server.url}/ping", headers=forged).status_code == 421
+    assert [one["client"] for one in refused(server, before)] == ["127.0.0.1"]
+
+
+def test_nobody_is_sent_on_to_an_address_without_tls(server: Server) -> None:
+    """The same answer with a slash at the end: a redirect would name the scheme that this process sees."""
+    answer = httpx2.post(f"{server.url}/mcp/", json=LIST_TOOLS, headers=JSON)
+    assert (answer.status_code, answer.json()["id"]) == (200, LIST_TOOLS["id"])
+    for path in ("/ping/", "/healthz/"):
+        assert httpx2.get(f"{server.url}{path}").status_code == 404
 
 
 def test_a_body_too_large_is_refused_and_its_sender_sees_why(server: Server) -> None:

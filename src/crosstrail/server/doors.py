@@ -25,6 +25,9 @@ from crosstrail.server.identity import principal_of
 _BODY_SECONDS = 10.0
 MOST_HEAD_BYTES = 32_768
 MOST_OPEN = 200
+_ONCE = {b"authorization": "Authorization", b"x-mcp-toolsets": "X-MCP-Toolsets", b"x-mcp-readonly": "X-MCP-Readonly"}
+"""Which of two would count is a matter of taste, here and in a proxy that adds one."""
+_LENGTHS = {b"content-length", b"transfer-encoding"}
 _MOST_HELD_BYTES = 64_000_000
 """Of all bodies on their way together."""
 LAST_LOOK_SECONDS = 2.0
@@ -113,7 +116,8 @@ class _Crowded(Exception):
 
 
 class Heads:
-    """Holds the head of a request to a size, in however few parts it came, and to one identity."""
+    """Holds the head of a request to a size, in however few parts it came, to one identity, and to one length of its body:
+    where a proxy in front believes the other one, it takes the end of one caller's request for another's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -121,10 +125,18 @@ class Heads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _head_bytes(scope) > MOST_HEAD_BYTES:
             await _turned_away(431, f"a request's head has at most {MOST_HEAD_BYTES} bytes", scope, receive, send)
-        elif scope["type"] == "http" and sum(name == b"authorization" for name, _ in scope["headers"]) > 1:
-            await _turned_away(400, "a request has one Authorization header", scope, receive, send)
+        elif scope["type"] == "http" and (twice := _said_twice(scope)):
+            await _turned_away(400, f"a request has one {twice} header", scope, receive, send)
+        elif scope["type"] == "http" and {name for name, _ in scope["headers"]} >= _LENGTHS:
+            await _turned_away(400, "a request has a Content-Length or a Transfer-Encoding", scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _said_twice(scope: Scope) -> str:
+    """The name of a header that may come once and did not."""
+    said = Counter(name for name, _ in scope["headers"])
+    return next((shown for name, shown in _ONCE.items() if said[name] > 1), "")
 
 
 def _head_bytes(scope: Scope) -> int:

@@ -35,6 +35,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from crosstrail.config import environment
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth import StreamOwners
 from crosstrail.server.garbage import look_seldom
@@ -110,7 +111,9 @@ def http_app(
             yield dict(state or {})
 
     owners = [Middleware(StreamOwners, stream_path=SSE_PATH, message_path=MESSAGE_PATH)] if sse else []
-    return Starlette(routes=known, middleware=[*middleware, *owners], lifespan=lifespan)
+    made = Starlette(routes=known, middleware=[*middleware, *owners], lifespan=lifespan)
+    made.router.redirect_slashes = False  # to http where a proxy ended TLS: a client would send its token there
+    return made
 
 
 def _by_accept(streaming: Starlette, whole: Starlette) -> list[BaseRoute]:
@@ -119,7 +122,8 @@ def _by_accept(streaming: Starlette, whole: Starlette) -> list[BaseRoute]:
         next(route for route in app.routes if getattr(route, "path", "") == HTTP_PATH) for app in (streaming, whole)
     )
     others = [route for route in streaming.routes if getattr(route, "path", "") != HTTP_PATH]
-    return [*others, Route(HTTP_PATH, endpoint=_ByAccept(first, second), methods=["POST"])]
+    endpoint = _ByAccept(first, second)
+    return [*others, *(Route(path, endpoint=endpoint, methods=["POST"]) for path in (HTTP_PATH, f"{HTTP_PATH}/"))]
 
 
 class _ByAccept:
@@ -225,6 +229,9 @@ def _config(
         log_level="warning",
         access_log=False,  # it would hold the ids of streams
         server_header=False,
+        proxy_headers=bool(
+            environment(("FORWARDED_ALLOW_IPS",)).get("FORWARDED_ALLOW_IPS")
+        ),  # else it believes loopback
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         ws="none",
