@@ -103,6 +103,19 @@ def test_wrong_usage_has_status_2(crosstrail: CommandLine, arguments: list[str])
     assert crosstrail(*arguments).returncode == 2
 
 
+def test_a_filter_that_finds_nothing_says_how_it_was_compared(crosstrail: CommandLine, config: Path) -> None:
+    done = crosstrail("lookup", "--account", "*", "--name", "Console*", "--config", config)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "compared whole, letter case included; for a pattern use `crosstrail query` with LIKE" in done.stderr
+    assert "compared whole" not in crosstrail("lookup", "--account", "*", "--since", "1h", "--config", config).stderr
+
+
+def test_a_map_taken_for_json_is_refused_with_the_way_to_its_values(crosstrail: CommandLine, config: Path) -> None:
+    for wrong in ("json_extract(requestparameters, '$.a')", "requestparameters LIKE '%x%'"):
+        done = crosstrail("query", f"SELECT {wrong} FROM events", "--config", config)
+        assert (done.returncode, "element_at(..., 'key')" in done.stderr) == (1, True)
+
+
 def test_query_as_table_csv_and_json(crosstrail: CommandLine, config: Path) -> None:
     sql = "SELECT account, count(*) AS events FROM events GROUP BY 1 ORDER BY 2 DESC"
     table = crosstrail("query", sql, "--config", config)

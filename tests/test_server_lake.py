@@ -155,6 +155,14 @@ async def test_one_event_whole_is_a_json_object(lake: Path) -> None:
     assert json.loads(body[1]) == wanted
 
 
+async def test_a_wildcard_that_matches_nothing_does_not_read_as_if_nothing_happened(lake: Path) -> None:
+    async with client_of(settings(lake)) as client:
+        arguments = {"target_account_id": "*", "attribute_key": "EventName", "attribute_value": "Console*"}
+        text = text_of(await client.call_tool("lookup_events", arguments))
+    assert "no event" in text
+    assert "attribute_value is compared whole, letter case included; for a pattern use lake_query with LIKE." in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -24,7 +24,7 @@ from crosstrail.estate import Estate
 from crosstrail.lookup import Listing, lookup_events
 from crosstrail.models import AttributeKey, Event, EventQuery, ResultPage
 from crosstrail.server.coverage import coverage, not_asked
-from crosstrail.server.events import COLUMNS, summaries
+from crosstrail.server.events import COLUMNS, MATCHED_WHOLE, summaries
 from crosstrail.server.render import clean
 from crosstrail.targets import Chosen
 from crosstrail.timerange import parse_range
@@ -81,6 +81,8 @@ def lookup(
         print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
     for line in [*coverage(span, listing, continued=False), *not_asked(chosen)]:
         say(in_options(clean(line)))
+    if value and not listing.events:
+        say(in_options(MATCHED_WHOLE))
     if listing.next:
         say("For more raise --limit, or narrow the time.")
 

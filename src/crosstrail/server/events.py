@@ -39,6 +39,8 @@ _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
 _FENCE_BYTES = 160
 _LONGEST_VALUE = 2_000
+MATCHED_WHOLE = "attribute_value is compared whole, letter case included; for a pattern use lake_query with LIKE."
+"""What an empty answer to a filter has to say: else a wildcard that matches nothing reads as if nothing had happened."""
 _FEW = 20
 """Events whose rows take less time than the way to a thread and back."""
 _LIVE_DEFAULT = timedelta(hours=24)
@@ -143,7 +145,8 @@ def _attribute(estate: Visible, targets: Sequence[Target], request: Request) -> 
     spelling = {_bare(name): name for name in known}
     if known and _bare(key) not in spelling:
         raise InvalidRequest(
-            f"there is no attribute {clean(key, 60)!r}", hint=f"attribute_key is one of {', '.join(sorted(known))}."
+            f"there is no attribute {clean(key, 60)!r}",
+            hint=f"attribute_key is one of {', '.join(sorted(known))}. By anything else filter in lake_query.",
         )
     return spelling.get(_bare(key), key)
 
@@ -215,6 +218,8 @@ def _next_steps(request: Request, listing: Listing, fitted: Fitted | None, token
         steps.append(f'Next page: lookup_events(next_token="{token}")')
     elif listing.next:
         steps.append("Too many events share one moment to page on: narrow by attribute or account, or use lake_query.")
+    if not fitted and request.attribute_value.strip():
+        steps.append(MATCHED_WHOLE)
     if not fitted:
         steps.append("Next: a longer time span, another account, or fewer conditions; list_accounts says what is held.")
     elif request.detail != "full":
@@ -224,7 +229,7 @@ def _next_steps(request: Request, listing: Listing, fitted: Fitted | None, token
 
 def _about_cuts(request: Request, events: int, cut: int) -> str:
     if request.detail != "full":
-        return f"{cut} long cells are shortened (…)."
+        return f"{cut} long cell{'s are' if cut > 1 else ' is'} shortened (…)."
     if events > 1:
         return f'{cut} events are shortened (…): ask for one alone by attribute_key="EventId" with detail="full".'
     return "The event's longest fields are shortened (…): read one field whole with lake_query."

@@ -47,6 +47,8 @@ _MOMENT = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?",
     re.ASCII,
 )
+BY_KEY = "Take a value by its key: element_at(..., 'key'); the whole event as text is the column eventjson."
+"""For maps, which look like JSON or text and can be made into neither."""
 _SPACES = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
 
 
@@ -55,7 +57,8 @@ def coerce(expr: Expr, target: Type) -> Expr:
     if expr.type == target:
         return expr
     if not can_coerce(expr.type, target):
-        raise Refusal(f"{expr.type} is not {target}", f"CAST(... AS {target}) says so if it is meant.")
+        hint = BY_KEY if expr.type.name == "map" else f"CAST(... AS {target}) says so if it is meant."
+        raise Refusal(f"{expr.type} is not {target}", hint)
     return cast(expr, target)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crosstrail.engines.dialect.casts import coerce
+from crosstrail.engines.dialect.casts import BY_KEY, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require, require_sure
 from crosstrail.engines.dialect.registry import Call, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, Type, array_of, map_of
@@ -199,7 +199,8 @@ def like(text: Expr, pattern: Expr, escape: Expr | None) -> Expr:
     if UNKNOWN in (text.type, pattern.type):
         return Expr("CAST(NULL AS BOOLEAN)", BOOLEAN)
     if text.type != VARCHAR:
-        raise Refusal(f"LIKE takes a varchar, not {text.type}", "CAST(x AS varchar) makes a text of it.")
+        hint = BY_KEY if text.type.name == "map" else "CAST(x AS varchar) makes a text of it."
+        raise Refusal(f"LIKE takes a varchar, not {text.type}", hint)
     pattern = coerce(pattern, VARCHAR)
     if escape is None:
         return derived(f"({text.sql} LIKE {pattern.sql})", BOOLEAN, text, pattern)
