@@ -14,6 +14,7 @@ help: ## list the targets
 # uv where it is there, else venv and pip; both install the exact versions of requirements.lock, checked by hash.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "crosstrail needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@echo "Setting up $(VENV): a minute or so, once"
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --clear --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(VENV) --compile-bytecode --require-hashes -r requirements.lock && \

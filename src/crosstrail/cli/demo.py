@@ -119,7 +119,7 @@ def _answer(console: Console, answer: str) -> Iterator[Text]:
     first, last = fences if len(fences) == 2 else (len(lines), len(lines))
     yield from _prose(console, lines[:first], width)
     if data := lines[first + 1 : last]:
-        yield Text(lines[first][:width], style="dim")
+        yield _cropped(lines[first], width, "dim")
         yield from _event(data[0], width) if data[0].startswith("{") else _table(data, width)
         yield Text(lines[last], style="dim")
     yield from _prose(console, lines[last + 1 :], width)
@@ -153,7 +153,7 @@ def _event(line: str, width: int) -> Iterator[Text]:
             pieces.append("")
         pieces[-1] += field
     for piece in pieces[:_EVENT_LINES_SHOWN]:
-        yield Text(piece[:width])
+        yield _cropped(piece, width)
     if left := sum(map(len, pieces[_EVENT_LINES_SHOWN:])):
         yield Text(f"… {left} more characters", style="dim italic")
 

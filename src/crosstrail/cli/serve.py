@@ -14,6 +14,7 @@ import anyio
 import click
 
 from crosstrail.cli import CONFIG_HELP, Settings
+from crosstrail.cli.words import say
 from crosstrail.config import load_settings
 from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
@@ -89,6 +90,10 @@ def _over_stdio(settings: Settings) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
+    if sys.stdin.isatty():
+        say(
+            "Speaking MCP over stdio. An MCP client starts this command by itself; for several clients: --transport http."
+        )
     anyio.run(serve_stdio, Estate(settings))
 
 
