@@ -278,13 +278,20 @@ def test_credentials_of_another_account_are_refused_before_anything_is_made(
     assert cloud.calls == []
 
 
-def test_a_foreign_server_is_built_beside_crosstrail(
+def test_a_foreign_server_is_built_beside_crosstrail_and_does_not_take_its_place(
     cloud: FakeAgentCore, recorded: Path, crosstrail: CommandLine
 ) -> None:
-    succeeds(crosstrail(*HERE, "--wrap", "a-server==1.2", "--name", "bills", "--repository", "bills"), cloud, "bills")
+    own = succeeds(crosstrail(*HERE), cloud)
+    done = crosstrail(*HERE, "--wrap", "some.bills-server[aws]==1.2")
+    assert done.returncode == 0, done.stderr
+    assert set(cloud.runtimes) == {"crosstrail", "some_bills_server"}
+    assert set(cloud.repositories) == {"crosstrail", "some-bills-server"}
+    assert cloud.runtimes["crosstrail"] is own
+    assert own.version == 1
     build = recorded.read_text()
     assert "--target wrap" in build
-    assert "WRAP=a-server==1.2" in build
+    assert "WRAP=some.bills-server[aws]==1.2" in build
+    succeeds(crosstrail(*HERE, "--wrap", "some.bills-server", "--name", "bills"), cloud, "bills")
 
 
 @pytest.mark.parametrize("held", [{"images": ["theirs"]}, {"lifecycle": {"rules": ["theirs"]}}])

@@ -27,7 +27,7 @@ def deploy() -> None:
 @click.option("--account", required=True, metavar="ID", help="The AWS account to deploy into.")
 @click.option("--region", required=True, help="Its region.")
 @click.option("--role-arn", required=True, metavar="ARN", help="The role the server runs as.")
-@click.option("--name", "runtime", default="crosstrail", show_default=True, help="Name of the AgentCore runtime.")
+@click.option("--name", "runtime", default="", help="AgentCore runtime (else crosstrail, or as the package of --wrap).")
 @click.option("--repository", default="", help="ECR repository (else as the runtime).")
 @click.option("--source", default=".", show_default=True, help="Folder with crosstrail's Dockerfile.")
 @click.option("--jwt-discovery-url", default="", metavar="URL", help="OpenID discovery of who signs callers in.")
@@ -106,6 +106,7 @@ def _plan(
         raise click.UsageError("--wrap-command goes with --wrap")
     if not jwt_discovery_url and (jwt_audience or jwt_client):
         raise click.UsageError("--jwt-audience and --jwt-client go with --jwt-discovery-url")
+    runtime = runtime or _runtime_of(same["wrap"])
     return Plan(
         runtime=runtime,
         repository=repository or re.sub("_+", "-", runtime.lower()).strip("-"),
@@ -116,3 +117,9 @@ def _plan(
         environment=here | dict(one.split("=", 1) for one in variables if "=" in one),
         **same,
     )
+
+
+def _runtime_of(package: str) -> str:
+    """A wrapped server never takes the place of crosstrail's own runtime, or of another's, unless it is told to."""
+    name = re.split(r"[^\w.-]", package, maxsplit=1)[0]
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:48] or "crosstrail"
