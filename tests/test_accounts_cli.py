@@ -249,6 +249,17 @@ def test_json_lines_take_secrets_in_plain_text_and_external_ids(accounts: Any, d
 
 
 @one_kind
+def test_a_file_of_roles_alone_needs_no_key(accounts: Any, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCRYPTION_KEY", "")
+    header = "account_id,alias,auth_type,role_arn,external_id\n"
+    done = accounts("import", "-", stdin=f"{header}{PROD},prod,iam_role,{ROLE},ext-1\n")
+    assert done.returncode == 0, done.stderr
+    assert stored(database_url)[PROD].auth == RoleAuth(role_arn=ROLE, external_id="ext-1")
+    done = accounts("import", "-", stdin=f"account_id,auth_type,access_key_id,secret_access_key\n{DEV},aksk,AKIA,x\n")
+    assert (done.returncode, "ENCRYPTION_KEY is not set" in done.stderr) == (1, True)
+
+
+@one_kind
 @pytest.mark.parametrize(
     ("line", "said"),
     [

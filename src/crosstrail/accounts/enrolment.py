@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -52,17 +52,23 @@ def add(database: AccountDatabase, account: Account, *, replace: bool = False) -
 
 
 def import_accounts(
-    database: AccountDatabase, text: str, box: SecretBox, others: Sequence[Account] = (), *, rehearse: bool = False
+    database: AccountDatabase,
+    text: str,
+    open_box: Callable[[], SecretBox],
+    others: Sequence[Account] = (),
+    *,
+    rehearse: bool = False,
 ) -> tuple[tuple[Account, ...], tuple[str, ...]]:
     """Store every account of a file, or none: (the accounts, the names of columns that were ignored).
 
     The file is CSV with a header, or JSON lines. Its columns are those of aws_accounts or volcengine_accounts, and
     `cloud` says which where no role does; a secret may be in plain text as
-    `secret_access_key`, and a role's `external_id` may stand in place of an org_id. Tokens must open with the keys of
-    `box`; all are stored under its first key, bound to their accounts. `others` are accounts of other sources.
+    `secret_access_key`, and a role's `external_id` may stand in place of an org_id. The box is opened
+    where a row has keys: tokens must open with its keys, and all are stored under its first one, bound to their accounts. `others` are accounts of other sources.
     Raises ConfigError that lists every bad line, AccountError for an account that is there already.
     """
     rows = list(_rows(text))
+    box = open_box() if any(_has_keys(row) for _, row in rows) else None
     with database.transaction("rehearse" if rehearse else "write") as connection:
         external_ids = external_ids_of(connection)
         accounts: list[Account] = []
@@ -130,7 +136,11 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield reader.line_num, row
 
 
-def _imported(row: Mapping[str, Any], place: str, box: SecretBox, external_ids: Mapping[str, str]) -> Account:
+def _has_keys(row: Mapping[str, Any]) -> bool:
+    return text_of(row.get("auth_type")).lower() == KEYS
+
+
+def _imported(row: Mapping[str, Any], place: str, box: SecretBox | None, external_ids: Mapping[str, str]) -> Account:
     """The account of a line, its secret under the first key. Raises ConfigError, SecretUnreadable."""
     plain = text_of(row.get(PLAIN_SECRET))
     token = text_of(row.get("secret_access_key_encrypted"))
@@ -140,7 +150,7 @@ def _imported(row: Mapping[str, Any], place: str, box: SecretBox, external_ids: 
     row = {**row, "secret_access_key_encrypted": plain or token}
     cloud = _cloud_of(row, place)
     account = account_of(row, place, external_id, cloud=cloud)
-    if text_of(row.get("auth_type")).lower() != KEYS:
+    if box is None or not _has_keys(row):
         return account
     stored = box.encrypt(SecretStr(plain), account.id) if plain else box.rotate(token, account.id)
     return account_of({**row, "secret_access_key_encrypted": stored}, place, cloud=cloud)

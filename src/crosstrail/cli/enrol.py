@@ -87,8 +87,8 @@ def add(
 def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     """Add all accounts of a file, or none.
 
-    FILE is CSV with a header, or JSON lines; - is stdin. The columns are those of the table: account_id, alias, auth_type (aksk or iam_role), access_key_id,
-    secret_access_key_encrypted (or secret_access_key in plain text), role_arn (of Volcengine role_trn), region, org_id (or
+    FILE is CSV with a header, or JSON lines; - is stdin. The columns are those of the table: account_id, alias, auth_type
+    (aksk or iam_role), access_key_id, secret_access_key_encrypted (or secret_access_key in plain text), role_arn (of Volcengine role_trn), region, org_id (or
     external_id), and cloud (aws or volcengine).
     """
     from crosstrail.accounts.enrolment import import_accounts
@@ -98,7 +98,7 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     except UnicodeDecodeError:
         raise ConfigError("the file is not UTF-8 text", hint="Save it as UTF-8.") from None
     database = _database(settings)
-    added, ignored = import_accounts(database, text, _box(settings), settings.accounts, rehearse=dry_run)
+    added, ignored = import_accounts(database, text, lambda: _box(settings), settings.accounts, rehearse=dry_run)
     for account in added:
         click.echo(f"{'would add' if dry_run else 'added'} {_named(account)}")
     counted = f"{len(added)} account{'s' * (len(added) != 1)}"
