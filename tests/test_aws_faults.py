@@ -18,8 +18,12 @@ PASSING = ("throttle", "500", "503", "reset", "hang", "half", "garbage")
 
 
 @pytest.fixture
-async def aws(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveAws]:
-    async with live_aws(monkeypatch, read_timeout=1) as live:
+async def aws(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[LiveAws]:
+    """Which is waited for no longer than a second where the test has it hang."""
+    hangs = "hang" in request.node.name
+    async with live_aws(monkeypatch, read_timeout=1 if hangs else 30) as live:
         yield live
 
 

@@ -84,7 +84,7 @@ def test_other_faults(live: LiveVolcengine, kind: str, text: str, expected: type
 
 
 def test_a_hanging_answer_is_given_up(live: LiveVolcengine) -> None:
-    with live_volcengine(read_timeout=1) as impatient:
+    with live_volcengine(read_timeout=3) as impatient:
         account = impatient.keys_account(CN_PROD)
         impatient.world.fail("hang")
         with pytest.raises(CloudUnavailable, match="ReadTimeoutError"):
