@@ -107,3 +107,10 @@ def test_a_statement_too_long_for_any_engine_is_not_searched_for_stores(server: 
     assert store_ids(f"SELECT 1 FROM {store} /* left open") == (store,)
     assert store_ids(f"SELECT 1 /* {store}") == ()
     assert "10000 are the most" in words(server, idp, "lake_query", sql=f"SELECT 1 FROM {store} " + "/* " * (MANY // 3))
+
+
+def test_a_statement_stands_in_no_log(server: Server, idp: FakeIdp) -> None:
+    before = len(server.lines)
+    for sql in ("EXPLAIN SELECT 'a-word-of-mine'", "CALL a-word-of-mine()", "SELECT 'a-word-of-mine' FROM nowhere"):
+        assert words(server, idp, "lake_query", sql=sql).startswith("line 1 column ")
+    assert server.lines[before:] == []

@@ -6,6 +6,7 @@ parser's own knowledge of functions rewrites them for other dialects and would l
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import cache
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from crosstrail.engines.dialect.expr import Place
 from crosstrail.engines.dialect.literals import COMMA, TYPED
 from crosstrail.errors import SqlRejected
 
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote the statement
 MAX_CHARACTERS = 10_000
 """CloudTrail Lake's own limit."""
 _MAX_NESTING = 40
