@@ -62,13 +62,6 @@ def test_the_made_up_clouds_can_be_asked_through_the_database(
     assert reached["state"] == "pass"
 
 
-def test_the_command_is_one_that_starts(crosstrail: CommandLine) -> None:
-    known = crosstrail("serve", "--help").stdout
-    command, *arguments = services()["crosstrail"]["command"]
-    assert command == "serve"
-    assert all(one in known for one in arguments if one.startswith("--"))
-
-
 @pytest.mark.registry
 def test_the_file_is_one_docker_compose_takes(tmp_path: Path) -> None:
     """The package docker-compose carries the specification's schema."""

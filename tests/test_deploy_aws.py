@@ -314,6 +314,10 @@ def test_a_denial_names_the_action_that_is_lacking(
     cloud.messages["CreateAgentRuntime"] = f"User: me is not authorized to perform: iam:PassRole on resource: {ROLE}"
     done = crosstrail(*HERE)
     assert "Allow iam:PassRole to the deployer (docs/deploy.md lists all)" in done.stderr
+    cloud.refuse["CreateAgentRuntime"] = "ValidationException"
+    cloud.messages["CreateAgentRuntime"] = "Value {KEY=very-secret} at environmentVariables is not taken"
+    done = crosstrail(*HERE, "--env", "KEY=very-secret")
+    assert "ValidationException Value {KEY=...} at environmentVariables is not taken. Run the same" in done.stderr
 
 
 def test_a_half_deleted_runtime_is_deleted_and_made_again(

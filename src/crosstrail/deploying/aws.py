@@ -227,7 +227,7 @@ class Deployment:
             elif isinstance(ours, ConfigError):
                 ours.hint = "Check --profile, AWS_PROFILE and the AWS config file."
             return ours
-        message = message_of(error)
+        message = plan.without_values(message_of(error))
         lacking = denied_action(message) or action
         return CloudError(
             f"{action} failed: {code} {shortened(message)}".rstrip(),

@@ -40,6 +40,8 @@ _FORMS = {
 }
 """What each argument looks like, as AWS says: it would refuse another only once the image is built."""
 _LONGEST_REPOSITORY, _LONGEST_VALUE, _MOST_VARIABLES = 256, 5000, 50
+_SHORTEST_SECRET = 4
+"""Shorter ones are parts of words."""
 KEPT_IMAGES = 20
 LIFECYCLE = {
     "rules": [
@@ -202,3 +204,9 @@ class Plan:
         if "CROSSTRAIL_AUTH" not in self.environment:
             usual["CROSSTRAIL_NO_AUTH"] = "true"
         return {**usual, **self.environment}
+
+    def without_values(self, text: str) -> str:
+        """A service's sentence without the variables' values, which it may quote."""
+        for value in sorted(self.environment.values(), key=len, reverse=True):
+            text = text.replace(value, "...") if len(value) >= _SHORTEST_SECRET else text
+        return text
