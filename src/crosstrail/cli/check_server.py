@@ -49,7 +49,7 @@ def check(
 ) -> int:
     """Check an MCP server over HTTP, or one that COMMAND starts.
 
-    crosstrail check https://trails.example.com/mcp --bearer TOKEN --accounts prod,dev
+    crosstrail check https://trails.example.com/mcp --bearer - --accounts prod,dev
 
     crosstrail check -- crosstrail serve
 
