@@ -202,6 +202,13 @@ def until_late(ask: Callable[[], httpx2.Response]) -> list[httpx2.Response]:
     return answers
 
 
+def test_a_registration_is_kept_and_therefore_small(server: Server) -> None:
+    for asked in ({"client_name": "x" * 9_000}, {"redirect_uris": [f"{CALLBACK}{number}" for number in range(300)]}):
+        with recorded(server, 413):
+            large = {"redirect_uris": [CALLBACK], **asked}
+            assert httpx2.post(f"{server.url}/register", json=large, timeout=PATIENCE).status_code == 413
+
+
 def test_a_stranger_writes_no_line_of_his_own_into_log_or_record(server: Server) -> None:
     forged = json.dumps({"kind": "call", "principal": "alice", "tool": "create_trail", "outcome": "done"})
     hostile = f"x\n{forged}\r\n{forged}\x1b[2J\x1b]0;gone\x07\u2028{forged}"

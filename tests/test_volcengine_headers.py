@@ -250,3 +250,18 @@ def test_a_foreign_host_name_is_refused_on_loopback(fake: FakeVolcengine, server
     key, _ = _caller(fake, CN_PROD)
     headers = {**bearer(key), **_ACCEPT, "Host": "evil.example"}
     assert httpx2.post(f"{server.url}/mcp", json=INITIALIZE, headers=headers, timeout=PATIENCE).status_code == 421
+
+
+def test_what_strangers_send_is_bounded(server: Server) -> None:
+    made_up = _encoded({"AccessKeyId": "AKLTmadeup00", "SecretAccessKey": "x"})
+    headers = {**_ACCEPT, "Content-Type": "application/json", "Authorization": f"Bearer {made_up}"}
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(10):
+            yield b" " * 50_000
+
+    for content in (b" " * 100_000, endless()):
+        answer = httpx2.post(f"{server.url}/mcp", content=content, headers=headers, timeout=PATIENCE)
+        assert answer.status_code == 413
+    twice = [*headers.items(), ("Authorization", "Bearer other")]
+    assert httpx2.post(f"{server.url}/mcp", json=INITIALIZE, headers=twice, timeout=PATIENCE).status_code == 400

@@ -24,6 +24,10 @@ from crosstrail.server.identity import principal_of
 
 _BODY_SECONDS = 10.0
 MOST_HEAD_BYTES = 32_768
+MOST_UNKNOWN_BYTES = 8_192
+"""Of a body from somebody who has not signed in: a form, or a registration, which is kept for good."""
+MOST_MADE_UP_BYTES = 65_536
+"""Of a body that comes with keys: they may be made up."""
 MOST_OPEN = 200
 _ONCE = {b"authorization": "Authorization", b"x-mcp-toolsets": "X-MCP-Toolsets", b"x-mcp-readonly": "X-MCP-Readonly"}
 """Which of two would count is a matter of taste, here and in a proxy that adds one."""

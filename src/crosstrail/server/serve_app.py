@@ -25,7 +25,16 @@ from crosstrail.sent_keys import KeyOwners
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.doors import Bodies, Crowds, Heads, Names, Paces, Refusals
+from crosstrail.server.doors import (
+    MOST_MADE_UP_BYTES,
+    MOST_UNKNOWN_BYTES,
+    Bodies,
+    Crowds,
+    Heads,
+    Names,
+    Paces,
+    Refusals,
+)
 from crosstrail.server.gate import Gate
 from crosstrail.server.health import Health
 from crosstrail.server.http import Listener, http_app
@@ -35,8 +44,6 @@ from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.telemetry import Telemetry
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_UNKNOWN_BYTES = 65_536
-"""Of a body from somebody who has not signed in: a registration, a form."""
 
 
 def listener_of(settings: Settings) -> Listener:
@@ -90,7 +97,7 @@ def guarded_app(
             if telemetry:
                 await anyio.to_thread.run_sync(telemetry.close)
 
-    most = min(serve.max_body, _UNKNOWN_BYTES) if sign_in.by_keys else serve.max_body  # keys may be made up
+    most = min(serve.max_body, MOST_MADE_UP_BYTES) if sign_in.by_keys else serve.max_body
     middleware = [
         Middleware(Refusals, record=gate.record),
         Middleware(Names, hosts=_hosts(settings), origins=_origins(settings)),
@@ -99,7 +106,7 @@ def guarded_app(
         *([Middleware(Paces, most=sign_in.paces)] if sign_in.paces else []),
         *sign_in.middleware,  # before bodies: a stranger's is not held
         Middleware(Crowds),
-        Middleware(Bodies, most=most, most_unknown=_UNKNOWN_BYTES if sign_in.middleware else None),
+        Middleware(Bodies, most=most, most_unknown=MOST_UNKNOWN_BYTES if sign_in.middleware else None),
     ]
     health = Health(estate, sign_in)
     routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]

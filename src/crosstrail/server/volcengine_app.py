@@ -19,10 +19,13 @@ from crosstrail.server.volcengine_tools import build_volcengine_tools
 if TYPE_CHECKING:
     from mcp.server.context import ServerMiddleware
     from starlette.applications import Starlette
+    from starlette.middleware import Middleware
 
     from crosstrail.server.http import Listener
     from crosstrail.server.sign_in import SignIn
 
+_MOST_BYTES = 1_000_000
+"""Of a request's body."""
 INSTRUCTIONS = """\
 火山引擎云审计：LookupEvents 查询近 90 天谁在何时做了什么；DescribeTrails 查看跟踪是否开启；CreateTrail 创建跟踪（需允许写入）。
 Volcengine CloudTrail: LookupEvents says who did what and when in the last 90 days; DescribeTrails whether trails are \
@@ -53,10 +56,12 @@ def create_volcengine_server(
 
 
 def volcengine_http_app(settings: CloudTrailServerSettings, cloud_trail: CloudTrail) -> tuple[Starlette, Listener]:
-    """The ASGI application of `transport: sse` and `http`, and where it listens."""
+    """The ASGI application of `transport: sse` and `http`, and where it listens. Sets up the process's log."""
     from crosstrail.server.http import Listener, http_app
+    from crosstrail.server.logs import log_to_stderr
     from crosstrail.server.sign_in import SignIn, key_sign_in, oauth_sign_in
 
+    log_to_stderr("warning")
     listener = Listener(
         settings.host,
         settings.sse_port,
@@ -73,4 +78,20 @@ def volcengine_http_app(settings: CloudTrailServerSettings, cloud_trail: CloudTr
         sign_in = oauth_sign_in(settings.oauth, settings.public_url or f"http://{settings.host}:{settings.sse_port}")
         admission = SignedIn(settings.access, allow_any=settings.allow_any)
     server = create_volcengine_server(cloud_trail, sign_in=sign_in, admission=admission)
-    return http_app(server, listener, sign_in.middleware, routes=sign_in.routes), listener
+    return http_app(server, listener, _doors(sign_in), routes=sign_in.routes, lifetime=sign_in.swept), listener
+
+
+def _doors(sign_in: SignIn) -> list[Middleware]:
+    """What every request passes; the names it may call us by are the transport's to check."""
+    from starlette.middleware import Middleware
+
+    from crosstrail.server.doors import MOST_MADE_UP_BYTES, MOST_UNKNOWN_BYTES, Bodies, Crowds, Heads, Paces
+
+    most = MOST_MADE_UP_BYTES if sign_in.by_keys else _MOST_BYTES
+    return [
+        Middleware(Heads),
+        *([Middleware(Paces, most=sign_in.paces)] if sign_in.paces else []),
+        *sign_in.middleware,
+        Middleware(Crowds),
+        Middleware(Bodies, most=most, most_unknown=MOST_UNKNOWN_BYTES if sign_in.middleware else None),
+    ]
