@@ -254,3 +254,21 @@ def test_nothing_is_left_of_a_wrap_that_ended(estate: WrapEstate, tmp_path: Path
         assert status == {"eof": 0, "term": 143, "int": 130, "kill": -9}[end]
         assert process.stderr.read() == ""
     assert end == "kill" or list(places.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_while_a_server_starts_it_says_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    begun = tmp_path / "begun"
+    server = ["sh", "-c", 'echo > "$0"; exec sleep 600', str(begun)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "crosstrail", "wrap", "--", *server],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        while process.poll() is None and not begun.exists():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out, errors) == (128 + number, b"", b"")

@@ -33,9 +33,12 @@ async def ended_when_told(proxy: Proxy) -> AsyncIterator[None]:
     Cancelling instead would wait for a thread that reads stdin.
     """
 
+    told = asyncio.Event()
+
     async def leave() -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for number in signals:
+                told.set()
                 await proxy.aclose()
                 os._exit(128 + number)
 
@@ -43,4 +46,6 @@ async def ended_when_told(proxy: Proxy) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        if told.is_set():  # a server that was ended for this is no error to speak of
+            await leaving
         leaving.cancel()
