@@ -181,6 +181,18 @@ def test_collect_without_a_path_reads_every_archive_listed(crosstrail: CommandLi
     assert crosstrail("collect", "--lake", tmp_path / "lake").returncode == 2
 
 
+def test_a_folder_without_logs_is_said_to_have_none(crosstrail: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "notes.txt").write_text("x")
+    done = crosstrail("collect", tmp_path / "logs", "--lake", tmp_path / "lake")
+    assert (done.returncode, "No log file there" in done.stderr, "1 not logs" in done.stdout) == (0, True, True)
+
+
+def test_a_span_by_age_has_whole_seconds(crosstrail: CommandLine, config: Path) -> None:
+    done = crosstrail("lookup", "--account", "prod", "--since", "1h", "--config", config)
+    assert re.match(r"prod \(\d+\), \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ to now", done.stderr)
+
+
 def _on_a_terminal(columns: int, *arguments: str | Path) -> list[str]:
     """What `crosstrail ARGUMENTS...` prints on a terminal of that width, line by line."""
     screen, its_end = pty.openpty()

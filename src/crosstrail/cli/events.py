@@ -70,7 +70,7 @@ def lookup(
             hint="Combine conditions with `crosstrail query` instead.",
         )
     key, value = next(((_FILTERS[name][0].value, value) for name, value in given.items()), ("", ""))
-    span = parse_range(since, until, now=datetime.now(UTC), default_age=None)
+    span = parse_range(since, until, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
     query = EventQuery(span, key, value, limit, with_record=as_json)
     listing, chosen = anyio.run(_lookup, settings, account, region, query)
     if as_json:

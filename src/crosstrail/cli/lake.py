@@ -95,6 +95,10 @@ def _print(report: Report, folder: Path) -> None:
         )
     if report.conflicting > _MOST_LISTED:
         say(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts")
+    if not report.objects_read + report.objects_known + report.objects_failed:
+        say(
+            "No log file there: none ends in .json, .jsonl, .ndjson, .cloudtrail, .log, .gz or .zip. A file may be named itself."
+        )
     files = [f"{report.objects_read:,} read", f"{report.objects_known:,} known"]
     files += [f"{report.objects_ignored:,} not logs"] if report.objects_ignored else []
     files += [f"{report.objects_failed:,} unreadable"] if report.objects_failed else []
