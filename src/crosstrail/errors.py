@@ -33,6 +33,10 @@ A message never holds a secret, SQL text or the value of an event: those reach l
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+E = TypeVar("E", bound="CrosstrailError")
+
 
 class CrosstrailError(Exception):
     """`str()` is the message alone; `.hint`, when not empty, is one sentence on what to do next."""
@@ -49,6 +53,14 @@ class CrosstrailError(Exception):
             return message
         end = "" if message.endswith((".", "?", "!")) else "."
         return f"{message}{end} {self.hint}"
+
+
+def own(error: E) -> E:
+    """A copy to change for one caller: what was kept, or awaited by many, is the same object for all of them, notes included."""
+    copied = type(error).__new__(type(error), *error.args)
+    copied.__dict__.update(error.__dict__)
+    copied.__notes__ = list(getattr(error, "__notes__", ()))
+    return copied
 
 
 class ConfigError(CrosstrailError):

@@ -6,7 +6,6 @@ keeps nothing between two calls, and never passes on an event of another account
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ from crosstrail.accounts.broker import Broker
 from crosstrail.clouds.aws_calls import CloudTrailCalls
 from crosstrail.clouds.aws_events import events_of
 from crosstrail.clouds.paging import LOOKUP_HISTORY, belongs, page_size, span_of
-from crosstrail.errors import CloudUnavailable, CrosstrailError, InvalidRequest, UnsupportedByCloud
+from crosstrail.errors import CloudUnavailable, CrosstrailError, InvalidRequest, UnsupportedByCloud, own
 from crosstrail.models import (
     AttributeKey,
     EventDataStore,
@@ -210,8 +209,8 @@ async def _each(items: Sequence[T], ask: Callable[[T], Awaitable[R]]) -> tuple[R
 
 
 def _told(error: CrosstrailError, hint: str) -> CrosstrailError:
-    """The same error with another hint; a copy, because others may be given the same one."""
-    told = copy.copy(error)
+    """The same error with another hint."""
+    told = own(error)
     told.hint = hint.strip()
     return told
 

@@ -22,7 +22,7 @@ from crosstrail.clouds.volcengine_calls import (
     VolcengineCalls,
 )
 from crosstrail.clouds.volcengine_events import events_of
-from crosstrail.errors import CloudUnavailable, InvalidRequest, UnsupportedByCloud
+from crosstrail.errors import CloudUnavailable, InvalidRequest, UnsupportedByCloud, own
 from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, NewTrail, Target, Trail
 from crosstrail.timerange import TimeRange
 
@@ -128,8 +128,9 @@ class VolcengineTrail:
         try:
             made = await self._calls.ask(target.account, region, CREATE_TRAIL_OF_ALL_SOURCES, params)
         except CloudUnavailable as error:
-            error.hint = "Whether the trail was created is not known: see describe_trails before trying again."
-            raise
+            told = own(error)
+            told.hint = "Whether the trail was created is not known: see describe_trails before trying again."
+            raise told from None
         return _trail(target, {"TrailName": trail.name, "TrailRegion": region, **made})
 
     async def _region(self, target: Target) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from crosstrail.errors import CloudError, CrosstrailError
+from crosstrail.errors import CloudError, CrosstrailError, own
 from crosstrail.lookup import Failure, Listing
 from crosstrail.models import AccountKey, Target
 from crosstrail.server.render import clean, listed
@@ -150,6 +150,8 @@ def named(targets: Sequence[Target]) -> Iterator[None]:
     try:
         yield
     except CrosstrailError as error:
-        if len(targets) == 1:
-            error.add_note(f"Asked: {target_name(targets[0])}.")
-        raise
+        if len(targets) != 1:
+            raise
+        told = own(error)
+        told.add_note(f"Asked: {target_name(targets[0])}.")
+        raise told from None

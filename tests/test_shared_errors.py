@@ -1,0 +1,87 @@
+"""One error that many are told, such as that of the base identity: each hears of it about the own question alone."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+
+from crosstrail.accounts.policy import Principal
+from crosstrail.config import Settings
+from crosstrail.errors import CloudUnavailable, LimitReached, own
+from crosstrail.estate import Estate
+from crosstrail.server.admission import Admission
+from crosstrail.server.app import create_server
+from fakes.aws import FakeAws, Key
+from lake_estate import text_of
+
+pytestmark = pytest.mark.anyio
+OF = {"alice": ("111111111111", "prod"), "bob": ("222222222222", "dev")}
+
+
+class Always(Admission):
+    """Every message comes from one principal."""
+
+    def principal(self, request: Any) -> Principal:
+        assert self._principal_of
+        return self._principal_of(request)
+
+
+def _always(someone: Principal, request: Any) -> Principal:
+    return someone
+
+
+async def test_callers_who_wait_for_one_base_identity_hear_nothing_of_each_other(
+    fake_aws: FakeAws, base: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roles = {number: fake_aws.world.add_role(number, trusts=base).auth for number, _ in OF.values()}
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)  # from now on the base identity is none
+    given = Settings.model_validate(
+        {
+            "accounts": [
+                {"id": number, "alias": alias, "region": "us-east-1", "auth": roles[number]}
+                for number, alias in OF.values()
+            ],
+            "access": [{"who": [f"subject:{who}"], "accounts": [alias]} for who, (_, alias) in OF.items()],
+            "lake": {"path": str(tmp_path / "lake")},
+        }
+    )
+    estate, said = Estate(given), dict.fromkeys(OF, "")
+
+    async def ask(who: str, client: Client) -> None:
+        for _ in range(2):
+            said[who] += text_of(await client.call_tool("lookup_events", {}))
+
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(estate.aclose)
+        clients = {}
+        for who in OF:
+            admission = Always(estate, principal_of=partial(_always, Principal(subject=who, issuer="i")))
+            opened.callback(admission.close)
+            clients[who] = await opened.enter_async_context(Client(create_server(estate, admission)))
+        async with anyio.create_task_group() as together:
+            for who, client in clients.items():
+                together.start_soon(ask, who, client)
+    for who, text in said.items():
+        number, alias = OF[who]
+        assert "the ambient AWS identity" in text
+        assert text.count(f"Asked: {alias} ({number})") == 2
+        assert not any(word in text for other in OF.keys() - {who} for word in OF[other])
+
+
+def test_an_own_error_is_the_same_in_all_but_what_is_said_of_it_later() -> None:
+    for error in (LimitReached("x", retry_after=3, hint="h"), CloudUnavailable("y", code="c", request_id="r")):
+        error.add_note("before")
+        copied = own(error)
+        copied.hint = "later"
+        copied.add_note("later")
+        assert type(copied) is type(error)
+        assert (str(copied), copied.__notes__) == (str(error), ["before", "later"])
+        assert error.__notes__ == ["before"]
+        assert {**vars(copied), "hint": "", "__notes__": []} == {**vars(error), "hint": "", "__notes__": []}
