@@ -106,16 +106,16 @@ def test_a_header_cannot_be_put_into_an_answer_or_a_line_into_the_record(server:
 def test_a_refusal_names_the_address_that_connected_whatever_it_says_of_itself(server: Server) -> None:
     before = len(server.records())
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Host": "evil.example"}
-    assert httpx2.get(f"{server.url}/ping", headers=forged).status_code == 421
+    assert httpx2.get(f"{server.url}/ping", headers=forged, timeout=PATIENCE).status_code == 421
     assert [one["client"] for one in refused(server, before)] == ["127.0.0.1"]
 
 
 def test_nobody_is_sent_on_to_an_address_without_tls(server: Server) -> None:
     """The same answer with a slash at the end: a redirect would name the scheme that this process sees."""
-    answer = httpx2.post(f"{server.url}/mcp/", json=LIST_TOOLS, headers=JSON)
+    answer = httpx2.post(f"{server.url}/mcp/", json=LIST_TOOLS, headers=JSON, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["id"]) == (200, LIST_TOOLS["id"])
     for path in ("/ping/", "/healthz/"):
-        assert httpx2.get(f"{server.url}{path}").status_code == 404
+        assert httpx2.get(f"{server.url}{path}", timeout=PATIENCE).status_code == 404
 
 
 def test_a_body_too_large_is_refused_and_its_sender_sees_why(server: Server) -> None:
