@@ -18,9 +18,9 @@ from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
-from crosstrail.errors import AccountsUnavailable, CrosstrailError, InvalidRequest
+from crosstrail.errors import AccountsUnavailable, CrosstrailError
 from crosstrail.estate import Estate
-from crosstrail.models import Account, Target, is_region
+from crosstrail.models import Account, Target
 from crosstrail.sent_keys import SentEstate
 from crosstrail.targets import Chosen
 
@@ -105,12 +105,8 @@ class Visible:
     async def scope(self, selector: str, region: str = "") -> QueryScope:
         """What SQL may read: the selected accounts, or every one of this principal when the selector is empty.
 
-        Raises AccountNotFound, also when there is no account at all: an answer about nothing would look like one; and
-        InvalidRequest for what is no region.
+        Raises AccountNotFound, also when there is no account at all: an answer about nothing would look like one.
         """
-        region = region.strip().lower()
-        if region and not is_region(region):
-            raise InvalidRequest(f"{region[:40]!r} is no region", hint="Write a name such as eu-west-1.")
         registry = await self.registry()
         accounts = registry.select(selector.strip() or EVERY_ACCOUNT)
         self._accounts.update((account.id, None) for account in accounts)
@@ -119,7 +115,7 @@ class Visible:
             for store, name in self.settings.lake.aliases.items()
             if name.lower() == "all" or self._grant.everything or registry.named(name)
         }
-        return QueryScope(accounts, aliases, region)
+        return QueryScope(accounts, aliases, region.strip().lower())
 
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail of an account that this view gave out."""

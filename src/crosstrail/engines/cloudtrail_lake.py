@@ -157,6 +157,9 @@ class CloudTrailLake:
         raise _no_such_query()
 
     async def _targets(self, scope: QueryScope) -> list[Target]:
+        """Raises InvalidRequest for what is no region."""
+        if scope.region and not is_region(scope.region):
+            raise InvalidRequest(f"{scope.region[:40]!r} is no region", hint="Write a name such as eu-west-1.")
         targets: list[Target] = []
         for account in _askable(scope):
             regions = (scope.region,) if scope.region else account.regions
