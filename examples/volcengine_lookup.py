@@ -29,8 +29,8 @@ def parameters() -> StdioServerParameters:
     return StdioServerParameters(command="mcp-server-cloud-trail", env=environ)
 
 
-async def look_up(hours: float, name: str, most: int) -> list[dict[str, Any]]:
-    """The newest events, at most `most`; of one name, where one is given."""
+async def look_up(hours: float, name: str, most: int) -> tuple[list[dict[str, Any]], str]:
+    """The newest events, at most `most`; of one name, where one is given. Then what went wrong, if anything did."""
     now = int(time.time())
     arguments: dict[str, Any] = {
         "StartTime": int(now - hours * 3600),
@@ -45,11 +45,11 @@ async def look_up(hours: float, name: str, most: int) -> list[dict[str, Any]]:
             answer = await client.call_tool("LookupEvents", arguments)
             text = answer.content[0].text
             if answer.is_error:
-                raise SystemExit(text)
+                return events, text
             page = json.loads(text)
             events += page["Trails"]
             if not page["NextToken"] or len(events) >= most:
-                return events[:most]
+                return events[:most], ""
             arguments["NextToken"] = page["NextToken"]
 
 
@@ -59,7 +59,8 @@ def main() -> None:
     parser.add_argument("--name", default="", help="only events of this name")
     parser.add_argument("--most", type=int, default=100, help="most events to print")
     options = parser.parse_args()
-    for event in anyio.run(look_up, options.hours, options.name, options.most):
+    events, wrong = anyio.run(look_up, options.hours, options.name, options.most)
+    for event in events:
         who = event["UserName"] or event["AccessKeyID"] or "-"
         # Text of a log may hold anything: show it as data, without what a terminal would obey.
         line = (
@@ -71,6 +72,8 @@ def main() -> None:
             event["ErrorCode"],
         )
         print("  ".join("".join(sign if sign.isprintable() else "?" for sign in text) for text in line).rstrip())
+    if wrong:
+        raise SystemExit(wrong)
 
 
 if __name__ == "__main__":

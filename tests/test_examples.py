@@ -61,4 +61,5 @@ def test_volcengine_lookup_prints_the_newest_events(commands: Path) -> None:
 def test_volcengine_lookup_without_keys_names_the_variables(commands: Path) -> None:
     done = _run(commands)
     assert done.returncode == 1
-    assert "VOLCENGINE_ACCESS_KEY" in done.stderr
+    assert done.stderr.startswith("VOLCENGINE_ACCESS_KEY")
+    assert done.stderr.count("\n") == 1
