@@ -51,7 +51,7 @@ release-check: $(READY) ## build sdist and wheel, install the wheel into an empt
 	$(BIN)/python -m hatchling build -d dist
 	$(PYTHON) -m venv build/release
 	build/release/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[lake]"
-	build/release/bin/crosstrail check --within 120 --accounts prod,dev,cn-prod -- build/release/bin/crosstrail serve --demo
+	build/release/bin/crosstrail check --within 300 --accounts prod,dev,cn-prod -- build/release/bin/crosstrail serve --demo
 	rm -rf build/release
 
 image-test: ## build the container images without a container engine, start and check them (Debian, root)

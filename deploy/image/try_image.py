@@ -28,7 +28,7 @@ from sandbox import ROOT, Container, build, driver, make_base, missing
 _NOT_HERE = 77
 _LIMITS_MB = {"lake": 300, "plain": 200}
 """Of the whole image, unpacked, in millions of bytes."""
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 _FOREIGN = "awslabs.cloudtrail-mcp-server==0.1.1"
 _IMAGES = {
     "lake": ("serve", {"LIBRARIES": "lake"}),
@@ -65,12 +65,15 @@ def running(container: Container, *arguments: str, **variables: str) -> Iterator
         yield port
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=60)
 
 
 def check(container: Container, port: str, *arguments: str) -> None:
     """Raises CalledProcessError when a check fails."""
-    subprocess.run(container.command(["crosstrail", "check", f"http://127.0.0.1:{port}/mcp", *arguments]), check=True)
+    subprocess.run(
+        container.command(["crosstrail", "check", "--within", "120", f"http://127.0.0.1:{port}/mcp", *arguments]),
+        check=True,
+    )
 
 
 def try_serve(container: Container, *, lake: bool) -> None:
@@ -116,7 +119,7 @@ def try_sign_in(container: Container) -> None:
     with running(container, CROSSTRAIL_CONFIG=_CONFIG) as port:
         address = f"http://127.0.0.1:{port}/.well-known/oauth-authorization-server"
         asked = urllib.request.Request(address, headers={"Host": "trails.example.com"})
-        with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
             assert json.load(answer)["registration_endpoint"].startswith("https://trails.example.com/")
 
 
@@ -141,7 +144,7 @@ def try_telemetry(container: Container) -> None:
         export |= {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"}
         with running(container, *_OPEN, **export) as port:
             check(container, port, "--expect", "lookup_events,list_accounts")
-            assert asked.wait(20), "no traces were exported"
+            assert asked.wait(60), "no traces were exported"
         collector.shutdown()
 
 
@@ -149,7 +152,16 @@ def try_wrap(container: Container) -> None:
     """The foreign server's tools, for every account, behind our doors. What its tools say of themselves is its own."""
     (container.root / _CONFIG[1:]).write_text(_OPENED)
     with running(container, CROSSTRAIL_CONFIG=_CONFIG) as port:
-        asked = ["crosstrail", "check", "--json", "--expect", "lookup_events", f"http://127.0.0.1:{port}/mcp"]
+        asked = [
+            "crosstrail",
+            "check",
+            "--within",
+            "120",
+            "--json",
+            "--expect",
+            "lookup_events",
+            f"http://127.0.0.1:{port}/mcp",
+        ]
         done = subprocess.run(container.command(asked), stdout=subprocess.PIPE, text=True, check=False)
     found = {one["check"]: one for one in json.loads(done.stdout)["checks"]}
     failed = {name for name, one in found.items() if one["state"] == "fail"} - {"plain schemas", "annotations"}
