@@ -39,7 +39,9 @@ _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
 _FENCE_BYTES = 160
 _LONGEST_VALUE = 2_000
-MATCHED_WHOLE = "attribute_value is compared whole, letter case included; for a pattern use lake_query with LIKE."
+MATCHED_WHOLE = (
+    "Nothing matched: attribute_value is compared whole, letter case included; for a pattern use lake_query with LIKE."
+)
 """What an empty answer to a filter has to say: else a wildcard that matches nothing reads as if nothing had happened."""
 _FEW = 20
 """Events whose rows take less time than the way to a thread and back."""
