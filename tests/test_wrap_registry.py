@@ -104,7 +104,7 @@ async def check(
     """`crosstrail wrap` lists the server's tools; a call of each account is signed by it and answered for it."""
     given = {"AWS_ENDPOINT_URL": estate.url, **env}
     variables = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
-    config = estate.config(folder)
+    config = estate.config(folder, wrap={"start_timeout": 300})
     wrap = ["-m", "crosstrail", "wrap", "--config", str(config), *variables, "--", str(command)]
     async with Client(StdioServerParameters(command=sys.executable, args=wrap, env=dict(os.environ))) as client:
         shown = {one.name: one for one in (await client.list_tools()).tools}

@@ -44,7 +44,8 @@ class WrapEstate(LiveAws):
     @asynccontextmanager
     async def proxy(self, servers: Mapping[str, Any] | None = None, **settings: Any) -> AsyncIterator[Proxy]:
         """A proxy that has learnt what its servers have; by default one, plain.py."""
-        given = WrapSettings.model_validate({"servers": servers or {"plain": self.plain()}, **settings})
+        patient = {"start_timeout": 300, **settings}  # the servers of strangers load for long
+        given = WrapSettings.model_validate({"servers": servers or {"plain": self.plain()}, **patient})
         async with opened(given, self.registry, self.broker) as proxy:
             await proxy.learn_all()
             yield proxy
