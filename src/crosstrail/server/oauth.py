@@ -99,12 +99,12 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
 
 
 def _log_like_everybody() -> None:
-    """FastMCP's own log goes to stderr as it is, and quotes what strangers write into an address."""
+    """FastMCP's own log goes to stderr as it is, and quotes what strangers write into an address; its debug lines are left out."""
     theirs = logging.getLogger("fastmcp")
     for handler in tuple(theirs.handlers):
         theirs.removeHandler(handler)
     theirs.propagate = True
-    theirs.setLevel(logging.NOTSET)
+    theirs.setLevel(max(logging.getLogger().level, logging.INFO))
 
 
 def _key(settings: OAuthSettings) -> str:
