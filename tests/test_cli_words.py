@@ -10,6 +10,7 @@ import termios
 from contextlib import suppress
 from pathlib import Path
 
+import botocore
 import pytest
 
 from conftest import CommandLine
@@ -78,3 +79,50 @@ def test_a_problem_of_every_kind_of_read_is_said_once(crosstrail: CommandLine, t
     done = crosstrail("accounts", "check", "--config", path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("cn: VOLCENGINE_ACCESS_KEY")
+
+
+def test_a_terminal_that_knows_few_letters_gets_those(many: Path) -> None:
+    """The tools of the wrapped server are described in Chinese."""
+    server = [sys.executable, "-c", "from crosstrail.cli.volcengine import main; main()"]
+    done = subprocess.run(
+        [sys.executable, "-m", "crosstrail", "wrap", "--list-tools", "--config", str(many), "--", *server],
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"LookupEvents  reads  ??" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "bundle", ["", str(Path(botocore.__file__).with_name("cacert.pem"))]
+)  # read before the profile
+@pytest.mark.parametrize(
+    "auth",
+    [
+        "{type: role, role_arn: 'arn:aws:iam::111111111111:role/Audit'}",
+        "{type: keys, access_key_id: AKIA, secret_access_key: x}",
+        "{type: ambient}",
+    ],
+)
+def test_an_account_is_asked_beside_a_profile_that_is_not_there_without_a_traceback(
+    crosstrail: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, auth: str, bundle: str
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "not-there")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    path = tmp_path / "crosstrail.yaml"
+    path.write_text(f'accounts: [{{id: "111111111111", auth: {auth}}}]\n', "utf-8")
+    done = crosstrail("lookup", "--since", "1h", "--config", path)
+    assert (done.returncode, done.stderr.count("\n"), "AWS_PROFILE" in done.stderr) == (1, 1, True), done.stderr
+
+
+def test_a_bundle_of_certificates_that_is_not_there_is_named(
+    crosstrail: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    path = tmp_path / "crosstrail.yaml"
+    path.write_text('accounts: [{id: "111111111111", auth: {type: ambient}}]\n', "utf-8")
+    done = crosstrail("lookup", "--since", "1h", "--config", path)
+    assert (done.returncode, done.stderr.count("\n"), "Check AWS_CA_BUNDLE" in done.stderr) == (1, 1, True), done.stderr

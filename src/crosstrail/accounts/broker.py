@@ -30,7 +30,7 @@ from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys, VolcengineAssumeRole
 from crosstrail.caller import caller, upstream
-from crosstrail.errors import CredentialsError, UnsupportedByCloud
+from crosstrail.errors import ConfigError, CredentialsError, UnsupportedByCloud
 from crosstrail.models import (
     Account,
     AccountKey,
@@ -243,19 +243,31 @@ class Broker:
         return self._box.decrypt(token.get_secret_value() if token else "", account_id)
 
     def _aws_clients(self) -> AwsClients:
-        """The first time imports botocore, so in a thread; many threads may come first."""
+        """The first time imports botocore, so in a thread; many threads may come first.
+
+        Raises ConfigError where the AWS config files or the certificates to trust cannot be read, or there is no profile
+        that AWS_PROFILE names.
+        """
         with self._opening:
             if self._clients is None:
                 from crosstrail.accounts.aws_clients import AwsClients
+                from crosstrail.accounts.aws_errors import mapped
 
                 connect, read, attempts = self._transport
-                self._clients = AwsClients(
-                    most=self._most,
-                    connect_timeout=connect,
-                    read_timeout=read,
-                    attempts=attempts,
-                    connections=_THREADS,
-                )
+                try:
+                    with mapped(Asked("", "", "")):
+                        self._clients = AwsClients(
+                            most=self._most,
+                            connect_timeout=connect,
+                            read_timeout=read,
+                            attempts=attempts,
+                            connections=_THREADS,
+                        )
+                except OSError as error:
+                    raise ConfigError(
+                        f"the certificates to trust cannot be read: {error.strerror or type(error).__name__}",
+                        hint="Check AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle in the AWS config file.",
+                    ) from None
             return self._clients
 
     @cached_property
