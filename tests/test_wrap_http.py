@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
@@ -149,6 +150,9 @@ async def test_prompts_resources_and_completions_are_limited_and_recorded_as_cal
             async with client_over_http(server.url, idp.token(sub="dave")) as client:
                 with pytest.raises(MCPError, match="nothing of this server is there for you"):
                     await client.read_resource("plain://fixed")
+            async with client_over_http(server.url, idp.token(sub="bob"), mode="legacy") as client:
+                with anyio.fail_after(30), pytest.raises(MCPError, match="Unknown resource"):  # found without a search
+                    await client.read_resource(f"plain://fixed{f'?{account}=' * 40_000}&")
             records = [one for one in server.records() if one["kind"] == "call"]
     said = [(one["tool"], one["asked"].get("account", ""), one["accounts"], one["outcome"]) for one in records]
     assert said == [
@@ -159,6 +163,7 @@ async def test_prompts_resources_and_completions_are_limited_and_recorded_as_cal
         ("resources/read", "dev", [], "refused"),
         ("resources/read", "x", [], "refused"),
         ("resources/read", "prod", [], "limited"),
+        ("resources/read", "", [], "refused"),
         ("resources/read", "", [], "refused"),
     ]
     assert "secret-words" not in json.dumps(records)

@@ -8,7 +8,6 @@ prompt, a resource or a completion counts as a call of a tool does.
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -168,7 +167,8 @@ def _allows(grant: Grant, write: bool) -> bool:
 def _selector(method: str, params: Mapping[str, Any], parameter: str) -> Any:
     """The account that a message names, as it was written; empty where it names none."""
     if method == "resources/read":
-        return "".join(re.findall(rf"[?&]{parameter}=([^&]*)$", str(params.get("uri", ""))))
+        plain, _, account = str(params.get("uri", "")).rpartition(f"{parameter}=")
+        return account if plain.endswith(("?", "&")) and "&" not in account else ""
     holder = params.get("context") if method == "completion/complete" else params
     arguments = holder.get("arguments") if isinstance(holder, Mapping) else None
     return arguments.get(parameter, "") if isinstance(arguments, Mapping) else ""
