@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -30,49 +31,58 @@ def wrapping(config: Path, *arguments: str) -> Iterator[Server]:
         assert server.stop() == 0
 
 
-async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path: Path) -> None:
+@contextmanager
+def signed_in(estate: WrapEstate, folder: Path, **settings: Any) -> Iterator[tuple[Server, FakeIdp]]:
+    """The same for one server, for whom an identity provider's tokens let in; every e-mail address of theirs is trusted."""
     with FakeIdp() as idp:
         config = estate.config(
-            tmp_path,
+            folder,
             wrap={"servers": {"plain": estate.plain()}},
             serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
-            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url},
-            access=[
-                {"who": ["subject:alice"], "accounts": ["prod"]},
-                {"who": ["subject:bob", "subject:carol"], "accounts": ["*"], "write": True},
-                {"who": ["subject:dave"], "accounts": ["*"], "toolsets": ["events"]},
-            ],
+            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url, "trust_email": True},
+            **settings,
         )
         with wrapping(config) as server:
-            assert post(server.url, LIST_TOOLS).status_code == 401
-            async with client_over_http(server.url, idp.token(sub="alice")) as client:
-                tools = (await client.list_tools()).tools
-                assert {tool.name for tool in tools} == {"whoami", "echo"}, "the others do not say that they only read"
-                assert tools[0].input_schema["properties"]["target_account_id"]["enum"] == ["prod"]
-                answer = await client.call_tool("whoami", {"target_account_id": "prod"})
-                assert text_of(answer) == estate.id_of("prod")
-                refused = await client.call_tool("whoami", {"target_account_id": "dev"})
-                assert text_of(refused) == "no account matches 'dev'. Accounts: prod (100000000001)."
-                with pytest.raises(MCPError, match="Unknown tool: environment"):
-                    await client.call_tool("environment", {"target_account_id": "prod"})
-            pids = []
-            for who in ("bob", "carol", "bob"):
-                async with client_over_http(server.url, idp.token(sub=who)) as client:
-                    assert len((await client.list_tools()).tools) == 16
-                    pids.append(
-                        json.loads(text_of(await client.call_tool("pid", {"target_account_id": "prod"})))["pid"]
-                    )
-                    notes = text_of(await client.call_tool("note", {"target_account_id": "prod", "text": who}))
-                    assert notes == ("bob" if len(pids) == 3 else ""), "a folder of their own"
-            assert pids[0] == pids[2] != pids[1]
-            async with client_over_http(server.url, idp.token(sub="dave")) as client:
-                assert (await client.list_tools()).tools == []
-                assert (await client.list_resources()).resources == []
-                with pytest.raises(MCPError, match="nothing of this server is there for you"):
-                    await client.read_resource("plain://fixed")
-                with pytest.raises(MCPError, match="Unknown tool"):
-                    await client.call_tool("whoami", {"target_account_id": "prod"})
-            records = [one for one in server.records() if one["kind"] == "call"]
+            yield server, idp
+
+
+async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path: Path) -> None:
+    with signed_in(
+        estate,
+        tmp_path,
+        access=[
+            {"who": ["subject:alice"], "accounts": ["prod"]},
+            {"who": ["subject:bob", "subject:carol"], "accounts": ["*"], "write": True},
+            {"who": ["subject:dave"], "accounts": ["*"], "toolsets": ["events"]},
+        ],
+    ) as (server, idp):
+        assert post(server.url, LIST_TOOLS).status_code == 401
+        async with client_over_http(server.url, idp.token(sub="alice")) as client:
+            tools = (await client.list_tools()).tools
+            assert {tool.name for tool in tools} == {"whoami", "echo"}, "the others do not say that they only read"
+            assert tools[0].input_schema["properties"]["target_account_id"]["enum"] == ["prod"]
+            answer = await client.call_tool("whoami", {"target_account_id": "prod"})
+            assert text_of(answer) == estate.id_of("prod")
+            refused = await client.call_tool("whoami", {"target_account_id": "dev"})
+            assert text_of(refused) == "no account matches 'dev'. Accounts: prod (100000000001)."
+            with pytest.raises(MCPError, match="Unknown tool: environment"):
+                await client.call_tool("environment", {"target_account_id": "prod"})
+        pids = []
+        for who in ("bob", "carol", "bob"):
+            async with client_over_http(server.url, idp.token(sub=who)) as client:
+                assert len((await client.list_tools()).tools) == 16
+                pids.append(json.loads(text_of(await client.call_tool("pid", {"target_account_id": "prod"})))["pid"])
+                notes = text_of(await client.call_tool("note", {"target_account_id": "prod", "text": who}))
+                assert notes == ("bob" if len(pids) == 3 else ""), "a folder of their own"
+        assert pids[0] == pids[2] != pids[1]
+        async with client_over_http(server.url, idp.token(sub="dave")) as client:
+            assert (await client.list_tools()).tools == []
+            assert (await client.list_resources()).resources == []
+            with pytest.raises(MCPError, match="nothing of this server is there for you"):
+                await client.read_resource("plain://fixed")
+            with pytest.raises(MCPError, match="Unknown tool"):
+                await client.call_tool("whoami", {"target_account_id": "prod"})
+        records = [one for one in server.records() if one["kind"] == "call"]
     names = {one.params["RoleSessionName"] for one in estate.world.asked("AssumeRole")}
     assert names == {"crosstrail-alice", "crosstrail-bob", "crosstrail-carol"}
     first = records[0]
@@ -86,32 +96,28 @@ async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path
 async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
     estate: WrapEstate, tmp_path: Path
 ) -> None:
-    with FakeIdp() as idp:
-        config = estate.config(
-            tmp_path,
-            wrap={"servers": {"plain": estate.plain()}},
-            serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
-            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url, "trust_email": True},
-            access=[{"who": ["*"], "accounts": ["*"], "write": True}],
-            limits={"calls_per_minute": 3},
+    with signed_in(
+        estate,
+        tmp_path,
+        access=[{"who": ["*"], "accounts": ["*"], "write": True}],
+        limits={"calls_per_minute": 3},
+    ) as (server, idp):
+        for subject in ("first", "second"):
+            token = idp.token(sub=subject, email="same@example.com")
+            async with client_over_http(server.url, token) as client:
+                notes = await client.call_tool("note", {"target_account_id": "prod", "text": subject})
+                assert text_of(notes) == ""
+        bearer = f"Bearer {idp.token(sub='third')}"
+        odd: tuple[object, ...] = (
+            {"name": ""},
+            {},
+            {"name": "", "arguments": []},
+            {"name": 5},
+            *({"name": "x"},) * 8,
         )
-        with wrapping(config) as server:
-            for subject in ("first", "second"):
-                token = idp.token(sub=subject, email="same@example.com")
-                async with client_over_http(server.url, token) as client:
-                    notes = await client.call_tool("note", {"target_account_id": "prod", "text": subject})
-                    assert text_of(notes) == ""
-            bearer = f"Bearer {idp.token(sub='third')}"
-            odd: tuple[object, ...] = (
-                {"name": ""},
-                {},
-                {"name": "", "arguments": []},
-                {"name": 5},
-                *({"name": "x"},) * 8,
-            )
-            for params in odd:
-                post(server.url, {**LIST_TOOLS, "method": "tools/call", "params": params}, Authorization=bearer)
-            outcomes = [one["outcome"] for one in server.records() if one.get("principal") == "third"]
+        for params in odd:
+            post(server.url, {**LIST_TOOLS, "method": "tools/call", "params": params}, Authorization=bearer)
+        outcomes = [one["outcome"] for one in server.records() if one.get("principal") == "third"]
     assert len(outcomes) >= len(odd) - 3  # what the SDK refuses by its form reaches nobody
     assert "limited" in outcomes
     assert "done" not in outcomes
@@ -120,40 +126,36 @@ async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
 async def test_prompts_resources_and_completions_are_limited_and_recorded_as_calls_are(
     estate: WrapEstate, tmp_path: Path
 ) -> None:
-    with FakeIdp() as idp:
-        config = estate.config(
-            tmp_path,
-            wrap={"servers": {"plain": estate.plain()}},
-            serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
-            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url},
-            access=[
-                {"who": ["subject:alice", "subject:bob"], "accounts": ["prod"]},
-                {"who": ["subject:dave"], "accounts": ["*"], "toolsets": ["events"]},
-            ],
-            limits={"calls_per_minute": 6},
-        )
-        with wrapping(config) as server:
-            account, prod = "target_account_id", estate.id_of("prod")
-            async with client_over_http(server.url, idp.token(sub="alice"), mode="legacy") as client:
-                read = await client.read_resource(f"plain://fixed?{account}=prod")
-                assert read.contents[0].text == f"read for {prod}"  # type: ignore[union-attr]
-                await client.get_prompt("review", {account: "prod", "what": "secret-words"})
-                reference = PromptReference(type="ref/prompt", name="review")
-                argument = {"name": "what", "value": "secret-words"}
-                await client.complete(reference, argument, context_arguments={account: "prod"})
-                await client.call_tool("whoami", {})
-                for selector in ("dev", "x"):
-                    with pytest.raises(MCPError, match=f"no account matches '{selector}'"):
-                        await client.read_resource(f"plain://fixed?{account}={selector}")
-                with pytest.raises(MCPError, match="the limit is 6 calls a minute"):
-                    await client.read_resource(f"plain://fixed?{account}=prod")
-            async with client_over_http(server.url, idp.token(sub="dave")) as client:
-                with pytest.raises(MCPError, match="nothing of this server is there for you"):
-                    await client.read_resource("plain://fixed")
-            async with client_over_http(server.url, idp.token(sub="bob"), mode="legacy") as client:
-                with anyio.fail_after(30), pytest.raises(MCPError, match="Unknown resource"):  # found without a search
-                    await client.read_resource(f"plain://fixed{f'?{account}=' * 40_000}&")
-            records = [one for one in server.records() if one["kind"] == "call"]
+    with signed_in(
+        estate,
+        tmp_path,
+        access=[
+            {"who": ["subject:alice", "subject:bob"], "accounts": ["prod"]},
+            {"who": ["subject:dave"], "accounts": ["*"], "toolsets": ["events"]},
+        ],
+        limits={"calls_per_minute": 6},
+    ) as (server, idp):
+        account, prod = "target_account_id", estate.id_of("prod")
+        async with client_over_http(server.url, idp.token(sub="alice"), mode="legacy") as client:
+            read = await client.read_resource(f"plain://fixed?{account}=prod")
+            assert read.contents[0].text == f"read for {prod}"  # type: ignore[union-attr]
+            await client.get_prompt("review", {account: "prod", "what": "secret-words"})
+            reference = PromptReference(type="ref/prompt", name="review")
+            argument = {"name": "what", "value": "secret-words"}
+            await client.complete(reference, argument, context_arguments={account: "prod"})
+            await client.call_tool("whoami", {})
+            for selector in ("dev", "x"):
+                with pytest.raises(MCPError, match=f"no account matches '{selector}'"):
+                    await client.read_resource(f"plain://fixed?{account}={selector}")
+            with pytest.raises(MCPError, match="the limit is 6 calls a minute"):
+                await client.read_resource(f"plain://fixed?{account}=prod")
+        async with client_over_http(server.url, idp.token(sub="dave")) as client:
+            with pytest.raises(MCPError, match="nothing of this server is there for you"):
+                await client.read_resource("plain://fixed")
+        async with client_over_http(server.url, idp.token(sub="bob"), mode="legacy") as client:
+            with anyio.fail_after(30), pytest.raises(MCPError, match="Unknown resource"):  # found without a search
+                await client.read_resource(f"plain://fixed{f'?{account}=' * 40_000}&")
+        records = [one for one in server.records() if one["kind"] == "call"]
     said = [(one["tool"], one["asked"].get("account", ""), one["accounts"], one["outcome"]) for one in records]
     assert said == [
         ("resources/read", "prod", [prod], "done"),
@@ -184,25 +186,21 @@ async def test_the_default_account_is_the_one_recorded_whatever_else_is_listed(
 async def test_a_process_without_an_account_and_what_one_says_are_not_shared_by_callers(
     estate: WrapEstate, tmp_path: Path
 ) -> None:
-    with FakeIdp() as idp:
-        config = estate.config(
-            tmp_path,
-            wrap={"servers": {"plain": estate.plain()}},
-            serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
-            jwt={"issuer": idp.url, "jwks_url": idp.jwks_url},
-            access=[{"who": ["*"], "accounts": ["*"], "write": True}],
-        )
-        with wrapping(config) as server:
-            pids = []
-            level = {**LIST_TOOLS, "method": "logging/setLevel", "params": {"level": "debug"}}
-            told = post(server.url, level, Authorization=f"Bearer {idp.token(sub='alice')}")
-            assert told.json()["result"] == {}, "a wish for one's own connection, which HTTP does not keep"
-            for who in ("alice", "bob", "alice"):
-                async with client_over_http(server.url, idp.token(sub=who), mode="legacy") as client:
-                    pids.append((await client.read_resource("plain://group/pid")).contents[0].text)  # type: ignore[union-attr]
-                    await client.call_tool("grow", {"target_account_id": "prod"})
-                    assert "grown" not in {tool.name for tool in (await client.list_tools()).tools}
-            assert pids[0] == pids[2] != pids[1]
+    with signed_in(
+        estate,
+        tmp_path,
+        access=[{"who": ["*"], "accounts": ["*"], "write": True}],
+    ) as (server, idp):
+        pids = []
+        level = {**LIST_TOOLS, "method": "logging/setLevel", "params": {"level": "debug"}}
+        told = post(server.url, level, Authorization=f"Bearer {idp.token(sub='alice')}")
+        assert told.json()["result"] == {}, "a wish for one's own connection, which HTTP does not keep"
+        for who in ("alice", "bob", "alice"):
+            async with client_over_http(server.url, idp.token(sub=who), mode="legacy") as client:
+                pids.append((await client.read_resource("plain://group/pid")).contents[0].text)  # type: ignore[union-attr]
+                await client.call_tool("grow", {"target_account_id": "prod"})
+                assert "grown" not in {tool.name for tool in (await client.list_tools()).tools}
+        assert pids[0] == pids[2] != pids[1]
 
 
 async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: WrapEstate, tmp_path: Path) -> None:
