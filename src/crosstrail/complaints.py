@@ -5,7 +5,7 @@ It decides words alone. A rejected value is never repeated: it may be a secret p
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
@@ -49,7 +49,7 @@ def worst(error: ValidationError) -> tuple[tuple[str, ...], str, str]:
     return place, first["type"], _words(first["type"], first["msg"], place[-1] if place else "")
 
 
-def complaint(error: ValidationError, names: Any = None) -> str:
+def complaint(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
     """`place: words` on one line; `names` calls the last part of the place by another name."""
     place, _, words = worst(error)
     if names is not None:

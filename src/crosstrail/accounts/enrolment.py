@@ -62,9 +62,9 @@ def import_accounts(
     """Store every account of a file, or none: (the accounts, the names of columns that were ignored).
 
     The file is CSV with a header, or JSON lines. Its columns are those of aws_accounts or volcengine_accounts, and
-    `cloud` says which where no role does; a secret may be in plain text as
-    `secret_access_key`, and a role's `external_id` may stand in place of an org_id. The box is opened
-    where a row has keys: tokens must open with its keys, and all are stored under its first one, bound to their accounts. `others` are accounts of other sources.
+    `cloud` says which where no role does; a secret may be in plain text as `secret_access_key`, and a role's `external_id`
+    may stand in place of an org_id. The box is opened where a row has keys: tokens must open with its keys, and all are
+    stored under its first one, bound to their accounts. `others` are accounts of other sources.
     Raises ConfigError that lists every bad line, AccountError for an account that is there already.
     """
     rows = list(_rows(text))

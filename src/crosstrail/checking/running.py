@@ -27,9 +27,7 @@ from crosstrail.checking.findings import Finding, Report, judged
 from crosstrail.checking.http import check_http, refused
 from crosstrail.checking.tools import CROSSTRAIL, check_tools, reading_tool
 
-logging.getLogger("mcp").setLevel(
-    logging.CRITICAL
-)  # it logs tracebacks that quote the server, and we say what is wrong
+logging.getLogger("mcp").setLevel(logging.CRITICAL)  # its tracebacks quote the server; we say what is wrong
 
 _MOST_PAGES = 50
 _LAST_WORDS = 300

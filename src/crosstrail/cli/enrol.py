@@ -88,8 +88,8 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     """Add all accounts of a file, or none.
 
     FILE is CSV with a header, or JSON lines; - is stdin. The columns are those of the table: account_id, alias, auth_type
-    (aksk or iam_role), access_key_id, secret_access_key_encrypted (or secret_access_key in plain text), role_arn (of Volcengine role_trn), region, org_id (or
-    external_id), and cloud (aws or volcengine).
+    (aksk or iam_role), access_key_id, secret_access_key_encrypted (or secret_access_key in plain text), role_arn (of
+    Volcengine role_trn), region, org_id (or external_id), and cloud (aws or volcengine).
     """
     from crosstrail.accounts.enrolment import import_accounts
 

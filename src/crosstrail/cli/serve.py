@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -84,12 +83,11 @@ def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **
 
 
 def _over_stdio(settings: Settings) -> None:
+    from crosstrail.server.logs import log_to_stderr
     from crosstrail.server.stdio import serve_stdio
 
     check(settings.serve, settings.jwt, settings.oauth, rules=bool(settings.access))
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr(settings.log_level)
     if sys.stdin.isatty():
         say(
             "Speaking MCP over stdio. An MCP client starts this command by itself; for several clients: --transport http."

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -59,10 +57,9 @@ def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given
     import anyio
 
     from crosstrail.cli.wrapped import list_wrapped, serve_wrapped
+    from crosstrail.server.logs import log_to_stderr
 
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr(settings.log_level)
     wrapped = _wrapped(settings.wrap, command, given)
     serve = {**settings.serve.model_dump(), **_said(given, "transport", "host", "port")}
     changed: dict[str, Any] = {"serve": _checked(ServeSettings, serve)}

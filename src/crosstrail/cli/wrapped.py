@@ -45,12 +45,10 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.connections import TimelyHttp
     from crosstrail.server.http import HTTP_PATH, listening, serve_http_here
     from crosstrail.server.identity import principal_of
-    from crosstrail.server.logs import log_to_stderr
     from crosstrail.server.serve_app import guarded_app, is_open_to_all, listener_of
     from crosstrail.server.sign_in import sign_in_of
     from crosstrail.serving import check
 
-    log_to_stderr(settings.log_level)
     if settings.serve.auth == "token":
         raise ConfigError(
             "auth token is for `crosstrail serve`: a wrapped server gets the credentials of listed accounts",

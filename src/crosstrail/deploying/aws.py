@@ -1,7 +1,7 @@
 """Amazon ECR and Bedrock AgentCore, as far as a deployment asks them: each step finds what an earlier run left.
 
-Decides how a half-done deployment is completed: nothing is deleted but a runtime that was never ready, or half deleted. The deployer's
-own AWS identity is used, never an account's that crosstrail serves. Imported only when something is deployed.
+Decides how a half-done deployment is completed: nothing is deleted but a runtime that was never ready, or half deleted. The
+deployer's own AWS identity is used, never an account's that crosstrail serves. Imported only when something is deployed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from crosstrail.accounts.aws_errors import (
     request_id_of,
     translated,
 )
-from crosstrail.deploying.plan import LIFECYCLE, Plan
+from crosstrail.deploying.plan import ENDPOINT, LIFECYCLE, Plan
 from crosstrail.errors import AccessDenied, CloudError, ConfigError, CredentialsError, CrosstrailError, QueryTimedOut
 
 Say = Callable[[str], None]
@@ -36,7 +36,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _MOVING = ("CREATING", "UPDATING", "DELETING")
 _DEAD = ("CREATE_FAILED", "DELETE_FAILED")
 """What no update brings back."""
-_ENDPOINT = "DEFAULT"
 _SEE_LOG = "See its log group /aws/bedrock-agentcore/runtimes; then run the same command again."
 _RENEWAL = "Sign in to AWS as the deployer, or name a --profile that is; then run the same command again."
 
@@ -133,13 +132,13 @@ class Deployment:
 
     def _await_endpoint(self, runtime_id: str, version: str) -> None:
         """AgentCore moves the endpoint that clients use by itself: until then the version before answers."""
-        name = f"endpoint {_ENDPOINT} of runtime {self._plan.runtime}"
+        name = f"endpoint {ENDPOINT} of runtime {self._plan.runtime}"
 
         def arrived(found: Mapping[str, Any]) -> bool:
             moving = found["status"] in _MOVING
             return not moving and (found["status"] != "READY" or found.get("liveVersion") == version)
 
-        which = {"agentRuntimeId": runtime_id, "endpointName": _ENDPOINT}
+        which = {"agentRuntimeId": runtime_id, "endpointName": ENDPOINT}
         found = self._once(
             arrived, f"{name} is not yet at version {version}, but", "get_agent_runtime_endpoint", **which
         )
@@ -155,7 +154,7 @@ class Deployment:
     def address(self, arn: str) -> str:
         """Where MCP clients reach the runtime."""
         endpoint = self._clients["bedrock-agentcore"].meta.endpoint_url
-        return f"{endpoint}/runtimes/{quote(arn, safe='')}/invocations?qualifier={_ENDPOINT}"
+        return f"{endpoint}/runtimes/{quote(arn, safe='')}/invocations?qualifier={ENDPOINT}"
 
     def _runtime_id(self) -> str:
         """Empty when there is none of this name."""

@@ -42,6 +42,8 @@ _FORMS = {
 _LONGEST_REPOSITORY, _LONGEST_VALUE, _MOST_VARIABLES = 256, 5000, 50
 _SHORTEST_SECRET = 4
 """Shorter ones are parts of words."""
+ENDPOINT = "DEFAULT"
+"""Of a runtime: AgentCore makes it, and moves it to each new version."""
 KEPT_IMAGES = 20
 LIFECYCLE = {
     "rules": [

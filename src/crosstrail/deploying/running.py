@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from crosstrail.deploying.plan import LIFECYCLE, Plan
+from crosstrail.deploying.plan import ENDPOINT, LIFECYCLE, Plan
 from crosstrail.errors import ConfigError, CrosstrailError
 
 Say = Callable[[str], None]
@@ -57,7 +57,7 @@ def dry_run(plan: Plan, profile: str = "") -> list[str]:
         _aws([*runtime, "update-agent-runtime"], {"agentRuntimeId": known[1], **shown}, where),
         "# until it is ready:",
         shlex.join(["aws", *runtime, "get-agent-runtime", *known, *where]),
-        shlex.join(["aws", *runtime, "get-agent-runtime-endpoint", *known, "--endpoint-name", "DEFAULT", *where]),
+        shlex.join(["aws", *runtime, "get-agent-runtime-endpoint", *known, "--endpoint-name", ENDPOINT, *where]),
         "crosstrail check ADDRESS --bearer -",
     ]
 

@@ -48,9 +48,8 @@ def text_bytes(result: HandlerResult) -> int:
     """Bytes of the texts of an answer."""
     content = _field(result, "content", "content")
     texts = [_field(one, "text", "text") for one in content] if isinstance(content, list | tuple) else []
-    return sum(
-        len(text.encode(errors="replace")) for text in texts if isinstance(text, str)
-    )  # a foreign server's may be none
+    # A foreign server's text may be none, and half a character may stand in it.
+    return sum(len(text.encode(errors="replace")) for text in texts if isinstance(text, str))
 
 
 def _field(value: Any, name: str, key: str) -> Any:

@@ -229,9 +229,7 @@ def _config(
         log_level="warning",
         access_log=False,  # it would hold the ids of streams
         server_header=False,
-        proxy_headers=bool(
-            environment(("FORWARDED_ALLOW_IPS",)).get("FORWARDED_ALLOW_IPS")
-        ),  # else it believes loopback
+        proxy_headers=any(environment(("FORWARDED_ALLOW_IPS",)).values()),  # unset, uvicorn would believe loopback
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         ws="none",

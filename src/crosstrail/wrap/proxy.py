@@ -55,11 +55,10 @@ class Proxy:
         self._accounts = accounts
         self._children = children
 
-    def new_server(self, gate: ServerMiddleware[Any] | None) -> Server[Any]:
-        """An MCP server over this proxy, for any transport. Every message passes `gate`; None lets in whoever comes."""
+    def new_server(self, gate: ServerMiddleware[Any]) -> Server[Any]:
+        """An MCP server over this proxy, for any transport. Every message passes `gate`."""
         server = build_server(self)
-        if gate is not None:
-            server.middleware.append(gate)
+        server.middleware.append(gate)
         return server
 
     async def learn_all(self) -> None:
