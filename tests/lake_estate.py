@@ -15,8 +15,10 @@ from typing import Any
 from mcp import Client
 from mcp_types import CallToolResult
 
+from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
 from crosstrail.estate import Estate
+from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 
 NOON = datetime(2026, 11, 19, 12, 0, 0, tzinfo=UTC)
@@ -87,6 +89,17 @@ async def client_of(given: Settings, mode: str = "auto") -> AsyncIterator[Client
     """A real MCP client on a server over these settings, in this process."""
     async with Client(create_server(Estate(given)), mode=mode) as client:
         yield client
+
+
+class Always(Admission):
+    """Every message comes from one principal, where no HTTP request brings one."""
+
+    def __init__(self, estate: Estate, someone: Principal) -> None:
+        super().__init__(estate, principal_of=lambda _: someone)
+        self._someone = someone
+
+    def principal(self, request: Any) -> Principal:
+        return self._someone
 
 
 def text_of(result: CallToolResult) -> str:

@@ -24,7 +24,7 @@ from crosstrail.estate import Estate
 from crosstrail.models import Account
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
-from lake_estate import ACCOUNTS, DEV, NOON, OLD, PROD, collect, record, settings, text_of, write_logs
+from lake_estate import ACCOUNTS, DEV, NOON, OLD, PROD, Always, collect, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 
@@ -55,11 +55,7 @@ async def as_(principal: Principal, lake: Path, rules: Any = RULES, **more: Any)
     given = given.model_copy(update={"lake": foreign})
     estate = Estate(given)
 
-    class Always(Admission):
-        def principal(self, request: Any) -> Principal:
-            return principal
-
-    admission = Always(estate, principal_of=lambda _: principal)
+    admission = Always(estate, principal)
     try:
         async with Client(create_server(estate, admission)) as client:
             yield client

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mcp import Client
@@ -14,10 +12,9 @@ from mcp import Client
 from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
 from crosstrail.estate import Estate
-from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from fakes.aws import FakeAws, Key
-from lake_estate import text_of
+from lake_estate import Always, text_of
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"
@@ -36,25 +33,13 @@ def live(fake_aws: FakeAws, base: Key, audit: Path) -> Settings:
     )
 
 
-class Always(Admission):
-    """Every message comes from one principal."""
-
-    def principal(self, request: Any) -> Principal:
-        assert self._principal_of
-        return self._principal_of(request)
-
-
-def _always(someone: Principal, request: Any) -> Principal:
-    return someone
-
-
 async def test_two_callers_have_sessions_of_their_own_names(fake_aws: FakeAws, base: Key, tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
     given = live(fake_aws, base, audit)
     estate = Estate(given)
     for name in ("ann", "bea"):
         someone = Principal(subject=name, email=f"{name}@example.com", issuer="i")
-        admission = Always(estate, principal_of=partial(_always, someone))
+        admission = Always(estate, someone)
         async with Client(create_server(estate, admission)) as client:
             asked = {"attribute_key": "EventName", "attribute_value": "CreateUser"}
             assert "secret-name" in text_of(await client.call_tool("lookup_events", asked))

@@ -5,13 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
-import termios
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +13,7 @@ import pytest
 
 from conftest import CommandLine
 from lake_estate import DEV, NOON, PROD, collect, record, write_logs
+from terminal import on_a_terminal
 
 CONFIG = f"""
 accounts:
@@ -195,19 +190,9 @@ def test_a_span_by_age_has_whole_seconds(crosstrail: CommandLine, config: Path) 
 
 def _on_a_terminal(columns: int, *arguments: str | Path) -> list[str]:
     """What `crosstrail ARGUMENTS...` prints on a terminal of that width, line by line."""
-    screen, its_end = pty.openpty()
-    termios.tcsetwinsize(its_end, (50, columns))
-    command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=subprocess.DEVNULL, env=environment)
-    os.close(its_end)
-    printed = b""
-    with suppress(OSError):  # the terminal closes when the process ends
-        while part := os.read(screen, 65536):
-            printed += part
-    os.close(screen)
-    assert process.wait(timeout=60) == 0
-    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).split("\r\n")
+    status, printed = on_a_terminal(columns, *arguments)
+    assert status == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed).split("\r\n")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
-import termios
-from contextlib import suppress
 from pathlib import Path
 
 import botocore
 import pytest
 
 from conftest import CommandLine
+from terminal import on_a_terminal
 
 
 @pytest.fixture
@@ -38,19 +36,9 @@ def test_a_line_on_a_terminal_breaks_between_words_and_in_a_pipe_not_at_all(
     crosstrail: CommandLine, many: Path, columns: int
 ) -> None:
     piped = crosstrail("lookup", "--config", many).stderr
-    screen, its_end = pty.openpty()
-    termios.tcsetwinsize(its_end, (50, columns))
-    command = [sys.executable, "-m", "crosstrail", "lookup", "--config", str(many)]
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=its_end, env=environment)
-    os.close(its_end)
-    printed = b""
-    with suppress(OSError):  # the terminal closes when the process ends
-        while part := os.read(screen, 65536):
-            printed += part
-    os.close(screen)
-    assert process.wait(timeout=300) == 1
-    lines = printed.decode().split("\r\n")
+    status, printed = on_a_terminal(columns, "lookup", "--config", many, errors=True)
+    assert status == 1
+    lines = printed.split("\r\n")
     assert (max(map(len, lines)) <= columns, len(lines) > 3, piped.count("\n")) == (True, True, 1)
     assert " ".join(lines).split() == piped.split()
 

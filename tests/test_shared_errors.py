@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -15,25 +13,12 @@ from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
 from crosstrail.errors import CloudUnavailable, LimitReached, own
 from crosstrail.estate import Estate
-from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from fakes.aws import FakeAws, Key
-from lake_estate import text_of
+from lake_estate import Always, text_of
 
 pytestmark = pytest.mark.anyio
 OF = {"alice": ("111111111111", "prod"), "bob": ("222222222222", "dev")}
-
-
-class Always(Admission):
-    """Every message comes from one principal."""
-
-    def principal(self, request: Any) -> Principal:
-        assert self._principal_of
-        return self._principal_of(request)
-
-
-def _always(someone: Principal, request: Any) -> Principal:
-    return someone
 
 
 async def test_callers_who_wait_for_one_base_identity_hear_nothing_of_each_other(
@@ -62,7 +47,7 @@ async def test_callers_who_wait_for_one_base_identity_hear_nothing_of_each_other
         opened.push_async_callback(estate.aclose)
         clients = {}
         for who in OF:
-            admission = Always(estate, principal_of=partial(_always, Principal(subject=who, issuer="i")))
+            admission = Always(estate, Principal(subject=who, issuer="i"))
             opened.callback(admission.close)
             clients[who] = await opened.enter_async_context(Client(create_server(estate, admission)))
         async with anyio.create_task_group() as together:

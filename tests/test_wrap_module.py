@@ -10,7 +10,7 @@ from mcp import Client
 
 from crosstrail.errors import WrappedServerError
 from lake_estate import text_of
-from wrap_estate import WrapEstate
+from wrap_estate import WrapEstate, let_in
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,7 @@ async def test_a_module_is_served(estate: WrapEstate, tmp_path: Path, kind: str)
     source, answer = MODULES[kind]
     (tmp_path / "foreign_module.py").write_text(source)
     server = {"module": "foreign_module", "env": {"PYTHONPATH": str(tmp_path)}}
-    async with estate.proxy({"m": server}) as proxy, Client(proxy.new_server(None)) as client:
+    async with estate.proxy({"m": server}) as proxy, Client(proxy.new_server(let_in)) as client:
         called = await client.call_tool("ready", {"target_account_id": "dev"})
         assert text_of(called) == answer
 

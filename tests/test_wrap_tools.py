@@ -13,7 +13,7 @@ from mcp_types import ElicitRequestParams, ElicitResult, LoggingMessageNotificat
 
 from crosstrail.errors import ConfigError
 from lake_estate import text_of
-from wrap_estate import WrapEstate, numbered
+from wrap_estate import WrapEstate, let_in, numbered
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +101,7 @@ async def test_progress_and_log_messages_reach_the_caller(estate: WrapEstate) ->
     async def log(params: LoggingMessageNotificationParams) -> None:
         logged.append((params.level, params.logger, params.data))
 
-    async with estate.proxy() as proxy, Client(proxy.new_server(None), mode="legacy", logging_callback=log) as client:
+    async with estate.proxy() as proxy, Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client:
         await client.call_tool("steps", {"target_account_id": "dev", "count": 3}, progress_callback=progressed)
     assert steps == [(1, 3, "step 1"), (2, 3, "step 2"), (3, 3, "step 3")]
     assert logged == [("info", "plain", {"said": "all steps"})]
@@ -114,7 +114,7 @@ async def test_a_cancelled_call_is_cancelled_in_the_server(estate: WrapEstate) -
     async def log(params: LoggingMessageNotificationParams) -> None:
         await send.send(str(params.data))
 
-    async with estate.proxy() as proxy, Client(proxy.new_server(None), mode="legacy", logging_callback=log) as client:
+    async with estate.proxy() as proxy, Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client:
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(client.call_tool, "sleep", {"target_account_id": "dev"})
@@ -142,10 +142,10 @@ async def test_a_server_may_ask_the_client_behind_the_call(estate: WrapEstate) -
         return ElicitResult(action="accept", content={"sure": "yes"})
 
     async with estate.proxy() as proxy:
-        async with Client(proxy.new_server(None), mode="legacy", elicitation_callback=answer) as client:
+        async with Client(proxy.new_server(let_in), mode="legacy", elicitation_callback=answer) as client:
             asked = await client.call_tool("ask", {"target_account_id": "dev"})
         assert json.loads(text_of(asked)) == {"action": "accept", "content": {"sure": "yes"}}
-        async with Client(proxy.new_server(None), mode="legacy") as client:
+        async with Client(proxy.new_server(let_in), mode="legacy") as client:
             refused = await client.call_tool("ask", {"target_account_id": "dev"})
         assert "code" in json.loads(text_of(refused)), "a client that cannot be asked is no consent"
     assert questions == ["Really?"]
@@ -160,7 +160,7 @@ async def test_a_list_that_changes_is_noticed(estate: WrapEstate) -> None:
 
     async with (
         estate.proxy() as proxy,
-        Client(proxy.new_server(None), mode="legacy", message_handler=message) as client,
+        Client(proxy.new_server(let_in), mode="legacy", message_handler=message) as client,
     ):
         before = {tool.name for tool in (await client.list_tools()).tools}
         await client.call_tool("grow", {"target_account_id": "dev"})

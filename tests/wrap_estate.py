@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp import Client
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
 from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.registry import Registry
@@ -24,6 +25,11 @@ from live_aws import LiveAws
 
 SERVERS = Path(__file__).parent / "wrapped"
 PLAIN = str(SERVERS / "plain.py")
+
+
+async def let_in(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """A gate that asks nobody who they are, for tests of what stands behind it."""
+    return await call_next(ctx)
 
 
 @dataclass
@@ -55,7 +61,7 @@ class WrapEstate(LiveAws):
         self, servers: Mapping[str, Any] | None = None, *, mode: str = "legacy", **settings: Any
     ) -> AsyncIterator[Client]:
         """A real MCP client of such a proxy, in this process."""
-        async with self.proxy(servers, **settings) as proxy, Client(proxy.new_server(None), mode=mode) as client:
+        async with self.proxy(servers, **settings) as proxy, Client(proxy.new_server(let_in), mode=mode) as client:
             yield client
 
     def config(self, folder: Path, **more: Any) -> Path:
