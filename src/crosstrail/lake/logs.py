@@ -10,23 +10,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from crosstrail.clouds import aws_record, volcengine_record
-from crosstrail.clouds.shape import account_of, id_of, time_of
+from crosstrail.lake.records import NotALog, Unrecognised, listed, reason_of, row_of
 from crosstrail.lake.rows import Row
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LISTS = ("Records", "Events", "Trails")
 _LIST_START = re.compile(r'\s*(?:\{\s*"(?:Records|Events|Trails)"\s*:\s*)?\[')
 _RECORD_START = re.compile(r'\{\s*"(?:eventVersion|EventId|EventID|CloudTrailEvent|EventDetail)"')
 _BETWEEN = re.compile(r"[\s,]*")
-_NO_ACCOUNT = "the record names no account; pass --account ID"
-_MOST_NESTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +40,6 @@ class LogContent:
     is_log: bool = True
 
 
-class _NotALog(Exception):
-    pass
-
-
 def read_log(data: bytes, path: str, account: str) -> LogContent:
     """The rows of a whole file. `account` is for records that name none. Never raises for what `data` holds."""
     content = LogContent()
@@ -58,23 +47,19 @@ def read_log(data: bytes, path: str, account: str) -> LogContent:
     try:
         for position, item in _items(data, path, content.problems):
             try:
-                content.rows.append(_row(item, path, account))
+                content.rows.append(row_of(item, path, account))
                 recognised += 1
-            except _Unrecognised as error:
+            except Unrecognised as error:
                 unrecognised += 1
                 content.problems.append(Problem(path, position, str(error)))
             except (ValueError, TypeError, RecursionError) as error:
                 recognised += 1
-                content.problems.append(Problem(path, position, _reason(error)))
-    except _NotALog:
+                content.problems.append(Problem(path, position, reason_of(error)))
+    except NotALog:
         return LogContent(is_log=False)
     if unrecognised and not recognised:
         return LogContent(is_log=False)
     return content
-
-
-class _Unrecognised(ValueError):
-    pass
 
 
 def _items(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
@@ -85,7 +70,7 @@ def _items(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[st
     except orjson.JSONDecodeError:
         yield from _broken(data, path, problems)
         return
-    for number, item in enumerate(_listed(whole)):
+    for number, item in enumerate(listed(whole)):
         yield f"record {number}", item
 
 
@@ -95,23 +80,6 @@ def _as_utf8(data: bytes) -> bytes:
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
-def _listed(whole: Any) -> list[Any]:
-    """The records of a parsed file: a list, or an object that holds one, or one record alone."""
-    if isinstance(whole, list):
-        return whole
-    if not isinstance(whole, dict):
-        raise _NotALog
-    if isinstance(result := whole.get("Result"), dict):
-        whole = result
-    for name in _LISTS:
-        if isinstance(whole.get(name), list):
-            listed: list[Any] = whole[name]
-            return listed
-    if aws_record.is_record(whole) or volcengine_record.is_record(whole):
-        return [whole]
-    raise _NotALog
-
-
 def _broken(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
     """A file that is not one JSON value: newline-delimited, or cut short, or damaged somewhere."""
     if any(_is_object(line) for line in data.lstrip().split(b"\n", 5)[:5]):
@@ -119,7 +87,7 @@ def _broken(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[s
     elif data.lstrip()[:1] in (b"{", b"["):
         yield from _salvaged(data.decode("utf-8", "replace"), path, problems)
     elif path.lower().endswith(".log"):
-        raise _NotALog
+        raise NotALog
     else:
         problems.append(Problem(path, "byte 0", "not JSON" if data.strip() else "an empty file"))
 
@@ -137,8 +105,8 @@ def _lines(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[st
         if line.strip():
             position = f"record {number} (byte {offset})"
             try:
-                items = _listed(_loads(line))
-            except (ValueError, RecursionError, _NotALog):
+                items = listed(_loads(line))
+            except (ValueError, RecursionError, NotALog):
                 problems.append(Problem(path, position, "not a JSON record"))
             else:
                 for item in items:
@@ -190,48 +158,3 @@ def _loads(line: bytes) -> Any:
 def _clean(item: Any) -> Any:
     """What Python's lenient parser let through, made strict: lone surrogates become question marks; NaN is refused."""
     return orjson.loads(json.dumps(item, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
-
-
-def _row(item: Any, path: str, account: str) -> Row:
-    """Raises ValueError naming what the record lacks."""
-    for _ in range(_MOST_NESTED):
-        if not isinstance(item, str):
-            break
-        item = orjson.loads(item)
-    if not isinstance(item, dict):
-        raise _Unrecognised("not a JSON object")
-    if aws_record.is_record(item):
-        record = aws_record.unwrap(item)
-        micros = _micros(record.get("eventTime") or record.get("@timestamp") or item.get("EventTime"))
-        owner = account_of(record, account)
-        username = str(item.get("Username") or "") if item is not record else ""
-        resources = aws_record.resources_of(record, item)
-        cloud, shape, identity = aws_record.CLOUD, record, id_of(record, item)
-    elif volcengine_record.is_record(item):
-        record = volcengine_record.unwrap(item)
-        shape = volcengine_record.to_cloudtrail(record)
-        micros = _micros(shape.get("eventTime"))
-        owner = account_of(shape, account)
-        username, resources = "", volcengine_record.resources_of(record)
-        cloud, identity = volcengine_record.CLOUD, id_of(shape, item)
-    else:
-        raise _Unrecognised("not an audit event")
-    if not owner:
-        raise ValueError(_NO_ACCOUNT)
-    return Row(cloud, owner, micros, identity, shape, orjson.dumps(record), resources, username, path)
-
-
-@lru_cache(maxsize=100_000)
-def _micros(value: Any) -> int:
-    return (time_of(value) - _EPOCH) // timedelta(microseconds=1)
-
-
-def _reason(error: Exception) -> str:
-    """A reason that holds no value of the record: those are hostile text."""
-    if isinstance(error, _Unrecognised) or str(error) == _NO_ACCOUNT:
-        return str(error)
-    if isinstance(error, orjson.JSONDecodeError):
-        return "the record inside is not JSON"
-    if isinstance(error, RecursionError | orjson.JSONEncodeError):
-        return "nested too deeply"
-    return "no readable event time"
