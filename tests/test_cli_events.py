@@ -224,3 +224,27 @@ def test_rows_that_cannot_fit_become_blocks(config: Path) -> None:
     lines = _on_a_terminal(60, "query", f"SELECT {many} FROM prod LIMIT 2", "--config", config)
     assert lines[0].startswith("─ 1")
     assert sum(line.startswith("column_") for line in lines) == 40
+
+
+def test_a_date_as_an_end_takes_the_whole_day(crosstrail: CommandLine, config: Path) -> None:
+    day = NOON.date().isoformat()
+    for span in (["--since", day, "--until", day], ["--until", day], ["--until", day[:7]]):
+        done = crosstrail("lookup", "--account", "prod", *span, "--config", config)
+        assert (done.returncode, len(done.stdout.splitlines())) == (0, 8)
+    midnight = crosstrail("lookup", "--account", "prod", "--until", f"{day}T00:00", "--config", config)
+    assert midnight.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "said"),
+    [
+        ("2026-11-19", "2026-11-18", "Swap --since and --until."),
+        ("2026-11-19T00:00Z", "2026-11-19T00:00Z", "the range is empty"),
+        ("tomorrow", "", "not before now"),
+    ],
+)
+def test_a_span_without_time_in_it_is_an_error(
+    crosstrail: CommandLine, config: Path, since: str, until: str, said: str
+) -> None:
+    done = crosstrail("lookup", "--account", "prod", "--since", since, "--until", until, "--config", config)
+    assert (done.returncode, done.stdout, said in done.stderr) == (1, "", True)

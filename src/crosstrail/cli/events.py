@@ -53,8 +53,8 @@ def _filters(command: Any) -> Any:
 @click.command()
 @click.option("--account", default="", help="Id, alias, glob, comma list, or * for all.")
 @click.option("--region", default="", help="Region, comma list, or all.")
-@click.option("--since", default="", help="From when: 24h, 7d, '2 days ago', 2026-11-20T09:00Z.")
-@click.option("--until", default="", help="To when; now if not given.")
+@click.option("--since", default="", help="From when: 24h, 7d, '1 month ago', 2026-11-20, 2026-11-20T09:00Z.")
+@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
 @_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
 @click.option("--json", "as_json", is_flag=True, help="Whole events as JSON, one a line.")

@@ -37,7 +37,7 @@ async def lookup_events(
     start_time: Annotated[
         Text, Field(description="ISO 8601 (UTC), or an age: 24h, 7d, 2 days ago. Empty: 24h if live, else all held.")
     ] = "",
-    end_time: Annotated[Text, Field(description="As start_time. Empty: now.")] = "",
+    end_time: Annotated[Text, Field(description="As start_time; a date is that whole day. Empty: now.")] = "",
     attribute_key: Annotated[
         Text,
         Field(
