@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from crosstrail.errors import LakeError
 
-_LIBRARIES = ("duckdb", "pyarrow", "pyiceberg", "sqlglot")
+_LIBRARIES = ("duckdb", "msgspec", "pyarrow", "pyiceberg", "sqlglot")
 
 
 def require_libraries() -> None:
