@@ -1,0 +1,320 @@
+"""Any sequence of JSON values in a stream of bytes: each value as it was written, each damage named by its place.
+
+Decides where a value begins and ends, in time linear in the bytes and in bounded memory. A value that is damaged, or too
+big to be held whole, is entered: the elements of its lists come one by one, so that one damaged record costs itself only.
+What the values mean is not known here, save how the records of audit trails begin: reading goes on there after a damage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from msgspec import DecodeError, Raw
+from msgspec.json import Decoder
+
+Damage = Callable[[int, str], None]
+"""Told the byte offset and the reason of each damage, in order."""
+
+MAX_DOCUMENT = 8 * 1024 * 1024
+"""Bytes of one value that is given whole. CloudTrail's records end at 256 KB; only lists of them are bigger."""
+_MAX_DEPTH = 32
+"""Lists and objects that are entered one inside another."""
+_MAX_FIRST_KEYS = 32
+_LOOK_AHEAD = 4096
+"""Bytes that are there, unless the stream ends, before it is decided what comes next."""
+_RETRIES_FREE, _RETRIES_PER_BYTE = 256 * 1024 * 1024, 4
+"""Bytes that may be looked at again after damages: beyond, reading goes on behind the damage, not behind its start."""
+
+_BETWEEN = re.compile(
+    rb"(?:[\s,\x00\x1e\]}]+|\xef\xbb\xbf|\[\s*\]|\{\s*\}"
+    rb'|"(?!\s*[\[{:,}\]])[^"\\\n]{0,512}+"(?=\s*[^\s:]))*+'  # a text that holds no record, and is no key
+)
+_KEY = re.compile(rb'"(?:[^"\\\n]|\\.){0,512}+"\s*:')
+_COLON = re.compile(rb"\s*:")
+_JSON_TEXT = re.compile(rb'"(?:\s|\\[nrt"\\])*[\[{]')
+_SCALAR = re.compile(rb"(?:-?\d[-+.\deE]*+|true|false|null)\s*(?=[,\]}])|[-+.\w:]+\s*\Z")
+_STRAY = re.compile(rb'[^\[{"\n\x00]++')
+_BINARY = re.compile(rb"[\x01-\x08\x0b\x0e-\x1a\x1c\x1d\x1f]")
+_LIST = re.compile(rb'\[\s*(?=[\[{"]|\Z)')
+_OBJECT = re.compile(rb'\{\s*(?="|\Z)')
+_FIRST_KEY = re.compile(
+    rb'(?:[\[\s]|\{\s*"[^"\\\s]{1,64}"\s*:\s*\[)*+\{\s*"([^"\\\s]{1,64})"\s*:\s*(?![\s\[{])'
+)  # of the first record of a value, whatever lists it stands in
+_ESCAPE = re.compile(
+    rb"\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2}))",
+    re.DOTALL,
+)
+_FIRST_KEYS = (
+    b"eventVersion", b"eventversion", b"EventVersion", b"EventId", b"EventID", b"CloudTrailEvent", b"EventDetail",
+    b"eventTime", b"eventID", b"awsRegion", b"additionalEventData", b"@timestamp",
+)  # fmt: skip
+
+_end_of = Decoder(Raw).decode
+_TRAILING = "JSON is malformed: trailing characters"
+_TRUNCATED = "Input data was truncated"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One JSON value as written, in UTF-8. `member`: it stood under a key of an object that was entered."""
+
+    offset: int
+    raw: bytes
+    member: bool
+
+
+@dataclass(slots=True)
+class _Broken(Exception):
+    """The value has no end: what is wrong at `at` of the window."""
+
+    at: int
+    reason: str
+
+
+def documents(chunks: Iterable[bytes], damage: Damage) -> Iterator[Document]:
+    """Every JSON list, object, and text that holds one. Never raises for what the chunks hold."""
+    return _Reader(chunks, damage).read()
+
+
+class _Window:
+    """The part of the stream that is looked at: `data` begins at byte `base` of it, and is read up to `at`."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self.data = b""
+        self.base = self.at = 0
+        self.ended = False
+
+    def more(self) -> int:
+        """Lets go what is read and at least doubles what is left. How many bytes came: 0 at the end of the stream."""
+        if self.ended:
+            return 0
+        left = len(self.data) - self.at
+        parts = [self.data[self.at :]]
+        added = 0
+        for chunk in self._chunks:
+            parts.append(chunk)
+            added += len(chunk)
+            if added > left:
+                break
+        else:
+            self.ended = True
+        self.base += self.at
+        self.data, self.at = b"".join(parts), 0
+        return added
+
+
+class _Reader:
+    def __init__(self, chunks: Iterable[bytes], damage: Damage) -> None:
+        self._window = _Window(chunks)
+        self._damage = damage
+        self._depth = 0
+        self._member = False
+        self._damaged = False
+        self._line_end = -1
+        self._retries = _RETRIES_FREE
+        self._first_keys: set[bytes] = set()
+        self._starts, self._goes_on = _starts(_FIRST_KEYS)
+
+    def read(self) -> Iterator[Document]:
+        window = self._window
+        while True:
+            self._skip()
+            if window.at >= len(window.data):
+                break
+            letter = window.data[window.at]
+            if letter == 0x22:
+                document = self._text()
+            elif letter in b"[{":
+                document = self._container()
+            else:
+                document = None
+                self._stray()
+            if document:
+                yield document
+        if self._depth and not self._damaged:
+            self._tell(window.base + window.at, "cut short")
+
+    def _skip(self) -> None:
+        """Over everything that may stand between values; the ends of what was entered are counted."""
+        window = self._window
+        while True:
+            found = _BETWEEN.match(window.data, window.at)
+            if found and (passed := found[0]):
+                if self._depth:
+                    ends = passed.count(b"]") + passed.count(b"}") - passed.count(b"[") - passed.count(b"{")
+                    self._depth = max(self._depth - ends, 0)
+                window.at = found.end()
+            if len(window.data) - window.at > _LOOK_AHEAD or not self._more():
+                return
+
+    def _more(self) -> bool:
+        added = self._window.more()
+        self._retries += _RETRIES_PER_BYTE * added
+        self._line_end = -1
+        return added > 0
+
+    def _tell(self, offset: int, reason: str) -> None:
+        self._damaged = True
+        self._damage(offset, reason)
+
+    def _text(self) -> Document | None:
+        """A JSON text. A key is passed over, and so is a text that can hold no record."""
+        window = self._window
+        data, at = window.data, window.at
+        if self._depth and (key := _KEY.match(data, at)):
+            window.at, self._member = key.end(), True
+            return None
+        holds_json = _JSON_TEXT.match(data, at)
+        try:
+            if not self._depth and _COLON.match(data, at + 1):
+                raise _Broken(at, "damaged JSON")
+            document = self._taken(self._end())
+            if not self._depth and _COLON.match(window.data, window.at):
+                raise _Broken(window.at, "damaged JSON")
+            return document if holds_json else None
+        except _Broken as broken:
+            if holds_json or self._depth or broken.reason == "damaged JSON":
+                self._recover(broken)
+            else:
+                window.at += 1
+        return None
+
+    def _container(self) -> Document | None:
+        """A whole list or object; one that has no end, or none within what is held, is entered instead."""
+        window = self._window
+        try:
+            return self._taken(self._end())
+        except _Broken as broken:
+            data, at = window.data, window.at
+            record = self._starts.match(data, at)
+            inside = None if record else (_LIST if data[at] == 0x5B else _OBJECT).match(data, at)
+            if inside and self._depth < _MAX_DEPTH:
+                self._depth += 1
+                self._member = False
+                window.at = inside.end()
+            elif data[at] == 0x7B or inside or self._depth:
+                self._recover(broken)
+            else:
+                window.at += 1
+        return None
+
+    def _stray(self) -> None:
+        """What is no JSON: the time before a line's record, words of a table; inside of a list, or binary, a damage."""
+        window = self._window
+        data, at = window.data, window.at
+        if self._depth and (scalar := _SCALAR.match(data, at)):
+            window.at, self._member = scalar.end(), False
+            return
+        found = _STRAY.match(data, at)
+        end = found.end() if found else at + 1
+        if self._depth or _BINARY.search(data, at, end):
+            self._recover(_Broken(at, "damaged JSON"))
+        else:
+            window.at = end
+
+    def _end(self) -> int:
+        """Where the value at the window's place ends. Raises _Broken. Most values end with their line, or with the file."""
+        window = self._window
+        while True:
+            data, at = window.data, window.at
+            if self._line_end < at:
+                found = data.find(b"\n", at)
+                self._line_end = len(data) if found < 0 else found
+            view = memoryview(data)
+            for stop in dict.fromkeys((self._line_end, len(data))):
+                try:
+                    _end_of(view[at:stop])
+                    return stop
+                except RecursionError:
+                    raise _Broken(len(data), "nested too deeply") from None
+                except DecodeError as error:
+                    text = str(error)
+                if text.startswith(_TRAILING):
+                    return at + _byte(text) - 1
+                if text != _TRUNCATED:
+                    break
+            if text == _TRUNCATED and len(data) - at > MAX_DOCUMENT:
+                raise _Broken(len(data), f"a value of more than {MAX_DOCUMENT >> 20} MB")
+            if text == _TRUNCATED and self._more():
+                continue
+            if not self._mended(text):
+                reason = "cut short" if text == _TRUNCATED else "damaged JSON"
+                raise _Broken(len(window.data) if text == _TRUNCATED else at + _byte(text), reason)
+
+    def _taken(self, end: int) -> Document:
+        window = self._window
+        raw = window.data[window.at : end].rstrip()
+        offset = window.base + window.at
+        if not raw.isascii():
+            try:
+                raw.decode()
+            except UnicodeDecodeError as error:
+                self._tell(offset + error.start, "not UTF-8; U+FFFD stands for what could not be read")
+                raw = raw.decode("utf-8", "replace").encode()
+        if len(self._first_keys) < _MAX_FIRST_KEYS and not self._member and (found := _FIRST_KEY.match(raw)):
+            self._learn(found[1])
+        window.at = end
+        member, self._member = self._member, False
+        return Document(offset, raw, member)
+
+    def _learn(self, key: bytes) -> None:
+        """Records that begin like one that was whole are found again after a damage."""
+        if key not in self._first_keys:
+            self._first_keys.add(key)
+            self._starts, self._goes_on = _starts((*_FIRST_KEYS, *sorted(self._first_keys)))
+
+    def _mended(self, text: str) -> bool:
+        """Whether halves of surrogate pairs stood there: JSON by its grammar, but no text. U+FFFD stands for them now."""
+        window = self._window
+        if "surrogate" not in text and "hex escape" not in text and text != _TRUNCATED:
+            return False
+        last = len(window.data) if window.ended else len(window.data) - 12
+        half = False
+
+        def mended(escape: re.Match[bytes]) -> bytes:
+            nonlocal half
+            if not escape[1] or window.at + escape.end() > last:
+                return escape[0]
+            half = True
+            return b"\\ufffd"
+
+        rest = _ESCAPE.sub(mended, window.data[window.at :])
+        if half:
+            window.data = window.data[: window.at] + rest
+        return half
+
+    def _recover(self, broken: _Broken) -> None:
+        """Names the damage and goes on where the next record begins, in the damaged value or behind it."""
+        window = self._window
+        begin = window.at + 1
+        start, damage = window.base + window.at, window.base + broken.at
+        self._retries -= broken.at - window.at
+        if self._retries < 0:
+            begin = max(begin, broken.at)
+        self._member = False
+        while not (found := self._goes_on.search(window.data, begin)):
+            window.at = max(begin, len(window.data) - _LOOK_AHEAD)
+            if not self._more():
+                window.at = len(window.data)
+                break
+            begin = window.at
+        if found:
+            window.at = found.start()
+        if broken.reason == "cut short":
+            self._tell(*(start, "damaged JSON") if found else (damage, "cut short"))
+        else:
+            self._tell(damage if broken.reason == "damaged JSON" else start, broken.reason)
+
+
+def _starts(keys: Iterable[bytes]) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """(Records that begin with these keys, where reading may go on after a damage: at one of them, or with a line)."""
+    record = rb'\{\s*"(?:' + b"|".join(map(re.escape, keys)) + rb')"\s*:'
+    return re.compile(record), re.compile(record + rb'|(?<=\n)[\[{](?=[\[{"])')
+
+
+def _byte(text: str) -> int:
+    """The place that msgspec's errors end with: "... (byte 12)"."""
+    return int(text[text.rindex(" ") + 1 : -1])
