@@ -112,7 +112,7 @@ async def test_the_first_lines_say_what_was_covered(lake: Path) -> None:
     assert facts_of(one) == {"count": 27, "more": False, "next_token": ""}
     assert "no event" in text_of(late)
     assert f"No log of the span asked: prod ({PROD}) (" in text_of(late)
-    assert f"Log of a part of it only: prod ({PROD}) (2026-11-19T11:59:58Z to 2026-11-19T12:00:00Z)." in text_of(wide)
+    assert f"prod ({PROD}): no events before 2026-11-19; asked from 2020-01-01." in text_of(wide)
     assert "No log" not in text_of(everything)
 
 

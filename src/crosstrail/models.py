@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 
+from crosstrail.coverage import Days
 from crosstrail.errors import InvalidRequest
 from crosstrail.timerange import TimeRange
 
@@ -255,6 +256,8 @@ class EventPage:
     more: bool = False
     held: TimeRange | None = None
     """What the trail has of this target at all, where it knows: no listing can cover more. None: it does not know."""
+    days: Days = ()
+    """Which days hold events of the account, where the trail is a lake's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,10 @@ class SentEstate:
         """Nothing: the lake is the server's."""
         return ()
 
+    async def regions_without_events(self, accounts: Sequence[Account]) -> list[tuple[Account, tuple[str, ...]]]:
+        """None, as nothing is held of any."""
+        return []
+
     async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
         """As the estate's."""
         return await self._estate.targets_of(accounts, region)

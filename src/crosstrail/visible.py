@@ -91,6 +91,10 @@ class Visible:
         keys = {account.key for account in (await self.registry()).accounts}
         return tuple(one for one in held if one.key in keys)
 
+    async def regions_without_events(self, accounts: Sequence[Account]) -> list[tuple[Account, tuple[str, ...]]]:
+        """Of accounts that this view gave out: listed regions of which the lake holds no event."""
+        return await self._estate.regions_without_events(accounts)
+
     async def targets(self, selector: str, region: str) -> Chosen:
         """The (account, region) pairs that the two selectors name. Raises AccountNotFound, InvalidRequest."""
         return await self.targets_of((await self.registry()).select(selector), region)

@@ -20,10 +20,10 @@ from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import in_options, say
 from crosstrail.engines.base import finished, run
 from crosstrail.errors import InvalidRequest
-from crosstrail.estate import Estate
+from crosstrail.estate import LAKE_ENGINE, Estate
 from crosstrail.lookup import Listing, lookup_events
 from crosstrail.models import AttributeKey, Event, EventQuery, ResultPage
-from crosstrail.server.coverage import coverage, not_asked
+from crosstrail.server.coverage import coverage, not_asked, readable
 from crosstrail.server.events import COLUMNS, MATCHED_WHOLE, summaries
 from crosstrail.server.render import clean
 from crosstrail.targets import Chosen
@@ -116,7 +116,7 @@ def query(settings: Settings, sql: str, account: str, form: str, limit: int | No
     """Run one SELECT in CloudTrail Lake's SQL. FROM names `events`, an account, or an event data store id."""
     if limit is None and form == "table":
         limit = 100
-    columns, rows, total = anyio.run(_query, settings, sql, account, limit)
+    columns, rows, total, covered = anyio.run(_query, settings, sql, account, limit)
     if form == "json":
         for row in rows:
             click.echo(orjson.dumps(dict(zip(columns, row, strict=True))).decode())
@@ -126,14 +126,16 @@ def query(settings: Settings, sql: str, account: str, form: str, limit: int | No
         writer.writerows(rows)
     else:
         print_table(columns, rows)
+    for line in covered:
+        say(in_options(clean(line)))
     if total > len(rows):
         say(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.")
 
 
 async def _query(
     settings: Settings, sql: str, account: str, limit: int | None
-) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int]:
-    """(columns, rows up to the limit, rows in all)."""
+) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int, list[str]]:
+    """(columns, rows up to the limit, rows in all, what the statement could read)."""
     estate = Estate(settings)
     visible = Visible(estate)
     try:
@@ -147,6 +149,7 @@ async def _query(
             page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))
             rows += page.rows
         kept = rows[:limit]
-        return page.columns, kept, max(page.status.rows or 0, len(kept))
+        covered = await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
+        return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
     finally:
         await estate.aclose()

@@ -19,6 +19,7 @@ _HERE = {
     "attribute_value": "the filter's value",
     "list_accounts": "`crosstrail accounts list`",
     "lake_query": "`crosstrail query`",
+    "lookup_events": "`crosstrail lookup`",
 }
 _TOOLS_WORD = re.compile(rf"\b({'|'.join(_HERE)})\b")
 

@@ -10,16 +10,18 @@ cannot be moved; `open` says so instead of reading a copy that points at the ori
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from crosstrail.coverage import Days, runs
 from crosstrail.errors import LakeError
 from crosstrail.lake.partition import partition_of
 from crosstrail.models import AccountKey
@@ -67,26 +69,40 @@ class LakeFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the table consists of at one moment. `id` is None before the first commit."""
-
-    id: int | None
-    files: tuple[LakeFile, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """How much the lake holds of one account."""
+    """How much the lake holds of one account; `days`: those with an event in any region."""
 
     cloud: str
     account: str
     events: int
     first: datetime
     last: datetime
+    days: Days = ()
 
     @property
     def key(self) -> AccountKey:
         return (self.cloud, self.account)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the table consists of at one moment. `id` is None before the first commit."""
+
+    id: int | None
+    files: tuple[LakeFile, ...]
+
+    @cached_property
+    def by_account(self) -> Mapping[AccountKey, tuple[LakeFile, ...]]:
+        """Sorted once a snapshot: a call must not walk the files of accounts that it does not ask."""
+        found: defaultdict[AccountKey, list[LakeFile]] = defaultdict(list)
+        for file in self.files:
+            found[file.key].append(file)
+        return {key: tuple(found[key]) for key in sorted(found)}
+
+    @cached_property
+    def summaries(self) -> Mapping[AccountKey, AccountSummary]:
+        """What is held of each account, in the order of accounts."""
+        return {key: _summary(key, files) for key, files in self.by_account.items()}
 
 
 class CommitLost(Exception):
@@ -159,25 +175,23 @@ class LakeTable:
 
     def files(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[LakeFile, ...]:
         """The same as `plan`, with what is known of each file."""
-        wanted = None if accounts is None else frozenset(accounts)
+        snapshot = self.snapshot()
+        by_account = snapshot.by_account
+        asked = [snapshot.files] if accounts is None else [by_account.get(key, ()) for key in dict.fromkeys(accounts)]
         return tuple(
             file
-            for file in self.snapshot().files
-            if (wanted is None or file.key in wanted)
-            and (span.start is None or file.last >= span.start)
-            and (span.end is None or file.first <= span.end)
+            for files in asked
+            for file in files
+            if (span.start is None or file.last >= span.start) and (span.end is None or file.first <= span.end)
         )
 
     def accounts(self) -> tuple[AccountSummary, ...]:
-        """What the lake holds of each account, ordered; read from the table's metadata alone."""
-        rows: Counter[AccountKey] = Counter()
-        first: dict[AccountKey, datetime] = {}
-        last: dict[AccountKey, datetime] = {}
-        for file in self.snapshot().files:
-            rows[file.key] += file.rows
-            first[file.key] = min(first.get(file.key, file.first), file.first)
-            last[file.key] = max(last.get(file.key, file.last), file.last)
-        return tuple(AccountSummary(*key, rows[key], first[key], last[key]) for key in sorted(rows))
+        """What the lake holds of each account, ordered; read from the table's metadata alone, once a snapshot."""
+        return tuple(self.snapshot().summaries.values())
+
+    def account(self, key: AccountKey) -> AccountSummary | None:
+        """What it holds of one account; None when that is nothing."""
+        return self.snapshot().summaries.get(key)
 
     def snapshot(self) -> Snapshot:
         """The newest committed snapshot; its files are read once and kept."""
@@ -343,6 +357,11 @@ def _lake_file(file: DataFile) -> LakeFile:
     return LakeFile(
         path, file.partition[0], file.partition[1], day, file.record_count, file.file_size_in_bytes, first, last
     )
+
+
+def _summary(key: AccountKey, files: Sequence[LakeFile]) -> AccountSummary:
+    first, last = min(file.first for file in files), max(file.last for file in files)
+    return AccountSummary(*key, sum(file.rows for file in files), first, last, runs(file.day for file in files))
 
 
 def _local(location: str) -> str:

@@ -20,6 +20,7 @@ import orjson
 
 from crosstrail.errors import InvalidRequest, QueryFailed, UnsupportedByCloud
 from crosstrail.lake.reader import EVENTS_VIEW, connect
+from crosstrail.lake.regions import regions_of
 from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
 
@@ -111,7 +112,20 @@ class _Search:
             if self._stopped.is_set() or (len(found) == wanted and found[-1].time > group[0].last):
                 break
             found = sorted([*found, *self._events([file.path for file in group])], key=_newest_first)[:wanted]
-        return EventPage(tuple(found[: self.query.limit]), len(found) == wanted, _held(table.files(account)))
+        return self._page(table, found, more=len(found) == wanted)
+
+    def _page(self, table: LakeTable, found: Sequence[Event], *, more: bool) -> EventPage:
+        """With what is held: of an account without one event in the region asked, nothing."""
+        target, held = self.target, table.account(self.target.account.key)
+        if held and target.region and not found and not self.query.before:
+            try:
+                regions = regions_of(table.files([held.key]))
+            except OSError as error:
+                raise QueryFailed("the lake could not be read", hint="Try again.") from error
+            held = held if target.region in regions else None
+        if held is None:
+            return EventPage((), held=TimeRange())
+        return EventPage(tuple(found[: self.query.limit]), more, TimeRange(held.first, held.last), held.days)
 
     def _events(self, files: Sequence[str]) -> list[Event]:
         import duckdb
@@ -129,13 +143,6 @@ class _Search:
         finally:
             self._connection = None
         return [_event(self.target, row) for row in rows]
-
-
-def _held(files: Sequence[LakeFile]) -> TimeRange:
-    """From the first event to the last; both ends open when there is none."""
-    return TimeRange(
-        min((file.first for file in files), default=None), max((file.last for file in files), default=None)
-    )
 
 
 def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
+from crosstrail.coverage import Days, count, gaps, within
 from crosstrail.errors import CloudError, CrosstrailError, own
 from crosstrail.lookup import Failure, Listing
-from crosstrail.models import AccountKey, Target
+from crosstrail.models import Account, AccountKey, Target
 from crosstrail.server.render import clean, listed
 from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso
+from crosstrail.visible import Visible
 
 _CAUSES_SHOWN = 8
 _CAUSE_BYTES, _CAUSES_BYTES = 300, 1_500
@@ -22,6 +25,11 @@ _CAUSE_BYTES, _CAUSES_BYTES = 300, 1_500
 _REGIONS_NAMED = 3
 """More of one account are counted."""
 _DAY = timedelta(days=1)
+_NAMES, _KINDS, _RUNS = 6, 3, 4
+"""Accounts named of those that lack the same; kinds of lacking told; gaps named of one."""
+_NO_LOG = (
+    "No event there means no log, not that nothing happened; days without any event may be quiet ones or not collected."
+)
 
 
 def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]:
@@ -35,6 +43,10 @@ def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]
         lines.append(f"Answered: {listed(answered) or 'none'}. {failed(listing.failures)}")
     elif len(answered) > 1:
         lines.append(f"Answered: {listed(answered)}.")
+    if span.start and span.start > datetime.now(UTC):
+        lines.append(
+            f"All of the span asked lies in the future: now is {iso(datetime.now(UTC).replace(microsecond=0))}."
+        )
     lines += _held(span, listing)
     if listing.next and listing.events:
         lines.append(f"Covered so far: back to {iso(listing.events[-1].time)}.")
@@ -95,24 +107,118 @@ def _cause(error: CrosstrailError) -> object:
 def _held(span: TimeRange, listing: Listing) -> list[str]:
     """What the archives hold, and whose logs leave the span asked uncovered, wholly or in part."""
     lines = _live(span, listing)
-    known = [
-        (target_name(target), page.held) for target, page in listing.pages if page.held and not target.account.auth
-    ]
-    empty = [name for name, held in known if not (held.start and held.end)]
-    spans = [(name, held.start, held.end) for name, held in known if held.start and held.end]
-    lines += [f"Nothing is held of: {listed(empty)}."] if empty else []
-    if not spans:
-        return lines
-    lines.append(
-        f"Events held: {iso(min(first for _, first, _ in spans))} to {iso(max(last for _, _, last in spans))}."
-    )
-    outside = {name for name, first, last in spans if _later(span.start, last) or _later(first, span.end)}
-    partly = {name for name, first, last in spans if _later(first, span.start, _DAY) or _later(span.end, last, _DAY)}
-    for words, names in (("No log of the span asked", outside), ("Log of a part of it only", partly - outside)):
-        said = [f"{name} ({TimeRange(first, last)})" for name, first, last in spans if name in names]
-        if said:
-            lines.append(f"{words}: {listed(said)}. No event there means no log, not that nothing happened.")
+    archives = [(target, page) for target, page in listing.pages if page.held and not target.account.auth]
+    empty = target_names([target for target, page in archives if not page.days])
+    held = {
+        target.account.key: Held(target_name(Target(target.account)), page.held.start, page.held.end, page.days)
+        for target, page in archives
+        if page.held and page.held.start and page.held.end and page.days
+    }
+    lines += [f"Nothing is held of: {listed(empty, _NAMES)}."] if empty else []
+    if held:
+        every = held.values()
+        lines.append(f"Events held: {iso(min(one.first for one in every))} to {iso(max(one.last for one in every))}.")
+        lines += _uncovered(list(every), span)
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a lake holds of one account that it holds anything of."""
+
+    name: str
+    first: datetime
+    last: datetime
+    days: Days
+
+    def has_any_of(self, span: TimeRange) -> bool:
+        return not (_later(span.start, self.last) or _later(self.first, span.end)) and bool(within(self.days, span))
+
+
+def _uncovered(held: Sequence[Held], span: TimeRange) -> list[str]:
+    """Whose days leave the span asked uncovered. An open span lacks only what lies between two days held."""
+    asked = span.start or span.end
+    outside = [one for one in held if asked and not one.has_any_of(span)]
+    alike: dict[str, list[str]] = {}
+    for one in held:
+        if one not in outside and (words := _missing(one, span)):
+            alike.setdefault(words, []).append(one.name)
+    lines = []
+    if outside:
+        names = listed([f"{one.name} ({TimeRange(one.first, one.last)})" for one in outside], _NAMES)
+        lines.append(f"No log of the span asked: {names}.")
+    lines += [f"{listed(names, _NAMES)}: {words}." for words, names in list(alike.items())[:_KINDS]]
+    left = sum(len(names) for names in list(alike.values())[_KINDS:])
+    lines += [f"{left} more accounts lack other days of it."] if left else []
+    return [*lines, _NO_LOG] if lines else []
+
+
+def _missing(held: Held, span: TimeRange) -> str:
+    """`no events on 2 days: ...; no events after 2026-11-12; asked until 2026-11-17`, or nothing."""
+    said = []
+    if lacking := gaps(held.days, span):
+        number = count(lacking)
+        said.append(
+            f"no events on {number} day{'s' * (number != 1)}: {listed([_days(*run) for run in lacking], _RUNS)}"
+        )
+    first, last = held.days[0][0], held.days[-1][1]
+    if span.start and span.start.date() < first:
+        said.append(f"no events before {first}; asked from {span.start.date()}")
+    until = min(span.end or datetime.max.replace(tzinfo=UTC), datetime.now(UTC)).date()
+    if (span.start or span.end) and last < until:
+        said.append(f"no events after {last}; asked until {until}")
+    return ". ".join(part[0].upper() + part[1:] if place else part for place, part in enumerate(said))
+
+
+def _days(first: date, last: date) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+async def readable(estate: Visible, accounts: Sequence[Account], sql: str = "") -> list[str]:
+    """What SQL over these accounts could read: without it, 0 rows over an account never collected would be an answer.
+
+    `sql`: accounts that it names come first where there is no room for all.
+    """
+    names = {account.key: account for account in sorted(accounts, key=lambda one: not _is_named(one, sql))}
+    held = {one.key: one for one in await estate.held() if one.key in names}
+    lines = []
+    if held:
+        known = [Held(names[key].name, held[key].first, held[key].last, held[key].days) for key in names if key in held]
+        first, last = min(one.first for one in known), max(one.last for one in known)
+        days = (datetime.now(UTC) - last) // _DAY
+        age = f", {days} day{'s' * (days != 1)} before now" if days > 0 else ""
+        span = TimeRange(first, last)
+        lines.append(f"Readable: {listed([one.name for one in known])}; events held {span}{age}.")
+        lines += _uncovered_alike(known, last)
+    nothing = [account for key, account in names.items() if key not in held]
+    for live in (False, True):
+        if lacking := [account for account in nothing if bool(account.auth) is live]:
+            lines.append(_never_collected(lacking, live=live))
+    for account, regions in await estate.regions_without_events([one for key, one in names.items() if key in held]):
+        lines.append(f"Nothing is held of {account.name} in: {listed([clean(one, 40) for one in regions], _NAMES)}.")
+    return lines
+
+
+def _never_collected(accounts: Sequence[Account], *, live: bool) -> str:
+    named = listed([account.name for account in accounts], _NAMES)
+    if not live:
+        return f"The lake holds no event of {named}: run `crosstrail collect` on their log files first."
+    return (
+        f"The lake holds no event of {named}: live accounts, never collected, so SQL cannot see what happened there. Ask "
+        "lookup_events, or run `crosstrail collect FOLDER` on their trails' log files."
+    )
+
+
+def _uncovered_alike(held: Sequence[Held], last: datetime) -> list[str]:
+    """Gaps, and accounts that end before the others; the statement alone knows which time it asks for."""
+    lines = _uncovered(held, TimeRange())
+    earlier = [f"{one.name} ({one.last.date()})" for one in held if one.last.date() < last.date()]
+    return [*lines, f"Ending earlier: {listed(earlier, _NAMES)}."] if earlier else lines
+
+
+def _is_named(account: Account, sql: str) -> bool:
+    text = sql.lower()
+    return any(name and name.lower() in text for name in (account.id, account.alias, account.store_id))
 
 
 def _live(span: TimeRange, listing: Listing) -> list[str]:

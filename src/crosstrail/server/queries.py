@@ -16,8 +16,8 @@ from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.errors import InvalidRequest, QueryTimedOut
 from crosstrail.estate import LAKE_ENGINE
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
-from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, clean, fence, fit_table, listed, size
-from crosstrail.timerange import TimeRange
+from crosstrail.server.coverage import readable
+from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, clean, fence, fit_table, size
 from crosstrail.visible import Visible
 
 WAIT_SECONDS = 50.0
@@ -59,23 +59,11 @@ async def start(
         if running is None:  # it was the query's own time limit
             raise
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
-    notes = [await _readable(estate, scope)] if chosen.name == LAKE_ENGINE else []
+    notes = await readable(estate, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
     notes += (await estate.listed()).warnings
     if region.strip() and chosen.name == LAKE_ENGINE:
         notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")
     return await _page(chosen, scope, page, page_token="", note="\n".join(notes))
-
-
-async def _readable(estate: Visible, scope: QueryScope) -> str:
-    """What a statement could read: without it, a count of 0 over an empty lake would look like an answer."""
-    keys = {account.key: account.name for account in scope.accounts}
-    held = [one for one in await estate.held() if one.key in keys]
-    names = listed([keys[one.key] for one in held])
-    empty = listed([name for key, name in keys.items() if key not in {one.key for one in held}])
-    if not held:
-        return f"The lake holds no event of {empty}: run `crosstrail collect` first."
-    span = TimeRange(min(one.first for one in held), max(one.last for one in held))
-    return f"Readable: {names}; events held {span}." + (f" Nothing is held of: {empty}." if empty else "")
 
 
 async def status(estate: Visible, query_id: str, selector: str, region: str) -> Answer:
@@ -95,7 +83,9 @@ async def results(estate: Visible, query_id: str, selector: str, region: str, *,
     page = await engine.results(ref, scope, page_token=page_token, limit=limit)
     if not page.status.state.ended:
         return _running(page.status)
-    return await _page(engine, scope, finished(page), page_token=page_token)
+    first = engine.name == LAKE_ENGINE and not page_token
+    note = "\n".join(await readable(estate, scope.accounts)) if first else ""
+    return await _page(engine, scope, finished(page), page_token=page_token, note=note)
 
 
 async def _query(
