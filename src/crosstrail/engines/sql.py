@@ -7,7 +7,7 @@ opens a file and never runs anything. sqlglot is loaded on first use.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -55,12 +55,24 @@ def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prep
     try:
         query = relations.query(tree)
         _check_output(relations, query.columns)
+        text, scans = _written(relations, query.sql)
     except RecursionError:
         raise SqlRejected("the statement is nested too deeply", line=1, column=1, hint="Use WITH queries.") from None
     names = tuple(name or f"_col{index}" for index, (name, _) in enumerate(query.columns))
     kinds = tuple(kind for _, kind in query.columns)
-    scans = tuple(tuple(bounds) for bounds in relations.scans.values())
-    return Prepared(query.sql, names, kinds, frozenset(tables.read), scans)
+    return Prepared(text, names, kinds, frozenset(tables.read), scans)
+
+
+def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ...], ...]]:
+    """The statement and the bounds of its scans as DuckDB reads them."""
+    from crosstrail.engines.dialect.expr import Refusal
+
+    written = relations.expressions.parts.written
+    try:
+        scans = [tuple(replace(one, sql=written(one.sql)) for one in bounds) for bounds in relations.scans.values()]
+        return written(sql), tuple(scans)
+    except Refusal as refusal:
+        raise SqlRejected(str(refusal), line=1, column=1, hint=refusal.hint) from None
 
 
 def _check_output(relations: Relations, columns: tuple[tuple[str, Type], ...]) -> None:

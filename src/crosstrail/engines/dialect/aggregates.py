@@ -15,6 +15,7 @@ from sqlglot import exp
 from crosstrail.engines.dialect.casts import cast, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_text, derived, failure
 from crosstrail.engines.dialect.scope import Scope
+from crosstrail.engines.dialect.subexpressions import Subexpressions
 from crosstrail.engines.dialect.types import (
     BIGINT,
     BOOLEAN,
@@ -43,6 +44,7 @@ class Aggregation:
 
     name: str
     args: list[Expr]
+    parts: Subexpressions
     distinct: bool = False
     order: str = ""
     """` ORDER BY ...` inside the call, or ''."""
@@ -52,11 +54,11 @@ class Aggregation:
     extra: list[Expr] = field(default_factory=list)
 
     def call(self, function: str, *args: str, also: str = "") -> str:
-        """DuckDB's call with every clause; `also` is a further condition for rows to count."""
+        """DuckDB's call with every clause, as one part; `also` is a further condition for rows to count."""
         conditions = [part for part in (self.condition, also) if part]
         where = f" FILTER (WHERE {' AND '.join(conditions)})" if conditions else ""
         distinct = "DISTINCT " if self.distinct else ""
-        return f"{function}({distinct}{', '.join(args)}{self.order}){where}{self.over}"
+        return self.parts.hold(f"{function}({distinct}{', '.join(args)}{self.order}){where}{self.over}", fixed=True)
 
     def need(self, count: int) -> None:
         if len(self.args) != count:
@@ -108,7 +110,7 @@ def _call(compiler: Expressions, call: exp.Expr, scope: Scope, parts: list[Expr]
     if name not in AGGREGATES:
         raise Refusal(f"{name[:60]} is no aggregate function here", "docs/sql.md lists those that are.")
     if len(nodes) == 1 and isinstance(nodes[0], exp.Star) and name == "count":
-        return Aggregation(name, [])
+        return Aggregation(name, [], compiler.parts)
     distinct, order = False, ""
     if nodes and isinstance(nodes[0], exp.Distinct):
         if nodes[0].args.get("on"):
@@ -126,7 +128,7 @@ def _call(compiler: Expressions, call: exp.Expr, scope: Scope, parts: list[Expr]
         order, keys = compiler.relations.ordering(nodes[-1], scope)
         parts += keys
         nodes[-1] = nodes[-1].this
-    return Aggregation(name, [compiler.compile(node, scope) for node in nodes], distinct, order)
+    return Aggregation(name, [compiler.compile(node, scope) for node in nodes], compiler.parts, distinct, order)
 
 
 def _count(a: Aggregation) -> tuple[str, Type]:

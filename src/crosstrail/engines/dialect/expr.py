@@ -20,6 +20,8 @@ FAILURE_MARK = "crosstrail: "
 """Stands before our own words in the message of a DuckDB error; see `failure`."""
 
 _LARGEST_SQL = 400_000
+_HEAVIEST_TYPE = 1_000
+"""Types that one type may be made of: rows of rows double at every level; the largest column of the lake has 40."""
 
 
 class Refusal(Exception):
@@ -28,6 +30,10 @@ class Refusal(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def too_complex() -> Refusal:
+    return Refusal("the statement is too complex", "Split it, or compute nested parts in a WITH query.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ def moment_of(expr: Expr) -> Expr:
 
 def derived(sql: str, kind: Type, *parts: Expr) -> Expr:
     """An expression made of `parts`."""
-    if len(sql) > _LARGEST_SQL:
-        raise Refusal("the statement is too complex", "Split it, or compute nested parts in a WITH query.")
+    if len(sql) > _LARGEST_SQL or kind.weight > _HEAVIEST_TYPE:
+        raise too_complex()
     free = frozenset[str]().union(*(part.free for part in parts))
     return Expr(sql, kind, free=free, aggregated=any(part.aggregated for part in parts))
 

@@ -16,7 +16,7 @@ from sqlglot import exp
 from crosstrail.engines.dialect import literals, operators
 from crosstrail.engines.dialect.aggregates import AGGREGATES, aggregate
 from crosstrail.engines.dialect.casts import cast, coerce, unify
-from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected, require
+from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected, require, too_complex
 from crosstrail.engines.dialect.functions.collections import subscript
 from crosstrail.engines.dialect.functions.strings import like, substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
@@ -24,6 +24,7 @@ from crosstrail.engines.dialect.json_casts import from_json
 from crosstrail.engines.dialect.nodes import unread
 from crosstrail.engines.dialect.registry import Call, all_functions
 from crosstrail.engines.dialect.scope import Scope
+from crosstrail.engines.dialect.subexpressions import Subexpressions
 from crosstrail.engines.dialect.types import (
     BIGINT,
     BOOLEAN,
@@ -42,6 +43,8 @@ from crosstrail.engines.dialect.windows import window
 if TYPE_CHECKING:
     from crosstrail.engines.dialect.relations import Relations
 
+_MAX_NODES = 12_000
+"""Expressions that are compiled for one statement; where types are inferred twice, one node counts twice."""
 _ARITHMETIC: dict[type, str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 _COMPARISON: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
@@ -53,9 +56,12 @@ class Expressions:
         self.place = place
         self.now = now
         self.relations: Relations
+        self.parts = Subexpressions()
         self.parses_json = False
         """Whether json_parse was used: its keys are sorted in Trino and not here, so such json is never shown whole."""
         self._names = 0
+        self._nodes = 0
+        self._grouped: dict[int, Expr] = {}
 
     def name(self, prefix: str) -> str:
         """A name nobody else has in this statement."""
@@ -64,13 +70,30 @@ class Expressions:
 
     def compile(self, node: exp.Expr, scope: Scope) -> Expr:
         """Raises SqlRejected with the node's line and column."""
+        if known := self._grouped.pop(id(node), None):
+            return known
         try:
-            result = self._node(node, scope)
-            if scope.groups is not None and result.free and result.sql in scope.groups:
-                result = replace(result, free=frozenset())
-            return result
+            self._nodes += 1
+            if self._nodes > _MAX_NODES:
+                raise too_complex()
+            return self._held(self._node(node, scope), scope)
         except Refusal as refusal:
             raise rejected(refusal, node, self.place) from None
+
+    def compile_group(self, node: exp.Expr, scope: Scope) -> Expr:
+        """An output column that rows are grouped by; the next `compile` of the node gives it again."""
+        result = self.compile(node, scope)
+        self._grouped[id(node)] = replace(result, free=frozenset())
+        return result
+
+    def _held(self, result: Expr, scope: Scope) -> Expr:
+        free = result.free
+        if scope.groups is not None and free and self.parts.key(result.sql) in scope.groups:
+            free = frozenset()
+        sql = self.parts.hold(result.sql)
+        if sql is result.sql and free is result.free and not result.instant:
+            return result
+        return replace(result, sql=sql, free=free, instant=self.parts.hold(result.instant) if result.instant else "")
 
     def _node(self, node: Any, scope: Scope) -> Expr:
         kind: type = type(node)
@@ -302,12 +325,6 @@ class Expressions:
     def _exists(self, node: exp.Exists, scope: Scope) -> Expr:
         return self.relations.exists(node, scope)
 
-    def _window(self, node: exp.Window, scope: Scope) -> Expr:
-        return window(self, node, scope)
-
-    def _aggregate(self, node: exp.Expr, scope: Scope) -> Expr:
-        return aggregate(self, node, scope)
-
     def _call(self, node: exp.Anonymous, scope: Scope) -> Expr:
         name = str(node.name).lower()
         if name in AGGREGATES:
@@ -327,7 +344,9 @@ class Expressions:
         generated = [self.name("p") for _ in names]
         variables = {name: Expr(sql, kind) for name, sql, kind in zip(names, generated, kinds, strict=True)}
         inner = replace(scope.with_variables(variables), aggregates=False, windows=False)
-        return f"lambda {', '.join(generated)}:", self.compile(node.this, inner)
+        body = self.compile(node.this, inner)
+        self.parts.keep_inside(body.sql, generated)
+        return f"lambda {', '.join(generated)}:", body
 
 
 _METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
@@ -367,9 +386,9 @@ _METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
     exp.Localtimestamp: Expressions._now,
     exp.Subquery: Expressions._subquery,
     exp.Exists: Expressions._exists,
-    exp.Window: Expressions._window,
-    exp.Filter: Expressions._aggregate,
-    exp.GroupConcat: Expressions._aggregate,
+    exp.Window: window,
+    exp.Filter: aggregate,
+    exp.GroupConcat: aggregate,
     exp.Anonymous: Expressions._call,
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from crosstrail.engines.dialect.expr import Expr, Refusal, rejected
+from crosstrail.engines.dialect.expr import Refusal, rejected
 from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import is_comparable
@@ -21,7 +21,7 @@ _SETS: dict[type, str] = {exp.GroupingSets: "GROUPING SETS", exp.Cube: "CUBE", e
 def grouping(
     compiler: Expressions, node: exp.Group | None, projected: list[tuple[exp.Expr, str]], scope: Scope
 ) -> tuple[str | None, frozenset[str] | None]:
-    """The clause (None without one) and the SQL of what is grouped by (None without a clause)."""
+    """The clause (None without one) and the keys of what is grouped by (None without a clause)."""
     if node is None:
         return None, None
     unknown = {key for key, value in node.args.items() if value} - {"expressions"}
@@ -32,9 +32,14 @@ def grouping(
     seen: set[str] = set()
 
     def one(part: exp.Expr) -> str:
-        compiled = _expression(compiler, part, projected, scope)
-        seen.add(compiled.sql)
-        return compiled.sql
+        place = _place(compiler, part, projected)
+        compiled = (
+            compiler.compile(part, scope) if place is None else compiler.compile_group(projected[place][0], scope)
+        )
+        if not is_comparable(compiled.type):
+            raise rejected(Refusal(f"rows cannot be grouped by {compiled.type}"), part, compiler.place)
+        seen.add(compiler.parts.key(compiled.sql))
+        return compiled.sql if place is None else str(place + 1)
 
     def several(part: exp.Expr) -> str:
         inside = part.expressions if isinstance(part, exp.Tuple) else [part.unnest()]
@@ -59,13 +64,11 @@ def _plain(one: Callable[[exp.Expr], str], part: exp.Expr) -> str:
     return ", ".join(one(each) for each in inside) if inside else "()"
 
 
-def _expression(compiler: Expressions, node: exp.Expr, projected: list[tuple[exp.Expr, str]], scope: Scope) -> Expr:
-    if isinstance(node, exp.Literal) and not node.is_string:
-        place = int(node.this) if str(node.this).isdigit() else 0
-        if not 1 <= place <= len(projected) or projected[place - 1][0].find(exp.Star):
-            raise rejected(Refusal(f"there is no output column {node.this}"), node, compiler.place)
-        node = projected[place - 1][0]
-    compiled = compiler.compile(node, scope)
-    if not is_comparable(compiled.type):
-        raise rejected(Refusal(f"rows cannot be grouped by {compiled.type}"), node, compiler.place)
-    return compiled
+def _place(compiler: Expressions, node: exp.Expr, projected: list[tuple[exp.Expr, str]]) -> int | None:
+    """The output column, from 0, that a whole number stands for; None for anything else."""
+    if not isinstance(node, exp.Literal) or node.is_string:
+        return None
+    place = int(node.this) if str(node.this).isdigit() else 0
+    if not 1 <= place <= len(projected) or projected[place - 1][0].find(exp.Star):
+        raise rejected(Refusal(f"there is no output column {node.this}"), node, compiler.place)
+    return place - 1

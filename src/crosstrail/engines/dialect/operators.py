@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crosstrail.engines.dialect.casts import coerce, moment_from_text
-from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, moment_of, text_literal
+from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, let, moment_of, text_literal
 from crosstrail.engines.dialect.times import add_interval
 from crosstrail.engines.dialect.types import (
     BIGINT,
@@ -223,8 +223,8 @@ def _equal(left: str, right: str, kind: Type) -> str:
     if kind.name == "array":
         element = _equal("z[1]", "z[2]", kind.element)
         each = f"list_transform(list_zip({left}, {right}), lambda z: {element})"
-        unknown = f"len(list_filter({each}, lambda v: v IS NULL)) > 0"
-        verdict = f"CASE WHEN list_contains({each}, false) THEN false WHEN {unknown} THEN NULL ELSE true END"
+        unknown = "len(list_filter(e, lambda v: v IS NULL)) > 0"
+        verdict = let("e", each, f"CASE WHEN list_contains(e, false) THEN false WHEN {unknown} THEN NULL ELSE true END")
         sizes = f"len({left}) <> len({right})"
         return f"(CASE WHEN {left} IS NULL OR {right} IS NULL THEN NULL WHEN {sizes} THEN false ELSE {verdict} END)"
     if kind.name == "map":

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal
+from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import Type, is_comparable
 
 
@@ -45,6 +46,19 @@ def retyped(query: Query, kinds: list[Type], name: str) -> str:
     ]
     listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
     return f"SELECT {listed} FROM ({query.sql}) AS {name}"  # noqa: S608 - generated names
+
+
+def output_place(node: exp.Expr, scope: Scope, columns: list[Expr]) -> int | None:
+    """The output column, from 0, that a key of ORDER BY names by its place or its alias alone; None for any other key."""
+    if isinstance(node, exp.Literal) and not node.is_string and columns:
+        place = int(node.this) if str(node.this).isdigit() else 0
+        if not 1 <= place <= len(columns):
+            raise Refusal(f"there is no output column {node.this}")
+        return place - 1
+    if isinstance(node, exp.Column) and len(node.parts) == 1 and node.name.lower() not in scope.variables:
+        named = scope.aliases.get(node.name.lower())
+        return next((index for index, column in enumerate(columns) if column is named), None)
+    return None
 
 
 def need_comparable(kinds: list[Type], what: str) -> None:

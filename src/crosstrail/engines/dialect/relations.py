@@ -16,7 +16,7 @@ from crosstrail.engines.dialect import operators
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_int, derived, rejected
 from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.groups import grouping
-from crosstrail.engines.dialect.queries import Query, need_comparable, projections, renamed, retyped
+from crosstrail.engines.dialect.queries import Query, need_comparable, output_place, projections, renamed, retyped
 from crosstrail.engines.dialect.scope import Field, Scope
 from crosstrail.engines.dialect.sources import Source, join, unnest, values
 from crosstrail.engines.dialect.spans import Bound, bounds
@@ -24,6 +24,8 @@ from crosstrail.engines.dialect.types import BOOLEAN, common, is_orderable
 
 _MAX_TABLES = 50
 """DuckDB plans joins before it can be interrupted, and slowly where they are many."""
+_TABLE_SIZE = 1_000
+"""What a table counts of a statement's size, however many accounts it stands for."""
 Resolver = Callable[[exp.Table], Source]
 """The relation a name stands for; raises Refusal for a name that is none of the call's tables."""
 
@@ -53,7 +55,8 @@ class Relations:
         before = self._environment
         self._environment = environment or before
         try:
-            return self._query(node)
+            result = self._query(node)
+            return replace(result, sql=self.expressions.parts.hold(result.sql, fixed=True))
         except Refusal as refusal:
             raise rejected(refusal, node, self.expressions.place) from None
         finally:
@@ -170,6 +173,7 @@ class Relations:
             found = cte or self._resolve(node)
             if cte is None:
                 self.scans[name] = []
+                found = replace(found, sql=self.expressions.parts.hold(found.sql, fixed=True, size=_TABLE_SIZE))
             label = label or own
         elif isinstance(node, (exp.Subquery, exp.Values)):
             inner = node if isinstance(node, exp.Values) or _modifiers(node) else node.this
@@ -199,7 +203,8 @@ class Relations:
             columns.append(compiled)
             names.append(alias or compiled.name)
         if scope.groups is not None:
-            columns = [replace(c, free=frozenset()) if c.sql in scope.groups else c for c in columns]
+            key = self.expressions.parts.key
+            columns = [replace(c, free=frozenset()) if key(c.sql) in scope.groups else c for c in columns]
         return columns, names
 
     def _star(self, node: Any, scope: Scope) -> list[Field]:
@@ -241,14 +246,12 @@ class Relations:
     ) -> tuple[str, list[Expr]]:
         if node is None:
             return "", []
-        aliases = {
-            name.lower(): replace(columns[index], sql=columns[index].sql) for index, name in enumerate(names) if name
-        }
-        known = scope if only_output else replace(scope, aliases=aliases)
-        sql, keys = self.ordering(node, replace(known, aliases=aliases), columns)
+        aliases = {name.lower(): columns[index] for index, name in enumerate(names) if name}
+        sql, keys = self.ordering(node, replace(scope, aliases=aliases), columns)
         if only_output:
-            outputs = {column.sql for column in columns}
-            if any(key.sql not in outputs for key in keys):
+            same = self.expressions.parts.key
+            outputs = {same(column.sql) for column in columns}
+            if any(same(key.sql) not in outputs for key in keys):
                 raise rejected(
                     Refusal("with DISTINCT, ORDER BY takes output columns only"), node, self.expressions.place
                 )
@@ -260,22 +263,20 @@ class Relations:
         for each in node.expressions:
             if not isinstance(each, exp.Ordered) or each.args.get("with_fill"):
                 raise rejected(Refusal("this ORDER BY is not supported here"), each, self.expressions.place)
-            key = self._key(each.this, scope, columns)
+            place = output_place(each.this, scope, columns or [])
+            key = (
+                self.expressions.compile(each.this, scope)
+                if place is None
+                else replace((columns or [])[place], value=None)
+            )
             if not is_orderable(key.type):
                 raise rejected(Refusal(f"{key.type} values have no order"), each, self.expressions.place)
             nulls = "FIRST" if each.args.get("nulls_first") else "LAST"
             keys.append(key)
             if key.value is None:
-                parts.append(f"{key.sql} {'DESC' if each.args.get('desc') else 'ASC'} NULLS {nulls}")
+                written = key.sql if place is None else str(place + 1)
+                parts.append(f"{written} {'DESC' if each.args.get('desc') else 'ASC'} NULLS {nulls}")
         return (f" ORDER BY {', '.join(parts)}" if parts else ""), keys
-
-    def _key(self, node: exp.Expr, scope: Scope, columns: list[Expr] | None) -> Expr:
-        if columns is not None and isinstance(node, exp.Literal) and not node.is_string:
-            place = int(node.this) if str(node.this).isdigit() else 0
-            if not 1 <= place <= len(columns):
-                raise rejected(Refusal(f"there is no output column {node.this}"), node, self.expressions.place)
-            return replace(columns[place - 1], value=None)
-        return self.expressions.compile(node, scope)
 
     def _limit(self, node: exp.Expr) -> str:
         sql = ""
@@ -353,10 +354,11 @@ class Relations:
         query = self._inner(node, scope)
         if len(query.columns) != 1:
             raise Refusal(f"a sub-query used as a value has one column, not {len(query.columns)}")
-        return Expr(f"({query.sql})", query.columns[0][1])
+        return Expr(self.expressions.parts.hold(f"({query.sql})", fixed=True), query.columns[0][1])
 
     def exists(self, node: exp.Exists, scope: Scope) -> Expr:
-        return Expr(f"EXISTS ({self._inner(node.this, scope).sql})", BOOLEAN)
+        query = self._inner(node.this, scope)
+        return Expr(self.expressions.parts.hold(f"EXISTS ({query.sql})", fixed=True), BOOLEAN)
 
     def in_query(self, value: Expr, node: exp.Expr, scope: Scope) -> Expr:
         """value IN (SELECT ...)."""
@@ -374,7 +376,8 @@ class Relations:
             raise Refusal("this sub-query must have one column, and the value before it must be no row")
         left, right = operators.matched(value, Expr("x", query.columns[0][1]))
         sql = retyped(query, [right.type], self.expressions.name("r"))
-        return derived(f"({left.sql} {operator} ({sql}))", BOOLEAN, left)
+        held = self.expressions.parts.hold(f"({left.sql} {operator} ({sql}))", fixed=True)
+        return derived(held, BOOLEAN, left)
 
 
 _SELECT_CLAUSES = {"expressions", "from_", "joins", "laterals", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "kind", "hint"}  # fmt: skip

@@ -28,7 +28,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`groups` are the SQL texts of GROUP BY's expressions; None outside an aggregation."""
+    """`groups` are the keys of GROUP BY's expressions (`Subexpressions.key`); None outside an aggregation."""
 
     fields: tuple[Field, ...] = ()
     parent: Scope | None = None

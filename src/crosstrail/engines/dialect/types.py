@@ -9,7 +9,7 @@ fields are f0, f1, ... unless it is a column of the lake.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_DECIMAL = 38
 
@@ -26,6 +26,11 @@ class Type:
     zone: str = ""
     keys: tuple[str, ...] = ()
     """A row's field names in DuckDB."""
+    weight: int = field(init=False, compare=False, repr=False)
+    """How many types it is made of, itself included."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", 1 + sum(part.weight for part in self.args))
 
     def __str__(self) -> str:
         match self.name:

@@ -35,8 +35,10 @@ def _match(call: Call) -> Expr:
     settles = "false" if call.name == "all_match" else "true"
     met = "true" if call.name == "any_match" else "false"
     other = "false" if met == "true" else "true"
-    open_ = f"len(list_filter({verdicts}, lambda v: v IS NULL)) > 0"
-    sql = f"(CASE WHEN list_contains({verdicts}, {settles}) THEN {met} WHEN {open_} THEN NULL ELSE {other} END)"
+    open_ = "len(list_filter(e, lambda v: v IS NULL)) > 0"
+    sql = let(
+        "e", verdicts, f"CASE WHEN list_contains(e, {settles}) THEN {met} WHEN {open_} THEN NULL ELSE {other} END"
+    )
     return derived(f"(CASE WHEN {array.sql} IS NOT NULL THEN {sql} END)", BOOLEAN, array, body)
 
 
@@ -45,9 +47,10 @@ def _reduce(call: Call) -> Expr:
     """The state has the type of the step's result, as Trino infers it."""
     call.need(4)
     array, start = call.array(), call.arg(1)
-    _, first = call.lambda_(2, [start.type, array.type.element])
-    kind = common(start.type, first.type) or first.type
-    head, step = call.lambda_(2, [kind, array.type.element])
+    head, step = call.lambda_(2, [start.type, array.type.element])
+    kind = common(start.type, step.type) or step.type
+    if kind != start.type:
+        head, step = call.lambda_(2, [kind, array.type.element])
     state, item = head.removeprefix("lambda ").removesuffix(":").split(", ")
     result_head, result = call.lambda_(3, [kind])
     # list_reduce folds values of one type, so state and items travel in one struct, each with the other half NULL.
