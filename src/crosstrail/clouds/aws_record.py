@@ -6,7 +6,9 @@ record, whose every value is hostile.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -46,12 +48,64 @@ _NAMING_PARAMETERS = {
     "trailName": "AWS::CloudTrail::Trail",
 }
 
+_EVENT_KEYS = frozenset(("eventTime", "eventID", "eventId", "@timestamp", "timeWindow"))
+_COUNTED = frozenset(("eventName", "eventSource", "sourceIPAddress", "errorCode", "userAgent"))
+_AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|aws\.internal|amazon\.com)$")
+_VERSION = re.compile(r"1\.\d{1,2}", re.ASCII)
+
 
 def is_record(item: Mapping[str, Any]) -> bool:
-    """Whether this JSON object looks like a CloudTrail record or an item of LookupEvents."""
-    if "eventTime" in item or "eventID" in item or "CloudTrailEvent" in item:
+    """Whether this JSON object is a CloudTrail record or an item of LookupEvents.
+
+    It asks for what only AWS writes: other clouds' events have `eventTime`, `eventName` and `eventID` too, and the messages
+    of S3, SQS and DynamoDB `awsRegion`, with an `eventSource` that begins with aws:.
+    """
+    if "CloudTrailEvent" in item:
         return True
-    return "eventName" in item and ("@timestamp" in item or "eventVersion" in item)
+    source, region, version = item.get("eventSource"), item.get("awsRegion"), item.get("eventVersion")
+    if item.keys().isdisjoint(_EVENT_KEYS) and (version is None or "eventName" not in item):
+        return False  # a catalogue of actions
+    if isinstance(source, str) and source.startswith("aws:"):
+        return False
+    if isinstance(source, str) and _AWS_HOST.search(source):
+        return True
+    if isinstance(region, str) and region:
+        return True
+    return isinstance(version, str | float | Decimal) and _VERSION.fullmatch(str(version)) is not None
+
+
+def to_columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with the fields that its kind has elsewhere: what a column asks for is where it is asked for.
+
+    Insights events name source and action inside `insightDetails`; aggregated events have eventId, accountId, a time window
+    and counts by name; exports of Elasticsearch call the time `@timestamp`.
+    """
+    added: dict[str, Any] = {}
+    details = record.get("insightDetails")
+    if isinstance(details, dict):
+        added = {key: details[key] for key in ("eventName", "eventSource", "errorCode") if key in details}
+    if isinstance(window := record.get("timeWindow"), dict):
+        added |= {"eventTime": window.get("windowStart"), "additionalEventData": {"timeWindow": window}}
+        if isinstance(summary := record.get("summary"), dict):
+            added["additionalEventData"]["summary"] = summary
+            added |= _dimensions(summary)
+    for key, other in (("eventTime", "@timestamp"), ("eventID", "eventId"), ("recipientAccountId", "accountId")):
+        if other in record:
+            added.setdefault(key, record[other])
+    return {**added, **record} if added else record
+
+
+def _dimensions(summary: Mapping[str, Any]) -> dict[str, str]:
+    """The most frequent name of each dimension that is a column: statistics come most frequent first."""
+    details = summary.get("details")
+    found: dict[str, str] = {}
+    for one in (summary.get("primaryDimension"), *(details if isinstance(details, list) else ())):
+        counted = one.get("statistics") if isinstance(one, dict) else None
+        first = counted[0] if isinstance(counted, list) and counted else None
+        name = first.get("name") if isinstance(first, dict) else None
+        if isinstance(one, dict) and one.get("dimension") in _COUNTED and isinstance(name, str):
+            found.setdefault(str(one["dimension"]), name)
+    return found
 
 
 def unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:

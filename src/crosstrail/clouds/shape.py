@@ -7,31 +7,56 @@ every value is hostile.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 _ACCOUNT = re.compile(r"[0-9]{6,20}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?", re.ASCII)
+_UNITS: tuple[tuple[int, int], ...] = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
+"""Below how much a time is in units of which there are so many in a second."""
+_ARN_PARTS = {"arn": 5, "acs": 4, "trn": 4, "qcs": 5}
+"""Colons before the part that names the caller; Alibaba's and Volcengine's names have no region."""
 
 
 def time_of(value: Any) -> datetime:
-    """ISO 8601 text (UTC without an offset) or unix seconds. Raises ValueError."""
+    """ISO 8601 text (UTC without an offset), or seconds, milli-, micro- or nanoseconds since 1970, as a number or as digits.
+
+    Beyond microseconds digits are cut. Raises ValueError.
+    """
     if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
+        text = value.strip()
+        if _DIGITS.fullmatch(text):
+            return _since_1970(Decimal(text))
+        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
         try:
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except OverflowError as error:
             raise ValueError("a time out of range") from error
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return datetime.fromtimestamp(value, UTC)
-        except (OverflowError, OSError) as error:
-            raise ValueError("a time out of range") from error
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return _since_1970(value)
     raise ValueError("no time")
+
+
+def _since_1970(number: float | Decimal) -> datetime:
+    """The unit is told by the size: seconds reach the year 5138 before milliseconds reach 1973."""
+    try:
+        exact = Decimal(str(number))
+        for limit, per_second in _UNITS:
+            if abs(exact) < limit:
+                seconds, rest = divmod(exact, per_second)
+                return datetime.fromtimestamp(int(seconds), UTC) + timedelta(
+                    microseconds=int(rest * 10**6 / per_second)
+                )
+    except (OverflowError, OSError, ArithmeticError, ValueError) as error:
+        raise ValueError("a time out of range") from error
+    raise ValueError("a time out of range")
 
 
 def account_of(record: Mapping[str, Any], fallback: str = "") -> str:
@@ -39,14 +64,15 @@ def account_of(record: Mapping[str, Any], fallback: str = "") -> str:
     identity = record.get("userIdentity")
     callers = identity.get("accountId") if isinstance(identity, dict) else None
     for candidate in (record.get("recipientAccountId"), callers, fallback):
-        text = f"{candidate:012d}" if type(candidate) is int and candidate > 0 else candidate
-        if isinstance(text, str) and _is_account(text):
+        text = f"{candidate:012d}" if type(candidate) is int and 0 < candidate < 10**20 else candidate
+        if isinstance(text, str) and is_account(text):
             return text
     return ""
 
 
 @lru_cache(maxsize=10_000)
-def _is_account(text: str) -> bool:
+def is_account(text: str) -> bool:
+    """Whether the text has the form of an account id."""
     return _ACCOUNT.fullmatch(text) is not None
 
 
@@ -60,7 +86,11 @@ def id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
 
 def content_id(record: Mapping[str, Any]) -> str:
     """An id for a record that has none."""
-    return "content-" + hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
+    try:
+        text = orjson.dumps(record, option=orjson.OPT_SORT_KEYS, default=float)
+    except TypeError:  # orjson has no integers beyond 64 bits
+        text = json.dumps(record, sort_keys=True, default=str).encode()
+    return "content-" + hashlib.sha256(text).hexdigest()[:40]
 
 
 def username_of(identity: Mapping[str, Any]) -> str:
@@ -81,8 +111,7 @@ def username_of(identity: Mapping[str, Any]) -> str:
 def principal_of(identity: Mapping[str, Any]) -> str:
     """The caller for a reader: user/alice, assumed-role/Audit/alice, root, or a service's host name."""
     arn = identity.get("arn")
-    colons = 4 if isinstance(arn, str) and arn.startswith("trn:") else 5  # Volcengine's names have no region
-    if isinstance(arn, str) and arn.count(":") >= colons:
+    if isinstance(arn, str) and (colons := _ARN_PARTS.get(arn.partition(":")[0])) and arn.count(":") >= colons:
         return arn.split(":", colons)[colons]
     if isinstance(name := identity.get("userName"), str) and name:
         return f"user/{name}"

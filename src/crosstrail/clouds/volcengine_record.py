@@ -6,7 +6,7 @@ format is not published: it reads what LookupEvents answers (`Trails` items, the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -48,15 +48,19 @@ _READING_VERBS = ("Get", "List", "Describe", "Lookup", "Query", "Check", "Head")
 
 def is_record(item: Mapping[str, Any]) -> bool:
     """Whether this JSON object looks like a `Trails` item or an EventDetail."""
-    return "EventDetail" in item or ("EventID" in item and ("UserIdentity" in item or "EventTime" in item))
+    if "EventDetail" in item:
+        return isinstance(item.get("EventID") or item.get("EventName"), str)
+    return (
+        isinstance(item.get("EventID"), str) and "EventName" in item and ("UserIdentity" in item or "EventTime" in item)
+    )
 
 
-def unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
+def unwrap(item: Mapping[str, Any], parse: Callable[[str], Any] = orjson.loads) -> Mapping[str, Any]:
     """EventDetail of a `Trails` item, with the item's fields where the detail lacks them. Raises ValueError."""
     if "EventDetail" not in item:
         return item
     text = item["EventDetail"]
-    detail = orjson.loads(text) if isinstance(text, str) else text
+    detail = parse(text) if isinstance(text, str) else text
     if not isinstance(detail, dict):
         raise ValueError("EventDetail is not a JSON object")
     outer = {key: value for key, value in item.items() if key != "EventDetail" and not key.endswith("Display")}

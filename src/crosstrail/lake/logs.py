@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+from msgspec import MsgspecError, Raw
+from msgspec.json import Decoder
 
-from crosstrail.lake.records import NotALog, Unrecognised, listed, reason_of, row_of
+from crosstrail.lake.records import NotAnEvent, records
 from crosstrail.lake.rows import Row
 
 _LIST_START = re.compile(r'\s*(?:\{\s*"(?:Records|Events|Trails)"\s*:\s*)?\[')
 _RECORD_START = re.compile(r'\{\s*"(?:eventVersion|EventId|EventID|CloudTrailEvent|EventDetail)"')
+_decode = Decoder(Raw).decode
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -45,16 +47,18 @@ def read_log(data: bytes, path: str, account: str) -> LogContent:
     content = LogContent()
     recognised = unrecognised = 0
     try:
-        for position, item in _items(data, path, content.problems):
+        for position, raw in _documents(data, path, content.problems):
             try:
-                content.rows.append(row_of(item, path, account))
+                for number, found in enumerate(records(raw, path, account)):
+                    if isinstance(found, Row):
+                        content.rows.append(found)
+                    else:
+                        content.problems.append(Problem(path, position or f"record {number}", found.reason))
+                    unrecognised += isinstance(found, NotAnEvent)
+                    recognised += not isinstance(found, NotAnEvent)
+            except (MsgspecError, ValueError, RecursionError):
                 recognised += 1
-            except Unrecognised as error:
-                unrecognised += 1
-                content.problems.append(Problem(path, position, str(error)))
-            except (ValueError, TypeError, RecursionError) as error:
-                recognised += 1
-                content.problems.append(Problem(path, position, reason_of(error)))
+                content.problems.append(Problem(path, position or "byte 0", "not a JSON record"))
     except NotALog:
         return LogContent(is_log=False)
     if unrecognised and not recognised:
@@ -62,16 +66,20 @@ def read_log(data: bytes, path: str, account: str) -> LogContent:
     return content
 
 
-def _items(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
-    """Each record with its position. What is no JSON is added to `problems`."""
+class NotALog(Exception):
+    """The file holds no JSON and is none of those that ought to."""
+
+
+def _documents(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
+    """Each JSON value with its position, empty when it is the whole file. What is no JSON is added to `problems`."""
     data = _as_utf8(data)
     try:
-        whole = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        data.decode()
+        _decode(data)
+    except (MsgspecError, ValueError, RecursionError):
         yield from _broken(data, path, problems)
         return
-    for number, item in enumerate(listed(whole)):
-        yield f"record {number}", item
+    yield "", data
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -80,7 +88,7 @@ def _as_utf8(data: bytes) -> bytes:
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
-def _broken(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+def _broken(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
     """A file that is not one JSON value: newline-delimited, or cut short, or damaged somewhere."""
     if any(_is_object(line) for line in data.lstrip().split(b"\n", 5)[:5]):
         yield from _lines(data, path, problems)
@@ -94,27 +102,25 @@ def _broken(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[s
 
 def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(orjson.loads(line), dict)
-    except orjson.JSONDecodeError:
+        _decode(line)
+    except (MsgspecError, RecursionError):
         return False
+    return line.strip()[:1] == b"{"
 
 
-def _lines(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+def _lines(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
     offset = 0
     for number, line in enumerate(data.split(b"\n")):
         if line.strip():
             position = f"record {number} (byte {offset})"
             try:
-                items = listed(_loads(line))
-            except (ValueError, RecursionError, NotALog):
+                yield position, _strict(line)
+            except (ValueError, RecursionError):
                 problems.append(Problem(path, position, "not a JSON record"))
-            else:
-                for item in items:
-                    yield position, item
         offset += len(line) + 1
 
 
-def _salvaged(text: str, path: str, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+def _salvaged(text: str, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
     """The whole records of a damaged list. Each damage is a problem, named by its byte offset; reading goes on where the
     next record starts. Records read twice this way would do no harm: their ids are the same."""
     start = _LIST_START.match(text)
@@ -148,13 +154,15 @@ def _salvaged(text: str, path: str, problems: list[Problem]) -> Iterator[tuple[s
     problems.append(Problem(path, f"byte {len(text.encode('utf-8', 'replace'))}", "cut short"))
 
 
-def _loads(line: bytes) -> Any:
+def _strict(line: bytes) -> bytes:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
+        line.decode()
+        _decode(line)
+    except (MsgspecError, ValueError, RecursionError):
         return _clean(json.loads(line.decode("utf-8", "replace")))
+    return line
 
 
-def _clean(item: Any) -> Any:
+def _clean(item: Any) -> bytes:
     """What Python's lenient parser let through, made strict: lone surrogates become question marks; NaN is refused."""
-    return orjson.loads(json.dumps(item, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+    return json.dumps(item, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")

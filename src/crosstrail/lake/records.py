@@ -1,26 +1,93 @@
-"""One JSON value to rows: what in it is an audit event, whose, and what it is where it is none.
+"""One JSON value to rows: the audit events in it, in whatever envelopes they lie, and the kind of everything else.
 
-Decides which list, wrapper or record a JSON value is. It opens no file and writes nothing; every value is hostile.
+Decides which list, envelope or record a JSON value is, and whose event a record is that does not say so. It opens no file
+and writes nothing. Every value is hostile: depth, work and what is unpacked are bounded, and nothing of a value is part of
+a reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import binascii
+import re
+import zlib
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import orjson
+from msgspec import Raw, Struct, defstruct, field
+from msgspec.json import Decoder
 
 from crosstrail.clouds import aws_record, volcengine_record
-from crosstrail.clouds.shape import account_of, id_of, time_of
+from crosstrail.clouds.shape import account_of, id_of, is_account, time_of
+from crosstrail.lake import exports
+from crosstrail.lake.documents import documents
+from crosstrail.lake.json_text import NotJson, compact, is_shallow, parsed
+from crosstrail.lake.kinds import GENERIC, OTHER_JSON, kind_of_file, kind_of_object
 from crosstrail.lake.rows import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LISTS = ("Records", "Events", "Trails")
+_NOT_JSON = "the record inside is not JSON"
 _NO_ACCOUNT = "the record names no account; pass --account ID"
-_MOST_NESTED = 3
+_MAX_DEPTH = 12
+"""Lists and envelopes one inside another: the most that people have is SQS, SNS, EventBridge, a list and the record."""
+_MAX_UNPACKED = 64 * 1024 * 1024
+"""Bytes that come out of the base64 and gzip inside one value."""
+_SURELY_ENVELOPE = 2 * 1024
+_SURELY_SHALLOW = 150
+_MAX_MEMBERS = 1_000
+_MAX_LISTED = 500_000
+"""Elements of a list that are held at once."""
+
+_LISTS = (
+    "Records",
+    "records",
+    "Events",
+    "events",
+    "Trails",
+    "logEvents",
+    "Messages",
+    "QueryResultRows",
+    "value",
+    "traces",
+)
+_ENVELOPES = (
+    *_LISTS,
+    "eventjson",  # CloudTrail Lake's and crosstrail's own rows
+    "detail",  # EventBridge
+    "Message", "Body", "body", "Sns",  # SNS, SQS, and both as Lambda has them
+    "awslogs", "kinesis", "data", "Data",  # CloudWatch Logs and Kinesis as Lambda has them, Firehose: base64, gzip
+    "message", "@message",  # Logstash, Filebeat, Vector, CloudWatch Logs
+    "log",  # Fluentd
+    "_raw", "result",  # Splunk
+    "_source", "hits",  # Elasticsearch, OpenSearch
+    "Result", "Response",  # answers of Volcengine and Tencent Cloud
+    "event", "original", "contents", "contents_event_s", "Item", "record", "raw",
+)  # fmt: skip
+_HINTS = ("owner", "account", "recipientaccountid", "recipientAccountId")
+"""Keys of an envelope that say whose events it holds."""
+
+_Envelope = defstruct(
+    "_Envelope",
+    [(f"part{number}", Raw, field(default=None, name=key)) for number, key in enumerate(_ENVELOPES)],
+)
+_envelope = Decoder(_Envelope).decode
+
+
+class _Item(Struct):
+    CloudTrailEvent: Raw
+
+
+_item = Decoder(_Item).decode
+_elements = Decoder(list[Raw]).decode
+_FILE = re.compile(rb'\s*\{\s*"(?:Records|Events)"\s*:\s*\[')
+"""How CloudTrail's files and LookupEvents answers begin."""
+_RECORD_KEYS = re.compile(rb'"(?:eventVersion|CloudTrailEvent|EventDetail|eventversion)"\s*:')
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*", re.ASCII)
+_PATH_ACCOUNT = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})/CloudTrail(?:-[A-Za-z]+)?/", re.ASCII)
+_NAME_ACCOUNT = re.compile(r"(?:^|[/!])(\d{12})_CloudTrail(?:-[A-Za-z]+)?_[a-z]{2}[a-z0-9-]+_", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,75 +105,200 @@ class Unreadable:
     reason: str
 
 
-class NotALog(Exception):
-    """The JSON value holds no list of records and is none itself."""
+Found = Row | NotAnEvent | Unreadable
 
 
-class Unrecognised(ValueError):
-    """A member of a list is no audit event."""
+def records(raw: bytes, name: str, account: str) -> Iterator[Found]:
+    """What one complete JSON value holds, in its order.
+
+    `name` is the row's source_object; where a record names no account, its envelope does, else `name` by CloudTrail's rule
+    for keys (FACTS: `AWSLogs/ACCOUNT/CloudTrail/...`, `ACCOUNT_CloudTrail_REGION_...`), else `account`.
+    Raises ValueError when `raw` is not JSON.
+    """
+    return _Reader(name, account_in(name) or account).value(raw, 0, "")
 
 
-def records(raw: bytes, name: str, account: str) -> Iterator[Row | NotAnEvent | Unreadable]:
-    """What one complete JSON value holds, in its order. `name` is the row's source_object, `account` for records that
-    name none. Raises ValueError when `raw` is not JSON."""
-    try:
-        items = listed(orjson.loads(raw))
-    except NotALog:
-        yield NotAnEvent("JSON")
-        return
-    for item in items:
+@lru_cache(maxsize=1_000)
+def account_in(name: str) -> str:
+    """The account that the path or the name of a CloudTrail log file names; empty when neither does."""
+    found = _NAME_ACCOUNT.search(name) or _PATH_ACCOUNT.search(name)
+    return found[1] if found else ""
+
+
+class _Reader:
+    """One value's reading: what is the same at every depth, and what may still be unpacked."""
+
+    def __init__(self, name: str, account: str) -> None:
+        self._name = name
+        self._account = account
+        self._left = _MAX_UNPACKED
+
+    def value(self, raw: bytes, depth: int, hint: str) -> Iterator[Found]:
+        if depth > _MAX_DEPTH:
+            yield NotAnEvent(OTHER_JSON, "nested too deeply")
+            return
+        start = raw.lstrip()[:1]
+        if start == b"{":
+            yield from self._object(raw, depth, hint)
+        elif start == b"[":
+            yield from self._list(raw, depth, hint)
+        elif start == b'"':
+            yield from self._text(parsed(raw), depth, hint)
+        else:
+            yield NotAnEvent(OTHER_JSON, "not a JSON object")
+
+    def _list(self, raw: bytes, depth: int, hint: str) -> Iterator[Found]:
+        if (row := exports.from_cells(raw)) is not None:
+            yield from self.value(compact(row), depth + 1, hint)
+            return
+        parts: Iterable[bytes] = map(bytes, _elements(raw)) if raw.count(b",") <= _MAX_LISTED else _small(raw)
+        for part in parts:
+            yield from self.value(part, depth + 1, hint)
+
+    def _object(self, raw: bytes, depth: int, hint: str) -> Iterator[Found]:
+        if len(raw) > _SURELY_ENVELOPE and _FILE.match(raw):  # as delivered: parsed once, not twice
+            for part in _parts_of(raw):
+                yield from self.value(part, depth + 1, hint)
+            return
         try:
-            yield row_of(item, name, account)
-        except Unrecognised as error:
-            yield NotAnEvent("JSON", str(error))
+            item = parsed(raw)
+        except (NotJson, RecursionError) as error:
+            yield Unreadable(_reason(error))
+            return
+        found = self._recognised(item, raw.strip(), hint)
+        if found is None:
+            yield from self._wrapped(item, raw, depth, hint)
+        else:
+            yield found
+
+    def _recognised(self, item: dict[str, Any], raw: bytes, hint: str) -> Row | Unreadable | None:
+        """The event that the object is, or what it lacks; None for an object that is no event."""
+        try:
+            if aws_record.is_record(item):
+                return self._aws(item, raw, hint)
+            if volcengine_record.is_record(item):
+                record = volcengine_record.unwrap(item, _parsed_text)
+                shape = volcengine_record.to_cloudtrail(record)
+                text = raw if record is item else compact(record)
+                resources = volcengine_record.resources_of(record)
+                return self._row(volcengine_record.CLOUD, shape, text, hint, id_of(shape, item), resources)
+            if "eventjson" not in item and exports.is_row(item):
+                record = exports.to_record(item)
+                resources = aws_record.resources_of(record, record)
+                return self._row(aws_record.CLOUD, record, raw, hint, id_of(record, record), resources)
         except (ValueError, TypeError, RecursionError) as error:
-            yield Unreadable(reason_of(error))
+            return Unreadable(_reason(error))
+        return None
 
-
-def listed(whole: Any) -> list[Any]:
-    """The records of a parsed file: a list, or an object that holds one, or one record alone. Raises NotALog."""
-    if isinstance(whole, list):
-        return whole
-    if not isinstance(whole, dict):
-        raise NotALog
-    if isinstance(result := whole.get("Result"), dict):
-        whole = result
-    for name in _LISTS:
-        if isinstance(whole.get(name), list):
-            found: list[Any] = whole[name]
-            return found
-    if aws_record.is_record(whole) or volcengine_record.is_record(whole):
-        return [whole]
-    raise NotALog
-
-
-def row_of(item: Any, path: str, account: str) -> Row:
-    """Raises ValueError naming what the record lacks."""
-    for _ in range(_MOST_NESTED):
-        if not isinstance(item, str):
-            break
-        item = orjson.loads(item)
-    if not isinstance(item, dict):
-        raise Unrecognised("not a JSON object")
-    if aws_record.is_record(item):
-        record = aws_record.unwrap(item)
-        micros = _micros(record.get("eventTime") or record.get("@timestamp") or item.get("EventTime"))
-        owner = account_of(record, account)
-        username = str(item.get("Username") or "") if item is not record else ""
+    def _aws(self, item: dict[str, Any], raw: bytes, hint: str) -> Row:
+        record, text, username = item, raw, ""
+        if (inside := item.get("CloudTrailEvent")) is not None:
+            text = inside.strip().encode() if isinstance(inside, str) else bytes(_item(raw).CloudTrailEvent)
+            record = parsed(text)
+            if not isinstance(record, dict):
+                raise NotJson
+            record = {"eventTime": record.get("@timestamp") or item.get("EventTime")} | record
+            username = str(item.get("Username") or "")
+        shape = aws_record.to_columns(record)
         resources = aws_record.resources_of(record, item)
-        cloud, shape, identity = aws_record.CLOUD, record, id_of(record, item)
-    elif volcengine_record.is_record(item):
-        record = volcengine_record.unwrap(item)
-        shape = volcengine_record.to_cloudtrail(record)
+        return self._row(aws_record.CLOUD, shape, text, hint, id_of(record, item), resources, username)
+
+    def _row(
+        self,
+        cloud: str,
+        shape: Mapping[str, Any],
+        text: bytes,
+        hint: str,
+        identity: str,
+        resources: list[tuple[str, str]],
+        username: str = "",
+    ) -> Row:
+        """Raises ValueError naming what the record lacks."""
+        if text.count(b"{") + text.count(b"[") > _SURELY_SHALLOW and not is_shallow(shape):
+            raise RecursionError
         micros = _micros(shape.get("eventTime"))
-        owner = account_of(shape, account)
-        username, resources = "", volcengine_record.resources_of(record)
-        cloud, identity = volcengine_record.CLOUD, id_of(shape, item)
-    else:
-        raise Unrecognised("not an audit event")
-    if not owner:
-        raise ValueError(_NO_ACCOUNT)
-    return Row(cloud, owner, micros, identity, shape, orjson.dumps(record), resources, username, path)
+        owner = account_of(shape, hint if is_account(hint) else self._account)
+        if not owner:
+            raise ValueError(_NO_ACCOUNT)
+        return Row(cloud, owner, micros, identity, shape, text, resources, username, self._name)
+
+    def _wrapped(self, item: dict[str, Any], raw: bytes, depth: int, hint: str) -> Iterator[Found]:
+        """What is inside an envelope: all its lists, else the first of its parts that holds an event."""
+        hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and is_account(value)), hint)
+        inside = OTHER_JSON
+        if not item.keys().isdisjoint(_ENVELOPES):
+            parts = _parts_of(raw)
+            if lists := [part for part in parts if part[:1] == b"["]:
+                for part in lists:
+                    yield from self.value(part, depth + 1, hint)
+                return
+            for part in parts:
+                found = list(self.value(part, depth + 1, hint))
+                if any(not isinstance(one, NotAnEvent) for one in found):
+                    yield from found
+                    return
+                inside = next((one.kind for one in found if isinstance(one, NotAnEvent)), inside)
+        kind = kind_of_object(item)
+        yield NotAnEvent(inside if kind == OTHER_JSON or (kind in GENERIC and inside != OTHER_JSON) else kind)
+
+    def _text(self, text: str, depth: int, hint: str) -> Iterator[Found]:
+        """What a text holds: JSON, with or without a log line's head before it, or base64 of JSON or of gzip."""
+        data = text.encode()
+        if _BASE64.fullmatch(text):
+            try:
+                data = self._unpacked(b64decode(text, validate=False))
+            except _TooMuch:
+                yield Unreadable(f"more than {_MAX_UNPACKED >> 20} MB inside, refused")
+                return
+            except (binascii.Error, zlib.error):
+                data = b""
+        damages: list[str] = []
+        inner = 0
+        for document in documents([data], lambda _, reason: damages.append(reason)):
+            inner += 1
+            yield from self.value(document.raw, depth + 1, hint)
+        if damages and _RECORD_KEYS.search(data):
+            yield Unreadable(_NOT_JSON)
+        elif not inner:
+            yield NotAnEvent(kind_of_file("", data[:512]) or "text", "not a JSON object")
+
+    def _unpacked(self, data: bytes) -> bytes:
+        """Gzip members one after another, or the bytes themselves. Raises _TooMuch, zlib.error."""
+        parts: list[bytes] = []
+        for _ in range(_MAX_MEMBERS):
+            if data[:2] != b"\x1f\x8b":
+                break
+            member = zlib.decompressobj(wbits=31)
+            parts.append(member.decompress(data, self._left + 1))
+            self._left -= len(parts[-1])
+            if self._left < 0:
+                raise _TooMuch
+            data = member.unused_data
+        return b"".join(parts) or data
+
+
+class _TooMuch(Exception):
+    pass
+
+
+def _small(raw: bytes) -> Iterator[bytes]:
+    """The lists and objects of a list of very many things: held together they would take twenty times their bytes."""
+    return (document.raw for document in documents([raw.strip()[1:-1]], _ignored))
+
+
+def _ignored(offset: int, reason: str) -> None:
+    """There are no damages in a value that is JSON."""
+
+
+def _parts_of(raw: bytes) -> list[bytes]:
+    """The parts of an envelope that may hold events, in the order in which they are looked at."""
+    envelope = _envelope(raw)
+    parts = (getattr(envelope, name) for name in _Envelope.__struct_fields__)
+    return [text for part in parts if part is not None and (text := bytes(part))[:1] in (b"{", b"[", b'"')]
+
+
+def _parsed_text(text: str) -> Any:
+    return parsed(text.encode())
 
 
 @lru_cache(maxsize=100_000)
@@ -114,12 +306,12 @@ def _micros(value: Any) -> int:
     return (time_of(value) - _EPOCH) // timedelta(microseconds=1)
 
 
-def reason_of(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """A reason that holds no value of the record: those are hostile text."""
-    if isinstance(error, Unrecognised) or str(error) == _NO_ACCOUNT:
-        return str(error)
-    if isinstance(error, orjson.JSONDecodeError):
-        return "the record inside is not JSON"
-    if isinstance(error, RecursionError | orjson.JSONEncodeError):
+    if str(error) == _NO_ACCOUNT:
+        return _NO_ACCOUNT
+    if isinstance(error, NotJson):
+        return _NOT_JSON
+    if isinstance(error, RecursionError):
         return "nested too deeply"
     return "no readable event time"

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-import orjson
 import pyarrow as pa
 
 from crosstrail.clouds.shape import principal_of, time_of, username_of
+from crosstrail.lake.json_text import compact
 
 
 class Row(NamedTuple):
@@ -63,7 +63,9 @@ _MAPS = {
     "insightdetails": "insightDetails",
 }
 _STRUCTS = {"useridentity": "userIdentity", "tlsdetails": "tlsDetails", "resources": "resources"}
-_KEY_OF = _TEXTS | _BOOLEANS | _MAPS | _STRUCTS
+MAP_COLUMNS = frozenset(_MAPS)
+FIELD_OF_COLUMN = _TEXTS | _BOOLEANS | _MAPS | _STRUCTS
+"""Column -> the field of a record."""
 _UTC_MICROS = pa.timestamp("us", "UTC")
 
 
@@ -84,7 +86,7 @@ def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: p
     present: set[str] = set()
     for shape in shapes:
         present.update(shape)
-    for name, key in _KEY_OF.items():
+    for name, key in FIELD_OF_COLUMN.items():
         kind = schema.field(name).type
         if key in present:
             columns[name] = _column(name, [shape.get(key) for shape in shapes], kind)
@@ -93,7 +95,9 @@ def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: p
     identities = [shape.get("userIdentity") or {} for shape in shapes]
     usernames = [row.username or username_of(identity) for row, identity in zip(rows, identities, strict=True)]
     made: dict[str, list[Any]] = {
-        "principal": [principal_of(identity) for identity in identities],
+        "principal": [
+            principal_of(identity) or _insight_of(shape) for identity, shape in zip(identities, shapes, strict=True)
+        ],
         "username": usernames,
         "access_key_id": [identity.get("accessKeyId") for identity in identities],
         "resource_types": [[kind for kind, _ in row.resources] for row in rows],
@@ -106,6 +110,14 @@ def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: p
         "verified": [None] * len(rows),
     }
     return columns | {name: pa.array(values, schema.field(name).type) for name, values in made.items()}
+
+
+def _insight_of(shape: Mapping[str, Any]) -> str:
+    """insight/ApiErrorRateInsight/End: an Insights event has no caller, and a reader must tell its start from its end."""
+    details = shape.get("insightDetails")
+    if not isinstance(details, dict):
+        return ""
+    return "/".join(["insight", *(one for key in ("insightType", "state") if isinstance(one := details.get(key), str))])
 
 
 def _column(name: str, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
@@ -128,8 +140,9 @@ def _map_array(values: Sequence[Any], kind: pa.MapType) -> pa.Array:
         offsets.append(len(keys))
         if type(value) is not dict:
             value = {"value": value}
-        keys += value
-        for item in value.values():
+        for key in sorted(value):  # maps are the same when their entries are, whatever the order of a record's keys
+            item = value[key]
+            keys.append(key)
             items.append(item if type(item) is str else _as_text(item))
     offsets.append(len(keys))
     return pa.MapArray.from_arrays(
@@ -143,12 +156,12 @@ def _as_text(value: Any) -> str | bytes | None:
     if type(value) is int:
         return str(value)
     try:
-        return orjson.dumps(value)
-    except TypeError:  # nested deeper than orjson writes: only in JSON that was text inside a record
+        return compact(value)
+    except (TypeError, RecursionError):  # nested deeper than can be written: only in JSON that was text inside a record
         return None
 
 
-_KEYS = {  # the columns' lower-case names -> as the records write them, where that is not the same
+IDENTITY_FIELDS = {  # the columns' lower-case names -> as the records write them, where that is not the same
     "principalid": "principalId",
     "accountid": "accountId",
     "accesskeyid": "accessKeyId",
@@ -176,12 +189,12 @@ _KEYS = {  # the columns' lower-case names -> as the records write them, where t
     "ciphersuite": "cipherSuite",
     "clientprovidedhostheader": "clientProvidedHostHeader",
 }
-_RESOURCE_KEYS = {"accountid": "accountId", "type": "type", "arn": "ARN", "arnprefix": "ARNPrefix"}
+RESOURCE_FIELDS = {"accountid": "accountId", "type": "type", "arn": "ARN", "arnprefix": "ARNPrefix"}
 
 
 @cache
 def _written(name: str, kind: pa.DataType) -> pa.DataType:
-    return _as_written(kind, _RESOURCE_KEYS if name == "resources" else _KEYS)
+    return _as_written(kind, RESOURCE_FIELDS if name == "resources" else IDENTITY_FIELDS)
 
 
 def _as_written(kind: pa.DataType, keys: Mapping[str, str]) -> pa.DataType:

@@ -1,0 +1,64 @@
+"""JSON of records, without the loss of a digit: how it is parsed, and how a part of it becomes text again.
+
+Decides what becomes of numbers that Python's or DuckDB's types cannot hold. What it gives is as deep and as long as what it
+is given: its callers bound that.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from math import isinf
+from typing import Any
+
+from msgspec import MsgspecError
+from msgspec.json import Decoder, Encoder
+
+_MAX_DEPTH = 200
+"""Lists and objects one inside another, in a record: orjson writes 254."""
+
+
+class NotJson(ValueError):
+    """The text is no strict JSON, or holds a number of thousands of digits."""
+
+
+def _number(text: str) -> float | Decimal | str:
+    """A float where that is the same number as written, else a Decimal, which keeps its digits."""
+    near = float(text)
+    if repr(near) == text or (("e" in text or "E" in text) and len(text) < 16 and not isinf(near)):
+        return near
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return text
+
+
+_decode = Decoder(float_hook=_number).decode
+_encode = Encoder(decimal_format="number").encode
+
+
+def parsed(raw: bytes) -> Any:
+    """The value of strict JSON. Raises NotJson for other text, RecursionError for one that is nested without end."""
+    try:
+        return _decode(raw)
+    except (MsgspecError, UnicodeDecodeError) as error:
+        raise NotJson from error
+
+
+def compact(value: Any) -> bytes:
+    """The value as JSON text without spaces, keys in their order. Raises TypeError or RecursionError for no JSON value."""
+    return _encode(value)
+
+
+def is_shallow(value: Any) -> bool:
+    """Whether every reader of a record, and every writer, can take its depth."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return True
+    return False
