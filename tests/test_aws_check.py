@@ -72,7 +72,9 @@ def test_credentials_of_another_account_are_noticed(
     aws.listed[0]["id"] = "444444444444"
     done = check(aws, crosstrail, tmp_path, "prod-one")
     assert done.returncode == 1
-    assert f"prod-one is 444444444444, and its credentials are of account {PROD}" in done.stderr
+    assert (
+        f"prod-one: its credentials are another account's, and were not used: they are account {PROD}'s" in done.stderr
+    )
     assert not aws.world.asked("LookupEvents")
 
 

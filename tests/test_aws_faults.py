@@ -40,7 +40,7 @@ async def test_a_fault_on_every_page_loses_and_doubles_nothing(aws: LiveAws, pro
     trail, query = aws.trail(), EventQuery(limit=10)
     found: list[Event] = []
     while True:
-        aws.world.fail(kind)
+        aws.world.fail(kind, action="LookupEvents")
         page = await trail.lookup_events(Target(prod), query)
         found += page.events
         if not page.more:
@@ -58,13 +58,13 @@ async def test_a_fault_on_every_page_loses_and_doubles_nothing(aws: LiveAws, pro
 async def test_a_fault_that_stays_ends_in_a_clear_error_after_bounded_requests(
     aws: LiveAws, prod: Account, kind: str
 ) -> None:
-    aws.world.fail(kind, times=-1)
+    aws.world.fail(kind, times=-1, action="LookupEvents")
     with pytest.raises(Throttled if kind == "throttle" else CloudUnavailable, match="prod in us-east-1") as caught:
         await aws.trail().lookup_events(Target(prod), EventQuery())
     assert (caught.value.account, caught.value.region) == ("prod", "us-east-1")
     assert caught.value.code
     assert caught.value.hint
-    assert len(aws.world.requests) == 4
+    assert len(aws.world.asked("LookupEvents")) == 4
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ async def test_a_fault_that_stays_ends_in_a_clear_error_after_bounded_requests(
 async def test_a_refusal_is_not_repeated(
     aws: LiveAws, prod: Account, kind: str, expected: type[CrosstrailError], word: str
 ) -> None:
-    aws.world.fail(kind, times=-1)
+    aws.world.fail(kind, times=-1, action="LookupEvents")
     with pytest.raises(expected) as caught:
         await aws.trail().lookup_events(Target(prod), EventQuery())
     assert any(one in caught.value.text for one in word.split("|"))
-    assert len(aws.world.requests) == 1
+    assert len(aws.world.asked("LookupEvents")) == 1
 
 
 async def test_a_region_that_is_not_enabled_is_told_as_such(aws: LiveAws, prod: Account) -> None:
@@ -92,7 +92,7 @@ async def test_a_region_that_is_not_enabled_is_told_as_such(aws: LiveAws, prod: 
 
 
 async def test_the_request_id_is_told(aws: LiveAws, prod: Account) -> None:
-    aws.world.fail("denied")
+    aws.world.fail("denied", action="LookupEvents")
     with pytest.raises(CloudError) as caught:
         await aws.trail().lookup_events(Target(prod), EventQuery())
     assert caught.value.request_id
@@ -100,7 +100,7 @@ async def test_the_request_id_is_told(aws: LiveAws, prod: Account) -> None:
 
 
 async def test_the_cloud_says_how_long_to_wait(aws: LiveAws, prod: Account) -> None:
-    aws.world.fail("throttle", text="1")
+    aws.world.fail("throttle", text="1", action="LookupEvents")
     await aws.trail().lookup_events(Target(prod), EventQuery())
     refused, answered = aws.world.asked("LookupEvents")
     assert answered.at - refused.at >= 0.95
@@ -130,7 +130,7 @@ async def test_pages_without_anything_new_end_at_the_deadline(aws: LiveAws) -> N
 
 
 async def test_a_deadline_ends_what_does_not_answer(aws: LiveAws, prod: Account) -> None:
-    aws.world.fail("hang", times=-1)
+    aws.world.fail("hang", times=-1, action="LookupEvents")
     with anyio.fail_after(60), pytest.raises(CloudUnavailable, match=r"no answer to cloudtrail:LookupEvents") as caught:
         await aws.trail(deadline=0.4).lookup_events(Target(prod), EventQuery())
     assert caught.value.code == "DeadlineExceeded"

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from crosstrail.errors import CredentialsError, InvalidRequest
+from crosstrail.errors import InvalidRequest, WrongAccount
 from crosstrail.models import Account, EventQuery, Target
 from crosstrail.timerange import TimeRange
 from listed_accounts import moment
@@ -41,7 +41,9 @@ async def test_a_lookup_is_one_request_and_says_what_the_event_says(aws: LiveAws
     assert ("AWS::CloudTrail::Trail", "org") in [(one.type, one.name) for one in event.resources]
     assert event.record
     assert event.record["eventID"] == event_id
-    assert len(aws.world.requests) == 1
+    assert [one.action for one in aws.world.requests] == ["GetCallerIdentity", "LookupEvents"]
+    await aws.trail().lookup_events(Target(prod, "us-east-1"), EventQuery())
+    assert len(aws.world.requests) == 3
 
 
 async def test_an_empty_region_is_the_accounts_own(aws: LiveAws) -> None:
@@ -146,18 +148,12 @@ async def test_a_span_before_the_90_days_is_not_asked_and_says_what_is_held(aws:
 
 
 async def test_events_of_another_account_are_never_shown(aws: LiveAws) -> None:
-    key = aws.world.add_key(DEV)
-    aws.world.accounts[DEV].log("ConsoleLogin", moment(HOUR))
-    wrong = Account.model_validate(
-        {
-            "id": PROD,
-            "alias": "prod",
-            "region": "us-east-1",
-            "auth": {"type": "keys", "access_key_id": key.id, "secret_access_key": key.secret},
-        }
-    )
-    with pytest.raises(CredentialsError, match=f"prod.*account {DEV} answered"):
-        await aws.trail().lookup_events(Target(wrong), EventQuery())
+    """Beside what STS says of the credentials: an event says itself whose it is."""
+    prod = aws.keys_account(PROD, "prod")
+    aws.world.accounts[PROD].log("ConsoleLogin", moment(HOUR), record={"recipientAccountId": DEV})
+    with pytest.raises(WrongAccount, match="prod: another account answered") as refused:
+        await aws.trail().lookup_events(Target(prod), EventQuery())
+    assert DEV not in refused.value.text
 
 
 async def test_a_record_that_cannot_be_read_is_told_by_the_item_alone(aws: LiveAws, prod: Account) -> None:

@@ -81,7 +81,7 @@ async def test_all_pages_of_stores_with_details_and_failures(aws: LiveAws, prod:
     assert isinstance(trail, HasEventDataStores)
     plain = await trail.list_event_data_stores(Target(prod))
     assert [store.id for store in plain] == [arn.rpartition("/")[2] for arn in arns]
-    assert len(aws.world.requests) == 1
+    assert len(aws.world.asked("ListEventDataStores")) == 1
     aws.world.fail("denied", action="GetEventDataStore")
     detailed = await trail.list_event_data_stores(Target(prod), details=True)
     (failed,) = [store for store in detailed if store.error]
@@ -96,4 +96,4 @@ async def test_stores_beyond_one_page(aws: LiveAws, prod: Account) -> None:
     for number in range(1003):
         aws.world.accounts[PROD].add_store(f"store-{number}")
     assert len(await aws.trail().list_event_data_stores(Target(prod))) == 1003
-    assert len(aws.world.requests) == 2
+    assert len(aws.world.asked("ListEventDataStores")) == 2

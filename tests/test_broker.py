@@ -226,5 +226,6 @@ async def test_expired_keys_are_not_tried_again(estate: BrokerEstate) -> None:
     with pytest.raises(CredentialsExpired) as refusal:
         await look_up(broker, prod(key))
     assert refusal.value.hint == f"Store new keys in place of {key.id}."
-    assert len(estate.lookups()) == 1
+    assert len(estate.world.asked("GetCallerIdentity")) == 1
+    assert not estate.lookups()
     await broker.aclose()

@@ -227,6 +227,6 @@ def holders(secret: str) -> list[SecretStr]:
 def test_a_target_of_theirs_hides_its_secret(fake: FakeVolcengine) -> None:
     from crosstrail.models import SentKeys
 
-    auth = SentKeys(access_key_id="AKLT1", secret_access_key=SecretStr("swordfish"))
+    auth = SentKeys(owner=CN_PROD, access_key_id="AKLT1", secret_access_key=SecretStr("swordfish"))
     target = Target(Account(id=CN_PROD, cloud="volcengine", auth=auth))
     assert "swordfish" not in repr(target) + target.account.model_dump_json()

@@ -154,7 +154,9 @@ async def test_with_nothing_listed_the_ambient_identity_is_the_account(aws: Live
     assert text_of(result).startswith(f"{BASE} us-east-1")
     assert BASE in text_of(listed)
     assert "live" in text_of(listed)
-    assert len(aws.world.asked("GetCallerIdentity")) == 1
+    assert len(aws.world.asked("GetCallerIdentity")) == 2, (
+        "which account that is, and whether these are its credentials"
+    )
     assert len(aws.world.asked("LookupEvents")) == 3
 
 

@@ -48,7 +48,7 @@ def test_every_documented_error_of_every_action_is_mapped(live: LiveVolcengine, 
     for name, errors in documented.items():
         for error in errors:
             assert kind_of_code(error["code"]) is not None, error["code"]
-            live.world.fail("code", text=f"{error['code']}: {error['message']}", status=error["http"])
+            live.world.fail("code", text=f"{error['code']}: {error['message']}", status=error["http"], action=name)
             with pytest.raises(_KINDS[error["http"]]) as raised:
                 _call(live, account, _ACTIONS[name])
             text = str(raised.value)
@@ -76,7 +76,7 @@ def test_every_documented_error_of_every_action_is_mapped(live: LiveVolcengine, 
     ],
 )
 def test_other_faults(live: LiveVolcengine, kind: str, text: str, expected: type[CrosstrailError]) -> None:
-    live.world.fail(kind, text=text)
+    live.world.fail(kind, text=text, action="DescribeTrails")
     with pytest.raises(expected) as raised:
         _call(live, live.keys_account(CN_PROD))
     if isinstance(raised.value, Throttled):
@@ -86,7 +86,7 @@ def test_other_faults(live: LiveVolcengine, kind: str, text: str, expected: type
 def test_a_hanging_answer_is_given_up(live: LiveVolcengine) -> None:
     with live_volcengine(read_timeout=3) as impatient:
         account = impatient.keys_account(CN_PROD)
-        impatient.world.fail("hang")
+        impatient.world.fail("hang", action="DescribeTrails")
         with pytest.raises(CloudUnavailable, match="ReadTimeoutError"):
             _call(impatient, account)
         _call(impatient, account)
@@ -96,27 +96,27 @@ def test_a_hanging_answer_is_given_up(live: LiveVolcengine) -> None:
 def test_a_lookup_is_asked_again_and_loses_nothing(live: LiveVolcengine, kind: str) -> None:
     target = Target(live.keys_account(CN_PROD))
     event = live.world.accounts[CN_PROD].log("GetUser", moment())
-    live.world.fail(kind, times=2)
+    live.world.fail(kind, times=2, action="LookupEvents")
     page = anyio.run(live.trail().lookup_events, target, EventQuery())
     assert [one.id for one in page.events] == [event]
-    assert len(live.world.requests) == 3
+    assert len(live.world.asked("LookupEvents")) == 3
 
 
 def test_repeats_are_bounded(live: LiveVolcengine) -> None:
     target = Target(live.keys_account(CN_PROD))
-    live.world.fail("500", times=-1)
+    live.world.fail("500", times=-1, action="LookupEvents")
     with pytest.raises(CloudUnavailable, match="InternalError"):
         anyio.run(live.trail().lookup_events, target, EventQuery())
-    assert len(live.world.requests) == 4
+    assert len(live.world.asked("LookupEvents")) == 4
 
 
 def test_a_trail_is_never_created_twice(live: LiveVolcengine) -> None:
     target = Target(live.keys_account(CN_PROD))
-    live.world.fail("half")
+    live.world.fail("half", action="CreateTrail")
     with pytest.raises(CloudUnavailable) as raised:
         anyio.run(live.trail().create_trail, target, NewTrail("main", "bucket1"))
     assert "describe_trails" in raised.value.hint
-    assert len(live.world.requests) == 1
+    assert len(live.world.asked("CreateTrail")) == 1
 
 
 def test_a_role_is_assumed_by_the_environments_key_and_only_once(live: LiveVolcengine) -> None:
@@ -196,14 +196,14 @@ def test_the_accounts_own_key_may_not_assume(live: LiveVolcengine) -> None:
 
 
 def test_an_ambient_account_uses_the_environments_keys(live: LiveVolcengine) -> None:
-    session = live.world.add_session(CN_PROD, "trn:sts::x", 3600)
+    session = live.world.add_session(CN_PROD, f"trn:sts::{CN_PROD}:assumed-role/Audit/x", 3600)
     live.world.account(CN_PROD)
     account = Account.model_validate({"id": CN_PROD, "cloud": "volcengine", "auth": {"type": "ambient"}})
     keys = EnvironmentKeys(session.id, SecretStr(session.secret), SecretStr(session.token))
     broker = Broker(volcengine=VolcengineApi(live.url), volcengine_keys=keys)
     anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
-    assert live.world.requests[0].account == CN_PROD
+    assert live.world.asked("DescribeTrails")[0].account == CN_PROD
     without = Broker(volcengine=VolcengineApi(live.url))
     with pytest.raises(CredentialsError, match="VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY are not set"):
         anyio.run(without.call_volcengine, account, "", DESCRIBE_TRAILS, {})
@@ -223,7 +223,7 @@ def test_stored_secrets_are_bound_to_their_account(live: LiveVolcengine) -> None
     with pytest.raises(SecretUnreadable):
         anyio.run(broker.call_volcengine, moved, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
-    assert [request.account for request in live.world.requests] == [CN_PROD]
+    assert [request.account for request in live.world.asked("DescribeTrails")] == [CN_PROD]
 
 
 def test_keys_that_no_header_can_hold_are_not_repeated(live: LiveVolcengine) -> None:
@@ -277,13 +277,13 @@ def test_a_proxy_is_used_where_no_proxy_does_not_forbid_it(
     broker = Broker(volcengine=VolcengineApi("http://volcengine.example"))
     anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
-    assert [request.account for request in live.world.requests] == [CN_PROD, CN_PROD]
+    assert [request.account for request in live.world.asked("DescribeTrails")] == [CN_PROD, CN_PROD]
     monkeypatch.setenv("no_proxy", "volcengine.example")
     broker = Broker(volcengine=VolcengineApi("http://volcengine.example", connect_timeout=1))
     with pytest.raises(CloudUnavailable):
         anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
-    assert len(live.world.requests) == 2
+    assert len(live.world.asked("DescribeTrails")) == 2
 
 
 @pytest.mark.parametrize(

@@ -67,4 +67,8 @@ def test_warm_accounts_need_one_request_a_call_and_one_session_each(live: LiveVo
                 group.start_soon(trail.lookup_events, target, EventQuery())
 
     anyio.run(ask_each)
-    assert Counter(request.action for request in live.world.requests) == {"LookupEvents": 100, "AssumeRole": 5}
+    assert Counter(request.action for request in live.world.requests) == {
+        "LookupEvents": 100,
+        "AssumeRole": 5,
+        "GetCallerIdentity": 5,
+    }

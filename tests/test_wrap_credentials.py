@@ -229,7 +229,7 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
         estate.broker = Broker(volcengine=api, volcengine_keys=keys)
         estate.listed[:] = [
             {"id": "2100000001", "alias": "cn", "cloud": "volcengine", "auth": role.auth},
-            {"id": "2100000002", "alias": "long", "cloud": "volcengine", "auth": base.auth},
+            {"id": "2199999999", "alias": "long", "cloud": "volcengine", "auth": base.auth},
         ]
         Account.model_validate(estate.listed[0])
         async with estate.client() as client:

@@ -7,6 +7,7 @@ CrosstrailError            message for the reader; .hint says what to do next
 │   ├─ AccountsUnavailable a place that lists accounts does not answer
 │   └─ CredentialsError    no usable credentials for the account
 │       ├─ SecretUnreadable    a stored secret cannot be decrypted, or belongs to another account
+│       ├─ WrongAccount        the credentials work, and are another account's
 │       ├─ AssumeRoleDenied    the role refuses the base identity; names the role
 │       └─ CredentialsExpired  the hint names the command that renews them
 ├─ InvalidRequest          the caller can put it right
@@ -85,6 +86,14 @@ class CredentialsError(AccountError):
 
 class SecretUnreadable(CredentialsError):
     """A stored secret that no key opens, or that was stored for another account."""
+
+
+class WrongAccount(CredentialsError):
+    """Credentials of another account than the one they are listed for. `actual` is for the operator: no text names it."""
+
+    def __init__(self, message: str, *, actual: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.actual = actual
 
 
 class AssumeRoleDenied(CredentialsError):

@@ -50,7 +50,12 @@ class KeysAuth(_Auth):
 
 
 class SentKeys(KeysAuth):
-    """Keys that the caller sent along with the present request: in no configuration, and kept by nobody after it."""
+    """Keys that the caller sent along with the present request: in no configuration, and kept by nobody after it.
+
+    `owner` is the account that STS said they are of. Nobody asks again: an account that is another one cannot have them.
+    """
+
+    owner: str
 
 
 class RoleAuth(_Auth):
@@ -131,6 +136,8 @@ class Account(BaseModel):
             raise ValueError("auth.role_arn is a role of another account")
         if isinstance(self.auth, VolcengineRoleAuth) and self.auth.role_trn.split(":")[3] != self.id:
             raise ValueError("auth.role_trn is a role of another account")
+        if isinstance(self.auth, SentKeys) and self.auth.owner != self.id:
+            raise ValueError("these keys are of another account")
         return self
 
     @model_validator(mode="after")

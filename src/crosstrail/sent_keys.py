@@ -18,24 +18,23 @@ import anyio
 from pydantic import ValidationError
 
 from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.caller_identity import GET_CALLER_IDENTITY, volcengine_account
 from crosstrail.accounts.credentials import SENT, SENT_ALONG, Credentials, fingerprint
 from crosstrail.accounts.directory import AccountList
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.volcengine_api import Action, VolcengineApi
+from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.caller import upstream
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.clouds.volcengine_calls import Turns
 from crosstrail.clouds.volcengine_record import CLOUD
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
-from crosstrail.errors import AccessDenied, CloudError, CredentialsError, InvalidRequest, LimitReached
+from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, LimitReached
 from crosstrail.estate import Estate
 from crosstrail.models import Account, SentKeys, Target
 from crosstrail.targets import Chosen
 
-GET_CALLER_IDENTITY = Action("GetCallerIdentity", "2018-01-01", "sts", "GET")
-"""https://www.volcengine.com/docs/6257/1902650: AccountId, a number; Trn; IdentityType; IdentityId."""
 _KNOWN_SECONDS = 300.0
 _AT_ONCE = 16
 """Of the API's 64 requests at once: strangers with made-up keys must not hold up those whose keys are known."""
@@ -123,11 +122,8 @@ class KeyOwners:
 
 
 def _owner(answer: dict[str, Any]) -> Owner:
-    account, trn = answer.get("AccountId"), answer.get("Trn")
-    number = str(account) if isinstance(account, int | str) and not isinstance(account, bool) else ""
-    if not re.fullmatch(r"[0-9]{6,20}", number, re.ASCII):
-        raise CloudError(f"{GET_CALLER_IDENTITY} did not say whose these keys are", hint="Try again later.")
-    return Owner(number, trn if isinstance(trn, str) and _TRN.fullmatch(trn) else "")
+    account, trn = volcengine_account(answer), answer.get("Trn")
+    return Owner(account, trn if isinstance(trn, str) and _TRN.fullmatch(trn) else "")
 
 
 class SentEstate:
@@ -156,6 +152,7 @@ class SentEstate:
                 raise CredentialsError("this request carries no keys", hint=SENT_ALONG)
             auth = _auth(self._credentials)  # before anything is sent: an id with a comma would say more than an id
             owner = await self._owners.owner(self._credentials)
+            auth = auth.model_copy(update={"owner": owner.account})
             self._listed = AccountList(Registry([Account(id=owner.account, cloud=CLOUD, auth=auth)]))
         return self._listed
 
@@ -192,6 +189,7 @@ class SentEstate:
 def _auth(credentials: Credentials) -> SentKeys:
     try:
         return SentKeys(
+            owner="",  # not known yet: no account takes them so
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
             session_token=credentials.session_token,

@@ -133,6 +133,8 @@ class World(Generic[AnyAccount, AnyKey]):
         """Seconds before every answer."""
         self.session_seconds: int | None = None
         """What sessions last, whatever was asked for."""
+        self.lies: dict[str, dict[str, Any]] = {}
+        """Action of STS -> members of its answer that are not what they should be."""
 
     def fail(self, kind: str, **matching: Any) -> Fault:
         """Program a fault: see Fault."""

@@ -15,7 +15,7 @@ class Ambient:
     """One account, asked with the ambient identity, and the default."""
 
     name = "the machine's own AWS identity"
-    lifetime = 900.0  # somebody may switch profiles or sign in as somebody else
+    lifetime = 300.0  # somebody may switch profiles; as often as the broker reads credentials again
 
     def __init__(self, region: str = "") -> None:
         self._region = region

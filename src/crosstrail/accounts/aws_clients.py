@@ -94,7 +94,19 @@ class AwsClients:
         params: Mapping[str, Any],
     ) -> dict[str, Any]:
         """One call, in boto's names. botocore repeats what fails on the way; an answer that came broken is asked again here."""
-        call = getattr(self.get(owner, service, region, credentials), operation)
+        return self._asked(self.get(owner, service, region, credentials), operation, params)
+
+    def ask_once(self, service: str, region: str, credentials: Credentials, operation: str) -> dict[str, Any]:
+        """One call without parameters by a client that nobody will need again. Blocking."""
+        with self._lock:
+            client = self._made(service, region, credentials)
+        try:
+            return self._asked(client, operation, {})
+        finally:
+            client.close()
+
+    def _asked(self, client: Any, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        call = getattr(client, operation)
         for left in reversed(range(self._attempts)):
             try:
                 answer: dict[str, Any] = call(**params)

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked, shortened, told
 from crosstrail.accounts.aws_errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
+from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
 from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
 from crosstrail.models import RoleAuth
@@ -69,14 +70,13 @@ RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 class Profile:
     """A profile of the AWS config files; an empty name is the ambient identity: environment, default profile, container
-    or instance role. With `account_id`, credentials that are known to be of another account are refused."""
+    or instance role. Whose account that is, it does not ask."""
 
-    def __init__(self, name: str, run: RunBlocking, *, region: str, account_id: str = "") -> None:
+    def __init__(self, name: str, run: RunBlocking, *, region: str) -> None:
         """`region`: whose STS a profile asks that assumes a role and names no region."""
         self._name = name
         self._run = run
         self._region = region
-        self._account_id = account_id
         self._renewal = self._sign_in("Renew the credentials of {}.")
 
     @property
@@ -104,11 +104,6 @@ class Profile:
             raise CredentialsError(
                 f"{self} has no AWS credentials",
                 hint="Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with the AWS CLI.",
-            )
-        if self._account_id and frozen.account_id and frozen.account_id != self._account_id:
-            raise CredentialsError(
-                f"{self} has credentials of account {frozen.account_id}, not of account {self._account_id}",
-                hint="Correct the account's id or its profile.",
             )
         token = SecretStr(frozen.token) if frozen.token else None
         # botocore has no public word for the expiry; without it, Cached asks again every few minutes.
@@ -169,6 +164,7 @@ class AssumeRole:
             answer = await self._run(partial(self._ask, "sts", self._region, base, "assume_role", self._request()))
         except VENDOR_ERRORS as error:
             raise self._explained(error) from None
+        check_assumed(answer, self._auth.role_arn)
         return Credentials.given_by_sts(answer)
 
     def _request(self) -> dict[str, Any]:

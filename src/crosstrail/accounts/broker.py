@@ -2,7 +2,8 @@
 
 Whatever is asked of an account is signed with exactly that account's credentials; a kept client is used again only while
 those are still the ones behind it. Credentials travel as arguments: nothing is ever put into the
-environment, where a later call for another account could pick it up. botocore is imported on the first AWS call.
+environment, where a later call for another account could pick it up. What is not a role of the account is used only once
+STS has said that it is the account's own (caller_identity.py). botocore is imported on the first AWS call.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.aws_regions import partition_of
+from crosstrail.accounts.caller_identity import (
+    AWS_ACTION,
+    GET_CALLER_IDENTITY,
+    VerifiedCredentials,
+    aws_account,
+    volcengine_account,
+)
 from crosstrail.accounts.credentials import (
     SENT_ALONG,
     Cached,
@@ -89,7 +97,8 @@ class Broker:
         self._opening = threading.Lock()
         self._bases: dict[str, Cached] = {}
         self._volcengine = volcengine or VolcengineApi(connect_timeout=connect_timeout, read_timeout=read_timeout)
-        self._volcengine_base = Cached(volcengine_keys or EnvironmentKeys())
+        self._volcengine_keys = volcengine_keys or EnvironmentKeys()
+        self._volcengine_base = Cached(self._volcengine_keys)
         self._profile_regions: dict[str, str] = {}
 
     async def credentials(self, account: Account, who: str = "") -> Credentials:
@@ -186,12 +195,12 @@ class Broker:
                 f"no credentials are listed for account {account.name}",
                 hint="Give it an `auth` in crosstrail.yaml, or ask the lake with lake_query.",
             )
-        if isinstance(account.auth, SentKeys):
+        if isinstance(account.auth, SentKeys):  # STS named this account when it was asked about these very keys
             return Cached(self._made(account, account.auth, who))
         key = _owner(account, who)
         held = self._providers.get(key)
         if held is None or held[0] != account.auth:
-            held = (account.auth, Cached(self._made(account, account.auth, who)))
+            held = (account.auth, Cached(self._verified(account, self._made(account, account.auth, who))))
             self._providers.put(key, held)
         return held[1]
 
@@ -203,7 +212,7 @@ class Broker:
         if isinstance(auth, VolcengineRoleAuth):
             return VolcengineAssumeRole(auth, self._volcengine_base, self._volcengine, who=who)
         if account.cloud == VOLCENGINE:
-            return self._volcengine_base
+            return self._volcengine_keys
         from crosstrail.accounts.aws_credentials import AssumeRole, Profile
 
         fallback = self._region or _HOME_REGION["aws"]
@@ -214,7 +223,33 @@ class Broker:
             ask = partial(self._ask_as_base, auth.base_profile)
             return AssumeRole(auth, base, ask, self._run, region=self._sts_region(account, auth), who=who)
         profile = auth.profile if isinstance(auth, ProfileAuth) else ""
-        return Profile(profile, self._run, region=fallback, account_id=account.id)
+        return Profile(profile, self._run, region=fallback)
+
+    def _verified(self, account: Account, provider: CredentialProvider) -> CredentialProvider:
+        """A role is the account's own by its name; of anything else, STS is asked. Other clouds are asked by their trails."""
+        if isinstance(account.auth, RoleAuth | VolcengineRoleAuth):
+            return provider
+        asking = {"aws": self._aws_identity, VOLCENGINE: self._volcengine_identity}.get(account.cloud)
+        return VerifiedCredentials(provider, account, partial(asking, account, provider)) if asking else provider
+
+    async def _aws_identity(self, account: Account, provider: CredentialProvider, credentials: Credentials) -> str:
+        region = account.region or next(iter(account.regions), "") or await self.home_region(account)
+        clients = await self._opened_clients()
+        from crosstrail.accounts.aws_errors import mapped
+
+        asked = Asked(account.name, region, AWS_ACTION, provider.renewal)
+        with upstream(AWS_ACTION, account.id, region) as request, mapped(asked):
+            answer = await self._run(partial(clients.ask_once, "sts", region, credentials, "get_caller_identity"))
+            request.request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+            return aws_account(answer, region)
+
+    async def _volcengine_identity(
+        self, account: Account, provider: CredentialProvider, credentials: Credentials
+    ) -> str:
+        region = await self.home_region(account)
+        asked = Asked(account.name, region, str(GET_CALLER_IDENTITY), provider.renewal)
+        with upstream(asked.action, account.id, region) as request:
+            return volcengine_account(await self._volcengine.call(GET_CALLER_IDENTITY, {}, credentials, asked, request))
 
     def _ask_as_base(
         self,

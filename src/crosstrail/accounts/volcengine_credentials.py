@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.errors import AccessDenied, AssumeRoleDenied, CredentialsError, InvalidRequest
@@ -83,6 +84,7 @@ class VolcengineAssumeRole:
             raise AssumeRoleDenied(f"may not assume {role}: {error}", hint=hint) from None
         except InvalidRequest as error:
             raise CredentialsError(f"cannot assume {role}: {error}", hint="Check role_trn and duration.") from None
+        check_assumed(answer, role)
         return _credentials(answer, role)
 
 

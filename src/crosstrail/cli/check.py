@@ -18,7 +18,7 @@ from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import say
 from crosstrail.clouds.base import HasEventDataStores
-from crosstrail.errors import CredentialsError, CrosstrailError
+from crosstrail.errors import CrosstrailError, WrongAccount
 from crosstrail.estate import Estate
 from crosstrail.lookup import ask_each
 from crosstrail.models import EventQuery, Target
@@ -95,17 +95,17 @@ async def _check(estate: Estate, target: Target) -> Checked:
 async def _tried(checked: Checked, asked: Awaitable[Any], shown: Callable[[Any], str] = lambda _: _OK) -> str:
     try:
         return shown(await asked)
+    except WrongAccount as error:  # whoever reads the configuration may know whose credentials it has
+        checked.problems.append(
+            f"{error}: they are account {error.actual}'s. Correct the id or the auth of the account."
+        )
+        return _FAILED
     except CrosstrailError as error:
         checked.problems.append(error.text)
         return _FAILED
 
 
 async def _identity(estate: Estate, target: Target) -> str:
-    """`user/audit` or `assumed-role/Audit/crosstrail`. Raises CredentialsError for an identity of another account."""
+    """`user/audit` or `assumed-role/Audit/crosstrail`. Raises WrongAccount for an identity of another account."""
     answer = await estate.broker.call(target.account, "sts", target.region, "get_caller_identity")
-    if answer["Account"] != target.account.id:
-        raise CredentialsError(
-            f"account {target.account.name} is {target.account.id}, and its credentials are of account {answer['Account']}",
-            hint="Correct the id or the auth of the account.",
-        )
     return str(answer["Arn"]).split(":", 5)[5]

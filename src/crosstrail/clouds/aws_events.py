@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from crosstrail.accounts.caller_identity import wrong_account
 from crosstrail.clouds.aws_record import CLOUD, resources_of, unwrap
 from crosstrail.clouds.shape import principal_of
-from crosstrail.errors import CredentialsError
 from crosstrail.models import Account, Event, Resource
 
 
 def events_of(
     items: Sequence[Mapping[str, Any]], account: Account, region: str, *, with_record: bool
 ) -> Iterator[Event]:
-    """In the order of the items. Raises CredentialsError when an item belongs to another account."""
+    """In the order of the items. Raises WrongAccount when an item belongs to another account."""
     for item in items:
         record = _record(item)
         _check_owner(record, account, region)
@@ -37,11 +37,7 @@ def _record(item: Mapping[str, Any]) -> Mapping[str, Any]:
 def _check_owner(record: Mapping[str, Any], account: Account, region: str) -> None:
     owner = record.get("recipientAccountId")
     if isinstance(owner, str) and owner and owner != account.id:
-        whose = f"account {owner}" if owner.isascii() and owner.isdigit() and len(owner) <= 20 else "another account"
-        raise CredentialsError(
-            f"account {account.name} was asked in {region} and {whose} answered: nothing of it is shown",
-            hint=f"Correct the id or the auth of account {account.name}: its credentials belong elsewhere.",
-        )
+        raise wrong_account(account, owner, f"another account answered in {region}: nothing of it is shown")
 
 
 def _event(

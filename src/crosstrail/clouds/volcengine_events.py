@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from crosstrail.accounts.caller_identity import wrong_account
 from crosstrail.clouds.shape import id_of, principal_of, time_of, username_of
 from crosstrail.clouds.volcengine_record import CLOUD, resources_of, to_cloudtrail, unwrap
-from crosstrail.errors import CloudError, CredentialsError
+from crosstrail.errors import CloudError
 from crosstrail.models import Account, Event, Resource
 
 
 def events_of(items: Sequence[Any], account: Account, *, with_record: bool) -> Iterator[Event]:
-    """In the order of the items. Raises CredentialsError when all belong to another account, CloudError for nonsense."""
+    """In the order of the items. Raises WrongAccount when all belong to another account, CloudError for nonsense."""
     if not all(isinstance(item, dict) for item in items):
         raise _unreadable(account)
     records = [_record(item) for item in items]
@@ -40,12 +41,7 @@ def _check_owner(shapes: Sequence[Mapping[str, Any]], account: Account) -> None:
     """
     owners = [owner for shape in shapes if isinstance(owner := shape.get("recipientAccountId"), str)]
     if owners and account.id not in owners:
-        owner = owners[0]
-        whose = f"account {owner}" if owner.isascii() and owner.isdigit() and len(owner) <= 20 else "another account"
-        raise CredentialsError(
-            f"account {account.name} was asked and {whose} answered: nothing of it is shown",
-            hint=f"Correct the id or the auth of account {account.name}: its credentials belong elsewhere.",
-        )
+        raise wrong_account(account, owners[0], "another account answered: nothing of it is shown")
 
 
 def _event(record: Mapping[str, Any], shape: Mapping[str, Any], account: Account, with_record: bool) -> Event:

@@ -41,6 +41,7 @@ def assume_role(world: World, caller: Key, params: dict[str, str]) -> dict[str, 
     return {
         "Credentials": _given(key),
         "AssumedRoleUser": {"AssumedRoleId": f"AROAEXAMPLE:{name}", "Arn": key.identity},
+        **world.lies.get("AssumeRole", {}),
     }
 
 
@@ -77,7 +78,8 @@ def _session(
 
 
 def get_caller_identity(world: World, caller: Key, params: dict[str, str]) -> dict[str, Any]:
-    return {"UserId": caller.id, "Account": caller.account, "Arn": caller.identity}
+    told = {"UserId": caller.id, "Account": caller.account, "Arn": caller.identity}
+    return told | world.lies.get("GetCallerIdentity", {})
 
 
 def get_session_token(world: World, caller: Key, params: dict[str, str]) -> dict[str, Any]:

@@ -117,6 +117,7 @@ def assume_role(world: World, account: FakeAccount, key: Key, params: dict[str, 
                 "SessionToken": session.token,
             },
             "AssumedRoleUser": {"Trn": identity, "AssumedRoleId": f"{owner.id}:{params['RoleSessionName']}"},
+            **world.lies.get("AssumeRole", {}),
         }
     )
 
@@ -124,7 +125,7 @@ def assume_role(world: World, account: FakeAccount, key: Key, params: dict[str, 
 def get_caller_identity(world: World, account: FakeAccount, key: Key, params: dict[str, Any]) -> bytes:
     kind = "Account" if key.root else "Role" if key.token else "User"
     told = {"AccountId": int(account.id), "Trn": key.identity, "IdentityType": kind, "IdentityId": key.id}
-    return orjson.dumps(told)
+    return orjson.dumps(told | world.lies.get("GetCallerIdentity", {}))
 
 
 def _matches(event: LoggedEvent, conditions: list[tuple[Any, Any]]) -> bool:
