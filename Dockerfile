@@ -1,34 +1,39 @@
 # crosstrail for linux/arm64 and linux/amd64. Nothing is compiled: every library has wheels for both, checked by hash.
 #   BASE_IMAGE  Debian with Python 3.13. Its present digest is what to build a release on: the one here is of September 2026
 #   LIBRARIES   lake: with the embedded lake; plain: live accounts only, about half the size
-#   TELEMETRY   plain, or aws: AWS's distribution of OpenTelemetry too
+#   TELEMETRY   plain, or aws: AWS's distribution of OpenTelemetry, and its releases of it, instead
 #   WRAP        for --target wrap: a foreign MCP server's package, in an environment of its own beside crosstrail
 #   WRAP_COMMAND  its command, where that is not called as the package
 ARG BASE_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${BASE_IMAGE} AS base
 
+# Locks are complete: nothing is resolved when they are installed, and the check after it fails where something is missing.
 FROM base AS tools
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
 COPY deploy/image/tools.lock /build/
 RUN python3 -m venv /build/tools \
- && /build/tools/bin/python -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: -r /build/tools.lock
+ && /build/tools/bin/python -m pip install --quiet --no-cache-dir --no-deps --require-hashes --only-binary :all: -r /build/tools.lock \
+ && /build/tools/bin/python -m pip check
 
 FROM tools AS build
 ARG LIBRARIES=lake
 ARG TELEMETRY=plain
 COPY deploy/image/*.lock /build/
 RUN /build/tools/bin/uv venv --quiet --python python3 /opt/crosstrail \
- && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/${LIBRARIES}.lock \
+ && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps --require-hashes --only-binary :all: -r /build/${LIBRARIES}.lock \
  && case "${TELEMETRY}" in \
       plain) ;; \
-      aws) /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --require-hashes --only-binary :all: -r /build/aws.lock ;; \
+      aws) /build/tools/bin/uv pip freeze --python /opt/crosstrail | sed -n 's/==.*//; /^opentelemetry/p' \
+             | xargs /build/tools/bin/uv pip uninstall --quiet --python /opt/crosstrail \
+           && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps --require-hashes --only-binary :all: -r /build/aws.lock ;; \
       *) echo "TELEMETRY is plain or aws" >&2; exit 1 ;; \
     esac
 COPY pyproject.toml README.md LICENSE /build/source/
 COPY src /build/source/src
 RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist \
- && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps /build/dist/*.whl
+ && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps /build/dist/*.whl \
+ && /build/tools/bin/uv pip check --python /opt/crosstrail
 COPY deploy/image/prune.py deploy/image/root.py deploy/image/start.py /build/
 # /data is anybody's to write, as /tmp is: Docker gives a tmpfs over it its mode, and root as its owner.
 RUN cp /build/start.py /opt/crosstrail/ && python3 /build/prune.py /opt/crosstrail \

@@ -6,24 +6,38 @@ READY := $(VENV)/.ready
 DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.md
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench release-check image-test lock docs clean
+.PHONY: help demo test check conformance bench newest release-check image-test lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-# uv where it is there, else venv and pip; both install the exact versions of requirements.lock, checked by hash.
+SUPPORTED := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || { echo "crosstrail needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+
+# Environments are made by uv where it is there, else by venv and pip. $(call made,FOLDER) is a new one, $(call install,FOLDER)
+# puts something in it, $(call complete,FOLDER) fails where something that is installed needs what is not.
+UV := $(shell command -v uv 2>/dev/null)
+ifneq ($(UV),)
+made = uv venv --quiet --clear --python $(PYTHON) $(1)
+install = uv pip install --quiet --python $(1)
+complete = uv pip check --quiet --python $(1)
+else
+made = rm -rf $(1) && $(PYTHON) -m venv $(1)
+install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check
+complete = $(1)/bin/python -m pip check --quiet --disable-pip-version-check
+endif
+# A lock is complete, so nothing is resolved: pip would look for newer releases of what has an extra, and refuse the lock.
+# Then what is installed must be enough for crosstrail and all its extras: no index is asked.
+LOCKED := --no-deps --require-hashes -r
+SELF := --no-index --no-build-isolation -e '.[all]'
+
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "crosstrail needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@$(SUPPORTED)
 	@echo "Setting up $(VENV): a minute or so, once"
-	@if command -v uv >/dev/null; then \
-	  uv venv --quiet --clear --python $(PYTHON) $(VENV) && \
-	  uv pip install --quiet --python $(VENV) --compile-bytecode --require-hashes -r requirements.lock && \
-	  uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation -e . ; \
-	else \
-	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
-	fi
+	@$(call made,$(VENV))
+	@$(call install,$(VENV)) $(LOCKED) requirements.lock
+	@$(call install,$(VENV)) $(SELF)
+	@$(call complete,$(VENV))
 	@touch $@
 
 demo: $(READY) ## the main job on a made-up organisation: collect, serve, ask five questions
@@ -46,13 +60,26 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 bench: $(READY) ## speed and size, as figures
 	@for one in start answer ingest query aws volcengine wrap serve timing; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
 
+NEWEST := build/newest
+newest: ## the tests with the newest releases that pyproject.toml allows, in an environment of their own (TESTS=... for some)
+	@$(SUPPORTED)
+	@mkdir -p build
+	$(call made,$(NEWEST))
+	$(if $(UV),,$(call install,$(NEWEST)) --upgrade pip)
+	$(call install,$(NEWEST)) --upgrade --group dev -e '.[all]'
+	$(call complete,$(NEWEST))
+	$(NEWEST)/bin/python -m pytest -q $(TESTS)
+
+RELEASE := build/release
 release-check: $(READY) ## build sdist and wheel, install the wheel into an empty environment, check the server from it
-	rm -rf dist build/release && mkdir -p build
+	rm -rf dist && mkdir -p build
 	$(BIN)/python -m hatchling build -d dist
-	$(PYTHON) -m venv build/release
-	build/release/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[lake]"
-	build/release/bin/crosstrail check --within 300 --accounts prod,dev,cn-prod -- build/release/bin/crosstrail serve --demo
-	rm -rf build/release
+	$(call made,$(RELEASE))
+	$(call install,$(RELEASE)) $(LOCKED) deploy/image/lake.lock
+	$(call install,$(RELEASE)) --no-index "$$(ls dist/*.whl)[all]"
+	$(call complete,$(RELEASE))
+	$(RELEASE)/bin/crosstrail check --within 300 --accounts prod,dev,cn-prod -- $(RELEASE)/bin/crosstrail serve --demo
+	rm -rf $(RELEASE)
 
 image-test: ## build the container images without a container engine, start and check them (Debian, root)
 	@$(PYTHON) deploy/image/try_image.py
@@ -61,13 +88,13 @@ docs: $(READY) ## write the generated parts of the documentation again
 	$(BIN)/cog -r $(DOCS)
 
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
-IMAGE_COMPILE := $(COMPILE) --python-version 3.13 --no-annotate -c requirements.lock
+RUNNING := $(COMPILE) --no-annotate -c requirements.lock --python-version
 
-lock: ## resolve the dependencies again, the image's among them (needs uv)
+lock: ## resolve the dependencies again, the image's among them (needs uv). lake.lock is what a release is checked with, too
 	$(COMPILE) --python-version 3.11 --extra all --group dev pyproject.toml -o requirements.lock
-	$(IMAGE_COMPILE) --extra all pyproject.toml -o deploy/image/lake.lock
-	$(IMAGE_COMPILE) --extra oauth --extra otel --extra postgres pyproject.toml -o deploy/image/plain.lock
-	printf 'uv\nhatchling\n' | $(IMAGE_COMPILE) - -o deploy/image/tools.lock
+	$(RUNNING) 3.11 --extra all pyproject.toml -o deploy/image/lake.lock
+	$(RUNNING) 3.13 --extra oauth --extra otel --extra postgres pyproject.toml -o deploy/image/plain.lock
+	printf 'uv\nhatchling\n' | $(RUNNING) 3.13 - -o deploy/image/tools.lock
 	@mkdir -p build
 	grep -E '^[a-z0-9].*==' requirements.lock | sed 's/ *\\$$//' | grep -vE '^(protobuf|opentelemetry|googleapis)' > build/fixed.txt
 	echo aws-opentelemetry-distro | $(COMPILE) --python-version 3.13 --no-annotate -c build/fixed.txt - -o deploy/image/aws.lock

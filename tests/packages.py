@@ -1,0 +1,36 @@
+"""Packages of Python's registry for tests that carry the mark `registry`, by whatever installer there is here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = dict(os.environ)
+"""As it was before the tests scrubbed it: installers need their settings."""
+
+
+def pip_command() -> list[str]:
+    """A pip for this Python: its own, or that which uv brings. An environment that uv made has none."""
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if uv := shutil.which("uv", path=ENVIRONMENT["PATH"]):
+        return [uv, "tool", "run", "--quiet", "--python", sys.executable, "pip"]
+    pytest.skip("needs pip, or uv to run it: this environment was made by uv, which is not on the PATH")
+
+
+def install_into(folder: Path, *requirements: str) -> None:
+    """These, with what they need, into a folder for PYTHONPATH."""
+    pip(["install", "--quiet", "--target", str(folder), *requirements])
+
+
+def pip(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [*pip_command(), *arguments], env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
