@@ -31,6 +31,19 @@ settings.load_profile("the same everywhere")
 _SCRUBBED = ("AWS_", "VOLCENGINE_", "CROSSTRAIL_", "DATABASE_URL", "RDS_SECRET", "ENCRYPTION_KEY", "MCP_", "XDG_")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs a package registry runs in CI and with `-m registry`; where none can be reached, NO_PACKAGE_REGISTRY=1 says so."""
+    if os.environ.get("NO_PACKAGE_REGISTRY"):
+        reason = "NO_PACKAGE_REGISTRY says that the package registries cannot be reached"
+    elif "CI" in os.environ or "registry" in config.option.markexpr:
+        return
+    else:
+        reason = "asks the package registries: run pytest -m registry"
+    for item in items:
+        if item.get_closest_marker("registry"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No variable of a cloud and no configuration file of the developer's reaches a test or its child processes."""

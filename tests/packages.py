@@ -26,10 +26,11 @@ def pip_command() -> list[str]:
 
 def install_into(folder: Path, *requirements: str) -> None:
     """These, with what they need, into a folder for PYTHONPATH."""
-    pip(["install", "--quiet", "--target", str(folder), *requirements])
+    run_pip("install", "--quiet", "--target", str(folder), *requirements)
 
 
-def pip(arguments: list[str]) -> None:
+def run_pip(*arguments: str) -> None:
+    """Fails the test, with what pip said, where pip fails."""
     done = subprocess.run(
         [*pip_command(), *arguments], env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
     )

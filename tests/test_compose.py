@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from conftest import CommandLine
+from packages import install_into
 from ports import free_port
 from postgres_server import PostgresServer
 from serving import serving, write_config
@@ -65,12 +65,8 @@ def test_the_made_up_clouds_can_be_asked_through_the_database(
 @pytest.mark.registry
 def test_the_file_is_one_docker_compose_takes(tmp_path: Path) -> None:
     """The package docker-compose carries the specification's schema."""
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    subprocess.run(
-        [*download, "-d", str(tmp_path), "docker-compose==1.29.2"], check=True, capture_output=True, timeout=300
-    )
-    [wheel] = tmp_path.glob("*.whl")
-    schema = json.loads(zipfile.ZipFile(wheel).read("compose/config/compose_spec.json"))
+    install_into(tmp_path, "--no-deps", "--only-binary=:all:", "docker-compose==1.29.2")
+    schema = json.loads((tmp_path / "compose" / "config" / "compose_spec.json").read_text())
     found = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
     found.pop("name")  # came into the specification later
     jsonschema.Draft7Validator(schema).validate(found)

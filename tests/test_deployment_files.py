@@ -18,6 +18,7 @@ import yaml
 
 from conftest import CommandLine
 from guide import blocks
+from packages import ENVIRONMENT, install_into
 
 ROOT = Path(__file__).parents[1]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -25,8 +26,6 @@ UNIT = ROOT / "deploy" / "systemd" / "crosstrail.service"
 KINDS = {
     "ServiceAccount", "Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy",
 }  # fmt: skip
-ENVIRONMENT = dict(os.environ)
-"""As it was before the tests scrubbed it: installers need their settings."""
 
 
 def manifests() -> dict[str, dict[str, Any]]:
@@ -38,8 +37,7 @@ def manifests() -> dict[str, dict[str, Any]]:
 def validated(documents: list[dict[str, Any]], folder: Path) -> set[str]:
     """Kinds of these; each is what kubernetes-validate, which carries the API's own schemas, takes."""
     target = folder / "packages"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "kubernetes-validate"]
-    subprocess.run(install, check=True, capture_output=True, timeout=300)
+    install_into(target, "kubernetes-validate")
     script = (
         "import json, sys, kubernetes_validate as k\n"
         "for one in json.load(sys.stdin): k.validate(one, k.latest_version(), strict=True); print(one['kind'])"

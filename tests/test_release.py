@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from crosstrail import __version__
+from packages import install_into
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -83,8 +84,7 @@ def test_no_script_of_a_workflow_is_made_of_what_others_may_write(path: Path) ->
 @pytest.mark.registry
 def test_the_workflows_are_ones_that_github_takes(tmp_path: Path) -> None:
     """The package check-jsonschema carries the schemas."""
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tmp_path), "check-jsonschema"]
-    subprocess.run(install, check=True, capture_output=True, timeout=300)
+    install_into(tmp_path, "check-jsonschema")
     for schema, files in (("github-workflows", WORKFLOWS), ("dependabot", [ROOT / ".github" / "dependabot.yml"])):
         command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files)]
         done = subprocess.run(

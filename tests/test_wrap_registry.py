@@ -1,7 +1,6 @@
 """Servers that strangers published, unedited, each in an environment of its own, against the fake AWS.
 
-They come from the registries of Python and npm: run with `pytest -m registry`. CI runs them always; where it cannot reach
-the registries, NO_PACKAGE_REGISTRY=1 says so.
+They come from the registries of Python and npm.
 """
 
 from __future__ import annotations
@@ -20,13 +19,12 @@ from mcp import Client, StdioServerParameters
 
 from crosstrail.errors import ConfigError
 from lake_estate import text_of
+from packages import ENVIRONMENT
 from wrap_estate import WrapEstate
 from wrapped.tls_proxy import TlsProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.registry]
 KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosstrail-tests"
-ENVIRONMENT = dict(os.environ)
-"""As it was before the tests scrubbed it: the installers need their settings."""
 
 FASTMCP = """
 import os
@@ -44,16 +42,6 @@ def estate(estate: WrapEstate) -> WrapEstate:
         estate.world.account(estate.id_of(name)).log(f"Of{name}", datetime.now(UTC), region="us-east-1")
     estate.listed[1]["region"] = "us-east-1"
     return estate
-
-
-@pytest.fixture(scope="session", autouse=True)
-def reachable(request: pytest.FixtureRequest) -> None:
-    """In CI never skipped unless somebody says why."""
-    if "CI" in ENVIRONMENT:
-        if ENVIRONMENT.get("NO_PACKAGE_REGISTRY"):
-            pytest.skip("NO_PACKAGE_REGISTRY says that the package registries cannot be reached")
-    elif "registry" not in request.config.option.markexpr:
-        pytest.skip("installs published servers: run pytest -m registry")
 
 
 def run(*command: str | Path) -> None:
