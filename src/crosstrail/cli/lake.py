@@ -50,6 +50,11 @@ def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: 
                     progress=progress,
                 )
             )
+    if report.not_compacted:
+        say(
+            f"every event is in, but small files were not made into larger ones: {_plain(report.not_compacted)}. The next "
+            "collection tries again."
+        )
     if as_json:
         click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2))
     else:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 import time
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +25,14 @@ from crosstrail.lake.table import CommitLost, LakeTable, Snapshot
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _MOST_TRIES = 60
 _LONGEST_PAUSE = 1.0
+_COPIED_ROWS = 16_384
+_COMPARED_PAIRS = 2_000
+"""Whose texts are in memory together."""
 
 _IDS = """
 SELECT cloud, account, eventid, eventjsonchecksum AS checksum, filename AS file, file_row_number AS row
@@ -151,7 +157,6 @@ def _connect() -> duckdb.DuckDBPyConnection:
 
 def _without(path: Path, repeats: Sequence[_Repeat], rows: int, attempt: int) -> Path | None:
     """The file to commit: `path` itself when nothing repeats, a copy without the repeats, or none when all do."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from crosstrail.lake.stage import write_parquet
@@ -160,30 +165,52 @@ def _without(path: Path, repeats: Sequence[_Repeat], rows: int, attempt: int) ->
         return path
     if len(repeats) == rows:
         return None
-    drop = {repeat.row for repeat in repeats}
-    table = pq.read_table(path, partitioning=None)
     copy = path.with_name(f"{path.stem}-{attempt}.parquet")
-    write_parquet(table.filter(pa.array([number not in drop for number in range(rows)])), copy)
+    with pq.ParquetFile(path) as file:
+        write_parquet(_others(file, {repeat.row for repeat in repeats}), copy, file.schema_arrow)
     return copy
+
+
+def _others(file: pq.ParquetFile, dropped: set[int]) -> Iterator[pa.Table]:
+    """The rows of the file but those numbers, a part at a time."""
+    import pyarrow as pa
+
+    first = 0
+    for batch in file.iter_batches(_COPIED_ROWS):
+        kept = pa.array([number not in dropped for number in range(first, first + batch.num_rows)])
+        first += batch.num_rows
+        yield pa.Table.from_batches([batch.filter(kept)])
 
 
 def _conflicts(pairs: Sequence[_Repeat]) -> tuple[Conflict, ...]:
     """Of the pairs whose texts differ, those whose content does: another order of keys is the same event."""
+    in_order = sorted(pairs, key=lambda pair: (pair.kept_file, pair.kept_row))
+    found: list[Conflict] = []
+    for start in range(0, len(in_order), _COMPARED_PAIRS):
+        some = in_order[start : start + _COMPARED_PAIRS]
+        wanted: dict[str, set[int]] = defaultdict(set)
+        for pair in some:
+            wanted[pair.file].add(pair.row)
+            wanted[pair.kept_file].add(pair.kept_row)
+        events = {(file, row): event for file, rows in wanted.items() for row, event in _rows(file, sorted(rows))}
+        for pair in some:
+            later, kept = events[pair.file, pair.row], events[pair.kept_file, pair.kept_row]
+            if orjson.loads(later["eventjson"]) != orjson.loads(kept["eventjson"]):
+                found.append(Conflict(later["cloud"], later["account"], later["eventid"], later["source_object"]))
+    return tuple(found)
+
+
+def _rows(file: str, numbers: Sequence[int]) -> Iterator[tuple[int, dict[str, str]]]:
+    """These rows of the file, each with its number; only the row groups they lie in are read."""
     import pyarrow.parquet as pq
 
     columns = ["cloud", "account", "eventid", "source_object", "eventjson"]
-    wanted: dict[str, set[int]] = defaultdict(set)
-    for pair in pairs:
-        wanted[pair.file].add(pair.row)
-        wanted[pair.kept_file].add(pair.kept_row)
-    events: dict[tuple[str, int], dict[str, str]] = {}
-    for file, numbers in wanted.items():
-        table = pq.read_table(file, columns=columns, partitioning=None)
-        ordered = sorted(numbers)
-        events |= {(file, number): row for number, row in zip(ordered, table.take(ordered).to_pylist(), strict=True)}
-    found = []
-    for pair in pairs:
-        later, kept = events[pair.file, pair.row], events[pair.kept_file, pair.kept_row]
-        if orjson.loads(later["eventjson"]) != orjson.loads(kept["eventjson"]):
-            found.append(Conflict(later["cloud"], later["account"], later["eventid"], later["source_object"]))
-    return tuple(found)
+    with pq.ParquetFile(file) as opened:
+        first = 0
+        for group in range(opened.metadata.num_row_groups):
+            size = opened.metadata.row_group(group).num_rows
+            inside = numbers[bisect_left(numbers, first) : bisect_left(numbers, first + size)]
+            if inside:
+                taken = opened.read_row_group(group, columns=columns).take([number - first for number in inside])
+                yield from zip(inside, taken.to_pylist(), strict=True)
+            first += size

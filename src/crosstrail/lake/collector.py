@@ -14,6 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from crosstrail.errors import CrosstrailError
 from crosstrail.lake import require_libraries
 from crosstrail.lake.ledger import Ledger
 from crosstrail.lake.sources import LogObject, find
@@ -52,14 +53,18 @@ class Report:
     conflicting: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    not_compacted: str = ""
+    """Why small files were not made into larger ones, when that failed. Every event is in all the same."""
     problem_count: int = 0
     problems: list[Problem] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
 
     def add(self, other: Report) -> None:
         """Count another collection into this one."""
+        reason = other.not_compacted or self.not_compacted
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        self.not_compacted = reason
 
 
 def collect(
@@ -134,7 +139,6 @@ class _Collection:
         self._total = 0
 
     def run(self, todo: list[LogObject], workers: Workers | None) -> None:
-        from crosstrail.lake.compact import compact
         from crosstrail.lake.runs import Run
         from crosstrail.lake.stage import stage
 
@@ -145,10 +149,21 @@ class _Collection:
                 for job, staged in workers.staged(jobs) if workers else ((job, stage(job)) for job in jobs):
                     self._take(job, staged)
                 self._commit()
-                compact(self._table, run.name)
+                if workers:
+                    workers.stop()  # what they hold in memory is wanted now
+                self._compact(run.name)
             finally:
                 if workers:
                     workers.stop()  # before the run removes what it did not commit
+
+    def _compact(self, run: str) -> None:
+        """Every event is in by now: what fails here fails nothing, and is tried again by the next collection."""
+        from crosstrail.lake.compact import compact
+
+        try:
+            compact(self._table, run)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._report.not_compacted = _reason(error)
 
     def _jobs(self, todo: list[LogObject], run: str) -> Iterator[Job]:
         from crosstrail.lake.schema import ARROW_SCHEMA
@@ -202,6 +217,12 @@ def _batches(todo: Sequence[LogObject]) -> Iterator[tuple[LogObject, ...]]:
         size += _weight(log)
     if batch:
         yield tuple(batch)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if isinstance(error, CrosstrailError) else type(error).__name__
 
 
 def _weight(log: LogObject) -> int:

@@ -1,64 +1,121 @@
-"""Many small data files of one partition made into one, so that lookups stay fast after many small collections.
+"""Many small data files of one partition made into fewer, so that lookups stay fast after many small collections.
 
-Decides which partitions are worth it and when replaced files may go. It changes no event: a partition holds the same
-rows before and after. Losing a race to another process is no error; somebody compacts later.
+Decides which files are worth it and when replaced files may go. It changes no event: a partition holds the same rows
+before and after. Files are merged until what they unpack to fills one of the size wanted, and a full one is never read
+again, so the memory of a compaction does not grow with a partition, nor the work with a lake. Losing a race to another
+process is no error; somebody compacts later. A failure leaves the lake as it was, and none of its own files behind.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from crosstrail.lake.table import CommitLost, LakeFile, LakeTable
 
 MOST_FILES = 16
-"""Of a partition, before it is compacted."""
-_MOST_BYTES = 256 * 1024 * 1024
-"""Of the files that become one: what is read into memory, several times that once unpacked."""
+"""Of a partition, that are not full, before it is compacted."""
+FULL_BYTES = 64 * 1024 * 1024
+"""Unpacked; at most twice as much becomes one file. Arrow takes about three times that while it is sorted."""
+_MERGES_A_COMMIT = 32
+_SORTED_ROWS = 16_384
 _KEPT = timedelta(hours=24)
 """How long readers may go on with the files that were replaced."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """A file that is not full."""
+
+    file: LakeFile
+    unpacked: int
+
+
 def compact(table: LakeTable, prefix: str) -> int:
-    """Returns how many data files were replaced. New files begin with `prefix`, the name of a living run."""
-    replaced = 0
+    """Returns how many data files were replaced. New files begin with `prefix`, the name of a living run.
+
+    Raises what reading and writing files raises.
+    """
+    replaced = number = 0
     base = table.snapshot()
-    for number, group in enumerate(_groups(base.files)):
-        path = Path(group[0].path).parent / f"{prefix}-compact-{number:04d}.parquet"
-        _write_one([file.path for file in group], path)
+    groups = _groups(base.files)
+    while some := list(islice(groups, _MERGES_A_COMMIT)):
+        made: list[Path] = []
         try:
-            table.commit(base, [path], {file.path for file in group})
+            for group in some:
+                made.append(Path(group[0].path).parent / f"{prefix}-compact-{number:06d}.parquet")
+                number += 1
+                _write_one([file.path for file in group], made[-1])
+            old = {file.path for group in some for file in group}
+            table.commit(base, made, old)
         except CommitLost:
-            path.unlink()
+            _remove(made)
             break
-        replaced += len(group)
+        except BaseException:
+            _remove(made)
+            raise
+        replaced += len(old)
         base = table.snapshot()
     if replaced:
         table.expire(datetime.now(UTC) - _KEPT)
     return replaced
 
 
+def _remove(files: list[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
 def _groups(files: tuple[LakeFile, ...]) -> Iterator[list[LakeFile]]:
+    """What becomes one file each: neighbours in time, so that the new files overlap as little as the old ones."""
     partitions: dict[tuple[str, str, date], list[LakeFile]] = defaultdict(list)
     for file in files:
         partitions[*file.key, file.day].append(file)
     for members in partitions.values():
-        small: list[LakeFile] = []
-        for file in sorted(members, key=lambda one: one.bytes):
-            if sum(one.bytes for one in small) + file.bytes <= _MOST_BYTES:
-                small.append(file)
-        if len(small) > MOST_FILES:
-            yield small
+        if len(members) <= MOST_FILES:
+            continue
+        small = [one for one in map(_measured, members) if one.unpacked < FULL_BYTES]
+        if len(small) <= MOST_FILES:
+            continue
+        group: list[LakeFile] = []
+        size = 0
+        for one in sorted(small, key=lambda each: (each.file.first, each.file.path)):
+            if size + one.unpacked > 2 * FULL_BYTES:
+                yield group
+                group, size = [], 0
+            group.append(one.file)
+            size += one.unpacked
+        if len(group) > 1:
+            yield group
+
+
+def _measured(file: LakeFile) -> _Small:
+    import pyarrow.parquet as pq
+
+    if file.bytes >= 2 * FULL_BYTES:
+        return _Small(file, file.bytes)
+    footer = pq.read_metadata(file.path)
+    # Compressed sizes say nothing. What a dictionary hides of other columns is in eventjson, which has none.
+    return _Small(file, sum(footer.row_group(index).total_byte_size for index in range(footer.num_row_groups)))
 
 
 def _write_one(files: list[str], path: Path) -> None:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     from crosstrail.lake.schema import ARROW_SCHEMA
     from crosstrail.lake.stage import write_parquet
 
     whole = pa.concat_tables(pq.read_table(file, schema=ARROW_SCHEMA, partitioning=None) for file in files)
-    write_parquet(whole.sort_by("eventtime").cast(ARROW_SCHEMA), path)
+    order = pc.sort_indices(whole, sort_keys=[("eventtime", "ascending")])
+    parts = (
+        whole.take(order.slice(start, _SORTED_ROWS)).cast(ARROW_SCHEMA) for start in range(0, len(whole), _SORTED_ROWS)
+    )
+    write_parquet(parts, path, ARROW_SCHEMA)
+    del whole
+    pa.default_memory_pool().release_unused()

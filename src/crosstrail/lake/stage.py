@@ -6,7 +6,7 @@ Runs in a worker process, so it touches neither catalog nor ledger: nothing it w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -69,25 +69,26 @@ def stage(job: Job) -> Staged:
     for number, (key, tables) in enumerate(sorted(parts.items())):
         path = _path(job, key, number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_parquet(pa.concat_tables(tables), path)
+        write_parquet([pa.concat_tables(tables)], path, schema)
         done.files.append(str(path))
     return done
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
-    """One data file; its rows are already in the order wanted."""
-    named = [name for name in table.schema.names if name not in _UNIQUE]
-    leaves = [leaf for name in named for leaf in _leaves(table.schema.field(name))]
-    pq.write_table(
-        table,
+def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> None:
+    """One data file of the rows of `parts`, which are already in the order wanted; no part is needed twice."""
+    named = [name for name in schema.names if name not in _UNIQUE]
+    leaves = [leaf for name in named for leaf in _leaves(schema.field(name))]
+    with pq.ParquetWriter(
         path,
+        schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=leaves,
         write_statistics=["eventtime", "account", "cloud", "eventname", "access_key_id"],
-        row_group_size=_ROW_GROUP_ROWS,
         store_schema=False,
-    )
+    ) as writer:
+        for part in parts:
+            writer.write_table(part, row_group_size=_ROW_GROUP_ROWS)
 
 
 def _read(log: LogObject, account: str, done: Staged) -> list[Row]:

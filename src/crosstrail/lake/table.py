@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -204,10 +204,10 @@ class LakeTable:
                 self._snapshot = Snapshot(snapshot_id, tuple(_lake_file(task.file) for task in tasks))
             return self._snapshot
 
-    def commit(self, base: Snapshot, added: Sequence[Path], removed: Collection[str] = ()) -> None:
+    def commit(self, base: Snapshot, added: Sequence[Path], removed: Set[str] = frozenset()) -> None:
         """Puts the data files `added` in and takes the paths `removed` out, as one snapshot right after `base`.
 
-        Raises CommitLost when `base` is no longer the newest.
+        Raises CommitLost when `base` is no longer the newest, or names one of `removed` no more.
         """
         from pyiceberg.exceptions import CommitFailedException
         from sqlalchemy.exc import OperationalError
@@ -217,6 +217,8 @@ class LakeTable:
             current = table.current_snapshot()
             if (current.snapshot_id if current else None) != base.id:
                 raise CommitLost
+            if not removed <= {file.path for file in base.files}:
+                raise CommitLost  # somebody else replaced it: what takes its place would hold its events twice
             transaction = table.transaction()
             update = transaction.update_snapshot()
             try:

@@ -1,0 +1,91 @@
+"""Compaction: bounded by what files unpack to, never at the cost of a collection, never an event twice or lost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from audit_logs import ids, log, record, write
+from conftest import CommandLine
+from crosstrail.lake import compact
+from crosstrail.lake.collector import collect
+from crosstrail.lake.table import CommitLost, LakeTable
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LakeTable]:
+    """A lake of one day with six files of about 100 KB, which no collection compacted."""
+    monkeypatch.setattr(compact, "MOST_FILES", 6)
+    for number in range(6):
+        records = [record(number * 30 + each, userAgent=f"{each:01000d}") for each in range(30)]
+        collect([write(tmp_path / f"logs/{number}.json", records)], tmp_path / "lake")
+    monkeypatch.setattr(compact, "MOST_FILES", 3)
+    with closing(LakeTable.open(tmp_path / "lake")) as table:
+        yield table
+
+
+def test_merged_files_are_full_and_full_files_stay(many: LakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ids(many.folder)
+    size = compact._measured(many.snapshot().files[0]).unpacked
+    monkeypatch.setattr(compact, "FULL_BYTES", 2 * size)
+    assert compact.compact(many, "run") == 6
+    files = many.snapshot().files
+    assert len(files) in (2, 3)
+    assert ids(many.folder) == before
+    assert len(before) == 180
+    for one, after in itertools.pairwise(files):
+        ordered = sorted((one, after), key=lambda file: file.first)
+        assert ordered[0].last <= ordered[1].first
+    for file in files:
+        times = pq.read_table(file.path, columns=["eventtime"], partitioning=None).column("eventtime").to_pylist()
+        assert times == sorted(times)
+    assert compact.compact(many, "again") == 0
+
+
+def test_what_another_process_replaced_is_not_replaced_again(many: LakeTable) -> None:
+    before = ids(many.folder)
+    stale = many.snapshot().files
+    assert compact.compact(many, "first") == 6
+    copy = Path(stale[0].path).with_name("late.parquet")
+    copy.write_bytes(Path(stale[0].path).read_bytes())
+    with pytest.raises(CommitLost):
+        many.commit(many.snapshot(), [copy], {stale[0].path})
+    assert ids(many.folder) == before
+
+
+def test_a_compaction_that_fails_fails_no_collection(tmp_path: Path, crosstrail: CommandLine) -> None:
+    """A damaged column that only a compaction reads: the new events are in, and the reader is told why files stayed."""
+    lake, logs = tmp_path / "lake", tmp_path / "logs"
+    for number in range(compact.MOST_FILES):
+        log(logs / f"{number}.json", [number])
+        collect([logs / f"{number}.json"], lake)
+    _damage(next(lake.rglob("*.parquet")), "useragent")
+    log(logs / "last.json", [100])
+    done = crosstrail("collect", logs / "last.json", "--lake", lake, "--json")
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["new"] == 1
+    assert report["not_compacted"]
+    assert "every event is in" in done.stderr
+    with closing(LakeTable.open(lake)) as table:
+        assert {str(path) for path in table.data_folder.rglob("*.parquet")} == table.referenced()
+        assert len(table.plan(None)) == compact.MOST_FILES + 1
+    assert not list((lake / "runs").iterdir())
+
+
+def _damage(path: Path, column: str) -> None:
+    """Overwrites the pages of one column."""
+    footer = pq.read_metadata(path)
+    group = footer.row_group(0)
+    chunk = next(one for one in map(group.column, range(group.num_columns)) if one.path_in_schema == column)
+    start = min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)))
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\xff" * chunk.total_compressed_size)
