@@ -86,6 +86,7 @@ image-test: ## build the container images without a container engine, start and 
 
 docs: $(READY) ## write the generated parts of the documentation again
 	$(BIN)/cog -r $(DOCS)
+	$(BIN)/python deploy/server_entry.py
 
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
 RUNNING := $(COMPILE) --no-annotate -c requirements.lock --python-version

@@ -2,34 +2,118 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
 
 from crosstrail import __version__
+from crosstrail.origin import REPOSITORY, requirement
 from packages import install_into
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
-def test_the_registry_entry_is_of_this_version_and_this_package() -> None:
+@pytest.fixture
+def server_entry(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "deploy")
+    return importlib.import_module("server_entry")
+
+
+def test_server_json_is_what_crosstrail_says_of_where_it_is_published(server_entry: ModuleType) -> None:
     entry = json.loads((ROOT / "server.json").read_text())
-    [package] = entry["packages"]
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert entry["version"] == package["version"] == __version__
-    assert package["identifier"] == project["name"] == "crosstrail"
-    assert package["transport"] == {"type": "stdio"}
+    assert entry == server_entry.entry(), "make docs"
+    assert entry["version"] == __version__
     assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", entry["name"])
     assert {len(entry[text]) <= 100 for text in ("title", "description")} == {True}
-    assert all("value" in argument for argument in package["packageArguments"])
     assert f"mcp-name: {entry['name']}" in (ROOT / "README.md").read_text()
+
+
+def test_server_json_names_a_package_and_a_namespace_only_where_there_is_one(server_entry: ModuleType) -> None:
+    nowhere = server_entry.entry(package="", repository="")
+    assert not {"packages", "repository"} & set(nowhere)
+    assert nowhere["name"].startswith("example."), "a namespace that somebody can take"
+    published = server_entry.entry(package="crosstrail", repository="https://github.com/somebody/trails")
+    assert published["name"] == "io.github.somebody/trails"
+    [package] = published["packages"]
+    assert package["identifier"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"]
+    assert package["transport"] == {"type": "stdio"}
+    assert all("value" in argument for argument in package["packageArguments"])
+
+
+def test_readmes_install_from_where_crosstrail_is_published_and_nothing_else() -> None:
+    for name in ("README.md", "README.zh-CN.md"):
+        assert f"pip install '{requirement('lake')}'" in (ROOT / name).read_text()
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {})
+    assert urls.get("Repository", "") == REPOSITORY
+    texts = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "examples").rglob("*"),
+    ]
+    said = {
+        (path.name, one)
+        for path in texts
+        if path.is_file() and path.name != "origin.py"
+        for one in re.findall(
+            r"(?:pip install|--from|uvx)[ ,'\"]+((?:crosstrail\b|\S*git\+)[^'\"`]*)", path.read_text()
+        )
+    }
+    assert {one for one in said if not one[1].startswith(requirement("lake").partition("[")[0] or "no")} == set()
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({}, ".[lake]"),
+        ({"package": "trails"}, "trails[lake]"),
+        ({"repository": "https://example.org/trails"}, "crosstrail[lake] @ git+https://example.org/trails"),
+    ],
+)
+def test_a_requirement_names_the_package_the_repository_or_the_checkout(given: dict[str, str], text: str) -> None:
+    assert requirement("lake", **given) == text
+
+
+@pytest.mark.parametrize(
+    ("installed_from", "hint"),
+    [
+        (None, "in the checkout that crosstrail was installed from, with: pip install '.[lake]'"),
+        ({"url": "file:///srv/secret-place/crosstrail", "dir_info": {"editable": True}}, "pip install '.[lake]'"),
+        (
+            {"url": "https://me:word@git.example/trails?x#y", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}},
+            "with: pip install 'crosstrail[lake] @ git+https://git.example/trails@c0ffee'",
+        ),
+        (
+            {"url": "file:///srv/secret-place", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}},
+            "pip install '.[lake]'",
+        ),
+    ],
+)
+def test_an_install_hint_names_what_this_installation_came_from(
+    tmp_path: Path, installed_from: dict[str, Any] | None, hint: str
+) -> None:
+    """In a Python with this package's files and that record of where they came from (PEP 610)."""
+    record = tmp_path / "crosstrail-9.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: crosstrail\nVersion: 9\n")
+    if installed_from:
+        (record / "direct_url.json").write_text(json.dumps(installed_from))
+    script = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT / 'src')!r}]\n"
+    script += "from crosstrail.origin import install_hint; print(install_hint('lake'))"
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert hint in done.stdout.replace("uv pip", "pip")
+    assert "secret-place" not in done.stdout
+    assert "word" not in done.stdout
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

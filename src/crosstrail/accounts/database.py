@@ -38,6 +38,7 @@ from crosstrail.accounts.listing import Listing, as_alias, sift
 from crosstrail.accounts.rows import AWS, ROLE, VOLCENGINE, account_of, text_of
 from crosstrail.errors import AccountsUnavailable, ConfigError
 from crosstrail.models import Account
+from crosstrail.origin import install_hint
 
 Purpose = Literal["read", "write", "rehearse"]
 METADATA = MetaData()
@@ -174,7 +175,7 @@ class AccountDatabase:
             engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=_CONNECT[local])
         except ModuleNotFoundError:
             raise ConfigError(
-                "reading accounts from PostgreSQL needs the driver psycopg", hint="pip install 'crosstrail[postgres]'"
+                "reading accounts from PostgreSQL needs the driver psycopg", hint=install_hint("postgres")
             ) from None
         try:
             with engine.begin() as connection:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from crosstrail.errors import LakeError
+from crosstrail.origin import install_hint
 
 _LIBRARIES = ("duckdb", "msgspec", "pyarrow", "pyiceberg", "sqlglot")
 
 
+def missing_libraries() -> list[str]:
+    """Names of those that the extra `lake` brings and that are not installed. Imports none of them."""
+    return [name for name in _LIBRARIES if find_spec(name) is None]
+
+
 def require_libraries() -> None:
     """Call before anything here is used. Raises LakeError where the extra that brings the lake is not installed."""
-    if missing := [name for name in _LIBRARIES if find_spec(name) is None]:
-        raise LakeError(
-            f"the embedded lake needs {', '.join(missing)}", hint="Install it with: pip install 'crosstrail[lake]'"
-        )
+    if missing := missing_libraries():
+        raise LakeError(f"the embedded lake needs {', '.join(missing)}", hint=install_hint("lake"))

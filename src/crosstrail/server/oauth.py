@@ -20,6 +20,7 @@ from fastmcp.utilities.token_cache import TokenCache
 from key_value.aio.protocols import AsyncKeyValue
 
 from crosstrail.errors import ConfigError
+from crosstrail.origin import install_hint
 from crosstrail.serving import GITHUB_USER, OAuthSettings, userinfo_url
 
 _log = logging.getLogger("crosstrail.identity")
@@ -128,9 +129,7 @@ def open_store(settings: OAuthSettings) -> Any:
         try:
             from key_value.aio.stores.redis import RedisStore
         except ImportError:
-            raise ConfigError(
-                "oauth.storage in Redis needs its client", hint="pip install 'crosstrail[oauth]'"
-            ) from None
+            raise ConfigError("oauth.storage in Redis needs its client", hint=install_hint("oauth")) from None
         return RedisStore(url=place)
     from pathlib import Path
 

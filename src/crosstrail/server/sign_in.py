@@ -25,6 +25,7 @@ from starlette.routing import BaseRoute
 from crosstrail.accounts.volcengine_api import checked_endpoint
 from crosstrail.config import Settings
 from crosstrail.errors import ConfigError
+from crosstrail.origin import install_hint
 from crosstrail.server.auth import HeaderCredentials, refused
 from crosstrail.server.http import HTTP_PATH
 from crosstrail.server.identity import JwtVerifier
@@ -128,7 +129,7 @@ def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
     try:
         from crosstrail.server.oauth import oauth_provider, open_store
     except ImportError:
-        raise ConfigError("auth oauth needs FastMCP", hint="pip install 'crosstrail[oauth]'") from None
+        raise ConfigError("auth oauth needs FastMCP", hint=install_hint("oauth")) from None
     url = public_url.rstrip("/")
     store = open_store(settings)
     provider = oauth_provider(settings, url, store)

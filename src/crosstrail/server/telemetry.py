@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from opentelemetry import metrics, trace
 
 from crosstrail.errors import ConfigError
+from crosstrail.origin import install_hint
 
 _MOST_NAMES = 50
 _CLOSING_MILLISECONDS = 1_500
@@ -60,9 +61,7 @@ class Telemetry:
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError:
-            raise ConfigError(
-                "audit.telemetry needs OpenTelemetry's SDK", hint="pip install 'crosstrail[otel]'"
-            ) from None
+            raise ConfigError("audit.telemetry needs OpenTelemetry's SDK", hint=install_hint("otel")) from None
         resource = Resource.create({SERVICE_NAME: "crosstrail"})
         self._tracing = TracerProvider(resource=resource)
         self._tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
