@@ -23,7 +23,7 @@ from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.duckdb import LakeEngine
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.trail import LakeTrail
-from crosstrail.models import Account, AttributeKey, EventQuery, Target
+from crosstrail.models import Account, AttributeKey, EventQuery, Filter, Target
 from generate import ACCOUNTS, access_key, generate
 
 AIM_SECONDS = 0.5
@@ -54,9 +54,7 @@ async def measure(lake: Path, runs: int) -> dict[str, list[float]]:
     scope = QueryScope(accounts)
 
     async def lookup() -> None:
-        query = EventQuery(
-            attribute_key=AttributeKey.ACCESS_KEY_ID, attribute_value=access_key(ACCOUNTS[0], 3), limit=50
-        )
+        query = EventQuery(filters=(Filter(AttributeKey.ACCESS_KEY_ID, access_key(ACCOUNTS[0], 3)),), limit=50)
         page = await trail.lookup_events(Target(accounts[0]), query)
         assert page.events
 

@@ -17,9 +17,9 @@ async def all_events(trail: AuditTrail, target: Target, query: EventQuery) -> li
         found += page.events
         if not page.more:
             return found
-        if page.events:
-            last = page.events[-1].time
-            kept = query.before.seen if query.before and query.before.time == last else frozenset()
-            seen = kept | {event.identity for event in page.events if event.time == last}
-            query = replace(query, before=Position(last, seen))
+        last = page.back_to or page.events[-1].time
+        assert page.events or query.before is None or last < query.before.time
+        kept = query.before.seen if query.before and query.before.time == last else frozenset()
+        seen = kept | {event.identity for event in page.events if event.time == last}
+        query = replace(query, before=Position(last, seen))
     raise AssertionError("a listing without an end")

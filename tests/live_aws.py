@@ -13,6 +13,7 @@ import pytest
 from crosstrail.accounts.broker import Broker
 from crosstrail.clouds.aws import AwsTrail
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
+from crosstrail.clouds.shape import username_of
 from crosstrail.config import Settings
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key, World
@@ -55,7 +56,7 @@ class LiveAws(AwsAccounts):
             datetime.fromisoformat(record["eventTime"]),
             region=record["awsRegion"],
             source=record["eventSource"],
-            username=identity["userName"],
+            username=username_of(identity),
             access_key_id=identity["accessKeyId"],
             read_only=record["readOnly"],
             resources=(*arns, *((kind, arn.partition("/")[2]) for kind, arn in arns)),

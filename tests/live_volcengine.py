@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
+from crosstrail.clouds.shape import username_of
 from crosstrail.clouds.volcengine import VolcengineTrail
 from crosstrail.clouds.volcengine_calls import VolcengineCalls
 from crosstrail.models import Account
@@ -44,11 +46,26 @@ class LiveVolcengine(ListedAccounts[World, Key]):
             datetime.fromisoformat(record["eventTime"]),
             region=record["awsRegion"],
             source=record["eventSource"],
-            user=identity["userName"],
+            user=username_of(identity),
             access_key_id=identity["accessKeyId"],
             read_only=record["readOnly"],
             resources=tuple(("AWS::IAM::Role", name) for arn in arns for name in (arn, arn.rpartition("/")[2])),
-            detail={"EventID": record["eventID"], "SourceIPAddress": record["sourceIPAddress"]},
+            error_code=record.get("errorCode", ""),
+            detail={
+                "EventID": record["eventID"],
+                "SourceIPAddress": record["sourceIPAddress"],
+                "UserAgent": record["userAgent"],
+                "RequestID": record["requestID"],
+                "ErrorMessage": record.get("errorMessage", ""),
+                "ResponseElements": json.dumps(record["responseElements"]) if record["responseElements"] else "",
+                "UserIdentity": {
+                    "AccountID": identity["accountId"],
+                    "Type": identity["type"],
+                    "TRN": identity["arn"].replace("arn:aws:", "trn:"),
+                    "UserName": username_of(identity),
+                    "AccessKeyID": identity["accessKeyId"],
+                },
+            },
         )
 
     def trail(self, *, deadline: float = 30.0) -> VolcengineTrail:

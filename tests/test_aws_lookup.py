@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crosstrail.errors import InvalidRequest, WrongAccount
-from crosstrail.models import Account, EventQuery, Target
+from crosstrail.models import Account, EventQuery, Filter, Target
 from crosstrail.timerange import TimeRange
 from listed_accounts import moment
 from listing import all_events
@@ -117,7 +117,7 @@ async def test_every_attribute_finds_its_event_alone(aws: LiveAws, prod: Account
     )
     trail = aws.trail()
     assert key in trail.attribute_keys
-    page = await trail.lookup_events(Target(prod), EventQuery(attribute_key=key, attribute_value=value or wanted))
+    page = await trail.lookup_events(Target(prod), EventQuery(filters=(Filter(key, value or wanted),)))
     assert [event.id for event in page.events] == [wanted]
 
 
@@ -125,15 +125,15 @@ async def test_insight_events_are_asked_for_by_their_category(aws: LiveAws, prod
     log = aws.world.accounts[PROD]
     log.log("RunInstances", moment(HOUR))
     insight = log.log("RunInstances", moment(2 * HOUR), category="Insight", record={"userIdentity": None})
-    query = EventQuery(attribute_key="EventCategory", attribute_value="Insight")
+    query = EventQuery(filters=(Filter("EventCategory", "Insight"),))
     page = await aws.trail().lookup_events(Target(prod), query)
     assert [event.id for event in page.events] == [insight]
 
 
-@pytest.mark.parametrize(("key", "value"), [("ReadOnly", "yes"), ("Colour", "red"), ("EventCategory", "data")])
+@pytest.mark.parametrize(("key", "value"), [("ReadOnly", "perhaps"), ("Colour", "red"), ("EventCategory", "data")])
 async def test_a_filter_nobody_can_answer_is_refused_unasked(aws: LiveAws, prod: Account, key: str, value: str) -> None:
     with pytest.raises(InvalidRequest):
-        await aws.trail().lookup_events(Target(prod), EventQuery(attribute_key=key, attribute_value=value))
+        await aws.trail().lookup_events(Target(prod), EventQuery(filters=(Filter(key, value),)))
     assert not aws.world.requests
 
 

@@ -78,7 +78,8 @@ def test_no_control_character_of_a_log_reaches_the_terminal(crosstrail: CommandL
         (["lookup"], "which account?"),
         (["lookup", "--account", "prd"], "Did you mean prod?"),
         (["lookup", "--account", "prod", "--since", "soon"], "cannot read the time"),
-        (["lookup", "--account", "prod", "--name", "A", "--user", "b"], "only one filter"),
+        (["lookup", "--account", "prod", "--read-only", "perhaps"], "Send true (or yes), or false (or no)."),
+        (["lookup", "--account", "prod", "--ip", "10.0.0.0/8"], "one address, not the network"),
         (["query", "SELECT * FROM '/etc/passwd'"], "line 1 column 15"),
         (["query", "SELECT count(*) FROM nobody"], "FROM"),
         (["accounts", "list", "nobody"], "no account matches"),
@@ -103,6 +104,30 @@ def test_a_filter_that_finds_nothing_says_how_it_was_compared(crosstrail: Comman
     assert (done.returncode, done.stdout) == (0, "")
     assert "compared whole, letter case included; for a pattern use `crosstrail query` with LIKE" in done.stderr
     assert "compared whole" not in crosstrail("lookup", "--account", "*", "--since", "1h", "--config", config).stderr
+
+
+@pytest.mark.parametrize(
+    ("filters", "events"),
+    [
+        (["--read-only", "no"], 0),
+        (["--read-only", "yes", "--source", "ec2", "--ip", "203.0.113.7"], 7),
+        (["--source", "EC2.amazonaws.com", "--error", "*"], 0),
+        (["--user", f"arn:aws:iam::{PROD}:user/deploy-bot", "--name", "describeinstances"], 7),
+        (["--user", "user/deploy-bot", "--user-agent", "AWS-CLI"], 7),
+        (["--role", "deploy-bot"], 0),
+        (["--arn", "user/deploy-bot", "--access-key", f" AKIA{PROD[:6]}EXAMPLE003"], 1),
+    ],
+)
+def test_filters_are_combined_and_taken_as_people_write_them(
+    crosstrail: CommandLine, config: Path, filters: list[str], events: int
+) -> None:
+    done = crosstrail("lookup", "--account", "prod", *filters, "--config", config)
+    assert (done.returncode, len(done.stdout.splitlines()[1:])) == (0, events)
+
+
+def test_a_role_given_as_user_is_answered_with_the_option_for_it(crosstrail: CommandLine, config: Path) -> None:
+    done = crosstrail("lookup", "--account", "prod", "--user", "Audit", "--config", config)
+    assert "filter by --role Audit." in done.stderr
 
 
 def test_a_map_taken_for_json_is_refused_with_the_way_to_its_values(crosstrail: CommandLine, config: Path) -> None:

@@ -15,7 +15,7 @@ from audit_logs import ACCOUNT, record, write
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.trail import LakeTrail
-from crosstrail.models import Account, Event, EventQuery, Position, Target
+from crosstrail.models import Account, Event, EventQuery, Filter, Position, Target
 
 TARGET = Target(Account(id=ACCOUNT))
 FILES = 12
@@ -56,7 +56,7 @@ def test_pages_over_files_that_overlap_in_time(limit: int, trail: LakeTrail) -> 
 
 
 def test_what_only_old_files_hold_is_found(trail: LakeTrail) -> None:
-    found = _listed(trail, EventQuery(attribute_key="EventName", attribute_value="Rare", limit=3))
+    found = _listed(trail, EventQuery(filters=(Filter("EventName", "Rare"),), limit=3))
     assert [event.id for event in found] == [record(day * 1440)["eventID"] for day in reversed(range(20))]
 
 

@@ -11,18 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosstrail.errors import AccessDenied, CloudUnavailable
-from crosstrail.lookup import Listing, lookup_events
-from crosstrail.models import Account, Event, EventPage, EventQuery, Target, Trail
+from crosstrail.lookup import Listing, TrailOf, lookup_events
+from crosstrail.models import Account, Event, EventPage, EventQuery, Position, Target, Trail
 
 NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)
 
 
 @dataclass
 class ListedTrail:
-    """An AuditTrail over lists of seconds, one for each target; its pages hold at most `page` events."""
+    """An AuditTrail over lists of seconds, one for each target; its pages hold at most `page` events.
+
+    With `sifts` it reads `page` events a call, and those of even numbers alone meet the filter.
+    """
 
     held: dict[str, list[int]]
     page: int
+    sifts: bool = False
     broken: set[str] = field(default_factory=set)
     requests: int = 0
 
@@ -44,8 +48,22 @@ class ListedTrail:
         ]
         if before := query.before:
             found = [one for one in found if one.time <= before.time and one.identity not in before.seen]
+        if self.sifts:
+            return self._sifted(found, query)
         shown = tuple(found[: min(self.page, query.limit)])
         return EventPage(shown, more=len(found) > len(shown))
+
+    def _sifted(self, found: list[Event], query: EventQuery) -> EventPage:
+        """At most `page` events are read, or as many as it takes to come further back than the page before."""
+        size = self.page
+        while query.before and size < len(found) and found[size - 1].time == query.before.time:
+            size += 1
+        read = found[:size]
+        meet = [one for one in read if int(one.id[1:]) % 2 == 0]
+        if len(meet) > query.limit:
+            return EventPage(tuple(meet[: query.limit]), more=True, examined=len(read))
+        more = len(found) > size
+        return EventPage(tuple(meet), more, back_to=read[-1].time if more else None, examined=len(read))
 
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
         return ()
@@ -55,15 +73,18 @@ def targets(count: int) -> tuple[Target, ...]:
     return tuple(Target(Account(id=str(100_000_000_000 + number)), "us-east-1") for number in range(count))
 
 
-def listed(trail: ListedTrail, chosen: tuple[Target, ...], limit: int) -> list[Listing]:
+def listed(trail: ListedTrail | TrailOf, chosen: tuple[Target, ...], limit: int) -> list[Listing]:
     """All pages."""
+    trail_of: TrailOf = (lambda _: trail) if isinstance(trail, ListedTrail) else trail
 
     async def pages() -> list[Listing]:
-        found = [await lookup_events(lambda _: trail, chosen, EventQuery(limit=limit))]
+        found = [await lookup_events(trail_of, chosen, EventQuery(limit=limit))]
+        before: Position | None = None
         while position := found[-1].next:
-            assert found[-1].events
+            assert found[-1].events or before is None or position.time < before.time
+            before = position
             query = EventQuery(limit=limit, before=position)
-            found.append(await lookup_events(lambda _: trail, chosen, query))
+            found.append(await lookup_events(trail_of, chosen, query))
         return found
 
     return anyio.run(pages)
@@ -74,13 +95,17 @@ def listed(trail: ListedTrail, chosen: tuple[Target, ...], limit: int) -> list[L
     ages=st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=4),
     limit=st.integers(1, 9),
     page=st.integers(1, 9),
+    sifts=st.sets(st.integers(0, 3)),
 )
-def test_every_event_comes_once_and_in_order(ages: list[list[int]], limit: int, page: int) -> None:
+def test_every_event_comes_once_and_in_order(ages: list[list[int]], limit: int, page: int, sifts: set[int]) -> None:
+    """Over targets whose cloud applies the filter and targets where events are read one by one."""
     chosen = targets(len(ages))
-    trail = ListedTrail({target.account.id: held for target, held in zip(chosen, ages, strict=True)}, page)
-    pages = listed(trail, chosen, limit)
+    held = {target.account.id: seconds for target, seconds in zip(chosen, ages, strict=True)}
+    trails = {target.account.id: ListedTrail(held, page, number in sifts) for number, target in enumerate(chosen)}
+    pages = listed(lambda account: trails[account.id], chosen, limit)
     found = [event for one in pages for event in one.events]
-    assert len({event.identity for event in found}) == len(found) == sum(map(len, ages))
+    meet = sum((len(seconds) + 1) // 2 if trails[one].sifts else len(seconds) for one, seconds in held.items())
+    assert len({event.identity for event in found}) == len(found) == meet
     assert [event.time for event in found] == sorted((event.time for event in found), reverse=True)
     assert all(len(one.events) <= limit for one in pages)
 

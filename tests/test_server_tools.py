@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 PLAIN = {"type", "description", "properties", "required", "items", "enum", "default", "minimum", "maximum"}
 TOOLS = {
-    "lookup_events": "target_account_id start_time end_time attribute_key attribute_value max_results next_token region detail",
+    "lookup_events": "target_account_id start_time end_time attribute_key attribute_value max_results next_token region detail filters",
     "lake_query": "sql target_account_id wait_for_completion region engine",
     "get_query_status": "query_id target_account_id region",
     "get_query_results": "query_id target_account_id max_results next_token region",

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud, WrongAccount
-from crosstrail.models import Account, Event, EventPage, EventQuery, NewTrail, Target, Trail
+from crosstrail.models import Account, Event, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.timerange import TimeRange
 from listed_accounts import moment
 from listing import all_events
@@ -103,7 +103,7 @@ def test_an_attribute_in_either_clouds_spelling(
         resources=(("instance", "i-1"),),
     )
     assert key.lower() in {name.lower() for name in trail.attribute_keys}
-    found = _all(live, target, EventQuery(attribute_key=key, attribute_value=value))
+    found = _all(live, target, EventQuery(filters=(Filter(key, value),)))
     assert [event.id for event in found] == [wanted]
     [condition] = live.world.requests[-1].params["LookupConditions"]
     assert (condition["LookupConditionKey"], condition["LookupConditionValue"]) == sent
@@ -112,12 +112,12 @@ def test_an_attribute_in_either_clouds_spelling(
 def test_an_unknown_key_names_those_there_are(live: LiveVolcengine) -> None:
     target = Target(live.keys_account(CN_PROD))
     with pytest.raises(InvalidRequest) as refused:
-        _page(live, target, EventQuery(attribute_key="Nonsense", attribute_value="x"))
+        _page(live, target, EventQuery(filters=(Filter("Nonsense", "x"),)))
     assert len(live.trail().attribute_keys) == len({key.lower() for key in live.trail().attribute_keys})
     for key in ("RequestID", "ApiVersion", "IdentityType", "ErrorCode", "Username"):
         assert key in refused.value.hint
     with pytest.raises(InvalidRequest):
-        _page(live, target, EventQuery(attribute_key="ReadOnly", attribute_value="perhaps"))
+        _page(live, target, EventQuery(filters=(Filter("ReadOnly", "perhaps"),)))
     assert live.world.requests == []
 
 
@@ -131,7 +131,7 @@ def test_a_region_is_that_region_and_none_is_all(live: LiveVolcengine) -> None:
     beijing = _all(live, Target(account, "cn-beijing"), EventQuery(limit=4))
     assert {event.region for event in beijing} == {"cn-beijing"}
     assert len(beijing) == 15
-    both = EventQuery(attribute_key="EventName", attribute_value="GetUser", limit=4)
+    both = EventQuery(filters=(Filter("EventName", "GetUser"),), limit=4)
     assert len(_all(live, Target(account, "cn-beijing"), both)) == 15
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import anyio
@@ -41,6 +42,16 @@ class Listing:
     pages: tuple[tuple[Target, EventPage], ...]
     failures: tuple[Failure, ...]
     next: Position | None
+
+    @property
+    def back_to(self) -> datetime | None:
+        """Where there is more: how far back everything was looked at. It may be further than the last event."""
+        return self.next.time if self.next else None
+
+    @property
+    def examined(self) -> int:
+        """Events that were read one by one for filters that their cloud does not apply."""
+        return sum(page.examined for _, page in self.pages)
 
 
 async def lookup_events(
@@ -88,19 +99,18 @@ async def ask_each(
 def _merge(pages: list[EventPage], query: EventQuery) -> tuple[tuple[Event, ...], Position | None]:
     """The newest events of all pages that are certain to be next, and where they end.
 
-    A page with more to come may hide events just below its last one, so nothing older than that may be shown yet.
+    A page with more to come may hide events from where it stopped looking, so nothing older than that may be shown yet.
     """
     unfinished = [page for page in pages if page.more]
-    floor = max((page.events[-1].time for page in unfinished), default=None)
+    floor = max((page.back_to or page.events[-1].time for page in unfinished), default=None)
     merged = sorted((event for page in pages for event in page.events), key=lambda event: event.time, reverse=True)
     shown = [event for event in merged if floor is None or event.time >= floor][: query.limit]
     if not unfinished and len(shown) == len(merged):
         return tuple(shown), None
-    return tuple(shown), _position(shown, query.before)
+    return tuple(shown), _position(floor if floor and len(shown) < query.limit else shown[-1].time, shown, query.before)
 
 
-def _position(shown: list[Event], before: Position | None) -> Position:
-    time = shown[-1].time
+def _position(time: datetime, shown: list[Event], before: Position | None) -> Position:
     seen = frozenset(event.identity for event in shown if event.time == time)
     if before and before.time == time:
         seen |= before.seen

@@ -207,10 +207,17 @@ class Event:
     access_key_id: str = ""
     source_ip: str = ""
     error_code: str = ""
+    errors: tuple[str, ...] = ()
+    """What names its failure: its error code, `Failure` of a sign-in, which has none, its error message. Empty: it succeeded."""
     read_only: bool | None = None
     resources: tuple[Resource, ...] = ()
     record: Mapping[str, Any] | None = field(default=None, repr=False)
     """The whole event as its cloud wrote it; None unless the query asked for it."""
+
+    @property
+    def error(self) -> str:
+        """For reading: the error code; of a failure without one, its other words."""
+        return self.error_code or ": ".join(self.errors)
 
     @property
     def identity(self) -> str:
@@ -232,6 +239,14 @@ class AttributeKey(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition of a lookup; filters.py has the keys and what their values mean."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """Where a newest-first listing stands: everything newer than `time` was given, and at `time` the events in `seen`.
 
@@ -245,11 +260,13 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """What to look up in one target, newest first. `limit` is a most, not a promise: see EventPage.more."""
+    """What to look up in one target, newest first: events that meet every one of `filters`.
+
+    `limit` is a most, not a promise: see EventPage.more.
+    """
 
     span: TimeRange = TimeRange()
-    attribute_key: str = ""
-    attribute_value: str = ""
+    filters: tuple[Filter, ...] = ()
     limit: int = 50
     before: Position | None = None
     with_record: bool = False
@@ -257,7 +274,7 @@ class EventQuery:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Newest first. With `more`, events older than the last one here may exist, and no newer ones are missing."""
+    """Newest first. With `more`, events as old as the last one or older may exist, and no newer ones are missing."""
 
     events: tuple[Event, ...]
     more: bool = False
@@ -265,6 +282,10 @@ class EventPage:
     """What the trail has of this target at all, where it knows: no listing can cover more. None: it does not know."""
     days: Days = ()
     """Which days hold events of the account, where the trail is a lake's."""
+    back_to: datetime | None = None
+    """How far back a page with `more` has looked, where that is further than its last event: everything newer was seen."""
+    examined: int = 0
+    """Events that were read one by one, because the cloud could not pick those that meet every filter."""
 
 
 @dataclass(frozen=True, slots=True)

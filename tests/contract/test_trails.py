@@ -26,7 +26,7 @@ from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByClo
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.trail import LakeTrail
-from crosstrail.models import Account, AttributeKey, Event, EventPage, EventQuery, Target
+from crosstrail.models import Account, AttributeKey, Event, EventPage, EventQuery, Filter, Target
 from crosstrail.timerange import TimeRange
 from listing import all_events
 from live_aws import live_aws
@@ -106,6 +106,27 @@ BACKENDS = [
 ]
 
 
+def _peculiar(number: int) -> dict[str, Any]:
+    """A session of a role, an address of version 6, failures with a code, with a code of EC2's, and with none."""
+    changes: dict[str, Any] = {}
+    if number % 4 == 1:
+        arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/Audit{number % 8 // 4}/alice"
+        changes["userIdentity"] = {**record(number)["userIdentity"], "type": "AssumedRole", "arn": arn}
+        del changes["userIdentity"]["userName"]
+    if number % 7 == 3:
+        changes["sourceIPAddress"] = "2001:db8::a"
+    if number % 6 == 5:
+        changes["userAgent"] = "Boto3/1.40 md/Botocore"
+    if number % 10 == 4:
+        changes |= {"errorCode": "AccessDenied", "errorMessage": "not authorized"}
+    if number % 10 == 6:
+        changes["errorCode"] = "Client.UnauthorizedOperation"
+    if number % 10 == 8:
+        name = ("CreateUser", "ListUsers", "AssumeRole")[number % 3]
+        changes |= {"errorMessage": "Failed authentication", "responseElements": {name: "Failure"}}
+    return changes
+
+
 def _records(regions: tuple[str, ...] = ("us-east-1", "eu-west-1")) -> list[dict[str, Any]]:
     """Two accounts, two regions, several days, and many events in one second."""
     source = random.Random(3)  # noqa: S311
@@ -121,6 +142,7 @@ def _records(regions: tuple[str, ...] = ("us-east-1", "eu-west-1")) -> list[dict
                 eventSource=("iam.amazonaws.com", "sts.amazonaws.com")[number % 2],
                 readOnly=number % 3 == 1,
                 resources=[{"ARN": f"arn:aws:iam::{ACCOUNT}:role/role-{number % 5}", "type": "AWS::IAM::Role"}],
+                **_peculiar(number),
             )
         )
     midnight = (START + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -163,7 +185,7 @@ def test_pages_give_every_event_once_newest_first(limit: int, served: Served) ->
 
 
 def test_a_full_last_page_is_not_followed_by_a_lost_event(served: Served) -> None:
-    page = _page(served, EventQuery(attribute_key="EventName", attribute_value="AssumeRole", limit=40))
+    page = _page(served, EventQuery(filters=(Filter("EventName", "AssumeRole"),), limit=40))
     assert (len(page.events), page.more) == (40, False)
 
 
@@ -208,15 +230,87 @@ def test_both_ends_of_a_span_belong_to_it(served: Served) -> None:
         ("ResourceName", "role-3", lambda made: made["resources"][0]["ARN"].endswith("role-3")),
         ("ResourceName", f"arn:aws:iam::{ACCOUNT}:role/role-3", lambda made: made["resources"][0]["ARN"].endswith("role-3")),
         ("EventSource", "sts.amazonaws.com", lambda made: made["eventSource"] == "sts.amazonaws.com"),
-        ("EventSource", "sts", lambda made: False),
         ("AccessKeyId", record(1)["userIdentity"]["accessKeyId"], lambda made: made["userIdentity"]["accessKeyId"].endswith("1")),
         ("EventName", "x' OR '1'='1", lambda made: False),
     ],
 )  # fmt: skip
 def test_attribute(key: str, value: str, matches: Callable[[dict[str, Any]], bool], served: Served) -> None:
     assert key in served.trail.attribute_keys
-    found = _all(served, EventQuery(attribute_key=key, attribute_value=value, limit=9))
+    found = _all(served, EventQuery(filters=(Filter(key, value),), limit=9))
     assert sorted(event.id for event in found) == sorted(made["eventID"] for made in _mine() if matches(made))
+
+
+def _is_role(made: dict[str, Any], name: str) -> bool:
+    return f":assumed-role/{name}/" in made["userIdentity"]["arn"]
+
+
+ANY_ERROR = ("errorCode", "errorMessage")
+
+
+@pytest.mark.parametrize(
+    ("filters", "matches"),
+    [
+        ({"ErrorCode": "AccessDenied"}, lambda made: made.get("errorCode") == "AccessDenied"),
+        ({"ErrorCode": "UnauthorizedOperation"}, lambda made: made.get("errorCode") == "Client.UnauthorizedOperation"),
+        ({"ErrorCode": "failure"}, lambda made: "errorMessage" in made and "errorCode" not in made),
+        ({"ErrorCode": "Failed authentication"}, lambda made: made.get("errorMessage") == "Failed authentication"),
+        ({"ErrorCode": "*"}, lambda made: any(name in made for name in ANY_ERROR)),
+        ({"SourceIPAddress": "2001:0DB8:0::a"}, lambda made: made["sourceIPAddress"] == "2001:db8::a"),
+        ({"SourceIPAddress": " 198.51.100.7/32"}, lambda made: made["sourceIPAddress"] == "198.51.100.7"),
+        ({"Role": "audit1"}, lambda made: _is_role(made, "Audit1")),
+        ({"Role": f"arn:aws:iam::{ACCOUNT}:role/path/Audit0"}, lambda made: _is_role(made, "Audit0")),
+        ({"Role": f"arn:aws:iam::{OTHER}:role/Audit0"}, lambda made: False),
+        ({"Role": "Audit"}, lambda made: False),
+        ({"Principal": "assumed-role/Audit1/alice"}, lambda made: _is_role(made, "Audit1")),
+        ({"Username": "user/alice"}, lambda made: made["userIdentity"]["type"] == "IAMUser"),
+        ({"Username": "role/Audit1"}, lambda made: _is_role(made, "Audit1")),
+        ({"UserAgent": "boto3/"}, lambda made: "Boto3" in made["userAgent"]),
+        ({"RequestID": record(7)["requestID"]}, lambda made: made["requestID"] == record(7)["requestID"]),
+        ({"IdentityType": "AssumedRole"}, lambda made: made["userIdentity"]["type"] == "AssumedRole"),
+        ({"ReadOnly": "Yes"}, lambda made: made["readOnly"]),
+        ({"ReadOnly": "no", "EventName": "CreateUser"}, lambda made: made["eventName"] == "CreateUser"),
+        ({"Username": "alice", "EventName": "CreateUser", "ErrorCode": "*"},
+         lambda made: made["eventName"] == "CreateUser" and any(name in made for name in ANY_ERROR)),
+        ({"EventSource": "sts.amazonaws.com", "ResourceName": "role-3", "ReadOnly": "false"},
+         lambda made: made["eventSource"].startswith("sts") and made["resources"][0]["ARN"].endswith("-3") and not made["readOnly"]),
+        ({"SourceIPAddress": "192.0.2.99", "EventName": "CreateUser"}, lambda made: False),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)  # fmt: skip
+@pytest.mark.parametrize("limit", [2, 50])
+def test_events_meet_every_filter_wherever_it_is_applied(
+    filters: dict[str, str], matches: Callable[[dict[str, Any]], bool], limit: int, served: Served
+) -> None:
+    asked = tuple(Filter(key, value) for key, value in filters.items())
+    found = _all(served, EventQuery(filters=asked, limit=limit))
+    assert sorted(event.id for event in found) == sorted(made["eventID"] for made in _mine() if matches(made))
+
+
+def test_a_failure_without_an_error_code_is_one(served: Served) -> None:
+    found = _all(served, EventQuery(filters=(Filter("ErrorCode", "Failure"),)))
+    assert {event.error for event in found} == {"Failure: Failed authentication"}
+    coded = _all(served, EventQuery(filters=(Filter("ErrorCode", "AccessDenied"),)))
+    assert {event.error for event in coded} == {"AccessDenied"}
+    passed = [event for event in _all(served, EventQuery()) if not event.error]
+    assert len(passed) == sum(not any(name in made for name in ANY_ERROR) for made in _mine())
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        (("SourceIPAddress", "198.51.100.0/24"),),
+        (("SourceIPAddress", "1.2.3.4/99"),),
+        (("Username", " "),),
+        (("EventName", "x" * 2001),),
+        (("EventName", "CreateUser"), ("EventName", "ListUsers")),
+        tuple(("EventName", f"Name{number}") for number in range(9)),
+    ],
+    ids=lambda filters: f"{filters[0][0]} {filters[0][1][:20]}",
+)
+def test_filters_that_no_event_can_meet_are_refused(filters: tuple[tuple[str, str], ...], served: Served) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        _page(served, EventQuery(filters=tuple(Filter(key, value) for key, value in filters)))
+    assert refused.value.hint
 
 
 def test_all_attribute_keys_of_lookup_events_exist(served: Served) -> None:
@@ -226,12 +320,12 @@ def test_all_attribute_keys_of_lookup_events_exist(served: Served) -> None:
 @pytest.mark.parametrize(("key", "value"), [("Nonsense", "x"), ("eventname", "CreateUser"), ("ReadOnly", "perhaps")])
 def test_a_key_or_value_that_cannot_be_is_refused(key: str, value: str, served: Served) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        _page(served, EventQuery(attribute_key=key, attribute_value=value))
+        _page(served, EventQuery(filters=(Filter(key, value),)))
     assert refused.value.hint
 
 
 def test_an_event_says_what_its_record_says(backend: Backend, served: Served) -> None:
-    query = EventQuery(attribute_key="EventId", attribute_value=record(7)["eventID"])
+    query = EventQuery(filters=(Filter("EventId", record(7)["eventID"]),))
     [event] = _page(served, query).events
     assert event.record is None
     [whole] = _page(served, replace(query, with_record=True)).events

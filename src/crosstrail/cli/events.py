@@ -19,12 +19,13 @@ from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import in_options, say
 from crosstrail.engines.base import finished, run
-from crosstrail.errors import InvalidRequest
 from crosstrail.estate import LAKE_ENGINE, Estate
+from crosstrail.filters import KEYS, FilterKey, accepted
 from crosstrail.lookup import Listing, lookup_events
-from crosstrail.models import AttributeKey, Event, EventQuery, ResultPage
+from crosstrail.models import AttributeKey, Event, EventQuery, Filter, ResultPage
 from crosstrail.server.coverage import coverage, not_asked, readable
-from crosstrail.server.events import COLUMNS, MATCHED_WHOLE, summaries
+from crosstrail.server.events import COLUMNS, summaries
+from crosstrail.server.filter_hints import why_nothing_matched
 from crosstrail.server.render import clean
 from crosstrail.targets import Chosen
 from crosstrail.timerange import parse_range
@@ -32,11 +33,16 @@ from crosstrail.visible import Visible
 
 _PAGE = 1000
 _FIRST_TO_GO = ("region", "resource", "service", "source_ip", "error")
-_FILTERS = {
+_FILTERS: dict[str, tuple[str, str]] = {
     "name": (AttributeKey.EVENT_NAME, "Event name, such as ConsoleLogin."),
     "user": (AttributeKey.USERNAME, "User name, or the session name of an assumed role."),
+    "role": (FilterKey.ROLE, "Role, by name or ARN: everything its sessions did."),
+    "arn": (FilterKey.PRINCIPAL, "ARN of who did it, or the principal as the table shows it."),
+    "ip": (FilterKey.SOURCE_IP, "Source address."),
+    "error": (FilterKey.ERROR_CODE, "Error code, such as AccessDenied; * for any failure."),
+    "user_agent": (FilterKey.USER_AGENT, "A part of the user agent."),
     "access_key": (AttributeKey.ACCESS_KEY_ID, "Access key id."),
-    "source": (AttributeKey.EVENT_SOURCE, "Service, such as iam.amazonaws.com."),
+    "source": (AttributeKey.EVENT_SOURCE, "Service, such as iam or iam.amazonaws.com."),
     "resource": (AttributeKey.RESOURCE_NAME, "Resource name or ARN."),
     "resource_type": (AttributeKey.RESOURCE_TYPE, "Resource type, such as AWS::S3::Bucket."),
     "event_id": (AttributeKey.EVENT_ID, "Event id."),
@@ -62,16 +68,10 @@ def _filters(command: Any) -> Any:
 def lookup(
     settings: Settings, account: str, region: str, since: str, until: str, limit: int, as_json: bool, **filters: str
 ) -> None:
-    """List events, newest first. At most one of the filters can be given."""
-    given = {name: value for name, value in filters.items() if value}
-    if len(given) > 1:
-        raise InvalidRequest(
-            f"only one filter at a time: {', '.join('--' + name.replace('_', '-') for name in given)}",
-            hint="Combine conditions with `crosstrail query` instead.",
-        )
-    key, value = next(((_FILTERS[name][0].value, value) for name, value in given.items()), ("", ""))
+    """List events, newest first. Filters may be combined: events meet all of them."""
+    given = accepted([Filter(_FILTERS[name][0], value) for name, value in filters.items() if value], KEYS)
     span = parse_range(since, until, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
-    query = EventQuery(span, key, value, limit, with_record=as_json)
+    query = EventQuery(span, given, limit, with_record=as_json)
     listing, chosen = anyio.run(_lookup, settings, account, region, query)
     if as_json:
         for event in listing.events:
@@ -81,10 +81,16 @@ def lookup(
         print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
     for line in [*coverage(span, listing, continued=False), *not_asked(chosen)]:
         say(in_options(clean(line)))
-    if value and not listing.events:
-        say(in_options(MATCHED_WHOLE))
+    if given and not listing.events and not listing.next:
+        for line in why_nothing_matched(given, _as_option):
+            say(in_options(clean(line)))
     if listing.next:
         say("For more raise --limit, or narrow the time.")
+
+
+def _as_option(one: Filter) -> str:
+    name = next(name for name, (key, _) in _FILTERS.items() if key == one.key)
+    return f"--{name.replace('_', '-')} {one.value}"
 
 
 async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> tuple[Listing, Chosen]:

@@ -7,6 +7,7 @@ keeps nothing between two calls, and never passes on an event of another account
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -15,21 +16,34 @@ import anyio
 from crosstrail.accounts.broker import Broker
 from crosstrail.clouds.aws_calls import CloudTrailCalls
 from crosstrail.clouds.aws_events import events_of
-from crosstrail.clouds.paging import LOOKUP_HISTORY, belongs, page_size, span_of
-from crosstrail.errors import CloudUnavailable, CrosstrailError, InvalidRequest, UnsupportedByCloud, own
+from crosstrail.clouds.aws_values import as_logged
+from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
+from crosstrail.clouds.reading import Reading
+from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, own
+from crosstrail.filters import KEYS, FilterKey, accepted, session_name
 from crosstrail.models import (
     AttributeKey,
     EventDataStore,
     EventPage,
     EventQuery,
+    Filter,
     NewTrail,
     Target,
     Trail,
 )
 from crosstrail.timerange import TimeRange
 
-EVENT_CATEGORY = "EventCategory"
-"""Beside the attributes of the API: with the value `insight`, Insights events instead of management events."""
+_MOST_SELECTIVE_FIRST = (
+    AttributeKey.EVENT_ID,
+    AttributeKey.ACCESS_KEY_ID,
+    AttributeKey.RESOURCE_NAME,
+    AttributeKey.USERNAME,
+    AttributeKey.EVENT_NAME,
+    AttributeKey.RESOURCE_TYPE,
+    AttributeKey.EVENT_SOURCE,
+    AttributeKey.READ_ONLY,
+)
+"""LookupEvents takes one attribute."""
 _STORES_PAGE = 1000
 _DETAILS_AT_ONCE = 10
 
@@ -57,36 +71,27 @@ class AwsTrail:
 
     @property
     def attribute_keys(self) -> frozenset[str]:
-        return frozenset([*AttributeKey, EVENT_CATEGORY])
+        return frozenset(KEYS)
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
-        """One request, unless its whole answer was given before. Raises InvalidRequest, CredentialsError, CloudError."""
+        """One request, unless its whole answer was given before or filters are left that LookupEvents cannot apply.
+
+        Raises InvalidRequest, CredentialsError, CloudError.
+        """
         region = await self._region(target)
-        filters = _filters(query)
+        asked, sifted = _divided(accepted(query.filters, self.attribute_keys))
         held = self._held()
         span = span_of(query)
         if held.start and span.end and span.end < held.start:
             return EventPage((), held=held)
-        params = {**filters, **_times(span), "MaxResults": page_size(query)}
-        give_up = anyio.current_time() + self._calls.deadline
+        params = {**asked, **_times(span), "MaxResults": page_size(query, sifts=bool(sifted))}
+        reading = Reading(query, span, target, region, sifts=bool(sifted), deadline=self._calls.deadline)
         while True:
             answer = await self._calls.ask(target.account, region, "lookup_events", **params)
-            items = events_of(answer.get("Events", ()), target.account, region, with_record=query.with_record)
-            fresh = [event for event in items if belongs(event, span, query.before)]
-            token = answer.get("NextToken")
-            if fresh or not token:
-                fresh.sort(key=lambda event: event.time, reverse=True)
-                more = bool(token) or len(fresh) > query.limit
-                return EventPage(tuple(fresh[: query.limit]), more, held)
-            if anyio.current_time() >= give_up:  # a rare filter may give page after page without an event
-                raise CloudUnavailable(
-                    f"account {target.account.name} in {region} gave only pages without a new event in "
-                    f"{self._calls.deadline:g} s",
-                    hint="Narrow the time span, or filter by something less rare.",
-                    code="DeadlineExceeded",
-                    account=target.account.name,
-                    region=region,
-                )
+            items, token = answer.get("Events", ()), answer.get("NextToken")
+            events = events_of(items, target.account, region, with_record=query.with_record, filters=sifted)
+            if page := reading.take(events, more=bool(token)):
+                return replace(page, held=held)
             params["NextToken"] = token
 
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
@@ -166,25 +171,24 @@ class AwsTrail:
         return TimeRange(now - LOOKUP_HISTORY, now)
 
 
-def _filters(query: EventQuery) -> dict[str, Any]:
-    """The filter as the API takes it. Raises InvalidRequest."""
-    key, value = query.attribute_key, query.attribute_value
-    if not key:
-        return {}
-    if key == EVENT_CATEGORY:
-        if value.strip().lower() == "management":
-            return {}
-        if value.strip().lower() != "insight":
-            raise InvalidRequest(f"{EVENT_CATEGORY} is insight or management", hint="Send one of these as its value.")
-        return {"EventCategory": "insight"}
-    if key not in list(AttributeKey):
-        known = ", ".join([*AttributeKey, EVENT_CATEGORY])
-        raise InvalidRequest(f"events cannot be looked up by {key[:40]!r}", hint=f"Use one of {known}.")
-    if key == AttributeKey.READ_ONLY:
-        value = value.strip().lower()
-        if value not in ("true", "false"):
-            raise InvalidRequest("ReadOnly is either true or false", hint="Send attribute_value true or false.")
-    return {"LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}]}
+def _divided(filters: Sequence[Filter]) -> tuple[dict[str, Any], tuple[Filter, ...]]:
+    """What the API is asked for, and the filters that are left to apply here."""
+    left = {one.key: as_logged(one) for one in filters}
+    category = left.pop(FilterKey.EVENT_CATEGORY, None)
+    if category and category.value == "insight":
+        return {"EventCategory": "insight"}, tuple(left.values())
+    for key in _MOST_SELECTIVE_FIRST:
+        if chosen := left.pop(key, None):
+            return _attribute(chosen), tuple(left.values())
+    principal = left.get(FilterKey.PRINCIPAL)
+    name = session_name(principal.value) if principal else ""
+    # The name is part of the ARN, whose whole is compared here all the same.
+    asked = _attribute(Filter(AttributeKey.USERNAME, name)) if name else {}
+    return asked, tuple(left.values())
+
+
+def _attribute(chosen: Filter) -> dict[str, Any]:
+    return {"LookupAttributes": [{"AttributeKey": str(chosen.key), "AttributeValue": chosen.value}]}
 
 
 def _times(span: TimeRange) -> dict[str, datetime]:

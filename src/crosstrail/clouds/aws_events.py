@@ -12,18 +12,26 @@ from typing import Any
 
 from crosstrail.accounts.caller_identity import wrong_account
 from crosstrail.clouds.aws_record import CLOUD, resources_of, unwrap
-from crosstrail.clouds.shape import principal_of
-from crosstrail.models import Account, Event, Resource
+from crosstrail.clouds.shape import errors_of, principal_of
+from crosstrail.filters import matches
+from crosstrail.models import Account, Event, Filter, Resource
 
 
 def events_of(
-    items: Sequence[Mapping[str, Any]], account: Account, region: str, *, with_record: bool
-) -> Iterator[Event]:
-    """In the order of the items. Raises WrongAccount when an item belongs to another account."""
+    items: Sequence[Mapping[str, Any]],
+    account: Account,
+    region: str,
+    *,
+    with_record: bool,
+    filters: Sequence[Filter] = (),
+) -> Iterator[tuple[Event, bool]]:
+    """In the order of the items, each with whether it meets all filters. Raises WrongAccount when an item belongs to
+    another account."""
     for item in items:
         record = _record(item)
         _check_owner(record, account, region)
-        yield _event(item, record, account, region, with_record)
+        event = _event(item, record, account, region, with_record)
+        yield event, matches(event, record, filters)
 
 
 def _record(item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,6 +66,7 @@ def _event(
         access_key_id=item.get("AccessKeyId") or "",
         source_ip=_text(record.get("sourceIPAddress")),
         error_code=_text(record.get("errorCode")),
+        errors=errors_of(record),
         read_only={"true": True, "false": False}.get(str(item.get("ReadOnly")).lower()),
         resources=tuple(Resource(kind, name) for kind, name in resources_of(record, item)),
         record=(record or dict(item)) if with_record else None,

@@ -52,6 +52,7 @@ _EVENT_KEYS = frozenset(("eventTime", "eventID", "eventId", "@timestamp", "timeW
 _COUNTED = frozenset(("eventName", "eventSource", "sourceIPAddress", "errorCode", "userAgent"))
 _AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|aws\.internal|amazon\.com)$")
 _VERSION = re.compile(r"1\.\d{1,2}", re.ASCII)
+RESOURCE_TYPES = tuple(dict.fromkeys(_NAMING_PARAMETERS.values()))
 
 
 def is_record(item: Mapping[str, Any]) -> bool:

@@ -22,7 +22,9 @@ class AuditTrail(Protocol):
 
     - events come newest first, all inside `query.span` (both ends included), at most `query.limit` of them;
     - none of `query.before.seen` comes again and none newer than `query.before.time`;
-    - with `more` False the listing is complete; with `more` True the page has an event at least, perhaps fewer than the limit;
+    - every event meets every filter of `query.filters`, and none that does is missing among the newer ones;
+    - with `more` False the listing is complete; with `more` True the page has an event at least, perhaps fewer than the limit,
+      or says by `back_to` how far it looked: further back than `query.before`, so that whoever goes on comes to the end;
     - every event's `account` is the target's account, and its `region` the target's unless that is empty;
     - `record` is filled exactly when `query.with_record`.
     """
@@ -34,11 +36,11 @@ class AuditTrail(Protocol):
 
     @property
     def attribute_keys(self) -> frozenset[str]:
-        """The keys that `EventQuery.attribute_key` may have here."""
+        """The keys that filters may have here, alone and together. What the cloud cannot apply is applied to each event."""
         ...
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
-        """Raises InvalidRequest for a key this trail lacks or a value it cannot have."""
+        """Raises InvalidRequest for a key this trail lacks or a value that no event can have."""
         ...
 
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:

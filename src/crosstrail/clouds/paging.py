@@ -21,8 +21,13 @@ def span_of(query: EventQuery) -> TimeRange:
     return TimeRange(query.span.start, min(ends, default=None))
 
 
-def page_size(query: EventQuery) -> int:
-    """Enough that one request is, when it can be: what was given at the position's second comes again and is dropped."""
+def page_size(query: EventQuery, *, sifts: bool = False) -> int:
+    """Enough that one request is, when it can be: what was given at the position's second comes again and is dropped.
+
+    `sifts`: most of what comes will be dropped, so as much as there can be.
+    """
+    if sifts:
+        return _MOST_A_REQUEST
     given = len(query.before.seen) if query.before else 0
     return min(query.limit + given, _MOST_A_REQUEST)
 

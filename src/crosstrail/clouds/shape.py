@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 
+FAILURE = "Failure"
+"""The outcome of a sign-in that failed."""
 _ACCOUNT = re.compile(r"[0-9]{6,20}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?", re.ASCII)
 _UNITS: tuple[tuple[int, int], ...] = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
@@ -91,6 +93,22 @@ def content_id(record: Mapping[str, Any]) -> str:
     except TypeError:  # orjson has no integers beyond 64 bits
         text = json.dumps(record, sort_keys=True, default=str).encode()
     return "content-" + hashlib.sha256(text).hexdigest()[:40]
+
+
+def errors_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What names the failure: the error code, `Failure` where the answer gives that as the action's outcome, the message.
+
+    A sign-in that failed has no error code:
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
+    """
+    code, message, name = record.get("errorCode"), record.get("errorMessage"), record.get("eventName")
+    outcomes = [
+        answer.get(name)
+        for part in ("responseElements", "serviceEventDetails")
+        if isinstance(answer := record.get(part), Mapping) and isinstance(name, str)
+    ]
+    found = (code, FAILURE if FAILURE in outcomes else "", message)
+    return tuple(dict.fromkeys(text for text in found if isinstance(text, str) and text))
 
 
 def username_of(identity: Mapping[str, Any]) -> str:

@@ -7,14 +7,16 @@ keeps nothing between two calls, and never passes on an event of another account
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 from crosstrail.accounts.broker import Broker
-from crosstrail.clouds.paging import LOOKUP_HISTORY, belongs, page_size, span_of
-from crosstrail.clouds.shape import time_of
+from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
+from crosstrail.clouds.reading import Reading
+from crosstrail.clouds.shape import FAILURE, time_of
 from crosstrail.clouds.volcengine_calls import (
     CREATE_TRAIL_OF_ALL_SOURCES,
     DESCRIBE_TRAILS,
@@ -22,38 +24,35 @@ from crosstrail.clouds.volcengine_calls import (
     VolcengineCalls,
 )
 from crosstrail.clouds.volcengine_events import events_of
-from crosstrail.errors import CloudUnavailable, InvalidRequest, UnsupportedByCloud, own
-from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, NewTrail, Target, Trail
+from crosstrail.errors import CloudUnavailable, UnsupportedByCloud, own
+from crosstrail.filters import KEYS, FilterKey, accepted
+from crosstrail.models import AttributeKey, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.timerange import TimeRange
 
 CLOUD = "volcengine"
-_OWN_KEYS = (
-    "EventID",
-    "RequestID",
-    "EventSource",
-    "EventName",
-    "ApiVersion",
-    "ReadOnly",
-    "IdentityType",
-    "IdentityName",
-    "AccessKeyID",
-    "Region",
-    "ResourceType",
-    "ResourceID",
-    "ErrorCode",
-)
-"""The keys a LookupCondition may have."""
+_REGION = "Region"
+_CONDITION_KEYS: dict[str, str] = {
+    AttributeKey.EVENT_ID: "EventID",
+    FilterKey.REQUEST_ID: "RequestID",
+    AttributeKey.ACCESS_KEY_ID: "AccessKeyID",
+    AttributeKey.RESOURCE_NAME: "ResourceID",
+    AttributeKey.USERNAME: "IdentityName",
+    FilterKey.ERROR_CODE: "ErrorCode",
+    AttributeKey.EVENT_NAME: "EventName",
+    FilterKey.IDENTITY_TYPE: "IdentityType",
+    AttributeKey.RESOURCE_TYPE: "ResourceType",
+    AttributeKey.EVENT_SOURCE: "EventSource",
+    FilterKey.API_VERSION: "ApiVersion",
+    _REGION: "Region",
+    AttributeKey.READ_ONLY: "ReadOnly",
+}
+"""Our key -> the LookupCondition that applies it, the most selective first."""
+_OTHER_SPELLINGS = {name: key for key, name in _CONDITION_KEYS.items() if name != key}
+_KEYS = frozenset([*KEYS, _REGION, "IdentityName", "ResourceID"]) - {FilterKey.EVENT_CATEGORY}
+_ERROR_CODE = re.compile(rf"(?!{FAILURE}$)[A-Z][A-Za-z0-9._-]*", re.ASCII)
+"""What the API can be asked for; any failure, or a failure by its message, is looked for here."""
 _LEAST_A_REQUEST = 10
 """Events asked for: of fewer, their order may not show."""
-_MEANS: dict[str, str] = {
-    AttributeKey.EVENT_ID: "EventID",
-    AttributeKey.USERNAME: "IdentityName",
-    AttributeKey.RESOURCE_NAME: "ResourceID",
-    AttributeKey.ACCESS_KEY_ID: "AccessKeyID",
-}
-"""AWS's key -> Volcengine's, where the two are spelled differently."""
-
-_KEYS = frozenset([*AttributeKey, *(name for name in _OWN_KEYS if name.lower() not in map(str.lower, AttributeKey))])
 
 
 def open_trail(broker: Broker, *, deadline: float) -> VolcengineTrail:
@@ -81,23 +80,24 @@ class VolcengineTrail:
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
         """One request, unless its whole answer was given before. Raises InvalidRequest, CredentialsError, CloudError."""
         region = await self._region(target)
-        conditions = _conditions(query, target)
+        asked = [Filter(_OTHER_SPELLINGS.get(one.key, one.key), one.value) for one in query.filters]
+        conditions, sifted = _divided(accepted(asked, self.attribute_keys), target)
         now = self._now()
         held, span = TimeRange(now - LOOKUP_HISTORY, now), span_of(query)
         if (span.end and span.end < now - LOOKUP_HISTORY) or (span.start and span.start > (span.end or now)):
             return EventPage((), held=held)
-        params = {**conditions, **_times(span, now), "MaxResults": max(page_size(query), _LEAST_A_REQUEST)}
-        found: list[Event] = []
+        size = max(page_size(query, sifts=bool(sifted)), _LEAST_A_REQUEST)
+        params = {**conditions, **_times(span, now), "MaxResults": size}
+        # The order is not documented. Should it not be newest first, only the whole span tells which are newest.
+        reading = Reading(
+            query, span, target, region, sifts=bool(sifted), deadline=self._calls.deadline, newest_first=False
+        )
         while True:
             answer = await self._calls.ask(target.account, region, LOOKUP_EVENTS, params)
-            told = list(events_of(answer.get("Trails") or (), target.account, with_record=query.with_record))
-            found += told
-            fresh = [event for event in found if belongs(event, span, query.before) and _in_region(event, target)]
-            token = answer.get("NextToken")
-            # The order is not documented. Should it not be newest first, only the whole span tells which are newest.
-            if not token or (fresh and _newest_first(found)):
-                fresh.sort(key=lambda event: event.time, reverse=True)
-                return EventPage(tuple(fresh[: query.limit]), bool(token) or len(fresh) > query.limit, held)
+            items, token = answer.get("Trails") or (), answer.get("NextToken")
+            events = events_of(items, target.account, with_record=query.with_record, filters=sifted)
+            if page := reading.take(events, more=bool(token)):
+                return replace(page, held=held)
             params["NextToken"] = token
 
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
@@ -139,28 +139,19 @@ class VolcengineTrail:
         return target.region or await self._calls.home_region(target.account)
 
 
-def _conditions(query: EventQuery, target: Target) -> dict[str, Any]:
-    """The filter as the API takes it. Raises InvalidRequest.
+def _divided(filters: Sequence[Filter], target: Target) -> tuple[dict[str, Any], tuple[Filter, ...]]:
+    """The condition as the API takes it, and the filters that are left to apply here.
 
-    One condition at most: whether several must all hold is not documented. Beside an attribute, the region is sifted here.
+    One condition at most: whether several must all hold is not documented.
     """
-    key, value = query.attribute_key, query.attribute_value
-    if not key:
-        return _condition("Region", target.region) if target.region else {}
-    own = _MEANS.get(key, key)
-    if own not in _OWN_KEYS:
-        raise InvalidRequest(
-            f"Volcengine's events cannot be looked up by {key[:40]!r}", hint=f"Use one of {', '.join(sorted(_KEYS))}."
-        )
-    if own == "ReadOnly":
-        value = value.strip().lower()
-        if value not in ("true", "false"):
-            raise InvalidRequest("ReadOnly is either true or false", hint="Send attribute_value true or false.")
-    return _condition(own, value)
-
-
-def _condition(key: str, value: str) -> dict[str, Any]:
-    return {"LookupConditions": [{"LookupConditionKey": key, "LookupConditionValue": value}]}
+    left = {one.key: one for one in filters}
+    if target.region:
+        left.setdefault(_REGION, Filter(_REGION, target.region))
+    for key, name in _CONDITION_KEYS.items():
+        if key in left and (key != FilterKey.ERROR_CODE or _ERROR_CODE.fullmatch(left[key].value)):
+            condition = {"LookupConditionKey": name, "LookupConditionValue": left.pop(key).value}
+            return {"LookupConditions": [condition]}, tuple(left.values())
+    return {}, tuple(left.values())
 
 
 def _times(span: TimeRange, now: datetime) -> dict[str, int]:
@@ -173,14 +164,6 @@ def _times(span: TimeRange, now: datetime) -> dict[str, int]:
     elif span.start:
         times["EndTime"] = math.floor(now.timestamp()) + 1
     return times
-
-
-def _in_region(event: Event, target: Target) -> bool:
-    return not target.region or event.region == target.region
-
-
-def _newest_first(events: list[Event]) -> bool:
-    return all(one.time >= other.time for one, other in pairwise(events))
 
 
 def _trail(target: Target, found: Mapping[str, Any]) -> Trail:

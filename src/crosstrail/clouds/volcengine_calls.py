@@ -49,6 +49,7 @@ class VolcengineCalls:
 
     def __init__(self, broker: Broker, *, deadline: float = 45.0) -> None:
         self._broker = broker
+        self.deadline = deadline
         self._turns = Turns(deadline=deadline)
 
     async def home_region(self, account: Account) -> str:

@@ -9,21 +9,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crosstrail.accounts.caller_identity import wrong_account
-from crosstrail.clouds.shape import id_of, principal_of, time_of, username_of
+from crosstrail.clouds.shape import errors_of, id_of, principal_of, time_of, username_of
 from crosstrail.clouds.volcengine_record import CLOUD, resources_of, to_cloudtrail, unwrap
 from crosstrail.errors import CloudError
-from crosstrail.models import Account, Event, Resource
+from crosstrail.filters import matches
+from crosstrail.models import Account, Event, Filter, Resource
 
 
-def events_of(items: Sequence[Any], account: Account, *, with_record: bool) -> Iterator[Event]:
-    """In the order of the items. Raises WrongAccount when all belong to another account, CloudError for nonsense."""
+def events_of(
+    items: Sequence[Any], account: Account, *, with_record: bool, filters: Sequence[Filter] = ()
+) -> Iterator[tuple[Event, bool]]:
+    """In the order of the items, each with whether it meets all filters.
+
+    Raises WrongAccount when all belong to another account, CloudError for nonsense.
+    """
     if not all(isinstance(item, dict) for item in items):
         raise _unreadable(account)
     records = [_record(item) for item in items]
     shapes = [to_cloudtrail(record) for record in records]
     _check_owner(shapes, account)
     for record, shape in zip(records, shapes, strict=True):
-        yield _event(record, shape, account, with_record)
+        event = _event(record, shape, account, with_record)
+        yield event, matches(event, shape, filters)
 
 
 def _record(item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -63,6 +70,7 @@ def _event(record: Mapping[str, Any], shape: Mapping[str, Any], account: Account
         access_key_id=_text(identity.get("accessKeyId")),
         source_ip=_text(shape.get("sourceIPAddress")),
         error_code=_text(shape.get("errorCode")),
+        errors=errors_of(shape),
         read_only=shape["readOnly"],
         resources=tuple(Resource(kind, name) for kind, name in resources_of(record)),
         record=record if with_record else None,

@@ -1,7 +1,6 @@
 """LakeTrail: lookups of events answered from the lake instead of a cloud.
 
-Decides how the attributes of LookupEvents become conditions on columns, and which data files an answer needs: the newest
-first, more only while the page is not full. It reads only files of the target's account, off the event loop, and never
+Decides which data files an answer needs: the newest first, more only while the page is not full. It reads only files of the target's account, off the event loop, and never
 asks a cloud.
 """
 
@@ -18,10 +17,14 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from crosstrail.errors import InvalidRequest, QueryFailed, UnsupportedByCloud
+from crosstrail.clouds.aws_record import CLOUD
+from crosstrail.clouds.aws_values import as_logged
+from crosstrail.errors import QueryFailed, UnsupportedByCloud
+from crosstrail.filters import KEYS, accepted
+from crosstrail.lake.conditions import COLUMNS, condition, errors_in
 from crosstrail.lake.reader import EVENTS_VIEW, connect
 from crosstrail.lake.regions import regions_of
-from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, Resource, Target, Trail
+from crosstrail.models import Event, EventPage, EventQuery, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -32,20 +35,6 @@ if TYPE_CHECKING:
 _GROUPS = (8, 64)
 """How many of the newest files are asked first, and next; then all the others at once."""
 _AT_ONCE = 4
-_CONDITIONS = {
-    AttributeKey.EVENT_ID: "eventid = ?",
-    AttributeKey.EVENT_NAME: "eventname = ?",
-    AttributeKey.READ_ONLY: "readonly = ?",
-    AttributeKey.USERNAME: "username = ?",
-    AttributeKey.RESOURCE_TYPE: "list_contains(resource_types, ?)",
-    AttributeKey.RESOURCE_NAME: "list_contains(resource_names, ?)",
-    AttributeKey.EVENT_SOURCE: "eventsource = ?",
-    AttributeKey.ACCESS_KEY_ID: "access_key_id = ?",
-}
-_COLUMNS = (
-    "eventtime, coalesce(awsregion, ''), eventid, eventname, eventsource, username, principal, access_key_id, "
-    "sourceipaddress, errorcode, readonly, resource_types, resource_names"
-)
 
 
 class LakeTrail:
@@ -61,10 +50,10 @@ class LakeTrail:
 
     @property
     def attribute_keys(self) -> frozenset[str]:
-        return frozenset(_CONDITIONS)
+        return frozenset(KEYS)
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
-        """Raises InvalidRequest for an unknown key or a ReadOnly that is neither true nor false; LakeError, QueryFailed."""
+        """Raises InvalidRequest for an unknown key or a value that no event can have; LakeError, QueryFailed."""
         search = _Search(target, query, *_condition(target, query))
         self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)
         try:
@@ -130,7 +119,7 @@ class _Search:
     def _events(self, files: Sequence[str]) -> list[Event]:
         import duckdb
 
-        columns = f"{_COLUMNS}, eventjson" if self.query.with_record else _COLUMNS
+        columns = f"{COLUMNS}, eventjson" if self.query.with_record else COLUMNS
         sql = f"SELECT {columns} FROM {EVENTS_VIEW} WHERE {self.where} ORDER BY eventtime DESC, eventid LIMIT ?"  # noqa: S608
         try:
             with closing(connect(files)) as connection:
@@ -154,25 +143,14 @@ def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:
         clauses.append(("eventtime >= ?", (_naive(query.span.start),)))
     if query.span.end:
         clauses.append(("eventtime <= ?", (_naive(query.span.end),)))
-    if query.attribute_key:
-        clauses.append(_attribute(query.attribute_key, query.attribute_value))
+    for one in accepted(query.filters, KEYS):
+        clauses.append(condition(as_logged(one) if target.account.cloud == CLOUD else one))
     if before := query.before:
         clauses.append(("eventtime <= ?", (_naive(before.time),)))
         seen = "list_contains(?, concat_ws('/', cloud, account, coalesce(awsregion, ''), eventid))"  # Event.identity
         if before.seen:
             clauses.append((f"NOT (eventtime = ? AND {seen})", (_naive(before.time), sorted(before.seen))))
     return " AND ".join(clause for clause, _ in clauses), [value for _, values in clauses for value in values]
-
-
-def _attribute(key: str, value: str) -> tuple[str, tuple[Any, ...]]:
-    if key not in _CONDITIONS:
-        known = ", ".join(_CONDITIONS)
-        raise InvalidRequest(f"events cannot be looked up by {key[:40]!r}", hint=f"Use one of {known}.")
-    if key != AttributeKey.READ_ONLY:
-        return _CONDITIONS[AttributeKey(key)], (value,)
-    if value.strip().lower() not in ("true", "false"):
-        raise InvalidRequest("ReadOnly is either true or false", hint="Send attribute_value true or false.")
-    return _CONDITIONS[AttributeKey.READ_ONLY], (value.strip().lower() == "true",)
 
 
 def _grouped(files: Sequence[LakeFile]) -> list[Sequence[LakeFile]]:
@@ -194,7 +172,9 @@ def _newest_first(event: Event) -> tuple[float, str]:
 
 
 def _event(target: Target, row: Sequence[Any]) -> Event:
-    moment, region, event_id, name, source, username, principal, key, address, error, read_only, types, names = row[:13]
+    moment, region, event_id, name, source, username, principal, key, address, read_only, types, names, *error = row[
+        :15
+    ]
     return Event(
         cloud=target.account.cloud,
         account=target.account.id,
@@ -207,8 +187,9 @@ def _event(target: Target, row: Sequence[Any]) -> Event:
         principal=principal or "",
         access_key_id=key or "",
         source_ip=address or "",
-        error_code=error or "",
+        error_code=error[0] or "",
+        errors=errors_in(error),
         read_only=read_only,
         resources=tuple(Resource(kind, one) for kind, one in zip(types or (), names or (), strict=True)),
-        record=orjson.loads(row[13]) if len(row) > 13 else None,
+        record=orjson.loads(row[15]) if len(row) > 15 else None,
     )

@@ -36,8 +36,10 @@ def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]
     """Who was asked, who answered, who failed and why, what time is really covered, and whether this is all."""
     answered = target_names([target for target, _ in listing.pages])
     count, least = len(listing.events), "further " if continued else ""
-    rest = "older ones exist" if listing.next else "no older ones" if continued else "all there are"
-    events = f"{count} {least}event{'s' * (count != 1)}, newest first, {rest}" if count else f"no {least}event"
+    older = "older ones may exist" if listing.examined else "older ones exist"
+    rest = older if listing.next else "no older ones" if continued else "all there are"
+    none = f"no {least}event{' so far' * bool(listing.next)}"
+    events = f"{count} {least}event{'s' * (count != 1)}, newest first, {rest}" if count else none
     lines = [f"{asked(listing.targets)}, {span}: {events}."]
     if listing.failures:
         lines.append(f"Answered: {listed(answered) or 'none'}. {failed(listing.failures)}")
@@ -48,9 +50,17 @@ def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]
             f"All of the span asked lies in the future: now is {iso(datetime.now(UTC).replace(microsecond=0))}."
         )
     lines += _held(span, listing)
-    if listing.next and listing.events:
-        lines.append(f"Covered so far: back to {iso(listing.events[-1].time)}.")
+    if listing.back_to:
+        lines.append(f"Covered so far: back to {iso(listing.back_to)}.{_examined(listing)}")
+    elif listing.examined:
+        lines.append(_examined(listing).strip())
     return lines
+
+
+def _examined(listing: Listing) -> str:
+    if not listing.examined:
+        return ""
+    return f" {listing.examined:,} events were read one by one: no cloud picks by these filters itself."
 
 
 def asked(targets: Sequence[Target]) -> str:

@@ -16,9 +16,11 @@ import anyio.to_thread
 
 from crosstrail.cursor import Cursor, targets_digest
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
+from crosstrail.filters import accepted, parse, spelled
 from crosstrail.lookup import Listing, Progress, lookup_events
-from crosstrail.models import AttributeKey, Event, EventQuery, Position, Target
+from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position, Target
 from crosstrail.server.coverage import coverage, named, not_asked
+from crosstrail.server.filter_hints import why_nothing_matched
 from crosstrail.server.objects import fit_objects
 from crosstrail.server.render import (
     ANSWER_BYTES,
@@ -38,11 +40,6 @@ COLUMNS = ("time", "account", "region", "event", "service", "principal", "source
 _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
 _FENCE_BYTES = 160
-_LONGEST_VALUE = 2_000
-MATCHED_WHOLE = (
-    "Nothing matched: attribute_value is compared whole, letter case included; for a pattern use lake_query with LIKE."
-)
-"""What an empty answer to a filter has to say: else a wildcard that matches nothing reads as if nothing had happened."""
 _FEW = 20
 """Events whose rows take less time than the way to a thread and back."""
 _LIVE_DEFAULT = timedelta(hours=24)
@@ -61,6 +58,7 @@ class Request:
     max_results: int = 10
     region: str = ""
     detail: str = "summary"
+    filters: str = ""
 
     def said(self) -> dict[str, str | int]:
         """The arguments that differ from the default, by name."""
@@ -108,53 +106,51 @@ async def look_up(
         span = parse_range(request.start_time, request.end_time, now=now, default_age=age)
     targets = chosen.targets
     await estate.open_trails(targets)
-    key = _attribute(estate, targets, request)
-    query = EventQuery(span, key, request.attribute_value, request.max_results, before, request.detail == "full")
+    filters = _filters(estate, targets, request)
+    query = EventQuery(span, filters, request.max_results, before, request.detail == "full")
     with named(targets):
         listing = await lookup_events(estate.trail_of, targets, query, progress=progress)
     token = _token(request, span, listing)
     head = [*coverage(span, listing, continued=before is not None), *not_asked(chosen)]
     head += (await estate.listed()).warnings
     if request.detail != "full" and len(listing.events) <= _FEW:
-        return _answer(request, "\n".join(head), listing, token)
+        return _answer(request, filters, "\n".join(head), listing, token)
     # In a thread: whole events may be megabytes of hostile text.
-    return await anyio.to_thread.run_sync(_answer, request, "\n".join(head), listing, token)
+    return await anyio.to_thread.run_sync(_answer, request, filters, "\n".join(head), listing, token)
 
 
 def _default_age(targets: Sequence[Target], request: Request) -> timedelta | None:
     """None: as far back as anything is held. One event by its id is wanted whenever it was."""
     live = any(target.account.auth for target in targets)
-    by_id = _bare(request.attribute_key.strip()) == _bare(AttributeKey.EVENT_ID)
+    by_id = any(spelled(one.key) == AttributeKey.EVENT_ID for one in _written(request))
     return _LIVE_DEFAULT if live and not by_id else None
 
 
-def _attribute(estate: Visible, targets: Sequence[Target], request: Request) -> str:
-    """The attribute key in the cloud's spelling. Raises InvalidRequest for half a pair or an unknown key."""
+def _written(request: Request) -> tuple[Filter, ...]:
+    """The filters as they came. Raises InvalidRequest for half a pair, or for text that is no filters."""
     key, value = request.attribute_key.strip(), request.attribute_value
     if bool(key) != bool(value.strip()):
         missing = "attribute_value" if key else "attribute_key"
         raise InvalidRequest(f"{missing} is missing", hint="attribute_key and attribute_value go together.")
-    if not key:
-        return ""
-    if len(value) > _LONGEST_VALUE:
-        raise InvalidRequest(
-            f"attribute_value is longer than {_LONGEST_VALUE} characters", hint="Send its exact value."
-        )
+    return (*((Filter(key, value),) if key else ()), *parse(request.filters))
+
+
+def _filters(estate: Visible, targets: Sequence[Target], request: Request) -> tuple[Filter, ...]:
+    """The filters in our spelling. Raises InvalidRequest, also for a key that none of the targets' trails has."""
+    written = _written(request)
+    if not written:
+        return ()
     known: set[str] = set()
     for target in targets:
         with suppress(CrosstrailError):  # a trail that cannot be opened says so itself, as a failed target
             known |= estate.trail_of(target.account).attribute_keys
-    spelling = {_bare(name): name for name in known}
-    if known and _bare(key) not in spelling:
+    named = [Filter(spelled(one.key, known), one.value) for one in written]
+    if known and (unknown := [one.key for one in named if one.key not in known]):
         raise InvalidRequest(
-            f"there is no attribute {clean(key, 60)!r}",
+            f"there is no attribute {clean(unknown[0], 60)!r}",
             hint=f"attribute_key is one of {', '.join(sorted(known))}. By anything else filter in lake_query.",
         )
-    return spelling.get(_bare(key), key)
-
-
-def _bare(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
+    return accepted(named, known) if known else tuple(named)
 
 
 def _token(request: Request, span: TimeRange, listing: Listing) -> str:
@@ -167,14 +163,16 @@ def _token(request: Request, span: TimeRange, listing: Listing) -> str:
         return ""
 
 
-def _answer(request: Request, head: str, listing: Listing, token: str) -> Answer:
+def _answer(request: Request, filters: Sequence[Filter], head: str, listing: Listing, token: str) -> Answer:
     budget = LARGE_ANSWER_BYTES if request.detail == "full" else ANSWER_BYTES
     tail_room = size(token) + 300
     room = max(budget - size(head) - tail_room - _FENCE_BYTES, budget // 2)
     fitted = _rows(listing, request.detail, room) if listing.events else None
     parts = [head, fence(fitted.text)] if fitted else [head]
-    parts += _next_steps(request, listing, fitted, token)
-    facts = {"count": len(listing.events), "more": listing.next is not None, "next_token": token}
+    parts += _next_steps(request, filters, listing, fitted, token)
+    facts: dict[str, Any] = {"count": len(listing.events), "more": listing.next is not None, "next_token": token}
+    if listing.examined:
+        facts |= {"examined": listing.examined, "back_to": iso(listing.back_to) if listing.back_to else ""}
     return Answer("\n".join(parts), facts, error=not listing.pages)
 
 
@@ -200,7 +198,7 @@ def _row(event: Event, account: str) -> tuple[str, ...]:
         event.source.removesuffix(".amazonaws.com"),
         event.principal or event.username,
         event.source_ip,
-        event.error_code,
+        event.error,
         " ".join(_short_resource(resource.name) for resource in event.resources),
         event.id,
     )
@@ -212,7 +210,9 @@ def _short_resource(name: str) -> str:
     return f"{parts[2]}:{parts[5]}" if len(parts) == 6 and parts[0] in ("arn", "trn") else name
 
 
-def _next_steps(request: Request, listing: Listing, fitted: Fitted | None, token: str) -> list[str]:
+def _next_steps(
+    request: Request, filters: Sequence[Filter], listing: Listing, fitted: Fitted | None, token: str
+) -> list[str]:
     steps = []
     if fitted and fitted.cut:
         steps.append(_about_cuts(request, len(listing.events), fitted.cut))
@@ -220,9 +220,8 @@ def _next_steps(request: Request, listing: Listing, fitted: Fitted | None, token
         steps.append(f'Next page: lookup_events(next_token="{token}")')
     elif listing.next:
         steps.append("Too many events share one moment to page on: narrow by attribute or account, or use lake_query.")
-    if not fitted and request.attribute_value.strip():
-        steps.append(MATCHED_WHOLE)
-    if not fitted:
+    if not fitted and not listing.next:
+        steps += why_nothing_matched(filters)
         steps.append("Next: a longer time span, another account, or fewer conditions; list_accounts says what is held.")
     elif request.detail != "full":
         steps.append('One event whole: attribute_key="EventId", attribute_value=its event_id, detail="full".')

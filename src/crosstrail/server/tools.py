@@ -41,7 +41,7 @@ async def lookup_events(
     attribute_key: Annotated[
         Text,
         Field(
-            description="One filter: EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, EventSource, AccessKeyId; live AWS also EventCategory (insight), Volcengine RequestID, ErrorCode, Region, IdentityType, ApiVersion."
+            description="One filter: EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, EventSource, AccessKeyId; or one of those in filters; live AWS also EventCategory (insight)."
         ),
     ] = "",
     attribute_value: Annotated[Text, Field(description="Its exact value, e.g. ConsoleLogin, iam.amazonaws.com.")] = "",
@@ -49,14 +49,20 @@ async def lookup_events(
     next_token: Annotated[Text, Field(description="From the page before; send it alone.")] = "",
     region: Region = "",
     detail: Annotated[Literal["summary", "full"], Field(description="full: whole events as JSON.")] = "summary",
+    filters: Annotated[
+        Text,
+        Field(
+            description="More filters, all must hold: ErrorCode=AccessDenied (* any failure), SourceIPAddress=192.0.2.1, Role=Admin (name or ARN), Principal=ARN, UserAgent=a part, RequestID, IdentityType, ApiVersion, or any attribute_key."
+        ),
+    ] = "",
 ) -> Answer:
     """List audit events of one account or many, newest first: who did what, where, when.
 
-    Best for one filter over any time span, and for one event whole. For counts, joins or several filters use lake_query.
-    The answer says what it covered.
+    Best for a few filters over any time span, and for one event whole. For counts, joins or OR use lake_query. The answer
+    says what it covered and how far back it looked: no event so far is not no event, go on with next_token.
     """
     request = events.Request(
-        target_account_id, start_time, end_time, attribute_key, attribute_value, max_results, region, detail
+        target_account_id, start_time, end_time, attribute_key, attribute_value, max_results, region, detail, filters
     )
     return await events.look_up(call.estate, request, next_token, progress=call.step)
 
