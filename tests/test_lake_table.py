@@ -97,7 +97,7 @@ def test_both_schemas_have_every_column_in_order() -> None:
     names = [column.name for column in ALL_COLUMNS]
     assert ARROW_SCHEMA.names == names
     assert [field.name for field in ICEBERG_SCHEMA.fields] == names
-    assert [field.field_id for field in ICEBERG_SCHEMA.fields] == list(range(1, len(names) + 1))
+    assert [field.field_id for field in ICEBERG_SCHEMA.fields] == [*range(1, 44), 102]  # nested ones have 44 to 101
 
 
 def test_a_commit_on_an_old_snapshot_is_lost(tmp_path: Path, open_lake: OpenLake) -> None:

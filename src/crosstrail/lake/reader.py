@@ -8,6 +8,7 @@ never takes SQL from a caller: whoever executes text on the connection answers f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def connect(files: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2
         connection.execute("SET TimeZone = 'UTC'")
         if files:
             # Guessing Hive partitions from the path would turn account ids into numbers and lose leading zeros.
-            source = f"read_parquet({paths}, hive_partitioning = false)"
+            # By their ids, as Iceberg says: a file written before a column came gives NULL for it.
+            source = f"read_parquet({paths}, hive_partitioning = false, schema = {_columns()})"
             connection.execute(f"CREATE VIEW {EVENTS_VIEW} AS SELECT * FROM {source}")  # noqa: S608 - quoted above
         else:
             _create_empty(connection)
@@ -58,6 +60,23 @@ def connect(files: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2
 def quoted(text: str) -> str:
     """The text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+@cache
+def _columns() -> str:
+    """The lake's columns as read_parquet takes them: MAP {field id: {name, type, default_value}}."""
+    import duckdb
+
+    from crosstrail.lake.schema import ARROW_SCHEMA, ICEBERG_SCHEMA
+
+    with duckdb.connect(":memory:", config={**_LOCKED_FROM_THE_START}) as connection:
+        connection.register("no_rows", ARROW_SCHEMA.empty_table())
+        types = connection.execute("SELECT column_name, column_type FROM (DESCRIBE no_rows)").fetchall()
+    listed = (
+        f"{ICEBERG_SCHEMA.find_field(name).field_id}: {{name: {quoted(name)}, type: {quoted(kind)}, default_value: NULL}}"
+        for name, kind in types
+    )
+    return f"MAP {{{', '.join(listed)}}}"
 
 
 def _create_empty(connection: duckdb.DuckDBPyConnection) -> None:

@@ -108,6 +108,7 @@ def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: p
         "account": [row.account for row in rows],
         "source_object": [row.source for row in rows],
         "verified": [None] * len(rows),
+        "other_versions": [None] * len(rows),
     }
     return columns | {name: pa.array(values, schema.field(name).type) for name, values in made.items()}
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pyiceberg.types import IcebergType
 
     ICEBERG_SCHEMA: Schema
-    """The table's schema. Field ids follow the order of ALL_COLUMNS: append columns, never insert or reorder them."""
+    """The table's schema. Field ids follow the order of ALL_COLUMNS: add columns to _ADDED_COLUMNS, never elsewhere."""
     ARROW_SCHEMA: pa.Schema
     """The same columns for Arrow and Parquet, each with its Iceberg field id in its metadata."""
 
@@ -89,13 +90,23 @@ CLOUDTRAIL_LAKE_COLUMNS: tuple[Column, ...] = (
 )
 """The columns of an event data store of CloudTrail Lake, in its order."""
 
-COLUMNS: tuple[Column, ...] = (
+_ADDED_COLUMNS: tuple[Column, ...] = (
+    Column(
+        "other_versions",
+        "array(row(source_object varchar, eventjson varchar))",
+        "Other contents that came under this event id, and their files: an addendum's original, or a conflict. NULL for none.",
+    ),
+)
+"""Columns that lakes made before them do not have until their next collection; they come last in the table."""
+
+_FIRST_COLUMNS: tuple[Column, ...] = (
     *CLOUDTRAIL_LAKE_COLUMNS,
     Column("cloud", "varchar", "aws or volcengine."),
     Column("account", "varchar", "The account whose trail holds the event; digits, leading zeros kept."),
     Column("source_object", "varchar", "The log file the event was read from."),
     Column("verified", "boolean", "Whether its log file passed integrity validation; NULL when that was not tried."),
 )
+COLUMNS: tuple[Column, ...] = (*_FIRST_COLUMNS, *_ADDED_COLUMNS)
 """Every column that SQL shows."""
 
 HIDDEN_COLUMNS: tuple[Column, ...] = (
@@ -107,7 +118,8 @@ HIDDEN_COLUMNS: tuple[Column, ...] = (
 )
 """Columns that lookups use and SQL does not show."""
 
-ALL_COLUMNS: tuple[Column, ...] = (*COLUMNS, *HIDDEN_COLUMNS)
+_OLDEST_COLUMNS = (*_FIRST_COLUMNS, *HIDDEN_COLUMNS)
+ALL_COLUMNS: tuple[Column, ...] = (*_OLDEST_COLUMNS, *_ADDED_COLUMNS)
 
 
 def __getattr__(name: str) -> Any:
@@ -120,15 +132,30 @@ def __getattr__(name: str) -> Any:
 
 
 @cache
-def _iceberg_schema() -> Schema:
+def first_schema() -> Schema:
+    """What a table is made with, before evolution.py adds the columns that came later: a catalog numbers the columns of a
+    new table anew, and lakes made at any time must have the same ids."""
     from pyiceberg.schema import Schema, assign_fresh_schema_ids
     from pyiceberg.types import NestedField
 
     fields = (
         NestedField(field_id=number, name=column.name, field_type=_iceberg_type(column.type), doc=column.description)
-        for number, column in enumerate(ALL_COLUMNS, start=1)
+        for number, column in enumerate(_OLDEST_COLUMNS, start=1)
     )
     return assign_fresh_schema_ids(Schema(*fields))
+
+
+@cache
+def _iceberg_schema() -> Schema:
+    from pyiceberg.schema import Schema, assign_fresh_schema_ids
+    from pyiceberg.types import NestedField
+
+    schema = first_schema()
+    for column in _ADDED_COLUMNS:  # under the ids that Iceberg gives a column added later
+        lone = Schema(NestedField(0, column.name, _iceberg_type(column.type), doc=column.description))
+        added = assign_fresh_schema_ids(lone, partial(next, count(schema.highest_field_id + 1)))
+        schema = Schema(*schema.fields, *added.fields)
+    return schema
 
 
 @cache

@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 from crosstrail.coverage import Days, runs
 from crosstrail.errors import LakeError
+from crosstrail.lake.evolution import add_missing_columns
 from crosstrail.lake.partition import partition_of
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
@@ -143,6 +144,8 @@ class LakeTable:
                 raise moved from error
             if not catalog and Path(_local(table.location())) != folder / "events":
                 raise moved
+            if create:
+                add_missing_columns(table)
             undo.pop_all()
         return cls(table, folder)
 
@@ -294,7 +297,7 @@ def _load(catalog: Catalog, folder: Path | None, create: bool) -> Table:
     from pyiceberg.transforms import DayTransform, IdentityTransform
     from sqlalchemy.exc import IntegrityError
 
-    from crosstrail.lake.schema import ICEBERG_SCHEMA
+    from crosstrail.lake.schema import first_schema
 
     try:
         return catalog.load_table(_IDENTIFIER)
@@ -303,7 +306,7 @@ def _load(catalog: Catalog, folder: Path | None, create: bool) -> Table:
             raise LakeError("there is no lake in this catalog", hint="Fill it with: crosstrail collect PATH") from error
     with suppress(NamespaceAlreadyExistsError, IntegrityError):  # another process was quicker
         catalog.create_namespace(_NAMESPACE)
-    schema = ICEBERG_SCHEMA
+    schema = first_schema()
     spec = PartitionSpec(
         PartitionField(schema.find_field("cloud").field_id, 1000, IdentityTransform(), "cloud"),
         PartitionField(schema.find_field("account").field_id, 1001, IdentityTransform(), "account"),
