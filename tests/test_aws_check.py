@@ -61,7 +61,7 @@ def test_a_missing_permission_is_named(aws: LiveAws, crosstrail: Callable[..., A
 def test_a_role_that_cannot_be_assumed_is_named(aws: LiveAws, crosstrail: Callable[..., Any], tmp_path: Path) -> None:
     aws.listed[1]["auth"]["external_id"] = "wrong"
     done = check(aws, crosstrail, tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert f"may not assume arn:aws:iam::{DEV}:role/Audit" in done.stderr
     assert "prod-one\t" in done.stdout
 

@@ -190,6 +190,6 @@ def test_checking_accounts_covers_both(clouds: Clouds, crosstrail: CommandLine, 
     config = tmp_path / "crosstrail.yaml"
     config.write_text(yaml.safe_dump(clouds.values()))
     done = crosstrail("accounts", "check", "--config", config, "cn-*")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "cn-prod" in done.stdout
     assert "denies cloud_trail:LookupEvents" in done.stderr

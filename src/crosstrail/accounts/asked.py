@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crosstrail.text import visible
+
 _TEXT_LENGTH = 300
 
 
@@ -33,5 +35,5 @@ def told(code: str, request_id: str) -> str:
 
 def shortened(text: str) -> str:
     """One line of printable text, at most 300 characters."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    line = " ".join(visible(text).split())
     return line if len(line) <= _TEXT_LENGTH else line[: _TEXT_LENGTH - 1] + "…"

@@ -1,6 +1,6 @@
 """The command line: one file a group of commands, imported only when its command runs.
 
-Exit status: 0 done, 1 an error of ours on stderr, 2 wrong usage, 3 some log file could not be read (collect).
+Exit statuses: see statuses.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from crosstrail import __version__
+from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
 from crosstrail.cli.words import in_options, say
 from crosstrail.config import Settings, load_settings
 from crosstrail.errors import ConfigError, CrosstrailError
@@ -90,20 +91,28 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     try:
         status = command.main(standalone_mode=False, prog_name=name)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         status = error.exit_code
     except click.Abort:
-        status = 130
+        status = INTERRUPTED
     except CrosstrailError as error:
         text = error.text if isinstance(error, ConfigError) else in_options(error.text)  # settings may name tools
         say(f"{name}: {text}")
-        status = 1
+        status = FAILED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is the reader gone away, as with `| head`
             say(f"{name}: {error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write has nowhere to go
-        status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+        status = FAILED
+    sys.exit(status if isinstance(status, int) else DONE)
+
+
+def _show(error: click.ClickException) -> None:
+    """As click does; what it quotes may be the name of a file that somebody else chose."""
+    text = io.StringIO()
+    error.show(file=text)
+    for line in text.getvalue().splitlines():
+        say(line)
 
 
 __all__ = ["CONFIG_HELP", "Settings", "crosstrail", "main", "run_command", "with_settings"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import anyio
 import click
-import orjson
 
 from crosstrail.accounts.policy import TOOLSETS, Grant, Principal, granted
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import say
+from crosstrail.cli.words import out, out_json, say
 from crosstrail.errors import InvalidRequest
 from crosstrail.estate import Estate
 from crosstrail.models import Account
@@ -37,11 +36,11 @@ def test_(settings: Settings, who: str, groups: tuple[str, ...], scopes: tuple[s
     writes = settings.allow_writes and not settings.serve.read_only
     rows = [_row(grant, account, writes) for account in accounts]
     if as_json:
-        click.echo(orjson.dumps({"who": who, "accounts": rows}, option=orjson.OPT_INDENT_2).decode())
+        out_json({"who": who, "accounts": rows}, indent=True)
     elif rows:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
     else:
-        click.echo(f"{who} may use nothing: no access rule that names them names an account.")
+        out(f"{who} may use nothing: no access rule that names them names an account.")
     if rows and not as_json and any(row["write"].startswith("no,") for row in rows):
         say("A rule lets them write, the server does not: it needs --allow-writes and no --read-only.")
 

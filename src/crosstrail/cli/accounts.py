@@ -6,15 +6,14 @@ from datetime import datetime
 
 import anyio
 import click
-import orjson
 
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.check import check
 from crosstrail.cli.enrol import add, encrypt, import_, rotate
+from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import say
+from crosstrail.cli.words import out_json, say
 from crosstrail.estate import Estate
-from crosstrail.server.render import clean
 
 Row = dict[str, str | int | datetime | None]
 
@@ -32,16 +31,17 @@ for _command in (check, add, import_, encrypt, rotate):
 @click.argument("selector", default="*")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings
-def list_(settings: Settings, selector: str, as_json: bool) -> None:
+def list_(settings: Settings, selector: str, as_json: bool) -> int:
     """List the accounts that there are.
 
-    SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are listed.
+    SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are listed. Exit status 3: some entry, or
+    some place that lists accounts, could not be read.
     """
     rows, warnings = anyio.run(_rows, settings, selector)
     for warning in warnings:
-        say(f"warning: {clean(warning)}")
+        say(f"warning: {warning}")
     if as_json:
-        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+        out_json(rows, indent=True, utc_z=True)
     elif rows:
         shown = [[_shown(value) for value in row.values()] for row in rows]
         print_table(list(rows[0]), shown, whole=("account", "store"), first_to_go=("store",))
@@ -49,6 +49,7 @@ def list_(settings: Settings, selector: str, as_json: bool) -> None:
         say(
             "No account yet: list some in crosstrail.yaml or a database, or run `crosstrail collect` on a folder of logs."
         )
+    return status_of(done=len(rows), failed=len(warnings))
 
 
 def _shown(value: str | int | datetime | None) -> str:

@@ -12,17 +12,17 @@ from typing import Any
 
 import anyio
 import click
-import orjson
 
 from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import say
+from crosstrail.cli.words import out_json, say
 from crosstrail.clouds.base import HasEventDataStores
 from crosstrail.errors import CrosstrailError, WrongAccount
 from crosstrail.estate import Estate
 from crosstrail.lookup import ask_each
 from crosstrail.models import EventQuery, Target
-from crosstrail.server.render import clean
+from crosstrail.server.coverage import not_asked
 
 _OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
 
@@ -49,12 +49,12 @@ class Checked:
 def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
     """Ask every live account once: who we are there, events, trails, event data stores.
 
-    SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are checked. Exit status 1: some account
-    cannot be asked for events.
+    SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are checked. Exit status 1: no account
+    can be asked for events; 3: some cannot.
     """
-    found = anyio.run(_check_all, settings, selector, region)
+    found, left_out = anyio.run(_check_all, settings, selector, region)
     if as_json:
-        click.echo(orjson.dumps([asdict(one) for one in found], option=orjson.OPT_INDENT_2).decode())
+        out_json([asdict(one) for one in found], indent=True)
     elif found:
         rows = [[str(value) for value in asdict(one).values()][:-1] for one in found]
         print_table(["alias", "account", "region", "identity", "events", "trails", "event data stores"], rows)
@@ -62,24 +62,33 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
         say("No account here is live: an archive needs no check.")
     for one in found:
         for problem in dict.fromkeys(one.problems):  # what refuses one kind of read may refuse all, in the same words
-            say(f"{' '.join(filter(None, (clean(one.account or one.id), one.region)))}: {clean(problem)}")
-    return 1 if any(one.lookup == _FAILED for one in found) else 0
+            say(f"{' '.join(filter(None, (one.account or one.id, one.region)))}: {problem}")
+    for line in left_out:
+        say(line)
+    failed = sum(one.lookup == _FAILED for one in found)
+    return status_of(done=len(found) - failed, failed=failed + len(left_out))
 
 
-async def _check_all(settings: Settings, selector: str, region: str) -> list[Checked]:
+async def _check_all(settings: Settings, selector: str, region: str) -> tuple[list[Checked], list[str]]:
+    """What was found of each target, and which targets were too many to ask."""
     estate = Estate(settings)
     try:
         accounts = (await estate.listed()).registry.select(selector)
         chosen = await estate.targets_of([one for one in accounts if one.auth], region)
         answers, _ = await ask_each(chosen.targets, lambda target: _check(estate, target))
-        return list(answers.values())
+        return list(answers.values()), not_asked(chosen)
     finally:
         await estate.aclose()
 
 
 async def _check(estate: Estate, target: Target) -> Checked:
     checked = Checked(target.account.alias, target.account.id, target.region)
-    trail = estate.trail_of(target.account)
+    try:
+        trail = estate.trail_of(target.account)
+    except CrosstrailError as error:
+        checked.problems.append(error.text)
+        checked.lookup = _FAILED
+        return checked
     if target.account.cloud == "aws":
         checked.identity = await _tried(checked, _identity(estate, target), str)
         if checked.identity == _FAILED:

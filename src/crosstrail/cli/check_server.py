@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 import anyio
 import click
-import orjson
 
 from crosstrail.checking.findings import Report
+from crosstrail.cli.statuses import verdict
 from crosstrail.cli.tables import print_table
+from crosstrail.cli.words import out, out_json
 from crosstrail.config import environment, load_settings
-from crosstrail.server.render import clean
+from crosstrail.text import clean, visible
 
 _DETAIL = 200
 
@@ -75,10 +76,10 @@ def check(
     demands = Demands(_names(expect), parameter, _names(accounts), within)
     report = anyio.run(check_server, subject, demands)
     if as_json:
-        click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
-        return 0 if report.passed else 1
-    print_report(report)
-    return 0 if report.passed else 1
+        out_json(report.as_json(), indent=True)
+    else:
+        print_report(report)
+    return verdict(passed=report.passed)
 
 
 def _address(given: str) -> str:
@@ -118,15 +119,19 @@ def print_report(report: Report) -> None:
 def _say(text: str, indent: str = "") -> None:
     """A line on stderr, broken between words where that is a terminal."""
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
-    click.echo(textwrap.fill(text, width, initial_indent=indent, subsequent_indent="  "), err=True)
+    click.echo(textwrap.fill(visible(text), width, initial_indent=indent, subsequent_indent="  "), err=True)
 
 
 def _ping(*, as_json: bool) -> int:
     from crosstrail.checking.ping import ping
 
     found = ping(load_settings().serve)
-    click.echo(orjson.dumps({"passed": found.state == "pass", "detail": found.detail}) if as_json else found.detail)
-    return 0 if found.state == "pass" else 1
+    passed = found.state == "pass"
+    if as_json:
+        out_json({"passed": passed, "detail": found.detail})
+    else:
+        out(found.detail)
+    return verdict(passed=passed)
 
 
 def _names(given: str) -> tuple[str, ...]:

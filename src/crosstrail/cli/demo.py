@@ -22,7 +22,7 @@ from crosstrail.demo.client import connected
 from crosstrail.demo.incident import incident
 from crosstrail.demo.investigation import Exchange, Findings, Investigation
 from crosstrail.demo.prepared import Prepared, prepared
-from crosstrail.server.render import clean
+from crosstrail.text import clean, visible
 
 _INDENT = 3
 _ROWS_SHOWN = 12
@@ -46,7 +46,7 @@ def demo(folder: Path | None) -> int:
         return 1
     _show_snippet(console, arguments)
     console.print()
-    _say(console, f"{monotonic() - began:.1f} s in all. The log files and the lake are in {made.folder}")
+    _say(console, f"{monotonic() - began:.1f} s in all. The log files and the lake are in {visible(str(made.folder))}")
     return 0
 
 

@@ -11,6 +11,8 @@ import anyio
 import click
 
 from crosstrail.cli.check_server import print_report, read_token
+from crosstrail.cli.statuses import DONE, verdict
+from crosstrail.cli.words import out
 from crosstrail.config import environment
 from crosstrail.deploying.plan import Plan, SignIn
 from crosstrail.deploying.running import deploy as run_deployment
@@ -63,16 +65,16 @@ def aws(variables: tuple[str, ...], profile: str, wait: float, bearer: str, dry_
     plan = _plan(variables, **given)
     if dry_run:
         for line in planned(plan, profile):
-            click.echo(line)
-        return 0
+            out(line)
+        return DONE
     if not (Path(plan.source) / "Dockerfile").is_file():
         raise ConfigError(f"there is no Dockerfile in {plan.source}", hint="Name a checkout of crosstrail by --source.")
     token = read_token(bearer)  # before anything is made, and before another program can read stdin
-    address = run_deployment(plan, click.echo, profile=profile, wait=wait)
-    click.echo(f"MCP clients reach it at {address}")
+    address = run_deployment(plan, out, profile=profile, wait=wait)
+    out(f"MCP clients reach it at {address}")
     if not token:
-        click.echo("Not checked: that needs a token (--bearer); with AWS signatures alone only signing clients get in.")
-        return 0
+        out("Not checked: that needs a token (--bearer); with AWS signatures alone only signing clients get in.")
+        return DONE
     return _check(address, token, foreign=bool(plan.wrap))
 
 
@@ -84,7 +86,7 @@ def _check(address: str, token: str, *, foreign: bool) -> int:
     report = anyio.run(check_server, Subject(url=address, bearer=token), Demands())
     print_report(report)
     failed = {one.check for one in report.findings if one.state == "fail"}
-    return 1 if failed - (WRITTEN_BY_AUTHORS if foreign else set()) else 0
+    return verdict(passed=not failed - (WRITTEN_BY_AUTHORS if foreign else set()))
 
 
 def _plan(

@@ -17,6 +17,7 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.rows import AWS, KEYS, ROLE, VOLCENGINE, account_of
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 from crosstrail.estate import account_database
 from crosstrail.models import Account, KeysAuth
@@ -77,7 +78,7 @@ def add(
         raise ConfigError("the alias has no letter of a-z in it", hint="Choose another --alias.")
     Registry.merged([Listing("crosstrail.yaml", settings.accounts), Listing("the new one", (account,))])
     store(database, account, replace=replace)
-    click.echo(f"Stored {_named(account)} in {database.name}.")
+    out(f"Stored {_named(account)} in {database.name}.")
 
 
 @click.command("import")
@@ -100,11 +101,11 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     database = _database(settings)
     added, ignored = import_accounts(database, text, lambda: _box(settings), settings.accounts, rehearse=dry_run)
     for account in added:
-        click.echo(f"{'would add' if dry_run else 'added'} {_named(account)}")
+        out(f"{'would add' if dry_run else 'added'} {_named(account)}")
     counted = f"{len(added)} account{'s' * (len(added) != 1)}"
-    click.echo(f"{counted}{' would be' if dry_run else ''} stored in {database.name}.", err=True)
+    say(f"{counted}{' would be' if dry_run else ''} stored in {database.name}.")
     if ignored:
-        click.echo(f"ignored columns: {', '.join(ignored)}", err=True)
+        say(f"ignored columns: {', '.join(ignored)}")
 
 
 @click.command("encrypt")
@@ -117,8 +118,8 @@ def encrypt(settings: Settings, account_id: str) -> None:
     """
     if not account_id.isdecimal():
         raise InvalidRequest("the account id has digits only")
-    click.echo(_encrypted(settings, account_id))
-    click.echo("Write it as auth.secret_access_key_encrypted of this account in crosstrail.yaml.", err=True)
+    out(_encrypted(settings, account_id))
+    say("Write it as auth.secret_access_key_encrypted of this account in crosstrail.yaml.")
 
 
 @click.command("rotate")
@@ -134,14 +135,14 @@ def rotate(settings: Settings) -> None:
         from crosstrail.accounts.enrolment import rotate as encrypt_again
 
         count = encrypt_again(database, box)
-        click.echo(f"{count} secret{'s' * (count != 1)} encrypted again in {database.name}.")
+        out(f"{count} secret{'s' * (count != 1)} encrypted again in {database.name}.")
     outdated = _outdated_tokens(settings)
     if outdated:
-        click.echo("To be replaced by hand in crosstrail.yaml, before an old key is dropped:")
+        out("To be replaced by hand in crosstrail.yaml, before an old key is dropped:")
         for account, token in outdated:
-            click.echo(f"{_named(account)}: secret_access_key_encrypted: {box.rotate(token, account.id)}")
+            out(f"{_named(account)}: secret_access_key_encrypted: {box.rotate(token, account.id)}")
     elif not database:
-        click.echo("No secret is stored under another key.")
+        out("No secret is stored under another key.")
 
 
 def _database(settings: Settings) -> AccountDatabase:

@@ -13,21 +13,21 @@ from typing import Any
 
 import anyio
 import click
-import orjson
 
 from crosstrail.cli import Settings, with_settings
+from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import in_options, say
+from crosstrail.cli.words import in_options, out_json, say
 from crosstrail.engines.base import finished, run
 from crosstrail.estate import LAKE_ENGINE, Estate
 from crosstrail.filters import KEYS, FilterKey, accepted
-from crosstrail.lookup import Listing, lookup_events
-from crosstrail.models import AttributeKey, Event, EventQuery, Filter, ResultPage
+from crosstrail.lookup import Failure, Listing, lookup_events
+from crosstrail.models import AttributeKey, Event, EventQuery, Filter, ResultPage, Target
 from crosstrail.server.coverage import coverage, not_asked, readable
 from crosstrail.server.events import COLUMNS, summaries
 from crosstrail.server.filter_hints import why_nothing_matched
-from crosstrail.server.render import clean
 from crosstrail.targets import Chosen
+from crosstrail.text import csv_cell
 from crosstrail.timerange import parse_range
 from crosstrail.visible import Visible
 
@@ -67,25 +67,30 @@ def _filters(command: Any) -> Any:
 @with_settings
 def lookup(
     settings: Settings, account: str, region: str, since: str, until: str, limit: int, as_json: bool, **filters: str
-) -> None:
-    """List events, newest first. Filters may be combined: events meet all of them."""
+) -> int:
+    """List events, newest first. Filters may be combined: events meet all of them.
+
+    Exit status 3: some account or region could not be asked; 1: none could.
+    """
     given = accepted([Filter(_FILTERS[name][0], value) for name, value in filters.items() if value], KEYS)
     span = parse_range(since, until, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
     query = EventQuery(span, given, limit, with_record=as_json)
-    listing, chosen = anyio.run(_lookup, settings, account, region, query)
+    listing, chosen, warnings = anyio.run(_lookup, settings, account, region, query)
     if as_json:
         for event in listing.events:
-            click.echo(orjson.dumps({"account": event.account, "cloud": event.cloud, "event": event.record}).decode())
+            out_json({"account": event.account, "cloud": event.cloud, "event": event.record})
     elif listing.events:
         rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
         print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
-    for line in [*coverage(span, listing, continued=False), *not_asked(chosen)]:
-        say(in_options(clean(line)))
+    for line in [*coverage(span, listing, continued=False), *not_asked(chosen), *warnings]:
+        say(in_options(line))
     if given and not listing.events and not listing.next:
         for line in why_nothing_matched(given, _as_option):
-            say(in_options(clean(line)))
+            say(in_options(line))
     if listing.next:
         say("For more raise --limit, or narrow the time.")
+    unknown = len(warnings) if any(sign in account for sign in "*?[") else 0  # a pattern may mean accounts not known
+    return status_of(done=len(listing.pages), failed=len(listing.failures) + len(chosen.left_out) + unknown)
 
 
 def _as_option(one: Filter) -> str:
@@ -93,20 +98,29 @@ def _as_option(one: Filter) -> str:
     return f"--{name.replace('_', '-')} {one.value}"
 
 
-async def _lookup(settings: Settings, account: str, region: str, query: EventQuery) -> tuple[Listing, Chosen]:
-    """Pages until the limit is reached: the last listing, holding all events, and the targets chosen."""
+async def _lookup(
+    settings: Settings, account: str, region: str, query: EventQuery
+) -> tuple[Listing, Chosen, tuple[str, ...]]:
+    """Pages until the limit is reached: the last listing, holding all events, the targets chosen, warnings about accounts.
+
+    A target that failed once has failed: what it did not say of an earlier page nobody has asked it again.
+    """
     estate = Estate(settings)
     visible = Visible(estate)
     try:
         chosen = await visible.targets(account, region)
         await estate.open_trails(chosen.targets)
         events: list[Event] = []
+        failures: dict[Target, Failure] = {}
         while True:
             listing = await lookup_events(estate.trail_of, chosen.targets, query)
             events += listing.events
+            failures = {one.target: one for one in listing.failures} | failures
             left = query.limit - len(listing.events)
             if not listing.next or left <= 0:
-                return replace(listing, events=tuple(events)), chosen
+                answered = tuple(page for page in listing.pages if page[0] not in failures)
+                listing = replace(listing, events=tuple(events), pages=answered, failures=tuple(failures.values()))
+                return listing, chosen, (await visible.listed()).warnings
             query = replace(query, before=listing.next, limit=left)
     finally:
         await estate.aclose()
@@ -125,15 +139,14 @@ def query(settings: Settings, sql: str, account: str, form: str, limit: int | No
     columns, rows, total, covered = anyio.run(_query, settings, sql, account, limit)
     if form == "json":
         for row in rows:
-            click.echo(orjson.dumps(dict(zip(columns, row, strict=True))).decode())
+            out_json(dict(zip(columns, row, strict=True)))
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([csv_cell(value or "") for value in row] for row in [columns, *rows])
     else:
         print_table(columns, rows)
     for line in covered:
-        say(in_options(clean(line)))
+        say(in_options(line))
     if total > len(rows):
         say(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.")
 

@@ -9,14 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import orjson
 
 from crosstrail.cli import Settings, with_settings
-from crosstrail.cli.words import say
+from crosstrail.cli.statuses import status_of
+from crosstrail.cli.words import out, out_json, say
 from crosstrail.lake.collector import Progress, Report
 from crosstrail.lake.collector import collect as collect_logs
+from crosstrail.text import clean
 
-_SOME_UNREADABLE = 3
 _MOST_LISTED = 20
 
 
@@ -30,7 +30,7 @@ def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: 
     """Read log files into the lake: folders, single files and zips; without PATH every archive in crosstrail.yaml.
 
     Each event goes in once, however often and in whatever order its file is read. Exit status 3: something could not be
-    read; the rest went in, and what failed is tried again next time.
+    read; the rest went in, and what failed is tried again next time. 1: nothing could be read.
     """
     for path in paths:
         if not path.exists():
@@ -56,10 +56,11 @@ def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: 
             "collection tries again."
         )
     if as_json:
-        click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2))
+        out_json(asdict(report), indent=True)
     else:
         _print(report, settings.lake.folder)
-    return _SOME_UNREADABLE if report.problem_count else 0
+    done = report.objects_read + report.objects_known + report.new + report.known
+    return status_of(done=done, failed=report.problem_count)
 
 
 def _archives(settings: Settings, account: str) -> list[tuple[tuple[Path, ...], str]]:
@@ -90,13 +91,13 @@ def _progress() -> Iterator[Progress | None]:
 
 def _print(report: Report, folder: Path) -> None:
     for problem in report.problems[:_MOST_LISTED]:
-        say(f"unreadable: {_plain(problem.path)}, {problem.position}: {problem.reason}")
+        say(f"unreadable: {_named(problem.path)}, {problem.position}: {problem.reason}")
     if report.problem_count > _MOST_LISTED:
         say(f"... and {report.problem_count - _MOST_LISTED:,} more; --json lists up to 1,000")
     for conflict in report.conflicts[:_MOST_LISTED]:
         say(
-            f"conflict: account {conflict.account}, event {_plain(conflict.event_id)} came again with other content in "
-            f"{_plain(conflict.source)}; the first copy was kept"
+            f"conflict: account {conflict.account}, event {_named(conflict.event_id)} came again with other content in "
+            f"{_named(conflict.source)}; the first copy was kept"
         )
     if report.conflicting > _MOST_LISTED:
         say(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts")
@@ -110,13 +111,13 @@ def _print(report: Report, folder: Path) -> None:
     events = [f"{report.new:,} new", f"{report.known:,} known"]
     events += [f"{report.conflicting:,} conflicting"] if report.conflicting else []
     rate = (report.new + report.known) / report.seconds if report.seconds else 0
-    click.echo(f"Files   {', '.join(files)}")
-    click.echo(f"Events  {', '.join(events)}")
+    out(f"Files   {', '.join(files)}")
+    out(f"Events  {', '.join(events)}")
     speed = f", {rate:,.0f} events/s" if report.new + report.known else ""
-    click.echo(f"Time    {report.seconds:.1f} s{speed}")
-    click.echo(f"Lake    {folder}")
+    out(f"Time    {report.seconds:.1f} s{speed}")
+    out(f"Lake    {folder}")
 
 
-def _plain(text: str) -> str:
-    """Names of files and ids of events are hostile text: nothing in them may steer the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:300]
+def _named(text: str) -> str:
+    """The name of a file or an event's id: hostile, and of any length."""
+    return clean(text, 300)

@@ -112,7 +112,7 @@ def _over_http(settings: Settings) -> None:
         socket = held.enter_context(listening(listener))
         address = listener.address(socket)
         paths = [HTTP_PATH] + ([SSE_PATH] if settings.serve.transport == "sse" else [])
-        click.echo(f"crosstrail serves {' and '.join(address + path for path in paths)}", err=True)
+        say(f"crosstrail serves {' and '.join(address + path for path in paths)}")
         serve_http(app, listener, socket, protocol=TimelyHttp, workers=workers)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 import click
 
 from crosstrail.cli.words import say
-from crosstrail.server.render import clean
+from crosstrail.text import clean
 
 _GAP = "  "
 _NARROWEST = 7
@@ -35,7 +35,7 @@ def print_table(
     """
     cells = [[clean(value or "") for value in row] for row in rows]
     if not sys.stdout.isatty():
-        for line in [list(columns), *cells]:
+        for line in [[clean(name) for name in columns], *cells]:
             click.echo("\t".join(line))
         return
     width = shutil.get_terminal_size().columns

@@ -1,6 +1,6 @@
 """`mcp-server-cloud-trail`: the command that takes the place of Volcengine's own server of that name.
 
-Exit status: 0 done, 1 an error of ours on stderr, 2 wrong usage.
+Exit statuses: see statuses.py.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import click
 
 from crosstrail import __version__
 from crosstrail.cli import run_command
+from crosstrail.cli.words import say
 
 
 @click.command("mcp-server-cloud-trail", context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,7 +45,7 @@ def serve(config: str, host: str, tls_cert: str, tls_key: str, behind_proxy: boo
         app, listener = volcengine_http_app(settings, cloud_trail)
         with listening(listener) as socket:
             address = listener.address(socket)
-            click.echo(f"mcp-server-cloud-trail serves {address}{HTTP_PATH} and {address}{SSE_PATH}", err=True)
+            say(f"mcp-server-cloud-trail serves {address}{HTTP_PATH} and {address}{SSE_PATH}")
             serve_http(app, listener, socket)
     finally:
         cloud_trail.close()

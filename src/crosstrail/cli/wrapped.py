@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
-import click
-
 from crosstrail.accounts.registry import Registry
+from crosstrail.cli.words import say
 from crosstrail.config import Settings, WrapSettings
 from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.foreign import ForeignAdmission, present_registry
 from crosstrail.server.gate import PrincipalOf
+from crosstrail.text import visible
 from crosstrail.wrap.catalog import says_it_reads
 from crosstrail.wrap.proxy import Proxy, opened
 from crosstrail.wrap.running import ended_when_told, serve_stdio
@@ -70,7 +70,7 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
                 principal_of=principal_of,
                 open_to_all=is_open_to_all(settings, has_rules=has_rules),
             )
-            click.echo(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}", err=True)
+            say(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}")
             app = guarded_app(proxy.new_server(gate), estate, sign_in, gate)
             await serve_http_here(app, listener, socket, protocol=TimelyHttp)
 
@@ -117,14 +117,14 @@ async def _show(proxy: Proxy) -> None:
     for tool in proxy.catalog.shown_tools(choice):
         kind = "reads" if says_it_reads(tool) else "may write"
         first = (tool.get("description") or "").strip().split("\n", 1)[0][:100]
-        console.print(f"[bold]{escape(tool['name'])}[/bold]  {kind}  {escape(first)}")
+        console.print(f"[bold]{escape(visible(tool['name']))}[/bold]  {kind}  {escape(visible(first))}")
     for kind, shown in (
         ("prompt", proxy.catalog.prompts),
         ("resource", proxy.catalog.resources),
         ("template", proxy.catalog.templates),
     ):
         for name in shown:
-            console.print(f"{kind} {escape(name)}")
+            console.print(f"{kind} {escape(visible(name))}")
     names = ", ".join(account.name for account in choice.accounts[:30]) or "none: list some in crosstrail.yaml"
     default = f"; default {choice.default.name}" if choice.default else ""
     console.print(f"{len(proxy.catalog.tools)} tools; {proxy.settings.parameter}: {escape(names)}{default}")

@@ -7,23 +7,20 @@ It never knows MCP, asks a cloud or changes what was found: whatever is cut is c
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from crosstrail.text import ELLIPSIS as ELLIPSIS
+from crosstrail.text import clean as clean
+from crosstrail.text import shorten as shorten
 
 ANSWER_BYTES = 9_000
 """Most bytes of an ordinary answer: some clients cut at about 10 KB."""
 LARGE_ANSWER_BYTES = 36_000
 """Most bytes of an answer that was asked for whole; clients that take more than 10 KB take at least 40."""
 HARD_LIMIT_BYTES = 40_000
-
-_ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-_INVISIBLE_RANGES = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
-"""Variation selectors and other characters that print nothing, though Unicode calls them letters or marks."""
-ELLIPSIS = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +43,6 @@ class Fitted:
     text: str
     shown: int
     cut: int
-
-
-class _Visible(dict[int, int | str | None]):
-    """A table for str.translate, filled as characters come: itself, a blank for any white space, or nothing."""
-
-    _MOST = 20_000
-
-    def __missing__(self, code: int) -> int | str | None:
-        sign = chr(code)
-        hidden = sign in _INVISIBLE or any(first <= code <= last for first, last in _INVISIBLE_RANGES)
-        value = None if hidden else code if sign.isprintable() else " " if sign.isspace() else None
-        if len(self) < self._MOST:
-            self[code] = value
-        return value
-
-
-_VISIBLE = _Visible()
-
-
-def clean(text: str, cap: int = 0) -> str:
-    """One line of visible characters, at most `cap` UTF-8 bytes when that is not 0; the middle gives way to `…`."""
-    whole = len(text)
-    if cap:
-        text = text[: 2 * cap + 64]  # what comes later could matter only if nearly all of this is invisible
-    sliced = len(text) < whole
-    if not (text.isascii() and text.isprintable()):
-        text = _ESCAPE_SEQUENCE.sub("", text).translate(_VISIBLE)
-    text = text.strip()
-    return shorten(text, cap, forced=sliced) if cap else text
-
-
-def shorten(text: str, cap: int, *, forced: bool = False) -> str:
-    """At most `cap` bytes (4 at least): both ends of the text around `…`. `forced` marks a text that was cut before."""
-    raw = text.encode()
-    if len(raw) <= cap and not forced:
-        return text
-    room = max(cap - len(ELLIPSIS.encode()), 1)
-    head = raw[: room - room // 3].decode(errors="ignore")
-    tail = raw[max(len(raw) - room // 3, len(head.encode())) :].decode(errors="ignore") if room // 3 else ""
-    return f"{head}{ELLIPSIS}{tail}"
 
 
 def size(text: str) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
 from collections import deque
@@ -17,12 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosstrail.text import visible
+
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 LONGEST_LINE = 32 * 1024 * 1024
 _TAIL_LINES, _TAIL_WIDTH, _WORDS_WIDTH = 12, 300, 1_500
 # Clients give crosstrail about two seconds to leave: its processes must have left before.
 _STOP_SECONDS, _KILL_SECONDS = 1.0, 5.0
-_NOT_TEXT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +156,5 @@ class ServerProcess:
 
 def clean(text: str) -> str:
     """One printable line of at most 300 characters, without the colours of terminals."""
-    line = " ".join(_NOT_TEXT.sub(" ", text).split())
+    line = " ".join(visible(text).split())
     return line if len(line) <= _TAIL_WIDTH else line[: _TAIL_WIDTH - 1] + "…"
