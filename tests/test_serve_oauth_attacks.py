@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from crosstrail.server.oauth import open_store
+from crosstrail.server.oauth import UserInfo, open_store, refused_redirect
 from crosstrail.serving import OAuthSettings
 from fakes.idp import FakeIdp
 from ports import free_port
@@ -82,6 +82,80 @@ async def test_a_redirect_to_an_unregistered_address_is_refused(server: Server, 
     assert answer.status_code == 400
     assert "location" not in answer.headers
     assert len(idp.authorized) == before
+
+
+REFUSED = {
+    "userinfo": "http://127.0.0.1:33418@evil.example/callback",
+    "userinfo on the machine": "http://user@127.0.0.1:33418/callback",
+    "a password": "https://user:secret@app.example/callback",
+    "a fragment": "https://app.example/callback#here",
+    "an empty fragment": f"{CALLBACK}#",
+    "http elsewhere": "http://app.example/callback",
+    "http to a private network": "http://10.0.0.7/callback",
+    "a wildcard": "https://*.example/callback",
+    "a wildcard in the path": "https://app.example/*",
+    "script": "javascript:alert(1)//",
+    "SCRIPT": "JavaScript:alert(1)//",
+    "data": "data:text/html,x",
+    "a file": "file:///etc/passwd",
+    "a page of the browser": "about:blank",
+    "a blob": "blob:https://app.example/1",
+    "too long": "https://app.example/" + "x" * 2_000,
+}
+
+
+ALLOWED = (
+    "https://app.example/callback?a=b",
+    "http://localhost:1/x",
+    "http://[::1]:5/x",
+    "cursor://anysphere.cursor-retrieval/oauth/callback",
+    "com.example.app:/oauth",
+    CALLBACK,
+)
+
+
+def test_which_addresses_a_code_may_go_to() -> None:
+    assert [name for name, address in REFUSED.items() if not refused_redirect(address)] == []
+    assert [address for address in ALLOWED if refused_redirect(address)] == []
+
+
+@pytest.mark.parametrize("name", ["userinfo", "a fragment", "script", "a wildcard"])
+async def test_an_address_that_no_code_may_go_to_is_not_registered(server: Server, name: str) -> None:
+    answer = httpx2.post(
+        f"{server.url}/register",
+        json={"redirect_uris": [CALLBACK, REFUSED[name]], "token_endpoint_auth_method": "none", "client_name": "x"},
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"] in ("invalid_redirect_uri", "invalid_client_metadata")
+
+
+async def test_an_address_of_an_application_is_registered(server: Server) -> None:
+    assert _registered(server, ALLOWED[3])["client_id"]
+
+
+async def test_a_code_goes_to_no_address_with_more_in_it_than_was_registered(server: Server) -> None:
+    made = _registered(server)
+    for change in ("user@127.0.0.1:33418/callback", "127.0.0.1:33418/callback#x"):
+        url = _authorize(server, made["client_id"], "v" * 50, redirect_uri=f"http://{change}")
+        answer = httpx2.get(url, timeout=PATIENCE)
+        assert (answer.status_code, "location" in answer.headers) == (400, False)
+
+
+@pytest.mark.parametrize("sub", ["", " ", "\t", None, 7, ["a"], "a\x00", " a", "a\u202e", "x" * 256, {"a": 1}])
+async def test_a_provider_that_names_nobody_lets_nobody_in(idp: FakeIdp, sub: object) -> None:
+    idp.tokens.add("a-token")
+    idp.claims = {"sub": sub}
+    try:
+        assert await UserInfo(f"{idp.url}/user", idp.url).verify_token("a-token") is None
+        idp.claims = {"sub": "auth0|é 1"}
+        known = await UserInfo(f"{idp.url}/user", idp.url).verify_token("a-token")
+        assert known
+        assert known.subject == "auth0|é 1"
+        idp.claims = {"name": "x" * 300_000}  # more than anybody reads
+        assert await UserInfo(f"{idp.url}/user", idp.url).verify_token("a-token") is None
+    finally:
+        idp.claims = {}
 
 
 async def test_without_pkce_nobody_gets_a_code(server: Server) -> None:

@@ -50,6 +50,8 @@ class FakeIdp:
         self.keys = [self.key]
         self.client_id, self.client_secret = "app-id", "app-secret-of-forty-characters-or-more-x"
         self.login, self.user_id = "alice", 4711
+        self.claims: dict[str, Any] = {}
+        """More that it says of the user."""
         self.asked: dict[str, int] = {}
         self.authorized: list[dict[str, str]] = []
         self._codes: dict[str, str] = {}
@@ -126,7 +128,7 @@ class FakeIdp:
     def _user(self, headers: dict[str, str]) -> Answer:
         if headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return Answer(401, b"{}")
-        said = {"id": self.user_id, "login": self.login, "email": "someone@example.com"}
+        said = {"id": self.user_id, "login": self.login, "email": "someone@example.com", **self.claims}
         return Answer(200, json.dumps(said).encode(), headers={"X-OAuth-Scopes": "user"})
 
 

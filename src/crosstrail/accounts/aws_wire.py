@@ -35,6 +35,8 @@ from crosstrail.accounts.credentials import Credentials
 _FIRST_ERROR_STATUS = 300
 _MOST_CONNECTIONS = 512
 _REQUEST_ID = "x-amzn-requestid"
+_MOST_BYTES = 64_000_000
+"""Of one answer: 50 events of 256 KB, or 1,000 rows of a query, are far less."""
 
 
 class Endpoint:
@@ -96,6 +98,17 @@ class _Signer(SigV4Auth):  # type: ignore[misc]
         return sha256(request.data).hexdigest()
 
 
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, unpacked, of which nobody needs more. Raises aiohttp.ClientPayloadError for a longer one."""
+    body = bytearray()
+    async for part in answer.content.iter_chunked(65_536):
+        body += part
+        if len(body) > _MOST_BYTES:
+            answer.close()
+            raise aiohttp.ClientPayloadError("the answer is too long")
+    return bytes(body)
+
+
 class AwsWire:
     """The connections that all requests share: whose a request is stands in its signature. For one event loop."""
 
@@ -115,7 +128,7 @@ class AwsWire:
         async with self._opened().post(
             endpoint.url, data=body, headers=headers, proxy=endpoint.proxy, allow_redirects=False
         ) as answer:
-            whole = await answer.read()
+            whole = await _bounded(answer)
         return endpoint.read(asked, answer.status, answer.headers, whole)
 
     async def aclose(self) -> None:

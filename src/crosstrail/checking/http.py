@@ -6,18 +6,24 @@ a tool. The caller's token goes to the checked address and, without redirects, n
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import anyio
 import httpx2
 
+from crosstrail.bounded_http import client, fetched
 from crosstrail.checking.findings import Finding
 
 _BOTH = "application/json, text/event-stream"
 _PROTOCOL = "2025-11-25"
+MOST_BYTES = 32_000_000
+"""Of one answer, such as a list of tools: hundreds of times more than a client takes."""
+_PING_BYTES = 10_000
 _HELLO = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -38,12 +44,12 @@ _LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
 
 async def check_http(url: str, bearer: str, seconds: float) -> list[Finding]:
     """The findings about an address that answers. `bearer` may be empty."""
-    async with httpx2.AsyncClient(timeout=seconds, follow_redirects=False) as http:
+    async with client(seconds=seconds, most_bytes=MOST_BYTES) as http:
         sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         return [
             await _foreign_session(http, url, sent),
             await _json_alone(http, url, sent),
-            await _ping(http, url),
+            await _ping(url, seconds),
             await _bad_token(http, url, signed_in=bool(bearer)),
         ]
 
@@ -54,10 +60,11 @@ async def refused(url: str, bearer: str, seconds: float) -> tuple[str, str]:
     The reason is empty where the answer itself gives none.
     """
     sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-    async with httpx2.AsyncClient(timeout=seconds, follow_redirects=False) as http:
+    async with client(seconds=seconds, most_bytes=MOST_BYTES) as http:
         try:
-            async with http.stream("POST", url, json=_HELLO, headers={**sent, "Accept": _BOTH}) as answer:
-                status, place = answer.status_code, answer.headers.get("location", "")
+            with anyio.fail_after(seconds):
+                async with http.stream("POST", url, json=_HELLO, headers={**sent, "Accept": _BOTH}) as answer:
+                    status, place = answer.status_code, answer.headers.get("location", "")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, ExceptionGroup):
             return "", "Is it running, and reachable from here under this address? See its log."
     if status == 401:
@@ -93,23 +100,23 @@ async def _json_alone(http: httpx2.AsyncClient, url: str, sent: Mapping[str, str
     return Finding(check, "fail", detail, "Answer with JSON where the client takes nothing else.")
 
 
-async def _ping(http: httpx2.AsyncClient, url: str) -> Finding:
+async def _ping(url: str, seconds: float) -> Finding:
     split = urlsplit(url)
     if not split.path.rstrip("/").endswith("/mcp"):
         return Finding("/ping", "-", "asked only beside an address that ends in /mcp")
     path = split.path.rstrip("/").removesuffix("mcp") + "ping"
     try:
-        answer = await http.get(urlunsplit((split.scheme, split.netloc, path, "", "")))
-        found = answer.json() if answer.status_code == 200 else None
-    except httpx2.HTTPError as error:
+        address = urlunsplit((split.scheme, split.netloc, path, "", ""))
+        status, _, body = await fetched(address, seconds=seconds, most_bytes=_PING_BYTES)
+    except (httpx2.HTTPError, TimeoutError) as error:
         return Finding("/ping", "fail", f"no answer: {type(error).__name__}")
-    except ValueError:
+    try:
+        found = json.loads(body) if status == 200 else None
+    except (ValueError, RecursionError):
         found = None
     if is_healthy(found):
         return Finding("/ping", "pass", "Healthy")
-    return Finding(
-        "/ping", "fail", _said(answer.status_code), 'Answer {"status": "Healthy", "time_of_last_update": N}.'
-    )
+    return Finding("/ping", "fail", _said(status), 'Answer {"status": "Healthy", "time_of_last_update": N}.')
 
 
 def is_healthy(answer: Any) -> bool:
@@ -135,9 +142,10 @@ async def _bad_token(http: httpx2.AsyncClient, url: str, *, signed_in: bool) -> 
 async def _post(http: httpx2.AsyncClient, url: str, body: Any, headers: Mapping[str, str]) -> tuple[int, str]:
     """Status and content type; status 0 when there was no answer. The body is left unread: a stream may never end."""
     try:
-        async with http.stream("POST", url, json=body, headers=dict(headers)) as answer:
-            return answer.status_code, answer.headers.get("content-type", "")
-    except httpx2.HTTPError:
+        with anyio.fail_after(http.timeout.read):
+            async with http.stream("POST", url, json=body, headers=dict(headers)) as answer:
+                return answer.status_code, answer.headers.get("content-type", "")
+    except (httpx2.HTTPError, TimeoutError):
         return 0, ""
 
 

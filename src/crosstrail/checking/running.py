@@ -23,8 +23,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CONNECTION_CLOSED, TextContent, Tool
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
+from crosstrail import bounded_http
 from crosstrail.checking.findings import Finding, Report, judged
-from crosstrail.checking.http import check_http, refused
+from crosstrail.checking.http import MOST_BYTES, check_http, refused
 from crosstrail.checking.tools import CROSSTRAIL, check_tools, reading_tool
 
 logging.getLogger("mcp").setLevel(logging.CRITICAL)  # its tracebacks quote the server; we say what is wrong
@@ -142,7 +143,7 @@ async def _opened(subject: Subject, mode: str, written: IO[str], seconds: float)
         return
     headers = {"Authorization": f"Bearer {subject.bearer}"} if subject.bearer else {}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=seconds) as http,
+        bounded_http.client(headers=headers, seconds=seconds, most_bytes=MOST_BYTES) as http,
         Client(streamable_http_client(subject.url, http_client=http), mode=mode, cache=None) as client,
     ):
         yield client

@@ -19,9 +19,11 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
 from crosstrail.accounts.policy import ANONYMOUS, Principal
+from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth import HeaderUser
 from crosstrail.serving import JwtSettings
+from crosstrail.text import is_visible
 
 KEYS = "volcengine"
 """The issuer of principals who are known by the keys they send: no token's, which are addresses."""
@@ -32,6 +34,7 @@ _AGAIN_SECONDS = 30.0
 """A key id that nobody knows asks for the keys again at most this often: strangers choose key ids."""
 _MOST_KEYS_BYTES = 512_000
 _FETCH_SECONDS = 10.0
+_LONGEST_SUBJECT = 255
 _NO_KEYS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What PyJWT raises where an address answers with JSON that is no set of keys."""
 
@@ -54,6 +57,17 @@ def principal_of(request: Any) -> Principal:
         client=token.client_id,
         issuer=str(claims.get("iss") or ""),
     )
+
+
+def subject_of(value: Any) -> str:
+    """The name that a provider gives somebody, as it stands; empty for what names nobody.
+
+    Two spellings that read alike must not be two people, nor a missing name everybody without one: no white space around
+    it, no character that prints nothing, at most 255 characters (OpenID Connect Core, 2).
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_SUBJECT or value != value.strip():
+        return ""
+    return value if all(map(is_visible, value)) else ""
 
 
 def _email(claims: Mapping[str, Any]) -> str:
@@ -99,10 +113,13 @@ class JwtVerifier:
             _log.info("a token is refused: %s", type(error).__name__)
             return None
         scopes = claims.get("scope", claims.get("scp"))
-        subject = str(claims["sub"])
+        subject = subject_of(claims["sub"])
+        if not subject:
+            _log.info("a token is refused: its sub names nobody")
+            return None
         return AccessToken(
             token="",  # nobody needs it any more, and what is not held cannot leak
-            client_id=str(claims.get("client_id") or claims.get("azp") or ""),
+            client_id=subject_of(claims.get("client_id")) or subject_of(claims.get("azp")),
             scopes=scopes.split() if isinstance(scopes, str) else _texts(scopes),
             expires_at=int(claims["exp"]) + _LEEWAY_SECONDS,
             subject=subject,
@@ -163,8 +180,9 @@ class Jwks:
         """What cannot be read leaves the kept keys as they are, for another hour at most."""
         self._asked_at = self._clock()
         try:
-            with anyio.fail_after(self._seconds):  # of all of it: who trickles must not keep every caller waiting
-                body = await self._fetched()
+            status, _, body = await fetched(self._url, seconds=self._seconds, most_bytes=_MOST_KEYS_BYTES)
+            if status != 200:
+                raise ValueError(status)
             keys = jwt.PyJWKSet.from_json(body.decode()).keys
         except (httpx2.HTTPError, jwt.PyJWTError, TimeoutError, *_NO_KEYS) as error:
             _log.error("the keys at %s cannot be read: %s", self._url, type(error).__name__)
@@ -172,16 +190,6 @@ class Jwks:
         usable = (key for key in keys if key.public_key_use in (None, "sig") and key.key_type != "oct")
         self._kept = {key.key_id or "": key for key in usable}
         self._read_at = self._clock()
-
-    async def _fetched(self) -> bytes:
-        async with httpx2.AsyncClient(timeout=self._seconds) as client, client.stream("GET", self._url) as answer:
-            answer.raise_for_status()
-            body = bytearray()
-            async for part in answer.aiter_bytes():
-                body += part
-                if len(body) > _MOST_KEYS_BYTES:
-                    raise ValueError("too large")
-            return bytes(body)
 
 
 def _public_key(settings: JwtSettings) -> Any:

@@ -8,19 +8,27 @@ The only module that knows fastmcp; imported when `auth: oauth` is served.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import platformdirs
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
 from fastmcp.server.auth.oauth_proxy import OAuthProxy
+from fastmcp.server.auth.redirect_validation import is_loopback_host
 from fastmcp.utilities.token_cache import TokenCache
 from key_value.aio.protocols import AsyncKeyValue
+from mcp.server.auth.provider import RegistrationError
+from mcp.shared.auth import OAuthClientInformationFull
 
+from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
+from crosstrail.server.identity import subject_of
 from crosstrail.serving import GITHUB_USER, OAuthSettings, userinfo_url
 
 _log = logging.getLogger("crosstrail.identity")
@@ -28,6 +36,38 @@ _ASK_SECONDS = 10
 _KNOWN_SECONDS = 60
 """How long a provider's answer about a token stands: a token withdrawn there works here for that long at most."""
 _MOST_KNOWN = 10_000
+_MOST_BYTES = 256_000
+"""Of what a provider says of one user."""
+_LONGEST_REDIRECT, _MOST_REDIRECTS = 2_000, 20
+_SCHEMES_OF_OTHERS = frozenset(
+    [
+        "about",
+        "blob",
+        "chrome",
+        "content",
+        "data",
+        "file",
+        "filesystem",
+        "ftp",
+        "ftps",
+        "gopher",
+        "intent",
+        "jar",
+        "javascript",
+        "ldap",
+        "mailto",
+        "resource",
+        "sftp",
+        "sms",
+        "ssh",
+        "tel",
+        "urn",
+        "vbscript",
+        "view-source",
+        "ws",
+        "wss",
+    ]
+)
 
 
 class UserInfo(TokenVerifier):
@@ -50,22 +90,23 @@ class UserInfo(TokenVerifier):
             return known
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "crosstrail"}
         try:
-            async with httpx2.AsyncClient(timeout=_ASK_SECONDS) as client:
-                answer = await client.get(self._url, headers=headers)
-            said: Any = answer.json() if answer.status_code == 200 else {}
-        except (httpx2.HTTPError, ValueError) as error:
+            status, given, body = await fetched(
+                self._url, seconds=_ASK_SECONDS, most_bytes=_MOST_BYTES, headers=headers
+            )
+            said: Any = json.loads(body) if status == 200 else {}
+        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             _log.error("%s does not say whose a token is: %s", self._url, type(error).__name__)
             return None
-        subject = (said.get("sub") or said.get("id")) if isinstance(said, dict) else None
-        if not subject or not isinstance(said, dict):
+        subject = _subject(said) if isinstance(said, dict) else ""
+        if not subject:
             return None
-        scopes = answer.headers.get("x-oauth-scopes", "").replace(",", " ").split()
+        scopes = given.get("x-oauth-scopes", "").replace(",", " ").split()
         claims = {name: said.get(name) for name in ("email", "email_verified", "login", "groups")}
         found = AccessToken(
             token=token,
-            client_id=str(subject),
+            client_id=subject,
             scopes=scopes,
-            subject=str(subject),
+            subject=subject,
             claims={
                 **claims,
                 "email_verified": said.get("email_verified", self._url == GITHUB_USER),
@@ -76,12 +117,67 @@ class UserInfo(TokenVerifier):
         return found
 
 
+def _subject(said: dict[str, Any]) -> str:
+    """`sub` of OpenID Connect, or where there is none, the number that GitHub gives a user as `id`."""
+    if "sub" in said:
+        return subject_of(said["sub"])
+    number = said.get("id")
+    return str(number) if type(number) is int and number > 0 else subject_of(number)
+
+
+def refused_redirect(address: str) -> str:
+    """Why no code may be sent to this address; empty for one that a client may register.
+
+    RFC 6749 3.1.2 (absolute, no fragment), RFC 8252 7 and 8.3: https, http on the machine itself, or an application's own
+    scheme. Whatever stands before an @ would be taken for the host by a person who reads it.
+    """
+    try:
+        split = urlsplit(address)
+        host = split.hostname
+        _ = split.port
+    except ValueError:
+        return "it is no address"
+    scheme = split.scheme.lower()
+    if len(address) > _LONGEST_REDIRECT or not address.isascii() or re.search(r"[\x00-\x20\x7f\\<>\"`{}|^]", address):
+        return "it has characters that no address has, or too many"
+    if "#" in address:
+        return "it has a fragment"
+    if "@" in split.netloc:
+        return "it has a user name in it"
+    if "*" in address:
+        return "it has a wildcard in it"
+    if scheme in ("http", "https"):
+        if not host:
+            return "it names no host"
+        return "" if scheme == "https" or is_loopback_host(host) else "http is for addresses of the machine itself"
+    return "its scheme is no application's own" if scheme in _SCHEMES_OF_OTHERS or not scheme else ""
+
+
+class _Proxy(OAuthProxy):
+    """FastMCP's, which checks less of where a code may be sent."""
+
+    async def register_client(self, client_info: OAuthClientInformationFull) -> None:
+        addresses = [str(address) for address in client_info.redirect_uris or ()]
+        if len(addresses) > _MOST_REDIRECTS:
+            raise RegistrationError("invalid_redirect_uri", f"at most {_MOST_REDIRECTS} addresses can be registered")
+        for reason in filter(None, map(refused_redirect, addresses)):
+            raise RegistrationError("invalid_redirect_uri", f"a redirect address is refused: {reason}")
+        await super().register_client(client_info)
+
+    async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
+        """One that registered an address which is refused now has to register anew."""
+        found = await super().get_client(client_id)
+        if found and any(refused_redirect(str(address)) for address in found.redirect_uris or ()):
+            return None
+        return found
+
+
 def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAuthProxy:
     """The sign-in of a server at `public_url`, which remembers in a store of `open_store`."""
     _log_like_everybody()
     secret, key = settings.client_secret.get_secret_value(), _key(settings)
     scopes = settings.scope.replace(",", " ").split()
-    return OAuthProxy(
+    return _Proxy(
         upstream_authorization_endpoint=settings.authorize_url,
         upstream_token_endpoint=settings.token_url,
         upstream_client_id=settings.client_id,
