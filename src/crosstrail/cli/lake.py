@@ -52,7 +52,7 @@ def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: 
             )
     if report.not_compacted:
         say(
-            f"every event is in, but small files were not made into larger ones: {_plain(report.not_compacted)}. The next "
+            f"every event is in, but small files were not made into larger ones: {_named(report.not_compacted)}. The next "
             "collection tries again."
         )
     if as_json:
