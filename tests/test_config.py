@@ -7,6 +7,7 @@ import pytest
 from conftest import CommandLine
 from crosstrail.config import load_settings, options
 from crosstrail.errors import ConfigError
+from crosstrail.estate import account_database
 
 ROLE = "arn:aws:iam::222222222222:role/Audit"
 
@@ -110,10 +111,12 @@ def test_a_sqlite_file_is_taken_from_the_files_folder(tmp_path: Path) -> None:
     assert load_settings(config, environ={}).database.url.get_secret_value() == "sqlite:////srv/accounts.db"
 
 
-def test_one_database_is_enough() -> None:
-    with pytest.raises(ConfigError, match="RDS_SECRET_NAME") as refusal:
-        load_settings(environ={"DATABASE_URL": "postgresql://me:s3cret@host/db", "RDS_SECRET_NAME": "ours"})
-    assert "s3cret" not in refusal.value.text
+def test_an_address_of_a_database_wins_over_a_secret() -> None:
+    environ = {"DATABASE_URL": "postgresql://me:s3cret@host.example/db", "RDS_SECRET_NAME": "ours"}
+    database = account_database(load_settings(environ=environ))
+    assert database
+    assert "host.example" in database.name
+    assert "s3cret" not in database.name
 
 
 def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ def test_over_tls(config: Path, certificate: tuple[Path, Path]) -> None:
 
 def test_an_answer_in_two_packets_does_not_wait_for_the_clients_word() -> None:
     with (
-        listening(Listener("127.0.0.1", 0, loopback=True)) as opened,
+        listening(Listener("127.0.0.1", 0)) as opened,
         socket.create_connection(opened.getsockname()),
         opened.accept()[0] as accepted,
     ):

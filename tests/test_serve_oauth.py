@@ -126,7 +126,7 @@ async def test_volcengines_own_configuration_signs_in_too(idp: FakeIdp, tmp_path
         "client_secret": idp.client_secret,
         "authorize_url": f"{idp.url}/login/oauth/authorize",
         "token_url": f"{idp.url}/login/oauth/access_token",
-        "scope": "user",
+        "scope": ["user"],
     }
     more = {"userinfo_url": f"{idp.url}/user", "storage": str(tmp_path / "oauth")}  # GitHub's own need no naming
     access = [{"who": ["login:alice"], "accounts": ["*"]}]
@@ -138,6 +138,11 @@ async def test_volcengines_own_configuration_signs_in_too(idp: FakeIdp, tmp_path
             assert {tool.name for tool in (await client.list_tools()).tools} == {"LookupEvents", "DescribeTrails"}
             refused = await client.call_tool("CreateTrail", {"TrailName": "x", "TosBucketName": "b"})
             assert "there is no tool 'CreateTrail'" in text_of(refused)
+        begun = [one for one in idp.authorized if one["redirect_uri"] == f"{made.url}/auth/oauth/callback"]
+        assert begun, "what their users have registered"
+        assert {one["scope"] for one in begun} == {"user"}
+        for path in ("/auth/callback", "/auth/oauth/callback"):
+            assert httpx2.get(f"{made.url}{path}?code=x&state=guessed", timeout=PATIENCE).status_code == 400
         idp.login = "mallory"
         try:
             async with browser() as person, signed_in(made.url, Wallet(), person) as client:

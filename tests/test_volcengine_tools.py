@@ -17,7 +17,9 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
-from crosstrail.server.volcengine_app import create_volcengine_server
+from crosstrail.estate import Estate
+from crosstrail.server.admission import Admission
+from crosstrail.server.volcengine_app import TOOLS, create_volcengine_server
 from crosstrail.server.volcengine_caller import CloudTrail
 from crosstrail.server.volcengine_config import load_server_settings
 from fakes.volcengine import FakeVolcengine, Key
@@ -40,12 +42,14 @@ async def _client(fake: FakeVolcengine, key: Key | None, **environ: str) -> Asyn
     if key:
         environ |= {"VOLCENGINE_ACCESS_KEY": key.id, "VOLCENGINE_SECRET_KEY": key.secret}
         environ |= {"VOLCENGINE_ACCESS_SESSION_TOKEN": key.token}
-    cloud_trail = CloudTrail(load_server_settings(environ=environ))
-    try:
-        async with Client(create_volcengine_server(cloud_trail)) as client:
-            yield client
-    finally:
-        cloud_trail.close()
+    settings = load_server_settings(environ=environ)
+    estate = Estate(settings.as_served())
+    cloud_trail = CloudTrail(settings, estate.volcengine)
+    admission = Admission(estate, table=TOOLS)
+    async with Client(create_volcengine_server(cloud_trail, admission)) as client:
+        yield client
+    await estate.aclose()
+    admission.close()
 
 
 def _ask(fake: FakeVolcengine, key: Key | None, tool: str, /, **arguments: Any) -> CallToolResult:
@@ -135,6 +139,14 @@ def test_other_forms_of_arguments_are_taken(fake: FakeVolcengine) -> None:
     assert fake.world.requests[-1].params == {"MaxResults": 5, "LookupConditions": json.loads(conditions)}
 
 
+def test_no_number_of_results_leaves_it_to_the_api(fake: FakeVolcengine) -> None:
+    key = fake.world.add_key(CN_PROD)
+    for age in range(60):
+        fake.world.accounts[CN_PROD].log("GetUser", moment(timedelta(minutes=age)))
+    assert len(json_of(_ask(fake, key, "LookupEvents"))["Trails"]) == 50
+    assert "MaxResults" not in fake.world.requests[-1].params
+
+
 def test_text_that_shows_nothing_is_escaped_and_stays_the_same(fake: FakeVolcengine) -> None:
     key = fake.world.add_key(CN_PROD)
     name = "Get\u202eUser\u200b中文"
@@ -187,7 +199,9 @@ def test_create_trail_creates_one_where_writes_are_allowed(fake: FakeVolcengine)
     assert "t" in fake.world.accounts[CN_PROD].trails
     again = anyio.run(create)
     assert again.is_error
-    assert "TrailAlreadyExists" in again.content[0].text  # type: ignore[union-attr]
+    text = again.content[0].text  # type: ignore[union-attr]
+    assert "TrailAlreadyExists" in text
+    assert "See DescribeTrails" in text, "a hint names the tool as this server calls it"
 
 
 @pytest.mark.parametrize("kind", ["code", "envelope"])

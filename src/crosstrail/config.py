@@ -94,15 +94,7 @@ class DatabaseSettings(Section):
     url: SecretStr = option(
         "", "DATABASE_URL", "Database that lists accounts: postgresql://USER:PASSWORD@HOST/NAME or sqlite:////FILE."
     )
-    secret_name: str = option(
-        "", "RDS_SECRET_NAME", "The same by a secret of AWS Secrets Manager that holds the database's address."
-    )
-
-    @model_validator(mode="after")
-    def _one_database(self) -> Self:
-        if self.url.get_secret_value() and self.secret_name:
-            raise ValueError("give one of url (DATABASE_URL) and secret_name (RDS_SECRET_NAME)")
-        return self
+    secret_name: str = option("", "RDS_SECRET_NAME", "The same by a secret of AWS Secrets Manager; url goes before it.")
 
 
 class OrganizationSettings(Section):

@@ -260,9 +260,9 @@ def account_database(settings: Settings) -> AccountDatabase | None:
         return None
     from crosstrail.accounts.database import AccountDatabase
 
-    if database.secret_name:
-        return AccountDatabase.of_secret(database.secret_name, settings.region)
-    return AccountDatabase.at(database.url.get_secret_value())
+    if url := database.url.get_secret_value():  # as in the AWS Labs server: an address goes before a secret's name
+        return AccountDatabase.at(url)
+    return AccountDatabase.of_secret(database.secret_name, settings.region)
 
 
 def _directory(settings: Settings) -> Directory | None:

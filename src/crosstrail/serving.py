@@ -7,10 +7,10 @@ listens. It signs nobody in and opens no socket.
 from __future__ import annotations
 
 import ipaddress
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
 from crosstrail.accounts.policy import TOOLSETS
 from crosstrail.errors import ConfigError
@@ -18,6 +18,8 @@ from crosstrail.section import Names, Section, option
 
 GITHUB_USER = "https://api.github.com/user"
 """It shows an e-mail address only when GitHub has verified it."""
+CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH = "/auth/callback", "/auth/oauth/callback"
+"""Ours, and that of Volcengine's own servers, which their users have registered with their OAuth application."""
 AuthMode = Literal["none", "token", "jwt", "oauth"]
 
 
@@ -125,6 +127,17 @@ class OAuthSettings(Section):
     redirect_uris: Names = option(
         (), "CROSSTRAIL_OAUTH_REDIRECT_URIS", "Where clients may be sent back to, with *. Empty: what they registered."
     )
+    callback_path: str = option(
+        CALLBACK_PATH,
+        "CROSSTRAIL_OAUTH_CALLBACK_PATH",
+        "Path of the callback that is registered with the OAuth application.",
+        pattern=r"^(/[A-Za-z0-9_.-]+)+$",
+    )
+
+    @field_validator("scope", mode="before")
+    @classmethod
+    def _scopes_as_a_list_too(cls, value: Any) -> Any:
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 class LimitSettings(Section):

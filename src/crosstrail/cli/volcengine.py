@@ -5,6 +5,7 @@ Exit statuses: see statuses.py.
 
 from __future__ import annotations
 
+import anyio
 import click
 
 from crosstrail import __version__
@@ -20,10 +21,12 @@ from crosstrail.cli.words import say
 @click.option("--tls-key", metavar="FILE", default="", help="Key of the certificate.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front ends TLS, and lets in only those who may.")
 @click.option("--allow-writes", is_flag=True, help="Let CreateTrail create trails.")
-def serve(config: str, host: str, tls_cert: str, tls_key: str, behind_proxy: bool, allow_writes: bool) -> None:
+@click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
+def serve(
+    config: str, host: str, tls_cert: str, tls_key: str, behind_proxy: bool, allow_writes: bool, audit: str
+) -> None:
     """Serve CreateTrail, DescribeTrails and LookupEvents of Volcengine CloudTrail (火山引擎云审计) over MCP."""
-    from crosstrail.server.volcengine_app import create_volcengine_server, volcengine_http_app
-    from crosstrail.server.volcengine_caller import CloudTrail
+    from crosstrail.server.volcengine_app import serve_volcengine_stdio, volcengine_http_app
     from crosstrail.server.volcengine_config import load_server_settings
 
     flags = {
@@ -32,23 +35,20 @@ def serve(config: str, host: str, tls_cert: str, tls_key: str, behind_proxy: boo
         "tls_key": tls_key,
         "behind_proxy": behind_proxy or "",
         "allow_writes": allow_writes or "",
+        "audit.to": audit,
     }
     settings = load_server_settings(config, flags)
-    cloud_trail = CloudTrail(settings)
-    try:
-        if settings.transport == "stdio":
-            create_volcengine_server(cloud_trail).run("stdio")
-            return
-        from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
+    if settings.transport == "stdio":
+        anyio.run(serve_volcengine_stdio, settings)
+        return
+    from crosstrail.server.connections import TimelyHttp
+    from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
 
-        cloud_trail.api.load()
-        app, listener = volcengine_http_app(settings, cloud_trail)
-        with listening(listener) as socket:
-            address = listener.address(socket)
-            say(f"mcp-server-cloud-trail serves {address}{HTTP_PATH} and {address}{SSE_PATH}")
-            serve_http(app, listener, socket)
-    finally:
-        cloud_trail.close()
+    app, listener = volcengine_http_app(settings)
+    with listening(listener) as socket:
+        address = listener.address(socket)
+        say(f"mcp-server-cloud-trail serves {address}{HTTP_PATH} and {address}{SSE_PATH}")
+        serve_http(app, listener, socket, protocol=TimelyHttp)
 
 
 def main() -> None:

@@ -35,11 +35,12 @@ from crosstrail.server.prompts import PROMPT_NAMES
 from crosstrail.server.render import clean
 from crosstrail.server.telemetry import Measures
 from crosstrail.server.tools import TOOLSET_OF, WRITES
-from crosstrail.server.toolsets import left_by, offered, tightened
+from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
 from crosstrail.visible import Visible, narrowed
 
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[Visible] = ContextVar("crosstrail_visible")
+OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, PROMPT_NAMES)
 _LONGEST_QUERY = 3600.0
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
 
@@ -61,12 +62,14 @@ class Admission(Gate):
         record: AuditLog | None = None,
         counted_in: str = "",
         owners: KeyOwners | None = None,
+        table: ToolTable = OUR_TOOLS,
     ) -> None:
         """`principal_of`: None on stdio. `open_to_all`: where there is no access rule, everybody may see everything.
         `counted_in`: the file in which processes count calls together. `owners`: where each request brings the keys that it
-        may use, and nothing else. Raises ConfigError for toolsets and tools that are none.
+        may use, and nothing else. `table`: the tools of this server. Raises ConfigError for toolsets and tools that are none.
         """
-        self.offered = offered(estate.settings.serve, allow_writes=estate.settings.allow_writes)
+        self.table = table
+        self.offered = offered(table, estate.settings.serve, allow_writes=estate.settings.allow_writes)
         super().__init__(
             record or AuditLog(estate.settings.audit),
             Limits(estate.settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in),
@@ -89,12 +92,12 @@ class Admission(Gate):
         except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
             _log.error("the access rules cannot be read: %s", error)
             unread = True
-        names = left_by(grant, tightened(self.offered, _headers(ctx.request)))
+        names = left_by(self.table, grant, tightened(self.table, self.offered, _headers(ctx.request)))
         token = _visible.set(self._view(estate, grant, ""))
         try:
             if ctx.method == "tools/call":
                 return await self._call(ctx, call_next, principal, estate, grant, names, unread)
-            if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in PROMPT_NAMES:
+            if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self.table.prompts:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
             return only(result, names) if ctx.method == "tools/list" else result
@@ -171,7 +174,7 @@ class Admission(Gate):
             asked=asked,
             size=size,
         )
-        self._measures.call(tool if tool in TOOLSET_OF else "", outcome, seconds, principal.name, asked)
+        self._measures.call(tool if tool in self.table.toolset_of else "", outcome, seconds, principal.name, asked)
 
     async def drained(self, seconds: float) -> None:
         """Wait until no call runs, for so long at most."""
@@ -193,8 +196,8 @@ class Admission(Gate):
         return granted(principal, await self._estate.access_rules(), otherwise=self._otherwise)
 
     def _view(self, estate: Estate | SentEstate, grant: Grant, tool: str) -> Visible:
-        toolset = TOOLSET_OF.get(tool, "accounts")
-        return Visible(estate, grant, toolset=toolset, write=tool in WRITES, kept=self._narrowed)
+        toolset = self.table.toolset_of.get(tool, "accounts")
+        return Visible(estate, grant, toolset=toolset, write=tool in self.table.writes, kept=self._narrowed)
 
     def _note_query(self, principal: Principal, result: HandlerResult) -> None:
         """A query that goes on after its call still counts as one of the principal's."""

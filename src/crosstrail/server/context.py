@@ -90,7 +90,7 @@ class GuardedTool(Tool):
             raise
         except CrosstrailError as error:
             caller().error = type(error).__name__
-            result = _failure(" ".join([error.text, *getattr(error, "__notes__", ())]))
+            result = _failure(self._worded(" ".join([error.text, *getattr(error, "__notes__", ())])))
         except Exception as error:  # noqa: BLE001 - the last door: whatever comes must not reach the model as it is
             caller().error = "crash"
             result = _failure(_crash(self.name, error))
@@ -100,6 +100,10 @@ class GuardedTool(Tool):
     def _call(self, context: Context[Any, Any]) -> Any:
         """What the body is given first."""
         return Call(context.request_context.lifespan_context, context)
+
+    def _worded(self, text: str) -> str:
+        """An error's text with the names that the tools have on this server."""
+        return text
 
     def _finished(self, answer: Answer) -> CallToolResult:
         """The answer as the client gets it."""

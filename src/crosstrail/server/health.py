@@ -29,9 +29,10 @@ Check = Callable[[], Awaitable[Any]]
 class Health:
     """/ping and /healthz of one server."""
 
-    def __init__(self, estate: Estate, sign_in: SignIn) -> None:
+    def __init__(self, estate: Estate | None, sign_in: SignIn) -> None:
+        """`estate`: None where callers have nothing of it."""
         checks: dict[str, Check] = {}
-        if not sign_in.by_keys:  # whose callers have nothing of the server's own
+        if estate:
             checks |= {"accounts": estate.listed, "lake": estate.held}
         if sign_in.reachable:
             checks["identity"] = sign_in.reachable
@@ -76,7 +77,8 @@ class Checks:
         for name, check in self._checks.items():
             if name not in self._running:
                 self._running[name] = asyncio.create_task(_state(name, check))
-        await asyncio.wait(self._running.values(), timeout=self._wait)
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=self._wait)
         ended = {name: task.result() for name, task in self._running.items() if task.done()}
         late = [name for name in self._running if name not in ended]
         if late:

@@ -44,20 +44,16 @@ HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
 _LAST_ANSWERS_SECONDS = 5
 _IDLE_SECONDS = 30
 """How long a connection is kept between two requests."""
-_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where a server listens. `loopback`: only this machine reaches it, so no other Host may be named."""
+    """Where a server listens. Which names it may be called by is not its matter: see doors.py."""
 
     host: str
     port: int
-    loopback: bool
     tls_cert: str = ""
     tls_key: str = ""
-    checked: bool = False
-    """Names are checked by whoever made this: see doors.py."""
 
     def address(self, opened: socket.socket) -> str:
         """`http://127.0.0.1:8888`, with the port that was really taken."""
@@ -82,7 +78,7 @@ def http_app(
     state of every connection.
     """
     AppStatus.enable_automatic_graceful_drain = False  # else a stream ends before its answer; uvicorn gives it a time
-    security = _security(listener)
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # doors.py checks names
     apps = [
         server.streamable_http_app(
             streamable_http_path=HTTP_PATH,
@@ -257,15 +253,3 @@ def _check_certificate(listener: Listener) -> None:
         raise ConfigError(
             f"the TLS certificate or its key cannot be used: {reason}", hint="Check --tls-cert and --tls-key."
         ) from None
-
-
-def _security(listener: Listener) -> TransportSecuritySettings:
-    """On loopback, against pages in a browser that reach it under a foreign name; elsewhere names are not ours to know."""
-    if listener.checked or not listener.loopback:
-        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    scheme = "https" if listener.tls_cert else "http"
-    return TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=[name for host in _LOOPBACK_NAMES for name in (host, f"{host}:*")],
-        allowed_origins=[f"{scheme}://{host}:*" for host in _LOOPBACK_NAMES],
-    )

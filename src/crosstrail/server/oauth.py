@@ -184,6 +184,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         upstream_client_secret=secret,
         token_verifier=UserInfo(userinfo_url(settings), settings.authorize_url),
         base_url=public_url,
+        redirect_path=settings.callback_path,
         valid_scopes=scopes or None,
         extra_authorize_params={"scope": " ".join(scopes)} if scopes else None,
         allowed_client_redirect_uris=list(settings.redirect_uris) or None,

@@ -48,9 +48,7 @@ _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 def listener_of(settings: Settings) -> Listener:
     serve = settings.serve
-    return Listener(
-        serve.host, serve.port, loopback=serve.loopback, tls_cert=serve.tls_cert, tls_key=serve.tls_key, checked=True
-    )
+    return Listener(serve.host, serve.port, tls_cert=serve.tls_cert, tls_key=serve.tls_key)
 
 
 def serve_app(settings: Settings, *, has_rules: bool, counted_in: str = "") -> Starlette:
@@ -79,9 +77,18 @@ def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
 
 
 def guarded_app(
-    server: MCPServer[Any] | Server[Any], estate: Estate, sign_in: SignIn, gate: Gate, *, sse: bool = False
+    server: MCPServer[Any] | Server[Any],
+    estate: Estate,
+    sign_in: SignIn,
+    gate: Gate,
+    *,
+    sse: bool = False,
+    uses_accounts: bool = True,
 ) -> Starlette:
-    """A server behind its doors: names, sizes, sign-in, health. It closes the estate and the gate at its end."""
+    """A server behind its doors: names, sizes, sign-in, health. It closes the estate and the gate at its end.
+
+    `uses_accounts`: whether its tools ask the estate's accounts and lake, so that its health depends on them.
+    """
     settings = estate.settings
     serve = settings.serve
     telemetry = Telemetry() if settings.audit.telemetry else None
@@ -108,7 +115,7 @@ def guarded_app(
         Middleware(Crowds),
         Middleware(Bodies, most=most, most_unknown=MOST_UNKNOWN_BYTES if sign_in.middleware else None),
     ]
-    health = Health(estate, sign_in)
+    health = Health(estate if uses_accounts and not sign_in.by_keys else None, sign_in)
     routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]
     checked = {"auth": sign_in.settings, "token_verifier": sign_in.verifier} if isinstance(server, Server) else {}
     return http_app(

@@ -20,7 +20,7 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from crosstrail.accounts.volcengine_api import checked_endpoint
 from crosstrail.config import Settings
@@ -29,7 +29,7 @@ from crosstrail.origin import install_hint
 from crosstrail.server.auth import HeaderCredentials, refused
 from crosstrail.server.http import HTTP_PATH
 from crosstrail.server.identity import JwtVerifier
-from crosstrail.serving import JwtSettings, OAuthSettings, userinfo_url
+from crosstrail.serving import CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH, JwtSettings, OAuthSettings, userinfo_url
 
 PING_PATH, HEALTH_PATH = "/ping", "/healthz"
 _log = logging.getLogger("crosstrail.identity")
@@ -138,11 +138,22 @@ def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
     return SignIn(
         provider,
         auth,
-        provider.get_routes(mcp_path=HTTP_PATH),
+        _with_both_callbacks(provider.get_routes(mcp_path=HTTP_PATH), settings.callback_path),
         _Answers(userinfo_url(settings)),
         sweep=getattr(store, "cull", None),
-        paces={"/register": 30, "/authorize": 120, "/auth/callback": 120},
+        paces={"/register": 30, "/authorize": 120} | dict.fromkeys(_callbacks(settings.callback_path), 120),
     )
+
+
+def _callbacks(path: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((path, CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH)))
+
+
+def _with_both_callbacks(routes: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
+    """A sign-in that was begun with one callback's path ends at it, whichever is the one of new ones."""
+    own = next(route for route in routes if isinstance(route, Route) and route.path == path)
+    more = [Route(one, own.endpoint, methods=["GET"]) for one in _callbacks(path) if one != path]
+    return [*routes, *more]
 
 
 def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
+from mcp.server.mcpserver import MCPServer
 
 from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission
@@ -25,10 +27,14 @@ _WRITTEN_SECONDS = 0.1
 """For an answer that is ready to be on its way."""
 
 
-async def serve_stdio(estate: Estate) -> None:
-    """Returns when the client has left. Told to stop, it ends the program."""
-    admission = Admission(estate)
-    server = create_server(estate, admission)
+async def serve_stdio(
+    estate: Estate,
+    admission: Admission | None = None,
+    make: Callable[[Estate, Admission], MCPServer[Any]] = create_server,
+) -> None:
+    """Returns when the client has left. Told to stop, it ends the program. `make`: the server behind the admission."""
+    admission = admission or Admission(estate)
+    server = make(estate, admission)
     look_seldom()
     try:
         async with _ended_when_told(estate, admission):

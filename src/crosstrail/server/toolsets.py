@@ -7,52 +7,60 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from crosstrail.accounts.policy import TOOLSETS, Grant
+from crosstrail.accounts.policy import TOOLSETS, Grant, Toolset
 from crosstrail.errors import ConfigError
-from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.serving import ServeSettings
 
 ALL = "all"
 _QUERY = "query"
 
 
-def offered(serve: ServeSettings, *, allow_writes: bool) -> frozenset[str]:
+@dataclass(frozen=True, slots=True)
+class ToolTable:
+    """What one server has: the set of each of its tools, which of them change something, and the names of its prompts."""
+
+    toolset_of: Mapping[str, Toolset]
+    writes: frozenset[str]
+    prompts: frozenset[str] = frozenset()
+
+    def of_sets(self, sets: Iterable[str]) -> set[str]:
+        wanted = set(sets)
+        return {name for name, toolset in self.toolset_of.items() if toolset in wanted or ALL in wanted}
+
+
+def offered(table: ToolTable, serve: ServeSettings, *, allow_writes: bool) -> frozenset[str]:
     """The tools of this server. Raises ConfigError for a name that is none."""
     _known("serve.toolsets", serve.toolsets, (*TOOLSETS, ALL))
-    _known("serve.tools", serve.tools, TOOLSET_OF)
-    _known("serve.exclude_tools", serve.exclude_tools, TOOLSET_OF)
-    names = _of_sets(serve.toolsets or (() if serve.tools else (ALL,))) | set(serve.tools)
+    _known("serve.tools", serve.tools, table.toolset_of)
+    _known("serve.exclude_tools", serve.exclude_tools, table.toolset_of)
+    names = table.of_sets(serve.toolsets or (() if serve.tools else (ALL,))) | set(serve.tools)
     if serve.auth == "token":
-        if _QUERY in serve.toolsets or _of_sets((_QUERY,)) & set(serve.tools):
+        if _QUERY in serve.toolsets or table.of_sets((_QUERY,)) & set(serve.tools):
             raise ConfigError(
                 "auth token and the toolset query: callers who bring their own keys have no lake to query",
                 hint="Leave its tools out of serve.toolsets and serve.tools.",
             )
-        names -= _of_sets((_QUERY,))
+        names -= table.of_sets((_QUERY,))
     if serve.read_only or not allow_writes:
-        names -= WRITES
+        names -= table.writes
     return frozenset(names - set(serve.exclude_tools))
 
 
-def tightened(names: frozenset[str], headers: Mapping[str, str]) -> frozenset[str]:
+def tightened(table: ToolTable, names: frozenset[str], headers: Mapping[str, str]) -> frozenset[str]:
     """What is left of them for a request that says X-MCP-Toolsets or X-MCP-Readonly."""
     sets = [part.strip().lower() for part in headers.get("x-mcp-toolsets", "").split(",") if part.strip()]
     if sets:
-        names &= _of_sets(sets)
+        names &= table.of_sets(sets)
     if headers.get("x-mcp-readonly", "").strip().lower() not in ("", "false", "0"):
-        names -= WRITES
+        names -= table.writes
     return names
 
 
-def left_by(grant: Grant, names: frozenset[str]) -> frozenset[str]:
+def left_by(table: ToolTable, grant: Grant, names: frozenset[str]) -> frozenset[str]:
     """Those a principal may call for one account at least."""
-    return frozenset(name for name in names if grant.allows(TOOLSET_OF[name], write=name in WRITES))
-
-
-def _of_sets(sets: Iterable[str]) -> set[str]:
-    wanted = set(sets)
-    return {name for name, toolset in TOOLSET_OF.items() if toolset in wanted or ALL in wanted}
+    return frozenset(name for name in names if grant.allows(table.toolset_of[name], write=name in table.writes))
 
 
 def _known(option: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import SENT, SENT_ALONG, CredentialProvider, Credentials, fingerprint
 from crosstrail.accounts.volcengine_api import Action, VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
+from crosstrail.caller import upstream
 from crosstrail.clouds.volcengine_calls import Turns
 from crosstrail.errors import CredentialsError
 from crosstrail.server.auth import credentials_of
@@ -21,12 +22,12 @@ from crosstrail.server.volcengine_config import CloudTrailServerSettings
 
 
 class CloudTrail:
-    """Volcengine CloudTrail for all callers of one server. Open one, `close` it at the end."""
+    """Volcengine CloudTrail for all callers of one server."""
 
-    def __init__(self, settings: CloudTrailServerSettings) -> None:
-        """Raises ConfigError for an endpoint that is no address."""
+    def __init__(self, settings: CloudTrailServerSettings, api: VolcengineApi) -> None:
+        """Whoever opened `api` closes it."""
         cloud = settings.volcengine
-        self.api = VolcengineApi(cloud.endpoint, cloud.region)
+        self.api = api
         self.turns = Turns()
         self.service = settings.service_code
         self.allow_writes = settings.allow_writes
@@ -38,9 +39,6 @@ class CloudTrail:
         if not self._from_headers:
             return Caller(self, self._environment, "of VOLCENGINE_ACCESS_KEY")
         return Caller(self, _RequestKeys(request), SENT)
-
-    def close(self) -> None:
-        self.api.close()
 
 
 class _RequestKeys:
@@ -77,9 +75,10 @@ class Caller:
         action = replace(action, service=cloud_trail.service)
         credentials = await self._keys.credentials()
         asked = Asked(self._whose, cloud_trail.api.region, str(action), self._keys.renewal)
-        return await cloud_trail.turns.take(
-            action,
-            lambda: cloud_trail.api.call(action, params, credentials, asked),
-            asked,
-            fingerprint(credentials),  # who knows a key's id alone must not use up its pace
-        )
+
+        async def once() -> dict[str, Any]:
+            with upstream(asked.action, "", asked.region) as request:
+                return await cloud_trail.api.call(action, params, credentials, asked, request)
+
+        # The pace is the keys': who knows a key's id alone must not use it up.
+        return await cloud_trail.turns.take(action, once, asked, fingerprint(credentials))

@@ -6,7 +6,6 @@ environment itself (config.py does).
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +13,28 @@ from typing import Any, Literal
 from pydantic import SecretStr, field_validator
 
 from crosstrail.accounts.policy import AccessRule
-from crosstrail.config import VolcengineSettings, resolved
+from crosstrail.config import Settings, VolcengineSettings, resolved
 from crosstrail.errors import ConfigError
-from crosstrail.section import Section, option
-from crosstrail.serving import OAuthSettings, userinfo_url
+from crosstrail.section import Names, Section, option
+from crosstrail.serving import (
+    VOLCENGINE_CALLBACK_PATH,
+    AuditSettings,
+    LimitSettings,
+    OAuthSettings,
+    ServeSettings,
+    userinfo_url,
+)
 from crosstrail.settings_file import read_mapping
 
 FILE_NAME = "cfg.yaml"
+
+
+class _OAuthSettings(OAuthSettings):
+    """The same, for an application that was registered for Volcengine's own server."""
+
+    callback_path: str = option(
+        VOLCENGINE_CALLBACK_PATH, "CROSSTRAIL_OAUTH_CALLBACK_PATH", "Path of the registered callback."
+    )
 
 
 class CloudTrailServerSettings(Section):
@@ -37,7 +51,7 @@ class CloudTrailServerSettings(Section):
         "VOLCENGINE_CREDENTIAL_TYPE",
         "Whose keys are used: the environment's, or those in each request's header.",
     )
-    oauth: OAuthSettings = OAuthSettings()
+    oauth: _OAuthSettings = _OAuthSettings()
     public_url: str = option(
         "", "CROSSTRAIL_PUBLIC_URL", "Address clients use; with auth oauth. Empty: that on loopback."
     )
@@ -49,6 +63,45 @@ class CloudTrailServerSettings(Section):
     tls_cert: str = option("", "", "Certificate file: serve over TLS.")
     tls_key: str = option("", "", "Key file of the certificate.")
     behind_proxy: bool = option(False, "", "A proxy in front ends TLS, and lets in only those who may.")
+    allowed_hosts: Names = option(
+        (), "CROSSTRAIL_ALLOWED_HOSTS", "Host headers to accept. Empty: loopback's names there, any name elsewhere."
+    )
+    allowed_origins: Names = option((), "CROSSTRAIL_ALLOWED_ORIGINS", "Further Origin headers to accept.")
+    limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        return ServeSettings(host=self.host).loopback
+
+    def as_served(self) -> Settings:
+        """The same for what `crosstrail serve` has in front of its tools."""
+        here = f"http://{self.host}:{self.sse_port}" if self.auth == "oauth" else ""
+        public_url = self.public_url or here
+        anywhere = () if self.loopback and not self.behind_proxy else ("*",)
+        serve = ServeSettings(
+            transport="sse",
+            host=self.host,
+            port=self.sse_port,
+            tls_cert=self.tls_cert,
+            tls_key=self.tls_key,
+            behind_proxy=self.behind_proxy,
+            public_url=public_url,
+            allowed_hosts=self.allowed_hosts or (() if self.public_url else anywhere),
+            allowed_origins=self.allowed_origins,
+            auth="token" if self.credential == "token" else self.auth,
+            allow_any=self.allow_any,
+        )
+        return Settings(
+            serve=serve,
+            oauth=self.oauth,
+            access=self.access,
+            allow_writes=True,  # CreateTrail itself says where it may not: it is always listed
+            volcengine=self.volcengine,
+            limits=self.limits,
+            audit=self.audit,
+        )
 
     @field_validator("transport", mode="before")
     @classmethod
@@ -72,14 +125,6 @@ def load_server_settings(
     return settings
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _check(settings: CloudTrailServerSettings) -> None:
     """Raises ConfigError for a combination that cannot work, or that would hand the keys to strangers."""
     if settings.transport == "stdio" and settings.credential != "env":
@@ -91,7 +136,7 @@ def _check(settings: CloudTrailServerSettings) -> None:
         _check_oauth(settings)
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise ConfigError("TLS needs both a certificate and its key", hint="Give --tls-cert and --tls-key.")
-    if settings.transport == "stdio" or is_loopback(settings.host) or settings.behind_proxy:
+    if settings.transport == "stdio" or settings.loopback or settings.behind_proxy:
         return
     if settings.credential == "env" and settings.auth == "none":
         raise ConfigError(
@@ -133,7 +178,7 @@ def _check_oauth(settings: CloudTrailServerSettings) -> None:
         )
     if any(rule.accounts != ("*",) for rule in settings.access):
         raise ConfigError("access: this server has one account", hint='Write accounts: ["*"] in every rule.')
-    if not settings.public_url and (settings.behind_proxy or not is_loopback(settings.host)):
+    if not settings.public_url and (settings.behind_proxy or not settings.loopback):
         raise ConfigError(
             "auth: oauth needs public_url, the address that clients use", hint="Such as https://trails.example.com."
         )

@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 import orjson
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from crosstrail.clouds.volcengine_calls import CREATE_TRAIL, DESCRIBE_TRAILS, LOOKUP_EVENTS
 from crosstrail.errors import InvalidRequest
@@ -24,8 +24,8 @@ from crosstrail.server.render import Answer
 from crosstrail.server.volcengine_caller import Caller, CloudTrail
 
 _INVISIBLE = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
-_PAGE = 20
-"""Events a page when none are asked for: Volcengine's 50 are more than many clients show a model."""
+_OUR_NAMES = {"lookup_events": "LookupEvents", "describe_trails": "DescribeTrails", "create_trail": "CreateTrail"}
+"""What errors from below call the tools -> what they are called here."""
 _KEYS = (
     "EventID, RequestID, EventSource, EventName, ApiVersion, ReadOnly, IdentityType, IdentityName, AccessKeyID, Region, "
     "ResourceType, ResourceID, ErrorCode"
@@ -113,7 +113,7 @@ async def lookup_events(
     MaxResults: Annotated[
         int,
         Field(
-            description="最多返回几条，上限 50，缺省 20 / Most events, up to 50; default 20.",
+            description="最多返回几条，上限 50，缺省由云审计决定 / Most events, up to 50; default: the API's own.",
             ge=0,
             le=50,
         ),
@@ -131,7 +131,7 @@ async def lookup_events(
     params = {
         "EndTime": EndTime,
         "LookupConditions": [one.model_dump() for one in LookupConditions],
-        "MaxResults": MaxResults or _PAGE,
+        "MaxResults": MaxResults,
         "NextToken": NextToken,
         "StartTime": StartTime,
     }
@@ -147,16 +147,27 @@ def _answer(result: Mapping[str, Any]) -> Answer:
 class VolcengineTool(GuardedTool):
     """A GuardedTool for one Volcengine identity, whose answer is JSON and so is never cut."""
 
+    _cloud_trail: CloudTrail = PrivateAttr()
+
     def _call(self, context: Context[Any, Any]) -> Caller:
-        cloud_trail = cast(CloudTrail, context.request_context.lifespan_context)
-        return cloud_trail.caller(context.request_context.request)
+        return self._cloud_trail.caller(context.request_context.request)
+
+    def _worded(self, text: str) -> str:
+        for below, here in _OUR_NAMES.items():
+            text = text.replace(below, here)
+        return text
 
     def _finished(self, answer: Answer) -> CallToolResult:
         return CallToolResult(content=[TextContent(type="text", text=answer.text)])
 
 
-def build_volcengine_tools() -> list[GuardedTool]:
+def build_volcengine_tools(cloud_trail: CloudTrail) -> list[GuardedTool]:
     """The three tools, in the order of Volcengine's own server."""
+
+    def made(tool: GuardedTool) -> GuardedTool:
+        cast(VolcengineTool, tool)._cloud_trail = cloud_trail
+        return tool
+
     titles = {"CreateTrail": "创建跟踪 / Create a trail", "DescribeTrails": "列出跟踪 / Describe trails"}
     listed: dict[str, Body] = {
         "CreateTrail": create_trail,
@@ -164,16 +175,18 @@ def build_volcengine_tools() -> list[GuardedTool]:
         "LookupEvents": lookup_events,
     }
     return [
-        VolcengineTool.of(
-            body,
-            ToolAnnotations(
-                title=titles.get(name, "查询事件 / Look up events"),
-                read_only_hint=name != "CreateTrail",
-                destructive_hint=False,
-                idempotent_hint=name != "CreateTrail",
-                open_world_hint=True,
-            ),
-            name=name,
+        made(
+            VolcengineTool.of(
+                body,
+                ToolAnnotations(
+                    title=titles.get(name, "查询事件 / Look up events"),
+                    read_only_hint=name != "CreateTrail",
+                    destructive_hint=False,
+                    idempotent_hint=name != "CreateTrail",
+                    open_world_hint=True,
+                ),
+                name=name,
+            )
         )
         for name, body in listed.items()
     ]
