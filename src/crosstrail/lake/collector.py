@@ -22,9 +22,9 @@ from crosstrail.lake.table import CATALOG_FILE, LakeTable
 from crosstrail.lake.worker import Workers, processors
 
 if TYPE_CHECKING:
-    from crosstrail.lake.append import Conflict
     from crosstrail.lake.logs import Problem
     from crosstrail.lake.stage import Job, Staged
+    from crosstrail.lake.versions import Conflict
 
 _JOB_BYTES = 24 * 1024 * 1024
 """Of events, uncompressed, as far as file sizes tell: takes a worker about 250 MB."""
