@@ -13,24 +13,31 @@ import click
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.lake.collector import Progress, Report
+from crosstrail.lake.collector import MAX_BYTES, Progress, Report
 from crosstrail.lake.collector import collect as collect_logs
 from crosstrail.text import clean
 
 _MOST_LISTED = 20
+_MOST_LETTERS = 60
 
 
 @click.command()
 @click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--account", metavar="ID", default="", help="Account of the records that name none.")
 @click.option("--workers", type=click.IntRange(0, 64), default=0, help="Processes to use; 0: one a processor.")
+@click.option(
+    "--max-bytes", type=click.IntRange(1), default=MAX_BYTES, help="What one file may unpack to; by default 64 GB."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_settings
-def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: int, as_json: bool) -> int:
-    """Read log files into the lake: folders, single files and zips; without PATH every archive in crosstrail.yaml.
+def collect(
+    settings: Settings, paths: tuple[Path, ...], account: str, workers: int, max_bytes: int, as_json: bool
+) -> int:
+    """Read log files into the lake: files, folders and archives; without PATH every archive in crosstrail.yaml.
 
-    Each event goes in once, however often and in whatever order its file is read. Exit status 3: something could not be
-    read; the rest went in, and what failed is tried again next time. 1: nothing could be read.
+    Each event goes in once, however often and in whatever order its file is read. Files are told by what is in them, packed
+    or not; what holds no audit event is counted by its kind. Exit status 3: something could not be read; the rest went in,
+    and what failed is tried again next time. 1: nothing could be read.
     """
     for path in paths:
         if not path.exists():
@@ -47,6 +54,7 @@ def collect(settings: Settings, paths: tuple[Path, ...], account: str, workers: 
                     catalog=settings.lake.catalog,
                     account=owner,
                     workers=workers,
+                    max_bytes=max_bytes,
                     progress=progress,
                 )
             )
@@ -101,21 +109,25 @@ def _print(report: Report, folder: Path) -> None:
         )
     if report.conflicting > _MOST_LISTED:
         say(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts")
-    if not report.objects_read + report.objects_known + report.objects_failed:
-        say(
-            "No log file there: none ends in .json, .jsonl, .ndjson, .cloudtrail, .log, .gz or .zip. A file may be named itself."
-        )
     files = [f"{report.objects_read:,} read", f"{report.objects_known:,} known"]
-    files += [f"{report.objects_ignored:,} not logs"] if report.objects_ignored else []
+    files += [f"{report.objects_ignored:,} without audit events"] if report.objects_ignored else []
     files += [f"{report.objects_failed:,} unreadable"] if report.objects_failed else []
     events = [f"{report.new:,} new", f"{report.known:,} known"]
     events += [f"{report.conflicting:,} conflicting"] if report.conflicting else []
     rate = (report.new + report.known) / report.seconds if report.seconds else 0
     out(f"Files   {', '.join(files)}")
+    for kind, one in sorted(report.left_out.items(), key=lambda item: -item[1].files):
+        out(f"        {one.files:,} {_named(kind)}: {', '.join(map(_short, one.examples))}")
     out(f"Events  {', '.join(events)}")
     speed = f", {rate:,.0f} events/s" if report.new + report.known else ""
     out(f"Time    {report.seconds:.1f} s{speed}")
     out(f"Lake    {folder}")
+
+
+def _short(path: str) -> str:
+    """The end of a path, which tells more than its beginning."""
+    named = _named(path[-200:])
+    return named if len(named) <= _MOST_LETTERS else f"...{named[-_MOST_LETTERS:]}"
 
 
 def _named(text: str) -> str:

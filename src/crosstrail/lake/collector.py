@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from crosstrail.errors import CrosstrailError
 from crosstrail.lake import require_libraries
 from crosstrail.lake.ledger import Ledger
+from crosstrail.lake.left_out import Kinds
+from crosstrail.lake.left_out import add as add_kinds
 from crosstrail.lake.sources import LogObject, find
 from crosstrail.lake.table import CATALOG_FILE, LakeTable
 from crosstrail.lake.worker import Workers, processors
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _JOB_BYTES = 24 * 1024 * 1024
 """Of events, uncompressed, as far as file sizes tell: takes a worker about 250 MB."""
 _GZIP_RATIO = 12
+_PACKED = (".gz", ".gzip", ".zip", ".tgz", ".zst", ".bz2", ".xz")
 _JOB_OBJECTS = 2_000
 _ALONE_BYTES = _JOB_BYTES
 """Up to here this process does the work itself."""
@@ -36,18 +39,25 @@ _COMMIT_ROWS = 250_000
 _COMMIT_SECONDS = 10.0
 _MOST_REPORTED = 1_000
 
+MAX_BYTES = 64 * 1024**3
+"""What one file may unpack to, unless the caller says otherwise. It is never held whole."""
+
 Progress = Callable[[int, int], None]
 """(log objects done, log objects in all); called from the collecting thread."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What a collection did. Counts are of events, except where the name says objects."""
+    """What a collection did. Counts are of events, except where the name says objects: files, and files in archives.
+
+    `left_out` tells the kinds of those that hold, or hold beside their events, what is no audit event.
+    """
 
     objects_read: int = 0
     objects_known: int = 0
     objects_failed: int = 0
     objects_ignored: int = 0
+    left_out: Kinds = field(default_factory=dict)
     new: int = 0
     known: int = 0
     conflicting: int = 0
@@ -62,7 +72,10 @@ class Report:
     def add(self, other: Report) -> None:
         """Count another collection into this one."""
         reason = other.not_compacted or self.not_compacted
+        add_kinds(self.left_out, other.left_out)
         for one in fields(self):
+            if one.name == "left_out":
+                continue
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
         self.not_compacted = reason
 
@@ -74,22 +87,23 @@ def collect(
     catalog: str = "",
     account: str = "",
     workers: int = 0,
+    max_bytes: int = MAX_BYTES,
     progress: Progress | None = None,
 ) -> Report:
     """Read every log file below `paths` that the lake in `folder` has not read yet.
 
-    `account` is for records that name none. `workers` 0 means one a processor. Raises LakeError for a path that does
+    `account` is for records that name none, `max_bytes` what one file may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does
     not exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is
     wrong with single files is in the Report (at most 1,000 problems listed, all counted).
     """
     require_libraries()
     began = monotonic()
-    found = find(paths)
+    found = find(paths, folder)
     ledger = Ledger(folder)
     try:
         has_table = bool(catalog) or (folder / CATALOG_FILE).is_file()
         todo = ledger.unknown(found.objects) if has_table else found.objects
-        report = Report(objects_known=len(found.objects) - len(todo), objects_ignored=found.ignored)
+        report = Report(objects_known=len(found.objects) - len(todo), left_out=found.left_out)
         for path, reason in found.unreadable:
             _note_unreadable(report, path, reason)
         if todo:
@@ -99,7 +113,8 @@ def collect(
             ):
                 if not ledger.belongs_to(table.uuid):
                     todo, report.objects_known = found.objects, 0
-                _Collection(table, ledger, account, report, progress).run(todo, pool)
+                _Collection(table, ledger, account, max_bytes, report, progress).run(todo, pool)
+        report.objects_ignored = sum(one.files for one in report.left_out.values())
         report.seconds = monotonic() - began
         return report
     finally:
@@ -119,18 +134,26 @@ def _note_unreadable(report: Report, path: str, reason: str) -> None:
 
     report.objects_failed += 1
     report.problem_count += 1
-    report.problems.append(Problem(path, "byte 0", reason))
+    if len(report.problems) < _MOST_REPORTED:
+        report.problems.append(Problem(path, "byte 0", reason))
 
 
 class _Collection:
     """One run: its table, its staged files that wait for a commit, its report."""
 
     def __init__(
-        self, table: LakeTable, ledger: Ledger, account: str, report: Report, progress: Progress | None
+        self,
+        table: LakeTable,
+        ledger: Ledger,
+        account: str,
+        max_bytes: int,
+        report: Report,
+        progress: Progress | None,
     ) -> None:
         self._table = table
         self._ledger = ledger
         self._account = account
+        self._max_bytes = max_bytes
         self._report = report
         self._progress = progress
         self._pending: list[Staged] = []
@@ -172,15 +195,15 @@ class _Collection:
         schema = ARROW_SCHEMA.serialize().to_pybytes()
         data_folder = str(self._table.data_folder)
         for number, objects in enumerate(_batches(todo)):
-            yield Job(objects, self._account, data_folder, f"{run}-{number:06d}", schema)
+            yield Job(objects, self._account, data_folder, f"{run}-{number:06d}", schema, self._max_bytes)
 
     def _take(self, job: Job, staged: Staged) -> None:
         report = self._report
-        report.objects_read += len(staged.whole)
-        report.objects_ignored += len(staged.not_logs)
-        report.objects_failed += len(staged.failed)
+        report.objects_read += staged.read
+        add_kinds(report.left_out, staged.left_out)
+        report.objects_failed += staged.failed
         report.bytes += staged.bytes
-        report.problem_count += len(staged.problems)
+        report.problem_count += staged.problem_count
         report.problems += staged.problems[: _MOST_REPORTED - len(report.problems)]
         self._pending.append(staged)
         self._done += len(job.objects)
@@ -196,7 +219,6 @@ class _Collection:
         appended = append(self._table, [Path(path) for one in self._pending for path in one.files])
         for one in self._pending:
             self._ledger.add(one.whole)
-            self._ledger.add((log, 0) for log in one.not_logs)
         report = self._report
         report.new += appended.new
         report.known += appended.known
@@ -226,4 +248,5 @@ def _reason(error: Exception) -> str:
 
 
 def _weight(log: LogObject) -> int:
-    return log.bytes * (_GZIP_RATIO if log.name.endswith(".gz") else 1)
+    """The bytes of events that the object, or its part of a zip, is likely to hold."""
+    return log.bytes * (_GZIP_RATIO if log.name.lower().endswith(_PACKED) else 1) // log.part[1]

@@ -113,6 +113,7 @@ class _Reader:
         self._depth = 0
         self._member = False
         self._damaged = False
+        self._owed = -1  # where something that was entered is damaged, as long as nothing in it told of that
         self._line_end = -1
         self._retries = _RETRIES_FREE
         self._first_keys: set[bytes] = set()
@@ -132,6 +133,8 @@ class _Reader:
             else:
                 document = None
                 self._stray()
+            if 0 <= self._owed < window.base + window.at:
+                self._tell(self._owed, "damaged JSON")
             if document:
                 yield document
         if self._depth and not self._damaged:
@@ -158,6 +161,7 @@ class _Reader:
 
     def _tell(self, offset: int, reason: str) -> None:
         self._damaged = True
+        self._owed = -1
         self._damage(offset, reason)
 
     def _text(self) -> Document | None:
@@ -194,6 +198,8 @@ class _Reader:
             if inside and self._depth < _MAX_DEPTH:
                 self._depth += 1
                 self._member = False
+                if broken.reason == "damaged JSON" and data[broken.at : broken.at + 1] != b"]":
+                    self._owed = window.base + broken.at
                 window.at = inside.end()
             elif data[at] == 0x7B or inside or self._depth:
                 self._recover(broken)
@@ -248,6 +254,8 @@ class _Reader:
         window = self._window
         raw = window.data[window.at : end].rstrip()
         offset = window.base + window.at
+        if offset == self._owed:  # a comma was missing
+            self._owed = -1
         if not raw.isascii():
             try:
                 raw.decode()

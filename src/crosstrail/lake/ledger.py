@@ -15,6 +15,8 @@ from crosstrail.lake.sources import LogObject
 
 LEDGER_FILE = "ledger.sqlite"
 _BUSY_SECONDS = 30
+_READER = 2
+"""Raised whenever files give more than they did: what an older crosstrail took for read whole is read again."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, events INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lake (uuid TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -29,10 +31,17 @@ class Ledger:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(folder / LEDGER_FILE, timeout=_BUSY_SECONDS)
             self._db.executescript(_SCHEMA)
+            self._forget_older_readers()
         except (sqlite3.Error, OSError) as error:
             raise LakeError(
                 f"the lake's folder {folder} cannot be written", hint="Check the path and its rights."
             ) from error
+
+    def _forget_older_readers(self) -> None:
+        with self._db:
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != _READER:
+                self._db.execute("DELETE FROM objects")
+                self._db.execute(f"PRAGMA user_version = {_READER}")
 
     def close(self) -> None:
         self._db.close()
@@ -40,14 +49,14 @@ class Ledger:
     def unknown(self, objects: Iterable[LogObject]) -> list[LogObject]:
         """Those that were not read whole, or have changed since."""
         stamps = dict(self._db.execute("SELECT name, stamp FROM objects"))
-        return [log for log in objects if stamps.get(log.name) != log.stamp]
+        return [log for log in objects if stamps.get(log.key) != log.stamp]
 
     def add(self, objects: Iterable[tuple[LogObject, int]]) -> None:
         """Objects read whole, each with the number of its events, all of them committed."""
         with self._db:
             self._db.executemany(
                 "INSERT OR REPLACE INTO objects VALUES (?, ?, ?)",
-                ((log.name, log.stamp, events) for log, events in objects),
+                ((log.key, log.stamp, events) for log, events in objects),
             )
 
     def belongs_to(self, uuid: str) -> bool:

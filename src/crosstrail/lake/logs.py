@@ -1,27 +1,35 @@
-"""The content of one log file to rows: every form in which audit events are kept, broken ones included.
+"""One file's bytes to rows: every event in it, and the reason for whatever else it holds.
 
-Decides what in a file is an event and names what is not, so that one bad record never costs a good one. It opens no file
-and writes nothing; all it is given is bytes from strangers.
+Decides what makes a file a log, and when what is wrong in it is a problem of the user's: damage in a log is, a picture among
+logs is not. It opens no file and writes nothing; all it is given is bytes from strangers. Nothing is held but one JSON value.
 """
 
 from __future__ import annotations
 
-import json
+import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from msgspec import MsgspecError, Raw
-from msgspec.json import Decoder
+from msgspec import MsgspecError
 
+from crosstrail.lake.documents import documents
+from crosstrail.lake.kinds import OTHER_JSON, kind_of_file
 from crosstrail.lake.records import NotAnEvent, records
 from crosstrail.lake.rows import Row
 
-_LIST_START = re.compile(r'\s*(?:\{\s*"(?:Records|Events|Trails)"\s*:\s*)?\[')
-_RECORD_START = re.compile(r'\{\s*"(?:eventVersion|EventId|EventID|CloudTrailEvent|EventDetail)"')
-_decode = Decoder(Raw).decode
-_BETWEEN = re.compile(r"[\s,]*")
+MAX_PROBLEMS = 100
+"""Of one file that are kept; all are counted."""
+_CUT = "cut short"
+_JSON = re.compile(rb'[\[{]\s*["\[{]|[\[{]\s*[\]}]|"\s*(?:\\[nrt"\\])*[\[{]|^\s*[\[{"]')
+_RECORD = re.compile(rb'"(?:Records|eventVersion|eventversion|CloudTrailEvent|EventDetail)"\s*:')
+_LOG_NAME = re.compile(
+    r"\.(?:json|jsonl|ndjson|cloudtrail)(?:\.\w{1,8})?$|\d{6,20}_CloudTrail[A-Za-z-]*_[a-z0-9-]+_\d{8}T\d{4}Z_",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_PADDING = b"\x00 \t\r\n\xef\xbb\xbf"
+_UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,134 +43,102 @@ class Problem:
 
 @dataclass(slots=True)
 class LogContent:
-    """What one file held. `is_log` is False for a file that holds no events and never did: digests, other JSON."""
+    """What one file held beside its rows. `left_out` are the kinds of what is no audit event."""
 
-    rows: list[Row] = field(default_factory=list)
+    events: int = 0
+    bytes: int = 0
     problems: list[Problem] = field(default_factory=list)
-    is_log: bool = True
+    problem_count: int = 0
+    left_out: set[str] = field(default_factory=set)
+
+    def problem(self, name: str, position: str, reason: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(name, position, reason))
+
+    def damaged(self, name: str, damages: list[tuple[int, str]]) -> None:
+        """What was wrong with the packing: that the text in it ends early follows from it."""
+        cut = [problem for problem in self.problems if problem.reason == _CUT]
+        self.problems = [problem for problem in self.problems if problem.reason != _CUT]
+        self.problem_count -= len(cut)
+        for offset, reason in damages[:MAX_PROBLEMS]:
+            self.problem(name, f"byte {offset}", reason)
+
+    def drop_problems(self) -> None:
+        self.problems.clear()
+        self.problem_count = 0
 
 
-def read_log(data: bytes, path: str, account: str) -> LogContent:
-    """The rows of a whole file. `account` is for records that name none. Never raises for what `data` holds."""
-    content = LogContent()
-    recognised = unrecognised = 0
-    try:
-        for position, raw in _documents(data, path, content.problems):
-            try:
-                for number, found in enumerate(records(raw, path, account)):
-                    if isinstance(found, Row):
-                        content.rows.append(found)
-                    else:
-                        content.problems.append(Problem(path, position or f"record {number}", found.reason))
-                    unrecognised += isinstance(found, NotAnEvent)
-                    recognised += not isinstance(found, NotAnEvent)
-            except (MsgspecError, ValueError, RecursionError):
-                recognised += 1
-                content.problems.append(Problem(path, position or "byte 0", "not a JSON record"))
-    except NotALog:
-        return LogContent(is_log=False)
-    if unrecognised and not recognised:
-        return LogContent(is_log=False)
-    return content
+def read_log(name: str, head: bytes, chunks: Iterable[bytes], account: str, content: LogContent) -> Iterator[Row]:
+    """The rows of a file, whose first bytes are `head`; the rest is told to `content`, complete when no row is left.
 
-
-class NotALog(Exception):
-    """The file holds no JSON and is none of those that ought to."""
-
-
-def _documents(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
-    """Each JSON value with its position, empty when it is the whole file. What is no JSON is added to `problems`."""
-    data = _as_utf8(data)
-    try:
-        data.decode()
-        _decode(data)
-    except (MsgspecError, ValueError, RecursionError):
-        yield from _broken(data, path, problems)
+    `account` is for records that name none. Never raises for what the file holds.
+    """
+    encoding = _encoding(head)
+    start = head.decode(encoding, "replace").encode() if encoding else head
+    if head and not _JSON.search(start) and start.strip(_PADDING):
+        content.left_out.add(kind_of_file(name, head) or ("binary file" if _CONTROL.search(start) else "text"))
         return
-    yield "", data
-
-
-def _as_utf8(data: bytes) -> bytes:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace").encode()
-    return data.removeprefix(b"\xef\xbb\xbf")
-
-
-def _broken(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
-    """A file that is not one JSON value: newline-delimited, or cut short, or damaged somewhere."""
-    if any(_is_object(line) for line in data.lstrip().split(b"\n", 5)[:5]):
-        yield from _lines(data, path, problems)
-    elif data.lstrip()[:1] in (b"{", b"["):
-        yield from _salvaged(data.decode("utf-8", "replace"), path, problems)
-    elif path.lower().endswith(".log"):
-        raise NotALog
-    else:
-        problems.append(Problem(path, "byte 0", "not JSON" if data.strip() else "an empty file"))
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        _decode(line)
-    except (MsgspecError, RecursionError):
-        return False
-    return line.strip()[:1] == b"{"
-
-
-def _lines(data: bytes, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
-    offset = 0
-    for number, line in enumerate(data.split(b"\n")):
-        if line.strip():
-            position = f"record {number} (byte {offset})"
-            try:
-                yield position, _strict(line)
-            except (ValueError, RecursionError):
-                problems.append(Problem(path, position, "not a JSON record"))
-        offset += len(line) + 1
-
-
-def _salvaged(text: str, path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
-    """The whole records of a damaged list. Each damage is a problem, named by its byte offset; reading goes on where the
-    next record starts. Records read twice this way would do no harm: their ids are the same."""
-    start = _LIST_START.match(text)
-    place = start.end() if start else 0
-    decoder = json.JSONDecoder()
-    counted = offset = number = 0
-    while place < len(text):
-        place = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]
-        if text[place : place + 1] == "]":
-            return
+    lacking = False
+    number = 0
+    text = _as_utf8(_counted(chunks, content), encoding)
+    for document in documents(text, lambda offset, reason: content.problem(name, f"byte {offset}", reason)):
         try:
-            item, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError) as error:
-            damage = min(getattr(error, "pos", place), len(text))
-            following = _RECORD_START.search(text, max(damage, place + 1))
-            offset += len(text[counted:damage].encode("utf-8", "replace"))
-            counted = damage
-            problems.append(Problem(path, f"byte {offset}", "damaged JSON" if following else "cut short"))
-            if not following:
-                return
-            place = following.start()
-            continue
-        try:
-            strict = _clean(item)
-        except (ValueError, RecursionError):
-            problems.append(Problem(path, f"record {number}", "not a JSON record"))
-        else:
-            yield f"record {number}", strict
-        number += 1
-        place = end
-    problems.append(Problem(path, f"byte {len(text.encode('utf-8', 'replace'))}", "cut short"))
+            for found in records(document.raw, name, account):
+                if isinstance(found, Row):
+                    content.events += 1
+                    yield found
+                elif not isinstance(found, NotAnEvent):
+                    lacking = True
+                    content.problem(name, f"record {number}", found.reason)
+                elif not document.member:
+                    content.left_out.add(found.kind)
+                number += 1
+        except (MsgspecError, ValueError, RecursionError):
+            content.problem(name, f"record {number}", "not a JSON record")
+            number += 1
+    if not content.events and not lacking:
+        _judge(name, start, content)
 
 
-def _strict(line: bytes) -> bytes:
-    try:
-        line.decode()
-        _decode(line)
-    except (MsgspecError, ValueError, RecursionError):
-        return _clean(json.loads(line.decode("utf-8", "replace")))
-    return line
+def _judge(name: str, start: bytes, content: LogContent) -> None:
+    """What a file without events is: a log that is damaged, or no log at all."""
+    log = _LOG_NAME.search(name) or _RECORD.search(start)
+    kinds = content.left_out - {OTHER_JSON}
+    if kinds or (content.problems and not log):
+        content.drop_problems()
+    if OTHER_JSON in content.left_out and (kind := kind_of_file(name)):
+        content.left_out = kinds | {kind}
+    if content.left_out or content.problems:
+        return
+    if not start.strip(_PADDING) and content.bytes == 0 and log:
+        content.problem(name, "byte 0", "an empty file")
+    elif not start.strip(_PADDING):
+        content.left_out.add("empty file")
+    elif not _JSON.match(start.lstrip(_PADDING)):
+        content.left_out.add(kind_of_file(name, start) or "text")
 
 
-def _clean(item: Any) -> bytes:
-    """What Python's lenient parser let through, made strict: lone surrogates become question marks; NaN is refused."""
-    return json.dumps(item, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+def _encoding(head: bytes) -> str:
+    """UTF-16 by its mark, or by the zero bytes beside a bracket; empty for UTF-8."""
+    if encoding := _UTF_16.get(head[:2]):
+        return encoding
+    if head[2:4].count(0) != 1:
+        return ""
+    return {b"[\0": "utf-16-le", b"{\0": "utf-16-le", b"\0[": "utf-16-be", b"\0{": "utf-16-be"}.get(head[:2], "")
+
+
+def _as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    if not encoding:
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode("utf-8", "replace")
+    yield decoder.decode(b"", True).encode("utf-8", "replace")
+
+
+def _counted(chunks: Iterable[bytes], content: LogContent) -> Iterator[bytes]:
+    for chunk in chunks:
+        content.bytes += len(chunk)
+        yield chunk

@@ -1,7 +1,8 @@
-"""Log files in folders and zips: which there are, and their uncompressed bytes, within limits.
+"""Files in folders: which there are, and which of them are worth a look.
 
-Decides which files are looked at, in what order, and how much of one is read. It never writes to disk, never follows a
-path that a zip names, and never walks a folder twice, so links in a circle end.
+Decides which files are looked at and in what order: all of them, whatever their names, save what a name alone rules out. It
+reads none of them, never follows a link out of the folders it was given, and never walks a folder twice, so links in a
+circle end. No heavy library is loaded here.
 """
 
 from __future__ import annotations
@@ -9,176 +10,146 @@ from __future__ import annotations
 import os
 import re
 import stat
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from crosstrail.errors import CorruptLogFile, LakeError
+from crosstrail.errors import LakeError
+from crosstrail.lake.kinds import kind_of_file
+from crosstrail.lake.left_out import Kinds, count
 
-MOST_BYTES = 256 * 1024 * 1024
-"""The most that one file may hold uncompressed; CloudTrail's own files end at 50 MB."""
-
-_LOG_NAME = re.compile(r"\.(json|jsonl|ndjson|cloudtrail|log|gz|zip)$", re.IGNORECASE)
-_DIGEST = re.compile(r"(^|[/_])CloudTrail-Digest[/_]")
+_RULED_OUT = re.compile(r"CloudTrail-Digest[/_]|/\._|/\.DS_Store$|/__MACOSX/")
 _S3_NAME = re.compile(r"^(\d{6,20})_CloudTrail[A-Za-z-]*_([a-z0-9-]+)_(\d{8}T\d{4}Z)_")
-_PIECE = 512
+_ZIP_PART_BYTES = 2 * 1024 * 1024
+_MAX_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class LogObject:
-    """One file, or one entry of a zip. `stamp` changes when its content may have changed."""
+    """One file, or one of the equal parts in which the entries of a big zip are read. `stamp` changes when its content may
+    have changed."""
 
     path: str
-    entry: str
     bytes: int
     stamp: str
     named: bool
     """The user named this very file, so it must hold events."""
+    part: tuple[int, int] = (0, 1)
+    """Which part, of how many."""
 
     @property
     def name(self) -> str:
-        return f"{self.path}!{self.entry}" if self.entry else self.path
+        """The path as text that every program takes, whatever bytes are in it."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
+    @property
+    def key(self) -> str:
+        """What the ledger knows it by."""
+        return self.name if self.part[1] == 1 else f"{self.name}#{self.part[0]}/{self.part[1]}"
 
 
 @dataclass(slots=True)
 class Found:
     """What a search came upon. `unreadable` are (path, reason)."""
 
-    objects: list[LogObject]
-    ignored: int
-    unreadable: list[tuple[str, str]]
+    objects: list[LogObject] = field(default_factory=list)
+    left_out: Kinds = field(default_factory=dict)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
 
 
-def find(paths: Iterable[Path]) -> Found:
-    """Every log file below the paths, in the order in which their events happened as far as names tell.
+def find(paths: Iterable[Path], lake: Path) -> Found:
+    """Every file below the paths that may hold events, in the order in which these happened as far as names tell; nothing
+    of the folder `lake`.
 
     Raises LakeError for a path that does not exist.
     """
-    found = Found([], 0, [])
-    seen: set[tuple[int, int]] = set()
-    for path in paths:
-        if not path.exists():
+    found = Found()
+    paths = list(paths)
+    tops = [os.path.realpath(path) for path in paths]
+    seen = {_identity(lake)} if lake.is_dir() else set()
+    for path, top in zip(paths, tops, strict=True):
+        if not os.path.exists(top):
             raise LakeError(f"there is no file or folder {path}", hint="Check the path.")
-        if path.is_dir():
-            for file in _walk(path, seen, found):
-                _add(file, found, named=False)
+        if os.path.isdir(top):
+            for file in _walk(top, tops, seen, found):
+                _add(file, tops, found)
         else:
-            _add(path.resolve(), found, named=True)
-    unique = {found_object.name: found_object for found_object in found.objects}
+            _add_file(top, os.stat(top), found, named=True)
+    unique = {one.key: one for one in sorted(found.objects, key=lambda one: one.named)}
     found.objects = sorted(unique.values(), key=_when)
     return found
 
 
-def read(log: LogObject) -> tuple[bytes, str]:
-    """(uncompressed bytes, what is wrong with the compression: empty when nothing is).
-
-    Raises CorruptLogFile for what holds too much or cannot be opened at all, OSError from the file system.
-    """
-    try:
-        if not log.entry:
-            if log.bytes > MOST_BYTES:
-                raise _too_much(log)
-            return _uncompressed(Path(log.path).read_bytes(), log)
-        with zipfile.ZipFile(log.path) as archive, archive.open(log.entry) as stream:
-            data = stream.read(MOST_BYTES + 1)
-            return _uncompressed(data, log)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError) as error:
-        raise CorruptLogFile(log.name, "byte 0", "the zip entry is damaged, encrypted or packed oddly") from error
+def _identity(folder: str | Path) -> tuple[int, int]:
+    about = os.stat(folder)
+    return about.st_dev, about.st_ino
 
 
-def _walk(top: Path, seen: set[tuple[int, int]], found: Found) -> Iterator[Path]:
+def _walk(top: str, tops: list[str], seen: set[tuple[int, int]], found: Found) -> Iterator[str]:
     def failed(error: OSError) -> None:
-        found.unreadable.append((str(error.filename), error.strerror or "cannot be listed"))
+        found.unreadable.append((_text(str(error.filename)), error.strerror or "cannot be listed"))
 
-    for folder, below, names in os.walk(top.resolve(), followlinks=True, onerror=failed):
-        about = os.stat(folder)
-        if (about.st_dev, about.st_ino) in seen:
+    for folder, below, names in os.walk(top, followlinks=True, onerror=failed):
+        about = _identity(folder)
+        if about in seen:
             below.clear()
             continue
-        seen.add((about.st_dev, about.st_ino))
-        below.sort()
+        seen.add(about)
+        below[:] = [name for name in sorted(below) if _inside(os.path.join(folder, name), tops, found)]
         for name in names:
-            if _LOG_NAME.search(name) and not _DIGEST.search(f"{folder}/{name}"):
-                yield Path(folder, name)
-            else:
-                found.ignored += 1
+            yield f"{folder}/{name}"
 
 
-def _add(path: Path, found: Found, *, named: bool) -> None:
+def _inside(path: str, tops: list[str], found: Found) -> bool:
+    """Whether a folder lies in one of those that were given; a link out of them is counted."""
+    if not os.path.islink(path):
+        return True
+    target = os.path.realpath(path)
+    if any(target == top or target.startswith(top.rstrip("/") + "/") for top in tops):
+        return True
+    count(found.left_out, "link out of the folder", _text(path))
+    return False
+
+
+def _add(path: str, tops: list[str], found: Found) -> None:
+    if _RULED_OUT.search(path):
+        count(found.left_out, kind_of_file(path), _text(path))
+        return
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            found.ignored += 1
-            return
-        if path.suffix.lower() == ".zip":
-            found.objects.extend(_entries(path, found))
-            return
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        found.unreadable.append((str(path), getattr(error, "strerror", None) or "not a readable zip"))
+        about = os.lstat(path)
+        if stat.S_ISLNK(about.st_mode):
+            if not os.path.exists(path):
+                count(found.left_out, "link to nothing", _text(path))
+                return
+            if not _inside(path, tops, found):
+                return
+            path = os.path.realpath(path)
+            about = os.stat(path)
+    except OSError as error:
+        found.unreadable.append((_text(path), error.strerror or "cannot be read"))
+        return
+    _add_file(path, about, found, named=False)
+
+
+def _add_file(path: str, about: os.stat_result, found: Found, *, named: bool) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        if named:
+            found.unreadable.append((_text(path), "is a pipe, socket or device, not a file"))
+        else:
+            count(found.left_out, "pipe, socket or device", _text(path))
         return
     stamp = f"{about.st_size}.{about.st_mtime_ns}.{about.st_ctime_ns}"
-    found.objects.append(LogObject(str(path), "", about.st_size, stamp, named))
+    parts = min(about.st_size // _ZIP_PART_BYTES + 1, _MAX_PARTS) if path.lower().endswith(".zip") else 1
+    for number in range(parts):
+        found.objects.append(LogObject(path, about.st_size, stamp, named, (number, parts)))
 
 
-def _entries(path: Path, found: Found) -> Iterator[LogObject]:
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.is_dir():
-                continue
-            if not _LOG_NAME.search(entry.filename) or _DIGEST.search(entry.filename):
-                found.ignored += 1
-                continue
-            stamp = f"{entry.file_size}.{entry.CRC:08x}"
-            yield LogObject(str(path), entry.filename, min(entry.file_size, MOST_BYTES), stamp, False)
+def _text(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _when(log: LogObject) -> tuple[str, str, str]:
+def _when(log: LogObject) -> tuple[str, str, str, tuple[int, int]]:
     """S3 keys sort by region before time; by time, the files that make up one partition come together."""
-    base = (log.entry or log.path).rpartition("/")[2]
-    if match := _S3_NAME.match(base):
-        return match[1], match[3], log.name
-    return "", "", log.name
-
-
-def _too_much(log: LogObject) -> CorruptLogFile:
-    return CorruptLogFile(log.name, f"byte {MOST_BYTES}", f"more than {MOST_BYTES >> 20} MB uncompressed, refused")
-
-
-def _uncompressed(data: bytes, log: LogObject) -> tuple[bytes, str]:
-    """The bytes behind gzip, members one after another, or the bytes themselves."""
-    if data[:2] != b"\x1f\x8b":
-        if len(data) > MOST_BYTES:
-            raise _too_much(log)
-        return data, ""
-    parts: list[bytes] = []
-    left = MOST_BYTES
-    while data[:2] == b"\x1f\x8b":
-        member = zlib.decompressobj(wbits=31)
-        try:
-            parts.append(member.decompress(data, left + 1))
-        except zlib.error:
-            return b"".join(parts) + _until_damage(data, left), "the gzip data is damaged"
-        left -= len(parts[-1])
-        if left < 0:
-            raise _too_much(log)
-        if not member.eof:
-            return b"".join(parts), "the gzip data is cut short"
-        data = member.unused_data
-    return b"".join(parts), ""
-
-
-def _until_damage(data: bytes, most: int) -> bytes:
-    """What comes out of a gzip member before the place where it is damaged, found by feeding it in small pieces."""
-    member = zlib.decompressobj(wbits=31)
-    parts: list[bytes] = []
-    try:
-        for start in range(0, len(data), _PIECE):
-            parts.append(member.decompress(data[start : start + _PIECE], most))
-            most -= len(parts[-1])
-            if most <= 0:
-                break
-    except zlib.error:
-        pass
-    return b"".join(parts)
+    if match := _S3_NAME.match(log.path.rpartition("/")[2]):
+        return match[1], match[3], log.path, log.part
+    return "", "", log.path, log.part

@@ -14,15 +14,21 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crosstrail.errors import CorruptLogFile
-from crosstrail.lake.logs import Problem, read_log
+from crosstrail.lake.containers import Entry, entries
+from crosstrail.lake.left_out import Kinds, count
+from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.rows import Row, to_table
-from crosstrail.lake.sources import LogObject, read
+from crosstrail.lake.sources import LogObject
 
 _BATCH_ROWS = 1_000
 """Parsed records that are turned into columns together: of more, every column's pass finds them gone from the processor's
 cache (a quarter more time at 2,000); of fewer, the cost of making arrays shows."""
+_BATCH_BYTES = 4 * 1024 * 1024
+"""Of records that are held parsed, whatever their number."""
+_STAGED_BYTES = 96 * 1024 * 1024
+"""Of columns that are held before they are written: a job's 24 MB of events make half of it."""
+_MAX_PROBLEMS = 1_000
 _ROW_GROUP_ROWS = 65_536
 _DAY_MICROS = 86_400_000_000
 _UNIQUE = ("eventid", "requestid", "eventjson", "eventjsonchecksum", "sharedeventid")
@@ -39,39 +45,122 @@ class Job:
     prefix: str
     schema: bytes
     """The Arrow schema, serialised: a worker need not load Iceberg to make it."""
+    max_bytes: int
+    """The most that one file may unpack to."""
 
 
 @dataclass(slots=True)
 class Staged:
-    """What came of a job. `whole` are the objects read without a problem, with the number of events in each."""
+    """What came of a job. `whole` are the objects read without a problem, with the number of events in each; `read` and
+    `failed` count files, those in archives too. `problems` are the first ones."""
 
     files: list[str] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
+    read: int = 0
+    failed: int = 0
     whole: list[tuple[LogObject, int]] = field(default_factory=list)
-    not_logs: list[LogObject] = field(default_factory=list)
-    failed: list[LogObject] = field(default_factory=list)
+    left_out: Kinds = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    problem_count: int = 0
 
 
 def stage(job: Job) -> Staged:
     """Raises OSError when the lake's disk cannot be written; what is wrong with log files is in the answer."""
-    schema = pa.ipc.read_schema(pa.py_buffer(job.schema))
-    done = Staged()
-    rows: list[Row] = []
-    parts: dict[tuple[str, str, int], list[pa.Table]] = defaultdict(list)
-    for log in job.objects:
-        rows += _read(log, job.account, done)
-        while len(rows) >= _BATCH_ROWS:
-            _split(rows[:_BATCH_ROWS], schema, parts)
-            del rows[:_BATCH_ROWS]
-    _split(rows, schema, parts)
-    for number, (key, tables) in enumerate(sorted(parts.items())):
-        path = _path(job, key, number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_parquet([pa.concat_tables(tables)], path, schema)
-        done.files.append(str(path))
-    return done
+    return _Stage(job).run()
+
+
+class _Stage:
+    """One job: rows that wait for their columns, columns that wait to be written. Both are bounded in bytes."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._schema = pa.ipc.read_schema(pa.py_buffer(job.schema))
+        self._done = Staged()
+        self._rows: list[Row] = []
+        self._row_bytes = 0
+        self._parts: dict[tuple[str, str, int], list[pa.Table]] = defaultdict(list)
+        self._part_bytes = 0
+
+    def run(self) -> Staged:
+        for log in self._job.objects:
+            before = self._done.rows, self._done.problem_count
+            self._read(log)
+            events, problems = self._done.rows - before[0], self._done.problem_count - before[1]
+            if not problems:
+                self._done.whole.append((log, events))
+        self._to_columns()
+        self._write()
+        return self._done
+
+    def _read(self, log: LogObject) -> None:
+        done = self._done
+        events = problems = 0
+        kinds: set[str] = set()
+        try:
+            for entry in entries(log, self._job.max_bytes):
+                content = self._entry(entry)
+                events += content.events
+                problems += content.problem_count
+                kinds |= content.left_out
+        except OSError as error:
+            done.failed += 1
+            self._problem(Problem(log.name, "byte 0", error.strerror or "cannot be read"))
+            return
+        if log.named and kinds and not events and not problems and log.part[1] == 1:
+            done.failed += 1
+            self._problem(Problem(log.name, "byte 0", f"holds no audit events: {', '.join(sorted(kinds)[:5])}"))
+
+    def _entry(self, entry: Entry) -> LogContent:
+        done, content = self._done, LogContent()
+        for row in read_log(entry.name, entry.head, entry.chunks, self._job.account, content):
+            self._rows.append(row)
+            self._row_bytes += len(row.json)
+            if len(self._rows) >= _BATCH_ROWS or self._row_bytes > _BATCH_BYTES:
+                self._to_columns()
+        if entry.damages:
+            content.damaged(entry.name, entry.damages)
+        done.bytes += content.bytes
+        done.rows += content.events
+        done.problems += content.problems[: _MAX_PROBLEMS - len(done.problems)]
+        done.problem_count += content.problem_count
+        done.failed += content.problem_count > 0
+        done.read += not content.problem_count and (content.events > 0 or not content.left_out)
+        for kind in content.left_out:
+            count(done.left_out, kind, entry.name)
+        return content
+
+    def _problem(self, problem: Problem) -> None:
+        self._done.problem_count += 1
+        if len(self._done.problems) < _MAX_PROBLEMS:
+            self._done.problems.append(problem)
+
+    def _to_columns(self) -> None:
+        """Sorts the rows by partition and time and adds a table to each partition they touch."""
+        rows = self._rows
+        if not rows:
+            return
+        rows.sort(key=lambda row: (row.cloud, row.account, row.micros))
+        table = to_table(rows, self._schema)
+        keys = [(row.cloud, row.account, row.micros // _DAY_MICROS) for row in rows]
+        start = 0
+        for end in range(1, len(keys) + 1):
+            if end == len(keys) or keys[end] != keys[start]:
+                self._parts[keys[start]].append(table.slice(start, end - start))
+                start = end
+        self._rows, self._row_bytes = [], 0
+        self._part_bytes += table.nbytes
+        if self._part_bytes > _STAGED_BYTES:
+            self._write()
+
+    def _write(self) -> None:
+        for key, tables in sorted(self._parts.items()):
+            path = _path(self._job, key, len(self._done.files))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_parquet([pa.concat_tables(tables)], path, self._schema)
+            self._done.files.append(str(path))
+        self._parts.clear()
+        self._part_bytes = 0
 
 
 def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> None:
@@ -89,52 +178,6 @@ def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> N
     ) as writer:
         for part in parts:
             writer.write_table(part, row_group_size=_ROW_GROUP_ROWS)
-
-
-def _read(log: LogObject, account: str, done: Staged) -> list[Row]:
-    try:
-        data, damage = read(log)
-    except CorruptLogFile as error:
-        done.failed.append(log)
-        done.problems.append(Problem(log.name, error.position, error.reason))
-        return []
-    except OSError as error:
-        done.failed.append(log)
-        done.problems.append(Problem(log.name, "byte 0", error.strerror or "cannot be read"))
-        return []
-    content = read_log(data, log.name, account)
-    if damage:
-        content.is_log = True
-        content.problems = [problem for problem in content.problems if problem.reason != "cut short"]
-        content.problems.append(Problem(log.name, f"byte {len(data)}", damage))
-    done.bytes += len(data)
-    done.rows += len(content.rows)
-    if not content.is_log:
-        if log.named:
-            content.problems.append(Problem(log.name, "byte 0", "holds no audit events"))
-        else:
-            done.not_logs.append(log)
-            return []
-    if content.problems:
-        done.failed.append(log)
-        done.problems += content.problems
-    else:
-        done.whole.append((log, len(content.rows)))
-    return content.rows
-
-
-def _split(rows: list[Row], schema: pa.Schema, parts: dict[tuple[str, str, int], list[pa.Table]]) -> None:
-    """Sorts the rows by partition and time and adds a table to each partition they touch."""
-    if not rows:
-        return
-    rows.sort(key=lambda row: (row.cloud, row.account, row.micros))
-    table = to_table(rows, schema)
-    keys = [(row.cloud, row.account, row.micros // _DAY_MICROS) for row in rows]
-    start = 0
-    for end in range(1, len(keys) + 1):
-        if end == len(keys) or keys[end] != keys[start]:
-            parts[keys[start]].append(table.slice(start, end - start))
-            start = end
 
 
 def _path(job: Job, key: tuple[str, str, int], number: int) -> Path:
