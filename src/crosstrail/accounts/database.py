@@ -7,8 +7,9 @@ a database is asked for. No message holds a password, SQL or a row's value.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -171,6 +172,8 @@ class AccountDatabase:
                 raise ConfigError(f"there is no account database {url.database}", hint=f"Check {self._setting}.")
             if purpose == "rehearse":
                 url = url.set(database=":memory:")
+            else:
+                _create(Path(url.database or ""))
         try:
             engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=_CONNECT[local])
         except ModuleNotFoundError:
@@ -224,6 +227,12 @@ def _begin(connection: Connection, local: bool, *, writing: bool) -> None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})"))
     if writing:
         METADATA.create_all(connection, [ORGANIZATIONS, ACCOUNTS])  # the third only when it gets an account
+
+
+def _create(file: Path) -> None:
+    """With secrets to be in it. A folder that is not there, or no place to write, is SQLite's to tell."""
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def tables_of(connection: Connection) -> dict[str, Table]:

@@ -19,7 +19,7 @@ from time import monotonic
 
 import platformdirs
 
-from crosstrail import __version__
+from crosstrail import __version__, private
 from crosstrail.config import FILE_NAME, Settings, load_settings
 from crosstrail.errors import ConfigError, LakeBusy, LakeError
 
@@ -100,6 +100,7 @@ def _make(place: Path, progress: Progress) -> Figures:
             f"{report.new:,} of the demo's {organization.events:,} events could be collected",
             hint=f"Remove {place} and try again; if it happens again, please report it.",
         )
+    private.create(place / FILE_NAME)
     (place / FILE_NAME).write_text(settings_text(place), "utf-8")
     return Figures(organization.files, organization.records, report.new, generated - began, monotonic() - generated)
 
@@ -108,7 +109,7 @@ def _make(place: Path, progress: Progress) -> Figures:
 def _alone(place: Path) -> Iterator[None]:
     """One process at a time. The lock is SQLite's: it works on every system and ends with the process that holds it."""
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        private.make_root(place)
         if any(place.iterdir()) and not (place / _LOCK).exists():
             raise ConfigError(f"{place} holds something else than the demo", hint="Name an empty or a new folder.")
     except OSError as error:

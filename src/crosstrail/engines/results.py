@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from crosstrail import private
 from crosstrail.caller import caller
 from crosstrail.engines.dialect.types import Type
 from crosstrail.errors import InvalidRequest
@@ -56,7 +57,8 @@ class ResultStore:
         """A new query's id, and its lock: hold it as long as this process works on the query, then close it."""
         native_id = str(uuid.uuid4())
         path = self._folder / native_id
-        path.mkdir(parents=True, mode=0o700)
+        private.make_folder(path)
+        private.create(path / "lock")
         lock = (path / "lock").open("wb")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.write(native_id, record)
@@ -105,7 +107,7 @@ class ResultStore:
     def ask_to_cancel(self, native_id: str) -> None:
         """For the process that runs it, whichever that is."""
         with suppress(OSError):
-            (self._folder / native_id / "cancel").touch()
+            private.create(self._folder / native_id / "cancel")
 
     def cancel_asked(self, native_id: str) -> bool:
         return (self._folder / native_id / "cancel").exists()

@@ -7,6 +7,7 @@ that there is something to read.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, fields
@@ -14,9 +15,10 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from crosstrail import private
 from crosstrail.errors import CrosstrailError
 from crosstrail.lake import require_libraries
-from crosstrail.lake.ledger import Ledger
+from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds
 from crosstrail.lake.left_out import add as add_kinds
 from crosstrail.lake.sources import LogObject, find
@@ -42,6 +44,7 @@ _MOST_REPORTED = 1_000
 MAX_BYTES = 64 * 1024**3
 """What one file may unpack to, unless the caller says otherwise. It is never held whole."""
 
+_log = logging.getLogger("crosstrail.lake")
 Progress = Callable[[int, int], None]
 """(log objects done, log objects in all); called from the collecting thread."""
 
@@ -99,6 +102,7 @@ def collect(
     require_libraries()
     began = monotonic()
     found = find(paths, folder)
+    _tighten(folder)
     ledger = Ledger(folder)
     try:
         has_table = bool(catalog) or (folder / CATALOG_FILE).is_file()
@@ -119,6 +123,15 @@ def collect(
         return report
     finally:
         ledger.close()
+
+
+def _tighten(folder: Path) -> None:
+    """A lake that was written when its files were open to every user of the machine is closed to them, once."""
+    own = [folder / name for name in ("events", "results", "runs", CATALOG_FILE, LEDGER_FILE)]
+    if any(map(private.is_open_to_others, own)) and private.tighten(own):
+        _log.warning(
+            "The files of the lake in %s could be read by other users of this machine; now they cannot.", folder
+        )
 
 
 def _workers(todo: Sequence[LogObject], count: int) -> AbstractContextManager[Workers | None]:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from crosstrail import private
 from crosstrail.errors import LakeError
 from crosstrail.lake.sources import LogObject
 
@@ -28,7 +29,8 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private.make_root(folder)
+            private.create(folder / LEDGER_FILE)  # what SQLite puts beside it has the same mode
             self._db = sqlite3.connect(folder / LEDGER_FILE, timeout=_BUSY_SECONDS)
             self._db.executescript(_SCHEMA)
             self._forget_older_readers()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from crosstrail import private
 from crosstrail.lake.table import LakeTable
 
 RUNS_FOLDER = "runs"
@@ -29,9 +30,10 @@ class Run:
         self._file: int | None = None
 
     def __enter__(self) -> Run:
-        self._folder.mkdir(exist_ok=True)
+        private.make_folder(self._folder)
         unlocked = self._folder / f"{self.name}{_UNLOCKED}"
-        self._file = os.open(unlocked, os.O_CREAT | os.O_RDWR, 0o644)
+        private.create(unlocked)
+        self._file = os.open(unlocked, os.O_RDWR)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         unlocked.rename(self._folder / self.name)
         self._remove_leftovers()

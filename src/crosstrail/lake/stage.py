@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crosstrail import private
 from crosstrail.lake.containers import Entry, entries
 from crosstrail.lake.left_out import Kinds, count
 from crosstrail.lake.logs import LogContent, Problem, read_log
@@ -156,7 +157,7 @@ class _Stage:
     def _write(self) -> None:
         for key, tables in sorted(self._parts.items()):
             path = _path(self._job, key, len(self._done.files))
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(path.parent)
             write_parquet([pa.concat_tables(tables)], path, self._schema)
             self._done.files.append(str(path))
         self._parts.clear()
@@ -167,6 +168,7 @@ def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> N
     """One data file of the rows of `parts`, which are already in the order wanted; no part is needed twice."""
     named = [name for name in schema.names if name not in _UNIQUE]
     leaves = [leaf for name in named for leaf in _leaves(schema.field(name))]
+    private.create(path)
     with pq.ParquetWriter(
         path,
         schema,

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from crosstrail import private
 from crosstrail.coverage import Days, runs
 from crosstrail.errors import LakeError
 from crosstrail.lake.evolution import add_missing_columns
@@ -37,6 +38,7 @@ CATALOG_FILE = "catalog.sqlite"
 _NAMESPACE = "crosstrail"
 _IDENTIFIER = (_NAMESPACE, "events")
 _BUSY_SECONDS = 30
+_FILE_IO = "crosstrail.lake.files.PrivateFileIO"
 _PROPERTIES = {
     "format-version": "2",
     # PyIceberg would otherwise rebase a lost commit by itself, over events that nobody compared with this one's.
@@ -130,7 +132,8 @@ class LakeTable:
         folder = path.expanduser().resolve()
         if not catalog and not create and not (folder / CATALOG_FILE).is_file():
             raise LakeError(f"there is no lake in {folder}", hint="Fill it with: crosstrail collect PATH --lake FOLDER")
-        folder.mkdir(parents=True, exist_ok=True)
+        if create:
+            _make_private(folder, catalog)
         moved = LakeError(
             f"the lake in {folder} was made in another place and cannot be read here: Iceberg keeps absolute paths",
             hint="Move it back to where it was made, or collect the logs again into a new folder.",
@@ -266,6 +269,15 @@ class LakeTable:
             Path(path).unlink(missing_ok=True)
 
 
+def _make_private(folder: Path, catalog: str) -> None:
+    """The folders and the catalog's file before a library makes them in a mode of its own."""
+    private.make_root(folder)
+    for below in ("events/metadata", "events/data"):
+        private.make_folder(folder / below)
+    if not catalog:
+        private.create(folder / CATALOG_FILE)
+
+
 def _is_sql(catalog: str) -> bool:
     return "://" in catalog and not catalog.startswith(("http://", "https://"))
 
@@ -282,7 +294,7 @@ def _catalog(folder: Path, catalog: str) -> Catalog:
         return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
     for last_try in (False, True):
         try:
-            return SqlCatalog(_NAMESPACE, uri=uri)
+            return SqlCatalog(_NAMESPACE, uri=uri, **{"py-io-impl": _FILE_IO})
         except SQLAlchemyError as error:  # two processes may make the catalog's tables at once: one of them loses
             if last_try:
                 raise LakeError(

@@ -25,6 +25,7 @@ from key_value.aio.protocols import AsyncKeyValue
 from mcp.server.auth.provider import RegistrationError
 from mcp.shared.auth import OAuthClientInformationFull
 
+from crosstrail import private
 from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
@@ -239,7 +240,7 @@ def open_store(settings: OAuthSettings) -> Any:
     root = Path(place).expanduser() if place else Path(platformdirs.user_data_dir("crosstrail", False)) / "oauth"
     folder = root / hashlib.sha256(key.encode()).hexdigest()[:16]  # another key cannot read what this one wrote
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_root(folder)
     except OSError as error:
         raise ConfigError(
             f"oauth.storage {root} cannot be used: {error.strerror}", hint="Name another folder."

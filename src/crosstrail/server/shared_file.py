@@ -13,8 +13,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from typing import IO
+
+from crosstrail import private
 
 try:
     import fcntl
@@ -67,7 +70,13 @@ class SharedFile(RotatingFileHandler):
             self._turns.close()
 
     def _lock_file(self) -> IO[bytes]:
-        return open(f"{self.baseFilename}.lock", "ab")
+        return open(f"{self.baseFilename}.lock", "ab", opener=private.opener)
+
+    def _open(self) -> TextIOWrapper:
+        """A file that is there keeps its mode, but for one that a umask made readable to everybody."""
+        file = private.opener(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        private.close_to_others(file)
+        return TextIOWrapper(os.fdopen(file, "ab"), encoding=self.encoding, errors=self.errors)
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:

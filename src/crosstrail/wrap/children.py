@@ -22,6 +22,7 @@ import anyio
 import anyio.to_thread
 from mcp.shared.exceptions import MCPError
 
+from crosstrail import private
 from crosstrail.accounts.broker import VOLCENGINE
 from crosstrail.caller import caller
 from crosstrail.config import WrappedServer, WrapSettings
@@ -211,7 +212,7 @@ class Children:
         place = f"{account.cloud}-{account.id}" if account else "no-account"
         place += f"-{hashlib.sha256(identity.encode()).hexdigest()[:16]}" if identity else ""
         home = self._folder / name / place
-        (home / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_root(home / "tmp")
         environment = server_environment(server, home)
         if account:
             region = await self._temporary.region(account)
