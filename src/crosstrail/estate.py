@@ -22,13 +22,13 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
-from crosstrail.clouds.base import AuditTrail, open_trail
+from crosstrail.clouds.base import AuditTrail, HasEventDataStores, open_trail
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud
-from crosstrail.lake import require_libraries
+from crosstrail.lake import missing_libraries, require_libraries
 from crosstrail.models import ALL_STORES_ID, Account, Target
 from crosstrail.targets import Chosen, choose
 
@@ -139,6 +139,26 @@ class Estate:
         if account.region or account.regions:
             return account.region or account.regions[0]
         return await self.broker.home_region(account)
+
+    def answers_sql(self) -> bool:
+        """Whether anything here could answer SQL: the embedded lake, or event data stores of live accounts.
+
+        Accounts of a database, an organization, profiles or the machine's own identity come later: they might have stores.
+        """
+        settings = self.settings
+        database = settings.database
+        if not missing_libraries() or settings.ambient or settings.profiles or settings.organization.role_name:
+            return True
+        if database.secret_name or database.url.get_secret_value():
+            return True
+        return any(self._has_stores(account) for account in settings.accounts if account.auth)
+
+    def _has_stores(self, live: Account) -> bool:
+        """Whether its cloud keeps events in stores; not so of a cloud that is not installed."""
+        try:
+            return isinstance(self.trail_of(live), HasEventDataStores)
+        except UnsupportedByCloud:
+            return False
 
     @property
     def lake(self) -> LakeTable:

@@ -31,7 +31,7 @@ from crosstrail.server.auth import credentials_of
 from crosstrail.server.context import FACTS
 from crosstrail.server.gate import Gate, PrincipalOf, failed, text_bytes
 from crosstrail.server.limits import Limits
-from crosstrail.server.prompts import PROMPT_NAMES
+from crosstrail.server.prompts import NEEDS
 from crosstrail.server.render import clean
 from crosstrail.server.telemetry import Measures
 from crosstrail.server.tools import TOOLSET_OF, WRITES
@@ -40,7 +40,7 @@ from crosstrail.visible import Visible, narrowed
 
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[Visible] = ContextVar("crosstrail_visible")
-OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, PROMPT_NAMES)
+OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, NEEDS)
 _LONGEST_QUERY = 3600.0
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
 
@@ -69,10 +69,14 @@ class Admission(Gate):
         may use, and nothing else. `table`: the tools of this server. Raises ConfigError for toolsets and tools that are none.
         """
         self.table = table
-        self.offered = offered(table, estate.settings.serve, allow_writes=estate.settings.allow_writes)
+        settings = estate.settings
+        self.offered = offered(
+            table, settings.serve, allow_writes=settings.allow_writes, answers_sql=estate.answers_sql
+        )
+        self._prompts = table.prompts_of(self.offered)
         super().__init__(
-            record or AuditLog(estate.settings.audit),
-            Limits(estate.settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in),
+            record or AuditLog(settings.audit),
+            Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in),
             principal_of,
         )
         self._estate = estate
@@ -97,7 +101,7 @@ class Admission(Gate):
         try:
             if ctx.method == "tools/call":
                 return await self._call(ctx, call_next, principal, estate, grant, names, unread)
-            if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self.table.prompts:
+            if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
             return only(result, names) if ctx.method == "tools/list" else result

@@ -81,6 +81,7 @@ def create_server(
         token_verifier=verifier,
         auth=auth,
     )
-    add_resources(server)
-    add_prompts(server, present_view)
+    if "lake_query" in admitted.offered:
+        add_resources(server)
+    add_prompts(server, present_view, admitted.offered)
     return server

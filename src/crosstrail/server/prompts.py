@@ -1,8 +1,12 @@
-"""Prompts: four investigations people start most, as steps over the tools. They hold no data and ask nothing themselves."""
+"""Prompts: four investigations people start most, as steps over the tools. They hold no data and ask nothing themselves.
+
+A step names only tools that this server has; a prompt that is nothing without one of them is not listed then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import wraps
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
@@ -20,6 +24,13 @@ _RULES = (
 )
 Accounts = Annotated[str, Field(description="Account id, alias, glob or comma list; all accounts when empty.")]
 Since = Annotated[str, Field(description="How far back: 24h, 7d, or a date; all that is held when empty.")]
+_SQL = "lake_query"
+
+
+class _SqlStep(str):
+    """A step for `lake_query`."""
+
+    __slots__ = ()
 
 
 def _span(since: str) -> str:
@@ -28,80 +39,111 @@ def _span(since: str) -> str:
 
 def investigate_access_key(
     access_key_id: Annotated[str, Field(description="AKIA... or ASIA...")], account: Accounts = "*", since: Since = ""
-) -> str:
+) -> Sequence[str]:
     """Everything one access key did, in all accounts: is it abused, and what did it change?"""
-    return f"""Investigate the access key {access_key_id}.
-1. lookup_events with target_account_id="{account or "*"}", attribute_key="AccessKeyId", attribute_value="{access_key_id}", \
-max_results=50, {_span(since)}; follow next_token to the end, or group by eventname and errorcode with lake_query when \
-there are hundreds.
-2. Whose key is it, from which addresses and programs was it used, and when did an address appear that was new?
-3. List what it changed: users, keys, policies, roles, snapshots, buckets, logging. List what was denied.
-4. Follow every AssumeRole, CreateUser and CreateAccessKey it made: look up the new session, user or key the same way, \
-in every account.
-5. Conclude: normal, suspicious or abused; a timeline; what to contain first (keys, users, roles, sharing).
-{_RULES}"""
+    return (
+        f"Investigate the access key {access_key_id}.",
+        f'lookup_events with target_account_id="{account or "*"}", attribute_key="AccessKeyId", '
+        f'attribute_value="{access_key_id}", max_results=50, {_span(since)}; follow next_token to the end.',
+        _SqlStep("Where there are hundreds, group by eventname and errorcode with lake_query instead."),
+        "Whose key is it, from which addresses and programs was it used, and when did an address appear that was new?",
+        "List what it changed: users, keys, policies, roles, snapshots, buckets, logging. List what was denied.",
+        "Follow every AssumeRole, CreateUser and CreateAccessKey it made: look up the new session, user or key the same "
+        "way, in every account.",
+        "Conclude: normal, suspicious or abused; a timeline; what to contain first (keys, users, roles, sharing).",
+    )
 
 
 def investigate_principal(
     principal: Annotated[str, Field(description="User name, role session name, or ARN.")],
     account: Accounts = "*",
     since: Since = "",
-) -> str:
+) -> Sequence[str]:
     """What a user or a role session did, and what of it is unusual for them."""
-    return f"""Investigate the principal {principal}.
-1. lookup_events with target_account_id="{account or "*"}", attribute_key="Username", attribute_value="{principal}", \
-max_results=50, {_span(since)}. For an ARN use lake_query with useridentity.arn or \
-useridentity.sessioncontext.sessionissuer.arn.
-2. With lake_query: actions by day, distinct sourceipaddress and useragent with first and last time, error codes, and \
-the accounts and regions touched.
-3. Compare the latest day with the time before: new addresses, regions, services, hours, denied calls.
-4. Read the events that change something whole (detail="full") and explain each in a sentence.
-5. Conclude with a timeline and what deserves a question to that person or team.
-{_RULES}"""
+    return (
+        f"Investigate the principal {principal}.",
+        f'lookup_events with target_account_id="{account or "*"}", attribute_key="Username", '
+        f'attribute_value="{principal}", max_results=50, {_span(since)}.',
+        _SqlStep("For an ARN use lake_query with useridentity.arn or useridentity.sessioncontext.sessionissuer.arn."),
+        _SqlStep(
+            "With lake_query: actions by day, distinct sourceipaddress and useragent with first and last time, error "
+            "codes, and the accounts and regions touched."
+        ),
+        "Compare the latest day with the time before: new addresses, regions, services, hours, denied calls.",
+        'Read the events that change something whole (detail="full") and explain each in a sentence.',
+        "Conclude with a timeline and what deserves a question to that person or team.",
+    )
 
 
 def what_changed(
     resource: Annotated[str, Field(description="Name, id or ARN of the resource.")],
     account: Accounts = "*",
     since: Since = "",
-) -> str:
+) -> Sequence[str]:
     """Who changed one resource, when, and how."""
-    return f"""Find out what changed on {resource}.
-1. lookup_events with target_account_id="{account or "*"}", attribute_key="ResourceName", attribute_value="{resource}", \
-max_results=50, {_span(since)}; try the bare name and the ARN.
-2. Some events name a resource only in their parameters: lake_query with eventjson LIKE '%{resource}%' AND readonly = false.
-3. For each change: time, who (and who assumed that role), from where, the parameters that matter (detail="full"), \
-whether it succeeded.
-4. Conclude: the order of changes, the state they lead to, and which one explains the problem or risk.
-{_RULES}"""
+    return (
+        f"Find out what changed on {resource}.",
+        f'lookup_events with target_account_id="{account or "*"}", attribute_key="ResourceName", '
+        f'attribute_value="{resource}", max_results=50, {_span(since)}; try the bare name and the ARN.',
+        _SqlStep(
+            "Some events name a resource only in their parameters: lake_query with eventjson LIKE "
+            f"'%{resource}%' AND readonly = false."
+        ),
+        'For each change: time, who (and who assumed that role), from where, the parameters that matter (detail="full"), '
+        "whether it succeeded.",
+        "Conclude: the order of changes, the state they lead to, and which one explains the problem or risk.",
+    )
 
 
-def first_look(account: Accounts = "*", since: Since = "7d") -> str:
+def first_look(account: Accounts = "*", since: Since = "7d") -> Sequence[str]:
     """A first look at an account: who is active, what changes, what is denied, what is risky."""
-    return f"""Take a first look at the account {account or "*"}.
-1. list_accounts: what is held, and until when. If the latest {since or "days"} are not held, look at the last days that are.
-2. With lake_query (target_account_id="{account or "*"}"): events by day; top callers; top services; regions; share of \
-readonly = false; error codes by caller.
-3. Look for: root activity, console sign-ins without MFA, denied calls in bursts, new users and access keys, policies \
-attached, sharing outside, StopLogging or DeleteTrail, roles assumed from other accounts, regions that are rarely used.
-4. Read the five most telling events whole (lookup_events by EventId, detail="full").
-5. Report in at most 20 lines: normal shape, findings by risk, what to ask next.
-{_RULES}"""
+    return (
+        f"Take a first look at the account {account or '*'}.",
+        f"list_accounts: what is held, and until when. If the latest {since or 'days'} are not held, look at the last "
+        "days that are.",
+        _SqlStep(
+            f'With lake_query (target_account_id="{account or "*"}"): events by day; top callers; top services; regions; '
+            "share of readonly = false; error codes by caller."
+        ),
+        "Look for: root activity, console sign-ins without MFA, denied calls in bursts, new users and access keys, "
+        "policies attached, sharing outside, StopLogging or DeleteTrail, roles assumed from other accounts, regions that "
+        "are rarely used.",
+        'Read the five most telling events whole (lookup_events by EventId, detail="full").',
+        "Report in at most 20 lines: normal shape, findings by risk, what to ask next.",
+    )
 
 
-_PROMPTS: Mapping[str, Callable[..., str]] = {
-    "Investigate an access key": investigate_access_key,
-    "Investigate a principal": investigate_principal,
-    "What changed here": what_changed,
-    "First look at an account": first_look,
-}
-PROMPT_NAMES = frozenset(body.__name__ for body in _PROMPTS.values())
+_Body = Callable[..., Sequence[str]]
+_PROMPTS: Sequence[tuple[str, _Body, frozenset[str]]] = (
+    ("Investigate an access key", investigate_access_key, frozenset({"lookup_events"})),
+    ("Investigate a principal", investigate_principal, frozenset({"lookup_events"})),
+    ("What changed here", what_changed, frozenset({"lookup_events"})),
+    ("First look at an account", first_look, frozenset({"list_accounts", "lookup_events", _SQL})),
+)
+"""Title, steps, and the tools it is nothing without."""
 
 
-def add_prompts(server: MCPServer[Any], visible: Callable[[], Visible]) -> None:
-    """The prompts, and completions for their `account` argument, from what the present caller may see."""
-    for title, body in _PROMPTS.items():
-        server.add_prompt(Prompt.from_function(body, title=title))
+NEEDS: Mapping[str, frozenset[str]] = {body.__name__: needs for _, body, needs in _PROMPTS}
+"""The tools that a prompt is nothing without, by its name."""
+
+
+def _worded(body: _Body, *, sql: bool) -> Callable[..., str]:
+    """The same prompt as text: a head, numbered steps, and the rules of every answer."""
+
+    @wraps(body)
+    def text(*arguments: Any, **named: Any) -> str:
+        head, *steps = (one for one in body(*arguments, **named) if sql or not isinstance(one, _SqlStep))
+        return "\n".join([head, *(f"{number}. {one}" for number, one in enumerate(steps, 1)), _RULES])
+
+    return text
+
+
+def add_prompts(server: MCPServer[Any], visible: Callable[[], Visible], tools: Collection[str]) -> None:
+    """The prompts of a server with these tools, and completions for their `account` argument, from what the present
+    caller may see."""
+    for title, body, needs in _PROMPTS:
+        if needs <= set(tools):
+            server.add_prompt(Prompt.from_function(_worded(body, sql=_SQL in tools), title=title))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
     async def complete(

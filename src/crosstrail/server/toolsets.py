@@ -6,11 +6,12 @@ Decides by name alone. A request's headers can only take away. What is not offer
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from crosstrail.accounts.policy import TOOLSETS, Grant, Toolset
 from crosstrail.errors import ConfigError
+from crosstrail.origin import install_hint
 from crosstrail.serving import ServeSettings
 
 ALL = "all"
@@ -19,30 +20,49 @@ _QUERY = "query"
 
 @dataclass(frozen=True, slots=True)
 class ToolTable:
-    """What one server has: the set of each of its tools, which of them change something, and the names of its prompts."""
+    """What one server has: the set of each of its tools, which of them change something, and its prompts, each with the
+    tools that it is nothing without."""
 
     toolset_of: Mapping[str, Toolset]
     writes: frozenset[str]
-    prompts: frozenset[str] = frozenset()
+    prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def prompts_of(self, tools: frozenset[str]) -> frozenset[str]:
+        """The prompts of a server that offers these tools of it."""
+        return frozenset(name for name, needs in self.prompts.items() if needs <= tools)
 
     def of_sets(self, sets: Iterable[str]) -> set[str]:
         wanted = set(sets)
         return {name for name, toolset in self.toolset_of.items() if toolset in wanted or ALL in wanted}
 
 
-def offered(table: ToolTable, serve: ServeSettings, *, allow_writes: bool) -> frozenset[str]:
-    """The tools of this server. Raises ConfigError for a name that is none."""
+def offered(
+    table: ToolTable, serve: ServeSettings, *, allow_writes: bool, answers_sql: Callable[[], bool]
+) -> frozenset[str]:
+    """The tools of this server. `answers_sql`: whether there is anything that could.
+
+    Raises ConfigError for a name that is none, and for SQL that is asked for by name where nothing answers it.
+    """
     _known("serve.toolsets", serve.toolsets, (*TOOLSETS, ALL))
     _known("serve.tools", serve.tools, table.toolset_of)
     _known("serve.exclude_tools", serve.exclude_tools, table.toolset_of)
     names = table.of_sets(serve.toolsets or (() if serve.tools else (ALL,))) | set(serve.tools)
+    sql = table.of_sets((_QUERY,))
+    sql_by_name = _QUERY in serve.toolsets or bool(sql & set(serve.tools))
     if serve.auth == "token":
-        if _QUERY in serve.toolsets or table.of_sets((_QUERY,)) & set(serve.tools):
+        if sql_by_name:
             raise ConfigError(
                 "auth token and the toolset query: callers who bring their own keys have no lake to query",
                 hint="Leave its tools out of serve.toolsets and serve.tools.",
             )
-        names -= table.of_sets((_QUERY,))
+        names -= sql
+    elif names & sql and not answers_sql():
+        if sql_by_name:
+            raise ConfigError(
+                "the toolset query: neither the embedded lake nor CloudTrail Lake of a live account is here to answer SQL",
+                hint=install_hint("lake"),
+            )
+        names -= sql
     if serve.read_only or not allow_writes:
         names -= table.writes
     return frozenset(names - set(serve.exclude_tools))
