@@ -78,6 +78,22 @@ async def test_a_region_that_holds_nothing_is_told_and_a_quiet_one_is_not(lake: 
     quiet = await _asked(lake, target_account_id="prod", region="eu-west-1", end_time="2026-11-02")
     assert "no event." in quiet
     assert "Nothing is held" not in quiet
+    assert f"No log of the span asked: prod ({PROD}) eu-west-1 (2026-11-12" in quiet
+
+
+async def test_the_days_of_a_region_are_its_own_and_not_its_accounts(lake: Path) -> None:
+    text = await _asked(
+        lake, target_account_id="prod", region="us-east-1", start_time="2026-11-01", end_time="2026-11-12"
+    )
+    assert f"prod ({PROD}) us-east-1: no events on 3 days: 2026-11-04 to 2026-11-05, 2026-11-07." in text
+    assert "No events after 2026-11-08; asked until 2026-11-12." in text
+    both = await _asked(
+        lake, target_account_id="prod", region="us-east-1,eu-west-1", start_time="2026-11-01", end_time="2026-11-12"
+    )
+    assert "us-east-1: no events on 3 days" in both
+    assert "eu-west-1: no events before 2026-11-12; asked from 2026-11-01." in both
+    sql = await _asked(lake, "lake_query", sql="SELECT 1 FROM prod LIMIT 1")
+    assert "Regions ending earlier: prod us-east-1 (2026-11-08)." in sql
 
 
 async def test_no_rows_of_an_account_that_was_never_collected_do_not_read_as_none(lake: Path) -> None:

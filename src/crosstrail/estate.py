@@ -7,7 +7,7 @@ may see what: both front ends (server and command line) reach it through visible
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
 from crosstrail.clouds.base import AuditTrail, HasEventDataStores, open_trail
 from crosstrail.config import Settings
+from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from crosstrail.lake.table import AccountSummary, LakeTable
 
 LAKE_ENGINE = "lake"
-_REGION_FILES = 500
-"""Data files that one call reads a column of to learn their regions: about half a second. What is known is kept."""
 _READ_SECONDS = 15.0
 """For one answer of a live account: it leaves room for a second try before clients give up."""
 
@@ -100,26 +99,25 @@ class Estate:
 
         return await anyio.to_thread.run_sync(read)
 
-    async def regions_without_events(self, accounts: Sequence[Account]) -> list[tuple[Account, tuple[str, ...]]]:
-        """Of accounts that list their regions, those of them of which the lake holds no event.
+    async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
+        """For each account, which days hold events of each region.
 
         Silent about an account of which more files would have to be read for it than one call may spend.
         """
 
-        def read() -> list[tuple[Account, tuple[str, ...]]]:
-            from crosstrail.lake.regions import regions_of, unknown
+        def read() -> list[tuple[Account, Mapping[str, Days]]]:
+            from crosstrail.lake.regions import MOST_READ, days_by_region, unknown
 
-            found, left = [], _REGION_FILES
+            found: list[tuple[Account, Mapping[str, Days]]] = []
+            left = MOST_READ
             for account in accounts:
                 files = self.lake.files([account.key])
                 left -= unknown(files)
                 if left < 0:
                     break
-                if lacking := set(account.regions) - regions_of(files):
-                    found.append((account, tuple(name for name in account.regions if name in lacking)))
+                found.append((account, days_by_region(files)))
             return found
 
-        accounts = [account for account in accounts if account.regions]
         return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else []
 
     async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:

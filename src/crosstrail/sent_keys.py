@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -29,6 +29,7 @@ from crosstrail.clouds.base import AuditTrail
 from crosstrail.clouds.volcengine_calls import Turns
 from crosstrail.clouds.volcengine_record import CLOUD
 from crosstrail.config import Settings
+from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, LimitReached
 from crosstrail.estate import Estate
@@ -160,7 +161,7 @@ class SentEstate:
         """Nothing: the lake is the server's."""
         return ()
 
-    async def regions_without_events(self, accounts: Sequence[Account]) -> list[tuple[Account, tuple[str, ...]]]:
+    async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
         """None, as nothing is held of any."""
         return []
 

@@ -8,7 +8,7 @@ passes from the estate; whatever an estate learns to do later stays closed until
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crosstrail.accounts.directory import AccountList
@@ -17,6 +17,7 @@ from crosstrail.accounts.policy import EVERYTHING, Grant, Toolset
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.config import Settings
+from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 from crosstrail.estate import Estate
@@ -91,9 +92,9 @@ class Visible:
         keys = {account.key for account in (await self.registry()).accounts}
         return tuple(one for one in held if one.key in keys)
 
-    async def regions_without_events(self, accounts: Sequence[Account]) -> list[tuple[Account, tuple[str, ...]]]:
-        """Of accounts that this view gave out: listed regions of which the lake holds no event."""
-        return await self._estate.regions_without_events(accounts)
+    async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
+        """For each account that this view gave out: which days hold events of each region."""
+        return await self._estate.regions_held(accounts)
 
     async def targets(self, selector: str, region: str) -> Chosen:
         """The (account, region) pairs that the two selectors name. Raises AccountNotFound, InvalidRequest."""

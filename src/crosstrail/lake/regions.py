@@ -7,14 +7,19 @@ is an account's day, so this is what the days of a region cost. It never chooses
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterable
+from datetime import date
 from typing import TYPE_CHECKING
 
 from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.coverage import Days, runs
 
 if TYPE_CHECKING:
     from crosstrail.lake.table import LakeFile
 
+MOST_READ = 1_000
+"""Data files that one call reads the column of: about a second. What is known is kept."""
 _MOST_FILES = 200_000
 """About 150 bytes each: most files hold the same few regions, which are kept once."""
 _known: LeastRecentlyUsed[str, frozenset[str]] = LeastRecentlyUsed(_MOST_FILES)
@@ -22,9 +27,21 @@ _same: dict[frozenset[str], frozenset[str]] = {}
 _lock = threading.Lock()
 
 
-def regions_of(files: Iterable[LakeFile]) -> frozenset[str]:
-    """Every region with an event in these files; a file that is not known yet takes about a millisecond. Raises OSError."""
-    return frozenset().union(*(_regions(file.path) for file in files))
+def days_by_region(files: Iterable[LakeFile]) -> dict[str, Days]:
+    """The days of these files that hold an event of each region. A file that is not known yet takes about a millisecond.
+
+    Raises OSError.
+    """
+    found: defaultdict[str, set[date]] = defaultdict(set)
+    for file in files:
+        for region in _regions(file.path):
+            found[region].add(file.day)
+    return {region: runs(days) for region, days in found.items()}
+
+
+def holding(files: Iterable[LakeFile], region: str) -> list[LakeFile]:
+    """Those of the files that have an event in the region. Raises OSError."""
+    return [file for file in files if region in _regions(file.path)]
 
 
 def unknown(files: Iterable[LakeFile]) -> int:

@@ -105,7 +105,8 @@ class Snapshot:
     @cached_property
     def summaries(self) -> Mapping[AccountKey, AccountSummary]:
         """What is held of each account, in the order of accounts."""
-        return {key: _summary(key, files) for key, files in self.by_account.items()}
+        found = {key: summary(key, files) for key, files in self.by_account.items()}
+        return {key: one for key, one in found.items() if one}
 
 
 class CommitLost(Exception):
@@ -376,7 +377,10 @@ def _lake_file(file: DataFile) -> LakeFile:
     )
 
 
-def _summary(key: AccountKey, files: Sequence[LakeFile]) -> AccountSummary:
+def summary(key: AccountKey, files: Sequence[LakeFile]) -> AccountSummary | None:
+    """What these data files of one account hold, to the day; None without files."""
+    if not files:
+        return None
     first, last = min(file.first for file in files), max(file.last for file in files)
     return AccountSummary(*key, sum(file.rows for file in files), first, last, runs(file.day for file in files))
 

@@ -23,7 +23,8 @@ from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lake.conditions import COLUMNS, condition, errors_in
 from crosstrail.lake.reader import EVENTS_VIEW, connect
-from crosstrail.lake.regions import regions_of
+from crosstrail.lake.regions import MOST_READ, holding, unknown
+from crosstrail.lake.table import summary
 from crosstrail.models import Event, EventPage, EventQuery, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
 
@@ -104,14 +105,15 @@ class _Search:
         return self._page(table, found, more=len(found) == wanted)
 
     def _page(self, table: LakeTable, found: Sequence[Event], *, more: bool) -> EventPage:
-        """With what is held: of an account without one event in the region asked, nothing."""
+        """With what is held: of a region asked, its own days, as far as they can be told in the time of one call."""
         target, held = self.target, table.account(self.target.account.key)
-        if held and target.region and not found and not self.query.before:
-            try:
-                regions = regions_of(table.files([held.key]))
-            except OSError as error:
-                raise QueryFailed("the lake could not be read", hint="Try again.") from error
-            held = held if target.region in regions else None
+        if held and target.region:
+            files = table.files([held.key])
+            if unknown(files) <= MOST_READ:
+                try:
+                    held = summary(held.key, holding(files, target.region))
+                except OSError as error:
+                    raise QueryFailed("the lake could not be read", hint="Try again.") from error
         if held is None:
             return EventPage((), held=TimeRange())
         return EventPage(tuple(found[: self.query.limit]), more, TimeRange(held.first, held.last), held.days)

@@ -5,7 +5,7 @@ Decides that wording for every tool over targets. It asks nobody, and takes no w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -119,22 +119,21 @@ def _held(span: TimeRange, listing: Listing) -> list[str]:
     lines = _live(span, listing)
     archives = [(target, page) for target, page in listing.pages if page.held and not target.account.auth]
     empty = target_names([target for target, page in archives if not page.days])
-    held = {
-        target.account.key: Held(target_name(Target(target.account)), page.held.start, page.held.end, page.days)
+    held = [
+        Held(target_name(target), page.held.start, page.held.end, page.days)
         for target, page in archives
         if page.held and page.held.start and page.held.end and page.days
-    }
+    ]
     lines += [f"Nothing is held of: {listed(empty, _NAMES)}."] if empty else []
     if held:
-        every = held.values()
-        lines.append(f"Events held: {iso(min(one.first for one in every))} to {iso(max(one.last for one in every))}.")
-        lines += _uncovered(list(every), span)
+        lines.append(f"Events held: {iso(min(one.first for one in held))} to {iso(max(one.last for one in held))}.")
+        lines += _uncovered(held, span)
     return lines
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a lake holds of one account that it holds anything of."""
+    """What a lake holds of one account, or of one of its regions, that it holds anything of."""
 
     name: str
     first: datetime
@@ -204,9 +203,25 @@ async def readable(estate: Visible, accounts: Sequence[Account], sql: str = "") 
     for live in (False, True):
         if lacking := [account for account in nothing if bool(account.auth) is live]:
             lines.append(_never_collected(lacking, live=live))
-    for account, regions in await estate.regions_without_events([one for key, one in names.items() if key in held]):
-        lines.append(f"Nothing is held of {account.name} in: {listed([clean(one, 40) for one in regions], _NAMES)}.")
+    lines += _regions(await estate.regions_held([one for key, one in names.items() if key in held]))
     return lines
+
+
+def _regions(held: Sequence[tuple[Account, Mapping[str, Days]]]) -> list[str]:
+    """Regions that an account lists and nothing is held of, and those whose events end before the account's."""
+    lines, earlier = [], []
+    for account, days in held:
+        if lacking := [clean(region, 40) for region in account.regions if region not in days]:
+            lines.append(f"Nothing is held of {account.name} in: {listed(lacking, _NAMES)}.")
+        newest = max((runs[-1][1] for runs in days.values()), default=None)
+        earlier += [
+            f"{account.name} {clean(region, 40)} ({runs[-1][1]})"
+            for region, runs in sorted(days.items())
+            if newest and runs[-1][1] < newest
+        ]
+    left = len(lines) - _KINDS
+    lines[_KINDS:] = [f"{left} more accounts have regions of which nothing is held."] if left > 0 else []
+    return [*lines, f"Regions ending earlier: {listed(earlier, _NAMES)}."] if earlier else lines
 
 
 def _never_collected(accounts: Sequence[Account], *, live: bool) -> str:
