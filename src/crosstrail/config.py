@@ -7,6 +7,7 @@ Decides what the settings are and where each comes from: flag > environment > fi
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from pydantic.fields import FieldInfo
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.complaints import worst
 from crosstrail.errors import ConfigError
-from crosstrail.lake.table import CATALOG_FILE
+from crosstrail.lake.catalog import has_lake
 from crosstrail.models import Account, AmbientAuth, KeysAuth, ProfileAuth, RoleAuth, VolcengineRoleAuth
 from crosstrail.section import Section, option
 from crosstrail.serving import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
@@ -75,7 +76,7 @@ class LakeSettings(Section):
 
     def exists(self) -> bool:
         """Whether there is a lake to open, as far as that can be told without opening it."""
-        return bool(self.catalog) or (self.folder / CATALOG_FILE).is_file()
+        return bool(self.catalog) or has_lake(self.folder)
 
 
 class QuerySettings(Section):
@@ -86,6 +87,20 @@ class QuerySettings(Section):
         "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
     )
     keep_results: float = option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
+    results_folder: str = option(
+        "",
+        "CROSSTRAIL_QUERY_RESULTS_FOLDER",
+        "Folder of results. Empty: in the lake's; where that cannot be written, in the user's cache folder.",
+    )
+
+    def results_of(self, lake: Path) -> Path:
+        """Where the results of queries on that lake are kept."""
+        if self.results_folder:
+            return Path(self.results_folder)
+        if not lake.is_dir() or os.access(lake, os.W_OK):
+            return lake / "results"
+        name = hashlib.sha256(str(lake.resolve()).encode()).hexdigest()[:16]
+        return Path(platformdirs.user_cache_dir("crosstrail", False)) / "results" / name
 
 
 class DatabaseSettings(Section):

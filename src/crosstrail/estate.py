@@ -238,7 +238,13 @@ class Estate:
 
             lake, query = self.settings.lake, self.settings.query
             limits = Limits(seconds=query.time_limit, memory=query.memory_limit)
-            self._engine = LakeEngine(lake.folder, catalog=lake.catalog, limits=limits, kept_seconds=query.keep_results)
+            self._engine = LakeEngine(
+                lake.folder,
+                catalog=lake.catalog,
+                limits=limits,
+                kept_seconds=query.keep_results,
+                results=query.results_of(lake.folder),
+            )
         return self._engine
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:

@@ -59,10 +59,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
-    """Make `lake.path`, the archives and a SQLite file absolute: their meaning must not hang on the working folder."""
-    places = [values.get("lake"), *(values["accounts"] if isinstance(values.get("accounts"), list) else ())]
+    """Make the folders, archives and a SQLite file absolute: their meaning must not hang on the working folder."""
+    places = [
+        values.get("lake"),
+        values.get("query"),
+        *(values["accounts"] if isinstance(values.get("accounts"), list) else ()),
+    ]
     for place in places:
-        for key in ("path", "archive"):
+        for key in ("path", "archive", "results_folder"):
             if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
                 place[key] = str(folder / Path(place[key]).expanduser())
     database = values.get("database")

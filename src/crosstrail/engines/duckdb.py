@@ -27,6 +27,7 @@ from crosstrail.caller import caller
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.results import KEPT_SECONDS, Record, ResultStore
 from crosstrail.errors import InvalidRequest, LakeError, StalePageToken
+from crosstrail.lake.faults import data_fault, fault
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.timerange import TimeRange
 
@@ -64,6 +65,7 @@ class _Job:
     record: Record
     lock: IO[bytes]
     connection: duckdb.DuckDBPyConnection | None = None
+    files: tuple[str, ...] = ()
     deadline: float = float("inf")
     stop: QueryState | None = None
     """Why it is being stopped: CANCELLED or TIMED_OUT."""
@@ -82,12 +84,18 @@ class LakeEngine:
     name = "lake"
 
     def __init__(
-        self, folder: Path, *, catalog: str = "", limits: Limits = Limits(), kept_seconds: float = KEPT_SECONDS
+        self,
+        folder: Path,
+        *,
+        catalog: str = "",
+        limits: Limits = Limits(),
+        kept_seconds: float = KEPT_SECONDS,
+        results: Path | None = None,
     ) -> None:
         self._folder = folder
         self._catalog = catalog
         self._limits = limits
-        self._store = ResultStore(folder / "results", kept_seconds=kept_seconds)
+        self._store = ResultStore(results or folder / "results", kept_seconds=kept_seconds)
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition()
         self._pool: ThreadPoolExecutor | None = None
@@ -135,7 +143,7 @@ class LakeEngine:
         with self._changed:
             if self._closed:
                 raise LakeError("the server is shutting down")
-            native_id, lock = self._store.create(record)
+            native_id, lock = self._created(record)
             self._jobs[native_id] = _Job(native_id, prepared, record, lock)
             self._pool = self._pool or ThreadPoolExecutor(self._limits.at_once, thread_name_prefix="lake-query")
             if self._watcher is None:
@@ -144,6 +152,13 @@ class LakeEngine:
             self._pool.submit(self._work, self._jobs[native_id])
             self._changed.notify_all()
         return native_id
+
+    def _created(self, record: Record) -> tuple[str, IO[bytes]]:
+        try:
+            return self._store.create(record)
+        except OSError as error:
+            found = fault(error, "the folder of query results")
+            raise LakeError(str(found), hint="Set query.results_folder to a folder on a local disk.") from error
 
     def _work(self, job: _Job) -> None:
         """One query from its beginning to its end; every way out leaves a status behind."""
@@ -166,7 +181,7 @@ class LakeEngine:
         job.record = replace(job.record, state=QueryState.RUNNING, started=time.time())
         self._store.write(job.native_id, job.record)
         job.deadline = time.monotonic() + self._limits.seconds
-        files = self._files(job.prepared)
+        job.files = files = self._files(job.prepared)
         connection = connect(files, memory_limit=self._limits.memory, threads=self._limits.threads)
         try:
             with self._changed:
@@ -179,9 +194,10 @@ class LakeEngine:
         return replace(job.record, state=job.stop or QueryState.FINISHED, rows=None if job.stop else rows)
 
     def _files(self, prepared: Prepared) -> tuple[str, ...]:
-        from crosstrail.lake.table import CATALOG_FILE, LakeTable
+        from crosstrail.lake.catalog import has_lake
+        from crosstrail.lake.table import LakeTable
 
-        if not prepared.accounts or (not self._catalog and not (self._folder / CATALOG_FILE).is_file()):
+        if not prepared.accounts or (not self._catalog and not has_lake(self._folder)):
             return ()
         with closing(LakeTable.open(self._folder, catalog=self._catalog)) as table:
             span = span_of(prepared.scans) if len(table.plan(prepared.accounts)) > 1 else TimeRange()
@@ -267,6 +283,8 @@ class LakeEngine:
             return found[1]
         if isinstance(error, LakeError):
             return error.text
+        if isinstance(error, duckdb.Error) and (damage := data_fault(str(error), job.files)):
+            return damage.text
         for kind, words in (
             (
                 duckdb.OutOfMemoryException,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosstrail.errors import LakeBusy
+from crosstrail.lake.faults import data_fault, fault
 from crosstrail.lake.partition import partition_of
 from crosstrail.lake.reader import quoted
 from crosstrail.lake.table import CommitLost, LakeTable, Snapshot
@@ -109,6 +110,8 @@ def _rewritten(path: str, dropped: Collection[int], changes: Mapping[int, Change
 
 def _repeats(staged: Sequence[Path], base: Snapshot) -> dict[str, list[Repeat]]:
     """Staged file -> its rows that the table has, or that an earlier staged row has."""
+    import duckdb
+
     accounts = {partition_of(path)[:2] for path in staged}
     committed = [file.path for file in base.files if file.key in accounts]
     found: dict[str, list[Repeat]] = defaultdict(list)
@@ -122,6 +125,8 @@ def _repeats(staged: Sequence[Path], base: Snapshot) -> dict[str, list[Repeat]]:
             committed = [name for (name,) in connection.execute(_TOUCHED.format(files=_list(committed))).fetchall()]
         older = _OLDER.format(ids=_IDS.format(files=_list(committed))) if committed else ""
         rows = connection.execute(_REPEATS.format(older=older)).fetchall()
+    except duckdb.Error as error:
+        raise data_fault(str(error), committed) or fault(error, "the lake's events") from error
     except RuntimeError as error:  # DuckDB's word for Ctrl-C in the middle of a statement
         if str(error) != "Query interrupted":
             raise

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 from crosstrail import private
 from crosstrail.errors import CrosstrailError
 from crosstrail.lake import require_libraries
+from crosstrail.lake.catalog import CATALOG_FILE
+from crosstrail.lake.faults import fault
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds
 from crosstrail.lake.left_out import add as add_kinds
 from crosstrail.lake.sources import LogObject, find
-from crosstrail.lake.table import CATALOG_FILE, LakeTable
+from crosstrail.lake.table import LakeTable
 from crosstrail.lake.worker import Workers, processors
 
 if TYPE_CHECKING:
@@ -117,7 +119,7 @@ def collect(
             ):
                 if not ledger.belongs_to(table.uuid):
                     todo, report.objects_known = found.objects, 0
-                _Collection(table, ledger, account, max_bytes, report, progress).run(todo, pool)
+                _run(_Collection(table, ledger, account, max_bytes, report, progress), todo, pool)
         report.objects_ignored = sum(one.files for one in report.left_out.values())
         report.seconds = monotonic() - began
         return report
@@ -132,6 +134,17 @@ def _tighten(folder: Path) -> None:
         _log.warning(
             "The files of the lake in %s could be read by other users of this machine; now they cannot.", folder
         )
+
+
+def _run(collection: _Collection, todo: list[LogObject], pool: Workers | None) -> None:
+    """Raises LakeError for what a damaged, full or locked lake makes libraries raise; what is committed stays."""
+    from pyarrow import ArrowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        collection.run(todo, pool)
+    except (OSError, ArrowException, SQLAlchemyError) as error:
+        raise fault(error, "the lake's folder") from error
 
 
 def _workers(todo: Sequence[LogObject], count: int) -> AbstractContextManager[Workers | None]:

@@ -7,11 +7,12 @@ and its events prove to be known. It never decides whether an event is new. No h
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from crosstrail import private
-from crosstrail.errors import LakeError
+from crosstrail.lake.faults import fault, need_locks, reading
 from crosstrail.lake.sources import LogObject
 
 LEDGER_FILE = "ledger.sqlite"
@@ -24,20 +25,30 @@ CREATE TABLE IF NOT EXISTS lake (uuid TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Inside, SQLite's errors become one that says how to do without the ledger."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        found = fault(error, "the list of log files that were read", LEDGER_FILE)
+        if str(found).endswith("is damaged"):
+            found.hint = f"Delete {LEDGER_FILE}: the files are then read once more, and no event goes in twice."
+        raise found from error
+
+
 class Ledger:
     """Opened for one collection; several processes may have it open at once."""
 
     def __init__(self, folder: Path) -> None:
-        try:
+        with reading("the lake's folder"):
             private.make_root(folder)
+        need_locks(folder)
+        with _readable():
             private.create(folder / LEDGER_FILE)  # what SQLite puts beside it has the same mode
             self._db = sqlite3.connect(folder / LEDGER_FILE, timeout=_BUSY_SECONDS)
             self._db.executescript(_SCHEMA)
             self._forget_older_readers()
-        except (sqlite3.Error, OSError) as error:
-            raise LakeError(
-                f"the lake's folder {folder} cannot be written", hint="Check the path and its rights."
-            ) from error
 
     def _forget_older_readers(self) -> None:
         with self._db:
@@ -50,12 +61,13 @@ class Ledger:
 
     def unknown(self, objects: Iterable[LogObject]) -> list[LogObject]:
         """Those that were not read whole, or have changed since."""
-        stamps = dict(self._db.execute("SELECT name, stamp FROM objects"))
+        with _readable():
+            stamps = dict(self._db.execute("SELECT name, stamp FROM objects"))
         return [log for log in objects if stamps.get(log.key) != log.stamp]
 
     def add(self, objects: Iterable[tuple[LogObject, int]]) -> None:
         """Objects read whole, each with the number of its events, all of them committed."""
-        with self._db:
+        with _readable(), self._db:
             self._db.executemany(
                 "INSERT OR REPLACE INTO objects VALUES (?, ?, ?)",
                 ((log.key, log.stamp, events) for log, events in objects),
@@ -63,7 +75,7 @@ class Ledger:
 
     def belongs_to(self, uuid: str) -> bool:
         """Ties the ledger to the table of that uuid. False, and everything forgotten, when it was another table's."""
-        with self._db:
+        with _readable(), self._db:
             known = self._db.execute("SELECT uuid FROM lake").fetchone()
             if known and known[0] != uuid:
                 self._db.execute("DELETE FROM objects")

@@ -1,10 +1,7 @@
 """The Iceberg table of the lake: where it lives, which files it consists of, and how those change.
 
-Decides the catalog, the partitions (cloud, account, day of the event) and that a commit counts only when nobody else
-committed since its caller looked. It never reads a log file and never decides which events are new: see append.py.
-
-The default catalog is SQLite in the lake's folder. Iceberg writes absolute paths into its metadata, so that folder
-cannot be moved; `open` says so instead of reading a copy that points at the original.
+Decides which files a plan names and that a commit counts only when nobody else committed since its caller looked. Where the
+table is and how it began is catalog.py's. It never reads a log file and never decides which events are new: see append.py.
 """
 
 from __future__ import annotations
@@ -19,38 +16,20 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from crosstrail import private
 from crosstrail.coverage import Days, runs
 from crosstrail.errors import LakeError
+from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, is_sql, load, local, moved, open_catalog
 from crosstrail.lake.evolution import add_missing_columns
+from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
 from crosstrail.lake.partition import partition_of
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog import Catalog
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
-
-CATALOG_FILE = "catalog.sqlite"
-_NAMESPACE = "crosstrail"
-_IDENTIFIER = (_NAMESPACE, "events")
-_BUSY_SECONDS = 30
-_FILE_IO = "crosstrail.lake.files.PrivateFileIO"
-_PROPERTIES = {
-    "format-version": "2",
-    # PyIceberg would otherwise rebase a lost commit by itself, over events that nobody compared with this one's.
-    "commit.retry.num-retries": "0",
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
-    "write.metadata.metrics.default": "none",
-    "write.metadata.metrics.column.eventtime": "full",
-    "write.parquet.compression-codec": "zstd",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +110,25 @@ class LakeTable:
         Raises LakeError when there is no lake and `create` is False, or when its folder was moved.
         """
         folder = path.expanduser().resolve()
-        if not catalog and not create and not (folder / CATALOG_FILE).is_file():
+        if not catalog and not (folder / CATALOG_FILE).exists() and has_lake(folder):
+            raise LakeError(f"the lake's catalog ({CATALOG_FILE}) is missing", hint=RESTORE)
+        if not catalog and not create and not has_lake(folder):
             raise LakeError(f"there is no lake in {folder}", hint="Fill it with: crosstrail collect PATH --lake FOLDER")
         if create:
-            _make_private(folder, catalog)
-        moved = LakeError(
-            f"the lake in {folder} was made in another place and cannot be read here: Iceberg keeps absolute paths",
-            hint="Move it back to where it was made, or collect the logs again into a new folder.",
-        )
+            with reading("the lake's folder"):
+                _make_private(folder, catalog)
+        if not catalog:
+            need_locks(folder)
         with ExitStack() as undo:
-            opened = _catalog(folder, catalog)
+            opened = open_catalog(folder, catalog)
             undo.callback(opened.close)
-            try:
-                table = _load(opened, folder if not catalog or _is_sql(catalog) else None, create)
-            except FileNotFoundError as error:
-                raise moved from error
-            if not catalog and Path(_local(table.location())) != folder / "events":
-                raise moved
+            table = load(opened, folder if not catalog or is_sql(catalog) else None, create, own=not catalog)
+            if not catalog and Path(local(table.location())) != folder / "events":
+                raise moved(folder)
+            check_columns(table)
             if create:
-                add_missing_columns(table)
+                with reading("the lake's table"):
+                    add_missing_columns(table)
             undo.pop_all()
         return cls(table, folder)
 
@@ -169,7 +148,7 @@ class LakeTable:
     @property
     def data_folder(self) -> Path:
         """Where data files are written before a commit names them."""
-        location = _local(self._table.location())
+        location = local(self._table.location())
         if "://" in location:
             raise LakeError(
                 f"writing to {location.split(':')[0]} storage is not possible yet", hint="Use a local folder."
@@ -203,13 +182,28 @@ class LakeTable:
     def snapshot(self) -> Snapshot:
         """The newest committed snapshot; its files are read once and kept."""
         with self._lock:
-            self._table.refresh()
+            with reading("the lake's table"):
+                self._table.refresh()
             current = self._table.current_snapshot()
             snapshot_id = current.snapshot_id if current else None
             if self._snapshot is None or self._snapshot.id != snapshot_id:
-                tasks = self._table.scan().plan_files() if current else ()
-                self._snapshot = Snapshot(snapshot_id, tuple(_lake_file(task.file) for task in tasks))
+                try:
+                    tasks = self._table.scan().plan_files() if current else ()
+                    self._snapshot = Snapshot(snapshot_id, tuple(_lake_file(task.file) for task in tasks))
+                except Exception as error:
+                    raise self._damaged(error) from error
             return self._snapshot
+
+    def _damaged(self, error: Exception) -> LakeError:
+        """Names the one of the table's lists of files that cannot be read."""
+        known = ""
+        with suppress(Exception):
+            for snapshot in reversed(self._table.snapshots()):
+                known = snapshot.manifest_list
+                for manifest in snapshot.manifests(self._table.io):
+                    known = manifest.manifest_path
+                    manifest.fetch_manifest_entry(self._table.io)
+        return fault(error, "the lake's list of files", f"events/metadata/{Path(known).name}" if known else "")
 
     def commit(self, base: Snapshot, added: Sequence[Path], removed: Set[str] = frozenset()) -> None:
         """Puts the data files `added` in and takes the paths `removed` out, as one snapshot right after `base`.
@@ -242,9 +236,13 @@ class LakeTable:
     def referenced(self) -> frozenset[str]:
         """Paths of all data files that any kept snapshot names: whatever else lies in the data folder is a leftover."""
         with self._lock:
-            self._table.refresh()
-            paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
-            return frozenset(_local(str(path)) for path in paths)
+            with reading("the lake's table"):
+                self._table.refresh()
+            try:
+                paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
+            except Exception as error:
+                raise self._damaged(error) from error
+            return frozenset(local(str(path)) for path in paths)
 
     def expire(self, replaced_before: datetime) -> None:
         """Forgets snapshots whose place another one took before that time; deletes the data files that only they named.
@@ -277,59 +275,6 @@ def _make_private(folder: Path, catalog: str) -> None:
         private.make_folder(folder / below)
     if not catalog:
         private.create(folder / CATALOG_FILE)
-
-
-def _is_sql(catalog: str) -> bool:
-    return "://" in catalog and not catalog.startswith(("http://", "https://"))
-
-
-def _catalog(folder: Path, catalog: str) -> Catalog:
-    from pyiceberg.catalog import load_catalog
-    from pyiceberg.catalog.sql import SqlCatalog
-    from sqlalchemy.exc import SQLAlchemyError
-
-    # A folder's name may hold ? and #. SQLAlchemy takes one quoting off, SQLite the other.
-    file = quote(quote(str(folder / CATALOG_FILE)))
-    uri = catalog or f"sqlite:///file:{file}?timeout={_BUSY_SECONDS}&uri=true"
-    if not _is_sql(uri):
-        return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
-    for last_try in (False, True):
-        try:
-            return SqlCatalog(_NAMESPACE, uri=uri, **{"py-io-impl": _FILE_IO})
-        except SQLAlchemyError as error:  # two processes may make the catalog's tables at once: one of them loses
-            if last_try:
-                raise LakeError(
-                    "the lake's catalog cannot be opened", hint=f"{type(error).__name__}: see --lake"
-                ) from error
-    raise AssertionError
-
-
-def _load(catalog: Catalog, folder: Path | None, create: bool) -> Table:
-    from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
-    from pyiceberg.partitioning import PartitionField, PartitionSpec
-    from pyiceberg.transforms import DayTransform, IdentityTransform
-    from sqlalchemy.exc import IntegrityError
-
-    from crosstrail.lake.schema import first_schema
-
-    try:
-        return catalog.load_table(_IDENTIFIER)
-    except NoSuchTableError as error:
-        if not create:
-            raise LakeError("there is no lake in this catalog", hint="Fill it with: crosstrail collect PATH") from error
-    with suppress(NamespaceAlreadyExistsError, IntegrityError):  # another process was quicker
-        catalog.create_namespace(_NAMESPACE)
-    schema = first_schema()
-    spec = PartitionSpec(
-        PartitionField(schema.find_field("cloud").field_id, 1000, IdentityTransform(), "cloud"),
-        PartitionField(schema.find_field("account").field_id, 1001, IdentityTransform(), "account"),
-        PartitionField(schema.find_field("eventtime").field_id, 1002, DayTransform(), "day"),
-    )
-    try:
-        location = str(folder / "events") if folder else None
-        return catalog.create_table(_IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
-    except TableAlreadyExistsError:
-        return catalog.load_table(_IDENTIFIER)
 
 
 def _data_file(table: Table, path: Path) -> DataFile:
@@ -371,7 +316,7 @@ def _lake_file(file: DataFile) -> LakeFile:
         for bounds in (file.lower_bounds, file.upper_bounds)
     )
     day = date(1970, 1, 1) + timedelta(days=file.partition[2])
-    path = _local(file.file_path)
+    path = local(file.file_path)
     return LakeFile(
         path, file.partition[0], file.partition[1], day, file.record_count, file.file_size_in_bytes, first, last
     )
@@ -383,7 +328,3 @@ def summary(key: AccountKey, files: Sequence[LakeFile]) -> AccountSummary | None
         return None
     first, last = min(file.first for file in files), max(file.last for file in files)
     return AccountSummary(*key, sum(file.rows for file in files), first, last, runs(file.day for file in files))
-
-
-def _local(location: str) -> str:
-    return location.removeprefix("file://")

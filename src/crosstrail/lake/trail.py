@@ -22,6 +22,7 @@ from crosstrail.clouds.aws_values import as_logged
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lake.conditions import COLUMNS, condition, errors_in
+from crosstrail.lake.faults import data_fault
 from crosstrail.lake.reader import EVENTS_VIEW, connect
 from crosstrail.lake.regions import MOST_READ, holding, unknown
 from crosstrail.lake.table import summary
@@ -130,7 +131,9 @@ class _Search:
                     return []
                 rows = connection.execute(sql, [*self.values, self.query.limit + 1]).fetchall()
         except duckdb.Error as error:
-            raise QueryFailed("the lake could not be read", hint="Narrow the time range, or try again.") from error
+            raise data_fault(str(error), files) or QueryFailed(
+                "the lake could not be read", hint="Narrow the time range, or try again."
+            ) from error
         finally:
             self._connection = None
         return [_event(self.target, row) for row in rows]

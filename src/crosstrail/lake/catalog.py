@@ -1,0 +1,178 @@
+"""The catalog of the lake, which says where its table is, and how that table begins.
+
+Decides the catalog, the table's properties and partitions (cloud, account, day of the event), and what is said of a catalog
+or a table that cannot be read. A table is made only where nothing is: never over the events of one whose catalog is gone.
+
+The default catalog is SQLite in the lake's folder. Iceberg writes absolute paths into its metadata, so that folder
+cannot be moved; `load` says so instead of reading a copy that points at the original.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from crosstrail.errors import LakeError
+from crosstrail.lake.faults import RESTORE, fault
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+CATALOG_FILE = "catalog.sqlite"
+_NAMESPACE = "crosstrail"
+_IDENTIFIER = (_NAMESPACE, "events")
+_BUSY_SECONDS = 30
+_FILE_IO = "crosstrail.lake.files.PrivateFileIO"
+_NEWEST_FORMAT = 3
+_PROPERTIES = {
+    "format-version": "2",
+    # PyIceberg would otherwise rebase a lost commit by itself, over events that nobody compared with this one's.
+    "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "write.metadata.metrics.default": "none",
+    "write.metadata.metrics.column.eventtime": "full",
+    "write.parquet.compression-codec": "zstd",
+}
+
+
+def has_lake(folder: Path) -> bool:
+    """Whether there is a lake, be it one whose catalog is gone; told without opening anything."""
+    return (folder / CATALOG_FILE).exists() or _has_events(folder)
+
+
+def _has_events(folder: Path) -> bool:
+    return next((folder / "events" / "data").glob("*/*/*/*.parquet"), None) is not None
+
+
+def is_sql(catalog: str) -> bool:
+    return "://" in catalog and not catalog.startswith(("http://", "https://"))
+
+
+def open_catalog(folder: Path, catalog: str) -> Catalog:
+    from pyiceberg.catalog import load_catalog
+    from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+
+    # A folder's name may hold ? and #. SQLAlchemy takes one quoting off, SQLite the other.
+    file = quote(quote(str(folder / CATALOG_FILE)))
+    uri = catalog or f"sqlite:///file:{file}?timeout={_BUSY_SECONDS}&uri=true"
+    if not is_sql(uri):
+        return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
+    for last_try in (False, True):
+        try:
+            return SqlCatalog(_NAMESPACE, uri=uri, **{"py-io-impl": _FILE_IO})
+        except SQLAlchemyError as error:  # two processes may make the catalog's tables at once: one of them loses
+            if last_try or not isinstance(error, OperationalError | IntegrityError) or "locked" in str(error):
+                raise _catalog_fault(error, own=not catalog) from error
+    raise AssertionError
+
+
+def _catalog_fault(error: Exception, *, own: bool) -> LakeError:
+    if own:
+        return fault(error, "the lake's catalog", CATALOG_FILE)
+    return LakeError(
+        "the lake's catalog cannot be reached", hint=f"{type(error).__name__}: see lake.catalog and its server."
+    )
+
+
+def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> Table:
+    """The table, made where there is none and `create` says so. `own`: the catalog is the file in the lake's folder."""
+    from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.transforms import DayTransform, IdentityTransform
+    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+    from crosstrail.lake.schema import first_schema
+
+    try:
+        return catalog.load_table(_IDENTIFIER)
+    except NoSuchTableError as error:
+        if own and folder and _has_events(folder):
+            raise LakeError(
+                f"the lake's catalog ({CATALOG_FILE}) does not know the events in the lake's folder", hint=RESTORE
+            ) from error
+        if not create:
+            raise LakeError("there is no lake in this catalog", hint="Fill it with: crosstrail collect PATH") from error
+    except SQLAlchemyError as error:
+        raise _catalog_fault(error, own=own) from error
+    except Exception as error:
+        raise _unreadable(error, catalog, folder if own else None) from error
+    with suppress(NamespaceAlreadyExistsError, IntegrityError):  # another process was quicker
+        catalog.create_namespace(_NAMESPACE)
+    schema = first_schema()
+    spec = PartitionSpec(
+        PartitionField(schema.find_field("cloud").field_id, 1000, IdentityTransform(), "cloud"),
+        PartitionField(schema.find_field("account").field_id, 1001, IdentityTransform(), "account"),
+        PartitionField(schema.find_field("eventtime").field_id, 1002, DayTransform(), "day"),
+    )
+    location = str(folder / "events") if folder else None
+    try:
+        return catalog.create_table(_IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
+    except TableAlreadyExistsError:
+        return catalog.load_table(_IDENTIFIER)
+    except SQLAlchemyError as error:
+        raise _catalog_fault(error, own=own) from error
+    except OSError as error:
+        raise fault(error, "the lake's folder") from error
+
+
+def _unreadable(error: Exception, catalog: Catalog, folder: Path | None) -> LakeError:
+    """The table's metadata file is missing or damaged, or the lake's folder was moved since it was made."""
+    where = _metadata_file(catalog) if folder else ""
+    if folder and where and Path(local(where)).parent != folder / "events" / "metadata":
+        return moved(folder)
+    version = _format_of(where)
+    if version > _NEWEST_FORMAT:
+        return LakeError(
+            f"the lake's table has the Iceberg format {version}, which this version does not read",
+            hint="Read it with the version that wrote it, or a newer one.",
+        )
+    return fault(error, "the lake's table", f"events/metadata/{Path(where).name}" if where else "")
+
+
+def _format_of(metadata: str) -> int:
+    with suppress(Exception):
+        return int(json.loads(Path(local(metadata)).read_bytes())["format-version"])
+    return 0
+
+
+def _metadata_file(catalog: Catalog) -> str:
+    from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy import text
+
+    with suppress(Exception):
+        if isinstance(catalog, SqlCatalog):
+            with catalog.engine.connect() as connection:
+                return str(connection.execute(text("SELECT metadata_location FROM iceberg_tables")).scalar() or "")
+    return ""
+
+
+def moved(folder: Path) -> LakeError:
+    return LakeError(
+        f"the lake in {folder} was made in another place and cannot be read here: Iceberg keeps absolute paths",
+        hint="Move it back to where it was made, or collect the logs again into a new folder.",
+    )
+
+
+def check_columns(table: Table) -> None:
+    """Raises LakeError for a table of another version's columns."""
+    from crosstrail.lake.schema import first_schema
+
+    known = {field.name for field in table.schema().fields}
+    missing = [field.name for field in first_schema().fields if field.name not in known]
+    if missing:
+        raise LakeError(
+            f"the lake's table has no column {missing[0]}",
+            hint="It was made by another version or another program: collect the logs into a new folder.",
+        )
+
+
+def local(location: str) -> str:
+    return location.removeprefix("file://")
