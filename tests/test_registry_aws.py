@@ -211,7 +211,7 @@ def test_all_sources_together(aws: FakeAws, config_file: Path, tmp_path: Path) -
     assert [account.name for account in listed.registry.accounts] == [
         *("cn", "555555555555", "Management", "Research", "dev")
     ]
-    assert len(listed.warnings) == 1
+    assert (listed.warnings, len(listed.left_out)) == ((), 1)
     aws.world.account("111111111111")
     with pytest.raises(ConfigError, match=r"111111111111 .* in AWS Organizations, .* in the AWS config files"):
         anyio.run(Estate(settings).listed)

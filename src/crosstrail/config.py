@@ -36,6 +36,7 @@ _IDENTITIES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 """Variables that give an AWS identity; botocore reads them itself."""
+_VOLCENGINE_KEYS = ("VOLCENGINE_ACCESS_KEY", "VOLCENGINE_SECRET_KEY")
 CREDENTIAL_VARIABLES = (
     "AWS_ACCESS_KEY",
     "AWS_SECRET",
@@ -124,6 +125,11 @@ class OrganizationSettings(Section):
 class VolcengineSettings(Section):
     """Volcengine's API, and the environment's keys for it: those of an `ambient` account, and those that assume roles."""
 
+    ambient: bool = option(
+        False,
+        "",
+        "Where no account is listed, answer for the account of these keys; on when the environment holds both.",
+    )
     access_key: str = option("", "VOLCENGINE_ACCESS_KEY", "Access key id of Volcengine.")
     secret_key: SecretStr = option("", "VOLCENGINE_SECRET_KEY", "Its secret.")
     session_token: SecretStr = option("", "VOLCENGINE_ACCESS_SESSION_TOKEN", "Its session token, of temporary keys.")
@@ -292,8 +298,11 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
-    values = {"ambient": any(environ.get(name) for name in _IDENTITIES)}
+    values: dict[str, Any] = {"ambient": any(environ.get(name) for name in _IDENTITIES)}
     values |= read_mapping(path) if path else {}
+    if all(environ.get(name) for name in _VOLCENGINE_KEYS):
+        section = values.get("volcengine", {})
+        values["volcengine"] = {"ambient": True, **section} if isinstance(section, dict) else section
     return resolved(Settings, values, str(path or ""), flags, environ)
 
 

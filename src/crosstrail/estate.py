@@ -30,7 +30,7 @@ from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
-from crosstrail.models import ALL_STORES_ID, Account, Target
+from crosstrail.models import ALL_STORES_ID, Account, AccountKey, Target
 from crosstrail.targets import Chosen, choose
 
 if TYPE_CHECKING:
@@ -55,25 +55,27 @@ class Estate:
         self._opening = threading.Lock()
         cloud = settings.volcengine
         self._volcengine = VolcengineApi(cloud.endpoint, cloud.region, read_timeout=_READ_SECONDS)
+        self._volcengine_keys = EnvironmentKeys(cloud.access_key, cloud.secret_key, cloud.session_token)
 
     async def listed(self) -> AccountList:
         """The accounts of all sources, with warnings.
 
-        Where none is configured: those whose events the lake holds, and the one of the machine's own AWS identity.
+        Where none is configured: those whose events the lake holds, and those of the machine's own identities.
         """
         if self._directory:
             return await self._directory.listed()
         held = [Account(id=summary.account, cloud=summary.cloud) for summary in await self.held()]
-        if not self._ambient:
-            return AccountList(Registry(held))
-        try:
-            own = await self._ambient.listed()
-        except CrosstrailError as error:
-            if not held:
-                raise
-            return AccountList(Registry(held), (f"the machine's own AWS account is left out: {error.text}",))
-        live = {account.key for account in own.registry.accounts}
-        return AccountList(Registry([*own.registry.accounts, *(one for one in held if one.key not in live)]))
+        own: dict[AccountKey, Account] = {}
+        failures: list[tuple[str, CrosstrailError]] = []
+        for name, directory in self._ambient.items():
+            try:
+                own |= {account.key: account for account in (await directory.listed()).registry.accounts}
+            except CrosstrailError as error:
+                failures.append((name, error))
+        if failures and not held and not own:
+            raise failures[0][1]
+        warnings = tuple(f"the account of {name} is left out: {error.text}" for name, error in failures)
+        return AccountList(Registry([*own.values(), *(one for one in held if one.key not in own)]), warnings)
 
     async def access_rules(self) -> tuple[AccessRule, ...]:
         """Every access rule there is: those of the settings, and those of sources. Raises what a source raises."""
@@ -84,12 +86,17 @@ class Estate:
         return _directory(self.settings)
 
     @cached_property
-    def _ambient(self) -> Directory | None:
-        if not self.settings.ambient:
-            return None
-        from crosstrail.accounts.ambient import Ambient
+    def _ambient(self) -> Mapping[str, Directory]:
+        """By what the identity is called; each fails by itself."""
+        settings = self.settings
+        if not (settings.ambient or settings.volcengine.ambient):
+            return {}
+        from crosstrail.accounts.ambient import Ambient, VolcengineAmbient
 
-        return Directory([], [Ambient(self.settings.region)])
+        found: list[AccountSource] = [Ambient(settings.region)] if settings.ambient else []
+        if settings.volcengine.ambient:
+            found.append(VolcengineAmbient(self._volcengine_keys, self._volcengine))
+        return {source.name: Directory([], [source]) for source in found}
 
     async def held(self) -> tuple[AccountSummary, ...]:
         """What the lake holds of each account; nothing when there is no lake yet."""
@@ -178,7 +185,6 @@ class Estate:
     @cached_property
     def broker(self) -> Broker:
         """The one door to the credentials of live accounts."""
-        cloud = self.settings.volcengine
         return Broker(
             self.settings.encryption_key,
             region=self.settings.region,
@@ -186,7 +192,7 @@ class Estate:
             read_timeout=_READ_SECONDS,
             asked_once=frozenset({SERVICE}),
             volcengine=self._volcengine,
-            volcengine_keys=EnvironmentKeys(cloud.access_key, cloud.secret_key, cloud.session_token),
+            volcengine_keys=self._volcengine_keys,
         )
 
     @property

@@ -117,14 +117,9 @@ class Profile:
         return text.format(self)
 
     def _renewal_of(self, session: botocore.session.Session) -> str:
-        config = session.get_scoped_config()
-        name = session.profile or ""
-        option = f" --profile {name}" if name else ""
-        if "sso_session" in config or "sso_start_url" in config:
-            return f"Run: aws sso login{option}"
-        if "login_session" in config:
-            return f"Run: aws login{option}"
-        if "credential_process" in config:
+        if command := renewal_of(session):
+            return command
+        if "credential_process" in session.get_scoped_config():
             return f"Run the credential_process of {self} by hand and see what it says."
         return self._sign_in("Renew the credentials of {}.")
 
@@ -137,6 +132,15 @@ class Profile:
             named = str(self) if self._name else "the AWS profile that AWS_PROFILE names"
             return CredentialsError(f"{named} does not exist", hint="See: aws configure list-profiles")
         return CredentialsError(f"{self} gives no credentials{told(code, request_id_of(error))}", hint=self._renewal)
+
+
+def renewal_of(session: botocore.session.Session) -> str:
+    """The command by which a person signs in again, where the session's profile is one that people sign in to."""
+    config = session.get_scoped_config()
+    option = f" --profile {session.profile}" if session.profile else ""
+    if "sso_session" in config or "sso_start_url" in config:
+        return f"Run: aws sso login{option}"
+    return f"Run: aws login{option}" if "login_session" in config else ""
 
 
 class AssumeRole:

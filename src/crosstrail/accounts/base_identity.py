@@ -13,9 +13,11 @@ import botocore.session
 from botocore.config import Config
 
 from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.aws_credentials import renewal_of
 from crosstrail.accounts.aws_errors import mapped
 
 _DEFAULT_REGION = "us-east-1"
+_RENEWAL = "Set or renew this machine's own AWS credentials."
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 
 
@@ -25,8 +27,10 @@ class BaseIdentity:
     def __init__(self, region: str = "") -> None:
         """An empty region is the one of botocore's configuration. Raises CrosstrailError where that cannot be read."""
         self._session = botocore.session.get_session()
+        self._renewal = _RENEWAL
         with mapped(self._asked(region or _DEFAULT_REGION, "")):  # AWS_PROFILE may name a profile that is not there
-            self._region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
+            self._renewal = renewal_of(self._session) or _RENEWAL
+            self.region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
 
     @contextmanager
     def client(self, service: str, action: str) -> Iterator[Any]:
@@ -34,13 +38,12 @@ class BaseIdentity:
 
         botocore's errors become CrosstrailError inside the block.
         """
-        asked = self._asked(self._region, action)
-        with mapped(asked), closing(self._session.create_client(service, self._region, config=_CONFIG)) as client:
+        asked = self._asked(self.region, action)
+        with mapped(asked), closing(self._session.create_client(service, self.region, config=_CONFIG)) as client:
             yield client
 
-    @staticmethod
-    def _asked(region: str, action: str) -> Asked:
-        return Asked("of the base identity", region, action, "Set or renew this machine's own AWS credentials.")
+    def _asked(self, region: str, action: str) -> Asked:
+        return Asked("of the base identity", region, action, self._renewal)
 
 
 def secret_text(name: str, region: str = "") -> str:

@@ -7,6 +7,7 @@ accounts than it seems would read as a clean answer.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 
+_log = logging.getLogger("crosstrail.accounts")
 _ASK_AGAIN_SECONDS = 5.0
 """After a failure a source is left alone this long, so that a crowd does not queue at one that is away."""
 
@@ -30,6 +32,8 @@ class AccountList:
 
     registry: Registry
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Entries of a source that are no account, for whoever keeps that source: the log and `accounts list` tell them."""
     rules: tuple[AccessRule, ...] = ()
 
 
@@ -66,6 +70,7 @@ class Directory:
         self._clock = clock
         self._lock = threading.Lock()
         self._turn = anyio.CapacityLimiter(1)
+        self._told: tuple[str, ...] = ()
         self._merged: tuple[tuple[Listing, ...], Registry] | None = None
 
     async def listed(self) -> AccountList:
@@ -81,13 +86,18 @@ class Directory:
                     self._fail(
                         source, AccountsUnavailable(f"{source.name} did not answer in {self._wait_seconds:.0f} s")
                     )
-        listings, warnings = list(self._fixed), [text for one in self._fixed for text in one.warnings]
+        listings, warnings = list(self._fixed), list[str]()
         for source, kept in self._kept.items():
             listing, said = self._usable(source, kept)
             listings.append(listing)
             warnings += said
         rules = tuple(rule for listing in listings for rule in listing.rules)
-        return AccountList(self._registry(tuple(listings)), tuple(warnings), rules)
+        left_out = tuple(text for listing in listings for text in listing.warnings)
+        if left_out != self._told:
+            self._told = left_out
+            for text in left_out:
+                _log.warning("%s", text)
+        return AccountList(self._registry(tuple(listings)), tuple(warnings), left_out, rules)
 
     def _due(self) -> list[AccountSource]:
         now = self._clock()
@@ -120,11 +130,11 @@ class Directory:
         """The listing to answer from, and its warnings. Raises the source's failure."""
         failure = kept.failure
         if kept.listing and failure is None:
-            return kept.listing, kept.listing.warnings
+            return kept.listing, ()
         age = self._clock() - kept.read_at
         if kept.listing and age <= self._keep_seconds:
             stale = f"the accounts of {source.name} are as of {age / 60:.0f} min ago: {failure}"
-            return kept.listing, (stale, *kept.listing.warnings)
+            return kept.listing, (stale,)
         raise (failure or AccountsUnavailable(f"{source.name} did not answer")).with_traceback(None)
 
     def _registry(self, listings: tuple[Listing, ...]) -> Registry:

@@ -1,7 +1,8 @@
 """Which accounts exist, and which of them a selector names.
 
 A selector is an id, an alias, a glob over both (`prod-*`), a comma list of these, or `*`. It never names an account that
-is not listed, and an empty selector never means "the one used before": it is the only account, or the default one.
+is not listed, and an empty selector never means "the one used before": it is the only account, or the default one of each
+cloud.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Registry:
     """The listed accounts, in a fixed order."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
-        """Raises ConfigError when two accounts share an id or an alias, or two are the default."""
+        """Raises ConfigError when two accounts share an id or an alias, or two of one cloud are the default."""
         self._accounts: tuple[Account, ...] = ()
         self._by_name: dict[str, Account] = {}
         self._claimed: dict[str, str] = {}
@@ -52,11 +53,13 @@ class Registry:
                     )
                 self._claimed[name] = claim
                 self._by_name[name] = account
-        defaults = [account.name for account in self._accounts if account.default]
-        if len(defaults) > 1:
-            raise ConfigError(
-                f"accounts: {' and '.join(defaults)} are both the default", hint="Mark one account `default: true`."
-            )
+        for cloud in {account.cloud for account in self._accounts}:
+            defaults = [account.name for account in self._accounts if account.default and account.cloud == cloud]
+            if len(defaults) > 1:
+                raise ConfigError(
+                    f"accounts: {' and '.join(defaults)} are both the default",
+                    hint="Mark one account of a cloud `default: true`.",
+                )
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -74,7 +77,7 @@ class Registry:
             )
         parts = list(dict.fromkeys(part.strip() for part in selector.split(",") if part.strip()))
         if not parts:
-            return (self._default(),)
+            return self._defaults()
         if sum(_is_glob(part) for part in parts) > _MOST_GLOBS:
             raise InvalidRequest(f"more than {_MOST_GLOBS} globs in one selector", hint="Name fewer, or * for all.")
         chosen = {account.key for part in parts for account in self._matching(part)}
@@ -97,12 +100,12 @@ class Registry:
             raise self._unknown(part)
         return found
 
-    def _default(self) -> Account:
-        for account in self._accounts:
-            if account.default:
-                return account
+    def _defaults(self) -> tuple[Account, ...]:
+        """One of each cloud that has one."""
+        if defaults := tuple(account for account in self._accounts if account.default):
+            return defaults
         if len(self._accounts) == 1:
-            return self._accounts[0]
+            return self._accounts
         raise InvalidRequest(
             f"which account? There are {len(self._accounts)}",
             hint=f"Set target_account_id to one of: {self._listing()}; or * for all.",

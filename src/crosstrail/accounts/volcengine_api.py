@@ -75,7 +75,7 @@ class VolcengineApi:
 
         Raises CredentialsError, CloudError or InvalidRequest with the account, region, code and request id.
         """
-        work = partial(self._call, action, params, credentials, asked)
+        work = partial(self.call_blocking, action, params, credentials, asked)
         result, request_id = await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
         if request:
             request.request_id = request_id
@@ -90,9 +90,10 @@ class VolcengineApi:
         if self._sdk is not None:
             self._sdk.close()
 
-    def _call(
+    def call_blocking(
         self, action: Action, params: Mapping[str, Any], credentials: Credentials, asked: Asked
     ) -> tuple[dict[str, Any], str]:
+        """The Result and the request's id: what `call` does in a thread."""
         return self._opened().call(action, params, credentials, asked.region or self.region, asked)
 
     def _opened(self) -> VolcengineSdk:

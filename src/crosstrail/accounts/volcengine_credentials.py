@@ -36,6 +36,10 @@ class EnvironmentKeys:
 
     async def credentials(self) -> Credentials:
         """Raises CredentialsError that names the variables which are not set."""
+        return self.held()
+
+    def held(self) -> Credentials:
+        """The same without waiting."""
         values = {
             "VOLCENGINE_ACCESS_KEY": self._access_key,
             "VOLCENGINE_SECRET_KEY": self._secret_key.get_secret_value(),

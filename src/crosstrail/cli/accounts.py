@@ -86,4 +86,4 @@ async def _rows(settings: Settings, selector: str) -> tuple[list[Row], tuple[str
                 "store": account.store_id,
             }
         )
-    return rows, listed.warnings
+    return rows, listed.warnings + listed.left_out

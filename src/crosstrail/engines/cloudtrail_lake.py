@@ -87,6 +87,30 @@ class CloudTrailLake:
             raise failures[0]
         return None
 
+    async def found(self, native_id: str, scope: QueryScope) -> QueryRef:
+        """The query of this id of the scope's only account, in whichever of its regions. Raises InvalidRequest, CloudError."""
+        targets = await self._targets(scope)
+        refs = [QueryRef(self.name, target.account.id, target.region, native_id) for target in targets]
+        if len(refs) == 1:
+            return refs[0]
+        failures: list[CrosstrailError] = []
+        for ref in refs:
+            try:
+                await self._asked(ref, scope, "describe_query")
+            except InvalidRequest:
+                continue  # not in this region
+            except CrosstrailError as error:
+                failures.append(error)
+            else:
+                return ref
+        if failures:
+            raise failures[0]
+        names = ", ".join(ref.region for ref in refs)
+        raise InvalidRequest(
+            f"account {targets[0].account.name} has no such query in {names}",
+            hint="Name the region in which it was started; results are kept for 7 days.",
+        )
+
     async def start(self, sql: str, scope: QueryScope) -> QueryRef:
         """In the scope's only account and region, else where the store is. Raises SqlRejected, InvalidRequest, CloudError."""
         check_one_select(sql)

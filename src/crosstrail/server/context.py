@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 import secrets
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from mcp.server.mcpserver import Context
@@ -84,8 +85,11 @@ class GuardedTool(Tool):
     ) -> CallToolResult:
         began = time.monotonic()
         try:
-            values = self._accepted(arguments)
-            result = self._finished(await self.fn(call=self._call(context), **values))
+            given = {name: value for name, value in arguments.items() if value is not None}
+            notes = self._clamped(given)
+            values = self._accepted(given)
+            answer: Answer = await self.fn(call=self._call(context), **values)
+            result = self._finished(replace(answer, text="\n".join([answer.text, *notes])) if notes else answer)
         except MCPError:
             raise
         except CrosstrailError as error:
@@ -109,17 +113,39 @@ class GuardedTool(Tool):
         """The answer as the client gets it."""
         return _result(answer)
 
+    def _clamped(self, given: dict[str, Any]) -> list[str]:
+        """Put numbers beyond a limit at the limit, as the AWS Labs server does, and say so."""
+        notes = []
+        for name, schema in self.parameters.get("properties", {}).items():
+            number = _whole(given.get(name)) if {"minimum", "maximum"} & schema.keys() else None
+            if number is None:
+                continue
+            least, most = schema.get("minimum", number), schema.get("maximum", number)
+            given[name] = min(max(number, least), most)
+            if given[name] != number:
+                sent = clean(str(number), _ECHO_BYTES)
+                notes.append(f"Note: {name} is {least} to {most}; {given[name]} was used in place of {sent}.")
+        return notes
+
     def _accepted(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments as the body takes them. Raises InvalidRequest."""
         known = list(self.parameters.get("properties", {}))
         if unknown := [name for name in arguments if name not in known]:
             names = ", ".join(clean(name, _ECHO_BYTES) for name in unknown[:5])
             raise InvalidRequest(f"{self.name} has no argument {names}", hint=f"It accepts: {', '.join(known)}.")
-        given = {name: value for name, value in arguments.items() if value is not None}
         try:
-            return self.fn_metadata.validate_arguments(given)
+            return self.fn_metadata.validate_arguments(arguments)
         except ValidationError as error:
             raise InvalidRequest(_explained(error)) from None
+
+
+def _whole(value: Any) -> int | None:
+    """The whole number that was sent, as a number or as text; None for anything else, which validation refuses."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"\s*[+-]?[0-9]{1,1000}\s*", value, re.ASCII) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

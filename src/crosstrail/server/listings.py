@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from crosstrail.accounts.directory import AccountList
 from crosstrail.lookup import Progress
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey
 from crosstrail.server.columns import described_columns
@@ -25,7 +26,7 @@ _CELL_CAPS = (120, 60, 40)
 
 async def accounts(estate: Visible, selector: str) -> Answer:
     """Every listed account the selector names; all of them when it is empty. Raises AccountNotFound."""
-    chosen, warnings = await _chosen(estate, selector)
+    chosen, known = await _chosen(estate, selector)
     held = await _held(estate)
     if not chosen:
         return Answer(
@@ -45,7 +46,8 @@ async def accounts(estate: Visible, selector: str) -> Answer:
         )
         for account in chosen
     ]
-    head = [f"{len(chosen)} account{'s' * (len(chosen) != 1)}; an archive is known by its log files alone.", *warnings]
+    head = [f"{len(chosen)} account{'s' * (len(chosen) != 1)}; an archive is known by its log files alone."]
+    head += [*known.warnings, *known.left_out]
     return Answer(_with_table("\n".join(head), columns, rows), {"count": len(chosen)})
 
 
@@ -56,7 +58,7 @@ async def stores(
 
     Raises AccountNotFound, InvalidRequest.
     """
-    accounts, warnings = await _chosen(estate, selector)
+    accounts, known = await _chosen(estate, selector)
     chosen = accounts
     wanted = {name.strip() for name in region.split(",")} - {"", "all", "*"}
     if wanted:
@@ -69,21 +71,21 @@ async def stores(
     head = [
         f"{len(own)} event data store{'s' * (len(own) != 1)}, and one for all. In lake_query FROM names a store id, "
         "an account's id or alias, or events (all).",
-        *warnings,
+        *known.warnings,
     ]
-    text = _with_table("\n".join(head), columns, [every, *own])
-    live, more = await live_stores(estate, accounts, region, details=details, progress=progress)
-    text = f"{text}\n\n{live}" if live else text
-    if details:
-        text = f"{text}\n\n{described_columns()}"
-    return Answer(text, {"count": len(own) + more})
+    described = described_columns() if details else ""
+    room = ANSWER_BYTES - size(described)
+    live, more = await live_stores(estate, accounts, region, details=details, room=room // 2, progress=progress)
+    text = _with_table("\n".join(head), columns, [every, *own], room - size(live))
+    parts = [text, live] if found or not more else [live, text]  # what holds events first
+    return Answer("\n\n".join(filter(None, [*parts, described])), {"count": len(own) + more})
 
 
-async def _chosen(estate: Visible, selector: str) -> tuple[Sequence[Account], tuple[str, ...]]:
-    """The accounts, and what must be said beside them."""
+async def _chosen(estate: Visible, selector: str) -> tuple[Sequence[Account], AccountList]:
+    """The accounts, and the list that they are of."""
     known = await estate.listed()
     registry = known.registry
-    return registry.select(selector) if selector.strip() else registry.accounts, known.warnings
+    return registry.select(selector) if selector.strip() else registry.accounts, known
 
 
 async def _held(estate: Visible) -> dict[AccountKey, AccountSummary]:
@@ -98,8 +100,8 @@ def _holding(held: Sequence[AccountSummary]) -> tuple[str, str, str]:
     return str(sum(one.events for one in held)), iso(first), iso(last)
 
 
-def _with_table(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    table = fit_table(columns, rows, ANSWER_BYTES - size(head) - 200, caps=_CELL_CAPS, fold=True)
+def _with_table(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]], room: int = ANSWER_BYTES) -> str:
+    table = fit_table(columns, rows, room - size(head) - 200, caps=_CELL_CAPS, fold=True)
     left = len(rows) - table.shown
     note = f"\n{left} more do not fit: narrow them by a selector such as prod-*." if left else ""
     return f"{head}\n{table.text}{note}"

@@ -13,18 +13,23 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.lookup import Failure, Progress, ask_each
 from crosstrail.models import Account, EventDataStore, Target
 from crosstrail.server.coverage import asked, failed, not_asked
-from crosstrail.server.render import Fitted, fence, fit_table
+from crosstrail.server.render import Fitted, fence, fit_table, size
 from crosstrail.timerange import iso
 from crosstrail.visible import Visible
 
-_ROOM_BYTES = 4_000
 _CELL_CAPS = (200, 100, 60, 36)
 
 
 async def live_stores(
-    estate: Visible, accounts: Sequence[Account], region: str, *, details: bool, progress: Progress | None = None
+    estate: Visible,
+    accounts: Sequence[Account],
+    region: str,
+    *,
+    details: bool,
+    room: int,
+    progress: Progress | None = None,
 ) -> tuple[str, int]:
-    """A paragraph and a table, and how many stores; nothing when no account could have one. Raises InvalidRequest."""
+    """A paragraph and a table in about `room` bytes, and how many stores; nothing when no account could have one. Raises InvalidRequest."""
     live = [one for one in accounts if one.auth and isinstance(estate.trail_of(one), HasEventDataStores)]
     if not live:
         return "", 0
@@ -47,13 +52,13 @@ async def live_stores(
     head += [CLOSED] if not found and not failures else []
     if not found:
         return "\n".join(head), 0
-    table = _table(found)
+    table = _table(found, room - size("\n".join(head)))
     if table.shown < len(found):
         head.append(f"{len(found) - table.shown} more do not fit: narrow them by a selector such as prod-*.")
     return "\n".join([*head, fence(table.text)]), len(found)
 
 
-def _table(stores: Sequence[EventDataStore]) -> Fitted:
+def _table(stores: Sequence[EventDataStore], room: int) -> Fitted:
     columns = ("event_data_store_id", "account", "region", "name", "status", "events", "days_kept", "created", "error")
     rows = [
         (
@@ -69,4 +74,4 @@ def _table(stores: Sequence[EventDataStore]) -> Fitted:
         )
         for store in stores
     ]
-    return fit_table(columns, rows, _ROOM_BYTES, caps=_CELL_CAPS, whole=frozenset({"event_data_store_id"}), fold=True)
+    return fit_table(columns, rows, room, caps=_CELL_CAPS, whole=frozenset({"event_data_store_id"}), fold=True)

@@ -7,13 +7,15 @@ names: a query id grants nothing. It never looks into SQL (the engine does) and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import cast
 
 import anyio.to_thread
 
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
-from crosstrail.errors import InvalidRequest, QueryTimedOut
+from crosstrail.errors import CrosstrailError, InvalidRequest, QueryTimedOut
 from crosstrail.estate import LAKE_ENGINE
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.server.coverage import readable
@@ -95,15 +97,26 @@ async def _query(
     if not text:
         raise InvalidRequest("query_id is empty", hint="Send the query_id that lake_query returned.")
     scope = await estate.scope(selector, region)
-    ref = QueryRef.parse(text) or _bare(text, scope)
+    ref = QueryRef.parse(text) or await _bare(estate, text, scope)
     return estate.engine(ref.engine), ref, scope
 
 
-def _bare(native_id: str, scope: QueryScope) -> QueryRef:
-    """A native id without our words around it: CloudTrail Lake's beside one live account and a region, else the lake's."""
-    if scope.region and len(scope.accounts) == 1 and scope.accounts[0].auth:
-        return QueryRef(CloudTrailLake.name, scope.accounts[0].id, scope.region, native_id)
-    return QueryRef(LAKE_ENGINE, "*", "", native_id)
+async def _bare(estate: Visible, native_id: str, scope: QueryScope) -> QueryRef:
+    """A native id without our words around it: the lake's, or one of CloudTrail Lake of the only live account named."""
+    here = QueryRef(LAKE_ENGINE, "*", "", native_id)
+    live = [account for account in scope.accounts if account.auth and account.cloud == "aws"]
+    if not live:
+        return here
+    if estate.settings.lake.exists() and not scope.region:
+        with suppress(CrosstrailError):
+            await estate.engine().status(here, scope)
+            return here
+    if len(live) > 1:
+        raise InvalidRequest(
+            f"no query of the lake has this id, and there are {len(live)} live accounts whose CloudTrail Lake may have it",
+            hint="Send target_account_id of one too, or the query_id as lake_query returned it.",
+        )
+    return await cast(CloudTrailLake, estate.engine(CloudTrailLake.name)).found(native_id, scope)
 
 
 def _running(state: QueryStatus) -> Answer:

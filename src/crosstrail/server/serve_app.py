@@ -43,6 +43,19 @@ from crosstrail.server.logs import log_to_stderr
 from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.telemetry import Telemetry
 
+_HEADERS_OF_PAGES = (
+    "Accept",
+    "Authorization",
+    "Content-Type",
+    "Last-Event-ID",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Protocol-Version",
+    "Mcp-Session-Id",
+    "X-MCP-Readonly",
+    "X-MCP-Toolsets",
+)
+"""What MCP clients send, of every revision of the protocol, and what narrows the tools."""
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -151,11 +164,11 @@ def _origins(settings: Settings) -> list[str]:
 
 
 def _cors(origins: Sequence[str]) -> Middleware:
-    """Lets pages of these origins read answers."""
+    """Lets pages of these origins ask and read answers, with tokens and keys in headers; never with cookies."""
     return Middleware(
         CORSMiddleware,
         allow_origins=list(origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "Accept", "Mcp-Protocol-Version", "Mcp-Session-Id"],
-        expose_headers=["WWW-Authenticate", "Mcp-Session-Id"],
+        allow_headers=list(_HEADERS_OF_PAGES),
+        expose_headers=["WWW-Authenticate", "Mcp-Session-Id", "Retry-After"],
     )

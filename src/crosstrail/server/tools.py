@@ -124,7 +124,7 @@ async def cancel_query(
 async def list_event_data_stores(
     call: Call,
     target_account_id: Readable = "",
-    include_details: Annotated[bool, Field(description="Add the columns and example queries.")] = False,
+    include_details: Annotated[bool, Field(description="With the columns and example queries.")] = True,
     region: Annotated[Text, Field(description="As in lookup_events; narrows the lake's to accounts of it.")] = "",
 ) -> Answer:
     """List the event data stores that lake_query can name: the lake's, and those of live accounts' CloudTrail Lake."""
