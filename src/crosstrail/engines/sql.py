@@ -131,6 +131,12 @@ class Tables:
         return f"FROM takes {shown}{f' and {more} more' if more > 0 else ''}, or an event data store id."
 
 
+_SOURCE = """CASE WHEN NOT starts_with(source_object, '/') THEN source_object
+WHEN contains(source_object, '/AWSLogs/') THEN regexp_extract(source_object, '/(AWSLogs/.*)$', 1)
+ELSE regexp_extract(source_object, '/([^/]*|[^/]*[.][zZ][iI][pP]!.*)$', 1) END"""
+"""Lakes of earlier versions hold where on the operator's machine a file was: see lake/sources.py: source_of."""
+
+
 def _events(accounts: tuple[Account, ...]) -> Source:
     """The lake's columns, narrowed to the accounts."""
     from crosstrail.engines.dialect.columns import lake_fields
@@ -147,5 +153,5 @@ def _events(accounts: tuple[Account, ...]) -> Source:
     ]
     fields = lake_fields()
     where = " OR ".join(tests) or "false"
-    listed = ", ".join(field.sql for field in fields)
+    listed = ", ".join(f"{_SOURCE} AS {field.sql}" if field.name == "source_object" else field.sql for field in fields)
     return Source(f"(SELECT {listed} FROM {EVENTS_VIEW} WHERE {where})", fields)  # noqa: S608 - digits and quoted texts

@@ -119,7 +119,7 @@ def collect(
             ):
                 if not ledger.belongs_to(table.uuid):
                     todo, report.objects_known = found.objects, 0
-                _run(_Collection(table, ledger, account, max_bytes, report, progress), todo, pool)
+                _run(_Collection(table, ledger, account, max_bytes, found.roots, report, progress), todo, pool)
         report.objects_ignored = sum(one.files for one in report.left_out.values())
         report.seconds = monotonic() - began
         return report
@@ -173,6 +173,7 @@ class _Collection:
         ledger: Ledger,
         account: str,
         max_bytes: int,
+        roots: tuple[str, ...],
         report: Report,
         progress: Progress | None,
     ) -> None:
@@ -180,6 +181,7 @@ class _Collection:
         self._ledger = ledger
         self._account = account
         self._max_bytes = max_bytes
+        self._roots = roots
         self._report = report
         self._progress = progress
         self._pending: list[Staged] = []
@@ -221,7 +223,7 @@ class _Collection:
         schema = ARROW_SCHEMA.serialize().to_pybytes()
         data_folder = str(self._table.data_folder)
         for number, objects in enumerate(_batches(todo)):
-            yield Job(objects, self._account, data_folder, f"{run}-{number:06d}", schema, self._max_bytes)
+            yield Job(objects, self._account, data_folder, f"{run}-{number:06d}", schema, self._max_bytes, self._roots)
 
     def _take(self, job: Job, staged: Staged) -> None:
         report = self._report

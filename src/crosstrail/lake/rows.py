@@ -8,7 +8,7 @@ every value coerced. Loaded only by what reads log files, so it imports Arrow at
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -69,13 +69,14 @@ FIELD_OF_COLUMN = _TEXTS | _BOOLEANS | _MAPS | _STRUCTS
 _UTC_MICROS = pa.timestamp("us", "UTC")
 
 
-def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
-    """The rows with all columns of `schema`, in the order given."""
+def to_table(rows: Sequence[Row], schema: pa.Schema, source_of: Callable[[str], str] = str) -> pa.Table:
+    """The rows with all columns of `schema`, in the order given. `source_of`: what is kept of the name of a row's file."""
     originals = [row.json for row in rows]
     try:
         columns = _columns(rows, [row.shape for row in rows], schema)
     except (pa.ArrowException, TypeError, ValueError, AttributeError):
         columns = _columns(rows, [_coerced(row.shape) for row in rows], schema)
+    columns["source_object"] = pa.array([source_of(row.source) for row in rows], pa.string())
     columns["eventjson"] = pa.array(originals, pa.string())
     columns["eventjsonchecksum"] = pa.array([hashlib.sha256(text).hexdigest() for text in originals], pa.string())
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
@@ -106,7 +107,6 @@ def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: p
         "eventid": [row.id for row in rows],
         "cloud": [row.cloud for row in rows],
         "account": [row.account for row in rows],
-        "source_object": [row.source for row in rows],
         "verified": [None] * len(rows),
         "other_versions": [None] * len(rows),
     }

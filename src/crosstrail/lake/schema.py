@@ -103,7 +103,11 @@ _FIRST_COLUMNS: tuple[Column, ...] = (
     *CLOUDTRAIL_LAKE_COLUMNS,
     Column("cloud", "varchar", "aws or volcengine."),
     Column("account", "varchar", "The account whose trail holds the event; digits, leading zeros kept."),
-    Column("source_object", "varchar", "The log file the event was read from."),
+    Column(
+        "source_object",
+        "varchar",
+        "The log file the event was read from: its key from AWSLogs on, else its path inside what was collected.",
+    ),
     Column("verified", "boolean", "Whether its log file passed integrity validation; NULL when that was not tried."),
 )
 COLUMNS: tuple[Column, ...] = (*_FIRST_COLUMNS, *_ADDED_COLUMNS)

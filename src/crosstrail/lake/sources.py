@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class Found:
     """What a search came upon. `unreadable` are (path, reason)."""
 
     objects: list[LogObject] = field(default_factory=list)
+    roots: tuple[str, ...] = ()
+    """The folders and files that were given, links resolved, as text."""
     left_out: Kinds = field(default_factory=dict)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
@@ -66,6 +68,7 @@ def find(paths: Iterable[Path], lake: Path) -> Found:
     found = Found()
     paths = list(paths)
     tops = [os.path.realpath(path) for path in paths]
+    found.roots = tuple(map(_text, tops))
     seen = {_identity(lake)} if lake.is_dir() else set()
     for path, top in zip(paths, tops, strict=True):
         if not os.path.exists(top):
@@ -78,6 +81,19 @@ def find(paths: Iterable[Path], lake: Path) -> Found:
     unique = {one.key: one for one in sorted(found.objects, key=lambda one: one.named)}
     found.objects = sorted(unique.values(), key=_when)
     return found
+
+
+def source_of(name: str, roots: Sequence[str]) -> str:
+    """What an event says of the file it was read from: never where on the machine that lies.
+
+    From AWSLogs on, as the object is called in its bucket, whatever folder was collected; else from the folder that was
+    given on, with its own name; of a file that was given, its name.
+    """
+    if (key := name.find("/AWSLogs/")) >= 0:
+        return name[key + 1 :]
+    inside = [root for root in roots if name.startswith((f"{root.rstrip('/')}/", f"{root}!"))]
+    above = max(inside, key=len, default=name).rstrip("/").rpartition("/")[0]
+    return name[len(above) :].lstrip("/")
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from crosstrail.lake.left_out import Kinds, count
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.rows import Row, to_table
-from crosstrail.lake.sources import LogObject
+from crosstrail.lake.sources import LogObject, source_of
 
 _BATCH_ROWS = 1_000
 """Parsed records that are turned into columns together: of more, every column's pass finds them gone from the processor's
@@ -48,6 +49,8 @@ class Job:
     """The Arrow schema, serialised: a worker need not load Iceberg to make it."""
     max_bytes: int
     """The most that one file may unpack to."""
+    roots: tuple[str, ...]
+    """What was collected: see sources.source_of."""
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ class _Stage:
         self._job = job
         self._schema = pa.ipc.read_schema(pa.py_buffer(job.schema))
         self._done = Staged()
+        self._source_of = lru_cache(4_096)(partial(source_of, roots=job.roots))
         self._rows: list[Row] = []
         self._row_bytes = 0
         self._parts: dict[tuple[str, str, int], list[pa.Table]] = defaultdict(list)
@@ -142,7 +146,7 @@ class _Stage:
         if not rows:
             return
         rows.sort(key=lambda row: (row.cloud, row.account, row.micros))
-        table = to_table(rows, self._schema)
+        table = to_table(rows, self._schema, self._source_of)
         keys = [(row.cloud, row.account, row.micros // _DAY_MICROS) for row in rows]
         start = 0
         for end in range(1, len(keys) + 1):
