@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from audit_logs import ACCOUNT, record
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.duckdb import span_of
 from crosstrail.engines.sql import prepare
+from crosstrail.engines.worker import span_of
 from crosstrail.lake.reader import connect
 from crosstrail.lake.table import LakeTable
 from crosstrail.models import Account

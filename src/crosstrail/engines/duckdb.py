@@ -1,8 +1,9 @@
-"""The engine `lake`: Trino SQL over the embedded lake, run by DuckDB in worker threads.
+"""The engine `lake`: Trino SQL over the embedded lake, compiled and run by DuckDB in worker processes.
 
 Decides limits (time, memory, rows, how many at once) and what a query's end is called. A statement is compiled before
-anything runs (sql.py), reads exactly the files of the accounts it names (lake/reader.py), and leaves its rows in the
-lake's folder (results.py), so that any process sharing that folder may answer for it. It never chooses accounts.
+anything runs, reads exactly the files of the accounts it names (lake/table.py), and leaves its rows in the lake's folder
+(results.py), so that any process sharing that folder may answer for it. Nothing of a statement is worked on in this
+process (worker.py does), so that whatever it takes ends when it is stopped. It never chooses accounts.
 """
 
 from __future__ import annotations
@@ -10,38 +11,36 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, Any, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from crosstrail.caller import caller
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.results import KEPT_SECONDS, Record, ResultStore
-from crosstrail.errors import InvalidRequest, LakeError, StalePageToken
-from crosstrail.lake.faults import data_fault, fault
+from crosstrail.engines.results import KEPT_SECONDS, Record, ResultStore, type_of
+from crosstrail.engines.statement import check_length
+from crosstrail.engines.workers import IDLE_SECONDS, Ticket, WorkerDied, WorkerLate, Workers, WorkerStopped
+from crosstrail.errors import InvalidRequest, LakeError, SqlRejected, StalePageToken
+from crosstrail.lake.faults import fault
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.timerange import TimeRange
 
-if TYPE_CHECKING:
-    import duckdb
-
-    from crosstrail.engines.dialect.spans import Bound
-    from crosstrail.engines.sql import Prepared
-
 _T = TypeVar("_T")
 _WATCH_SECONDS = 0.2
-_BATCH_ROWS = 10_000
+_COMPILE_SECONDS = 10.0
+_COMPILES_AT_ONCE = 2
+"""Workers beside those that run queries: a statement is compiled while as many queries run as may."""
+_STARTS_AT_ONCE = 8
 _PAGE_LIMIT = 1000
-_OUR_WORDS = re.compile(r"crosstrail: ([^'\n]{1,200})'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +55,28 @@ class Limits:
     at_once: int = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A statement as a worker compiled it."""
+
+    sql: str
+    accounts: tuple[AccountKey, ...]
+    """Those it reads; none when it reads no table."""
+    span: TimeRange
+    """The event times that it can need."""
+
+
 @dataclass(slots=True)
 class _Job:
     """A query that this process runs or has queued."""
 
     native_id: str
-    prepared: Prepared
+    prepared: _Prepared
     record: Record
     lock: IO[bytes]
-    connection: duckdb.DuckDBPyConnection | None = None
-    files: tuple[str, ...] = ()
-    deadline: float = float("inf")
+    ticket: Ticket = field(default_factory=Ticket)
     stop: QueryState | None = None
-    """Why it is being stopped: CANCELLED or TIMED_OUT."""
-
-
-class TooLarge(Exception):
-    """A result over the limits."""
+    """Why it is being stopped."""
 
 
 class LakeEngine:
@@ -91,20 +95,32 @@ class LakeEngine:
         limits: Limits = Limits(),
         kept_seconds: float = KEPT_SECONDS,
         results: Path | None = None,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
+        """`idle_seconds`: after which a worker process that nobody needs ends."""
         self._folder = folder
         self._catalog = catalog
         self._limits = limits
         self._store = ResultStore(results or folder / "results", kept_seconds=kept_seconds)
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition()
+        self._workers = Workers(limits.at_once + _COMPILES_AT_ONCE, idle_seconds=idle_seconds)
+        self._starts: anyio.CapacityLimiter | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._watcher: threading.Thread | None = None
         self._closed = False
 
     async def start(self, sql: str, scope: QueryScope) -> QueryRef:
         """Raises SqlRejected before anything runs."""
-        native_id = await _in_thread(lambda: self._submit(sql, scope))
+        self._starts = self._starts or anyio.CapacityLimiter(_STARTS_AT_ONCE)
+        ticket = Ticket()
+        try:
+            native_id = await anyio.to_thread.run_sync(
+                lambda: self._submit(sql, scope, ticket), abandon_on_cancel=True, limiter=self._starts
+            )
+        except anyio.get_cancelled_exc_class():
+            ticket.stop()
+            raise
         accounts = scope.accounts
         return QueryRef(self.name, accounts[0].id if len(accounts) == 1 else "*", scope.region, native_id)
 
@@ -125,6 +141,7 @@ class LakeEngine:
             for job in self._jobs.values():
                 self._stop(job, QueryState.CANCELLED)
             self._changed.notify_all()
+        self._workers.close()
         if self._pool:
             self._pool.shutdown(wait=True)
         if self._watcher:
@@ -133,18 +150,21 @@ class LakeEngine:
     async def aclose(self) -> None:
         await _in_thread(self.close)
 
-    def _submit(self, sql: str, scope: QueryScope) -> str:
-        from crosstrail.engines.sql import prepare
-
-        prepared = prepare(sql, scope)
+    def _submit(self, sql: str, scope: QueryScope, ticket: Ticket) -> str:
+        compiled = self._compiled(sql, scope, ticket)
         self._store.sweep()
-        accounts = tuple(sorted(prepared.accounts))
-        record = Record(QueryState.QUEUED, accounts, prepared.columns, prepared.types, time.time(), who=caller().key)
+        accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
+        start, end = (compiled[side] and datetime.fromisoformat(compiled[side]) for side in ("start", "end"))
+        prepared = _Prepared(compiled["sql"], accounts, TimeRange(start, end))
+        types = tuple(type_of(each) for each in compiled["types"])
+        record = Record(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time(), who=caller().key)
         with self._changed:
             if self._closed:
                 raise LakeError("the server is shutting down")
+            if ticket.stopped:  # whoever asked has gone meanwhile
+                raise LakeError("the query was given up")
             native_id, lock = self._created(record)
-            self._jobs[native_id] = _Job(native_id, prepared, record, lock)
+            self._jobs[native_id] = _Job(native_id, prepared, record, lock, ticket)
             self._pool = self._pool or ThreadPoolExecutor(self._limits.at_once, thread_name_prefix="lake-query")
             if self._watcher is None:
                 self._watcher = threading.Thread(target=self._watch, name="lake-query-watch", daemon=True)
@@ -160,87 +180,96 @@ class LakeEngine:
             found = fault(error, "the folder of query results")
             raise LakeError(str(found), hint="Set query.results_folder to a folder on a local disk.") from error
 
+    def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket) -> dict[str, Any]:
+        """Raises SqlRejected, also for what takes too long or too much to compile."""
+        check_length(sql)
+        request = {
+            "work": "compile",
+            "sql": sql,
+            "accounts": [(account.cloud, account.id, account.alias) for account in scope.accounts],
+            "aliases": dict(scope.store_aliases),
+            "seconds": _COMPILE_SECONDS,
+        }
+        try:
+            answer = self._workers.ask(request, ticket, seconds=_COMPILE_SECONDS)
+        except WorkerStopped:
+            raise LakeError("the server is shutting down") from None
+        except WorkerLate:
+            raise SqlRejected("the statement takes too long to compile", hint="Split it, or nest it less.") from None
+        except WorkerDied:
+            answer = {"failed": "memory"}
+        if "failed" in answer:
+            raise SqlRejected("the statement takes too much memory to compile", hint="Split it, or nest it less.")
+        if "rejected" in answer:
+            raise SqlRejected(answer["rejected"], line=answer["line"], column=answer["column"], hint=answer["hint"])
+        return answer
+
     def _work(self, job: _Job) -> None:
         """One query from its beginning to its end; every way out leaves a status behind."""
         try:
             job.record = self._run(job)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the query has ended and says how
-            job.record = replace(job.record, state=job.stop or QueryState.FAILED, error=self._explained(job, error))
+            job.record = replace(job.record, state=QueryState.FAILED, error=self._explained(error))
         finally:
+            if job.stop:
+                job.record = replace(job.record, state=job.stop, error="", rows=None)
             with self._changed:
-                job.connection = None
                 del self._jobs[job.native_id]
             self._store.write(job.native_id, replace(job.record, ended=time.time()))
             job.lock.close()
 
     def _run(self, job: _Job) -> Record:
-        from crosstrail.lake.reader import connect
-
         if job.stop:
-            return replace(job.record, state=job.stop)
+            return job.record
         job.record = replace(job.record, state=QueryState.RUNNING, started=time.time())
         self._store.write(job.native_id, job.record)
-        job.deadline = time.monotonic() + self._limits.seconds
-        job.files = files = self._files(job.prepared)
-        connection = connect(files, memory_limit=self._limits.memory, threads=self._limits.threads)
+        limits, late = self._limits, time.monotonic() + self._limits.seconds
+        request = {
+            "work": "run",
+            "sql": job.prepared.sql,
+            "files": self._files(job.prepared),
+            "table": bool(job.prepared.accounts),
+            "path": str(self._store.rows_path(job.native_id).absolute()),
+            "memory": limits.memory,
+            "bytes_of_memory": _size(limits.memory),
+            "threads": limits.threads,
+            "rows": limits.rows,
+            "bytes": limits.bytes,
+            "seconds": limits.seconds,
+        }
         try:
-            with self._changed:
-                job.connection = connection
-            rows = self._write_rows(job, connection)
+            answer = self._workers.ask(request, job.ticket, seconds=max(0.0, late - time.monotonic()))
+        except WorkerLate:
+            return replace(
+                job.record, state=QueryState.TIMED_OUT, error=f"its limit of {limits.seconds:g} s was reached"
+            )
         finally:
-            with self._changed:
-                job.connection = None
-            connection.close()
-        return replace(job.record, state=job.stop or QueryState.FINISHED, rows=None if job.stop else rows)
+            self._store.drop_partial(job.native_id)
+        if error := answer.get("failed"):
+            return replace(job.record, state=QueryState.FAILED, error=self._too_little(error))
+        return replace(job.record, state=QueryState.FINISHED, rows=int(answer["rows"]))
 
-    def _files(self, prepared: Prepared) -> tuple[str, ...]:
+    def _files(self, prepared: _Prepared) -> tuple[str, ...]:
         from crosstrail.lake.catalog import has_lake
         from crosstrail.lake.table import LakeTable
 
         if not prepared.accounts or (not self._catalog and not has_lake(self._folder)):
             return ()
         with closing(LakeTable.open(self._folder, catalog=self._catalog)) as table:
-            span = span_of(prepared.scans) if len(table.plan(prepared.accounts)) > 1 else TimeRange()
-            return table.plan(prepared.accounts, span)
-
-    def _write_rows(self, job: _Job, connection: duckdb.DuckDBPyConnection) -> int:
-        """Streams the result to its file, which appears when it is whole."""
-        import pyarrow.parquet as pq
-
-        path = self._store.rows_path(job.native_id)
-        partial = path.with_suffix(".partial")
-        reader = connection.sql(job.prepared.sql).to_arrow_reader(_BATCH_ROWS)
-        rows = size = 0
-        with pq.ParquetWriter(partial, reader.schema, compression="zstd") as writer:
-            for batch in reader:
-                rows += batch.num_rows
-                size += batch.nbytes
-                if rows > self._limits.rows or size > self._limits.bytes:
-                    raise TooLarge
-                if job.stop:
-                    break
-                writer.write_batch(batch)
-        partial.replace(path)
-        return rows
+            return table.plan(prepared.accounts, prepared.span)
 
     def _watch(self) -> None:
-        """Stops queries that are late or that another process asked to cancel; ends with the engine."""
+        """Stops queries that another process asked to cancel; ends with the engine."""
         with self._changed:
             while not self._closed or self._jobs:
                 for job in self._jobs.values():
                     if job.stop is None and self._store.cancel_asked(job.native_id):
                         self._stop(job, QueryState.CANCELLED)
-                    elif job.stop is None and time.monotonic() > job.deadline:
-                        self._stop(job, QueryState.TIMED_OUT)
-                    elif job.stop:
-                        self._stop(job, job.stop)
                 self._changed.wait(_WATCH_SECONDS if self._jobs else None)
 
     def _stop(self, job: _Job, state: QueryState) -> None:
-        """An interrupt reaches only a query that runs already, so `_watch` repeats it until the job has ended."""
         job.stop = job.stop or state
-        if job.connection is not None:
-            job.connection.interrupt()
+        job.ticket.stop()
 
     def _cancel(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         record = self._store.read(ref.native_id, _keys(scope))
@@ -268,62 +297,19 @@ class LakeEngine:
         more = following < (record.rows or 0)
         return ResultPage(status, record.columns, rows, _token(ref.native_id, following) if more else "")
 
-    def _explained(self, job: _Job, error: Exception) -> str:
-        """Our words for what went wrong; DuckDB's own may hold values of events."""
-        import duckdb
-
-        if job.stop is QueryState.TIMED_OUT:
-            return f"its limit of {self._limits.seconds:g} s was reached"
-        if job.stop:
-            return ""
-        if isinstance(error, TooLarge):
-            most = f"{self._limits.rows} rows or {self._limits.bytes // 2**20} MB"
-            return f"its result has more than {most}; add LIMIT, fewer columns or an aggregate"
-        if found := _OUR_WORDS.search(str(error)):
-            return found[1]
+    def _explained(self, error: Exception) -> str:
+        if isinstance(error, WorkerDied):
+            return self._too_little("memory" if error.memory else f"the process that ran it failed ({-error.status})")
         if isinstance(error, LakeError):
             return error.text
-        if isinstance(error, duckdb.Error) and (damage := data_fault(str(error), job.files)):
-            return damage.text
-        for kind, words in (
-            (
-                duckdb.OutOfMemoryException,
-                f"it needs more memory than {self._limits.memory}; narrow it by eventtime or group by fewer columns",
-            ),
-            (duckdb.ConversionException, "a value cannot be cast to the type asked for; TRY_CAST gives NULL instead"),
-            (duckdb.OutOfRangeException, "a number is out of range"),
-            (duckdb.IOException, "a file of the lake cannot be read"),
-            (duckdb.InvalidInputException, "a function got a value it cannot take; TRY(...) gives NULL instead"),
-        ):
-            if isinstance(error, kind):
-                return words
+        if isinstance(error, OSError):
+            return f"its results cannot be kept: {error.strerror or type(error).__name__}"
         return f"it could not be run ({type(error).__name__}); please report the statement as a defect"
 
-
-def span_of(scans: Sequence[Sequence[Bound]]) -> TimeRange:
-    """The event times that the scans together can need: an end stays open unless every scan limits it."""
-    if not scans or not any(scans):
-        return TimeRange()
-    from crosstrail.lake.reader import connect
-
-    with closing(connect(())) as connection:
-        known = [[(bound.lower, _moment(connection, bound.sql)) for bound in bounds] for bounds in scans]
-    starts = [max((at for lower, at in each if lower and at), default=None) for each in known]
-    ends = [min((at for lower, at in each if not lower and at), default=None) for each in known]
-    return TimeRange(
-        None if None in starts else min(filter(None, starts)), None if None in ends else max(filter(None, ends))
-    )
-
-
-def _moment(connection: duckdb.DuckDBPyConnection, sql: str) -> datetime | None:
-    """None for what is no moment, or not one that Python can hold."""
-    import duckdb
-
-    try:
-        found = connection.execute(f"SELECT {sql}").fetchone()
-    except (duckdb.Error, OverflowError, ValueError):
-        return None
-    return found[0].replace(tzinfo=UTC) if found and isinstance(found[0], datetime) else None
+    def _too_little(self, error: str) -> str:
+        if error != "memory":
+            return error
+        return f"it needs more memory than {self._limits.memory}; narrow it by eventtime or group by fewer columns"
 
 
 def _read_rows(path: Path, record: Record, offset: int, limit: int) -> tuple[tuple[str | None, ...], ...]:
@@ -353,6 +339,11 @@ def _status(ref: QueryRef, record: Record) -> QueryStatus:
     end = record.ended or time.time()
     seconds = max(0.0, end - record.started) if record.started else None
     return QueryStatus(ref, record.state, rows=record.rows, seconds=seconds, error=record.error)
+
+
+def _size(text: str) -> int:
+    """Bytes of a size as DuckDB writes it."""
+    return int(text[:-2]) * (10**9 if text.endswith("GB") else 10**6)
 
 
 def _keys(scope: QueryScope) -> set[AccountKey]:

@@ -27,6 +27,7 @@ from crosstrail.errors import InvalidRequest
 from crosstrail.models import AccountKey, QueryState
 
 KEPT_SECONDS = 3600
+ROWS_FILE = "rows.parquet"
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -102,7 +103,12 @@ class ResultStore:
         return record
 
     def rows_path(self, native_id: str) -> Path:
-        return self._folder / native_id / "rows.parquet"
+        return self._folder / native_id / ROWS_FILE
+
+    def drop_partial(self, native_id: str) -> None:
+        """What a query that did not come to its end has written."""
+        with suppress(OSError):
+            (self._folder / native_id / f"{ROWS_FILE}.partial").unlink()
 
     def ask_to_cancel(self, native_id: str) -> None:
         """For the process that runs it, whichever that is."""
@@ -140,14 +146,15 @@ def _decoded(data: dict[str, Any]) -> Record:
     data["accounts"] = tuple((cloud, account) for cloud, account in data["accounts"])
     data["columns"] = tuple(data["columns"])
     data |= {name: float(data[name]) for name in ("submitted", "started", "ended")}
-    data["types"] = tuple(_type(each) for each in data["types"])
+    data["types"] = tuple(type_of(each) for each in data["types"])
     return Record(**data)
 
 
-def _type(data: dict[str, Any]) -> Type:
+def type_of(data: dict[str, Any]) -> Type:
+    """A type as `asdict` took it apart."""
     return Type(
         data["name"],
-        tuple(_type(part) for part in data["args"]),
+        tuple(type_of(part) for part in data["args"]),
         tuple(data["fields"]),
         tuple(data["size"]),
         data["zone"],

@@ -13,6 +13,7 @@ from itertools import pairwise
 from crosstrail.errors import SqlRejected
 
 MOST_CHARACTERS = 10_000
+"""CloudTrail Lake's own limit."""
 _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _TOKEN = re.compile(
     rf"""(?P<blank>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -26,12 +27,20 @@ _TOKEN = re.compile(
 )
 
 
-def check_one_select(sql: str) -> None:
-    """Raises SqlRejected for anything but one SELECT (or WITH ... SELECT), which a `;` may end."""
+def check_length(sql: str) -> None:
+    """Raises SqlRejected for a statement that no engine takes."""
     if len(sql) > MOST_CHARACTERS:
         raise SqlRejected(
-            f"the statement has {len(sql)} characters; {MOST_CHARACTERS} are the most", hint="Shorten it."
+            f"the statement has {len(sql)} characters; {MOST_CHARACTERS} are the most",
+            line=1,
+            column=1,
+            hint="Shorten it: filter with LIKE or a WITH query instead of long lists.",
         )
+
+
+def check_one_select(sql: str) -> None:
+    """Raises SqlRejected for anything but one SELECT (or WITH ... SELECT), which a `;` may end."""
+    check_length(sql)
     tokens = [token for token in _TOKEN.finditer(sql) if token.lastgroup != "blank"]
     first = next((token for token in tokens if token.group() != "("), None)
     if first is None or first.group().upper() not in ("SELECT", "WITH"):

@@ -25,8 +25,11 @@ _LOCKED_FROM_THE_START = {
 }
 
 
-def connect(files: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
-    """A connection whose only relation is EVENTS_VIEW; with no files it has the lake's columns and no rows.
+def connect(
+    files: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2, table: bool = True
+) -> duckdb.DuckDBPyConnection:
+    """A connection whose only relation is EVENTS_VIEW; with no files it has the lake's columns and no rows. `table=False`
+    spares making that one for what reads no table.
 
     `files` are absolute paths of Parquet files, `memory_limit` is DuckDB's text for a size. Opening takes about 15 ms.
     A query that needs more memory fails: nothing is spilled to disk. The caller closes the connection; `interrupt()`
@@ -48,7 +51,7 @@ def connect(files: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2
             # By their ids, as Iceberg says: a file written before a column came gives NULL for it.
             source = f"read_parquet({paths}, hive_partitioning = false, schema = {_columns()})"
             connection.execute(f"CREATE VIEW {EVENTS_VIEW} AS SELECT * FROM {source}")  # noqa: S608 - quoted above
-        else:
+        elif table:
             _create_empty(connection)
         connection.execute("SET lock_configuration = true")
     except BaseException:

@@ -19,11 +19,10 @@ from sqlglot.tokenizer_core import TokenType
 
 from crosstrail.engines.dialect.expr import Place
 from crosstrail.engines.dialect.literals import COMMA, TYPED
+from crosstrail.engines.statement import check_length
 from crosstrail.errors import SqlRejected
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote the statement
-MAX_CHARACTERS = 10_000
-"""CloudTrail Lake's own limit."""
 _MAX_NESTING = 40
 _MAX_TYPED_NESTING = 7
 """Of ARRAY[...], ROW(...) and other words that may begin a type: the parser tries each twice, so its time doubles."""
@@ -65,13 +64,7 @@ _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "LISTAGG", 
 
 def parse(sql: str) -> tuple[exp.Query, Place]:
     """The one query of the text. Raises SqlRejected."""
-    if len(sql) > MAX_CHARACTERS:
-        raise SqlRejected(
-            f"the statement has {len(sql)} characters; {MAX_CHARACTERS} are the most",
-            line=1,
-            column=1,
-            hint="Shorten it: filter with LIKE or a WITH query instead of long lists.",
-        )
+    check_length(sql)
     text, place = _with_quoted_names(sql)
     try:
         statements = [statement for statement in _dialect().parse(text) if statement is not None]

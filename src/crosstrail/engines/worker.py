@@ -1,0 +1,244 @@
+"""The process that compiles statements and runs queries, so that the operating system can enforce their limits.
+
+Run as a program by workers.py: one JSON object a line on stdin asks, one on stdout answers. It reads no setting and no
+environment variable, knows no credentials, opens the data files it is told and writes the one result it is told. It ends
+with its stdin, so with the process that started it, and by itself when nobody asked for a while or a query left it large.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import resource
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from crosstrail.engines.base import QueryScope
+from crosstrail.errors import SqlRejected
+from crosstrail.lake.faults import data_fault
+from crosstrail.models import Account
+from crosstrail.timerange import TimeRange
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow
+
+    from crosstrail.engines.dialect.spans import Bound
+
+_BATCH_ROWS = 10_000
+_GROUP_BYTES = 4 * 2**20
+"""Of a row group: what a reader of one page has in memory at once."""
+_ROW_BYTES = 32 * 2**20
+_LARGE = 400 * 2**20
+"""Resident bytes at which a worker is replaced by a new one."""
+_STATEMENT_MEMORY = 512 * 10**6
+_SPARE_MEMORY = 256 * 10**6
+"""Address space beside what DuckDB counts itself."""
+_OUR_WORDS = re.compile(r"crosstrail: ([^'\n]{1,200})'")
+
+
+class TooLarge(Exception):
+    """A result over the limits; says which."""
+
+
+def main(idle_seconds: float) -> None:
+    """Answers one request after the other."""
+    requests: queue.Queue[bytes] = queue.Queue()
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that a library prints is a reply
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
+    _load()
+    _answer(replies, {"ready": True})
+    while True:
+        try:
+            line = requests.get(timeout=idle_seconds)
+        except queue.Empty:
+            return
+        _answer(replies, _done(json.loads(line)))
+        if _memory("VmRSS") > _LARGE:
+            return
+
+
+def _listen(stream: IO[bytes], requests: queue.Queue[bytes]) -> None:
+    for line in stream:
+        requests.put(line)
+    os._exit(0)  # whoever asked is gone, and with them the use of what runs
+
+
+def _answer(replies: IO[bytes], reply: dict[str, Any]) -> None:
+    replies.write(json.dumps(reply).encode() + b"\n")
+    replies.flush()
+
+
+def _load() -> None:
+    """What every query needs, so that a warm worker has it; and what a worker may never do."""
+
+    from crosstrail.engines.sql import prepare
+    from crosstrail.lake.reader import connect
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold events
+    prepare("SELECT 1", QueryScope(()))
+    connect((), threads=1, table=False).close()
+
+
+def _done(request: dict[str, Any]) -> dict[str, Any]:
+    work = {"compile": _compile, "run": _run}[request["work"]]
+    try:
+        return work(request)
+    except MemoryError:
+        return {"failed": "memory"}
+    finally:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def _compile(request: dict[str, Any]) -> dict[str, Any]:
+    from crosstrail.engines.sql import prepare
+
+    _bound(request["seconds"], _STATEMENT_MEMORY, threads=1)
+    accounts = tuple(Account(id=number, alias=alias, cloud=cloud) for cloud, number, alias in request["accounts"])
+    try:
+        prepared = prepare(request["sql"], QueryScope(accounts, request["aliases"]))
+    except SqlRejected as refused:
+        place = f"line {refused.line} column {refused.column}: " if refused.line else ""
+        message = str(refused).removeprefix(place)
+        return {"rejected": message, "line": refused.line, "column": refused.column, "hint": refused.hint}
+    span = span_of(prepared.scans)
+    return {
+        "sql": prepared.sql,
+        "columns": prepared.columns,
+        "types": [asdict(kind) for kind in prepared.types],
+        "accounts": sorted(prepared.accounts),
+        "start": span.start and span.start.isoformat(),
+        "end": span.end and span.end.isoformat(),
+    }
+
+
+def span_of(scans: Sequence[Sequence[Bound]]) -> TimeRange:
+    """The event times that the scans together can need: an end stays open unless every scan limits it."""
+    if not scans or not any(scans):
+        return TimeRange()
+    from crosstrail.lake.reader import connect
+
+    with connect((), table=False) as connection:
+        known = [[(bound.lower, _moment(connection, bound.sql)) for bound in bounds] for bounds in scans]
+    starts = [max((at for lower, at in each if lower and at), default=None) for each in known]
+    ends = [min((at for lower, at in each if not lower and at), default=None) for each in known]
+    return TimeRange(
+        None if None in starts else min(filter(None, starts)), None if None in ends else max(filter(None, ends))
+    )
+
+
+def _moment(connection: duckdb.DuckDBPyConnection, sql: str) -> datetime | None:
+    """None for what is no moment, or not one that Python can hold."""
+    import duckdb
+
+    try:
+        found = connection.execute(f"SELECT {sql}").fetchone()
+    except (duckdb.Error, OverflowError, ValueError):
+        return None
+    return found[0].replace(tzinfo=UTC) if found and isinstance(found[0], datetime) else None
+
+
+def _run(request: dict[str, Any]) -> dict[str, Any]:
+    """Writes the result to `path`, where it appears when it is complete: {rows}, or {failed} with why."""
+    from crosstrail.lake.reader import connect
+
+    partial = Path(request["path"] + ".partial")
+    _bound(request["seconds"], request["bytes_of_memory"], threads=request["threads"])
+    try:
+        limits = {"memory_limit": request["memory"], "threads": request["threads"]}
+        with connect(request["files"], table=request["table"], **limits) as connection:
+            rows = _write(connection, request, partial)
+        partial.replace(request["path"])
+        return {"rows": rows}
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the query has failed and says why
+        partial.unlink(missing_ok=True)
+        return {"failed": _explained(error, request["files"])}
+
+
+def _write(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], partial: Path) -> int:
+    import pyarrow.parquet as pq
+
+    reader = connection.sql(request["sql"]).to_arrow_reader(_BATCH_ROWS)
+    rows = size = 0
+    most = (
+        f"more than {request['rows']} rows or {request['bytes'] // 2**20} MB; add LIMIT, fewer columns or an aggregate"
+    )
+    with pq.ParquetWriter(partial, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            rows += batch.num_rows
+            size += batch.nbytes
+            if rows > request["rows"] or size > request["bytes"]:
+                raise TooLarge(f"its result has {most}")
+            for part in _parts(batch):
+                writer.write_batch(part)
+    return rows
+
+
+def _parts(batch: pyarrow.RecordBatch) -> list[pyarrow.RecordBatch]:
+    """The batch in row groups that a page's reader can hold."""
+    step = max(1, batch.num_rows * _GROUP_BYTES // max(batch.nbytes, 1))
+    parts = [batch.slice(first, step) for first in range(0, batch.num_rows, step)]
+    if any(part.nbytes > max(_ROW_BYTES, _GROUP_BYTES) and part.num_rows == 1 for part in parts):
+        raise TooLarge(f"a row of its result has more than {_ROW_BYTES // 2**20} MB; take a part of it with substr")
+    return parts
+
+
+def _explained(error: Exception, files: Sequence[str]) -> str:
+    """Our words for what went wrong, `memory` for too little of it; DuckDB's own may hold values of events."""
+    import duckdb
+
+    if isinstance(error, TooLarge):
+        return str(error)
+    if found := _OUR_WORDS.search(str(error)):
+        return found[1]
+    if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)) or "bad_alloc" in str(error):
+        return "memory"
+    if isinstance(error, duckdb.Error) and (damage := data_fault(str(error), files)):
+        return damage.text
+    for kind, words in (
+        (duckdb.ConversionException, "a value cannot be cast to the type asked for; TRY_CAST gives NULL instead"),
+        (duckdb.OutOfRangeException, "a number is out of range"),
+        (duckdb.IOException, "a file of the lake cannot be read"),
+        (duckdb.InvalidInputException, "a function got a value it cannot take; TRY(...) gives NULL instead"),
+    ):
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, OSError):
+        return f"its result cannot be written: {error.strerror or type(error).__name__}"
+    return f"it could not be run ({type(error).__name__}); please report the statement as a defect"
+
+
+def _bound(seconds: float, memory: int, *, threads: int) -> None:
+    """The kernel's limits for one request. macOS has no such limit of memory."""
+    if taken := _memory("VmSize"):
+        _limit(resource.RLIMIT_AS, taken + memory + _SPARE_MEMORY)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + (seconds + 5) * (threads + 1)))
+
+
+def _limit(which: int, most: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _memory(name: str) -> int:
+    """Bytes, as the kernel counts them; 0 where it does not say."""
+    try:
+        found = re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))
+    os._exit(0)  # a thread waits for stdin, which an orderly end would wait for
