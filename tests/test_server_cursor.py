@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosstrail.cursor import Cursor, targets_digest
+from crosstrail.cursor import AccountsCursor, Cursor
 from crosstrail.errors import StalePageToken
-from crosstrail.models import Account, Position, Target
+from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
 
 NOW = datetime(2026, 11, 20, 9, 0, 0, 123456, UTC)
-PROD = Target(Account(id="111111111111", alias="prod"))
-DEV = Target(Account(id="222222222222", alias="dev"), "eu-west-1")
 
 
 def cursor(seen: int = 3) -> Cursor:
@@ -24,7 +23,7 @@ def cursor(seen: int = 3) -> Cursor:
         f"aws/111111111111/us-east-1/{uuid.UUID(int=number * 7919**9 % 2**128)}" for number in range(seen)
     )
     asked: dict[str, str | int] = {"target_account_id": "*", "attribute_key": "Username", "max_results": 50}
-    return Cursor(asked, TimeRange(NOW - timedelta(days=9), None), targets_digest([PROD, DEV]), Position(NOW, names))
+    return Cursor(asked, TimeRange(NOW - timedelta(days=9), None), "0123456789abcdef", Position(NOW, names), 400)
 
 
 def test_it_comes_back_as_it_went() -> None:
@@ -64,7 +63,23 @@ def test_it_may_be_sent_with_its_own_arguments_but_no_others() -> None:
 
 
 def test_it_notices_that_its_words_name_other_accounts_now() -> None:
-    cursor().check_targets([DEV, PROD])
-    for changed in ([PROD], [PROD, Target(DEV.account)], [PROD, DEV, Target(Account(id="333333333333"))]):
-        with pytest.raises(StalePageToken, match="have changed"):
-            cursor().check_targets(changed)
+    cursor().check_targets("0123456789abcdef")
+    with pytest.raises(StalePageToken, match="have changed"):
+        cursor().check_targets("0123456789abcdee")
+
+
+def test_it_may_stand_before_the_first_page_of_a_block() -> None:
+    block = replace(cursor(), position=None, start=84_800)
+    assert Cursor.decode(block.encode()) == block
+
+
+def test_one_of_accounts_is_none_of_lookups() -> None:
+    accounts = AccountsCursor("prod-*", 277, "0123456789abcdef")
+    assert AccountsCursor.decode(accounts.encode()) == accounts
+    for wrong in (cursor().encode(), accounts.encode()[:-1], replace(accounts, start=-5).encode(), ""):
+        with pytest.raises(StalePageToken):
+            AccountsCursor.decode(wrong)
+    with pytest.raises(StalePageToken):
+        Cursor.decode(accounts.encode())
+    with pytest.raises(StalePageToken):
+        Cursor.decode(replace(cursor(), start=-1).encode())

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from mcp import Client
 
-from crosstrail.cursor import Cursor, targets_digest
+from crosstrail.cursor import Cursor
 from crosstrail.estate import Estate
 from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
@@ -216,10 +216,10 @@ async def test_a_token_goes_with_its_own_lookup_only(lake: Path) -> None:
 @pytest.mark.parametrize("asked", [{"max_results": 10**9}, {"detail": 7}, {"principal": "x"}, {"max_results": "50"}])
 async def test_a_token_made_by_hand_passes_no_limit(lake: Path, asked: dict[str, Any]) -> None:
     estate = Estate(settings(lake))
-    targets = (await Visible(estate).targets("prod", "")).targets
+    chosen = await Visible(estate).targets("prod", "")
     await estate.aclose()
     said = {"target_account_id": "prod", **asked}
-    token = Cursor(said, TimeRange(), targets_digest(targets), Position(NOON, frozenset())).encode()
+    token = Cursor(said, TimeRange(), chosen.digest, Position(NOON, frozenset())).encode()
     async with client_of(settings(lake)) as client:
         result = await client.call_tool("lookup_events", {"next_token": token})
     assert result.is_error

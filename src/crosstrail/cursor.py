@@ -1,6 +1,6 @@
-"""The page token of a lookup: opaque, self-contained, checked.
+"""The page tokens of lookups and of lists of accounts: opaque, self-contained, checked.
 
-It carries the question, the exact span and the place reached, so that it is sent alone, after a restart or to another
+One carries the question, the exact span and the place reached, so that it is sent alone, after a restart or to another
 replica. It grants nothing: selectors are resolved and authorized anew, and a token whose accounts have changed since is
 refused. It holds no secret, and never an upstream page token.
 """
@@ -12,15 +12,17 @@ import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from crosstrail.errors import StalePageToken
-from crosstrail.models import Position, Target
+from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
 
-_FORM = "L1"
+_FORM = "L2"
+_ACCOUNTS_FORM = "A1"
 _CHECK_CHARACTERS = 12
 _MOST_CHARACTERS = 16_000
 _MOST_UNPACKED_BYTES = 200_000
@@ -30,12 +32,17 @@ _AGAIN = "Start again without next_token."
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """`asked`: the arguments of the first call, by name, as they were written. `targets`: what they meant then."""
+    """`asked`: the arguments of the first call, by name, as they were written. `targets`: a digest of what they meant then.
+
+    `start`: targets of earlier blocks, which were asked to the end. `position`: how far the block's listing came; None
+    where the block has not been asked yet.
+    """
 
     asked: Mapping[str, str | int]
     span: TimeRange
     targets: str
-    position: Position
+    position: Position | None
+    start: int = 0
 
     def encode(self) -> str:
         """Raises StalePageToken when too many events share one moment for a token to name those already given."""
@@ -44,14 +51,14 @@ class Cursor:
             _micros(self.span.start),
             _micros(self.span.end),
             self.targets,
-            _micros(self.position.time),
-            sorted(self.position.seen),
+            _micros(self.position.time) if self.position else None,
+            sorted(self.position.seen) if self.position else [],
+            self.start,
         ]
-        packed = urlsafe_b64encode(zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 9)).decode()
-        token = f"{_FORM}{_check(packed)}{packed.rstrip('=')}"
+        token = _sealed(_FORM, values)
         if len(token) > _MOST_CHARACTERS:
             raise StalePageToken(
-                f"{len(self.position.seen)} events share one moment: more than a page token can tell apart",
+                f"{len(self.position.seen) if self.position else 0} events share one moment: more than a page token can tell apart",
                 hint="Narrow the lookup by an attribute or one account, or use lake_query.",
             )
         return token
@@ -59,16 +66,15 @@ class Cursor:
     @classmethod
     def decode(cls, token: str) -> Cursor:
         """Raises StalePageToken for anything that `encode` did not make."""
-        start = len(_FORM) + _CHECK_CHARACTERS
-        packed = token[start:] + "=" * (-len(token[start:]) % 4)
-        if not token.startswith(_FORM) or len(token) > _MOST_CHARACTERS or token[len(_FORM) : start] != _check(packed):
-            raise StalePageToken("this next_token is broken, or not one of lookup_events", hint=_AGAIN)
+        values = _opened(_FORM, token, "lookup_events")
         try:
-            unpacked = zlib.decompressobj().decompress(urlsafe_b64decode(packed), _MOST_UNPACKED_BYTES)
-            asked, since, until, targets, time, seen = json.loads(unpacked)
-            position = Position(_EPOCH + timedelta(microseconds=time), frozenset(seen))
-            return cls(dict(asked), TimeRange(_moment(since), _moment(until)), targets, position)
-        except (NotBase64, zlib.error, ValueError, TypeError, OverflowError) as error:
+            asked, since, until, targets, time, seen, start = values
+            moment = _moment(time)
+            position = Position(moment, frozenset(seen)) if moment else None
+            if type(start) is not int or start < 0:
+                raise ValueError("no number of targets")
+            return cls(dict(asked), TimeRange(_moment(since), _moment(until)), targets, position, start)
+        except (ValueError, TypeError, OverflowError) as error:
             raise StalePageToken("this next_token is broken", hint=_AGAIN) from error
 
     def check(self, sent: Mapping[str, str | int]) -> None:
@@ -80,16 +86,47 @@ class Cursor:
                     hint="Send next_token alone to go on, or leave it out to start the new lookup.",
                 )
 
-    def check_targets(self, targets: Iterable[Target]) -> None:
-        """Raises StalePageToken when the same words name other accounts or regions now."""
-        if targets_digest(targets) != self.targets:
+    def check_targets(self, digest: str) -> None:
+        """Raises StalePageToken when the same words name other accounts or regions now, or the same in another order."""
+        if digest != self.targets:
             raise StalePageToken("the accounts that this next_token covers have changed", hint=_AGAIN)
 
 
-def targets_digest(targets: Iterable[Target]) -> str:
-    """The same for the same accounts and regions, in any order."""
-    names = sorted(f"{target.account.cloud}/{target.account.id}/{target.region}" for target in targets)
-    return hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
+@dataclass(frozen=True, slots=True)
+class AccountsCursor:
+    """`start`: accounts of the selector's that earlier pages listed. `digest`: which accounts it named then."""
+
+    selector: str
+    start: int
+    digest: str
+
+    def encode(self) -> str:
+        return _sealed(_ACCOUNTS_FORM, [self.selector, self.start, self.digest])
+
+    @classmethod
+    def decode(cls, token: str) -> AccountsCursor:
+        """Raises StalePageToken for anything that `encode` did not make."""
+        match _opened(_ACCOUNTS_FORM, token, "list_accounts"):
+            case [str(selector), int(start), str(digest)] if start > 0:
+                return cls(selector, start, digest)
+        raise StalePageToken("this next_token is broken", hint=_AGAIN)
+
+
+def _sealed(form: str, values: list[Any]) -> str:
+    packed = urlsafe_b64encode(zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 9)).decode()
+    return f"{form}{_check(packed)}{packed.rstrip('=')}"
+
+
+def _opened(form: str, token: str, tool: str) -> Any:
+    """The values. Raises StalePageToken for what `_sealed` did not make."""
+    start = len(form) + _CHECK_CHARACTERS
+    packed = token[start:] + "=" * (-len(token[start:]) % 4)
+    if not token.startswith(form) or len(token) > _MOST_CHARACTERS or token[len(form) : start] != _check(packed):
+        raise StalePageToken(f"this next_token is broken, or not one of {tool}", hint=_AGAIN)
+    try:
+        return json.loads(zlib.decompressobj().decompress(urlsafe_b64decode(packed), _MOST_UNPACKED_BYTES))
+    except (NotBase64, zlib.error, ValueError, RecursionError) as error:
+        raise StalePageToken("this next_token is broken", hint=_AGAIN) from error
 
 
 def _check(packed: str) -> str:

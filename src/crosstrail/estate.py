@@ -7,13 +7,14 @@ may see what: both front ends (server and command line) reach it through visible
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from crosstrail.accounts.aws_regions import known_regions
 from crosstrail.accounts.broker import MOST_CLIENTS, Broker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
@@ -21,6 +22,7 @@ from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
+from crosstrail.accounts.volcengine_regions import KNOWN_REGIONS as VOLCENGINE_REGIONS
 from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
 from crosstrail.clouds.base import AuditTrail, HasEventDataStores, open_trail
 from crosstrail.config import Settings
@@ -41,6 +43,12 @@ if TYPE_CHECKING:
 LAKE_ENGINE = "lake"
 _READ_SECONDS = 15.0
 """For one answer of a live account: it leaves room for a second try before clients give up."""
+
+
+_REGIONS_OF: Mapping[str, Callable[[], frozenset[str]]] = {
+    "aws": known_regions,
+    "volcengine": lambda: VOLCENGINE_REGIONS,
+}
 
 
 class Estate:
@@ -127,10 +135,41 @@ class Estate:
 
         return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else []
 
-    async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
-        """The (account, region) pairs that a region selector names of these accounts. Raises InvalidRequest."""
+    async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
+        """The (account, region) pairs that a region selector names of these accounts, a block of them from `start` on.
+
+        Raises InvalidRequest.
+        """
         most = self.settings.lookup.max_targets
-        return await choose(accounts, region, self.home_region, self._one_history, most=most)
+        return await choose(
+            accounts,
+            region,
+            self.home_region,
+            self._one_history,
+            most=most,
+            start=start,
+            known=self._known_regions,
+        )
+
+    async def _known_regions(self, account: Account, region: str) -> frozenset[str] | None:
+        """Of the account's cloud; where that has no such region, those that the lake holds of an archive as well."""
+        if account.cloud not in _REGIONS_OF:
+            return None
+        home = self.settings.region if account.cloud == "aws" else self.settings.volcengine.region
+        names = _REGIONS_OF[account.cloud]() | {home}
+        if region in names or account.auth or not self.settings.lake.exists():
+            return names
+        held = await anyio.to_thread.run_sync(self._regions_held, account)
+        return None if held is None else names | held
+
+    def _regions_held(self, account: Account) -> frozenset[str] | None:
+        """None where that takes too long or a file cannot be read: the lookup itself says what it found there."""
+        from crosstrail.lake.regions import MOST_READ, days_by_region, unknown
+
+        files = self.lake.files([account.key])
+        with suppress(OSError):
+            return frozenset(days_by_region(files)) if unknown(files) <= MOST_READ else None
+        return None
 
     def _one_history(self, account: Account) -> bool:
         """Of a cloud that is not installed too: then its one target says so."""

@@ -55,26 +55,38 @@ class Listing:
 
 
 async def lookup_events(
-    trail_of: TrailOf, targets: tuple[Target, ...], query: EventQuery, *, progress: Progress | None = None
+    trail_of: TrailOf,
+    targets: tuple[Target, ...],
+    query: EventQuery,
+    *,
+    progress: Progress | None = None,
+    alone: bool = True,
 ) -> Listing:
-    """Ask every target the same query; targets that fail are listed, not raised, unless there is only one."""
+    """Ask every target the same query; targets that fail are listed, not raised, unless there is only one.
+
+    `alone`: there are no others, in other blocks.
+    """
 
     def ask(target: Target) -> Awaitable[EventPage]:
         return trail_of(target.account).lookup_events(target, query)
 
-    pages, failures = await ask_each(targets, ask, progress=progress)
+    pages, failures = await ask_each(targets, ask, progress=progress, alone=alone)
     events, position = _merge(list(pages.values()), query)
     return Listing(events, targets, tuple(pages.items()), failures, position)
 
 
 async def ask_each(
-    targets: tuple[Target, ...], ask: Callable[[Target], Awaitable[Answered]], *, progress: Progress | None = None
+    targets: tuple[Target, ...],
+    ask: Callable[[Target], Awaitable[Answered]],
+    *,
+    progress: Progress | None = None,
+    alone: bool = True,
 ) -> tuple[dict[Target, Answered], tuple[Failure, ...]]:
     """What each target answered, and which failed; both in the order of the targets.
 
     A single target's error is raised as it is: there is no other answer for it to spoil, nor progress between any.
     """
-    if len(targets) == 1:
+    if alone and len(targets) == 1:
         return {targets[0]: await ask(targets[0])}, ()
     answers: dict[Target, Answered] = {}
     errors: dict[Target, CrosstrailError] = {}

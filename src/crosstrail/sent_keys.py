@@ -165,9 +165,9 @@ class SentEstate:
         """None, as nothing is held of any."""
         return []
 
-    async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
+    async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
         """As the estate's."""
-        return await self._estate.targets_of(accounts, region)
+        return await self._estate.targets_of(accounts, region, start=start)
 
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail of the one account. Raises CredentialsError for any other."""

@@ -1,15 +1,19 @@
-"""Which targets a call asks: the accounts it selected, in the regions it named.
+"""Which targets a call asks: the accounts it selected, in the regions it named, one block of them a call.
 
-Decides what a region selector means for each account, and where a call with too many targets stops. It never picks
-accounts, never asks a cloud, and never drops a target silently: what is left out is told.
+Decides what a region selector means for each account, which regions there are, and which targets a block holds. It never
+picks accounts, never asks a cloud, and never drops a target silently: what is left for other blocks is counted, and what an
+account does not have is told.
 """
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from crosstrail.accounts.aws_regions import ALWAYS_ON, partition_of
 from crosstrail.errors import InvalidRequest
@@ -18,6 +22,8 @@ from crosstrail.models import Account, Target, is_region
 HomeRegion = Callable[[Account], Awaitable[str]]
 OneHistory = Callable[[Account], bool]
 """Whether one question answers for every region of the account."""
+KnownRegions = Callable[[Account, str], Awaitable[frozenset[str] | None]]
+"""The regions of the account's cloud, and where they lack this one those its archive holds; None: nobody knows them."""
 _ALL = ("all", "*")
 _MOST_NAMED = 100
 """Regions and globs in one selector: no cloud has as many, and each is asked of every account."""
@@ -25,49 +31,136 @@ _MOST_NAMED = 100
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The targets to ask, and those that were one too many."""
+    """One block of all targets that a call names."""
 
     targets: tuple[Target, ...]
     left_out: tuple[Target, ...] = ()
+    """The first of those after the block, as many as a block holds."""
+    start: int = 0
+    """How many come before the block."""
+    total: int = 0
+    digest: str = ""
+    """The same for the same accounts and regions in the same order: then `start` means the same, too."""
+    live: bool = False
+    """Whether any account of any block is asked itself, and not its archive."""
+    without: tuple[Account, ...] = ()
+    """Accounts that have none of the regions named."""
+
+    @property
+    def left(self) -> int:
+        """How many come after the block."""
+        return max(self.total - self.start - len(self.targets), 0)
+
+
+@dataclass(slots=True)
+class _Block:
+    """Takes every target in turn and keeps those of the block."""
+
+    start: int
+    most: int
+    total: int = 0
+    kept: list[Target] = field(default_factory=list)
+    names: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=8))
+
+    def add(self, account: Account, regions: Sequence[str]) -> None:
+        self.names.update(f"{account.cloud}/{account.id}/{','.join(regions)}\n".encode())
+        first, end = max(self.start - self.total, 0), self.start + 2 * self.most - self.total
+        self.kept += [Target(account, region) for region in regions[first : max(end, 0)]]
+        self.total += len(regions)
 
 
 async def choose(
-    accounts: Iterable[Account], region: str, home_region: HomeRegion, one_history: OneHistory, *, most: int
+    accounts: Iterable[Account],
+    region: str,
+    home_region: HomeRegion,
+    one_history: OneHistory,
+    *,
+    most: int,
+    start: int = 0,
+    known: KnownRegions | None = None,
 ) -> Chosen:
-    """`region`: names and globs, comma-separated; `all`; or empty for each account's home region.
+    """`region`: names and globs, comma-separated; `all`; or empty for each account's home region. `start`: targets to skip.
 
     Where one history holds the events of every region, empty and `all` both mean all of it, as one target: global
     services log in a region of the cloud's choice, which no home region finds.
-    Raises InvalidRequest for what is no region.
+    Raises InvalidRequest for what is no region, or one that no account has.
     """
+    wanted = _wanted(region)
+    block, live, without = _Block(start, most), False, []
+    missing = set(wanted) if known else set()
+    seen: set[str] = set()
+    for account in accounts:
+        live = live or account.auth is not None
+        there = [part for part in wanted if _is_glob(part) or not known or await _has(account, part, known, seen)]
+        missing.difference_update(there)
+        if one_history(account) and (not wanted or any(part in _ALL for part in wanted)):
+            names = [""]
+        elif not wanted:
+            names = [await home_region(account)]
+        else:
+            names = await _named(account, there, home_region)
+        block.add(account, names)
+        without += [] if names else [account]
+    if unknown := [part for part in wanted if part in missing]:
+        raise _unknown(unknown[0], seen)
+    if not block.total and without:
+        raise InvalidRequest(f"no region matches {', '.join(wanted)}", hint="Name it in full, or list it in `regions`.")
+    kept = block.kept
+    digest = block.names.hexdigest()
+    return Chosen(tuple(kept[:most]), tuple(kept[most:]), start, block.total, digest, live, tuple(without))
+
+
+def _wanted(region: str) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(part.strip().lower() for part in region.split(",") if part.strip()))
     if wrong := [part for part in wanted if not is_region(re.sub(r"[*?\[\]!]", "-", part) + "-")]:
         raise InvalidRequest(f"{wrong[0][:40]!r} is no region", hint="Write names such as eu-west-1, a glob, or all.")
     if len(wanted) > _MOST_NAMED:
         raise InvalidRequest(f"more than {_MOST_NAMED} regions", hint="Name fewer, or all.")
-    targets: list[Target] = []
-    for account in accounts:
-        if one_history(account) and (not wanted or any(part in _ALL for part in wanted)):
-            targets.append(Target(account))
-        elif not wanted:
-            targets.append(Target(account, await home_region(account)))
-        else:
-            targets += [Target(account, name) for name in await _named(account, wanted, home_region)]
-    if accounts and not targets:
-        raise InvalidRequest(f"no region matches {', '.join(wanted)}", hint="Name it in full, or list it in `regions`.")
-    return Chosen(tuple(targets[:most]), tuple(targets[most:]))
+    return wanted
 
 
-async def _named(account: Account, wanted: Iterable[str], home_region: HomeRegion) -> list[str]:
+async def _named(account: Account, wanted: Sequence[str], home_region: HomeRegion) -> list[str]:
     """The regions of one account; a name in full may be any region, a glob only one that it has."""
+    if not any(_is_glob(part) for part in wanted):
+        return list(wanted)
+    return _expanded(tuple(wanted), await regions_of(account, home_region))
+
+
+@lru_cache(maxsize=256)
+def _expanded(wanted: tuple[str, ...], regions: tuple[str, ...]) -> list[str]:
+    """Thousands of accounts have the same regions."""
     names: dict[str, None] = {}
     for part in wanted:
-        if part in _ALL or any(sign in part for sign in "*?["):
-            pattern = "*" if part in _ALL else part
-            names.update((name, None) for name in await regions_of(account, home_region) if fnmatchcase(name, pattern))
-        else:
-            names[part] = None
+        chosen = [name for name in regions if _matches(part, name)] if _is_glob(part) else [part]
+        names.update(dict.fromkeys(chosen))
     return list(names)
+
+
+async def _has(account: Account, region: str, known: KnownRegions, seen: set[str]) -> bool:
+    """Whether there is such a region for this account. `seen` collects the regions there are."""
+    own = {account.region, *account.regions}
+    names = await known(account, region) if region not in own else own
+    seen |= (names or set()) | own
+    return names is None or region in names
+
+
+def _unknown(region: str, seen: Iterable[str]) -> InvalidRequest:
+    names = sorted(name for name in seen if name)
+    swapped = [name for name in names if sorted(name) == sorted(region)]
+    near = swapped or difflib.get_close_matches(region, names, n=1, cutoff=0.5)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return InvalidRequest(
+        f"no account asked has a region {region[:40]!r}",
+        hint=f"{meant}A region newer than this server is known once an account lists it in `regions`.",
+    )
+
+
+def _is_glob(part: str) -> bool:
+    return part in _ALL or any(sign in part for sign in "*?[")
+
+
+def _matches(part: str, name: str) -> bool:
+    return part in _ALL or fnmatchcase(name, part)
 
 
 async def regions_of(account: Account, home_region: HomeRegion) -> tuple[str, ...]:

@@ -96,13 +96,16 @@ class Visible:
         """For each account that this view gave out: which days hold events of each region."""
         return await self._estate.regions_held(accounts)
 
-    async def targets(self, selector: str, region: str) -> Chosen:
-        """The (account, region) pairs that the two selectors name. Raises AccountNotFound, InvalidRequest."""
-        return await self.targets_of((await self.registry()).select(selector), region)
+    async def targets(self, selector: str, region: str, *, start: int = 0) -> Chosen:
+        """The (account, region) pairs that the two selectors name, a block from `start` on.
 
-    async def targets_of(self, accounts: Sequence[Account], region: str) -> Chosen:
+        Raises AccountNotFound, InvalidRequest.
+        """
+        return await self.targets_of((await self.registry()).select(selector), region, start=start)
+
+    async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
         """The same for accounts that this view gave out. Raises InvalidRequest."""
-        chosen = await self._estate.targets_of(accounts, region)
+        chosen = await self._estate.targets_of(accounts, region, start=start)
         self._accounts.update((target.account.id, None) for target in chosen.targets)
         self._regions.update((target.region, None) for target in chosen.targets if target.region)
         return chosen

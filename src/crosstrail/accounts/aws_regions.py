@@ -1,10 +1,14 @@
-"""Which regions `all` stands for where an account lists none: those no account can switch off.
+"""Which regions there are, and which of them `all` stands for where an account lists none: those no account can switch off.
 
 From AWS's account management guide: regions of before 2019-03-20 are always on, every later commercial one is off until
 an account enables it. Asking EC2 instead would need one more permission in every account.
 """
 
 from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
 
 ALWAYS_ON: dict[str, tuple[str, ...]] = {
     "aws": (
@@ -31,6 +35,18 @@ ALWAYS_ON: dict[str, tuple[str, ...]] = {
 }
 """Partition -> its regions."""
 _PARTITION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+
+_GLOBAL = "-global"
+"""The end of names that stand for services without a region."""
+
+
+@cache
+def known_regions() -> frozenset[str]:
+    """Every region of every partition that the installed botocore knows, those that accounts must enable included."""
+    listed = json.loads((files("botocore") / "data" / "partitions.json").read_bytes())
+    names = (name for partition in listed["partitions"] for name in partition["regions"])
+    return frozenset(name for name in names if not name.endswith(_GLOBAL))
 
 
 def partition_of(region: str) -> str:

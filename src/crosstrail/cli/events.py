@@ -22,16 +22,18 @@ from crosstrail.engines.base import finished, run
 from crosstrail.estate import LAKE_ENGINE, Estate
 from crosstrail.filters import KEYS, FilterKey, accepted
 from crosstrail.lookup import Failure, Listing, lookup_events
-from crosstrail.models import AttributeKey, Event, EventQuery, Filter, ResultPage, Target
-from crosstrail.server.coverage import coverage, not_asked, readable
+from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, Filter, Position, ResultPage, Target
+from crosstrail.server.coverage import block, coverage, readable
 from crosstrail.server.events import COLUMNS, summaries
 from crosstrail.server.filter_hints import why_nothing_matched
 from crosstrail.targets import Chosen
 from crosstrail.text import csv_cell
-from crosstrail.timerange import parse_range
+from crosstrail.timerange import iso, parse_range
 from crosstrail.visible import Visible
 
 _PAGE = 1000
+_READING_SECONDS = 120.0
+"""For each block of targets, where events must be read one by one: 12,000 of each target at CloudTrail's pace."""
 _FIRST_TO_GO = ("region", "resource", "service", "source_ip", "error")
 _FILTERS: dict[str, tuple[str, str]] = {
     "name": (AttributeKey.EVENT_NAME, "Event name, such as ConsoleLogin."),
@@ -82,15 +84,17 @@ def lookup(
     elif listing.events:
         rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
         print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
-    for line in [*coverage(span, listing, continued=False), *not_asked(chosen), *warnings]:
+    for line in [*coverage(span, listing, continued=False), *block(chosen), *warnings]:
         say(in_options(line))
     if given and not listing.events and not listing.next:
         for line in why_nothing_matched(given, _as_option):
             say(in_options(line))
-    if listing.next:
+    if listing.next and len(listing.events) < limit:
+        say(f"There was not the time to read further: go on with --until {iso(listing.next.time)}.")
+    elif listing.next:
         say("For more raise --limit, or narrow the time.")
     unknown = len(warnings) if any(sign in account for sign in "*?[") else 0  # a pattern may mean accounts not known
-    return status_of(done=len(listing.pages), failed=len(listing.failures) + len(chosen.left_out) + unknown)
+    return status_of(done=len(listing.pages), failed=len(listing.failures) + unknown)
 
 
 def _as_option(one: Filter) -> str:
@@ -101,29 +105,64 @@ def _as_option(one: Filter) -> str:
 async def _lookup(
     settings: Settings, account: str, region: str, query: EventQuery
 ) -> tuple[Listing, Chosen, tuple[str, ...]]:
-    """Pages until the limit is reached: the last listing, holding all events, the targets chosen, warnings about accounts.
+    """Block after block of all targets: what they gave together, newest first, up to the limit; all targets; warnings about
+    accounts."""
+    estate = Estate(settings)
+    visible = Visible(estate)
+    listings: list[Listing] = []
+    try:
+        while True:
+            done = sum(len(one.targets) for one in listings)
+            chosen = await visible.targets(account, region, start=done)
+            await estate.open_trails(chosen.targets)
+            alone = chosen.total == len(chosen.targets)
+            listings.append(await _block(estate, chosen.targets, query, alone=alone))
+            if not chosen.left:
+                together = _together(listings, query.limit)
+                chosen = replace(chosen, start=0, targets=together.targets, left_out=())
+                return together, chosen, (await visible.listed()).warnings
+    finally:
+        await estate.aclose()
+
+
+async def _block(estate: Estate, targets: tuple[Target, ...], query: EventQuery, *, alone: bool) -> Listing:
+    """Pages until the limit is reached, or the time that reading events one by one may take: one listing of all of them.
 
     A target that failed once has failed: what it did not say of an earlier page nobody has asked it again.
     """
-    estate = Estate(settings)
-    visible = Visible(estate)
-    try:
-        chosen = await visible.targets(account, region)
-        await estate.open_trails(chosen.targets)
-        events: list[Event] = []
-        failures: dict[Target, Failure] = {}
-        while True:
-            listing = await lookup_events(estate.trail_of, chosen.targets, query)
-            events += listing.events
-            failures = {one.target: one for one in listing.failures} | failures
-            left = query.limit - len(listing.events)
-            if not listing.next or left <= 0:
-                answered = tuple(page for page in listing.pages if page[0] not in failures)
-                listing = replace(listing, events=tuple(events), pages=answered, failures=tuple(failures.values()))
-                return listing, chosen, (await visible.listed()).warnings
-            query = replace(query, before=listing.next, limit=left)
-    finally:
-        await estate.aclose()
+    events: list[Event] = []
+    answered: dict[Target, EventPage] = {}
+    failures: dict[Target, Failure] = {}
+    end = anyio.current_time() + _READING_SECONDS
+    while True:
+        listing = await lookup_events(estate.trail_of, targets, query, alone=alone)
+        events += listing.events
+        failures = {one.target: one for one in listing.failures} | failures
+        for target, page in listing.pages:
+            before = answered[target].examined if target in answered else 0
+            answered[target] = replace(page, events=(), examined=before + page.examined)
+        left = query.limit - len(listing.events)
+        if not listing.next or left <= 0 or (listing.examined and anyio.current_time() > end):
+            pages = tuple((target, page) for target, page in answered.items() if target not in failures)
+            return replace(listing, events=tuple(events), pages=pages, failures=tuple(failures.values()))
+        query = replace(query, before=listing.next, limit=left)
+
+
+def _together(listings: list[Listing], limit: int) -> Listing:
+    """Of all blocks the newest events that none of them may have newer ones than, up to the limit."""
+    events = sorted((event for one in listings for event in one.events), key=lambda event: event.time, reverse=True)
+    floor = max((one.next.time for one in listings if one.next), default=None)
+    shown = [event for event in events if floor is None or event.time >= floor][:limit]
+    position = Position(floor, frozenset()) if floor else None
+    if len(shown) < len(events) and (floor is None or len(shown) == limit):
+        position = Position(shown[-1].time, frozenset())
+    return Listing(
+        tuple(shown),
+        tuple(target for one in listings for target in one.targets),
+        tuple(page for one in listings for page in one.pages),
+        tuple(failure for one in listings for failure in one.failures),
+        position,
+    )
 
 
 @click.command()

@@ -260,13 +260,30 @@ def _live(span: TimeRange, listing: Listing) -> list[str]:
     ]
 
 
+def block(chosen: Chosen) -> list[str]:
+    """Which part of all targets this page is about, and who could not be asked at all."""
+    lines = []
+    if chosen.total > len(chosen.targets):
+        first, last = chosen.start + 1, chosen.start + len(chosen.targets)
+        lines.append(
+            f"These are targets {first:,} to {last:,} of {chosen.total:,}, an account in a region each, in the order of "
+            f"list_accounts; newest first is among these alone, and {chosen.left:,} are left to ask by next_token."
+        )
+    if chosen.without:
+        named = listed([account.name for account in chosen.without], 6)
+        lines.append(f"NOT asked, because their cloud has no such region: {named}.")
+    return lines
+
+
 def not_asked(chosen: Chosen) -> list[str]:
     """Which targets were one too many, and the way to them."""
     left = target_names(chosen.left_out)
     if not left:
         return []
+    names = listed(left, 6)
+    more = chosen.left - len(chosen.left_out)
     return [
-        f"NOT asked: {listed(left, 6)}: one call asks {len(chosen.targets)} targets at most. Name fewer accounts or "
+        f"NOT asked: {names}{f' and {more:,} more targets' if more else ''}: one call asks {len(chosen.targets)} targets at most. Name fewer accounts or "
         "regions a call, or raise lookup.max_targets (CROSSTRAIL_MAX_TARGETS)."
     ]
 

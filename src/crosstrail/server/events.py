@@ -14,12 +14,12 @@ from typing import Any
 
 import anyio.to_thread
 
-from crosstrail.cursor import Cursor, targets_digest
+from crosstrail.cursor import Cursor
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.filters import accepted, parse, spelled
 from crosstrail.lookup import Listing, Progress, lookup_events
 from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position, Target
-from crosstrail.server.coverage import coverage, named, not_asked
+from crosstrail.server.coverage import block, coverage, named
 from crosstrail.server.filter_hints import why_nothing_matched
 from crosstrail.server.objects import fit_objects
 from crosstrail.server.render import (
@@ -32,6 +32,7 @@ from crosstrail.server.render import (
     fit_table,
     size,
 )
+from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso, parse_range
 from crosstrail.visible import Visible
 
@@ -95,23 +96,30 @@ async def look_up(
         cursor = Cursor.decode(next_token)
         cursor.check(request.said())
         request, span, before = Request.again(cursor.asked), cursor.span, cursor.position
-        chosen = await estate.targets(request.target_account_id, request.region)
-        cursor.check_targets(chosen.targets)
+        chosen = await estate.targets(request.target_account_id, request.region, start=cursor.start)
+        cursor.check_targets(chosen.digest)
+        if not chosen.targets:
+            raise StalePageToken(
+                "this next_token goes on after the last account", hint="Start again without next_token."
+            )
     else:
         now = now or datetime.now(UTC).replace(microsecond=0)
         # A time that cannot be read is told before an account that cannot be found.
         parse_range(request.start_time, request.end_time, now=now, default_age=None)
         chosen = await estate.targets(request.target_account_id, request.region)
-        age = _default_age(chosen.targets, request)
+        age = _default_age(request, live=chosen.live)
         span = parse_range(request.start_time, request.end_time, now=now, default_age=age)
     targets = chosen.targets
     await estate.open_trails(targets)
     filters = _filters(estate, targets, request)
     query = EventQuery(span, filters, request.max_results, before, request.detail == "full")
     with named(targets):
-        listing = await lookup_events(estate.trail_of, targets, query, progress=progress)
-    token = _token(request, span, listing)
-    head = [*coverage(span, listing, continued=before is not None), *not_asked(chosen)]
+        listing = await lookup_events(
+            estate.trail_of, targets, query, progress=progress, alone=chosen.total == len(targets)
+        )
+    token = _token(request, span, chosen, listing)
+    first, *others = coverage(span, listing, continued=before is not None)
+    head = [first, *block(chosen), *others]
     head += (await estate.listed()).warnings
     if request.detail != "full" and len(listing.events) <= _FEW:
         return _answer(request, filters, "\n".join(head), listing, token)
@@ -119,9 +127,8 @@ async def look_up(
     return await anyio.to_thread.run_sync(_answer, request, filters, "\n".join(head), listing, token)
 
 
-def _default_age(targets: Sequence[Target], request: Request) -> timedelta | None:
+def _default_age(request: Request, *, live: bool) -> timedelta | None:
     """None: as far back as anything is held. One event by its id is wanted whenever it was."""
-    live = any(target.account.auth for target in targets)
     by_id = any(spelled(one.key) == AttributeKey.EVENT_ID for one in _written(request))
     return _LIVE_DEFAULT if live and not by_id else None
 
@@ -153,12 +160,13 @@ def _filters(estate: Visible, targets: Sequence[Target], request: Request) -> tu
     return accepted(named, known) if known else tuple(named)
 
 
-def _token(request: Request, span: TimeRange, listing: Listing) -> str:
-    """Empty when this was all, or when a token cannot go on from here."""
-    if listing.next is None:
+def _token(request: Request, span: TimeRange, chosen: Chosen, listing: Listing) -> str:
+    """Of the block's next page, else of the next block. Empty when this was all, or when a token cannot go on from here."""
+    if listing.next is None and not chosen.left:
         return ""
+    start = chosen.start if listing.next else chosen.start + len(chosen.targets)
     try:
-        return Cursor(request.said(), span, targets_digest(listing.targets), listing.next).encode()
+        return Cursor(request.said(), span, chosen.digest, listing.next, start).encode()
     except StalePageToken:
         return ""
 
@@ -170,7 +178,7 @@ def _answer(request: Request, filters: Sequence[Filter], head: str, listing: Lis
     fitted = _rows(listing, request.detail, room) if listing.events else None
     parts = [head, fence(fitted.text)] if fitted else [head]
     parts += _next_steps(request, filters, listing, fitted, token)
-    facts: dict[str, Any] = {"count": len(listing.events), "more": listing.next is not None, "next_token": token}
+    facts: dict[str, Any] = {"count": len(listing.events), "more": bool(listing.next or token), "next_token": token}
     if listing.examined:
         facts |= {"examined": listing.examined, "back_to": iso(listing.back_to) if listing.back_to else ""}
     return Answer("\n".join(parts), facts, error=not listing.pages)
@@ -220,7 +228,7 @@ def _next_steps(
         steps.append(f'Next page: lookup_events(next_token="{token}")')
     elif listing.next:
         steps.append("Too many events share one moment to page on: narrow by attribute or account, or use lake_query.")
-    if not fitted and not listing.next:
+    if not fitted and not token:
         steps += why_nothing_matched(filters)
         steps.append("Next: a longer time span, another account, or fewer conditions; list_accounts says what is held.")
     elif request.detail != "full":

@@ -6,10 +6,13 @@ not from logs, so these lists are not fenced.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crosstrail.accounts.directory import AccountList
+from crosstrail.cursor import AccountsCursor
+from crosstrail.errors import StalePageToken
 from crosstrail.lookup import Progress
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey
 from crosstrail.server.columns import described_columns
@@ -22,11 +25,23 @@ if TYPE_CHECKING:
     from crosstrail.lake.table import AccountSummary
 
 _CELL_CAPS = (120, 60, 40)
+_MOST_ROWS = 500
+"""More never fit an answer."""
+_TOKEN_BYTES = 1_200
 
 
-async def accounts(estate: Visible, selector: str) -> Answer:
-    """Every listed account the selector names; all of them when it is empty. Raises AccountNotFound."""
-    chosen, known = await _chosen(estate, selector)
+async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answer:
+    """A page of the listed accounts that the selector names; of all of them when it is empty.
+
+    Raises AccountNotFound, StalePageToken.
+    """
+    cursor = AccountsCursor.decode(next_token) if next_token else AccountsCursor(selector.strip(), 0, "")
+    if selector.strip() not in ("", cursor.selector):
+        raise StalePageToken("next_token belongs to another selector", hint="Send next_token alone to go on.")
+    chosen, known = await _chosen(estate, cursor.selector)
+    start, digest = cursor.start, _digest(chosen)
+    if next_token and (cursor.digest != digest or start >= len(chosen)):
+        raise StalePageToken("the accounts have changed since this next_token", hint="Start again without next_token.")
     held = await _held(estate)
     if not chosen:
         return Answer(
@@ -44,11 +59,18 @@ async def accounts(estate: Visible, selector: str) -> Answer:
             *_holding([held[account.key]] if account.key in held else []),
             " ".join(f"{name}={value}" for name, value in account.tags.items()),
         )
-        for account in chosen
+        for account in chosen[start : start + _MOST_ROWS]
     ]
     head = [f"{len(chosen)} account{'s' * (len(chosen) != 1)}; an archive is known by its log files alone."]
     head += [*known.warnings, *known.left_out]
-    return Answer(_with_table("\n".join(head), columns, rows), {"count": len(chosen)})
+    room = ANSWER_BYTES - size("\n".join(head)) - _TOKEN_BYTES
+    table = fit_table(columns, rows, room, caps=_CELL_CAPS, fold=True)
+    end = start + table.shown
+    token = AccountsCursor(cursor.selector, end, digest).encode() if end < len(chosen) else ""
+    if token or start:
+        head.append(f"These are {start + 1:,} to {end:,}; {len(chosen) - end:,} are left.")
+    parts = [*head, table.text, *([f'Next page: list_accounts(next_token="{token}")'] if token else [])]
+    return Answer("\n".join(parts), {"count": len(chosen), **({"next_token": token} if token else {})})
 
 
 async def stores(
@@ -79,6 +101,11 @@ async def stores(
     text = _with_table("\n".join(head), columns, [every, *own], room - size(live))
     parts = [text, live] if found or not more else [live, text]  # what holds events first
     return Answer("\n\n".join(filter(None, [*parts, described])), {"count": len(own) + more})
+
+
+def _digest(accounts: Sequence[Account]) -> str:
+    names = "\n".join(f"{account.cloud}/{account.id}" for account in accounts)
+    return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
 
 
 async def _chosen(estate: Visible, selector: str) -> tuple[Sequence[Account], AccountList]:

@@ -132,10 +132,12 @@ async def list_event_data_stores(
 
 
 async def list_accounts(
-    call: Call, selector: Annotated[Text, Field(description="Id, alias, glob or comma list. Empty: all.")] = ""
+    call: Call,
+    selector: Annotated[Text, Field(description="Id, alias, glob or comma list. Empty: all.")] = "",
+    next_token: Annotated[Text, Field(description="From the page before; send it alone.")] = "",
 ) -> Answer:
     """List the accounts that can be asked: id, alias, cloud, regions, and what is held of each. Ask this first."""
-    return await listings.accounts(call.estate, selector)
+    return await listings.accounts(call.estate, selector, next_token)
 
 
 async def describe_trails(
