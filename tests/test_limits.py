@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 
 from crosstrail.accounts.policy import Principal
@@ -18,6 +19,7 @@ from crosstrail.errors import LimitReached
 from crosstrail.server.limits import Limits
 from crosstrail.serving import LimitSettings
 from lake_estate import settings, text_of
+from serving import PATIENCE
 from test_access import as_
 
 
@@ -91,13 +93,61 @@ def test_queries_at_once_count_those_that_were_left_running() -> None:
     with pytest.raises(LimitReached) as refused:
         call(made, query=True)
     assert "cancel_query" in refused.value.hint
-    assert refused.value.retry_after == 600
+    assert refused.value.retry_after == 60
     call(made, "b", query=True)
     made.query_is("a", "two", "CANCELLED")
     call(made, query=True)
     made.query_is("a", "three", "RUNNING")
     clock.now += 601
     call(made, query=True)
+
+
+def test_a_query_that_ended_unasked_leaves_its_place_to_the_next(tmp_path: Path) -> None:
+    ended: set[str] = set()
+    shared = str(tmp_path / "limits.db")
+    one, other = (
+        Limits(
+            LimitSettings(queries_at_once=2), longest_query=600, shared=shared, clock=Clock(), ended=ended.__contains__
+        )
+        for _ in range(2)
+    )
+    _opened.extend((one, other))
+    one.query_is("a", "first", "RUNNING")
+    one.query_is("a", "second", "QUEUED")
+    with pytest.raises(LimitReached):
+        call(other, query=True)
+    ended.add("second")
+    call(other, query=True)
+    other.query_is("a", "third", "RUNNING")
+    with pytest.raises(LimitReached):
+        call(one, query=True)
+
+
+def test_a_clouds_query_counts_no_longer_than_it_may_be_unknown() -> None:
+    clock = Clock()
+    made = limits(clock, queries_at_once=1)
+    made.query_is("a", "cloud", "RUNNING", longest=120)
+    with pytest.raises(LimitReached):
+        call(made, query=True)
+    clock.now += 121
+    call(made, query=True)
+
+
+def _finished(folder: Path) -> int:
+    return sum('"FINISHED"' in one.read_text() for one in folder.rglob("status.json"))
+
+
+@pytest.mark.anyio
+async def test_queries_that_ended_by_themselves_lock_nobody_out(tmp_path: Path) -> None:
+    """None of them is asked after: what counts is that they have ended."""
+    rules = ({"who": ["*"], "accounts": ["*"]},)
+    async with as_(Principal(subject="1"), tmp_path, rules, limits={"queries_at_once": 1}) as client:
+        for number in range(3):
+            answer = await client.call_tool("lake_query", {"sql": f"SELECT {number}", "wait_for_completion": False})
+            assert not answer.is_error, text_of(answer)
+            with anyio.fail_after(PATIENCE):
+                while _finished(tmp_path) <= number:  # noqa: ASYNC110 - there is no event to wait for
+                    await anyio.sleep(0.02)
 
 
 def test_what_is_counted_is_bounded_and_the_latest_is_kept(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
-from crosstrail.models import ALL_STORES_ID, Account, AccountKey, Target
+from crosstrail.models import ALL_STORES_ID, Account, AccountKey, QueryRef, Target
 from crosstrail.targets import Chosen, choose
 
 if TYPE_CHECKING:
@@ -291,6 +291,15 @@ class Estate:
                 results=query.results_of(lake.folder),
             )
         return self._engine
+
+    def query_ended(self, query_id: str) -> bool:
+        """Whether a query of the lake has ended, on whichever process; False for what cannot be told at once."""
+        ref = QueryRef.parse(query_id)
+        if ref is None or ref.engine != LAKE_ENGINE:
+            return False
+        with suppress(CrosstrailError):
+            self.engine()
+        return self._engine is not None and self._engine.has_ended(ref.native_id)
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
         """The engine by its name, or that of the statement: a store that CloudTrail Lake has, else the lake.

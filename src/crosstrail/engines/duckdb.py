@@ -134,6 +134,10 @@ class LakeEngine:
     async def cancel(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         return await _in_thread(lambda: self._cancel(ref, scope))
 
+    def has_ended(self, native_id: str) -> bool:
+        """Whether a query has ended, on whichever process: for who counts queries, not for who reads them."""
+        return self._store.has_ended(native_id)
+
     def close(self) -> None:
         """Stops every query of this process and ends its threads. May be called twice."""
         with self._changed:

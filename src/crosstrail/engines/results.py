@@ -102,6 +102,16 @@ class ResultStore:
             raise unknown
         return record
 
+    def has_ended(self, native_id: str) -> bool:
+        """Also of what has expired, or whose process died."""
+        if not _ID.fullmatch(native_id):
+            return False
+        try:
+            record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return not (self._folder / native_id).exists()
+        return record.state.ended or self._abandoned(native_id)
+
     def rows_path(self, native_id: str) -> Path:
         return self._folder / native_id / ROWS_FILE
 

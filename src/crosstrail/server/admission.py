@@ -24,7 +24,8 @@ from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextConte
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
 from crosstrail.caller import Caller, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
-from crosstrail.estate import Estate
+from crosstrail.estate import LAKE_ENGINE, Estate
+from crosstrail.models import QueryRef
 from crosstrail.sent_keys import KeyOwners, SentEstate
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.auth import credentials_of
@@ -42,6 +43,8 @@ _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[Visible] = ContextVar("crosstrail_visible")
 OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, NEEDS)
 _LONGEST_QUERY = 3600.0
+_CLOUDS_QUERY = 120.0
+"""Seconds that a cloud's own query counts after its call: whether it has ended only its cloud can tell, which limits them too."""
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
 
 
@@ -76,7 +79,7 @@ class Admission(Gate):
         self._prompts = table.prompts_of(self.offered)
         super().__init__(
             record or AuditLog(settings.audit),
-            Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in),
+            Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in, ended=estate.query_ended),
             principal_of,
         )
         self._estate = estate
@@ -207,7 +210,9 @@ class Admission(Gate):
         """A query that goes on after its call still counts as one of the principal's."""
         facts = (getattr(result, "meta", None) or _raw(result).get("_meta") or {}).get(FACTS, {})
         if facts.get("query_id") and facts.get("state"):
-            self.limits.query_is(principal.key, facts["query_id"], facts["state"])
+            ref = QueryRef.parse(facts["query_id"])
+            longest = _LONGEST_QUERY if ref is None or ref.engine == LAKE_ENGINE else _CLOUDS_QUERY
+            self.limits.query_is(principal.key, facts["query_id"], facts["state"], longest=longest)
 
 
 def _named(principal: Principal, estate: Estate | SentEstate) -> Principal:

@@ -31,6 +31,7 @@ _LOCKED_SECONDS = 1.0
 _FOREVER = 1e18
 _CALL, _QUERY, _LEFT = "call", "query", "left"
 """What runs: a call, a call that began a query, a query that went on after its call."""
+_QUERY_NAME = "query "
 _TABLES = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
@@ -50,12 +51,15 @@ class Limits:
         longest_query: float,
         shared: str = "",
         clock: Callable[[], float] = time.monotonic,
+        ended: Callable[[str], bool] = lambda query_id: False,
     ) -> None:
         """`longest_query`: seconds after which a query that was left running has ended in any case. `shared`: the file that
-        all processes count in; its machine's clock is theirs, too."""
+        all processes count in; its machine's clock is theirs, too. `ended`: whether a query that was left running has ended,
+        as far as that can be told at once; it is asked when somebody needs the place that the query takes."""
         self._most = settings
         self._longest = longest_query
         self._clock = clock
+        self._has_ended = ended
         self._process = os.getpid()
         self._own = secrets.token_hex(4)
         self._numbers = itertools.count(1)
@@ -78,14 +82,14 @@ class Limits:
             with suppress(sqlite3.Error):
                 self._database.execute("DELETE FROM running WHERE who = ? AND id = ?", (who, call))
 
-    def query_is(self, principal: Hashable, query_id: str, state: str) -> None:
-        """A query goes on after its call, or has ended as a later call found."""
-        who, query = _digest(principal), f"query {query_id}"
+    def query_is(self, principal: Hashable, query_id: str, state: str, *, longest: float = _FOREVER) -> None:
+        """A query goes on after its call, or has ended as a later call found. `longest`: seconds that it counts at most."""
+        who, query = _digest(principal), f"{_QUERY_NAME}{query_id}"
         with suppress(sqlite3.Error):
             if QueryState(state).ended:
                 self._database.execute("DELETE FROM running WHERE who = ? AND id = ?", (who, query))
             else:
-                self._put(who, query, _LEFT, self._clock() + self._longest)
+                self._put(who, query, _LEFT, self._clock() + min(longest, self._longest))
 
     def close(self) -> None:
         self._database.close()
@@ -116,6 +120,7 @@ class Limits:
         running = self._running(who, now)
         if self._too_many(running, query):
             self._forget_the_dead()
+            self._forget_the_ended(who)
             running = self._running(who, now)
         if sum(kind != _LEFT for kind, _ in running) >= most.concurrent_calls:
             raise _refused(f"{most.concurrent_calls} calls at once", _SOON)
@@ -124,7 +129,7 @@ class Limits:
             ends = min(queries)
             raise _refused(
                 f"{most.queries_at_once} queries at once",
-                _SOON if any(kind == _QUERY for kind, _ in running) else max(_SOON, ends - now),
+                _SOON if any(kind == _QUERY for kind, _ in running) else min(max(_SOON, ends - now), _MINUTE),
                 " Or stop one with cancel_query." if ends < _FOREVER else "",
             )
         self._database.execute("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", (who, tokens - 1, now))
@@ -149,6 +154,13 @@ class Limits:
         for (process,) in rows.fetchall():
             if not _lives(process):
                 self._database.execute("DELETE FROM running WHERE process = ? AND kind != ?", (process, _LEFT))
+
+    def _forget_the_ended(self, who: str) -> None:
+        """Queries that ended with nobody asking after them, in whichever process."""
+        rows = self._database.execute("SELECT id FROM running WHERE who = ? AND kind = ?", (who, _LEFT))
+        for (name,) in rows.fetchall():
+            if self._has_ended(name.removeprefix(_QUERY_NAME)):
+                self._database.execute("DELETE FROM running WHERE who = ? AND id = ?", (who, name))
 
     def _sweep(self) -> None:
         keep = "SELECT who FROM used ORDER BY at DESC LIMIT ?"
