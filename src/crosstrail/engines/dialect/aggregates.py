@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import cast, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_text, derived, failure
 from crosstrail.engines.dialect.scope import Scope
@@ -36,6 +37,9 @@ from crosstrail.engines.dialect.types import (
 
 if TYPE_CHECKING:
     from crosstrail.engines.dialect.expressions import Expressions
+
+_COMPARING = frozenset({"approx_distinct", "histogram", "map_agg", "multimap_agg"})
+"""Aggregates that tell values apart without DISTINCT."""
 
 
 @dataclass(slots=True)
@@ -128,7 +132,10 @@ def _call(compiler: Expressions, call: exp.Expr, scope: Scope, parts: list[Expr]
         order, keys = compiler.relations.ordering(nodes[-1], scope)
         parts += keys
         nodes[-1] = nodes[-1].this
-    return Aggregation(name, [compiler.compile(node, scope) for node in nodes], compiler.parts, distinct, order)
+    args = [compiler.compile(node, scope) for node in nodes]
+    if distinct or name in _COMPARING:
+        args = [canonical(arg) for arg in args]
+    return Aggregation(name, args, compiler.parts, distinct, order)
 
 
 def _count(a: Aggregation) -> tuple[str, Type]:

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from crosstrail.engines.dialect import literals, operators
 from crosstrail.engines.dialect.aggregates import AGGREGATES, aggregate
+from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import cast, coerce, unify
 from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected, require, too_complex
 from crosstrail.engines.dialect.functions.collections import subscript
@@ -82,14 +83,20 @@ class Expressions:
 
     def compile_group(self, node: exp.Expr, scope: Scope) -> Expr:
         """An output column that rows are grouped by; the next `compile` of the node gives it again."""
-        result = self.compile(node, scope)
+        result = canonical(self.compile(node, scope))
         self._grouped[id(node)] = replace(result, free=frozenset())
         return result
 
+    def grouped(self, value: Expr, scope: Scope) -> Expr:
+        """What rows are grouped by, as it was written there; any other value as it is."""
+        same = canonical(value)
+        if scope.groups is not None and value.free and self.parts.key(same.sql) in scope.groups:
+            return replace(same, free=frozenset())
+        return value
+
     def _held(self, result: Expr, scope: Scope) -> Expr:
+        result = self.grouped(result, scope)
         free = result.free
-        if scope.groups is not None and free and self.parts.key(result.sql) in scope.groups:
-            free = frozenset()
         sql = self.parts.hold(result.sql)
         if sql is result.sql and free is result.free and not result.instant:
             return result
@@ -341,7 +348,8 @@ class Expressions:
         names = [parameter.name.lower() for parameter in node.expressions]
         if len(names) != len(kinds):
             raise rejected(Refusal(f"this lambda takes {len(kinds)} parameters, not {len(names)}"), node, self.place)
-        generated = [self.name("p") for _ in names]
+        first = scope.next_parameter()
+        generated = [f"p{first + number}" for number in range(len(names))]
         variables = {name: Expr(sql, kind) for name, sql, kind in zip(names, generated, kinds, strict=True)}
         inner = replace(scope.with_variables(variables), aggregates=False, windows=False)
         body = self.compile(node.this, inner)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.expr import Refusal, rejected
 from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.scope import Scope
@@ -34,7 +35,9 @@ def grouping(
     def one(part: exp.Expr) -> str:
         place = _place(compiler, part, projected)
         compiled = (
-            compiler.compile(part, scope) if place is None else compiler.compile_group(projected[place][0], scope)
+            canonical(compiler.compile(part, scope))
+            if place is None
+            else compiler.compile_group(projected[place][0], scope)
         )
         if not is_comparable(compiled.type):
             raise rejected(Refusal(f"rows cannot be grouped by {compiled.type}"), part, compiler.place)

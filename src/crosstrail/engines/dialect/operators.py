@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from crosstrail.engines.dialect.canonical import canonical, equal_maps
 from crosstrail.engines.dialect.casts import coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, let, moment_of, text_literal
 from crosstrail.engines.dialect.times import add_interval
@@ -176,7 +177,7 @@ def compare(sign: str, left: Expr, right: Expr) -> Expr:
 
 
 def distinct_from(left: Expr, right: Expr, *, negated: bool) -> Expr:
-    left, right = matched(left, right)
+    left, right = map(canonical, matched(left, right))
     return derived(f"({left.sql} IS {'NOT ' if negated else ''}DISTINCT FROM {right.sql})", BOOLEAN, left, right)
 
 
@@ -228,7 +229,8 @@ def _equal(left: str, right: str, kind: Type) -> str:
         sizes = f"len({left}) <> len({right})"
         return f"(CASE WHEN {left} IS NULL OR {right} IS NULL THEN NULL WHEN {sizes} THEN false ELSE {verdict} END)"
     if kind.name == "map":
-        raise Refusal("maps cannot be compared here", "Compare element_at(map, 'key') of the keys that matter.")
+        values = _equal("struct_extract(v, 'a')", "struct_extract(v, 'b')", Type("array", kind.args[1:]))
+        return equal_maps(left, right, values)
     if kind.name == "double":
         return f"({left} = {right} AND NOT isnan({left}))"
     return f"({left} = {right})"

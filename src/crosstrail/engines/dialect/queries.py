@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from crosstrail.engines.dialect.canonical import canonical, holds_map
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal
 from crosstrail.engines.dialect.scope import Scope
@@ -36,14 +37,15 @@ def renamed(columns: tuple[tuple[str, Type], ...], names: list[str]) -> tuple[tu
     return tuple((name, kind) for name, (_, kind) in zip(names, columns, strict=True))
 
 
-def retyped(query: Query, kinds: list[Type], name: str) -> str:
-    """The query with its columns coerced to `kinds`."""
-    if [kind for _, kind in query.columns] == kinds:
+def retyped(query: Query, kinds: list[Type], name: str, *, compared: bool = False) -> str:
+    """The query with its columns coerced to `kinds`; `compared`: maps in canonical order."""
+    if [kind for _, kind in query.columns] == kinds and not (compared and any(map(holds_map, kinds))):
         return f"SELECT * FROM ({query.sql}) AS {name}"  # noqa: S608 - generated names
     columns = [
         coerce(Expr(f"{name}.c{i}", have), kind)
         for i, ((_, have), kind) in enumerate(zip(query.columns, kinds, strict=True))
     ]
+    columns = [canonical(column) for column in columns] if compared else columns
     listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
     return f"SELECT {listed} FROM ({query.sql}) AS {name}"  # noqa: S608 - generated names
 

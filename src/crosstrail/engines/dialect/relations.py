@@ -13,6 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from crosstrail.engines.dialect import operators
+from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_int, derived, rejected
 from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.groups import grouping
@@ -125,6 +126,7 @@ class Relations:
         if tested:
             clauses.append(f"HAVING {tested.sql}")
         distinct = self._distinct(node.args.get("distinct"), columns)
+        columns = [canonical(column) for column in columns] if distinct else columns
         listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
         sql = f"SELECT {distinct}{listed} {' '.join(part for part in clauses if part)}{order_sql}{self._limit(node)}"
         return Query(sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)))
@@ -202,10 +204,7 @@ class Relations:
             compiled = self.expressions.compile(node, scope)
             columns.append(compiled)
             names.append(alias or compiled.name)
-        if scope.groups is not None:
-            key = self.expressions.parts.key
-            columns = [replace(c, free=frozenset()) if key(c.sql) in scope.groups else c for c in columns]
-        return columns, names
+        return [self.expressions.grouped(column, scope) for column in columns], names
 
     def _star(self, node: Any, scope: Scope) -> list[Field]:
         star = node if isinstance(node, exp.Star) else node.this
@@ -324,7 +323,12 @@ class Relations:
                 )
             columns.append((name, kind))
         need_comparable([kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation")
-        sides = [retyped(side, [kind for _, kind in columns], self.expressions.name("r")) for side in (left, right)]
+        sides = [
+            retyped(
+                side, [kind for _, kind in columns], self.expressions.name("r"), compared=bool(node.args["distinct"])
+            )
+            for side in (left, right)
+        ]
         every = "" if node.args.get("distinct") else " ALL"
         sql = f"({sides[0]}) {words[type(node)]}{every} ({sides[1]})"
         return self._modified(Query(sql, tuple(columns)), node)

@@ -6,11 +6,14 @@ never sees SQL text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from crosstrail.engines.dialect.expr import Expr, Refusal
 from crosstrail.engines.dialect.types import Type
+
+_PARAMETER = re.compile(r"\bp([0-9]+)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class Scope:
     """Aggregate functions may stand here."""
     windows: bool = False
     """Window functions may stand here."""
+
+    def next_parameter(self) -> int:
+        """The number of a lambda parameter that no lambda around this place has: the same for the same text."""
+        used = [int(number) for value in self.variables.values() for number in _PARAMETER.findall(value.sql)]
+        return max(used, default=-1) + 1
 
     def with_variables(self, variables: Mapping[str, Expr]) -> Scope:
         return replace(self, variables={**self.variables, **variables})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from crosstrail.engines.dialect.aggregates import AGGREGATES, aggregate
+from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import coerce, unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, null, require
 from crosstrail.engines.dialect.scope import Scope
@@ -76,7 +77,7 @@ def _ranked(
 def _over(compiler: Expressions, node: exp.Window, scope: Scope) -> tuple[str, list[Expr]]:
     if node.args.get("alias") is not None or node.args.get("first") is not None:
         raise Refusal("named windows are not supported here", "Write the window out inside OVER (...).")
-    parts = [compiler.compile(key, scope) for key in node.args.get("partition_by") or []]
+    parts = [canonical(compiler.compile(key, scope)) for key in node.args.get("partition_by") or []]
     pieces = [f"PARTITION BY {', '.join(part.sql for part in parts)}"] if parts else []
     order = node.args.get("order")
     if order is not None:

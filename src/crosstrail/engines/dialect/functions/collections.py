@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crosstrail.engines.dialect.addresses import contains_address
+from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import cast, coerce, shared_type
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, failure, require
 from crosstrail.engines.dialect.registry import Call, function
@@ -125,6 +126,7 @@ def _distinct(call: Call) -> Expr:
     call.need(1)
     array = call.array()
     _need_comparable(array)
+    array = canonical(array)
     return derived(_in_order(array.sql), array.type, array)
 
 

@@ -57,7 +57,7 @@ def _reduce(call: Call) -> Expr:
     nothing = f"CAST(NULL AS {duck(array.type.element)})"
     opening = f"[struct_pack(s := {cast(start, kind).sql}, i := {nothing})]"
     items = f"list_transform({array.sql}, lambda x: struct_pack(s := CAST(NULL AS {duck(kind)}), i := x))"
-    a, b = call.compiler.name("p"), call.compiler.name("p")
+    a, b = "a", "b"
     bound = let(state, f"struct_extract({a}, 's')", let(item, f"struct_extract({b}, 'i')", cast(step, kind).sql))
     folded = f"list_reduce(list_concat({opening}, {items}), lambda {a}, {b}: struct_pack(s := {bound}, i := {nothing}))"
     final = f"list_transform([struct_extract({folded}, 's')], {result_head} {result.sql})"

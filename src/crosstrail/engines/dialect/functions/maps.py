@@ -108,7 +108,7 @@ def _with_entry(call: Call, value: Expr) -> tuple[str, Expr]:
         raise Refusal(f"{call.name} takes a lambda (k, v) -> ...")
     key, kind = value.type.args
     first, second = (parameter.name.lower() for parameter in node.expressions)
-    entry = call.compiler.name("p")
+    entry = f"p{call.scope.next_parameter()}"
     parts = {
         first: Expr(f"struct_extract({entry}, 'key')", key),
         second: Expr(f"struct_extract({entry}, 'value')", kind),
