@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
 import orjson
-from urllib3 import PoolManager
-from urllib3.exceptions import HTTPError
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, HTTPResponse, PoolManager
+from urllib3.exceptions import HTTPError, ProtocolError
 from volcenginesdkcore import ApiClient, Configuration, UniversalApi, UniversalInfo
 from volcenginesdkcore.interceptor import InterceptorContext, ResponseInterceptor
 from volcenginesdkcore.rest import ApiException, RESTClientObject
@@ -30,6 +33,8 @@ from crosstrail.errors import CredentialsError
 if TYPE_CHECKING:
     from crosstrail.accounts.volcengine_api import Action
 
+_MOST_BYTES = 64_000_000
+"""Of one answer: 50 events are far less."""
 logging.getLogger("volcenginesdkcore").setLevel(logging.WARNING)  # its DEBUG lines are bodies, those of STS too
 
 
@@ -55,6 +60,8 @@ class VolcengineSdk:
             pool = self._connections.pool_manager.connection_pool_kw
             direct = {name: value for name, value in pool.items() if not name.startswith("_proxy")}
             self._connections.pool_manager = PoolManager(num_pools=base.num_pools, **direct)
+        manager = self._connections.pool_manager
+        manager.request = partial(_bounded, manager.request, read_timeout)
 
     def call(
         self, action: Action, params: Mapping[str, Any], credentials: Credentials, region: str, asked: Asked
@@ -99,6 +106,26 @@ class VolcengineSdk:
         client.rest_client = self._connections
         client.interceptor_chain.response_interceptors = [_Untouched()]
         return UniversalApi(client)
+
+
+def _bounded(request: Callable[..., BaseHTTPResponse], seconds: float, *asked: Any, **how: Any) -> HTTPResponse:
+    """An answer read whole, unpacked, within a bound of bytes and of time: a trickle counts as none. Raises HTTPError."""
+    answer = request(*asked, **how | {"preload_content": False})
+    body, until = bytearray(), time.monotonic() + 2 * seconds
+    try:
+        for part in answer.stream(65_536, decode_content=True):
+            body += part
+            if len(body) > _MOST_BYTES:
+                raise ProtocolError("the answer is too long")
+            if time.monotonic() > until:
+                raise ProtocolError("the answer takes too long")
+    except BaseException:
+        answer.close()
+        raise
+    headers = HTTPHeaderDict(
+        {name: value for name, value in answer.headers.items() if name.lower() != "content-encoding"}
+    )
+    return HTTPResponse(BytesIO(bytes(body)), headers, answer.status, reason=answer.reason)
 
 
 class _Untouched(ResponseInterceptor):  # type: ignore[misc]  # the SDK is untyped

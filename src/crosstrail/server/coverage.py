@@ -167,9 +167,7 @@ def _missing(held: Held, span: TimeRange) -> str:
     said = []
     if lacking := gaps(held.days, span):
         number = count(lacking)
-        said.append(
-            f"no events on {number} day{'s' * (number != 1)}: {listed([_days(*run) for run in lacking], _RUNS)}"
-        )
+        said.append(f"no events on {number} day{'s' * (number != 1)}: {_first_of(lacking)}")
     first, last = held.days[0][0], held.days[-1][1]
     if span.start and span.start.date() < first:
         said.append(f"no events before {first}; asked from {span.start.date()}")
@@ -177,6 +175,11 @@ def _missing(held: Held, span: TimeRange) -> str:
     if (span.start or span.end) and last < until:
         said.append(f"no events after {last}; asked until {until}")
     return ". ".join(part[0].upper() + part[1:] if place else part for place, part in enumerate(said))
+
+
+def _first_of(lacking: Days) -> str:
+    more = len(lacking) - _RUNS
+    return ", ".join(_days(*run) for run in lacking[:_RUNS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _days(first: date, last: date) -> str:
