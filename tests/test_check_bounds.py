@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from pydantic import SecretStr
 
 from conftest import CommandLine
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.credentials import Credentials
+from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.bounded_http import TooMuch, fetched
 from crosstrail.checking.http import MOST_BYTES
+from crosstrail.clouds.volcengine_calls import DESCRIBE_TRAILS
+from crosstrail.errors import CloudUnavailable
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\n%s\r\n"
 PIECE = b'{"jsonrpc":"2.0","id":1,"result":{"x":"' + b"y" * 1_000_000
@@ -65,6 +71,17 @@ def test_an_answer_without_end_is_given_up_after_a_bound(crosstrail: CommandLine
     assert done.returncode == 1
     assert server.sent < 2 * MOST_BYTES
     assert "Traceback" not in done.stderr
+
+
+def test_an_answer_of_a_cloud_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    credentials = Credentials("AKLTEXAMPLE", SecretStr("not used"), None)
+    with endless() as server:
+        api = VolcengineApi(server.url, read_timeout=60)
+        with pytest.raises(CloudUnavailable):
+            api.call_blocking(DESCRIBE_TRAILS, {}, credentials, Asked("cn-prod", "cn-beijing", "DescribeTrails"))
+        api.close()
+    assert server.sent < 4 * MOST_BYTES
 
 
 @pytest.mark.anyio

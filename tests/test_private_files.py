@@ -54,7 +54,7 @@ def test_a_lake_is_its_owners_alone(logs: Path, tmp_path: Path) -> None:
     run(tmp_path, *COLLECT, "--lake", "new/lake")
     run(tmp_path, *QUERY, "--lake", "new/lake")
     found = dict(modes(tmp_path / "new"))
-    assert {name for name, mode in found.items() if mode & 0o077 and not name.endswith("rows.parquet")} == set()
+    assert {name for name, mode in found.items() if mode & 0o077} == set()
     for kind in (".parquet", ".metadata.json", ".avro", "catalog.sqlite", "ledger.sqlite", "status.json"):
         assert any(name.endswith(kind) for name in found), kind
 

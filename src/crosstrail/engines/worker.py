@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from crosstrail import private
 from crosstrail.engines.base import QueryScope
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.faults import data_fault
@@ -172,6 +173,7 @@ def _write(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], parti
     most = (
         f"more than {request['rows']} rows or {request['bytes'] // 2**20} MB; add LIMIT, fewer columns or an aggregate"
     )
+    private.create(partial)
     with pq.ParquetWriter(partial, reader.schema, compression="zstd") as writer:
         for batch in reader:
             rows += batch.num_rows
