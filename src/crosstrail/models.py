@@ -23,6 +23,7 @@ _STORE_NAMESPACE = uuid.UUID("6f2c7f0e-2f5d-5a57-9f0e-3b1d5c0a7e11")
 ALL_STORES_ID = str(uuid.uuid5(_STORE_NAMESPACE, "all"))
 """The event data store id that stands for every account the caller may see."""
 
+_Archived = Annotated[str, Field(pattern=r"^([0-9]{6,20}|\*)$")]
 AccountKey = tuple[str, str]
 """(cloud, account id): what identifies an account everywhere; an id alone may exist in two clouds."""
 
@@ -126,6 +127,7 @@ class Account(BaseModel):
     regions: tuple[str, ...] = Field((), description="The regions that `all` stands for.")
     tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown by list_accounts.")
     archive: str = Field("", description="A folder or file of its logs: the account is known by these alone.")
+    accounts: tuple[_Archived, ...] = Field((), description="Others whose events the archive may bring; * for all.")
     default: bool = Field(False, description="Asked when a call names no account.")
     auth: Auth | None = Field(None, description="How its credentials are had; none for an account of the lake alone.")
 
@@ -213,6 +215,7 @@ class Event:
     resources: tuple[Resource, ...] = ()
     record: Mapping[str, Any] | None = field(default=None, repr=False)
     """The whole event as its cloud wrote it; None unless the query asked for it."""
+    other_versions: int = 0  # contents that came under its id too; only a lake knows
 
     @property
     def error(self) -> str:

@@ -24,7 +24,7 @@ from crosstrail.filters import KEYS, FilterKey, accepted
 from crosstrail.lookup import Failure, Listing, lookup_events
 from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, Filter, Position, ResultPage, Target
 from crosstrail.server.coverage import block, coverage, readable
-from crosstrail.server.events import COLUMNS, summaries
+from crosstrail.server.events import COLUMNS, other_versions, summaries
 from crosstrail.server.filter_hints import why_nothing_matched
 from crosstrail.targets import Chosen
 from crosstrail.text import csv_cell
@@ -84,7 +84,7 @@ def lookup(
     elif listing.events:
         rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
         print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
-    for line in [*coverage(span, listing, continued=False), *block(chosen), *warnings]:
+    for line in [*other_versions(listing), *coverage(span, listing, continued=False), *block(chosen), *warnings]:
         say(in_options(line))
     if given and not listing.events and not listing.next:
         for line in why_nothing_matched(given, _as_option):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -15,10 +17,19 @@ from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.lake.collector import MAX_BYTES, Progress, Report
 from crosstrail.lake.collector import collect as collect_logs
+from crosstrail.models import Account, AccountKey
 from crosstrail.text import clean
 
 _MOST_LISTED = 20
 _MOST_LETTERS = 60
+
+
+class _Source(NamedTuple):
+    """What is read, the account of the records that name none, and whose events it may bring (None: everybody's)."""
+
+    paths: tuple[Path, ...]
+    account: str
+    accounts: frozenset[AccountKey] | None
 
 
 @click.command()
@@ -45,14 +56,15 @@ def collect(
     if account and not (account.isascii() and account.isdigit() and 6 <= len(account) <= 20):
         raise click.BadParameter("an account id is 6 to 20 digits", param_hint="--account")
     report = Report()
-    for some, owner in [(paths, account)] if paths else _archives(settings, account):
+    for source in [_Source(paths, account, None)] if paths else _archives(settings, account):
         with _progress() as progress:
             report.add(
                 collect_logs(
-                    some,
+                    source.paths,
                     settings.lake.folder,
                     catalog=settings.lake.catalog,
-                    account=owner,
+                    account=source.account,
+                    accounts=source.accounts,
                     workers=workers,
                     max_bytes=max_bytes,
                     progress=progress,
@@ -71,14 +83,21 @@ def collect(
     return status_of(done=done, failed=report.problem_count)
 
 
-def _archives(settings: Settings, account: str) -> list[tuple[tuple[Path, ...], str]]:
-    """The archive of each listed account, whose records belong to it where they name no account themselves."""
-    archives: list[tuple[tuple[Path, ...], str]] = [
-        ((Path(one.archive),), account or one.id) for one in settings.accounts if one.archive
-    ]
-    if not archives:
+def _archives(settings: Settings, account: str) -> list[_Source]:
+    """The archives listed, each for the accounts that list it and those they add: nobody else's events come from there."""
+    owners: dict[Path, list[Account]] = defaultdict(list)
+    for one in settings.accounts:
+        if one.archive:
+            owners[Path(one.archive).resolve()].append(one)
+    if not owners:
         raise click.UsageError("name log files or folders, or list archives in crosstrail.yaml")
-    return archives
+    found = []
+    for path, listed in owners.items():
+        speaks_for = frozenset((one.cloud, number) for one in listed for number in (one.id, *one.accounts))
+        everybody = any("*" in one.accounts for one in listed)
+        nameless = account or (listed[0].id if len(listed) == 1 else "")
+        found.append(_Source((path,), nameless, None if everybody else speaks_for))
+    return found
 
 
 @contextmanager
@@ -105,7 +124,7 @@ def _print(report: Report, folder: Path) -> None:
     for conflict in report.conflicts[:_MOST_LISTED]:
         say(
             f"conflict: account {conflict.account}, event {_named(conflict.event_id)} came again with other content in "
-            f"{_named(conflict.source)}; the first copy was kept"
+            f"{_named(conflict.source)}; its row shows which holds, and keeps the other in other_versions"
         )
     if report.conflicting > _MOST_LISTED:
         say(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts")
@@ -119,6 +138,8 @@ def _print(report: Report, folder: Path) -> None:
     for kind, one in sorted(report.left_out.items(), key=lambda item: -item[1].files):
         out(f"        {one.files:,} {_named(kind)}: {', '.join(map(_short, one.examples))}")
     out(f"Events  {', '.join(events)}")
+    for account, count in sorted(report.kept_out.items(), key=lambda item: -item[1])[:_MOST_LISTED]:
+        out(f"        {count:,} of {account} kept out: list it under `accounts` of the archive, if it speaks for it")
     speed = f", {rate:,.0f} events/s" if report.new + report.known else ""
     out(f"Time    {report.seconds:.1f} s{speed}")
     out(f"Lake    {folder}")

@@ -8,9 +8,10 @@ that there is something to read.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -21,15 +22,16 @@ from crosstrail.lake import require_libraries
 from crosstrail.lake.catalog import CATALOG_FILE
 from crosstrail.lake.faults import fault
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
-from crosstrail.lake.left_out import Kinds
+from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
 from crosstrail.lake.sources import LogObject, find
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.worker import Workers, processors
+from crosstrail.models import AccountKey
 
 if TYPE_CHECKING:
     from crosstrail.lake.logs import Problem
-    from crosstrail.lake.stage import Job, Staged
+    from crosstrail.lake.stage import Job, Staged, Terms
     from crosstrail.lake.versions import Conflict
 
 _JOB_BYTES = 24 * 1024 * 1024
@@ -66,6 +68,8 @@ class Report:
     new: int = 0
     known: int = 0
     conflicting: int = 0
+    kept_out: dict[str, int] = field(default_factory=dict)
+    """Events of accounts that their archive does not speak for, by `cloud/account`."""
     bytes: int = 0
     seconds: float = 0.0
     not_compacted: str = ""
@@ -78,8 +82,9 @@ class Report:
         """Count another collection into this one."""
         reason = other.not_compacted or self.not_compacted
         add_kinds(self.left_out, other.left_out)
+        _add_kept_out(self, other.kept_out)
         for one in fields(self):
-            if one.name == "left_out":
+            if one.name in ("left_out", "kept_out"):
                 continue
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
         self.not_compacted = reason
@@ -91,19 +96,23 @@ def collect(
     *,
     catalog: str = "",
     account: str = "",
+    accounts: frozenset[AccountKey] | None = None,
     workers: int = 0,
     max_bytes: int = MAX_BYTES,
     progress: Progress | None = None,
 ) -> Report:
     """Read every log file below `paths` that the lake in `folder` has not read yet.
 
-    `account` is for records that name none, `max_bytes` what one file may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does
-    not exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is
-    wrong with single files is in the Report (at most 1,000 problems listed, all counted).
+    `account` is for records that name none; events of others than `accounts` are kept out and counted (None: of nobody).
+    `max_bytes` is what one file may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does not
+    exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is wrong
+    with single files is in the Report (at most 1,000 problems listed, all counted).
     """
     require_libraries()
     began = monotonic()
     found = find(paths, folder)
+    if accounts is not None:
+        found.objects = [replace(one, scope=_scope(accounts)) for one in found.objects]
     _tighten(folder)
     ledger = Ledger(folder)
     try:
@@ -119,7 +128,10 @@ def collect(
             ):
                 if not ledger.belongs_to(table.uuid):
                     todo, report.objects_known = found.objects, 0
-                _run(_Collection(table, ledger, account, max_bytes, found.roots, report, progress), todo, pool)
+                from crosstrail.lake.stage import Terms
+
+                terms = Terms(account, accounts, max_bytes, found.roots)
+                _run(_Collection(table, ledger, terms, report, progress), todo, pool)
         report.objects_ignored = sum(one.files for one in report.left_out.values())
         report.seconds = monotonic() - began
         return report
@@ -164,6 +176,16 @@ def _note_unreadable(report: Report, path: str, reason: str) -> None:
         report.problems.append(Problem(path, "byte 0", reason))
 
 
+def _scope(accounts: frozenset[AccountKey]) -> str:
+    """The same for the same accounts: a file is read again when its archive speaks for others."""
+    return sha256(repr(sorted(accounts)).encode()).hexdigest()[:12]
+
+
+def _add_kept_out(report: Report, accounts: Mapping[str, int]) -> None:
+    for account, events in accounts.items():
+        count_kept_out(report.kept_out, account, events)
+
+
 class _Collection:
     """One run: its table, its staged files that wait for a commit, its report."""
 
@@ -171,17 +193,13 @@ class _Collection:
         self,
         table: LakeTable,
         ledger: Ledger,
-        account: str,
-        max_bytes: int,
-        roots: tuple[str, ...],
+        terms: Terms,
         report: Report,
         progress: Progress | None,
     ) -> None:
         self._table = table
         self._ledger = ledger
-        self._account = account
-        self._max_bytes = max_bytes
-        self._roots = roots
+        self._terms = terms
         self._report = report
         self._progress = progress
         self._pending: list[Staged] = []
@@ -223,12 +241,13 @@ class _Collection:
         schema = ARROW_SCHEMA.serialize().to_pybytes()
         data_folder = str(self._table.data_folder)
         for number, objects in enumerate(_batches(todo)):
-            yield Job(objects, self._account, data_folder, f"{run}-{number:06d}", schema, self._max_bytes, self._roots)
+            yield Job(objects, data_folder, f"{run}-{number:06d}", schema, self._terms)
 
     def _take(self, job: Job, staged: Staged) -> None:
         report = self._report
         report.objects_read += staged.read
         add_kinds(report.left_out, staged.left_out)
+        _add_kept_out(report, staged.kept_out)
         report.objects_failed += staged.failed
         report.bytes += staged.bytes
         report.problem_count += staged.problem_count

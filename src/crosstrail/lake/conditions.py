@@ -18,7 +18,8 @@ _OUTCOME = (
 _ERRORS = ("errorcode", _OUTCOME, "errormessage")
 COLUMNS = (
     "eventtime, coalesce(awsregion, ''), eventid, eventname, eventsource, username, principal, access_key_id, "
-    f"sourceipaddress, readonly, resource_types, resource_names, {', '.join(_ERRORS)}"
+    f"sourceipaddress, readonly, resource_types, resource_names, "
+    f"coalesce(len(other_versions), 0), {', '.join(_ERRORS)}"
 )
 _ROLE = r"regexp_extract(useridentity.arn, '::([0-9]*):assumed-role/([^/]+)', {part})"
 _CONDITIONS = {

@@ -34,7 +34,8 @@ def from_cells(raw: bytes) -> dict[str, Any] | None:
     cells = parsed(raw)
     if not all(isinstance(cell, dict) and len(cell) == 1 for cell in cells):
         return None
-    return {key.lower(): value for cell in cells for key, value in cell.items()}
+    row = {key.lower(): value for cell in cells for key, value in cell.items()}
+    return row if len(row) == len(cells) and ("eventjson" in row or is_row(row)) else None
 
 
 def to_record(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Files that hold no audit event, counted by their kind. It decides nothing about them."""
+"""What did not go in though nothing was wrong with it: files without audit events, counted by their kind, and events of
+accounts that an archive does not speak for, counted by account. It decides nothing about them."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _MAX_EXAMPLES = 3
+_MAX_ACCOUNTS = 1_000
 
 
 @dataclass(slots=True)
@@ -31,3 +33,9 @@ def add(kinds: Kinds, others: Mapping[str, LeftOut]) -> None:
         one = kinds.setdefault(kind, LeftOut())
         one.files += other.files
         one.examples += other.examples[: _MAX_EXAMPLES - len(one.examples)]
+
+
+def count_kept_out(accounts: dict[str, int], account: str, events: int = 1) -> None:
+    """Counts a thousand accounts by name, and what more there are together."""
+    name = account if account in accounts or len(accounts) < _MAX_ACCOUNTS else "others"
+    accounts[name] = accounts.get(name, 0) + events

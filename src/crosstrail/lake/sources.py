@@ -36,6 +36,8 @@ class LogObject:
     """The user named this very file, so it must hold events."""
     part: tuple[int, int] = (0, 1)
     """Which part, of how many."""
+    scope: str = ""
+    """Tells for which accounts it was read, where not for all: for others it was not read yet."""
 
     @property
     def name(self) -> str:
@@ -45,7 +47,8 @@ class LogObject:
     @property
     def key(self) -> str:
         """What the ledger knows it by."""
-        return self.name if self.part[1] == 1 else f"{self.name}#{self.part[0]}/{self.part[1]}"
+        part = "" if self.part[1] == 1 else f"#{self.part[0]}/{self.part[1]}"
+        return f"{self.name}{part}{self.scope and '@'}{self.scope}"
 
 
 @dataclass(slots=True)

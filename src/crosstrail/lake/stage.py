@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 
 from crosstrail import private
 from crosstrail.lake.containers import Entry, entries
-from crosstrail.lake.left_out import Kinds, count
+from crosstrail.lake.left_out import Kinds, count, count_kept_out
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.rows import Row, to_table
 from crosstrail.lake.sources import LogObject, source_of
+from crosstrail.models import AccountKey
 
 _BATCH_ROWS = 1_000
 """Parsed records that are turned into columns together: of more, every column's pass finds them gone from the processor's
@@ -38,19 +39,29 @@ _UNIQUE = ("eventid", "requestid", "eventjson", "eventjsonchecksum", "sharedeven
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What one call of `stage` reads. `prefix` begins the names of the files it writes below `folder`."""
+class Terms:
+    """How every file of a collection is read."""
 
-    objects: tuple[LogObject, ...]
     account: str
-    folder: str
-    prefix: str
-    schema: bytes
-    """The Arrow schema, serialised: a worker need not load Iceberg to make it."""
+    """Whose the records are that name no account."""
+    accounts: frozenset[AccountKey] | None
+    """Whose events the files may bring; None for everybody's."""
     max_bytes: int
     """The most that one file may unpack to."""
     roots: tuple[str, ...]
     """What was collected: see sources.source_of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one call of `stage` reads. `prefix` begins the names of the files it writes below `folder`."""
+
+    objects: tuple[LogObject, ...]
+    folder: str
+    prefix: str
+    schema: bytes
+    """The Arrow schema, serialised: a worker need not load Iceberg to make it."""
+    terms: Terms
 
 
 @dataclass(slots=True)
@@ -67,6 +78,8 @@ class Staged:
     left_out: Kinds = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
+    kept_out: dict[str, int] = field(default_factory=dict)
+    """Events of accounts that the files do not speak for, by `cloud/account`."""
 
 
 def stage(job: Job) -> Staged:
@@ -81,7 +94,7 @@ class _Stage:
         self._job = job
         self._schema = pa.ipc.read_schema(pa.py_buffer(job.schema))
         self._done = Staged()
-        self._source_of = lru_cache(4_096)(partial(source_of, roots=job.roots))
+        self._source_of = lru_cache(4_096)(partial(source_of, roots=job.terms.roots))
         self._rows: list[Row] = []
         self._row_bytes = 0
         self._parts: dict[tuple[str, str, int], list[pa.Table]] = defaultdict(list)
@@ -103,7 +116,7 @@ class _Stage:
         events = problems = 0
         kinds: set[str] = set()
         try:
-            for entry in entries(log, self._job.max_bytes):
+            for entry in entries(log, self._job.terms.max_bytes):
                 content = self._entry(entry)
                 events += content.events
                 problems += content.problem_count
@@ -118,7 +131,10 @@ class _Stage:
 
     def _entry(self, entry: Entry) -> LogContent:
         done, content = self._done, LogContent()
-        for row in read_log(entry.name, entry.head, entry.chunks, self._job.account, content):
+        for row in read_log(entry.name, entry.head, entry.chunks, self._job.terms.account, content):
+            if self._job.terms.accounts is not None and (row.cloud, row.account) not in self._job.terms.accounts:
+                count_kept_out(done.kept_out, f"{row.cloud}/{row.account}")
+                continue
             self._rows.append(row)
             self._row_bytes += len(row.json)
             if len(self._rows) >= _BATCH_ROWS or self._row_bytes > _BATCH_BYTES:

@@ -6,6 +6,8 @@ asks a cloud.
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _GROUPS = (8, 64)
 """How many of the newest files are asked first, and next; then all the others at once."""
 _AT_ONCE = 4
+_LONG = re.compile(r"\d{19}")
 
 
 class LakeTrail:
@@ -177,9 +180,22 @@ def _newest_first(event: Event) -> tuple[float, str]:
 
 
 def _event(target: Target, row: Sequence[Any]) -> Event:
-    moment, region, event_id, name, source, username, principal, key, address, read_only, types, names, *error = row[
-        :15
-    ]
+    (
+        moment,
+        region,
+        event_id,
+        name,
+        source,
+        username,
+        principal,
+        key,
+        address,
+        read_only,
+        types,
+        names,
+        others,
+        *error,
+    ) = row[:16]
     return Event(
         cloud=target.account.cloud,
         account=target.account.id,
@@ -196,5 +212,16 @@ def _event(target: Target, row: Sequence[Any]) -> Event:
         errors=errors_in(error),
         read_only=read_only,
         resources=tuple(Resource(kind, one) for kind, one in zip(types or (), names or (), strict=True)),
-        record=orjson.loads(row[15]) if len(row) > 15 else None,
+        record=_record(row[16]) if len(row) > 16 else None,
+        other_versions=others,
     )
+
+
+def _record(text: str) -> Any:
+    """The event's JSON; an integer beyond 64 bits as text, since orjson, which writes answers, has none and a float loses
+    its digits."""
+    return json.loads(text, parse_int=_integer) if _LONG.search(text) else orjson.loads(text)
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) < 19 or -(2**63) <= int(digits[:40]) < 2**64 else digits

@@ -6,6 +6,7 @@ merges pages (lookup does), and knows no MCP: the command line may use it too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from crosstrail.server.render import (
     clean,
     fence,
     fit_table,
+    listed,
     size,
 )
 from crosstrail.targets import Chosen
@@ -42,6 +44,7 @@ _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
 _FENCE_BYTES = 160
 _FEW = 20
+_PLAIN_ID = re.compile(r"[0-9A-Za-z]{1,12}(?:-[0-9A-Za-z]{1,12}){1,6}", re.ASCII)
 """Events whose rows take less time than the way to a thread and back."""
 _LIVE_DEFAULT = timedelta(hours=24)
 """How far back a live account is asked when the call does not say."""
@@ -197,6 +200,19 @@ def summaries(listing: Listing) -> list[tuple[str, ...]]:
     return [_row(event, names.get((event.cloud, event.account), event.account)) for event in listing.events]
 
 
+def other_versions(listing: Listing) -> list[str]:
+    """A line that names the events with other contents under their ids: whoever reads one of them must know."""
+    found = [event.id for event in listing.events if event.other_versions]
+    if not found:
+        return []
+    named = [one for one in found if _PLAIN_ID.fullmatch(one)]  # other ids are text that anybody chose
+    said = f": {listed(named, 5)}" if len(named) == len(found) else ""
+    return [
+        f"{len(found)} of these came with other content too, an addendum's original or a conflict{said}. The column "
+        "other_versions has it, in SQL."
+    ]
+
+
 def _row(event: Event, account: str) -> tuple[str, ...]:
     return (
         iso(event.time),
@@ -221,7 +237,7 @@ def _short_resource(name: str) -> str:
 def _next_steps(
     request: Request, filters: Sequence[Filter], listing: Listing, fitted: Fitted | None, token: str
 ) -> list[str]:
-    steps = []
+    steps = other_versions(listing)
     if fitted and fitted.cut:
         steps.append(_about_cuts(request, len(listing.events), fitted.cut))
     if token:
