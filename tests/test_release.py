@@ -134,12 +134,23 @@ def test_workflows_run_targets_that_are_there_with_no_more_rights_than_they_need
 
 
 def test_there_is_a_workflow_for_tests_releases_and_the_image() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["image", "release", "test"]
+    assert [path.stem for path in WORKFLOWS] == ["image", "newest", "release", "test"]
     image = yaml.safe_load((ROOT / ".github" / "workflows" / "image.yml").read_text())
     built = next(step["with"] for step in image["jobs"]["image"]["steps"] if "build-push" in step.get("uses", ""))
     assert built["platforms"] == "linux/amd64,linux/arm64"
     assert built["provenance"] == "mode=max"
     assert built["sbom"] is True
+
+
+def test_every_python_that_is_named_is_tested_with_the_lock_and_every_night_with_the_newest_releases() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [one.rpartition(" ")[2] for one in project["classifiers"] if one.startswith("Programming Language")]
+    assert f">={named[0]}" == project["requires-python"]
+    for name, job, target in (("test", "check", "make check"), ("newest", "newest", "make newest")):
+        workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+        assert workflow["jobs"][job]["strategy"]["matrix"]["python"] == named
+        assert target in [step.get("run") for step in workflow["jobs"][job]["steps"]]
+    assert "schedule" in workflow[True]  # `on` is a truth value in YAML 1.1
 
 
 def test_nothing_is_published_before_the_tests_have_passed_or_from_a_branch() -> None:

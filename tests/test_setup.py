@@ -40,6 +40,8 @@ backend-path = ["."]
 name = "small"
 version = "1"
 optional-dependencies.all = ["server"]
+[dependency-groups]
+dev = ["pytest"]
 """
 METADATA = """\
 Metadata-Version: 2.1
@@ -84,7 +86,7 @@ def installer(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     named: str = request.param
     programs = tmp_path / "programs"
     programs.mkdir()
-    for tool in ("sh", "rm", "touch", "make", "echo"):
+    for tool in ("sh", "rm", "touch", "make", "echo", "mkdir"):
         (programs / tool).symlink_to(str(shutil.which(tool)))
     variables = {"PATH": str(programs), "HOME": str(tmp_path), "PYTHON": sys.executable}
     if named == "uv":
@@ -104,7 +106,9 @@ def installer(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     return variables
 
 
-def set_up(project: Path, index: PackageIndex, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def set_up(
+    project: Path, index: PackageIndex, variables: dict[str, str], target: str = ".venv/.ready"
+) -> subprocess.CompletedProcess[str]:
     places = {"PIP_INDEX_URL": index.url, "UV_DEFAULT_INDEX": index.url, "UV_CACHE_DIR": str(project / "cache")}
     nothing_else = {
         "PIP_CONFIG_FILE": os.devnull,
@@ -113,7 +117,7 @@ def set_up(project: Path, index: PackageIndex, variables: dict[str, str]) -> sub
         "UV_PYTHON_DOWNLOADS": "never",
     }
     return subprocess.run(
-        ["make", ".venv/.ready"],
+        ["make", target],
         cwd=project, env={**variables, **places, **nothing_else}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
@@ -131,6 +135,18 @@ def test_make_with_a_newer_release_in_the_index_installs_the_lock(installer: dic
         "addresses-1.0.dist-info", "models-1.0.dist-info", "server-1.0.dist-info", "small-1.dist-info"
     ]  # fmt: skip
     assert f"/files/{NEWER.filename}" not in index.asked
+
+
+@pytest.mark.parametrize("installer", ["uv"], indirect=True)  # pip would get a newer pip first, from a real index
+def test_make_newest_takes_the_newest_release_and_leaves_the_environment_of_the_lock(
+    installer: dict[str, str], tmp_path: Path
+) -> None:
+    project = small_project(tmp_path / "checkout", LOCK)
+    with PackageIndex([*LOCK, NEWER, Release("pytest", "1.0")]) as index:
+        done = set_up(project, index, installer, "newest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in project.glob("build/newest/lib/*/site-packages/models-*")] == ["models-1.1.dist-info"]
+    assert not (project / ".venv").exists()
 
 
 def test_every_command_that_installs_a_lock_checks_hashes_and_resolves_nothing() -> None:
