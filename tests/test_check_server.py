@@ -39,7 +39,7 @@ def test_our_server_over_stdio_passes(config: Path, crosstrail: CommandLine) -> 
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout)["server"].startswith("crosstrail ")
     assert checks["accounts reachable"] == {
-        "check": "accounts reachable", "state": "pass", "detail": "prod, * by lookup_events", "fix": "",
+        "check": "accounts reachable", "state": "pass", "detail": "prod, * by lookup_events", "fix": "", "whose": "server",
     }  # fmt: skip
     assert {one["state"] for one in checks.values()} == {"pass"}
     assert {"protocol up to 2025-11-25", "protocol 2026-07-28", "plain schemas", "annotations"} <= set(checks)
@@ -106,9 +106,35 @@ def test_a_foreign_server_hears_what_it_lacks_for_many_accounts(crosstrail: Comm
     assert done.returncode == 1
     assert "no tool has target_account_id: it answers for one account" in done.stderr
     assert "crosstrail wrap -- COMMAND" in done.stderr
-    assert "annotations: whoami, echo" in done.stderr
-    assert re.search(r"\n\S+.*: 2 of [0-9]+ checks failed\n$", done.stderr), done.stderr
+    assert re.search(r"\n\S+.*: 2 of [0-9]+ checks failed, 1 of them in what its authors wrote", done.stderr), (
+        done.stderr
+    )
+    assert "annotations (the package's own): whoami" in done.stderr
+    assert "many accounts (target_account_id): no tool" in done.stderr
     assert "protocol 2026-07-28\t-\tnot spoken" in done.stdout
+
+
+def test_a_wrapped_server_is_tried_with_the_call_that_is_named(crosstrail: CommandLine, config: Path) -> None:
+    """What its package's authors wrote is told apart from what serves it."""
+    wrapped = ("--", sys.executable, "-m", "crosstrail", "wrap", "--config", config, "--", sys.executable, "-S", PLAIN)
+
+    def tried(*arguments: str) -> dict[str, dict[str, Any]]:
+        return found(crosstrail("check", *LONG, "--json", *arguments, *wrapped).stdout)
+
+    called = tried("--call", 'echo={"text": "x"}', "--accounts", "prod")
+    assert called["accounts reachable"]["detail"].startswith("prod: "), "an archive: nothing to ask it with"
+    assert (called["annotations"]["state"], called["annotations"]["whose"]) == ("fail", "package")
+    assert {one["whose"] for name, one in called.items() if name not in ("annotations", "plain schemas")} == {"server"}
+    absent = tried("--call", "absent", "--accounts", "prod")["accounts reachable"]
+    assert (absent["state"], absent["detail"]) == ("fail", "there is no tool absent")
+
+
+def test_a_call_without_accounts_is_made_once(crosstrail: CommandLine, config: Path) -> None:
+    ours = ("--", *OURS, "--config", config)
+    good = crosstrail("check", *LONG, "--json", "--call", 'lookup_events={"target_account_id": "prod"}', *ours)
+    assert found(good.stdout)["call"]["detail"] == "lookup_events"
+    bad = crosstrail("check", *LONG, "--json", "--call", 'lookup_events={"target_account_id": "absent"}', *ours)
+    assert (bad.returncode, found(bad.stdout)["call"]["state"]) == (1, "fail")
 
 
 def test_what_never_answers_is_given_up_in_time_with_its_last_words(crosstrail: CommandLine) -> None:
@@ -181,6 +207,9 @@ def test_a_foreign_server_over_http_hears_what_a_load_balancer_would_stumble_ove
         ((), "name an address, or a command after --"),
         (("--ping", "http://127.0.0.1/mcp"), "leave the address out"),
         (("--bearer", "x", "--", "true"), "over stdio nobody signs in"),
+        (("--call", "echo=[1]", "--", "true"), "--call is a tool and a JSON object"),
+        (("--call", "echo={", "--", "true"), "--call is a tool and a JSON object"),
+        (("--call", "={}", "--", "true"), "--call is a tool and a JSON object"),
     ],
 )
 def test_wrong_usage_is_explained(crosstrail: CommandLine, arguments: tuple[str, ...], words: str) -> None:

@@ -370,6 +370,24 @@ def test_what_was_deployed_is_checked_with_a_token_that_no_other_program_reads(
     assert "it answers with status 401" in other.stderr
 
 
+def test_an_image_alone_is_pushed_without_a_role_or_a_runtime(
+    cloud: FakeAgentCore, recorded: Path, crosstrail: CommandLine
+) -> None:
+    here = ("deploy", "aws", "--account", ACCOUNT, "--region", REGION, "--source", str(ROOT))
+    done = crosstrail(*here, "--push-only")
+    assert done.returncode == 0, done.stderr
+    assert "pushed " in done.stdout
+    assert "MCP clients" not in done.stdout
+    assert not [name for name in cloud.calls if "Runtime" in name]
+    assert "buildx build" in recorded.read_text()
+    planned = crosstrail(*here, "--push-only", "--dry-run").stdout
+    assert "docker buildx build" in planned
+    assert "agent-runtime" not in planned
+    without = crosstrail(*here)
+    assert (without.returncode, "--role-arn" in without.stderr) == (2, True)
+    assert crosstrail(*here, "--push-only", "--bearer", "x").returncode == 2
+
+
 def test_the_policies_of_the_guide_are_ones_that_iam_takes(moto: Callable[[str], Any]) -> None:
     trust, permissions, deployer = blocks("deploy.md", "json")
     iam = moto("iam")

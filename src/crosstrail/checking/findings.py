@@ -15,12 +15,16 @@ State = Literal["pass", "fail", "-"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. `-`: nothing to judge here, as with /ping over stdio. `fix` is what to do about a failure."""
+    """One check. `-`: nothing to judge here, as with /ping over stdio. `fix` is what to do about a failure.
+
+    `by_authors`: about what the authors of a server's package wrote, which no deployment or wrapping of it changes.
+    """
 
     check: str
     state: State
     detail: str = ""
     fix: str = ""
+    by_authors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,14 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         checks = [
-            {"check": one.check, "state": one.state, "detail": one.detail, "fix": one.fix} for one in self.findings
+            {
+                "check": one.check,
+                "state": one.state,
+                "detail": one.detail,
+                "fix": one.fix,
+                "whose": "package" if one.by_authors else "server",
+            }
+            for one in self.findings
         ]
         return {"target": self.target, "server": self.server, "passed": self.passed, "checks": checks}
 

@@ -1,7 +1,7 @@
 """Runs the checks against a server behind an address, or one that a command starts.
 
-Decides their order, and what is still asked of a server that failed an earlier one. It calls no tool but one that says it
-only reads, and that only for accounts the user named.
+Decides their order, and what is still asked of a server that failed an earlier one. It calls no tool but the one the user
+named, or one that says it only reads, and that only for accounts the user named.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Demands:
     parameter: str = "target_account_id"
     accounts: tuple[str, ...] = ()
     seconds: float = 30.0
+    call: tuple[str, Mapping[str, object]] | None = None
+    """A tool and its arguments to try accounts with, in place of one that says it only reads."""
 
 
 @dataclass(slots=True)
@@ -163,25 +165,42 @@ async def _listed(client: Client) -> tuple[Tool, ...]:
 
 
 async def _accounts(subject: Subject, demands: Demands, known: _Greeting) -> Finding:
-    """Each account asked once, with a tool that only reads."""
-    check = "accounts reachable"
-    if not demands.accounts:
-        return Finding(check, "-", "name them with --accounts")
-    tool = reading_tool(known.tools, demands.parameter)
-    if tool is None:
-        return Finding(check, "fail", f"no tool reads with {demands.parameter} alone, so none can be tried")
-    few = {"max_results": 1} if "max_results" in tool.input_schema.get("properties", {}) else {}
+    """Each account asked once, with the tool the user named or one that only reads; that tool once without any account."""
+    check = "accounts reachable" if demands.accounts else "call"
+    if not demands.accounts and not demands.call:
+        return Finding("accounts reachable", "-", "name them with --accounts")
+    name, few, problem = _trial(known.tools, demands)
+    if problem:
+        return Finding(check, "fail", problem, "Name one with --call TOOL=JSON.")
+    each: list[tuple[str, Mapping[str, object]]] = [(name, few)]
+    if demands.accounts:
+        each = [(one, {**few, demands.parameter: one}) for one in demands.accounts]
     wrong: list[str] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as written:
         try:
             async with _opened(subject, "legacy", written, demands.seconds) as client:
-                for account in demands.accounts:
+                for whose, arguments in each:
                     with anyio.fail_after(demands.seconds * 2):
-                        wrong += await _tried(client, tool.name, account, {demands.parameter: account, **few})
+                        wrong += await _tried(client, name, whose, arguments)
         except _FAULTS as error:
             wrong.append(_problem(error, written, demands.seconds * 2, subject.bearer))
-    right = f"{', '.join(demands.accounts)} by {tool.name}"
+    right = f"{', '.join(demands.accounts)} by {name}" if demands.accounts else name
     return judged(check, wrong, right=right, fix="On its machine: crosstrail accounts check.")
+
+
+def _trial(tools: Sequence[Tool], demands: Demands) -> tuple[str, Mapping[str, object], str]:
+    """The tool to try with, its arguments beside the account, and why that cannot be."""
+    if demands.call:
+        name, arguments = demands.call
+        found = next((tool for tool in tools if tool.name == name), None)
+        if found is None:
+            return name, {}, f"there is no tool {name}"
+        lacks = demands.accounts and demands.parameter not in found.input_schema.get("properties", {})
+        return name, arguments, f"{name} has no {demands.parameter}" if lacks else ""
+    tool = reading_tool(tools, demands.parameter)
+    if tool is None:
+        return "", {}, f"no tool reads with {demands.parameter} alone, so none can be tried"
+    return tool.name, {"max_results": 1} if "max_results" in tool.input_schema.get("properties", {}) else {}, ""
 
 
 async def _tried(client: Client, tool: str, account: str, arguments: Mapping[str, object]) -> Sequence[str]:

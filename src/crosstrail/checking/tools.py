@@ -6,6 +6,7 @@ Decides what a plain schema is and which tools must name an account. It asks nob
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mcp_types import Tool
@@ -24,8 +25,6 @@ OWN_TOOLS = (
     "describe_trails",
 )
 """Those every server of ours offers unless its toolsets are narrowed."""
-WRITTEN_BY_AUTHORS = {"plain schemas", "annotations"}
-"""Checks of what a server's authors wrote about their tools: no deployment of it changes that."""
 _OF_NO_ACCOUNT = "list_accounts"
 _PLAIN = {"type", "title", "description", "properties", "required", "items", "enum", "default", "minimum", "maximum"}
 _HINTS = ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_hint")
@@ -33,10 +32,10 @@ _HINTS = ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_h
 
 def check_tools(tools: Sequence[Tool], *, own: bool, expected: Sequence[str], parameter: str) -> list[Finding]:
     """`own`: the server is ours, so our tools are expected when `expected` is empty. `parameter` names the account."""
+    by_authors = [_schemas(tools), _annotations(tools)]
     return [
         _expected(tools, expected or (OWN_TOOLS if own else ())),
-        _schemas(tools),
-        _annotations(tools),
+        *(replace(one, by_authors=not own) for one in by_authors),
         _accounts(tools, own=own, parameter=parameter),
     ]
 

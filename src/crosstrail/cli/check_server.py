@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import click
+import orjson
 
 from crosstrail.checking.findings import Report
 from crosstrail.cli.statuses import verdict
@@ -37,6 +38,7 @@ _DETAIL = 200
 @click.option(
     "--ping", "only_ping", is_flag=True, help="Ask only /ping, of the server that the settings here describe."
 )
+@click.option("--call", metavar="TOOL=JSON", default="", help="Try with this call, whatever the tool says of itself.")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 def check(
     target: tuple[str, ...],
@@ -46,6 +48,7 @@ def check(
     parameter: str,
     within: float,
     only_ping: bool,
+    call: str,
     as_json: bool,
 ) -> int:
     """Check an MCP server over HTTP, or one that COMMAND starts.
@@ -55,7 +58,7 @@ def check(
     crosstrail check -- crosstrail serve
 
     Tries both generations of the protocol, its tools, sessions, health and sign-in, and calls no tool unless accounts are
-    named. Exit status 1: some check failed.
+    named, or a call. What the authors of a foreign server's package wrote is told apart from what serves it. Exit status 1: some check failed.
     """
     if only_ping:
         if target:
@@ -73,7 +76,7 @@ def check(
         raise click.UsageError("--bearer goes with an address; over stdio nobody signs in")
     else:
         subject = Subject(command=target, environment=environment())
-    demands = Demands(_names(expect), parameter, _names(accounts), within)
+    demands = Demands(_names(expect), parameter, _names(accounts), within, _call(call) if call else None)
     report = anyio.run(check_server, subject, demands)
     if as_json:
         out_json(report.as_json(), indent=True)
@@ -108,11 +111,14 @@ def print_report(report: Report) -> None:
     if sys.stdout.isatty():
         click.echo(err=True)
     for one in failed:
-        _say(f"{clean(one.check)}: {clean(one.detail, _DETAIL)}")
+        whose = " (the package's own)" if one.by_authors else ""
+        _say(f"{clean(one.check)}{whose}: {clean(one.detail, _DETAIL)}")
         if one.fix:
             _say(one.fix, indent="  ")
     judged = sum(one.state != "-" for one in report.findings)
     verdict = f"{len(failed)} of {judged} checks failed" if failed else f"all {judged} checks passed"
+    if theirs := sum(one.by_authors for one in failed):
+        verdict += f", {theirs} of them in what its authors wrote: no deployment or wrapping changes that"
     _say(f"{clean(report.server or report.target, _DETAIL)}: {verdict}")
 
 
@@ -132,6 +138,18 @@ def _ping(*, as_json: bool) -> int:
     else:
         out(found.detail)
     return verdict(passed=passed)
+
+
+def _call(given: str) -> tuple[str, dict[str, object]]:
+    """A tool and its arguments. Raises click.UsageError."""
+    name, _, text = given.partition("=")
+    try:
+        arguments = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        arguments = None
+    if not name.strip() or not isinstance(arguments, dict):
+        raise click.UsageError("""--call is a tool and a JSON object: --call 'get_cost={"days": 1}'""")
+    return name.strip(), arguments
 
 
 def _names(given: str) -> tuple[str, ...]:

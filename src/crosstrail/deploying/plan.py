@@ -73,7 +73,10 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One deployment. `source` is the folder with the Dockerfile; `wrap` a foreign server's package, else empty."""
+    """One deployment. `source` is the folder with the Dockerfile; `wrap` a foreign server's package, else empty.
+
+    Without `role_arn` an image can be pushed, and nothing be run.
+    """
 
     account: str
     region: str
@@ -102,7 +105,7 @@ class Plan:
             raise ConfigError(
                 "the name of the ECR repository is too long", hint=f"At most {_LONGEST_REPOSITORY} signs."
             )
-        if f"::{self.account}:" not in self.role_arn:
+        if self.role_arn and f"::{self.account}:" not in self.role_arn:
             raise ConfigError(
                 f"the role {self.role_arn} is not of account {self.account}",
                 hint="AgentCore takes a role of the account it runs in: correct --role-arn or --account.",

@@ -10,10 +10,13 @@ import platform
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crosstrail.deploying.plan import ENDPOINT, LIFECYCLE, Plan
 from crosstrail.errors import ConfigError, CrosstrailError
+
+if TYPE_CHECKING:
+    from crosstrail.deploying.aws import Deployment
 
 Say = Callable[[str], None]
 _BUILDER = "Install Docker with buildx; a machine without either can run the commands of --dry-run elsewhere."
@@ -21,18 +24,19 @@ _AGAIN = "What it says is above; run the same command again once that works."
 _EMULATION = "This machine runs arm64 programs only under emulation: `docker run --privileged --rm tonistiigi/binfmt --install arm64`."
 
 
-def dry_run(plan: Plan, profile: str = "") -> list[str]:
-    """Every command the deployment stands for, as a shell would take it. Values of variables are left out.
+def dry_run(plan: Plan, profile: str = "", *, push_only: bool = False) -> list[str]:
+    """Every command the deployment stands for, as a shell would take it. Values of variables are left out."""
+    pushed = _push_commands(plan, profile)
+    return pushed if push_only else pushed + _run_commands(plan, profile)
 
-    One list in the order of the steps, however long that makes it.
-    """
-    where = ["--region", plan.region, *(["--profile", profile] if profile else [])]
-    shown = plan.runtime_request()
-    shown["environmentVariables"] = {
-        name: value if name not in plan.environment else "..." for name, value in shown["environmentVariables"].items()
-    }
+
+def _where(plan: Plan, profile: str) -> list[str]:
+    return ["--region", plan.region, *(["--profile", profile] if profile else [])]
+
+
+def _push_commands(plan: Plan, profile: str) -> list[str]:
+    where = _where(plan, profile)
     named = ["--repository-name", plan.repository]
-    runtime, known = ["bedrock-agentcore-control"], ["--agent-runtime-id", f"{plan.runtime}-0123456789"]
     return [
         shlex.join(plan.builder()),
         shlex.join(["aws", "sts", "get-caller-identity", *where]),
@@ -48,6 +52,17 @@ def dry_run(plan: Plan, profile: str = "") -> list[str]:
         ),
         f"{shlex.join(['aws', 'ecr', 'get-login-password', *where])} | {shlex.join(plan.login())}",
         shlex.join(plan.build()),
+    ]
+
+
+def _run_commands(plan: Plan, profile: str) -> list[str]:
+    where = _where(plan, profile)
+    shown = plan.runtime_request()
+    shown["environmentVariables"] = {
+        name: value if name not in plan.environment else "..." for name, value in shown["environmentVariables"].items()
+    }
+    runtime, known = ["bedrock-agentcore-control"], ["--agent-runtime-id", f"{plan.runtime}-0123456789"]
+    return [
         shlex.join(["aws", *runtime, "list-agent-runtimes", *where]),
         "# when it never was ready, or was to be deleted:",
         shlex.join(["aws", *runtime, "delete-agent-runtime", *known, *where]),
@@ -64,6 +79,12 @@ def dry_run(plan: Plan, profile: str = "") -> list[str]:
 
 def deploy(plan: Plan, say: Say, *, profile: str, wait: float) -> str:
     """Everything but the check; the address that clients use. Raises CrosstrailError; the same plan can be run again."""
+    deployment = push_image(plan, say, profile=profile, wait=wait)
+    return deployment.address(deployment.ensure_runtime())
+
+
+def push_image(plan: Plan, say: Say, *, profile: str, wait: float = 0.0) -> Deployment:
+    """Everything up to the image in ECR, where other platforms take it from, too. Raises CrosstrailError."""
     from crosstrail.deploying.aws import Deployment
 
     _run(plan.builder(), "docker cannot build the image", hint=_BUILDER)
@@ -74,7 +95,7 @@ def deploy(plan: Plan, say: Say, *, profile: str, wait: float) -> str:
     hint = _AGAIN if platform.machine() in ("aarch64", "arm64") else f"{_EMULATION} {_AGAIN}"
     _run(plan.build(), "the image was not built and pushed", hint=hint)
     say(f"pushed {plan.image(plan.tags[0])} and {plan.tags[1]}")
-    return deployment.address(deployment.ensure_runtime())
+    return deployment
 
 
 def _aws(command: Sequence[str], request: Mapping[str, Any], region: Sequence[str]) -> str:
