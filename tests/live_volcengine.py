@@ -50,7 +50,7 @@ class LiveVolcengine(ListedAccounts[World, Key]):
             access_key_id=identity["accessKeyId"],
             read_only=record["readOnly"],
             resources=tuple(("AWS::IAM::Role", name) for arn in arns for name in (arn, arn.rpartition("/")[2])),
-            error_code=record.get("errorCode", ""),
+            error_code=record.get("errorCode", "").removeprefix("Client."),
             detail={
                 "EventID": record["eventID"],
                 "SourceIPAddress": record["sourceIPAddress"],

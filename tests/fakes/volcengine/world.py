@@ -128,7 +128,7 @@ class FakeAccount:
         attributes |= {
             "ApiVersion": (str(whole["ApiVersion"]),),
             "ReadOnly": (str(read_only).lower(),),
-            "IdentityType": ("User",),
+            "IdentityType": (str(whole["UserIdentity"]["Type"]),),
             "IdentityName": (user,),
             "ResourceType": tuple(kind for kind, _ in resources),
             "ResourceID": tuple(what for _, what in resources),
