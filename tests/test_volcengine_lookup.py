@@ -28,12 +28,14 @@ def test_a_warm_lookup_is_one_request_and_gives_the_newest(live: LiveVolcengine)
     target = Target(live.keys_account(CN_PROD))
     now = moment()
     ids = [live.world.accounts[CN_PROD].log("GetUser", now - timedelta(minutes=age)) for age in range(60)]
+    _page(live, target, EventQuery(limit=1))  # whose keys they are is asked once
+    before = len(live.world.requests)
     page = _page(live, target, EventQuery(limit=20))
     assert [event.id for event in page.events] == ids[:20]
     assert page.more
     assert page.held is not None
-    assert [request.action for request in live.world.requests] == ["LookupEvents"]
-    assert live.world.requests[0].method == "POST"
+    assert [request.action for request in live.world.requests[before:]] == ["LookupEvents"]
+    assert live.world.requests[-1].method == "POST"
 
 
 @pytest.mark.parametrize("end_inclusive", [True, False])

@@ -128,7 +128,7 @@ class FakeAccount:
         attributes |= {
             "ApiVersion": (str(whole["ApiVersion"]),),
             "ReadOnly": (str(read_only).lower(),),
-            "IdentityType": (str(whole["UserIdentity"]["Type"]),),
+            "IdentityType": (str(whole["UserIdentity"].get("Type", "User")),),
             "IdentityName": (user,),
             "ResourceType": tuple(kind for kind, _ in resources),
             "ResourceID": tuple(what for _, what in resources),
