@@ -88,6 +88,15 @@ class QuerySettings(Section):
         "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
     )
     keep_results: float = option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
+    results_per_caller: str = option(
+        "1GB",
+        "CROSSTRAIL_QUERY_RESULTS_PER_CALLER",
+        "Disk that one caller's results may take; their oldest ended ones go first.",
+        pattern=r"^[0-9]+(MB|GB)$",
+    )
+    results_total: str = option(
+        "4GB", "CROSSTRAIL_QUERY_RESULTS_TOTAL", "Disk that all results may take.", pattern=r"^[0-9]+(MB|GB)$"
+    )
     results_folder: str = option(
         "",
         "CROSSTRAIL_QUERY_RESULTS_FOLDER",

@@ -279,7 +279,8 @@ class Estate:
             raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
         if self._engine is None:
             require_libraries()
-            from crosstrail.engines.duckdb import LakeEngine, Limits
+            from crosstrail.engines.duckdb import LakeEngine, Limits, bytes_of
+            from crosstrail.engines.results import Quota
 
             lake, query = self.settings.lake, self.settings.query
             limits = Limits(seconds=query.time_limit, memory=query.memory_limit)
@@ -289,6 +290,7 @@ class Estate:
                 limits=limits,
                 kept_seconds=query.keep_results,
                 results=query.results_of(lake.folder),
+                quota=Quota(bytes_of(query.results_per_caller), bytes_of(query.results_total)),
             )
         return self._engine
 

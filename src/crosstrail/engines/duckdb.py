@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ import anyio.to_thread
 
 from crosstrail.caller import caller
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.results import KEPT_SECONDS, Record, ResultStore, type_of
+from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore, type_of
 from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import IDLE_SECONDS, Ticket, WorkerDied, WorkerLate, Workers, WorkerStopped
 from crosstrail.errors import InvalidRequest, LakeError, SqlRejected, StalePageToken
@@ -41,6 +41,7 @@ _COMPILES_AT_ONCE = 2
 """Workers beside those that run queries: a statement is compiled while as many queries run as may."""
 _STARTS_AT_ONCE = 8
 _PAGE_LIMIT = 1000
+_MEASURED_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class _Job:
     ticket: Ticket = field(default_factory=Ticket)
     stop: QueryState | None = None
     """Why it is being stopped."""
+    refused: str = ""
+    """Why it may write no more; then `stop` is FAILED."""
+    counted: int = 0
+    """Bytes it had written when the quotas were looked at last."""
 
 
 class LakeEngine:
@@ -95,13 +100,14 @@ class LakeEngine:
         limits: Limits = Limits(),
         kept_seconds: float = KEPT_SECONDS,
         results: Path | None = None,
+        quota: Quota = DEFAULT_QUOTA,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         """`idle_seconds`: after which a worker process that nobody needs ends."""
         self._folder = folder
         self._catalog = catalog
         self._limits = limits
-        self._store = ResultStore(results or folder / "results", kept_seconds=kept_seconds)
+        self._store = ResultStore(results or folder / "results", kept_seconds=kept_seconds, quota=quota)
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition()
         self._workers = Workers(limits.at_once + _COMPILES_AT_ONCE, idle_seconds=idle_seconds)
@@ -157,6 +163,8 @@ class LakeEngine:
     def _submit(self, sql: str, scope: QueryScope, ticket: Ticket) -> str:
         compiled = self._compiled(sql, scope, ticket)
         self._store.sweep()
+        if full := self._store.make_room(caller().key):
+            raise LakeError(full, hint="Wait for the queries that run, or stop one with cancel_query.")
         accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
         start, end = (compiled[side] and datetime.fromisoformat(compiled[side]) for side in ("start", "end"))
         prepared = _Prepared(compiled["sql"], accounts, TimeRange(start, end))
@@ -216,11 +224,11 @@ class LakeEngine:
             job.record = replace(job.record, state=QueryState.FAILED, error=self._explained(error))
         finally:
             if job.stop:
-                job.record = replace(job.record, state=job.stop, error="", rows=None)
+                job.record = replace(job.record, state=job.stop, error=job.refused, rows=None)
             with self._changed:
                 del self._jobs[job.native_id]
-            self._store.write(job.native_id, replace(job.record, ended=time.time()))
-            job.lock.close()
+            with closing(job.lock), suppress(OSError):  # unwritten, it reads as abandoned
+                self._store.write(job.native_id, replace(job.record, ended=time.time()))
 
     def _run(self, job: _Job) -> Record:
         if job.stop:
@@ -235,7 +243,7 @@ class LakeEngine:
             "table": bool(job.prepared.accounts),
             "path": str(self._store.rows_path(job.native_id).absolute()),
             "memory": limits.memory,
-            "bytes_of_memory": _size(limits.memory),
+            "bytes_of_memory": bytes_of(limits.memory),
             "threads": limits.threads,
             "rows": limits.rows,
             "bytes": limits.bytes,
@@ -263,13 +271,23 @@ class LakeEngine:
             return table.plan(prepared.accounts, prepared.span)
 
     def _watch(self) -> None:
-        """Stops queries that another process asked to cancel; ends with the engine."""
+        """Stops queries that another process asked to cancel and those that write too much; ends with the engine."""
         with self._changed:
             while not self._closed or self._jobs:
                 for job in self._jobs.values():
                     if job.stop is None and self._store.cancel_asked(job.native_id):
                         self._stop(job, QueryState.CANCELLED)
+                    elif job.stop is None:
+                        self._measure(job)
                 self._changed.wait(_WATCH_SECONDS if self._jobs else None)
+
+    def _measure(self, job: _Job) -> None:
+        written = self._store.written_bytes(job.native_id)
+        if written > job.counted + _MEASURED_BYTES:
+            job.counted = written
+            if full := self._store.make_room(job.record.who):
+                job.refused = full
+                self._stop(job, QueryState.FAILED)
 
     def _stop(self, job: _Job, state: QueryState) -> None:
         job.stop = job.stop or state
@@ -345,7 +363,7 @@ def _status(ref: QueryRef, record: Record) -> QueryStatus:
     return QueryStatus(ref, record.state, rows=record.rows, seconds=seconds, error=record.error)
 
 
-def _size(text: str) -> int:
+def bytes_of(text: str) -> int:
     """Bytes of a size as DuckDB writes it."""
     return int(text[:-2]) * (10**9 if text.endswith("GB") else 10**6)
 

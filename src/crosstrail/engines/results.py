@@ -14,7 +14,8 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from crosstrail.errors import InvalidRequest
 from crosstrail.models import AccountKey, QueryState
 
 KEPT_SECONDS = 3600
+_LEAST_BYTES = 256 * 1024
+"""What the smallest result counts, so that quotas bound how many there are."""
 ROWS_FILE = "rows.parquet"
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -47,12 +50,33 @@ class Record:
     who: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Bytes that results may take on disk: one caller's, and all of them. A small result counts as _LEAST_BYTES."""
+
+    caller: int = 10**9
+    total: int = 4 * 10**9
+
+
+DEFAULT_QUOTA = Quota()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    path: Path
+    who: str
+    bytes: int
+    ended: float
+    """Unix seconds; 0 for one that runs."""
+
+
 class ResultStore:
     """The folder `results` of a lake."""
 
-    def __init__(self, folder: Path, *, kept_seconds: float = KEPT_SECONDS) -> None:
+    def __init__(self, folder: Path, *, kept_seconds: float = KEPT_SECONDS, quota: Quota = DEFAULT_QUOTA) -> None:
         self._folder = folder
         self._kept = kept_seconds
+        self._quota = quota
 
     def create(self, record: Record) -> tuple[str, IO[bytes]]:
         """A new query's id, and its lock: hold it as long as this process works on the query, then close it."""
@@ -127,6 +151,57 @@ class ResultStore:
 
     def cancel_asked(self, native_id: str) -> bool:
         return (self._folder / native_id / "cancel").exists()
+
+    def make_room(self, who: str) -> str:
+        """Deletes ended results until the quotas hold: first this caller's oldest, then the oldest of whoever has most.
+
+        What running queries have written counts. Why the quotas cannot be kept, or '' where they hold.
+        """
+        stored = sorted(self._stored(), key=lambda one: one.ended)
+        used: Counter[str] = Counter()
+        for one in stored:
+            used[one.who] += one.bytes
+        if not self._freed(stored, used, who, lambda: used[who] - self._quota.caller):
+            return "the results of one caller take more of the disk than query.results_per_caller allows"
+        for each, _ in used.most_common():
+            if self._freed(stored, used, each, lambda: used.total() - self._quota.total):
+                return ""
+        return (
+            ""
+            if used.total() <= self._quota.total
+            else "all results take more of the disk than query.results_total allows"
+        )
+
+    def _freed(self, stored: list[_Stored], used: Counter[str], who: str, over: Callable[[], int]) -> bool:
+        """Deletes ended results of one caller, the oldest first, as long as there is too much; whether that was enough."""
+        for one in stored:
+            if over() <= 0:
+                break
+            if one.who == who and one.ended:
+                shutil.rmtree(one.path, ignore_errors=True)
+                used[who] -= one.bytes
+        return over() <= 0
+
+    def _stored(self) -> Iterator[_Stored]:
+        try:
+            folders = [path for path in self._folder.iterdir() if _ID.fullmatch(path.name)]
+        except OSError:
+            return
+        for path in folders:
+            try:
+                size = sum(one.stat().st_size for one in os.scandir(path))
+                record = _decoded(json.loads((path / "status.json").read_bytes()))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # it is just being made, or deleted
+            ended = record.ended or (record.submitted if self._abandoned(path.name) else 0.0)
+            yield _Stored(path, record.who, max(size, _LEAST_BYTES), ended)
+
+    def written_bytes(self, native_id: str) -> int:
+        """What a running query has written so far."""
+        try:
+            return (self._folder / native_id / f"{ROWS_FILE}.partial").stat().st_size
+        except OSError:
+            return 0
 
     def sweep(self) -> None:
         """Deletes what has expired."""

@@ -7,6 +7,7 @@ with its stdin, so with the process that started it, and by itself when nobody a
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -84,6 +85,7 @@ def _load() -> None:
     from crosstrail.engines.sql import prepare
     from crosstrail.lake.reader import connect
 
+    os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold events
     prepare("SELECT 1", QueryScope(()))
     connect((), threads=1, table=False).close()
@@ -215,7 +217,8 @@ def _explained(error: Exception, files: Sequence[str]) -> str:
         if isinstance(error, kind):
             return words
     if isinstance(error, OSError):
-        return f"its result cannot be written: {error.strerror or type(error).__name__}"
+        full = error.errno == errno.ENOSPC or "No space left" in str(error)
+        return f"its result cannot be written: {'the disk is full' if full else error.strerror or type(error).__name__}"
     return f"it could not be run ({type(error).__name__}); please report the statement as a defect"
 
 
