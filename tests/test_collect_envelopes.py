@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_logs import ACCOUNT, lookup_item, record, rows, volcengine_detail, volcengine_item, write
+from crosstrail.lake.collector import collect
 from crosstrail.lake.kinds import kind_of_file
 from crosstrail.lake.records import NotAnEvent, Unreadable, account_in, records
 from crosstrail.lake.rows import Row
@@ -110,8 +111,6 @@ def test_numbers_keep_their_digits(tmp_path: Path) -> None:
     numbers = {"big": "123456789012345678901234567890", "edge": "18446744073709551616", "price": "1.10", "long": "0.1234567890123456789012"}  # fmt: skip
     given = ", ".join(f'"{name}": {text}' for name, text in numbers.items())
     text = json.dumps(record(1)).replace('{"userName": "user-1"}', f'{{{given}, "inner": [{numbers["big"]}, 1.10]}}')
-    from crosstrail.lake.collector import collect
-
     collect([write(tmp_path / "one.json", text)], tmp_path / "lake")
     [row] = rows(tmp_path / "lake")
     assert dict(row["requestparameters"]) == numbers | {"inner": f"[{numbers['big']},1.10]"}
@@ -119,7 +118,14 @@ def test_numbers_keep_their_digits(tmp_path: Path) -> None:
 
 
 def test_map_columns_have_their_keys_in_order(tmp_path: Path) -> None:
-    from crosstrail.lake.collector import collect
+    identity = {
+        "sessionContext": {"webIdFederationData": {"attributes": {"sub": "1", "aud": "2"}}},
+        "accountId": ACCOUNT,
+    }
+    collect([write(tmp_path / "federated.json", [record(3, userIdentity=identity)])], tmp_path / "identities")
+    [row] = rows(tmp_path / "identities")
+    attributes = row["useridentity"]["sessioncontext"]["webidfederationdata"]["attributes"]
+    assert attributes == [("aud", "2"), ("sub", "1")]
 
     given = [
         record(1, requestParameters={"b": 1, "a": {"z": 1, "y": 2}}),
@@ -180,8 +186,6 @@ _FLAT = {name.lower(): value for name, value in record(1).items()} | {
     ],
 )  # fmt: skip
 def test_an_exported_row_fills_the_columns(value: Any, tmp_path: Path) -> None:
-    from crosstrail.lake.collector import collect
-
     collect([write(tmp_path / "one.json", value)], tmp_path / "lake")
     [row] = rows(tmp_path / "lake")
     assert (row["eventname"], row["eventid"], row["account"], row["readonly"]) == (
@@ -241,6 +245,8 @@ def test_insights_and_aggregated_events_are_found_by_name(crosstrail: Any, tmp_p
         ({"message": "2 111122223333 eni-1 10.0.0.1"}, "VPC flow log"),
         ({"eventName": "ListUsers", "eventSource": "iam.amazonaws.com", "description": "what it does"}, "other JSON"),
         ({"name": "package"}, "other JSON"),
+        ({"kind": "Event", "apiVersion": "audit.k8s.io/v1", "verb": "create", "message": json.dumps(record(1))}, "Kubernetes audit event"),
+        ({"insertId": "1", "logName": "x", "protoPayload": {}, "record": record(1)}, "Google Cloud audit log entry"),
     ],
 )  # fmt: skip
 def test_what_is_no_event_is_named(value: Any, kind: str) -> None:

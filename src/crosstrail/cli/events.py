@@ -80,7 +80,8 @@ def lookup(
     listing, chosen, warnings = anyio.run(_lookup, settings, account, region, query)
     if as_json:
         for event in listing.events:
-            out_json({"account": event.account, "cloud": event.cloud, "event": event.record})
+            marked = {"other_versions": event.other_versions} if event.other_versions else {}
+            out_json({"account": event.account, "cloud": event.cloud, "event": event.record} | marked)
     elif listing.events:
         rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
         print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)

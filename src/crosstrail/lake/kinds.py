@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 OTHER_JSON = "other JSON"
 
-GENERIC = frozenset(("EventBridge event", "SQS message", "SNS message", "Kinesis record"))
-"""Kinds of envelopes: what is inside says more, where that is known."""
+_ROW = "LookupEvents item without its record"
+_EVENTBRIDGE, _SQS, _SNS, _KINESIS = "EventBridge event", "SQS message", "SNS message", "Kinesis record"
+ENVELOPES = frozenset((OTHER_JSON, _ROW, _EVENTBRIDGE, _SQS, _SNS, _KINESIS))
+"""Kinds of objects that may hold an event; what is inside says more of them, where it is known."""
 
 
 class _Form(NamedTuple):
@@ -39,9 +41,9 @@ _FORMS = (
     _Form("S3 event notification", ("eventsource",), {"eventsource": "aws:s3"}),
     _Form("S3 event notification", ("event", "bucket"), {"event": "s3:TestEvent"}),
     _Form("DynamoDB stream record", ("eventsource",), {"eventsource": "aws:dynamodb"}),
-    _Form("Kinesis record", ("eventsource",), {"eventsource": "aws:kinesis"}),
-    _Form("SQS message", ("eventsource",), {"eventsource": "aws:sqs"}),
-    _Form("SNS message", ("eventsource",), {"eventsource": "aws:sns"}),
+    _Form(_KINESIS, ("eventsource",), {"eventsource": "aws:kinesis"}),
+    _Form(_SQS, ("eventsource",), {"eventsource": "aws:sqs"}),
+    _Form(_SNS, ("eventsource",), {"eventsource": "aws:sns"}),
     _Form("CloudTrail delivery notification", ("s3bucket", "s3objectkey")),
     _Form("CloudTrail digest", ("digeststarttime", "logfiles")),
     _Form("CloudWatch Logs control message", ("messagetype",), {"messagetype": "CONTROL_MESSAGE"}),
@@ -60,7 +62,7 @@ _FORMS = (
     _Form(_TENCENT, ("cloudauditevent",)),
     _Form(_TENCENT, ("eventregion", "actiontype")),
     _Form(_TENCENT, ("eventregion", "apierrorcode")),
-    _Form("LookupEvents item without its record", ("eventid", "eventname", "eventtime")),
+    _Form(_ROW, ("eventid", "eventname", "eventtime")),
     _Form(_HUAWEI, ("trace_id", "trace_name")),
     _Form(_HUAWEI, ("trace_name", "service_type")),
     _Form("Huawei Cloud CTS digest", ("digest_bucket", "digest_object")),
@@ -91,7 +93,7 @@ _FORMS = (
     _Form(_GITHUB, ("action", "actor", "org")),
     _Form(_WINDOWS, ("eventid", "channel")),
     _Form(_WINDOWS, ("eventid", "sourcename")),
-    _Form("EventBridge event", ("detail-type", "detail")),
+    _Form(_EVENTBRIDGE, ("detail-type", "detail")),
     _Form("event of another service", ("eventtime", "eventname")),
 )
 

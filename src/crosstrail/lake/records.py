@@ -25,7 +25,7 @@ from crosstrail.clouds.shape import account_of, id_of, is_account, time_of
 from crosstrail.lake import exports
 from crosstrail.lake.documents import documents
 from crosstrail.lake.json_text import NotJson, compact, is_shallow, parsed
-from crosstrail.lake.kinds import GENERIC, OTHER_JSON, kind_of_file, kind_of_object
+from crosstrail.lake.kinds import ENVELOPES, OTHER_JSON, kind_of_file, kind_of_object
 from crosstrail.lake.rows import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -224,8 +224,12 @@ class _Reader:
 
     def _wrapped(self, item: dict[str, Any], raw: bytes, depth: int, hint: str) -> Iterator[Found]:
         """What is inside an envelope: all its lists, else the first of its parts that holds an event."""
+        kind = kind_of_object(item)
+        if kind not in ENVELOPES:  # what somebody wrote into a text of another service's event is no event
+            yield NotAnEvent(kind)
+            return
         hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and is_account(value)), hint)
-        inside = OTHER_JSON
+        inside = kind
         if not item.keys().isdisjoint(_ENVELOPES):
             parts = _parts_of(raw)
             if lists := [part for part in parts if part[:1] == b"["]:
@@ -237,9 +241,9 @@ class _Reader:
                 if any(not isinstance(one, NotAnEvent) for one in found):
                     yield from found
                     return
-                inside = next((one.kind for one in found if isinstance(one, NotAnEvent)), inside)
-        kind = kind_of_object(item)
-        yield NotAnEvent(inside if kind == OTHER_JSON or (kind in GENERIC and inside != OTHER_JSON) else kind)
+                kinds = (one.kind for one in found if isinstance(one, NotAnEvent) and one.kind != OTHER_JSON)
+                inside = next(kinds, inside) if inside == kind else inside
+        yield NotAnEvent(inside)
 
     def _text(self, text: str, depth: int, hint: str) -> Iterator[Found]:
         """What a text holds: JSON, with or without a log line's head before it, or base64 of JSON or of gzip."""

@@ -113,6 +113,17 @@ def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: p
     return columns | {name: pa.array(values, schema.field(name).type) for name, values in made.items()}
 
 
+def _in_order(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The identity with its one map's keys in order, as those of map columns are."""
+    context = identity.get("sessionContext")
+    federation = context.get("webIdFederationData") if isinstance(context, dict) else None
+    attributes = federation.get("attributes") if isinstance(federation, dict) else None
+    if not isinstance(context, dict) or not isinstance(federation, dict) or not isinstance(attributes, dict):
+        return identity
+    federation = {**federation, "attributes": dict(sorted(attributes.items()))}
+    return {**identity, "sessionContext": {**context, "webIdFederationData": federation}}
+
+
 def _insight_of(shape: Mapping[str, Any]) -> str:
     """insight/ApiErrorRateInsight/End: an Insights event has no caller, and a reader must tell its start from its end."""
     details = shape.get("insightDetails")
@@ -124,6 +135,8 @@ def _insight_of(shape: Mapping[str, Any]) -> str:
 def _column(name: str, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if name in _MAPS:
         return _map_array(values, kind)
+    if name == "useridentity":
+        values = [_in_order(value) if type(value) is dict else value for value in values]
     if name in _STRUCTS:
         return _renamed(pa.array(values, _written(name, kind)), kind)
     return pa.array(values, kind)
