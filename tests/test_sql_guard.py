@@ -226,7 +226,7 @@ def test_columns_are_named_as_trino_names_them() -> None:
     sql = "SELECT eventName, userIdentity.accountId, count(*), 1 AS One, \"EVENTID\", requestParameters['a'] FROM prod GROUP BY 1, 2, 5, 6"
     assert prepare(sql, SCOPE).columns == ("eventName", "accountId", "_col2", "One", "EVENTID", "_col5")
     star = prepare("SELECT * FROM prod", SCOPE)
-    assert len(star.columns) == 38
+    assert len(star.columns) == 39
     assert star.columns[:3] == ("eventversion", "useridentity", "eventtime")
 
 

@@ -101,12 +101,13 @@ class Tables:
         from sqlglot import exp
 
         from crosstrail.engines.dialect.expr import Refusal
+        from crosstrail.engines.dialect.hints import name_hint
 
         if not isinstance(node.this, exp.Identifier) or node.args.get("db") or node.args.get("catalog"):
             raise Refusal("only the tables of this call can be read", self._hint())
         found = self._accounts(node.name)
         if found is None:
-            raise Refusal("there is no such table", self._hint())
+            raise Refusal("there is no such table", name_hint(node.name, self._names()) + self._hint())
         self.read |= {account.key for account in found}
         return _events(found)
 
@@ -124,8 +125,11 @@ class Tables:
                 return found
         return None
 
+    def _names(self) -> list[str]:
+        return [ALL_EVENTS, *(account.name for account in self._scope.accounts)]
+
     def _hint(self) -> str:
-        names = [ALL_EVENTS, *(account.name for account in self._scope.accounts)]
+        names = self._names()
         more = len(names) - _MOST_HINTED
         shown = ", ".join(names[:_MOST_HINTED])
         return f"FROM takes {shown}{f' and {more} more' if more > 0 else ''}, or an event data store id."

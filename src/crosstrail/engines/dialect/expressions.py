@@ -21,9 +21,10 @@ from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, deriv
 from crosstrail.engines.dialect.functions.collections import subscript
 from crosstrail.engines.dialect.functions.strings import like, substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
+from crosstrail.engines.dialect.hints import field_hint, function_hint
 from crosstrail.engines.dialect.json_casts import from_json
 from crosstrail.engines.dialect.nodes import unread
-from crosstrail.engines.dialect.registry import Call, all_functions
+from crosstrail.engines.dialect.registry import Call, all_functions, answered
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.subexpressions import Subexpressions
 from crosstrail.engines.dialect.types import (
@@ -142,11 +143,11 @@ class Expressions:
             names.insert(0, current.expression.name)
             current = current.this
         if isinstance(current, exp.Identifier):
-            found, used = scope.resolve([current.name, *names])
+            found, used = scope.resolve([current.name, *names], quoted=bool(current.args.get("quoted")))
             rest = [current.name, *names][used:]
         elif isinstance(current, exp.Column) and not isinstance(current.this, exp.Star):
             parts = [part.name for part in current.parts] + names
-            found, used = scope.resolve(parts)
+            found, used = scope.resolve(parts, quoted=bool(current.parts[0].args.get("quoted")))
             rest = parts[used:]
         elif isinstance(current, exp.Dot):
             raise Refusal("a function cannot have a schema before its name here", "Write the name alone.")
@@ -162,8 +163,7 @@ class Expressions:
         for key, written, kind in zip(value.type.keys, value.type.fields, value.type.args, strict=True):
             if written.lower() == name.lower() and written:
                 return replace(derived(f"struct_extract({value.sql}, '{key}')", kind, value), name=name)
-        known = ", ".join(field for field in value.type.fields if field)
-        raise Refusal(f"this row has no field {name[:60]}", f"It has {known}." if known else "")
+        raise Refusal(f"this row has no field {name[:60]}", field_hint(name, value.type))
 
     def _paren(self, node: exp.Paren, scope: Scope) -> Expr:
         return replace(self.compile(node.this, scope), name="")
@@ -338,7 +338,8 @@ class Expressions:
             return aggregate(self, node, scope)
         handler = all_functions().get(name)
         if handler is None:
-            raise Refusal(f"the function {name[:60]} is not supported here", "docs/sql.md lists those that are.")
+            known = [*sorted(answered()), *AGGREGATES]
+            raise Refusal(f"the function {name[:60]} is not supported here", function_hint(name, known))
         return replace(handler(Call(name, list(node.expressions), self, scope)), name="")
 
     def lambda_(self, node: exp.Expr, kinds: list[Type], scope: Scope) -> tuple[str, Expr]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from crosstrail.engines.dialect.expr import Expr, Refusal
+from crosstrail.engines.dialect.hints import column_hint
 from crosstrail.engines.dialect.types import Type
 
 _PARAMETER = re.compile(r"\bp([0-9]+)\b")
@@ -52,8 +53,11 @@ class Scope:
     def with_variables(self, variables: Mapping[str, Expr]) -> Scope:
         return replace(self, variables={**self.variables, **variables})
 
-    def resolve(self, names: list[str]) -> tuple[Expr, int]:
-        """The column that the names begin with, and how many of them it took. Raises Refusal."""
+    def resolve(self, names: list[str], *, quoted: bool = False) -> tuple[Expr, int]:
+        """The column that the names begin with, and how many of them it took. Raises Refusal.
+
+        `quoted`: the first name stands in double quotes, as texts do elsewhere.
+        """
         lowered = [name.lower() for name in names]
         if lowered[0] in self.variables:
             return self.variables[lowered[0]], 1
@@ -67,7 +71,8 @@ class Scope:
                 free = frozenset() if outer else frozenset([column.name or "a column"])
                 return Expr(column.sql, column.type, free=free, name=names[used - 1]), used
             scope, outer = scope.parent, True
-        raise Refusal(f"there is no column {_shown(names)}", "`SELECT * ... LIMIT 1` shows the columns.")
+        known = [(one.relation, one.name, one.type) for one in self.fields if not one.hidden]
+        raise Refusal(f"there is no column {_shown(names)}", column_hint(names, quoted, known))
 
     def _own(self, names: list[str]) -> tuple[Field, int] | None:
         if len(names) > 1:

@@ -9,7 +9,7 @@ import re
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require, require_sure, unsure
-from crosstrail.engines.dialect.registry import Call, function, refused
+from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
 from crosstrail.lake.reader import quoted
 
@@ -136,8 +136,22 @@ def _contains(call: Call) -> Expr:
     )
 
 
-# Trino documents this one as broken: a text element comes without its quotes and then is no JSON.
-refused("is not supported here", "Use json_extract(x, '$[0]').", "json_array_get")
+@function("json_array_get")
+def _get(call: Call) -> Expr:
+    """From the end with a negative index. A text element comes without its quotes in Trino and then is no JSON."""
+    call.need(2)
+    value, document = _document(call)
+    index = coerce(call.arg(1), BIGINT)
+    found = f"json_extract({document}, {index.sql})"
+    odd = f"regexp_matches({_without_texts(found)}, '{_JAVA_NUMBER}')"
+    text = "a text element, which json_array_get gives without its quotes and json_extract_scalar whole"
+    given = require_sure(f"json_type({found}) = 'VARCHAR'", text, require_sure(odd, _ODD, found, JSON), JSON)
+    return derived(
+        f"(CASE WHEN json_type({document}) = 'ARRAY' AND json_type({found}) <> 'NULL' THEN {given} END)",
+        JSON,
+        value,
+        index,
+    )
 
 
 @function("json_parse")
