@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -105,6 +106,13 @@ async def test_no_rows_of_an_account_that_was_never_collected_do_not_read_as_non
     assert "events held 2026-11-01T10:00:00Z to 2026-11-12T23:00:00Z" in text
     assert "prod: no events on 6 days: 2026-11-04 to 2026-11-05, 2026-11-07, 2026-11-09 to 2026-11-11." in text
     assert "Nothing is held of prod in: sa-east-1." in text
+
+
+async def test_the_list_of_accounts_names_days_without_events(lake: Path, crosstrail: CommandLine) -> None:
+    listed = await _asked(lake, "list_accounts")
+    assert '"6 days: 2026-11-04 to 2026-11-05, 2026-11-07, 2026-11-09 to 2026-11-11"' in listed
+    told = crosstrail("accounts", "list", "--json", "--config", lake.parent / "crosstrail.yaml").stdout
+    assert [(one["alias"], one["gaps"]) for one in json.loads(told)] == [("prod", 6), ("live", 0)]
 
 
 async def test_the_first_page_of_a_query_that_ran_alone_says_what_it_could_read(lake: Path) -> None:

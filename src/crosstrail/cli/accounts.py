@@ -13,7 +13,9 @@ from crosstrail.cli.enrol import add, encrypt, import_, rotate
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
+from crosstrail.coverage import count, gaps
 from crosstrail.estate import Estate
+from crosstrail.timerange import TimeRange
 
 Row = dict[str, str | int | datetime | None]
 
@@ -83,6 +85,7 @@ async def _rows(settings: Settings, selector: str) -> tuple[list[Row], tuple[str
                 "events": lake.events if lake else 0,
                 "first": lake.first if lake else None,
                 "last": lake.last if lake else None,
+                "gaps": count(gaps(lake.days, TimeRange())) if lake else 0,
                 "store": account.store_id,
             }
         )

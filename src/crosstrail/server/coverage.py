@@ -165,9 +165,8 @@ def _uncovered(held: Sequence[Held], span: TimeRange) -> list[str]:
 def _missing(held: Held, span: TimeRange) -> str:
     """`no events on 2 days: ...; no events after 2026-11-12; asked until 2026-11-17`, or nothing."""
     said = []
-    if lacking := gaps(held.days, span):
-        number = count(lacking)
-        said.append(f"no events on {number} day{'s' * (number != 1)}: {_first_of(lacking)}")
+    if lacking := days_without_events(held.days, span):
+        said.append(f"no events on {lacking}")
     first, last = held.days[0][0], held.days[-1][1]
     if span.start and span.start.date() < first:
         said.append(f"no events before {first}; asked from {span.start.date()}")
@@ -177,9 +176,14 @@ def _missing(held: Held, span: TimeRange) -> str:
     return ". ".join(part[0].upper() + part[1:] if place else part for place, part in enumerate(said))
 
 
-def _first_of(lacking: Days) -> str:
-    more = len(lacking) - _RUNS
-    return ", ".join(_days(*run) for run in lacking[:_RUNS]) + (f" and {more} more" if more > 0 else "")
+def days_without_events(days: Days, span: TimeRange) -> str:
+    """`3 days: 2026-11-04 to 2026-11-05, 2026-11-07`: those between two days held, in the span; empty where there is none."""
+    lacking = gaps(days, span)
+    if not lacking:
+        return ""
+    number, more = count(lacking), len(lacking) - _RUNS
+    shown = ", ".join(_days(*run) for run in lacking[:_RUNS]) + (f" and {more} more" if more > 0 else "")
+    return f"{number} day{'s' * (number != 1)}: {shown}"
 
 
 def _days(first: date, last: date) -> str:

@@ -16,9 +16,10 @@ from crosstrail.errors import StalePageToken
 from crosstrail.lookup import Progress
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey
 from crosstrail.server.columns import described_columns
+from crosstrail.server.coverage import days_without_events
 from crosstrail.server.live_stores import live_stores
 from crosstrail.server.render import ANSWER_BYTES, Answer, fit_table, size
-from crosstrail.timerange import iso
+from crosstrail.timerange import TimeRange, iso
 from crosstrail.visible import Visible
 
 if TYPE_CHECKING:
@@ -47,7 +48,19 @@ async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answ
         return Answer(
             "No account is listed and the lake is empty: run `crosstrail collect` on log files.", {"count": 0}
         )
-    columns = ("account", "alias", "cloud", "regions", "default", "kind", "events", "first", "last", "tags")
+    columns = (
+        "account",
+        "alias",
+        "cloud",
+        "regions",
+        "default",
+        "kind",
+        "events",
+        "first",
+        "last",
+        "no_events_on",
+        "tags",
+    )
     rows = [
         (
             account.id,
@@ -57,6 +70,7 @@ async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answ
             "yes" if account.default else "",
             "live" if account.auth else "archive",
             *_holding([held[account.key]] if account.key in held else []),
+            days_without_events(held[account.key].days, TimeRange()) if account.key in held else "",
             " ".join(f"{name}={value}" for name, value in account.tags.items()),
         )
         for account in chosen[start : start + _MOST_ROWS]
