@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import IO, cast
 
-from crosstrail.lake.packed import GZIP, Budget, Note, Stream, gunzipped, packing, unpack
+from crosstrail.lake.packed import Budget, Note, Stream, gunzipped, packing, unpack
 from crosstrail.lake.sources import LogObject
 from crosstrail.lake.zips import SIGNATURES, content, members
 
@@ -100,14 +100,13 @@ class _Opener:
                 yield Entry(name, b"", iter(()), damages)
         else:
             head = stream.peek(HEAD)
-            rest = stream.rest()
-            if GZIP not in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-                rest = gunzipped(stream, note)  # a text may be followed by gzip members
+            utf_16 = head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:2].count(0) == 1
+            rest = stream.rest() if utf_16 else gunzipped(stream, note, text=True)  # gzip members may follow
             yield Entry(name, head, rest, damages)
 
     def _archived(self, found: Iterator[_Inner], name: str, layers: int) -> Iterator[Entry]:
-        self._file = None
         for inner, stream, damages in found:
+            self._file = None
             self._entries += 1
             if self._entries > _MAX_ENTRIES or self._budget.spent:
                 reason = f"more than {_MAX_ENTRIES:,} files" if not self._budget.spent else "several files were refused"

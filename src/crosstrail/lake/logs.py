@@ -21,6 +21,8 @@ from crosstrail.lake.rows import Row
 MAX_PROBLEMS = 100
 """Of one file that are kept; all are counted."""
 _CUT = "cut short"
+_SHORTEST_EVENT = 48
+"""Bytes of the shortest JSON value that is looked into: an id and a time are longer. Millions of shorter ones are passed fast."""
 _JSON = re.compile(rb'[\[{]\s*["\[{]|[\[{]\s*[\]}]|"\s*(?:\\[nrt"\\])*[\[{]|^\s*[\[{"]')
 _RECORD = re.compile(rb'"(?:Records|eventVersion|eventversion|CloudTrailEvent|EventDetail)"\s*:')
 _LOG_NAME = re.compile(
@@ -83,6 +85,10 @@ def read_log(name: str, head: bytes, chunks: Iterable[bytes], account: str, cont
     number = 0
     text = _as_utf8(_counted(chunks, content), encoding)
     for document in documents(text, lambda offset, reason: content.problem(name, f"byte {offset}", reason)):
+        if len(document.raw) < _SHORTEST_EVENT:
+            content.left_out.add(OTHER_JSON)
+            number += 1
+            continue
         try:
             for found in records(document.raw, name, account):
                 if isinstance(found, Row):

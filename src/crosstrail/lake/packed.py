@@ -11,6 +11,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 Note = Callable[[int, str], None]
@@ -23,6 +24,8 @@ _OUT = 1024 * 1024
 """The most that one piece of packed data gives at once."""
 _MAX_RESUMED = 100
 """Damaged gzip members after which the next one is looked for."""
+_MAX_KEPT = 4 * 1024 * 1024
+_ASKED = 16 * 1024
 _MAX_MEMORY = 128 * 1024 * 1024
 _TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
 _ARROW_CODECS = {"zstd": "zstd", "LZ4": "lz4"}
@@ -150,11 +153,12 @@ def unpack(kind: str, stream: Stream, note: Note) -> Iterator[bytes]:
     return _by_members(stream, note, kind)
 
 
-def gunzipped(stream: Stream, note: Note) -> Iterator[bytes]:
-    """Members of gzip one after another; text before, between and behind them comes as it is."""
+def gunzipped(stream: Stream, note: Note, *, text: bool = False) -> Iterator[bytes]:
+    """Members of gzip one after another; text before, between and behind them comes as it is. `text`: it begins with text."""
     out = resumed = 0
     while head := stream.peek(18):
         if head.startswith(GZIP):
+            text = False
             damages: list[str] = []
             for piece in _member(stream, damages, 31, "gzip"):
                 out += len(piece)
@@ -164,10 +168,11 @@ def gunzipped(stream: Stream, note: Note) -> Iterator[bytes]:
                 resumed += 1
             if damages and not (resumed < _MAX_RESUMED and _found(stream)):
                 return
-        elif head[0] == 0:
+        elif head[0] == 0 and not text:
             piece = stream.take(_PIECE)
             stream.back(len(piece.lstrip(b"\0")))
-        elif head[0] in _TEXT or head[0] >= 0xC2:
+        elif text or head[0] in _TEXT or head[0] >= 0xC2:
+            text = True
             piece = _until_gzip(stream)
             out += len(piece)
             yield piece
@@ -304,10 +309,12 @@ def _skip_zeros(stream: Stream) -> bool:
 
 
 class _Readable(io.RawIOBase):
-    """A stream as a file, for pyarrow."""
+    """A stream as a file, for pyarrow. What it gave is kept, as long as it is little."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self.given = b""
+        self.all_kept = True
 
     def readable(self) -> bool:
         return True
@@ -315,26 +322,39 @@ class _Readable(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         piece = self._stream.take(len(buffer))
         buffer[: len(piece)] = piece
+        self.all_kept = self.all_kept and len(self.given) + len(piece) <= _MAX_KEPT
+        self.given = self.given + piece if self.all_kept else b""
         return len(piece)
 
 
 def _by_arrow(stream: Stream, note: Note, kind: str) -> Iterator[bytes]:
-    """zstd or LZ4 frames, by what pyarrow has on board. A damage costs what is asked for at once, so that is little."""
+    """zstd or LZ4 frames, by what pyarrow has on board."""
+    out = 0
+    file = _Readable(stream)
+    unpacked = _arrow_stream(file, kind)
+    try:
+        while part := unpacked.read(_ASKED):
+            out += len(part)
+            yield part
+    except OSError as error:
+        last = _last_part(file.given, kind, out) if file.all_kept else b""
+        yield last
+        note(out + len(last), f"the {kind} data is {'cut short' if 'truncated' in str(error).lower() else 'damaged'}")
+
+
+def _last_part(packed: bytes, kind: str, out: int) -> bytes:
+    """What comes between the first `out` bytes and the damage: pyarrow gives all that is asked for, or nothing."""
+    unpacked = _arrow_stream(io.BytesIO(packed), kind)
+    parts = []
+    with suppress(OSError):
+        while out > 0:
+            out -= len(unpacked.read(_ASKED))
+        while part := unpacked.read(1):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _arrow_stream(file: io.RawIOBase | io.BytesIO, kind: str) -> Any:
     import pyarrow as pa
 
-    out = 0
-    parts: list[bytes] = []
-    unpacked = pa.CompressedInputStream(pa.PythonFile(_Readable(stream), mode="r"), _ARROW_CODECS[kind])
-    try:
-        while part := unpacked.read(1024):
-            out += len(part)
-            parts.append(part)
-            if len(parts) == 1024:
-                yield b"".join(parts)
-                parts = []
-    except OSError as error:
-        yield b"".join(parts)
-        cut = "truncated" in str(error).lower()
-        note(out, f"the {kind} data is {'cut short' if cut else 'damaged'}")
-        return
-    yield b"".join(parts)
+    return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), _ARROW_CODECS[kind])

@@ -199,7 +199,8 @@ def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> N
         store_schema=False,
     ) as writer:
         for part in parts:
-            writer.write_table(part, row_group_size=_ROW_GROUP_ROWS)
+            if part.num_rows:  # a row group without rows has no statistics, and then the file has none
+                writer.write_table(part, row_group_size=_ROW_GROUP_ROWS)
 
 
 def _path(job: Job, key: tuple[str, str, int], number: int) -> Path:

@@ -21,6 +21,7 @@ _TAIL = 66 * 1024
 _END, _END64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
+_LOCATOR = 20
 _METHODS = {8: "deflate", 12: "bzip2", 93: "zstd", 95: "xz"}
 _IN_ZIP64 = 0xFFFFFFFF
 _ENCRYPTED, _UTF8 = 1, 1 << 11
@@ -101,7 +102,7 @@ def _directory(file: IO[bytes]) -> tuple[int, int, int] | None:
         return None
     *_, size, offset, _ = _END.unpack_from(tail, at)
     end = begin + at
-    if _IN_ZIP64 in (size, offset):
+    if tail[max(at - _LOCATOR, 0) :].startswith(b"PK\x06\x07"):  # zip64: too many entries, or too many bytes
         at = tail.rfind(b"PK\x06\x06", 0, at)
         if at < 0 or len(tail) - at < _END64.size:
             return None
