@@ -58,6 +58,9 @@ class ServeSettings(Section):
     allow_any: bool = option(
         False, "CROSSTRAIL_ALLOW_ANY", "With jwt or oauth and no access rule: everybody who signs in sees everything."
     )
+    structured: bool = option(
+        False, "CROSSTRAIL_STRUCTURED", "Rows as structuredContent too, with an outputSchema: for programs."
+    )
     read_only: bool = option(False, "CROSSTRAIL_READ_ONLY", "No tool that changes something, whatever else is set.")
     toolsets: Names = option(
         (),

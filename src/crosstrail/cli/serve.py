@@ -34,7 +34,7 @@ _FLAGS = {
     "exclude-tools": str,
     "workers": int,
 }
-_SWITCHES = ("behind-proxy", "no-auth", "read-only")
+_SWITCHES = ("behind-proxy", "no-auth", "read-only", "structured")
 
 
 def _serving_options(command: Callable[..., Any]) -> Callable[..., Any]:

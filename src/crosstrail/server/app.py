@@ -74,7 +74,11 @@ def create_server(
         title="crosstrail",
         instructions=instructions(admitted.offered),
         version=__version__,
-        tools=[tool for tool in build_tools(allow_writes=True) if tool.name in admitted.offered],
+        tools=[
+            tool
+            for tool in build_tools(allow_writes=True, structured=estate.settings.serve.structured)
+            if tool.name in admitted.offered
+        ],
         lifespan=lifespan,
         log_level="WARNING",
         middleware=[admitted],

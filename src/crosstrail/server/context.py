@@ -6,7 +6,7 @@ sentence with a number to find in the log. It never lets an exception's text, an
 file of ours out, and never logs a value: mcp would send a crash's name or log a failure's text.
 
 Facts about an answer with rows go into `_meta`, not into structured content: several clients show a model nothing else
-when there is structured content, and would lose the rows. Answers whose facts say everything carry them as structured
+when there is structured content, and would lose the rows (`serve.structured` is for programs: structured.py). Answers whose facts say everything carry them as structured
 content as well.
 """
 
@@ -20,17 +20,19 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import ValidationError
+from pydantic import PrivateAttr, ValidationError
 
 from crosstrail.caller import caller
 from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.server.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
+from crosstrail.server.structured import OUTPUT_SCHEMA, structured
 from crosstrail.visible import Visible
 
 _log = logging.getLogger("crosstrail.server")
@@ -62,9 +64,14 @@ Body = Callable[..., Awaitable[Answer]]
 class GuardedTool(Tool):
     """A tool whose run never raises (but for protocol errors and cancellation) and returns our text alone."""
 
+    _structured: bool = PrivateAttr(False)
+
     @classmethod
-    def of(cls, body: Body, annotations: ToolAnnotations, *, name: str | None = None) -> GuardedTool:
-        """The tool of a body, named like it or by `name`; its docstring is the description."""
+    def of(
+        cls, body: Body, annotations: ToolAnnotations, *, name: str | None = None, structured: bool = False
+    ) -> GuardedTool:
+        """The tool of a body, named like it or by `name`; its docstring is the description. `structured`: its rows are
+        structured content too."""
         tool = cast(
             GuardedTool,
             cls.from_function(
@@ -78,7 +85,12 @@ class GuardedTool(Tool):
             ),
         )
         tool.parameters = _plain(tool.parameters)
+        tool._structured = structured
         return tool
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any] | None:
+        return OUTPUT_SCHEMA if self._structured else None
 
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
@@ -111,7 +123,7 @@ class GuardedTool(Tool):
 
     def _finished(self, answer: Answer) -> CallToolResult:
         """The answer as the client gets it."""
-        return _result(answer)
+        return _result(answer, in_rows=self._structured)
 
     def _clamped(self, given: dict[str, Any]) -> list[str]:
         """Put numbers beyond a limit at the limit, as the AWS Labs server does, and say so."""
@@ -166,14 +178,18 @@ def _inlined(schema: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _result(answer: Answer) -> CallToolResult:
+def _result(answer: Answer, *, in_rows: bool = False) -> CallToolResult:
     text = answer.text
     if size(text) > HARD_LIMIT_BYTES:  # the parts keep their own budgets; this is the last rail
         text = shorten(text, HARD_LIMIT_BYTES - 100) + "\nThis answer was too long and is cut: ask for less."
     facts = dict(answer.facts)
     return CallToolResult(
         content=[TextContent(type="text", text=text)],
-        structured_content=facts if answer.complete and facts else None,
+        structured_content=structured(answer.tables, facts)
+        if in_rows
+        else facts
+        if answer.complete and facts
+        else None,
         is_error=answer.error,
         _meta={FACTS: facts} if facts else None,
     )

@@ -28,6 +28,7 @@ from crosstrail.server.render import (
     LARGE_ANSWER_BYTES,
     Answer,
     Fitted,
+    Table,
     clean,
     fence,
     fit_table,
@@ -184,7 +185,16 @@ def _answer(request: Request, filters: Sequence[Filter], head: str, listing: Lis
     facts: dict[str, Any] = {"count": len(listing.events), "more": bool(listing.next or token), "next_token": token}
     if listing.examined:
         facts |= {"examined": listing.examined, "back_to": iso(listing.back_to) if listing.back_to else ""}
-    return Answer("\n".join(parts), facts, error=not listing.pages)
+    return Answer("\n".join(parts), facts, error=not listing.pages, tables=[_as_table(listing, fitted, request.detail)])
+
+
+def _as_table(listing: Listing, fitted: Fitted | None, detail: str) -> Table:
+    """The events of the page, as many as the text shows; whole ones as the text has them, a line of JSON each."""
+    rows = summaries(listing)[: fitted.shown if fitted else 0]
+    if detail != "full" or not fitted:
+        return Table(COLUMNS, rows)
+    lines = fitted.text.split("\n")
+    return Table((*COLUMNS, "record"), [(*row, line) for row, line in zip(rows, lines, strict=True)])
 
 
 def _rows(listing: Listing, detail: str, room: int) -> Fitted:

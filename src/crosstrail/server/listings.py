@@ -18,7 +18,7 @@ from crosstrail.models import ALL_STORES_ID, Account, AccountKey
 from crosstrail.server.columns import described_columns
 from crosstrail.server.coverage import days_without_events
 from crosstrail.server.live_stores import live_stores
-from crosstrail.server.render import ANSWER_BYTES, Answer, fit_table, size
+from crosstrail.server.render import ANSWER_BYTES, Answer, Table, fit_table, size
 from crosstrail.timerange import TimeRange, iso
 from crosstrail.visible import Visible
 
@@ -84,7 +84,8 @@ async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answ
     if token or start:
         head.append(f"These are {start + 1:,} to {end:,}; {len(chosen) - end:,} are left.")
     parts = [*head, table.text, *([f'Next page: list_accounts(next_token="{token}")'] if token else [])]
-    return Answer("\n".join(parts), {"count": len(chosen), **({"next_token": token} if token else {})})
+    facts = {"count": len(chosen), **({"next_token": token} if token else {})}
+    return Answer("\n".join(parts), facts, tables=[Table(columns, rows[: table.shown])])
 
 
 async def stores(
@@ -111,10 +112,11 @@ async def stores(
     ]
     described = described_columns() if details else ""
     room = ANSWER_BYTES - size(described)
-    live, more = await live_stores(estate, accounts, region, details=details, room=room // 2, progress=progress)
+    live, theirs = await live_stores(estate, accounts, region, details=details, room=room // 2, progress=progress)
     text = _with_table("\n".join(head), columns, [every, *own], room - size(live))
-    parts = [text, live] if found or not more else [live, text]  # what holds events first
-    return Answer("\n\n".join(filter(None, [*parts, described])), {"count": len(own) + more})
+    parts = [text, live] if found or not theirs.rows else [live, text]  # what holds events first
+    text = "\n\n".join(filter(None, [*parts, described]))
+    return Answer(text, {"count": len(own) + len(theirs.rows)}, tables=[Table(columns, [every, *own]), theirs])
 
 
 def _digest(accounts: Sequence[Account]) -> str:

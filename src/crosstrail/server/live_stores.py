@@ -13,7 +13,7 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.lookup import Failure, Progress, ask_each
 from crosstrail.models import Account, EventDataStore, Target
 from crosstrail.server.coverage import asked, failed, not_asked
-from crosstrail.server.render import Fitted, fence, fit_table, size
+from crosstrail.server.render import Fitted, Table, fence, fit_table, size
 from crosstrail.timerange import iso
 from crosstrail.visible import Visible
 
@@ -28,11 +28,11 @@ async def live_stores(
     details: bool,
     room: int,
     progress: Progress | None = None,
-) -> tuple[str, int]:
-    """A paragraph and a table in about `room` bytes, and how many stores; nothing when no account could have one. Raises InvalidRequest."""
+) -> tuple[str, Table]:
+    """A paragraph and a table in about `room` bytes, and the stores themselves; nothing when no account could have one. Raises InvalidRequest."""
     live = [one for one in accounts if one.auth and isinstance(estate.trail_of(one), HasEventDataStores)]
     if not live:
-        return "", 0
+        return "", _rows(())
     chosen = await estate.targets_of(live, region)
 
     async def ask(target: Target) -> tuple[EventDataStore, ...]:
@@ -51,14 +51,20 @@ async def live_stores(
     head += [failed(failures)] if failures else []
     head += [CLOSED] if not found and not failures else []
     if not found:
-        return "\n".join(head), 0
+        return "\n".join(head), _rows(())
     table = _table(found, room - size("\n".join(head)))
     if table.shown < len(found):
         head.append(f"{len(found) - table.shown} more do not fit: narrow them by a selector such as prod-*.")
-    return "\n".join([*head, fence(table.text)]), len(found)
+    return "\n".join([*head, fence(table.text)]), _rows(found)
 
 
 def _table(stores: Sequence[EventDataStore], room: int) -> Fitted:
+    table = _rows(stores)
+    whole = frozenset({"event_data_store_id"})
+    return fit_table(table.columns, table.rows, room, caps=_CELL_CAPS, whole=whole, fold=True)
+
+
+def _rows(stores: Sequence[EventDataStore]) -> Table:
     columns = ("event_data_store_id", "account", "region", "name", "status", "events", "days_kept", "created", "error")
     rows = [
         (
@@ -74,4 +80,4 @@ def _table(stores: Sequence[EventDataStore], room: int) -> Fitted:
         )
         for store in stores
     ]
-    return fit_table(columns, rows, room, caps=_CELL_CAPS, whole=frozenset({"event_data_store_id"}), fold=True)
+    return Table(columns, rows)

@@ -19,7 +19,7 @@ from crosstrail.errors import CrosstrailError, InvalidRequest, QueryTimedOut
 from crosstrail.estate import LAKE_ENGINE
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.server.coverage import readable
-from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, clean, fence, fit_table, size
+from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, Table, clean, fence, fit_table, size
 from crosstrail.visible import Visible
 
 WAIT_SECONDS = 50.0
@@ -179,7 +179,8 @@ async def _page(engine: QueryEngine, scope: QueryScope, page: ResultPage, *, pag
         "count": len(page.rows),
         "next_token": page.next_token,
     }
-    return Answer("\n".join(parts), facts if rows is None else {**facts, "rows": rows})
+    found = [Table(page.columns, page.rows)]
+    return Answer("\n".join(parts), facts if rows is None else {**facts, "rows": rows}, tables=found)
 
 
 def _fit(page: ResultPage, room: int) -> Fitted:

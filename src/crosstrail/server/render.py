@@ -24,16 +24,26 @@ HARD_LIMIT_BYTES = 40_000
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """Rows as they were found: hostile, and not cut."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one call says. `facts` are small (ids, counts, page tokens) and stand in the text too.
 
-    `complete`: the facts alone say all that the text says; a program may read them instead of it.
+    `complete`: the facts alone say all that the text says; a program may read them instead of it. `tables`: the rows that
+    the text shows, for programs.
     """
 
     text: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = False
     error: bool = False
+    tables: Sequence[Table] = ()
 
 
 @dataclass(frozen=True, slots=True)

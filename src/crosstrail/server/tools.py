@@ -202,11 +202,22 @@ _TOOLS = (
 
 TOOLSET_OF: Mapping[str, Toolset] = {tool.body.__name__: tool.toolset for tool in _TOOLS}
 """The set of every tool, by its name."""
+_WITH_ROWS = frozenset(
+    {
+        "lookup_events",
+        "lake_query",
+        "get_query_results",
+        "list_event_data_stores",
+        "list_accounts",
+        "describe_trails",
+        "create_trail",
+    }
+)
 WRITES = frozenset(tool.body.__name__ for tool in _TOOLS if tool.writes)
 
 
-def build_tools(*, allow_writes: bool = False) -> list[GuardedTool]:
-    """The tools in the order the server lists them. None destroys anything; all but a write may be repeated."""
+def build_tools(*, allow_writes: bool = False, structured: bool = False) -> list[GuardedTool]:
+    """The tools in the order the server lists them; `structured`: those with rows give them as structured content too. None destroys anything; all but a write may be repeated."""
     return [
         GuardedTool.of(
             tool.body,
@@ -217,6 +228,7 @@ def build_tools(*, allow_writes: bool = False) -> list[GuardedTool]:
                 idempotent_hint=not tool.writes,
                 open_world_hint=tool.open_world,
             ),
+            structured=structured and tool.body.__name__ in _WITH_ROWS,
         )
         for tool in _TOOLS
         if allow_writes or not tool.writes

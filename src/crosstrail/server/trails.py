@@ -9,7 +9,7 @@ from crosstrail.errors import InvalidRequest, UnsupportedByCloud
 from crosstrail.lookup import Progress, ask_each
 from crosstrail.models import NewTrail, Trail
 from crosstrail.server.coverage import asked, failed, named, not_asked
-from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, fence, fit_table, size
+from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, Table, fence, fit_table, size
 from crosstrail.timerange import iso
 from crosstrail.visible import Visible
 
@@ -39,7 +39,7 @@ async def describe(
     table = _table(found, ANSWER_BYTES - size("\n".join(head)) - _FRAME_BYTES)
     left = len(found) - table.shown
     note = [f"{left} more do not fit: name fewer accounts."] if left else []
-    return Answer("\n".join([*head, fence(table.text), *note]), {"count": len(found)})
+    return Answer("\n".join([*head, fence(table.text), *note]), {"count": len(found)}, tables=[_as_table(found)])
 
 
 async def create(estate: Visible, selector: str, wanted: NewTrail, region: str) -> Answer:
@@ -62,13 +62,17 @@ async def create(estate: Visible, selector: str, wanted: NewTrail, region: str) 
     states = {True: "It is logging.", False: "It does not log yet.", None: "See describe_trails whether it logs."}
     state = states[made.logging]
     table = _table([made], ANSWER_BYTES)
-    return Answer(f"{asked(chosen.targets)}: the trail was created. {state}\n{fence(table.text)}")
+    text = f"{asked(chosen.targets)}: the trail was created. {state}\n{fence(table.text)}"
+    return Answer(text, tables=[_as_table([made])])
 
 
 def _table(trails: list[Trail], room: int) -> Fitted:
-    columns = tuple(_trail_row(trails[0]))
-    rows = [tuple(_trail_row(trail).values()) for trail in trails]
-    return fit_table(columns, rows, room, caps=_CELL_CAPS, fold=True)
+    table = _as_table(trails)
+    return fit_table(table.columns, table.rows, room, caps=_CELL_CAPS, fold=True)
+
+
+def _as_table(trails: list[Trail]) -> Table:
+    return Table(tuple(_trail_row(trails[0])), [tuple(_trail_row(trail).values()) for trail in trails])
 
 
 def _trail_row(trail: Trail) -> Mapping[str, str]:
