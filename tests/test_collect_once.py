@@ -12,11 +12,15 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from audit_logs import ids, record, rows, write
 from crosstrail.errors import LakeError
 from crosstrail.lake.collector import collect
+from crosstrail.lake.schema import ARROW_SCHEMA
+from crosstrail.lake.stage import write_parquet
 from crosstrail.lake.table import LakeTable
 
 FILES = 24
@@ -63,6 +67,18 @@ def _leftovers(lake: Path) -> list[str]:
     with closing(LakeTable.open(lake)) as table:
         named = table.referenced()
         return [str(path) for path in table.data_folder.rglob("*.parquet") if str(path) not in named]
+
+
+def test_parts_without_rows_leave_a_data_file_its_statistics(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([{"eventtime": None}] * 3, ARROW_SCHEMA)
+    table = table.set_column(
+        ARROW_SCHEMA.get_field_index("eventtime"),
+        ARROW_SCHEMA.field("eventtime"),
+        pa.array([1, 2, 3], ARROW_SCHEMA.field("eventtime").type),
+    )
+    write_parquet([table.slice(0, 0), table, table.slice(3)], tmp_path / "one.parquet", ARROW_SCHEMA)
+    about = pq.read_metadata(tmp_path / "one.parquet")
+    assert (about.num_rows, about.num_row_groups) == (3, 1)
 
 
 def test_any_order_gives_the_same_table(tmp_path: Path) -> None:
