@@ -206,7 +206,7 @@ _INSIGHT = {
 }  # fmt: skip
 _AGGREGATED = {
     "eventVersion": "1.0", "accountId": ACCOUNT, "eventId": "a", "eventCategory": "Aggregated", "eventType": "AwsAggregatedEvent", "awsRegion": "eu-west-1",
-    "timeWindow": {"windowStart": "2025-12-01T10:00:00Z", "windowEnd": "2025-12-01T10:05:00Z"},
+    "timeWindow": {"windowStart": "2025-12-01T10:00:00Z", "windowEnd": "2025-12-01T10:05:00Z", "windowSize": "PT5M"},
     "summary": {"primaryDimension": {"dimension": "eventName", "statistics": [{"name": "GetObject", "value": 10}]}, "details": [{"dimension": "eventSource", "statistics": [{"name": "s3.amazonaws.com"}]}]},
 }  # fmt: skip
 
@@ -217,7 +217,7 @@ def test_insights_and_aggregated_events_are_found_by_name(crosstrail: Any, tmp_p
     assert crosstrail("collect", str(tmp_path / "logs"), *lake).returncode == 0
     for name, shown in {
         "DescribeRegions": ("ec2", "insight/ApiErrorRateInsight/End", "Client.Limit"),
-        "GetObject": ("s3", "2025-12-01T10:00:00Z"),
+        "GetObject": ("s3", "aggregated/PT5M", "2025-12-01T10:00:00Z"),
     }.items():
         done = crosstrail("lookup", "--account", ACCOUNT, "--name", name, *lake)
         assert all(text in done.stdout for text in (name, *shown)), (done.stdout, done.stderr)

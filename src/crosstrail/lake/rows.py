@@ -97,7 +97,7 @@ def _columns(rows: Sequence[Row], shapes: Sequence[Mapping[str, Any]], schema: p
     usernames = [row.username or username_of(identity) for row, identity in zip(rows, identities, strict=True)]
     made: dict[str, list[Any]] = {
         "principal": [
-            principal_of(identity) or _insight_of(shape) for identity, shape in zip(identities, shapes, strict=True)
+            principal_of(identity) or _kind_of(shape) for identity, shape in zip(identities, shapes, strict=True)
         ],
         "username": usernames,
         "access_key_id": [identity.get("accessKeyId") for identity in identities],
@@ -124,12 +124,16 @@ def _in_order(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**identity, "sessionContext": {**context, "webIdFederationData": federation}}
 
 
-def _insight_of(shape: Mapping[str, Any]) -> str:
-    """insight/ApiErrorRateInsight/End: an Insights event has no caller, and a reader must tell its start from its end."""
-    details = shape.get("insightDetails")
-    if not isinstance(details, dict):
-        return ""
-    return "/".join(["insight", *(one for key in ("insightType", "state") if isinstance(one := details.get(key), str))])
+def _kind_of(shape: Mapping[str, Any]) -> str:
+    """insight/ApiErrorRateInsight/End, aggregated/PT5M: these have no caller, and a reader must tell an insight's start from
+    its end, and many calls from one."""
+    for name, field, keys in (
+        ("insight", "insightDetails", ("insightType", "state")),
+        ("aggregated", "timeWindow", ("windowSize",)),
+    ):
+        if isinstance(details := shape.get(field), dict):
+            return "/".join([name, *(one for key in keys if isinstance(one := details.get(key), str))])
+    return ""
 
 
 def _column(name: str, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
