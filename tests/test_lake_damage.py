@@ -22,6 +22,7 @@ from crosstrail.engines.duckdb import LakeEngine
 from crosstrail.errors import CrosstrailError
 from crosstrail.lake.catalog import CATALOG_FILE
 from crosstrail.lake.collector import collect
+from crosstrail.lake.faults import data_fault
 from crosstrail.lake.ledger import LEDGER_FILE
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.trail import LakeTrail
@@ -192,7 +193,7 @@ def test_files_of_another_user_are_named(lake: Lake, kind: str, as_nobody: Calla
     shutil.chown(path, 0, 0)
     path.chmod(0o600)
     as_nobody()
-    for work in (lake.query, lake.lookup, lake.collect):
+    for work in (lake.lookup, lake.collect):  # a query's process is started only by who may read this Python
         told = work()
         if kind == "ledger" and work != lake.collect:
             assert told == str(EVENTS)
@@ -201,20 +202,25 @@ def test_files_of_another_user_are_named(lake: Lake, kind: str, as_nobody: Calla
             assert "the user that runs crosstrail" in told
 
 
-def test_a_lake_of_another_user_answers_queries(lake: Lake, as_nobody: Callable[[], None]) -> None:
-    """Nothing of it can be written: results go elsewhere, and a collection is refused."""
+def test_a_lake_of_another_user_answers_lookups(lake: Lake, as_nobody: Callable[[], None]) -> None:
+    """Nothing of it can be written, so a collection is refused."""
     for path in (lake.folder, *lake.folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     lake.logs.chmod(0o777)
-    cache = lake.folder.parent / "cache"
-    cache.mkdir(mode=0o777)
-    cache.chmod(0o777)
     as_nobody()
     assert lake.lookup() == str(EVENTS)
-    assert lake.query(results=cache) == str(EVENTS)
-    assert "the folder of query results" in lake.query()
-    assert "query.results_folder" in lake.query()
     assert "cannot be written" in lake.collect() or "may not be used" in lake.collect()
+
+
+def test_results_that_cannot_be_kept_name_the_setting(lake: Lake) -> None:
+    in_the_way = lake.folder.parent / "results"
+    in_the_way.write_text("a file")
+    told = lake.query(results=in_the_way)
+    assert "the folder of query results" in told
+    assert "query.results_folder" in told
+    elsewhere = lake.folder.parent / "elsewhere"
+    assert lake.query(results=elsewhere) == str(EVENTS)
+    assert not (lake.folder / "results").exists()
 
 
 def test_a_read_only_file_system_answers_queries(lake: Lake, crosstrail: CommandLine, tmp_path: Path) -> None:
@@ -301,3 +307,15 @@ def test_a_table_of_another_version_is_told(lake: Lake, change: Callable[[str], 
         assert words in work()
     path.write_text(text)
     assert lake.query() == str(EVENTS)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Conversion Error: Could not convert string 'TProtocolException: Invalid data' to INT32",
+        'Invalid Input Error: Could not parse string "ZSTD parquet utf8 page header" according to format',
+        "Invalid Input Error: a dictionary of a function",
+    ],
+)
+def test_words_of_a_value_do_not_blame_a_sound_lake(lake: Lake, message: str) -> None:
+    assert data_fault(message, [str(lake.files()["data"])]) is None

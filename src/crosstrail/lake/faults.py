@@ -28,7 +28,13 @@ _READERS_WORDS = re.compile(
     r"|Cannot (?:open|access) file|No files found|read from file|rle|bit.?pack|utf.?8",
     re.IGNORECASE,
 )
-"""Of a DuckDB error that comes from reading a file, though it may not name one."""
+"""Of a DuckDB error that may come from reading a file, though it need not name one: such files are looked at."""
+_READERS_OWN = re.compile(
+    r"^\s*(?:TProtocolException|don't know what type)|: (?:Failed to read file|No magic bytes|File ')"
+)
+"""Of one that comes from nowhere else."""
+_OF_VALUES = ("Conversion Error", "Out of Range Error")
+"""How errors begin that quote a value of the statement or of an event, which may hold any words."""
 _SEARCH_SECONDS = 10.0
 RESTORE = "Restore the lake from a backup, or collect the logs again into a new folder."
 _NO_LOCKS_HINT = "Put the lake on a local disk, or mount its file system with locks (NFS: without nolock)."
@@ -137,7 +143,7 @@ def data_fault(message: str, files: Iterable[str]) -> LakeError | None:
 
     `message` is DuckDB's. Where it names no file, they are looked at one after the other, for some seconds.
     """
-    if not _READERS_WORDS.search(message):
+    if message.startswith(_OF_VALUES) or not _READERS_WORDS.search(message):
         return None
     ordered = list(files)
     named = [path for path in ordered if path in message]
@@ -148,9 +154,11 @@ def data_fault(message: str, files: Iterable[str]) -> LakeError | None:
                 return _of_data(path, *reason)
             if time.monotonic() > until:
                 break
+    if not _READERS_OWN.search(message) or not ordered:
+        return None
     if named:
         return _of_data(named[0], "is damaged", RESTORE)
-    return LakeError("a data file of the lake is damaged", hint=RESTORE) if ordered else None
+    return LakeError("a data file of the lake is damaged", hint=RESTORE)
 
 
 def _of_data(path: str, reason: str, hint: str) -> LakeError:
@@ -166,6 +174,8 @@ def _damage(path: str, *, thorough: bool) -> tuple[str, str] | None:
         with open(path, "rb"), pq.ParquetFile(path) as file:
             for _ in file.iter_batches(4096) if thorough else ():
                 pass
+    except MemoryError:
+        return None
     except Exception as error:  # noqa: BLE001 - damage may raise anything
         return _reason(error)
     return None
