@@ -59,7 +59,7 @@ class LiveVolcengine(ListedAccounts[World, Key]):
                 "ErrorMessage": record.get("errorMessage", ""),
                 "ResponseElements": json.dumps(record["responseElements"]) if record["responseElements"] else "",
                 "UserIdentity": {
-                    "AccountID": identity["accountId"],
+                    "AccountID": record["recipientAccountId"],
                     "Type": identity["type"],
                     "TRN": identity["arn"].replace("arn:aws:", "trn:"),
                     "UserName": username_of(identity),
