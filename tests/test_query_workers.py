@@ -33,9 +33,14 @@ SLOW_TO_COMPILE = f"SELECT {WIDENING}"
 TEXTS = "SELECT sum(length(x)) FROM (SELECT array_join(transform(sequence(1, 3000), n -> replace(rpad('x', 10000, 'x'), 'x', rpad('y', 100, 'y'))), '') x)"
 
 
+_earlier: set[int] = set()
+"""Workers that other tests of this process have left warm."""
+
+
 def _engine(folder: Path, body: Callable[[LakeEngine], Awaitable[None]], **limits: float | str) -> None:
     async def limited() -> None:
-        idle = float(limits.pop("idle", 60.0))
+        _earlier.update(_workers(os.getpid()))
+        idle = float(limits.pop("idle", 61.0))
         engine = LakeEngine(folder, limits=Limits(**limits), idle_seconds=idle)  # type: ignore[arg-type]
         try:
             with anyio.fail_after(5 * PATIENCE):
@@ -65,7 +70,10 @@ def _workers(parent: int) -> list[int]:
         try:
             for task in Path(f"/proc/{pid}/task").iterdir():
                 waiting += [int(one) for one in (task / "children").read_text().split()]
-            if b"crosstrail.engines.worker" in Path(f"/proc/{pid}/cmdline").read_bytes() and pid != parent:
+            if b"crosstrail.engines.worker" in Path(f"/proc/{pid}/cmdline").read_bytes() and pid not in (
+                parent,
+                *_earlier,
+            ):
                 found.append(pid)
         except OSError:
             continue

@@ -28,7 +28,7 @@ from crosstrail.caller import caller
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore, type_of
 from crosstrail.engines.statement import check_length
-from crosstrail.engines.workers import IDLE_SECONDS, Ticket, WorkerDied, WorkerLate, Workers, WorkerStopped
+from crosstrail.engines.workers import IDLE_SECONDS, Ticket, WorkerDied, WorkerLate, Workers, WorkerStopped, shared
 from crosstrail.errors import InvalidRequest, LakeError, SqlRejected, StalePageToken
 from crosstrail.lake.faults import fault
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
@@ -110,16 +110,18 @@ class LakeEngine:
         self._store = ResultStore(results or folder / "results", kept_seconds=kept_seconds, quota=quota)
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition()
-        self._workers = Workers(limits.at_once + _COMPILES_AT_ONCE, idle_seconds=idle_seconds)
+        most = limits.at_once + _COMPILES_AT_ONCE
+        self._own = None if idle_seconds == IDLE_SECONDS else Workers(most, idle_seconds=idle_seconds)
+        self._workers = self._own or shared(most)
+        self._compiling: set[Ticket] = set()
         self._starts: anyio.CapacityLimiter | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._watcher: threading.Thread | None = None
         self._closed = False
 
     async def start(self, sql: str, scope: QueryScope) -> QueryRef:
-        """Raises SqlRejected before anything runs."""
         self._starts = self._starts or anyio.CapacityLimiter(_STARTS_AT_ONCE)
-        ticket = Ticket()
+        self._compiling.add(ticket := Ticket())
         try:
             native_id = await anyio.to_thread.run_sync(
                 lambda: self._submit(sql, scope, ticket), abandon_on_cancel=True, limiter=self._starts
@@ -127,8 +129,10 @@ class LakeEngine:
         except anyio.get_cancelled_exc_class():
             ticket.stop()
             raise
-        accounts = scope.accounts
-        return QueryRef(self.name, accounts[0].id if len(accounts) == 1 else "*", scope.region, native_id)
+        finally:
+            self._compiling.discard(ticket)
+        only = scope.accounts[0].id if len(scope.accounts) == 1 else "*"
+        return QueryRef(self.name, only, scope.region, native_id)
 
     async def status(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         record = await _in_thread(lambda: self._store.read(ref.native_id, _keys(scope)))
@@ -151,7 +155,10 @@ class LakeEngine:
             for job in self._jobs.values():
                 self._stop(job, QueryState.CANCELLED)
             self._changed.notify_all()
-        self._workers.close()
+        for ticket in tuple(self._compiling):
+            ticket.stop()
+        if self._own:
+            self._own.close()
         if self._pool:
             self._pool.shutdown(wait=True)
         if self._watcher:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import IO, Any
 
 from crosstrail.errors import LakeError
@@ -51,7 +52,13 @@ class WorkerDied(Exception):
         self.status = status
 
 
-@dataclass(slots=True)
+@cache
+def shared(most: int) -> Workers:
+    """The workers of this process, for any number of engines one after the other: they stay warm when an engine is closed."""
+    return Workers(most)
+
+
+@dataclass(slots=True, eq=False)
 class Ticket:
     """One request from its beginning to its end, for whoever may want to stop it."""
 
