@@ -34,10 +34,16 @@ def manifests() -> dict[str, dict[str, Any]]:
     return {one["kind"]: one for one in found}
 
 
-def validated(documents: list[dict[str, Any]], folder: Path) -> set[str]:
-    """Kinds of these; each is what kubernetes-validate, which carries the API's own schemas, takes."""
-    target = folder / "packages"
-    install_into(target, "kubernetes-validate")
+@pytest.fixture(scope="module")
+def validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with kubernetes-validate, which carries the API's own schemas."""
+    folder = tmp_path_factory.mktemp("validator")
+    install_into(folder, "kubernetes-validate")
+    return folder
+
+
+def validated(documents: list[dict[str, Any]], validator: Path) -> set[str]:
+    """Kinds of these; each is what kubernetes takes."""
     script = (
         "import json, sys, kubernetes_validate as k\n"
         "for one in json.load(sys.stdin): k.validate(one, k.latest_version(), strict=True); print(one['kind'])"
@@ -45,7 +51,7 @@ def validated(documents: list[dict[str, Any]], folder: Path) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", script],
         input=json.dumps(documents),
-        env={"PYTHONPATH": str(target), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(validator), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -56,8 +62,8 @@ def validated(documents: list[dict[str, Any]], folder: Path) -> set[str]:
 
 
 @pytest.mark.registry
-def test_the_manifests_are_what_kubernetes_takes(tmp_path: Path) -> None:
-    assert validated(list(manifests().values()), tmp_path) == KINDS
+def test_the_manifests_are_what_kubernetes_takes(validator: Path) -> None:
+    assert validated(list(manifests().values()), validator) == KINDS
 
 
 @pytest.fixture(scope="session")
@@ -79,12 +85,12 @@ def kustomize(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.registry
-def test_kustomize_renders_them_to_what_kubernetes_takes(kustomize: str, tmp_path: Path) -> None:
+def test_kustomize_renders_them_to_what_kubernetes_takes(kustomize: str, validator: Path) -> None:
     build = [kustomize, "build", str(KUBERNETES)]
     done = subprocess.run(build, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
-    assert validated(list(found.values()), tmp_path) == KINDS | {"ConfigMap"}
+    assert validated(list(found.values()), validator) == KINDS | {"ConfigMap"}
     assert {one["metadata"]["namespace"] for one in found.values()} == {"crosstrail"}
     pod = found["Deployment"]["spec"]["template"]["spec"]
     [mounted] = [one["configMap"]["name"] for one in pod["volumes"] if "configMap" in one]
@@ -93,7 +99,9 @@ def test_kustomize_renders_them_to_what_kubernetes_takes(kustomize: str, tmp_pat
 
 
 @pytest.mark.registry
-def test_the_overlay_of_the_guide_renders_to_what_kubernetes_takes(kustomize: str, tmp_path: Path) -> None:
+def test_the_overlay_of_the_guide_renders_to_what_kubernetes_takes(
+    kustomize: str, validator: Path, tmp_path: Path
+) -> None:
     shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
     mine = tmp_path / "mine"
     mine.mkdir()
@@ -103,7 +111,7 @@ def test_the_overlay_of_the_guide_renders_to_what_kubernetes_takes(kustomize: st
     done = subprocess.run([kustomize, "build", str(mine)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
-    assert validated(list(found.values()), tmp_path) == KINDS | {"ConfigMap"}
+    assert validated(list(found.values()), validator) == KINDS | {"ConfigMap"}
     pod = found["Deployment"]["spec"]["template"]["spec"]
     [container] = pod["containers"]
     assert container["image"] == "registry.example.com/crosstrail:v0.1.0"
