@@ -349,7 +349,7 @@ def test_with_no_lake_the_tables_are_empty(tmp_path: Path) -> None:
         async with _engine(tmp_path / "none") as engine:
             page = await run(engine, "SELECT * FROM prod", BOTH, limit=1, wait_seconds=200)
             assert page.rows == ()
-            assert len(page.columns) == 38
+            assert len(page.columns) == 39
 
     _test(body)
 

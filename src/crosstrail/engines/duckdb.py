@@ -62,7 +62,9 @@ class _Prepared:
 
     sql: str
     accounts: tuple[AccountKey, ...]
-    """Those it reads; none when it reads no table."""
+    """Those it reads."""
+    reads_table: bool
+    """Also of no account: the table is there then, and empty."""
     span: TimeRange
     """The event times that it can need."""
 
@@ -174,7 +176,7 @@ class LakeEngine:
             raise LakeError(full, hint="Wait for the queries that run, or stop one with cancel_query.")
         accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
         start, end = (compiled[side] and datetime.fromisoformat(compiled[side]) for side in ("start", "end"))
-        prepared = _Prepared(compiled["sql"], accounts, TimeRange(start, end))
+        prepared = _Prepared(compiled["sql"], accounts, compiled["reads_table"], TimeRange(start, end))
         types = tuple(type_of(each) for each in compiled["types"])
         record = Record(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time(), who=caller().key)
         with self._changed:
@@ -247,7 +249,7 @@ class LakeEngine:
             "work": "run",
             "sql": job.prepared.sql,
             "files": self._files(job.prepared),
-            "table": bool(job.prepared.accounts),
+            "table": job.prepared.reads_table,
             "path": str(self._store.rows_path(job.native_id).absolute()),
             "memory": limits.memory,
             "bytes_of_memory": bytes_of(limits.memory),

@@ -119,6 +119,7 @@ def _compile(request: dict[str, Any]) -> dict[str, Any]:
         "columns": prepared.columns,
         "types": [asdict(kind) for kind in prepared.types],
         "accounts": sorted(prepared.accounts),
+        "reads_table": bool(prepared.scans),
         "start": span.start and span.start.isoformat(),
         "end": span.end and span.end.isoformat(),
     }
