@@ -352,7 +352,7 @@ def test_listing_shows_what_was_left_out_beside_what_is_there(accounts: Any, dat
     assert accounts("add", PROD, "--alias", "prod", "--role-arn", ROLE).returncode == 0
     rows(database_url, "INSERT INTO aws_accounts (account_id, auth_type) VALUES ('12', 'aksk')")
     done = accounts("list", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     assert [one["account"] for one in json.loads(done.stdout)] == [PROD]
     assert "warning: aws_accounts row 2: account_id is not an AWS account id of 12 digits; left out" in done.stderr
 

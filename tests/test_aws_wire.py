@@ -29,6 +29,11 @@ ACCOUNT = Account.model_validate(
     }
 )
 NOTHING = b'{"Events": []}'
+IDENTITY = (
+    b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+    b"<Arn>arn:aws:iam::111111111111:user/audit</Arn><UserId>AIDAEXAMPLE</UserId><Account>111111111111</Account>"
+    b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
 
 
 class Cloud:
@@ -68,18 +73,20 @@ async def served(cloud: Cloud, tls: ssl.SSLContext | None = None) -> AsyncIterat
 
 @asynccontextmanager
 async def opened(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Coroutine[Any, Any, Any]]]:
-    """Looks events up at an address."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    """Looks events up at an address; STS, which is asked first whose the keys are, has one of its own."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDTRAIL", url)
     broker = Broker(asked_once=frozenset({"cloudtrail"}))
 
     async def look_up(**params: Any) -> Any:
         answer = await broker.call(ACCOUNT, "cloudtrail", "us-east-1", "lookup_events", **params)
         return answer["Events"]
 
-    try:
-        yield look_up
-    finally:
-        await broker.aclose()
+    async with served(Cloud(IDENTITY)) as sts:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
+        try:
+            yield look_up
+        finally:
+            await broker.aclose()
 
 
 def _asked_by_botocore(region: str) -> str:

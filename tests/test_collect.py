@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -84,6 +85,8 @@ def test_a_ledger_does_not_outlive_its_table(tmp_path: Path, crosstrail: Command
     path, lake = log(tmp_path / "one.json", range(3)), tmp_path / "lake"
     crosstrail("collect", path, "--lake", lake)
     (lake / "catalog.sqlite").unlink()
+    assert "catalog (catalog.sqlite) is missing" in crosstrail("collect", path, "--lake", lake).stderr
+    shutil.rmtree(lake / "events")
     assert "3 new" in crosstrail("collect", path, "--lake", lake).stdout
     assert len(ids(lake)) == 3
 

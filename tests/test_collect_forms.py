@@ -36,6 +36,9 @@ def _elastic(number: int) -> dict[str, Any]:
     [
         pytest.param({"Records": [record(1), record(2)]}, 2, id="as delivered"),
         pytest.param({"Records": []}, 0, id="no records"),
+        pytest.param({"Events": [], "NextToken": "AAAA"}, 0, id="a page without events"),
+        pytest.param({"ResponseMetadata": {}, "Result": {"NextToken": "", "Trails": []}}, 0, id="no Volcengine events"),
+        pytest.param({"Records": [record(1, requestParameters={"events": [], "Records": []})]}, 1, id="an empty value"),
         pytest.param([], 0, id="an empty list"),
         pytest.param([record(1), record(2)], 2, id="a bare list"),
         pytest.param(record(1), 1, id="one record"),
