@@ -75,6 +75,6 @@ def test_a_client_that_speaks_2025_06_18_gets_it(config: Path) -> None:
     assert answers[1]["protocolVersion"] == "2025-06-18"
     assert answers[1]["serverInfo"]["name"] == "crosstrail"
     assert answers[2]["isError"] is True
-    assert answers[2]["content"][0]["text"] == "list_accounts has no argument x. It accepts: selector."
+    assert answers[2]["content"][0]["text"] == "list_accounts has no argument x. It accepts: selector, next_token."
     assert "033333333333" in answers[3]["content"][0]["text"]
     assert logged == ""
