@@ -8,9 +8,6 @@ process (worker.py does), so that whatever it takes ends when it is stopped. It 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -26,10 +23,11 @@ import anyio.to_thread
 
 from crosstrail.caller import caller
 from crosstrail.engines.base import QueryScope
+from crosstrail.engines.pages import read_page
 from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore, type_of
 from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import IDLE_SECONDS, Ticket, WorkerDied, WorkerLate, Workers, WorkerStopped, shared
-from crosstrail.errors import InvalidRequest, LakeError, SqlRejected, StalePageToken
+from crosstrail.errors import LakeError, SqlRejected
 from crosstrail.lake.faults import fault
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.timerange import TimeRange
@@ -40,7 +38,6 @@ _COMPILE_SECONDS = 10.0
 _COMPILES_AT_ONCE = 2
 """Workers beside those that run queries: a statement is compiled while as many queries run as may."""
 _STARTS_AT_ONCE = 8
-_PAGE_LIMIT = 1000
 _MEASURED_BYTES = 4 * 2**20
 
 
@@ -318,15 +315,9 @@ class LakeEngine:
         status = _status(ref, record)
         if record.state is not QueryState.FINISHED:
             return ResultPage(status, record.columns, ())
-        offset = _offset(page_token, ref.native_id) if page_token else 0
-        limit = max(1, min(limit, _PAGE_LIMIT))
-        try:
-            rows = _read_rows(self._store.rows_path(ref.native_id), record, offset, limit)
-        except OSError:
-            raise InvalidRequest("the results have expired", hint="Run the query again with lake_query.") from None
-        following = offset + len(rows)
-        more = following < (record.rows or 0)
-        return ResultPage(status, record.columns, rows, _token(ref.native_id, following) if more else "")
+        path = self._store.rows_path(ref.native_id)
+        rows, following = read_page(path, ref.native_id, record, page_token, limit)
+        return ResultPage(status, record.columns, rows, following)
 
     def _explained(self, error: Exception) -> str:
         if isinstance(error, WorkerDied):
@@ -343,29 +334,6 @@ class LakeEngine:
         return f"it needs more memory than {self._limits.memory}; narrow it by eventtime or group by fewer columns"
 
 
-def _read_rows(path: Path, record: Record, offset: int, limit: int) -> tuple[tuple[str | None, ...], ...]:
-    """Rows `offset` to `offset + limit`, reading only the row groups they lie in."""
-    import pyarrow.parquet as pq
-
-    from crosstrail.engines.rendering import renderer
-
-    render = [renderer(kind) for kind in record.types]
-    rows: list[tuple[str | None, ...]] = []
-    with pq.ParquetFile(path) as file:
-        first = 0
-        for group in range(file.metadata.num_row_groups):
-            size = file.metadata.row_group(group).num_rows
-            if first + size > offset and len(rows) < limit:
-                table = file.read_row_group(group).slice(max(0, offset - first), limit - len(rows))
-                columns = [column.to_pylist() for column in table.columns]
-                rows += [
-                    tuple(show(value) for show, value in zip(render, cells, strict=True))
-                    for cells in zip(*columns, strict=True)
-                ]
-            first += size
-    return tuple(rows)
-
-
 def _status(ref: QueryRef, record: Record) -> QueryStatus:
     end = record.ended or time.time()
     seconds = max(0.0, end - record.started) if record.started else None
@@ -379,24 +347,6 @@ def bytes_of(text: str) -> int:
 
 def _keys(scope: QueryScope) -> set[AccountKey]:
     return {account.key for account in scope.accounts}
-
-
-def _token(native_id: str, offset: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([native_id, offset]).encode()).decode().rstrip("=")
-
-
-def _offset(token: str, native_id: str) -> int:
-    stale = StalePageToken(
-        "this next_token belongs to another query or is not whole",
-        hint="Ask for the first page again, without next_token.",
-    )
-    try:
-        owner, offset = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, binascii.Error, TypeError):
-        raise stale from None
-    if owner != native_id or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
-        raise stale
-    return offset
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:

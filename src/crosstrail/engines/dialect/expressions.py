@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from crosstrail.engines.dialect import literals, operators
+from crosstrail.engines.dialect import conditions, literals, operators
 from crosstrail.engines.dialect.aggregates import AGGREGATES, aggregate
 from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import cast, coerce, unify
 from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected, require, too_complex
 from crosstrail.engines.dialect.functions.collections import subscript
-from crosstrail.engines.dialect.functions.strings import like, substring, trim
+from crosstrail.engines.dialect.functions.strings import substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
 from crosstrail.engines.dialect.hints import field_hint, function_hint
 from crosstrail.engines.dialect.json_casts import from_json
@@ -194,56 +194,6 @@ class Expressions:
         left, right = self.compile(node.this, scope), self.compile(node.expression, scope)
         return operators.distinct_from(left, right, negated=isinstance(node, exp.NullSafeEQ))
 
-    def _between(self, node: exp.Between, scope: Scope) -> Expr:
-        value, low, high = (self.compile(node.args[name], scope) for name in ("this", "low", "high"))
-        least, most = operators.compare(">=", value, low), operators.compare("<=", value, high)
-        return derived(f"({least.sql} AND {most.sql})", BOOLEAN, least, most)
-
-    def _in(self, node: exp.In, scope: Scope) -> Expr:
-        value = self.compile(node.this, scope)
-        if node.args.get("query"):
-            return self.relations.in_query(value, node.args["query"], scope)
-        items = [operators.matched(value, self.compile(item, scope)) for item in node.expressions]
-        if not items:
-            raise Refusal("IN needs at least one value")
-        kinds = {str(left.type) for left, _ in items}
-        if len(kinds) == 1 and not value.type.args and value.type.name not in ("double", "real"):
-            listed = ", ".join(right.sql for _, right in items)
-            return derived(f"({items[0][0].sql} IN ({listed}))", BOOLEAN, *(part for pair in items for part in pair))
-        equal = [operators.compare("=", left, right) for left, right in items]
-        return derived(f"({' OR '.join(part.sql for part in equal)})", BOOLEAN, *equal)
-
-    def _like(self, node: exp.Like, scope: Scope, escape: Expr | None = None) -> Expr:
-        found = like(self.compile(node.this, scope), self.compile(node.expression, scope), escape)
-        return derived(f"(NOT {found.sql})", BOOLEAN, found) if node.args.get("negate") else found
-
-    def _escape(self, node: exp.Escape, scope: Scope) -> Expr:
-        if not isinstance(node.this, exp.Like):
-            raise Refusal("ESCAPE belongs to LIKE")
-        return self._like(node.this, scope, self.compile(node.expression, scope))
-
-    def _case(self, node: exp.Case, scope: Scope) -> Expr:
-        subject = self.compile(node.this, scope) if node.this else None
-        conditions, results = [], []
-        for branch in node.args["ifs"]:
-            test = self.compile(branch.this, scope)
-            conditions.append(operators.compare("=", subject, test) if subject else boolean(test, "a WHEN"))
-            results.append(self.compile(branch.args["true"], scope))
-        default = node.args.get("default")
-        results.append(self.compile(default, scope) if default else null())
-        results = unify(results, "the branches of CASE")
-        whens = " ".join(f"WHEN {c.sql} THEN {r.sql}" for c, r in zip(conditions, results, strict=False))
-        return derived(f"(CASE {whens} ELSE {results[-1].sql} END)", results[0].type, *conditions, *results)
-
-    def _if(self, node: exp.If, scope: Scope) -> Expr:
-        condition = boolean(self.compile(node.this, scope), "the condition of IF")
-        otherwise = node.args.get("false")
-        yes, no = unify(
-            [self.compile(node.args["true"], scope), self.compile(otherwise, scope) if otherwise else null()],
-            "IF's results",
-        )
-        return derived(f"(CASE WHEN {condition.sql} THEN {yes.sql} ELSE {no.sql} END)", yes.type, condition, yes, no)
-
     def _cast(self, node: exp.Cast, scope: Scope) -> Expr:
         source = node.this
         if literals.is_typed_literal(node):
@@ -370,12 +320,12 @@ _METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
     exp.Is: Expressions._is,
     exp.NullSafeEQ: Expressions._distinct_from,
     exp.NullSafeNEQ: Expressions._distinct_from,
-    exp.Between: Expressions._between,
-    exp.In: Expressions._in,
-    exp.Like: Expressions._like,
-    exp.Escape: Expressions._escape,
-    exp.Case: Expressions._case,
-    exp.If: Expressions._if,
+    exp.Between: conditions.between,
+    exp.In: conditions.in_,
+    exp.Like: conditions.like,
+    exp.Escape: conditions.escape,
+    exp.Case: conditions.case,
+    exp.If: conditions.if_,
     exp.Cast: Expressions._cast,
     exp.TryCast: Expressions._cast,
     exp.Interval: Expressions._interval,
