@@ -168,6 +168,25 @@ def test_the_command_line_asks_the_same(clouds: Clouds, crosstrail: CommandLine,
     assert BASE not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("account", "region", "status", "said"),
+    [
+        ("*", "us-east-1", 3, "NOT asked, because their cloud has no such region: cn-prod, cn-dev."),
+        ("prod", "us-east-1,cn-beijing", 3, "NOT asked: cn-beijing, which no account asked has."),
+        ("prod", "cn-beijing", 1, "no account asked has a region 'cn-beijing'"),
+        ("prod,cn-prod", "us-east-1,cn-beijing", 0, "Answered: prod"),
+    ],
+)
+def test_a_region_of_another_cloud_is_told_and_has_its_status(
+    clouds: Clouds, crosstrail: CommandLine, tmp_path: Path, account: str, region: str, status: int, said: str
+) -> None:
+    config = tmp_path / "crosstrail.yaml"
+    config.write_text(yaml.safe_dump(clouds.values()))
+    done = crosstrail("lookup", "--config", config, "--account", account, "--region", region)
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+
+
 async def test_a_trail_is_created_in_volcengine_where_writes_are_allowed(clouds: Clouds) -> None:
     settings = Settings.model_validate({**clouds.values(), "allow_writes": True})
     arguments = {"target_account_id": "cn-prod", "name": "main", "s3_bucket_name": "audit-logs"}

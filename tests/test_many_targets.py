@@ -151,11 +151,16 @@ async def test_a_region_that_does_not_exist_is_an_error_and_asked_of_nobody(
             result = await client.call_tool(tool, {"target_account_id": "*", "region": region})
             assert result.is_error
             assert said in text_of(result)
-        new = await client.call_tool("lookup_events", {"target_account_id": "*", "region": "xx-new-1,us-gov-west-1"})
+        new = await client.call_tool("lookup_events", {"target_account_id": "*", "region": "xx-new-1,me-south-1"})
+        elsewhere = await client.call_tool(
+            "lookup_events", {"target_account_id": "prod", "region": "eu-west-1,cn-beijing,us-gov-west-1"}
+        )
     assert "NOT asked" not in text_of(new)
+    assert "NOT asked: cn-beijing, us-gov-west-1, which no account asked has." in text_of(elsewhere)
     assert {(request.account, request.region) for request in aws.world.asked("LookupEvents")} == {
         (DEV, "xx-new-1"),
-        *((account, "us-gov-west-1") for account in (PROD, DEV)),
+        *((account, "me-south-1") for account in (PROD, DEV)),
+        (PROD, "eu-west-1"),
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from crosstrail.accounts.aws_regions import known_regions
+from crosstrail.accounts.aws_regions import known_regions, partition_of
 from crosstrail.accounts.broker import MOST_CLIENTS, Broker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
@@ -49,6 +49,11 @@ _REGIONS_OF: Mapping[str, Callable[[], frozenset[str]]] = {
     "aws": known_regions,
     "volcengine": lambda: VOLCENGINE_REGIONS,
 }
+
+
+def _all_regions() -> frozenset[str]:
+    """Of every cloud."""
+    return frozenset[str]().union(*(regions() for regions in _REGIONS_OF.values()))
 
 
 class Estate:
@@ -149,6 +154,7 @@ class Estate:
             most=most,
             start=start,
             known=self._known_regions,
+            elsewhere=_all_regions,
         )
 
     async def _known_regions(self, account: Account, region: str) -> frozenset[str] | None:
@@ -156,7 +162,11 @@ class Estate:
         if account.cloud not in _REGIONS_OF:
             return None
         home = self.settings.region if account.cloud == "aws" else self.settings.volcengine.region
-        names = _REGIONS_OF[account.cloud]() | {home}
+        if account.cloud == "aws" and account.auth:  # a key of one partition is sent to no endpoint of another
+            home = await self.home_region(account)
+            names = known_regions(partition_of(home)) | {home}
+        else:
+            names = _REGIONS_OF[account.cloud]() | {home}
         if region in names or account.auth or not self.settings.lake.exists():
             return names
         held = await anyio.to_thread.run_sync(self._regions_held, account)

@@ -45,6 +45,8 @@ class Chosen:
     """Whether any account of any block is asked itself, and not its archive."""
     without: tuple[Account, ...] = ()
     """Accounts that have none of the regions named."""
+    nowhere: tuple[str, ...] = ()
+    """Regions named that no account of the call has, though others could."""
 
     @property
     def left(self) -> int:
@@ -78,12 +80,14 @@ async def choose(
     most: int,
     start: int = 0,
     known: KnownRegions | None = None,
+    elsewhere: Callable[[], frozenset[str]] = frozenset,
 ) -> Chosen:
     """`region`: names and globs, comma-separated; `all`; or empty for each account's home region. `start`: targets to skip.
 
     Where one history holds the events of every region, empty and `all` both mean all of it, as one target: global
-    services log in a region of the cloud's choice, which no home region finds.
-    Raises InvalidRequest for what is no region, or one that no account has.
+    services log in a region of the cloud's choice, which no home region finds. `elsewhere`: the regions of every cloud; one
+    of them that no account has is told beside the others that were named, and anything else may be a slip of the pen.
+    Raises InvalidRequest for what is no region, or where no account has one.
     """
     wanted = _wanted(region)
     block, live, without = _Block(start, most), False, []
@@ -101,13 +105,16 @@ async def choose(
             names = await _named(account, there, home_region)
         block.add(account, names)
         without += [] if names else [account]
-    if unknown := [part for part in wanted if part in missing]:
-        raise _unknown(unknown[0], seen)
+    nowhere = [part for part in wanted if part in missing]
+    if refused := [part for part in nowhere if not block.total or part not in elsewhere()]:
+        raise _unknown(refused[0], seen)
     if not block.total and without:
         raise InvalidRequest(f"no region matches {', '.join(wanted)}", hint="Name it in full, or list it in `regions`.")
     kept = block.kept
     digest = block.names.hexdigest()
-    return Chosen(tuple(kept[:most]), tuple(kept[most:]), start, block.total, digest, live, tuple(without))
+    return Chosen(
+        tuple(kept[:most]), tuple(kept[most:]), start, block.total, digest, live, tuple(without), tuple(nowhere)
+    )
 
 
 def _wanted(region: str) -> tuple[str, ...]:
@@ -168,4 +175,4 @@ async def regions_of(account: Account, home_region: HomeRegion) -> tuple[str, ..
     if account.regions:
         return account.regions
     home = await home_region(account)
-    return ALWAYS_ON[partition_of(home)] if account.cloud == "aws" else (home,)
+    return ALWAYS_ON.get(partition_of(home), (home,)) if account.cloud == "aws" else (home,)

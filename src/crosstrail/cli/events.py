@@ -72,7 +72,7 @@ def lookup(
 ) -> int:
     """List events, newest first. Filters may be combined: events meet all of them.
 
-    Exit status 3: some account or region could not be asked; 1: none could.
+    Exit status 3: some account or region could not be asked, or is in no cloud that was; 1: none could.
     """
     given = accepted([Filter(_FILTERS[name][0], value) for name, value in filters.items() if value], KEYS)
     span = parse_range(since, until, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
@@ -95,7 +95,8 @@ def lookup(
     elif listing.next:
         say("For more raise --limit, or narrow the time.")
     unknown = len(warnings) if any(sign in account for sign in "*?[") else 0  # a pattern may mean accounts not known
-    return status_of(done=len(listing.pages), failed=len(listing.failures) + unknown)
+    absent = len(chosen.without) + len(chosen.nowhere)
+    return status_of(done=len(listing.pages), failed=len(listing.failures) + unknown + absent)
 
 
 def _as_option(one: Filter) -> str:

@@ -279,6 +279,8 @@ def block(chosen: Chosen) -> list[str]:
     if chosen.without:
         named = listed([account.name for account in chosen.without], 6)
         lines.append(f"NOT asked, because their cloud has no such region: {named}.")
+    if chosen.nowhere:
+        lines.append(f"NOT asked: {listed(chosen.nowhere, 6)}, which no account asked has.")
     return lines
 
 
