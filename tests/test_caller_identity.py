@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import anyio
+import botocore.credentials
 import pytest
 import yaml
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
 from broker_estate import look_up
 from conftest import CommandLine
 from credential_sources import write_config
 from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.database import AccountDatabase
+from crosstrail.accounts.enrolment import add
+from crosstrail.accounts.secrets import SecretBox
 from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.clouds.volcengine_calls import DESCRIBE_TRAILS
@@ -128,6 +136,91 @@ def _claims_the_right_account(key: Key) -> None:
     path.write_text(f"{path.read_text()}aws_account_id = {PROD}\n")
 
 
+@dataclass(frozen=True)
+class SignedIn:
+    """A person of IAM Identity Center, who may have been given the role of another account than the profile's name says."""
+
+    aws: LiveAws
+    cache: Path
+
+    def profile(self, account_id: str, *, role: str = "Audit") -> None:
+        self.aws.world.add_role(account_id, role, trusts=self.aws.base)
+        self.aws.world.sign_ins.add("signed-in")
+        start = "https://example.awsapps.com/start"
+        self.cache.mkdir(parents=True, exist_ok=True)
+        tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+        token = self.cache / f"{hashlib.sha1(start.encode()).hexdigest()}.json"  # noqa: S324 - as botocore names it
+        token.write_text(json.dumps({"accessToken": "signed-in", "expiresAt": tomorrow}))
+        write_config(
+            f"[profile dev]\nsso_start_url = {start}\nsso_region = us-east-1\n"
+            f"sso_account_id = {account_id}\nsso_role_name = {role}\n"
+        )
+
+
+@pytest.fixture
+def signed_in(aws: LiveAws, monkeypatch: pytest.MonkeyPatch) -> SignedIn:
+    cache = Path.home() / ".aws" / "sso" / "cache"  # botocore looks up the home folder once, when it is imported
+    monkeypatch.setattr(botocore.credentials.SSOProvider, "_SSO_TOKEN_CACHE_DIR", str(cache))
+    return SignedIn(aws, cache)
+
+
+async def test_an_sso_profile_of_another_account_is_refused(aws: LiveAws, signed_in: SignedIn) -> None:
+    signed_in.profile(DEV)
+    auth = {"type": "profile", "profile": "dev"}
+    with pytest.raises(WrongAccount) as refused:
+        await look_up(aws.broker, Account.model_validate({"id": PROD, "auth": auth}))
+    assert refused.value.actual == DEV
+    assert not aws.world.asked("LookupEvents")
+    await look_up(aws.broker, Account.model_validate({"id": DEV, "auth": auth}))
+    assert len(aws.world.asked("GetRoleCredentials")) == 2
+    assert [one.account for one in aws.world.asked("LookupEvents")] == [DEV]
+
+
+async def test_an_sso_profile_that_is_signed_in_for_another_account_later_is_refused(
+    aws: LiveAws, signed_in: SignedIn
+) -> None:
+    account = Account.model_validate({"id": PROD, "auth": {"type": "profile", "profile": "dev"}})
+    signed_in.profile(PROD)
+    await look_up(aws.broker, account)
+    signed_in.profile(DEV)
+    aws.broker.invalidate(account)
+    with pytest.raises(WrongAccount):
+        await look_up(aws.broker, account)
+    assert [one.account for one in aws.world.asked("LookupEvents")] == [PROD]
+
+
+async def test_encrypted_keys_of_a_database_row_of_another_account_are_refused(
+    aws: LiveAws, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = Fernet.generate_key().decode()
+    monkeypatch.setenv("ENCRYPTION_KEY", secret)
+    rows = {"prod": (PROD, aws.world.add_key(DEV)), "dev": (DEV, aws.world.add_key(DEV))}
+    for alias, (account_id, key) in rows.items():
+        token = SecretBox(secret).encrypt(SecretStr(key.secret), account_id)
+        auth = {"type": "keys", "access_key_id": key.id, "secret_access_key_encrypted": token}
+        add(AccountDatabase.at(database_url), Account.model_validate({"id": account_id, "alias": alias, "auth": auth}))
+    given = {"database": {"url": database_url}, "encryption_key": secret, "lake": {"path": "no-lake"}}
+    async with client_of(Settings.model_validate(given)) as client:
+        wrong = await client.call_tool("lookup_events", {"target_account_id": "prod"})
+        assert REFUSED in text_of(wrong)
+        assert DEV not in text_of(wrong)
+        assert {one.action for one in aws.world.requests} == {"GetCallerIdentity"}
+        assert not (await client.call_tool("lookup_events", {"target_account_id": "dev"})).is_error
+    assert [one.account for one in aws.world.asked("LookupEvents")] == [DEV]
+
+
+async def test_a_credential_process_that_gives_another_accounts_keys_later_is_refused(aws: LiveAws) -> None:
+    account = Account.model_validate({"id": PROD, "auth": {"type": "profile", "profile": "dev"}})
+    _process(aws.world.add_key(PROD))
+    await look_up(aws.broker, account)
+    _process(aws.world.add_key(DEV))
+    aws.broker.invalidate(account)
+    with pytest.raises(WrongAccount) as refused:
+        await look_up(aws.broker, account)
+    assert refused.value.actual == DEV
+    assert [one.account for one in aws.world.asked("LookupEvents")] == [PROD]
+
+
 @pytest.mark.parametrize("write", [_static, _process, _claims_the_right_account])
 async def test_a_profile_of_another_account_is_refused(aws: LiveAws, write: Callable[[Key], None]) -> None:
     write(aws.world.add_key(DEV))
@@ -193,7 +286,52 @@ async def test_credentials_that_change_are_asked_about_again(aws: LiveAws) -> No
     assert {one.account for one in aws.world.asked("LookupEvents")} == {PROD}
 
 
+# --- other partitions
+
+
+@pytest.mark.parametrize(("partition", "region"), [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")])
+async def test_a_key_of_another_partition_asks_for_the_region_and_goes_to_no_other_endpoint(
+    aws: LiveAws, partition: str, region: str
+) -> None:
+    aws.world.account(PROD).partition = partition
+    auth = aws.world.add_key(PROD).auth
+    with pytest.raises(CredentialsError, match="does not know the access key") as refused:
+        await look_up(aws.broker, Account.model_validate({"id": PROD, "alias": "prod", "auth": auth}), region)
+    assert "set its `region`" in refused.value.hint
+    assert region in refused.value.hint
+    assert [(one.action, one.code) for one in aws.world.requests] == [("GetCallerIdentity", "InvalidClientTokenId")]
+    aws.world.requests.clear()
+    for more in ({"region": region}, {"regions": [region]}):
+        await look_up(Broker(), Account.model_validate({"id": PROD, "auth": auth, **more}), region)
+    assert {one.region for one in aws.world.requests} == {region}, "a region that is listed tells the partition"
+
+
+async def test_a_key_is_sent_to_no_region_of_another_partition(aws: LiveAws) -> None:
+    aws.keys_account(PROD, "prod", region="")
+    async with client_of(aws.settings()) as client:
+        result = await client.call_tool("lookup_events", {"region": "cn-north-1"})
+    assert "no account asked has a region 'cn-north-1'" in text_of(result)
+    assert not aws.world.requests
+
+
 # --- where STS does not say
+
+
+async def test_a_write_whose_identity_check_failed_was_not_sent_and_says_so(aws: LiveAws) -> None:
+    aws.keys_account(PROD, "prod")
+    aws.world.fail("500", times=-1, action="GetCallerIdentity")
+    asked = {"target_account_id": "prod", "name": "audit", "s3_bucket_name": "logs-bucket"}
+    async with client_of(aws.settings(allow_writes=True)) as client:
+        result = await client.call_tool("create_trail", asked)
+        assert "failed on sts:GetCallerIdentity" in text_of(result)
+    assert "not known" not in text_of(result)
+    assert not aws.world.asked("CreateTrail")
+    aws.world.faults.clear()
+    aws.world.fail("500", times=-1, action="CreateTrail")
+    async with client_of(aws.settings(allow_writes=True)) as client:
+        result = await client.call_tool("create_trail", asked)
+    assert "Whether the trail was created is not known" in text_of(result)
+    assert len(aws.world.asked("CreateTrail")) == 1
 
 
 @pytest.mark.parametrize(

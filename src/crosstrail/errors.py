@@ -162,7 +162,12 @@ class Throttled(CloudError):
 
 
 class CloudUnavailable(CloudError):
-    """The cloud cannot be reached, broke off, or failed on its side; the same request may work later."""
+    """The cloud cannot be reached, broke off, or failed on its side; the same request may work later.
+
+    `nothing_sent`: it failed before the request itself went out, as when credentials for it were asked for.
+    """
+
+    nothing_sent: bool = False
 
 
 class LakeError(CrosstrailError):

@@ -41,7 +41,8 @@ VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError, 
 """All that botocore raises, and all that the wire does. Never chain one: a ResponseParserError's text is the answer itself,
 secret keys of STS included."""
 
-_UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
+UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
+_ALWAYS_ON = frozenset(region for regions in ALWAYS_ON.values() for region in regions)
 _CLOCK = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
 _ACTION = re.compile(r"perform: ([A-Za-z0-9-]+:[A-Za-z0-9]+)")
@@ -101,7 +102,7 @@ def _from_answer(response: dict[str, Any], asked: Asked) -> CrosstrailError:
     kind = kind_of_code(code) or kind_of_status(status)
     if kind is InvalidRequest and code == "ValidationException" and "token" in message.lower():
         kind = StalePageToken
-    if code in _UNKNOWN_KEY and asked.region not in ALWAYS_ON["aws"] and asked.region.count("-") == 2:
+    if code in UNKNOWN_KEY and asked.region.count("-") == 2 and asked.region not in _ALWAYS_ON:
         return UnsupportedByCloud(
             f"{asked.place} does not know the access key: the region may not be enabled{told(code, _request_id(response))}",
             hint="Enable the region in the account's settings, or leave it out.",

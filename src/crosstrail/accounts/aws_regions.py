@@ -34,7 +34,27 @@ ALWAYS_ON: dict[str, tuple[str, ...]] = {
     "aws-us-gov": ("us-gov-east-1", "us-gov-west-1"),
 }
 """Partition -> its regions."""
-_PARTITION_PREFIX = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+_PARTITION_PREFIX = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+}
+PARTITIONS = frozenset(("aws", *_PARTITION_PREFIX.values()))
+HOME_REGION: dict[str, str] = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-north-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-eusc": "eusc-de-east-1",
+    "aws-iso": "us-iso-east-1",
+    "aws-iso-b": "us-isob-east-1",
+    "aws-iso-e": "eu-isoe-west-1",
+    "aws-iso-f": "us-isof-south-1",
+}
+"""Partition -> the region asked where nothing names one."""
 
 
 _GLOBAL = "-global"
@@ -42,10 +62,10 @@ _GLOBAL = "-global"
 
 
 @cache
-def known_regions() -> frozenset[str]:
-    """Every region of every partition that the installed botocore knows, those that accounts must enable included."""
+def known_regions(partition: str = "") -> frozenset[str]:
+    """Every region of a partition, or of all, that the installed botocore knows; those that accounts must enable included."""
     listed = json.loads((files("botocore") / "data" / "partitions.json").read_bytes())
-    names = (name for partition in listed["partitions"] for name in partition["regions"])
+    names = (name for one in listed["partitions"] if partition in ("", one["id"]) for name in one["regions"])
     return frozenset(name for name in names if not name.endswith(_GLOBAL))
 
 

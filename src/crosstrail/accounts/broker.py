@@ -17,13 +17,14 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.aws_regions import partition_of
+from crosstrail.accounts.asked import Asked, told
+from crosstrail.accounts.aws_regions import HOME_REGION, partition_of
 from crosstrail.accounts.caller_identity import (
     AWS_ACTION,
     GET_CALLER_IDENTITY,
     VerifiedCredentials,
     aws_account,
+    unknown_key,
     volcengine_account,
 )
 from crosstrail.accounts.credentials import (
@@ -59,7 +60,6 @@ MOST_CLIENTS = 512
 VOLCENGINE = "volcengine"
 _THREADS = 128
 """Most requests of vendors' blocking libraries on the way at once."""
-_HOME_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 T = TypeVar("T")
 
@@ -168,15 +168,17 @@ class Broker:
         """The region asked when a call names none: the account's, else this broker's, else its profile's, else a default."""
         if account.cloud == VOLCENGINE:
             return account.region or self._volcengine.region
-        if region := account.region or self._region:
-            return region
-        partition = account.auth.role_arn.split(":")[1] if isinstance(account.auth, RoleAuth) else "aws"
+        if account.region:
+            return account.region
+        partition = account.auth.role_arn.split(":")[1] if isinstance(account.auth, RoleAuth) else ""
+        if self._region and partition in ("", partition_of(self._region)):
+            return self._region
         profile = account.auth.profile if isinstance(account.auth, ProfileAuth) else ""
         if isinstance(account.auth, ProfileAuth | AmbientAuth):
             if profile not in self._profile_regions:
                 self._profile_regions[profile] = await self._run(partial(_region_of_profile, profile))
-            return self._profile_regions[profile] or _HOME_REGION[partition]
-        return _HOME_REGION.get(partition, _HOME_REGION["aws"])
+            return self._profile_regions[profile] or HOME_REGION["aws"]
+        return HOME_REGION.get(partition, HOME_REGION["aws"])
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -215,7 +217,7 @@ class Broker:
             return self._volcengine_keys
         from crosstrail.accounts.aws_credentials import AssumeRole, Profile
 
-        fallback = self._region or _HOME_REGION["aws"]
+        fallback = self._region or HOME_REGION["aws"]
         if isinstance(auth, RoleAuth):
             base = self._bases.get(auth.base_profile)
             if base is None:
@@ -235,11 +237,16 @@ class Broker:
     async def _aws_identity(self, account: Account, provider: CredentialProvider, credentials: Credentials) -> str:
         region = account.region or next(iter(account.regions), "") or await self.home_region(account)
         clients = await self._opened_clients()
-        from crosstrail.accounts.aws_errors import mapped
+        from crosstrail.accounts.aws_errors import UNKNOWN_KEY, VENDOR_ERRORS, code_of, mapped, request_id_of
 
         asked = Asked(account.name, region, AWS_ACTION, provider.renewal)
         with upstream(AWS_ACTION, account.id, region) as request, mapped(asked):
-            answer = await self._run(partial(clients.ask_once, "sts", region, credentials, "get_caller_identity"))
+            try:
+                answer = await self._run(partial(clients.ask_once, "sts", region, credentials, "get_caller_identity"))
+            except VENDOR_ERRORS as error:
+                if code_of(error) in UNKNOWN_KEY and not (account.region or account.regions):
+                    raise unknown_key(asked, told(code_of(error), request_id_of(error))) from None
+                raise
             request.request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
             return aws_account(answer, region)
 
@@ -267,9 +274,9 @@ class Broker:
         """The base identity's region before the account's: the base may not have enabled the account's."""
         partition = auth.role_arn.split(":")[1]
         for region in (self._region, account.region):
-            if region and (partition not in _HOME_REGION or partition_of(region) == partition):
+            if region and (partition not in HOME_REGION or partition_of(region) == partition):
                 return region
-        return _HOME_REGION.get(partition, _HOME_REGION["aws"])
+        return HOME_REGION.get(partition, HOME_REGION["aws"])
 
     def _opened(self, account_id: str, auth: KeysAuth) -> SecretStr:
         if auth.secret_access_key is not None:

@@ -12,10 +12,11 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from crosstrail.accounts.aws_regions import ALWAYS_ON, partition_of
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.aws_regions import PARTITIONS, partition_of
 from crosstrail.accounts.credentials import CredentialProvider, Credentials, fingerprint
 from crosstrail.accounts.volcengine_api import Action
-from crosstrail.errors import AccessDenied, CloudError, WrongAccount
+from crosstrail.errors import AccessDenied, CloudError, CredentialsError, WrongAccount
 from crosstrail.models import Account
 
 _log = logging.getLogger("crosstrail.accounts")
@@ -89,6 +90,18 @@ def aws_account(answer: Mapping[str, Any], region: str) -> str:
     return found.group(2)
 
 
+def unknown_key(asked: Asked, ending: str) -> CredentialsError:
+    """The refusal where STS does not know the key of an account that nothing names a region of.
+
+    The other partitions are not tried: other companies run them, and a key of one is nobody's business in another.
+    """
+    return CredentialsError(
+        f"{asked.place} does not know the access key{ending}",
+        hint=f"{asked.renewal} Or, if the account is in another partition of AWS than {asked.region} is, set its `region`: "
+        "cn-north-1 for AWS China, us-gov-west-1 for GovCloud.",
+    )
+
+
 def volcengine_account(answer: Mapping[str, Any]) -> str:
     """The same of Volcengine's."""
     number, trn = answer.get("AccountId"), _TRN.fullmatch(str(answer.get("Trn", "")))
@@ -127,4 +140,4 @@ def _owner_of(name: str) -> tuple[str, str]:
 
 def _may_be_of(partition: str, region: str) -> bool:
     """False only for two partitions that are known to differ: there are more than are listed here."""
-    return partition not in ALWAYS_ON or partition == partition_of(region)
+    return partition not in PARTITIONS or partition == partition_of(region)

@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import SecretStr
 
-from crosstrail.errors import CredentialsError, CredentialsExpired, CrosstrailError
+from crosstrail.errors import CloudUnavailable, CredentialsError, CredentialsExpired, CrosstrailError
 
 FRESH_FOR = timedelta(minutes=5)
 """Credentials this close to their expiry are renewed; those without one are read again this often."""
@@ -143,6 +143,8 @@ class Cached:
         try:
             got = await self._provider.credentials()
         except CrosstrailError as error:
+            if isinstance(error, CloudUnavailable):
+                error.nothing_sent = True
             self._failure = (error, self._monotonic() + _ERROR_KEPT_SECONDS)
             raise
         self._failure = None

@@ -128,6 +128,8 @@ class AwsTrail:
                 EnableLogFileValidation=trail.validates_files,
             )
         except CloudUnavailable as error:
+            if error.nothing_sent:
+                raise
             raise _told(error, "Whether the trail was created is not known: see describe_trails first.") from None
         made = {"HomeRegion": region, **made}
         if not trail.start_logging:

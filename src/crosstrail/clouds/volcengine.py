@@ -128,6 +128,8 @@ class VolcengineTrail:
         try:
             made = await self._calls.ask(target.account, region, CREATE_TRAIL_OF_ALL_SOURCES, params)
         except CloudUnavailable as error:
+            if error.nothing_sent:
+                raise
             told = own(error)
             told.hint = "Whether the trail was created is not known: see describe_trails before trying again."
             raise told from None

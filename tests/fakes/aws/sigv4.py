@@ -43,7 +43,8 @@ def verify(world: World, service: str, method: str, path: str, headers: dict[str
     if not required <= set(names) or names != sorted(names):
         raise mismatch(service, "Not all headers that must be signed are.")
     key = world.keys.get(key_id)
-    if key is None or region in world.accounts[key.account].disabled_regions:
+    account = world.accounts[key.account] if key else None
+    if key is None or account is None or region in account.disabled_regions or account.partition != _partition(region):
         raise unknown_key(service)
     # of a request without a query string, as all services here are asked
     lines = "".join([f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names])
@@ -58,6 +59,12 @@ def verify(world: World, service: str, method: str, path: str, headers: dict[str
     if key.expired:
         raise expired(service)
     return Signed(key, region)
+
+
+def _partition(region: str) -> str:
+    if region.startswith("us-gov-"):
+        return "aws-us-gov"
+    return "aws-cn" if region.startswith("cn-") else "aws"
 
 
 def _check_time(world: World, service: str, text: str, date: str) -> None:

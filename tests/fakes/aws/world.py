@@ -71,6 +71,8 @@ class FakeAccount:
     id: str
     name: str = ""
     status: str = "ACTIVE"
+    partition: str = "aws"
+    """Its keys are known in the regions of this partition alone."""
     roles: dict[str, Role] = field(default_factory=dict)
     events: dict[str, list[LoggedEvent]] = field(default_factory=dict)
     """Region -> events, newest first."""
@@ -218,9 +220,9 @@ class World(cloud.World[FakeAccount, Key]):
 
     def add_key(self, account_id: str, user: str = "auditor", key_id: str = "") -> Key:
         """A long-lived access key of a user."""
-        self.account(account_id)
         key_id = key_id or "AKIA" + secrets.token_hex(8).upper()
-        key = Key(key_id, secrets.token_urlsafe(30), account_id, f"arn:aws:iam::{account_id}:user/{user}")
+        arn = f"arn:{self.account(account_id).partition}:iam::{account_id}:user/{user}"
+        key = Key(key_id, secrets.token_urlsafe(30), account_id, arn)
         self.keys[key.id] = key
         return key
 
