@@ -1,0 +1,184 @@
+"""What the source is built like: how long a module is, who imports whom, and that what it imports is declared.
+
+Read from the source; nothing of it is run. Which layer may import which is import-linter's: see pyproject.toml. The list of
+circles may only shrink: a name that no longer needs its place there fails too.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import Distribution, distributions
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+LINES = 400
+_DIALECT = "crosstrail.engines.dialect"
+CIRCLES = [
+    {"crosstrail.accounts.volcengine_api", "crosstrail.accounts.volcengine_sdk"},
+    {"crosstrail.wrap.proxy", "crosstrail.wrap.serving"},
+    {f"{_DIALECT}.casts", f"{_DIALECT}.json_casts"},
+    {
+        f"{_DIALECT}.{name}"
+        for name in (
+            *("aggregates", "conditions", "expressions", "functions", "groups", "literals", "registry", "relations"),
+            *("sources", "spans", "windows", "functions.binary", "functions.collections", "functions.conditional"),
+            *("functions.formats", "functions.json", "functions.lambdas", "functions.maps", "functions.numbers"),
+            *("functions.regex", "functions.strings", "functions.times", "functions.urls"),
+        )
+    },
+]
+"""Modules that know each other, by imports within functions or for types alone."""
+
+
+def test_a_module_has_at_most_400_lines() -> None:
+    long = {name: count for name, path in modules().items() if (count := len(path.read_text().splitlines())) > LINES}
+    assert long == {}, "split them"
+
+
+def test_no_modules_import_each_other_when_they_are_loaded() -> None:
+    assert circles({name: imported(name, at_load=True) for name in modules()}) == []
+
+
+def test_modules_know_each_other_only_where_they_did_already() -> None:
+    found = circles({name: imported(name, at_load=False) for name in modules()})
+    assert [circle for circle in found if not any(circle <= known for known in CIRCLES)] == []
+    gone = [name for known in CIRCLES for name in known if not any(name in circle for circle in found)]
+    assert gone == [], "these are in no circle any more: take them off the list"
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"a", "c"}, "c": set()}, [{"a", "b"}]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"e"}, "e": {"d"}}, [{"a", "b", "c"}, {"d", "e"}]),
+    ],
+)
+def test_circles_are_found(graph: Mapping[str, set[str]], expected: list[set[str]]) -> None:
+    assert circles(graph) == expected
+
+
+def test_what_the_source_imports_is_declared() -> None:
+    """A package that another brings along today may be gone with that one's next release."""
+    declared = declared_packages()
+    missing = {(module, name) for name in modules() for module in outside(name) if not providers(module) & declared}
+    assert missing == set()
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the source and its file."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    assert len(found) > 100
+    return found
+
+
+@cache
+def tree(name: str) -> ast.Module:
+    return ast.parse(modules()[name].read_text())
+
+
+def imported(name: str, *, at_load: bool) -> set[str]:
+    """The modules of the source that this one imports: of `from x import y` y where that is a module, else x."""
+    found = set()
+    for base, member in statements(tree(name), of=name, at_load=at_load):
+        inner = f"{base}.{member}" if member else base
+        found |= {inner} if inner in modules() else {base} & modules().keys()
+    return found - {name}
+
+
+def statements(inside: ast.AST, *, of: str, at_load: bool) -> Iterator[tuple[str, str]]:
+    """(module, name imported from it) of each import; at_load: not those of functions, nor those for types alone."""
+    for node in ast.iter_child_nodes(inside):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{of} imports relatively: ruff's TID forbids it"
+            yield from ((node.module or "", alias.name) for alias in node.names)
+        elif at_load and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        elif at_load and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for other in node.orelse:
+                yield from statements(other, of=of, at_load=at_load)
+        else:
+            yield from statements(node, of=of, at_load=at_load)
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
+    """The largest sets in which everybody reaches everybody, in the order of the graph."""
+    reached = {name: reachable(graph, name) for name in graph}
+    found: list[set[str]] = []
+    for name in graph:
+        circle = {other for other in reached[name] if name in reached[other]}
+        if circle and circle not in found:
+            found.append(circle)
+    return found
+
+
+def reachable(graph: Mapping[str, set[str]], name: str) -> set[str]:
+    """Itself is among them only where a way leads back."""
+    seen: set[str] = set()
+    left = list(graph[name])
+    while left:
+        one = left.pop()
+        if one not in seen:
+            seen.add(one)
+            left += graph[one]
+    return seen
+
+
+def outside(name: str) -> set[str]:
+    """The modules of other distributions that this one imports anywhere, as it names them."""
+    named = {base for base, _ in statements(tree(name), of=name, at_load=False)}
+    return {one for one in named if one.partition(".")[0] not in {"crosstrail", *sys.stdlib_module_names}}
+
+
+@cache
+def providers(module: str) -> set[str]:
+    """The distributions whose file the module is; of a package without a file of its own, all that have a part of it."""
+    path = module.replace(".", "/")
+    exact = {owner for suffix in ("/__init__.py", ".py", "/__init__.pyi") for owner in owners().get(path + suffix, ())}
+    parts = (found for file, found in owners().items() if file.startswith((f"{path}/", f"{path}.")))
+    return exact or set().union(*parts)
+
+
+@cache
+def owners() -> dict[str, set[str]]:
+    """File in site-packages -> the distributions that it is of."""
+    found: dict[str, set[str]] = {}
+    for one in distributions():
+        name = canonicalize_name(one.name)
+        for file in one.files or ():
+            found.setdefault(str(file), set()).add(name)
+    return found
+
+
+def declared_packages() -> set[str]:
+    """What pyproject.toml names, in whatever extra. A distribution without a module stands for what it requires."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    texts: Iterable[str] = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    named = {canonicalize_name(Requirement(text).name) for text in texts}
+    return named | {
+        canonicalize_name(Requirement(text).name)
+        for one in distributions()
+        if canonicalize_name(one.name) in named and not has_modules(one)
+        for text in one.requires or ()
+        if (marker := Requirement(text).marker) is None or marker.evaluate({"extra": ""})
+    }
+
+
+def has_modules(one: Distribution) -> bool:
+    return any(file.suffix in {".py", ".so", ".pyd"} for file in one.files or ())
