@@ -1,11 +1,13 @@
-"""Packages of Python's registry for tests that carry the mark `registry`, by whatever installer there is here."""
+"""Packages of registries for tests that carry the mark `registry`, by whatever installer there is here."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +15,21 @@ import pytest
 
 ENVIRONMENT = dict(os.environ)
 """As it was before the tests scrubbed it: installers need their settings."""
+
+KEPT = Path(ENVIRONMENT.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosstrail-tests"
+"""Installed once, for all runs."""
+
+
+def kept(name: str, install: Callable[[Path], None]) -> Path:
+    """The folder of that name in KEPT, installed if it is not yet: by one process, for whom others that need it wait."""
+    place = KEPT / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name(f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "done").exists():
+            install(place)
+            (place / "done").touch()
+    return place
 
 
 def pip_command() -> list[str]:

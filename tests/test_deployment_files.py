@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import json
-import os
 import re
 import shlex
 import shutil
@@ -18,7 +17,7 @@ import yaml
 
 from conftest import CommandLine
 from guide import blocks
-from packages import ENVIRONMENT, install_into
+from packages import ENVIRONMENT, install_into, kept
 
 ROOT = Path(__file__).parents[1]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -73,15 +72,16 @@ def kustomize(tmp_path_factory: pytest.TempPathFactory) -> str:
         return found
     if not shutil.which("go"):
         pytest.skip("needs kustomize, or Go to install it with")
-    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosstrail-tests" / "go"
-    if not (kept / "kustomize").exists():
+
+    def install(place: Path) -> None:
         built = tmp_path_factory.mktemp("go")
-        places = {"GOPATH": str(built), "GOCACHE": str(built / "cache"), "GOBIN": str(kept), "GOFLAGS": "-modcacherw"}
-        install = ["go", "install", "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1"]
-        done = subprocess.run(install, env={**ENVIRONMENT, **places}, capture_output=True, timeout=400, check=False)
+        places = {"GOPATH": str(built), "GOCACHE": str(built / "cache"), "GOBIN": str(place), "GOFLAGS": "-modcacherw"}
+        command = ["go", "install", "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1"]
+        done = subprocess.run(command, env={**ENVIRONMENT, **places}, capture_output=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr.decode()[-2000:]
         shutil.rmtree(built)
-    return str(kept / "kustomize")
+
+    return str(kept("go", install) / "kustomize")
 
 
 @pytest.mark.registry

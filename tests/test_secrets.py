@@ -57,7 +57,11 @@ def test_what_no_key_opens_is_refused_with_the_way_out(token: str) -> None:
     assert token == "" or token not in refusal.value.text
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "short", f"{OLD},été", OLD[:-2], f"{OLD} {NEW}"])
+@pytest.mark.parametrize(
+    "keys",
+    ["", " , ", "short", f"{OLD},été", OLD[:-2], f"{OLD} {NEW}"],
+    ids=["none", "commas", "short", "one not ASCII", "two letters missing", "two without a comma"],
+)
 def test_missing_or_malformed_keys_say_how_to_make_one(keys: str) -> None:
     with pytest.raises(ConfigError, match="ENCRYPTION_KEY") as refusal:
         SecretBox(keys)

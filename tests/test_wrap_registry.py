@@ -19,12 +19,11 @@ from mcp import Client, StdioServerParameters
 
 from crosstrail.errors import ConfigError
 from lake_estate import text_of
-from packages import ENVIRONMENT
+from packages import ENVIRONMENT, kept
 from wrap_estate import WrapEstate
 from wrapped.tls_proxy import TlsProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.registry]
-KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosstrail-tests"
 
 FASTMCP = """
 import os
@@ -56,8 +55,7 @@ def python_with() -> Callable[[str], Path]:
     """The folder of the programs of an environment with one package from Python's registry, kept between runs."""
 
     def installed(package: str) -> Path:
-        place = KEPT / "python" / package
-        if not (place / "done").exists():
+        def install(place: Path) -> None:
             uv = shutil.which("uv", path=ENVIRONMENT["PATH"])
             if uv:
                 run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, place)
@@ -65,8 +63,8 @@ def python_with() -> Callable[[str], Path]:
             else:
                 run(sys.executable, "-m", "venv", "--clear", place)
                 run(place / "bin" / "python", "-m", "pip", "install", "--quiet", package)
-            (place / "done").touch()
-        return place / "bin"
+
+        return kept(f"python/{package}", install) / "bin"
 
     return installed
 
@@ -76,12 +74,11 @@ def node_with() -> Callable[[str], Path]:
     """The same for one package from npm."""
 
     def installed(package: str) -> Path:
-        place = KEPT / "node" / package.replace("/", "_")
-        if not (place / "done").exists():
+        def install(place: Path) -> None:
             place.mkdir(parents=True, exist_ok=True)
             run("npm", "install", "--prefix", place, "--no-audit", "--no-fund", "--no-save", package)
-            (place / "done").touch()
-        return place / "node_modules" / ".bin"
+
+        return kept(f"node/{package.replace('/', '_')}", install) / "node_modules" / ".bin"
 
     return installed
 
