@@ -22,6 +22,8 @@ _LOCKED_FROM_THE_START = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
     "temp_directory": "",
+    # It computes what stands twice in front of everything, so also where a CASE, a COALESCE or a TRY around it would not.
+    "disabled_optimizers": "common_subexpressions",
 }
 
 

@@ -19,11 +19,13 @@ from crosstrail.engines.dialect.types import BOOLEAN
 if TYPE_CHECKING:
     from crosstrail.engines.dialect.expressions import Expressions
 
+_MAX_IN_TURN = 100
+
 
 def between(compiler: Expressions, node: exp.Between, scope: Scope) -> Expr:
     value, low, high = (compiler.compile(node.args[name], scope) for name in ("this", "low", "high"))
     least, most = operators.compare(">=", value, low), operators.compare("<=", value, high)
-    return derived(f"({least.sql} AND {most.sql})", BOOLEAN, least, most)
+    return connected(compiler, "AND", [least, most], scope)
 
 
 def in_(compiler: Expressions, node: exp.In, scope: Scope) -> Expr:
@@ -34,11 +36,29 @@ def in_(compiler: Expressions, node: exp.In, scope: Scope) -> Expr:
     if not items:
         raise Refusal("IN needs at least one value")
     kinds = {str(left.type) for left, _ in items}
-    if len(kinds) == 1 and not value.type.args and value.type.name not in ("double", "real"):
+    lazy = scope.trying and any(right.value is None for _, right in items)
+    if len(kinds) == 1 and not value.type.args and value.type.name not in ("double", "real") and not lazy:
         listed = ", ".join(right.sql for _, right in items)
         return derived(f"({items[0][0].sql} IN ({listed}))", BOOLEAN, *(part for pair in items for part in pair))
     equal = [operators.compare("=", left, right) for left, right in items]
-    return derived(f"({' OR '.join(part.sql for part in equal)})", BOOLEAN, *equal)
+    return connected(compiler, "OR", equal, scope)
+
+
+def connected(compiler: Expressions, word: str, parts: list[Expr], scope: Scope) -> Expr:
+    """The conditions joined by AND or OR. Inside TRY one after the other, as Trino does: what an operand settles, a failure
+    of a later one does not change; DuckDB computes them in an order of its own."""
+    if not scope.trying:
+        return derived(f"({f' {word} '.join(part.sql for part in parts)})", BOOLEAN, *parts)
+    if len(parts) > _MAX_IN_TURN:
+        raise Refusal(
+            f"TRY takes at most {_MAX_IN_TURN} conditions joined by {word} here", "Use TRY around single operands."
+        )
+    settled = "false" if word == "AND" else "true"
+    result = parts[-1]
+    for part in reversed(parts[:-1]):
+        sql = f"(CASE WHEN {part.sql} = {settled} THEN {settled} ELSE ({part.sql} {word} {result.sql}) END)"
+        result = derived(compiler.parts.hold(sql), BOOLEAN, part, result)
+    return result
 
 
 def like(compiler: Expressions, node: exp.Like, scope: Scope, escaped_by: Expr | None = None) -> Expr:

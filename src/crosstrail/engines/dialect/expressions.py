@@ -13,11 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from crosstrail.engines.dialect import conditions, literals, operators
+from crosstrail.engines.dialect import conditions, literals, operators, trying
 from crosstrail.engines.dialect.aggregates import AGGREGATES, aggregate
 from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import cast, coerce, unify
-from crosstrail.engines.dialect.expr import Expr, Place, Refusal, boolean, derived, null, rejected, require, too_complex
+from crosstrail.engines.dialect.expr import (
+    Expr,
+    Place,
+    Refusal,
+    boolean,
+    derived,
+    let,
+    null,
+    rejected,
+    require,
+    too_complex,
+)
 from crosstrail.engines.dialect.functions.collections import subscript
 from crosstrail.engines.dialect.functions.strings import substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
@@ -128,7 +139,7 @@ class Expressions:
             operands.append(node.right)
             node = node.left
         parts = [boolean(self.compile(each, scope), f"an operand of {word}") for each in [node, *reversed(operands)]]
-        return derived(f"({f' {word} '.join(part.sql for part in parts)})", BOOLEAN, *parts)
+        return conditions.connected(self, word, parts, scope)
 
     def _comparison(self, sign: str, node: Any, scope: Scope) -> Expr:
         left, right = node.left, node.right
@@ -199,7 +210,10 @@ class Expressions:
         if literals.is_typed_literal(node):
             return literals.moment(source.name, node.to)
         target = literals.type_of(node.to)
-        value = self.compile(source, scope)
+        tried = type(node) is not exp.Cast
+        operand = self.compile(source, scope)
+        apart = tried and not trying.cannot_fail(source)
+        value = replace(operand, sql=trying.VALUE) if apart else operand
         if value.type == JSON and self.parses_json and target != JSON:
             result = from_json(value, target, sorted_keys=True)
         else:
@@ -209,8 +223,10 @@ class Expressions:
             if value.type != VARCHAR:
                 cut = require(f"length({result.sql}) > {width}", f"a value does not fit varchar({width})", cut, VARCHAR)
             result = derived(cut, VARCHAR, result)
-        if isinstance(node, exp.TryCast) or type(node) is not exp.Cast:
+        if tried:
             result = derived(f"TRY({result.sql})", target, result)
+        if apart:
+            result = derived(let(trying.VALUE, operand.sql, result.sql), target, operand)
         return result if result is not value else replace(value, name="", value=None)
 
     def _interval(self, node: exp.Interval, scope: Scope) -> Expr:

@@ -44,6 +44,8 @@ class Scope:
     """Aggregate functions may stand here."""
     windows: bool = False
     """Window functions may stand here."""
+    trying: bool = False
+    """Inside TRY, where it matters which operand fails first."""
 
     def next_parameter(self) -> int:
         """The number of a lambda parameter that no lambda around this place has: the same for the same text."""

@@ -55,12 +55,21 @@ class Subexpressions:
         self._parts: list[_Part] = []
         self._first: dict[str, int] = {}
 
-    def hold(self, sql: str, *, fixed: bool = False, size: int | None = None) -> str:
-        """The text itself where it is short, else a new mark. `size` is what the text counts, if not its length."""
-        if _MARK.fullmatch(sql) or (not fixed and len(sql) <= _SHORT and not _FIXED.search(sql)):
+    def hold(self, sql: str, *, fixed: bool = False, size: int | None = None, apart: bool = False) -> str:
+        """The text itself where it is short, else a new mark. `size` is what the text counts, if not its length; `apart`:
+        sub-queries, aggregates and windows in it are evaluated in front of it."""
+        if _MARK.fullmatch(sql):
             return sql
-        self._parts.append(self._part(sql, len(self._parts), fixed, size))
+        if not (fixed or apart or len(sql) > _SHORT or _FIXED.search(sql) or self._repeats(sql)):
+            return sql
+        self._parts.append(self._part(sql, len(self._parts), fixed, size, apart))
         return f"\0{len(self._parts) - 1}\0"
+
+    def _repeats(self, sql: str) -> bool:
+        """Whether a part gets a name in front of this text: it must be computed there and not further out, where the text
+        may be a branch that is not taken."""
+        marks = Counter(int(found) for found in _MARK.findall(sql))
+        return any(times > 1 and self._parts[mark].size >= _BOUND_FROM for mark, times in marks.items())
 
     def keep_inside(self, sql: str, parameters: Iterable[str]) -> None:
         """The text is a lambda's body: none of it is evaluated outside, even where it reads no parameter."""
@@ -79,7 +88,7 @@ class Subexpressions:
             raise too_complex()
         return self._write(sql, {})
 
-    def _part(self, sql: str, number: int, fixed: bool, size: int | None) -> _Part:
+    def _part(self, sql: str, number: int, fixed: bool, size: int | None, apart: bool = False) -> _Part:
         marks = Counter(int(found) for found in _MARK.findall(sql))
         own = _MARK.sub("", sql)
         fixed = fixed or bool(_FIXED.search(own))
@@ -88,6 +97,8 @@ class Subexpressions:
         free = frozenset(_PARAMETER.findall(own)).union(*(part.free for part in inner.values())) - given
         leaves = frozenset([number]) if fixed else frozenset[int]().union(*(part.leaves for part in inner.values()))
         bound = () if fixed else self._bound(inner, marks, given)
+        if apart and not fixed:
+            bound = tuple(sorted(set(bound).union(leaves)))
         length = len(own) + sum(
             (_NAME * times + part.size) if mark in bound else times * part.size
             for mark, part in inner.items()

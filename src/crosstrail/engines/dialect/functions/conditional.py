@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 
-from crosstrail.engines.dialect import operators
+from crosstrail.engines.dialect import operators, trying
 from crosstrail.engines.dialect.casts import unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived
 from crosstrail.engines.dialect.registry import Call, function
@@ -30,10 +30,8 @@ def _nullif(call: Call) -> Expr:
 @function("try")
 def _try(call: Call) -> Expr:
     call.need(1)
-    value = call.arg(0)
-    if re.search(r"\(SELECT\b", value.sql):
-        raise Refusal("TRY takes no sub-query here")
-    return derived(f"TRY({value.sql})", value.type, value)
+    value = call.compiler.compile(call.nodes[0], replace(call.scope, trying=True))
+    return trying.attempt(call.compiler, call.nodes[0], value)
 
 
 @function("greatest", "least")
