@@ -12,6 +12,7 @@ import pytest
 from conftest import CommandLine
 from crosstrail.accounts.aws_regions import ALWAYS_ON, known_regions
 from crosstrail.config import Settings
+from crosstrail.cursor import BlockCursor
 from crosstrail.errors import InvalidRequest
 from crosstrail.estate import Estate
 from crosstrail.models import Account
@@ -30,13 +31,13 @@ def many(count: int) -> Settings:
     return Settings.model_validate({"accounts": listed, "lake": {"path": "no-lake"}, "region": "us-east-1"})
 
 
-async def walked(aws: LiveAws, arguments: dict[str, Any], **settings: Any) -> list[Any]:
-    """Every page of a lookup."""
+async def walked(aws: LiveAws, arguments: dict[str, Any], tool: str = "lookup_events", **settings: Any) -> list[Any]:
+    """Every page of a tool."""
     pages = []
     async with client_of(aws.settings(**settings)) as client:
         while arguments:
-            pages.append(await client.call_tool("lookup_events", arguments))
-            token = facts_of(pages[-1])["next_token"]
+            pages.append(await client.call_tool(tool, arguments))
+            token = facts_of(pages[-1]).get("next_token", "")
             assert len(token) < 2_000
             arguments = {"next_token": token} if token else {}
     return pages
@@ -81,6 +82,51 @@ async def test_a_walk_over_blocks_asks_each_target_once(aws: LiveAws) -> None:
     assert len(asked) == 24 * len(REGIONS)
     found = [cell for page in pages for row in rows_of(page) for cell in row.split(",") if cell in wanted]
     assert sorted(found) == sorted(wanted)
+
+
+@pytest.mark.parametrize(
+    ("tool", "action", "of_one"),
+    [("describe_trails", "DescribeTrails", "trail-"), ("list_event_data_stores", "ListEventDataStores", "store-")],
+)
+async def test_lists_over_many_targets_ask_each_once(aws: LiveAws, tool: str, action: str, of_one: str) -> None:
+    for number in range(7):
+        account = str(100_000_000_000 + number)
+        aws.keys_account(account, f"acct-{number}")
+        aws.world.accounts[account].add_trail(f"trail-{number}")
+        aws.world.accounts[account].add_store(f"store-{number}")
+    first = {"target_account_id": "acct-*", "region": "all"}
+    pages = await walked(aws, first, tool, lookup={"max_targets": 50})
+    asked = Counter((one.account, one.region) for one in aws.world.asked(action))
+    assert len(asked) == 7 * len(REGIONS) == sum(asked.values())
+    assert [text_of(page).count("are left to ask by next_token") for page in pages] == [1, 1, 1]
+    found = "\n".join(map(text_of, pages))
+    assert [found.count(f"{of_one}{number}") for number in range(7)] == [1] * 7
+    assert sum(facts_of(page)["count"] for page in pages) == 7 + (7 if tool == "list_event_data_stores" else 0)
+    assert all(len(text_of(page).encode()) <= 10_000 for page in pages)
+
+
+@pytest.mark.parametrize("tool", ["describe_trails", "list_event_data_stores"])
+async def test_a_token_of_a_list_goes_on_with_its_own_call_alone(aws: LiveAws, tool: str) -> None:
+    aws.keys_account(PROD, "prod")
+    aws.keys_account(DEV, "dev")
+    other = {"describe_trails": "list_event_data_stores", "list_event_data_stores": "describe_trails"}[tool]
+    async with client_of(aws.settings(lookup={"max_targets": 1})) as client:
+        token = facts_of(await client.call_tool(tool, {"target_account_id": "*"}))["next_token"]
+        for name, arguments in (
+            (tool, {"next_token": token, "region": "eu-west-1"}),
+            (tool, {"next_token": token[:-2] + "xx"}),
+            (other, {"next_token": token}),
+            ("lookup_events", {"next_token": token}),
+            (tool, {"next_token": BlockCursor(tool, {"target_account_id": ["*"]}, "x", 1).encode()}),
+            (tool, {"next_token": BlockCursor(tool, {"told": "x"}, "x", 1).encode()}),
+        ):
+            refused = await client.call_tool(name, arguments)
+            assert refused.is_error
+            assert "next_token" in text_of(refused)
+    aws.listed.reverse()
+    async with client_of(aws.settings(lookup={"max_targets": 1})) as client:
+        refused = await client.call_tool(tool, {"next_token": token})
+    assert "have changed" in text_of(refused)
 
 
 async def test_a_block_is_read_to_its_end_before_the_next_one(aws: LiveAws) -> None:

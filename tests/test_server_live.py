@@ -70,7 +70,7 @@ async def test_trails_of_several_regions_are_told_once(aws: LiveAws) -> None:
     text = await answer(aws, "describe_trails", {"target_account_id": "*", "region": "all"}, lookup={"max_targets": 3})
     assert "2 trails." in text
     assert len(re.findall("^(?:org|quiet),", text, re.MULTILINE)) == 2
-    assert "NOT asked: dev" in text
+    assert "These are targets 1 to 3 of 19," in text
     assert "Allow cloudtrail:DescribeTrails" in text
 
 

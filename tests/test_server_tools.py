@@ -25,9 +25,9 @@ TOOLS = {
     "get_query_status": "query_id target_account_id region",
     "get_query_results": "query_id target_account_id max_results next_token region",
     "cancel_query": "query_id target_account_id region",
-    "list_event_data_stores": "target_account_id include_details region",
+    "list_event_data_stores": "target_account_id include_details region next_token",
     "list_accounts": "selector next_token",
-    "describe_trails": "target_account_id trail_names region",
+    "describe_trails": "target_account_id trail_names region next_token",
 }
 
 

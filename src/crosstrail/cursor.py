@@ -1,4 +1,4 @@
-"""The page tokens of lookups and of lists of accounts: opaque, self-contained, checked.
+"""The page tokens of lookups, of what is asked of many targets, and of lists of accounts: opaque, self-contained, checked.
 
 One carries the question, the exact span and the place reached, so that it is sent alone, after a restart or to another
 replica. It grants nothing: selectors are resolved and authorized anew, and a token whose accounts have changed since is
@@ -22,6 +22,7 @@ from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
 
 _FORM = "L2"
+_BLOCKS_FORM = "B1"
 _ACCOUNTS_FORM = "A1"
 _CHECK_CHARACTERS = 12
 _MOST_CHARACTERS = 16_000
@@ -79,17 +80,40 @@ class Cursor:
 
     def check(self, sent: Mapping[str, str | int]) -> None:
         """`sent`: the arguments that came beside the token and say something. Raises StalePageToken when one differs."""
-        for name, value in sent.items():
-            if self.asked.get(name) != value:
-                raise StalePageToken(
-                    f"next_token belongs to a lookup with another {name}",
-                    hint="Send next_token alone to go on, or leave it out to start the new lookup.",
-                )
+        _check_asked(self.asked, sent)
 
     def check_targets(self, digest: str) -> None:
         """Raises StalePageToken when the same words name other accounts or regions now, or the same in another order."""
-        if digest != self.targets:
-            raise StalePageToken("the accounts that this next_token covers have changed", hint=_AGAIN)
+        _check_targets(self.targets, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCursor:
+    """Where a tool that asks many targets goes on: `start` targets of earlier blocks were asked. The rest as in Cursor."""
+
+    tool: str
+    asked: Mapping[str, Any]
+    targets: str
+    start: int
+
+    def encode(self) -> str:
+        return _sealed(_BLOCKS_FORM, [self.tool, dict(self.asked), self.targets, self.start])
+
+    @classmethod
+    def decode(cls, token: str, tool: str) -> BlockCursor:
+        """Raises StalePageToken for anything that `encode` did not make for this tool."""
+        match _opened(_BLOCKS_FORM, token, tool):
+            case [str(name), dict(asked), str(targets), int(start)] if name == tool and start > 0:
+                return cls(name, asked, targets, start)
+        raise StalePageToken(f"this next_token is broken, or not one of {tool}", hint=_AGAIN)
+
+    def check(self, sent: Mapping[str, Any]) -> None:
+        """As Cursor's."""
+        _check_asked(self.asked, sent)
+
+    def check_targets(self, digest: str) -> None:
+        """As Cursor's."""
+        _check_targets(self.targets, digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +134,20 @@ class AccountsCursor:
             case [str(selector), int(start), str(digest)] if start > 0:
                 return cls(selector, start, digest)
         raise StalePageToken("this next_token is broken", hint=_AGAIN)
+
+
+def _check_asked(asked: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
+    for name, value in sent.items():
+        if asked.get(name) != value:
+            raise StalePageToken(
+                f"next_token belongs to a call with another {name}",
+                hint="Send next_token alone to go on, or leave it out to start anew.",
+            )
+
+
+def _check_targets(targets: str, digest: str) -> None:
+    if digest != targets:
+        raise StalePageToken("the accounts that this next_token covers have changed", hint=_AGAIN)
 
 
 def _sealed(form: str, values: list[Any]) -> str:

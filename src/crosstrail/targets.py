@@ -34,8 +34,6 @@ class Chosen:
     """One block of all targets that a call names."""
 
     targets: tuple[Target, ...]
-    left_out: tuple[Target, ...] = ()
-    """The first of those after the block, as many as a block holds."""
     start: int = 0
     """How many come before the block."""
     total: int = 0
@@ -66,7 +64,7 @@ class _Block:
 
     def add(self, account: Account, regions: Sequence[str]) -> None:
         self.names.update(f"{account.cloud}/{account.id}/{','.join(regions)}\n".encode())
-        first, end = max(self.start - self.total, 0), self.start + 2 * self.most - self.total
+        first, end = max(self.start - self.total, 0), self.start + self.most - self.total
         self.kept += [Target(account, region) for region in regions[first : max(end, 0)]]
         self.total += len(regions)
 
@@ -110,11 +108,8 @@ async def choose(
         raise _unknown(refused[0], seen)
     if not block.total and without:
         raise InvalidRequest(f"no region matches {', '.join(wanted)}", hint="Name it in full, or list it in `regions`.")
-    kept = block.kept
-    digest = block.names.hexdigest()
-    return Chosen(
-        tuple(kept[:most]), tuple(kept[most:]), start, block.total, digest, live, tuple(without), tuple(nowhere)
-    )
+    kept, digest = tuple(block.kept), block.names.hexdigest()
+    return Chosen(kept, start, block.total, digest, live, tuple(without), tuple(nowhere))
 
 
 def _wanted(region: str) -> tuple[str, ...]:

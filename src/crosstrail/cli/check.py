@@ -7,7 +7,7 @@ the others' checks.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -22,7 +22,7 @@ from crosstrail.errors import CrosstrailError, WrongAccount
 from crosstrail.estate import Estate
 from crosstrail.lookup import ask_each
 from crosstrail.models import EventQuery, Target
-from crosstrail.server.coverage import not_asked
+from crosstrail.server.coverage import block
 
 _OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
 
@@ -70,13 +70,18 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
 
 
 async def _check_all(settings: Settings, selector: str, region: str) -> tuple[list[Checked], list[str]]:
-    """What was found of each target, and which targets were too many to ask."""
+    """What was found of each target, and who has no such region."""
     estate = Estate(settings)
     try:
         accounts = (await estate.listed()).registry.select(selector)
-        chosen = await estate.targets_of([one for one in accounts if one.auth], region)
-        answers, _ = await ask_each(chosen.targets, lambda target: _check(estate, target))
-        return list(answers.values()), not_asked(chosen)
+        live = [one for one in accounts if one.auth]
+        found: list[Checked] = []
+        while True:  # block after block
+            chosen = await estate.targets_of(live, region, start=len(found))
+            answers, _ = await ask_each(chosen.targets, lambda target: _check(estate, target), alone=not found)
+            found += answers.values()
+            if not chosen.left or not answers:
+                return found, block(replace(chosen, start=0, targets=(), total=0))
     finally:
         await estate.aclose()
 

@@ -121,7 +121,7 @@ async def _lookup(
             listings.append(await _block(estate, chosen.targets, query, alone=alone))
             if not chosen.left:
                 together = _together(listings, query.limit)
-                chosen = replace(chosen, start=0, targets=together.targets, left_out=())
+                chosen = replace(chosen, start=0, targets=together.targets)
                 return together, chosen, (await visible.listed()).warnings
     finally:
         await estate.aclose()

@@ -267,14 +267,15 @@ def _live(span: TimeRange, listing: Listing) -> list[str]:
     ]
 
 
-def block(chosen: Chosen) -> list[str]:
+def block(chosen: Chosen, *, sorted_by_time: bool = False) -> list[str]:
     """Which part of all targets this page is about, and who could not be asked at all."""
     lines = []
     if chosen.total > len(chosen.targets):
         first, last = chosen.start + 1, chosen.start + len(chosen.targets)
+        among = "newest first is among these alone, and " if sorted_by_time else ""
         lines.append(
             f"These are targets {first:,} to {last:,} of {chosen.total:,}, an account in a region each, in the order of "
-            f"list_accounts; newest first is among these alone, and {chosen.left:,} are left to ask by next_token."
+            f"list_accounts; {among}{chosen.left:,} are left to ask by next_token."
         )
     if chosen.without:
         named = listed([account.name for account in chosen.without], 6)
@@ -282,19 +283,6 @@ def block(chosen: Chosen) -> list[str]:
     if chosen.nowhere:
         lines.append(f"NOT asked: {listed(chosen.nowhere, 6)}, which no account asked has.")
     return lines
-
-
-def not_asked(chosen: Chosen) -> list[str]:
-    """Which targets were one too many, and the way to them."""
-    left = target_names(chosen.left_out)
-    if not left:
-        return []
-    names = listed(left, 6)
-    more = chosen.left - len(chosen.left_out)
-    return [
-        f"NOT asked: {names}{f' and {more:,} more targets' if more else ''}: one call asks {len(chosen.targets)} targets at most. Name fewer accounts or "
-        "regions a call, or raise lookup.max_targets (CROSSTRAIL_MAX_TARGETS)."
-    ]
 
 
 def _later(one: datetime | None, other: datetime | None, by: timedelta = timedelta()) -> bool:

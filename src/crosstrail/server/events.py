@@ -123,7 +123,7 @@ async def look_up(
         )
     token = _token(request, span, chosen, listing)
     first, *others = coverage(span, listing, continued=before is not None)
-    head = [first, *block(chosen), *others]
+    head = [first, *block(chosen, sorted_by_time=True), *others]
     head += (await estate.listed()).warnings
     if request.detail != "full" and len(listing.events) <= _FEW:
         return _answer(request, filters, "\n".join(head), listing, token)

@@ -15,10 +15,12 @@ from crosstrail.cursor import AccountsCursor
 from crosstrail.errors import StalePageToken
 from crosstrail.lookup import Progress
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey
+from crosstrail.server.blocks import Paged, block_of
 from crosstrail.server.columns import described_columns
 from crosstrail.server.coverage import days_without_events
-from crosstrail.server.live_stores import live_stores
-from crosstrail.server.render import ANSWER_BYTES, Answer, Table, fit_table, size
+from crosstrail.server.live_stores import live_stores, with_stores
+from crosstrail.server.render import ANSWER_BYTES, Answer, Table, fit_table, listed, size
+from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso
 from crosstrail.visible import Visible
 
@@ -29,6 +31,8 @@ _CELL_CAPS = (120, 60, 40)
 _MOST_ROWS = 500
 """More never fit an answer."""
 _TOKEN_BYTES = 1_200
+_NAMES = 12
+_USUAL_OF_STORES = {"target_account_id": "", "include_details": True, "region": ""}
 
 
 async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answer:
@@ -89,14 +93,45 @@ async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answ
 
 
 async def stores(
-    estate: Visible, selector: str, region: str, *, details: bool, progress: Progress | None = None
+    estate: Visible,
+    selector: str,
+    region: str,
+    next_token: str = "",
+    *,
+    details: bool,
+    progress: Progress | None = None,
 ) -> Answer:
     """The embedded lake's store of each account, the one that stands for all, and those of live accounts' own clouds.
 
-    Raises AccountNotFound, InvalidRequest.
+    With `next_token` the next block of the latter alone. Raises AccountNotFound, InvalidRequest, StalePageToken.
     """
+    arguments = {"target_account_id": selector.strip(), "include_details": details, "region": region.strip()}
+    call, cursor = Paged("list_event_data_stores", arguments, _USUAL_OF_STORES, next_token).opened()
+    selector, details, region = (call.asked[name] for name in _USUAL_OF_STORES)
     accounts, known = await _chosen(estate, selector)
-    chosen = accounts
+    live = with_stores(estate, accounts)
+    chosen = await block_of(cursor, lambda start: estate.targets_of(live, region, start=start)) if live else Chosen(())
+    if cursor and not live:
+        raise StalePageToken("the accounts of this next_token are not there", hint="Start again without next_token.")
+    token, onward = call.next_call(chosen)
+    described = described_columns() if details and not cursor else ""
+    room = ANSWER_BYTES - size(described) - size(onward)
+    text, theirs = await live_stores(
+        estate, chosen, details=details, room=room if cursor else room // 2, progress=progress
+    )
+    count, tables = len(theirs.rows), [theirs]
+    if not cursor:
+        own, table, with_events = await _own_stores(estate, accounts, known, region, room - size(text))
+        count, tables = count + len(table.rows) - 1, [table, theirs]
+        text = "\n\n".join(filter(None, [own, text] if with_events or not theirs.rows else [text, own]))
+    facts = {"count": count, **({"next_token": token} if token else {})}
+    return Answer("\n\n".join(filter(None, [text, described, onward])), facts, tables=tables)
+
+
+async def _own_stores(
+    estate: Visible, chosen: Sequence[Account], known: AccountList, region: str, room: int
+) -> tuple[str, Table, bool]:
+    """Those of the embedded lake as text and as rows, the one for all first, and whether any holds events."""
     wanted = {name.strip() for name in region.split(",")} - {"", "all", "*"}
     if wanted:
         chosen = [one for one in chosen if not (one.region or one.regions) or wanted & {one.region, *one.regions}]
@@ -105,18 +140,15 @@ async def stores(
     found = {account.key: [held[account.key]] for account in chosen if account.key in held}
     own = [(one.store_id, one.id, one.name, one.cloud, *_holding(found.get(one.key, []))) for one in chosen]
     every = (ALL_STORES_ID, "*", "all", "", *_holding([summary for [summary] in found.values()]))
+    empty = [one.name for one in chosen if one.key not in found]
     head = [
         f"{len(own)} event data store{'s' * (len(own) != 1)}, and one for all. In lake_query FROM names a store id, "
         "an account's id or alias, or events (all).",
+        *([f"These hold no events: {listed(empty, _NAMES)}. SQL over them finds nothing."] if empty else []),
         *known.warnings,
     ]
-    described = described_columns() if details else ""
-    room = ANSWER_BYTES - size(described)
-    live, theirs = await live_stores(estate, accounts, region, details=details, room=room // 2, progress=progress)
-    text = _with_table("\n".join(head), columns, [every, *own], room - size(live))
-    parts = [text, live] if found or not theirs.rows else [live, text]  # what holds events first
-    text = "\n\n".join(filter(None, [*parts, described]))
-    return Answer(text, {"count": len(own) + len(theirs.rows)}, tables=[Table(columns, [every, *own]), theirs])
+    rows = [every, *own]
+    return _with_table("\n".join(head), columns, rows, room), Table(columns, rows), bool(found)
 
 
 def _digest(accounts: Sequence[Account]) -> str:

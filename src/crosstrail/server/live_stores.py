@@ -12,8 +12,9 @@ from crosstrail.engines.cloudtrail_lake import CLOSED
 from crosstrail.errors import CrosstrailError
 from crosstrail.lookup import Failure, Progress, ask_each
 from crosstrail.models import Account, EventDataStore, Target
-from crosstrail.server.coverage import asked, failed, not_asked
+from crosstrail.server.coverage import asked, block, failed
 from crosstrail.server.render import Fitted, Table, fence, fit_table, size
+from crosstrail.targets import Chosen
 from crosstrail.timerange import iso
 from crosstrail.visible import Visible
 
@@ -22,18 +23,15 @@ _CELL_CAPS = (200, 100, 60, 36)
 
 async def live_stores(
     estate: Visible,
-    accounts: Sequence[Account],
-    region: str,
+    chosen: Chosen,
     *,
     details: bool,
     room: int,
     progress: Progress | None = None,
 ) -> tuple[str, Table]:
-    """A paragraph and a table in about `room` bytes, and the stores themselves; nothing when no account could have one. Raises InvalidRequest."""
-    live = [one for one in accounts if one.auth and isinstance(estate.trail_of(one), HasEventDataStores)]
-    if not live:
+    """A paragraph and a table in about `room` bytes, and the stores that it shows; nothing where there is no target."""
+    if not chosen.targets:
         return "", _rows(())
-    chosen = await estate.targets_of(live, region)
 
     async def ask(target: Target) -> tuple[EventDataStore, ...]:
         trail = estate.trail_of(target.account)
@@ -42,12 +40,13 @@ async def live_stores(
         )
 
     try:
-        answers, failures = await ask_each(chosen.targets, ask, progress=progress)
+        alone = chosen.total == len(chosen.targets)
+        answers, failures = await ask_each(chosen.targets, ask, progress=progress, alone=alone)
     except CrosstrailError as error:  # of the only target: what the lake has is an answer still
         answers, failures = {}, (Failure(chosen.targets[0], error),)
     found = [store for stores in answers.values() for store in stores]
     head = [f"CloudTrail Lake of {asked(chosen.targets)}: {len(found)} event data store{'s' * (len(found) != 1)}."]
-    head += not_asked(chosen)
+    head += block(chosen)
     head += [failed(failures)] if failures else []
     head += [CLOSED] if not found and not failures else []
     if not found:
@@ -55,7 +54,12 @@ async def live_stores(
     table = _table(found, room - size("\n".join(head)))
     if table.shown < len(found):
         head.append(f"{len(found) - table.shown} more do not fit: narrow them by a selector such as prod-*.")
-    return "\n".join([*head, fence(table.text)]), _rows(found)
+    return "\n".join([*head, fence(table.text)]), _rows(found[: table.shown])
+
+
+def with_stores(estate: Visible, accounts: Sequence[Account]) -> list[Account]:
+    """Those of the accounts that could have event data stores in their own cloud."""
+    return [one for one in accounts if one.auth and isinstance(estate.trail_of(one), HasEventDataStores)]
 
 
 def _table(stores: Sequence[EventDataStore], room: int) -> Fitted:

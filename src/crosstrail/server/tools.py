@@ -28,6 +28,7 @@ Region = Annotated[
     Text, Field(description="Region, glob, comma list, or all. Empty: the account's own; of archives, all held.")
 ]
 EngineRegion = Annotated[Text, Field(description="Only for CloudTrail Lake; on the lake filter by awsregion in SQL.")]
+NextToken = Annotated[Text, Field(description="From the page before; send it alone.")]
 QueryId = Annotated[Text, Field(description="As lake_query returned it.")]
 
 
@@ -46,7 +47,7 @@ async def lookup_events(
     ] = "",
     attribute_value: Annotated[Text, Field(description="Its exact value, e.g. ConsoleLogin, iam.amazonaws.com.")] = "",
     max_results: Annotated[int, Field(description="Events a page.", ge=1, le=events.MOST_RESULTS)] = 10,
-    next_token: Annotated[Text, Field(description="From the page before; send it alone.")] = "",
+    next_token: NextToken = "",
     region: Region = "",
     detail: Annotated[Literal["summary", "full"], Field(description="full: whole events as JSON.")] = "summary",
     filters: Annotated[
@@ -126,15 +127,18 @@ async def list_event_data_stores(
     target_account_id: Readable = "",
     include_details: Annotated[bool, Field(description="With the columns and example queries.")] = True,
     region: Annotated[Text, Field(description="As in lookup_events; narrows the lake's to accounts of it.")] = "",
+    next_token: NextToken = "",
 ) -> Answer:
     """List the event data stores that lake_query can name: the lake's, and those of live accounts' CloudTrail Lake."""
-    return await listings.stores(call.estate, target_account_id, region, details=include_details, progress=call.step)
+    return await listings.stores(
+        call.estate, target_account_id, region, next_token, details=include_details, progress=call.step
+    )
 
 
 async def list_accounts(
     call: Call,
     selector: Annotated[Text, Field(description="Id, alias, glob or comma list. Empty: all.")] = "",
-    next_token: Annotated[Text, Field(description="From the page before; send it alone.")] = "",
+    next_token: NextToken = "",
 ) -> Answer:
     """List the accounts that can be asked: id, alias, cloud, regions, and what is held of each. Ask this first."""
     return await listings.accounts(call.estate, selector, next_token)
@@ -145,9 +149,10 @@ async def describe_trails(
     target_account_id: Account = "",
     trail_names: Annotated[Names, Field(description="Only these trails. Empty: all.")] = [],  # noqa: B006 - a schema's default
     region: Region = "",
+    next_token: NextToken = "",
 ) -> Answer:
     """Describe the trails of live accounts: where they deliver and whether they are logging. Archives have none."""
-    return await trails.describe(call.estate, target_account_id, tuple(trail_names), region, progress=call.step)
+    return await trails.describe(call.estate, target_account_id, trail_names, region, next_token, progress=call.step)
 
 
 async def create_trail(
@@ -185,14 +190,16 @@ class _Listed:
     """Whether it changes an account: offered only where writes are allowed."""
     open_world: bool = True
     """Whether the answer holds text that strangers wrote."""
+    rows: bool = True
+    """Whether the answer holds rows, which can be structured content too."""
 
 
 _TOOLS = (
     _Listed(lookup_events, "Look up audit events", "events"),
     _Listed(lake_query, "Query audit events by SQL", "query"),
-    _Listed(get_query_status, "Status of a query", "query", open_world=False),
+    _Listed(get_query_status, "Status of a query", "query", open_world=False, rows=False),
     _Listed(get_query_results, "Results of a query", "query"),
-    _Listed(cancel_query, "Cancel a query", "query", read_only=False, open_world=False),
+    _Listed(cancel_query, "Cancel a query", "query", read_only=False, open_world=False, rows=False),
     _Listed(list_event_data_stores, "List event data stores", "query", open_world=False),
     _Listed(list_accounts, "List accounts", "accounts", open_world=False),
     _Listed(describe_trails, "Describe trails", "trails"),
@@ -202,17 +209,6 @@ _TOOLS = (
 
 TOOLSET_OF: Mapping[str, Toolset] = {tool.body.__name__: tool.toolset for tool in _TOOLS}
 """The set of every tool, by its name."""
-_WITH_ROWS = frozenset(
-    {
-        "lookup_events",
-        "lake_query",
-        "get_query_results",
-        "list_event_data_stores",
-        "list_accounts",
-        "describe_trails",
-        "create_trail",
-    }
-)
 WRITES = frozenset(tool.body.__name__ for tool in _TOOLS if tool.writes)
 
 
@@ -228,7 +224,7 @@ def build_tools(*, allow_writes: bool = False, structured: bool = False) -> list
                 idempotent_hint=not tool.writes,
                 open_world_hint=tool.open_world,
             ),
-            structured=structured and tool.body.__name__ in _WITH_ROWS,
+            structured=structured and tool.rows,
         )
         for tool in _TOOLS
         if allow_writes or not tool.writes

@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from crosstrail.clouds.base import CreatesTrails
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud
 from crosstrail.lookup import Progress, ask_each
 from crosstrail.models import NewTrail, Trail
-from crosstrail.server.coverage import asked, failed, named, not_asked
+from crosstrail.server.blocks import Paged, block_of
+from crosstrail.server.coverage import asked, block, failed, named
 from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, Table, fence, fit_table, size
 from crosstrail.timerange import iso
 from crosstrail.visible import Visible
 
 _CELL_CAPS = (200, 100, 64, 32)
 _FRAME_BYTES = 320
+_USUAL = {"target_account_id": "", "trail_names": [], "region": ""}
 
 
 async def describe(
-    estate: Visible, selector: str, names: tuple[str, ...], region: str, *, progress: Progress | None = None
+    estate: Visible,
+    selector: str,
+    names: Sequence[str],
+    region: str,
+    next_token: str = "",
+    *,
+    progress: Progress | None = None,
 ) -> Answer:
-    """The trails of each target. Raises the error of the only target asked; of several, failures are listed."""
-    chosen = await estate.targets(selector, region)
+    """The trails of each target of a block. Raises the error of the only target asked; of several, failures are listed."""
+    arguments = {"target_account_id": selector.strip(), "trail_names": list(names), "region": region.strip()}
+    call, cursor = Paged("describe_trails", arguments, _USUAL, next_token).opened()
+    wanted = call.asked
+    names = tuple(wanted["trail_names"])
+    chosen = await block_of(
+        cursor, lambda start: estate.targets(wanted["target_account_id"], wanted["region"], start=start)
+    )
     await estate.open_trails(chosen.targets)
     with named(chosen.targets):
         trails, failures = await ask_each(
             chosen.targets,
             lambda target: estate.trail_of(target.account).describe_trails(target, names),
             progress=progress,
+            alone=chosen.total == len(chosen.targets),
         )
     # A trail of several regions is told by each of them.
     found = list(dict.fromkeys(trail for told in trails.values() for trail in told))
-    head = [f"{asked(chosen.targets)}: {len(found)} trail{'s' * (len(found) != 1)}.", *not_asked(chosen)]
+    head = [f"{asked(chosen.targets)}: {len(found)} trail{'s' * (len(found) != 1)}.", *block(chosen)]
     if failures:
         head.append(failed(failures))
+    token, onward = call.next_call(chosen)
+    facts = {"count": len(found), **({"next_token": token} if token else {})}
+    last = [onward] if onward else []
     if not found:
-        return Answer("\n".join(head), {"count": 0}, error=not trails)
-    table = _table(found, ANSWER_BYTES - size("\n".join(head)) - _FRAME_BYTES)
+        return Answer("\n".join([*head, *last]), facts, error=not trails)
+    table = _table(found, ANSWER_BYTES - size("\n".join([*head, *last])) - _FRAME_BYTES)
     left = len(found) - table.shown
     note = [f"{left} more do not fit: name fewer accounts."] if left else []
-    return Answer("\n".join([*head, fence(table.text), *note]), {"count": len(found)}, tables=[_as_table(found)])
+    text = "\n".join([*head, fence(table.text), *note, *last])
+    return Answer(text, facts, tables=[_as_table(found[: table.shown])])
 
 
 async def create(estate: Visible, selector: str, wanted: NewTrail, region: str) -> Answer:
@@ -47,7 +66,7 @@ async def create(estate: Visible, selector: str, wanted: NewTrail, region: str) 
     if not selector.strip():
         raise InvalidRequest("target_account_id is empty", hint="A write names its account: an id or an alias.")
     chosen = await estate.targets(selector, region)
-    if len(chosen.targets) + len(chosen.left_out) > 1:
+    if chosen.total > 1:
         raise InvalidRequest(
             f"a trail is created in one account and region, not in {asked(chosen.targets)}", hint="Name one of each."
         )
