@@ -13,7 +13,7 @@ import orjson
 
 from .http import Answer, HttpFake
 
-WIRE = frozenset({"reset", "hang", "half", "cut", "garbage"})
+WIRE = frozenset({"reset", "hang", "half", "cut", "garbage", "endless"})
 
 
 class Refusal(Exception):
@@ -54,7 +54,7 @@ class Fault:
 
     `kind`, of every cloud: reset (of the connection, instead of an answer), hang (no answer ever), half (headers, half of
     the body, end of the connection), cut (half of the body and headers that agree with it, as from a careless proxy),
-    garbage (status 200 and a body that is no answer). The others are refusals, each cloud's own: World.refusals.
+    garbage (status 200 and a body that is no answer), endless (the answer, and then white space without end). The others are refusals, each cloud's own: World.refusals.
     """
 
     kind: str
@@ -80,9 +80,9 @@ class Fault:
                 return Answer(200, b"", wire=self.kind)
             case "garbage":
                 return Answer(200, b"<html>not what you asked for", "text/html")
-            case "half":
+            case "half" | "endless":
                 whole = answer()
-                whole.wire = "half"
+                whole.wire = self.kind
                 return whole
             case "cut":
                 whole = answer()

@@ -17,7 +17,8 @@ from typing import Self
 
 @dataclass(slots=True)
 class Answer:
-    """`wire`: a fault of the connection to show instead: reset, hang, or half (of the body). `delay` is in seconds."""
+    """`wire`: a fault of the connection to show instead: reset, hang, half (of the body), or endless (white space after it
+    for as long as anybody reads). `delay` is in seconds."""
 
     status: int
     body: bytes
@@ -29,6 +30,8 @@ class Answer:
 
 _LAST_ROUNDS = 5
 """Of the loop: a connection that was just accepted is a connection after three, and one that was aborted is gone after one."""
+
+_SPACE = b" " * 65_536
 
 Respond = Callable[[str, str, dict[str, str], bytes], Answer]
 """(method, path with query, headers by name in lower case, body) -> the answer."""
@@ -43,6 +46,8 @@ class HttpFake:
         self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.connections: set[_Connection] = set()
+        self.poured = 0
+        """Bytes that went out after the ends of bodies."""
         self._thread = threading.Thread(target=self._serve, name="fake-http", daemon=True)
         self._stop = asyncio.Event()
 
@@ -78,6 +83,7 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._loop = loop
         self._received = b""
+        self._pouring = self._full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -104,6 +110,18 @@ class _Connection(asyncio.Protocol):
                 self._send(answer)
         self._received = received
 
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._pour()
+
+    def _pour(self) -> None:
+        while self._pouring and not self._full and not self.transport.is_closing():
+            self.transport.write(_SPACE)
+            self._server.poured += len(_SPACE)
+
     def _send(self, answer: Answer) -> None:
         if self.transport.is_closing() or answer.wire == "hang":
             return
@@ -112,13 +130,14 @@ class _Connection(asyncio.Protocol):
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.transport.abort()
             return
+        length = "Connection: close" if answer.wire == "endless" else f"Content-Length: {len(answer.body)}"
         more = "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()])
-        head = (
-            f"HTTP/1.1 {answer.status} -\r\nContent-Type: {answer.content_type}\r\n"
-            f"Content-Length: {len(answer.body)}\r\n{more}\r\n"
-        ).encode()
+        head = (f"HTTP/1.1 {answer.status} -\r\nContent-Type: {answer.content_type}\r\n{length}\r\n{more}\r\n").encode()
         if answer.wire == "half":
             self.transport.write(head + answer.body[: len(answer.body) // 2])
             self.transport.close()
             return
         self.transport.write(head + answer.body)
+        if answer.wire == "endless":
+            self._pouring = True
+            self._pour()

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import IncompleteReadError
 from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
 
 from crosstrail import __version__
+from crosstrail.accounts.aws_bounds import BoundedSession
 from crosstrail.accounts.aws_wire import AwsWire, Endpoint
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.lru import LeastRecentlyUsed
@@ -46,7 +46,7 @@ class AwsClients:
             max_pool_connections=connections,
             user_agent_extra=f"crosstrail/{__version__}",
         )
-        self._session = botocore.session.Session({"requests_ca_bundle": (None, "REQUESTS_CA_BUNDLE", None, None)})
+        self._session = BoundedSession({"requests_ca_bundle": (None, "REQUESTS_CA_BUNDLE", None, None)})
         self._session.set_config_variable("sts_regional_endpoints", "regional")
         self._session.register("before-parse", _refuse_broken)
         self._attempts = attempts

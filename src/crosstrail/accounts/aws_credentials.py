@@ -17,6 +17,7 @@ import botocore.session
 from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked, shortened, told
+from crosstrail.accounts.aws_bounds import BoundedSession
 from crosstrail.accounts.aws_errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
 from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
@@ -90,7 +91,7 @@ class Profile:
 
     def _resolve(self) -> Credentials:
         try:
-            session = botocore.session.Session(profile=self._name or None)
+            session = BoundedSession(profile=self._name or None)
             self._renewal = self._renewal_of(session)
             if not session.get_config_variable("region"):
                 session.set_config_variable("region", self._region)

@@ -10,6 +10,7 @@ from aiohttp import ClientError as WireError
 from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
+from crosstrail.accounts.aws_bounds import AnswerTooLong
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,
@@ -77,6 +78,7 @@ _CODES: dict[type[CrosstrailError], str] = {
 _KIND_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 
 _KIND_OF_FAULT: dict[type[Exception], type[CrosstrailError]] = {
+    AnswerTooLong: CloudUnavailable,
     vendor.HTTPClientError: CloudUnavailable,
     vendor.ConnectionError: CloudUnavailable,
     vendor.IncompleteReadError: CloudUnavailable,

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 
 from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.aws_bounds import BoundedSession
 from crosstrail.accounts.aws_credentials import renewal_of
 from crosstrail.accounts.aws_errors import mapped
 
@@ -26,7 +26,7 @@ class BaseIdentity:
 
     def __init__(self, region: str = "") -> None:
         """An empty region is the one of botocore's configuration. Raises CrosstrailError where that cannot be read."""
-        self._session = botocore.session.get_session()
+        self._session = BoundedSession()
         self._renewal = _RENEWAL
         with mapped(self._asked(region or _DEFAULT_REGION, "")):  # AWS_PROFILE may name a profile that is not there
             self._renewal = renewal_of(self._session) or _RENEWAL

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from crosstrail.accounts.asked import Asked, shortened
+from crosstrail.accounts.aws_bounds import BoundedSession
 from crosstrail.accounts.aws_error_kinds import kind_of_code
 from crosstrail.accounts.aws_errors import (
     VENDOR_ERRORS,
@@ -46,7 +46,7 @@ class Deployment:
     def __init__(self, plan: Plan, say: Say, *, profile: str, wait: float) -> None:
         """`wait`: seconds a runtime may take to become ready."""
         self._plan, self._say, self._wait = plan, say, wait
-        session = botocore.session.Session(profile=profile or None)
+        session = BoundedSession(profile=profile or None)
         config = Config(retries={"mode": "standard", "total_max_attempts": 4})
         names = ("sts", "ecr", "bedrock-agentcore-control", "bedrock-agentcore")
         with self._asking("sts:GetCallerIdentity"):

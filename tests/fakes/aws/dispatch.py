@@ -71,7 +71,9 @@ def _portal(world: World, path: str, headers: dict[str, str], request_id: str) -
     code = ""
     try:
         result = services.get_role_credentials(world, headers.get("x-amz-sso_bearer_token", ""), params)
-        return Answer(200, orjson.dumps(result), headers=answer_headers)
+        answered = Answer(200, orjson.dumps(result), headers=answer_headers)
+        fault = world.fault("", "", "GetRoleCredentials")
+        return (fault.spoils(lambda: answered) if fault else None) or answered
     except Refusal as refusal:
         code = refusal.code
         body = orjson.dumps({"message": refusal.message})
