@@ -57,6 +57,22 @@ async def test_discovery_registration_consent_code_token_call_refresh(server: Se
     assert (used.status_code, used.json()["error"]) == (401, "invalid_grant")  # a refresh token works once
 
 
+async def test_a_token_endpoint_that_answers_without_end_is_cut(server: Server, idp: FakeIdp) -> None:
+    wallet = Wallet()
+    async with browser() as person, signed_in(server.url, wallet, person) as client:
+        await client.list_tools()
+    assert wallet.tokens
+    form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token), **client_of(wallet)}
+    idp.wire["/login/oauth/access_token"] = "endless"
+    try:
+        answer = httpx2.post(f"{server.url}/token", data=form, timeout=PATIENCE)
+    finally:
+        idp.wire.clear()
+    assert answer.status_code >= 400
+    assert 0 < idp.poured < 32_000_000, "what the kernel's buffers hold, beside a quarter of a megabyte"
+    assert httpx2.get(f"{server.url}/ping", timeout=PATIENCE).status_code == 200
+
+
 async def test_who_signs_in_without_a_rule_sees_nothing(server: Server, idp: FakeIdp) -> None:
     idp.login, idp.user_id = "mallory", 666
     try:

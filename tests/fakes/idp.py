@@ -53,6 +53,8 @@ class FakeIdp:
         self.claims: dict[str, Any] = {}
         """More that it says of the user."""
         self.asked: dict[str, int] = {}
+        self.wire: dict[str, str] = {}
+        """Path -> a fault of the connection, as Answer has it."""
         self.authorized: list[dict[str, str]] = []
         self._codes: dict[str, str] = {}
         self.tokens: set[str] = set()
@@ -83,7 +85,17 @@ class FakeIdp:
         self.keys = [self.key]
         return self.key
 
+    @property
+    def poured(self) -> int:
+        """Bytes sent beyond what was to be said."""
+        return self._http.poured
+
     def _respond(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        answered = self._answered(method, target, headers, body)
+        answered.wire = self.wire.get(urlsplit(target).path, "")
+        return answered
+
+    def _answered(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
         split = urlsplit(target)
         self.asked[split.path] = self.asked.get(split.path, 0) + 1
         query = {name: values[0] for name, values in parse_qs(split.query).items()}

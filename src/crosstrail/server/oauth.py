@@ -14,11 +14,13 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import httpx2
 import platformdirs
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
 from fastmcp.server.auth.oauth_proxy import OAuthProxy
+from fastmcp.server.auth.oauth_proxy.upstream import AsyncOAuth2Client
 from fastmcp.server.auth.redirect_validation import is_loopback_host
 from fastmcp.utilities.token_cache import TokenCache
 from key_value.aio.protocols import AsyncKeyValue
@@ -26,7 +28,7 @@ from mcp.server.auth.provider import RegistrationError
 from mcp.shared.auth import OAuthClientInformationFull
 
 from crosstrail import private
-from crosstrail.bounded_http import fetched
+from crosstrail.bounded_http import client, fetched
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 from crosstrail.server.identity import subject_of
@@ -34,11 +36,13 @@ from crosstrail.serving import GITHUB_USER, OAuthSettings, userinfo_url
 
 _log = logging.getLogger("crosstrail.identity")
 _ASK_SECONDS = 10
+_TOKEN_SECONDS = 30
+"""For all of an exchange of a code or a token; the former is of each wait."""
 _KNOWN_SECONDS = 60
 """How long a provider's answer about a token stands: a token withdrawn there works here for that long at most."""
 _MOST_KNOWN = 10_000
 _MOST_BYTES = 256_000
-"""Of what a provider says of one user."""
+"""Of what a provider says of one user, or at its token endpoint."""
 _LONGEST_REDIRECT, _MOST_REDIRECTS = 2_000, 20
 _SCHEMES_OF_OTHERS = frozenset(
     [
@@ -154,8 +158,25 @@ def refused_redirect(address: str) -> str:
     return "its scheme is no application's own" if scheme in _SCHEMES_OF_OTHERS or not scheme else ""
 
 
+class _Tokens(AsyncOAuth2Client):
+    """FastMCP's client of the provider's token endpoint, whose answers it would read to the end whatever comes."""
+
+    def __init__(self, client_id: str, client_secret: str | None, method: str | None) -> None:
+        super().__init__(client_id, client_secret, method)
+        self._client = client(seconds=_ASK_SECONDS, most_bytes=_MOST_BYTES)
+
+    async def _request_token(self, url: str, data: dict[str, Any]) -> dict[str, Any]:
+        with anyio.fail_after(_TOKEN_SECONDS):
+            return await super()._request_token(url, data)
+
+
 class _Proxy(OAuthProxy):
     """FastMCP's, which checks less of where a code may be sent."""
+
+    def _create_upstream_oauth_client(self) -> AsyncOAuth2Client:
+        secret = self._upstream_client_secret
+        method = self._token_endpoint_auth_method
+        return _Tokens(self._upstream_client_id, secret.get_secret_value() if secret else None, method)
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
         addresses = [str(address) for address in client_info.redirect_uris or ()]
