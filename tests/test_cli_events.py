@@ -79,7 +79,7 @@ def test_no_control_character_of_a_log_reaches_the_terminal(crosstrail: CommandL
         (["lookup", "--account", "prd"], "Did you mean prod?"),
         (["lookup", "--account", "prod", "--since", "soon"], "cannot read the time"),
         (["lookup", "--account", "prod", "--read-only", "perhaps"], "Send true (or yes), or false (or no)."),
-        (["lookup", "--account", "prod", "--ip", "10.0.0.0/8"], "one address, not the network"),
+        (["lookup", "--account", "prod", "--ip", "10.0.0.0/80"], "SourceIPAddress is no address"),
         (["query", "SELECT * FROM '/etc/passwd'"], "line 1 column 15"),
         (["query", "SELECT count(*) FROM nobody"], "FROM"),
         (["accounts", "list", "nobody"], "no account matches"),

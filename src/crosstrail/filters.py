@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from crosstrail.errors import InvalidRequest
@@ -147,7 +148,8 @@ def _accepted(one: Filter, known: frozenset[str]) -> Filter:
 
 
 def _address(value: str) -> str:
-    """An address in its shortest form; other text as it is: services call from host names. Raises InvalidRequest."""
+    """An address or a network in its shortest form; other text as it is: services call from host names. Raises
+    InvalidRequest."""
     try:
         return str(ip_address(value))
     except ValueError:
@@ -158,14 +160,30 @@ def _address(value: str) -> str:
         network = ip_network(value, strict=False)
     except ValueError:
         raise InvalidRequest(
-            f"SourceIPAddress is no address: {value[:60]!r}", hint="Send one, such as 192.0.2.1."
+            f"SourceIPAddress is no address: {value[:60]!r}", hint="Send one, such as 192.0.2.1 or 192.0.2.0/24."
         ) from None
-    if network.num_addresses == 1:
-        return str(network.network_address)
-    raise InvalidRequest(
-        f"SourceIPAddress is one address, not the network {network}",
-        hint=f"Use lake_query: contains('{network}', TRY_CAST(sourceipaddress AS ipaddress)).",
-    )
+    return str(network.network_address if network.num_addresses == 1 else network)
+
+
+def is_network(value: str) -> bool:
+    """Whether a value of SourceIPAddress, as `accepted` gives it, is a network: no other has a slash."""
+    return "/" in value
+
+
+def in_network(address: str, network: str) -> bool:
+    """Whether the text is an address of the network, also one of IPv4 that is written in IPv6."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return found in _network(network)
+
+
+@lru_cache(maxsize=64)
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text)
 
 
 def address_forms(value: str) -> tuple[str, ...]:
@@ -223,6 +241,8 @@ def _matches(event: Event, record: Mapping[str, Any], key: str, value: str) -> b
         case FilterKey.ERROR_CODE:
             return bool(event.errors) if value == ANY else error_word(value) in map(error_word, event.errors)
         case FilterKey.SOURCE_IP:
+            if is_network(value):
+                return in_network(event.source_ip, value)
             return event.source_ip.lower() in address_forms(value)
         case FilterKey.PRINCIPAL:
             return value in (identity.get("arn"), event.principal, event.username)

@@ -40,7 +40,7 @@ _FILTERS: dict[str, tuple[str, str]] = {
     "user": (AttributeKey.USERNAME, "User name, or the session name of an assumed role."),
     "role": (FilterKey.ROLE, "Role, by name or ARN: everything its sessions did."),
     "arn": (FilterKey.PRINCIPAL, "ARN of who did it, or the principal as the table shows it."),
-    "ip": (FilterKey.SOURCE_IP, "Source address."),
+    "ip": (FilterKey.SOURCE_IP, "Source address, or a network such as 10.0.0.0/8."),
     "error": (FilterKey.ERROR_CODE, "Error code, such as AccessDenied; * for any failure."),
     "user_agent": (FilterKey.USER_AGENT, "A part of the user agent."),
     "access_key": (AttributeKey.ACCESS_KEY_ID, "Access key id."),

@@ -22,7 +22,7 @@ import orjson
 from crosstrail.clouds.aws_record import CLOUD
 from crosstrail.clouds.aws_values import as_logged
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
-from crosstrail.filters import KEYS, accepted
+from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
 from crosstrail.lake.conditions import COLUMNS, condition, errors_in
 from crosstrail.lake.faults import data_fault
 from crosstrail.lake.reader import EVENTS_VIEW, connect
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _GROUPS = (8, 64)
 """How many of the newest files are asked first, and next; then all the others at once."""
 _AT_ONCE = 4
+_LIKE_AN_ADDRESS = "[0-9A-Fa-f:.]{2,45}"
 _LONG = re.compile(r"\d{19}")
 
 
@@ -59,7 +60,7 @@ class LakeTrail:
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
         """Raises InvalidRequest for an unknown key or a value that no event can have; LakeError, QueryFailed."""
-        search = _Search(target, query, *_condition(target, query))
+        search = _Search(target, query, *_condition(target, query), _network(query))
         self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)
         try:
             return await anyio.to_thread.run_sync(
@@ -84,6 +85,8 @@ class _Search:
     query: EventQuery
     where: str
     values: list[Any]
+    network: str = ""
+    """In which the source address must lie; the condition does not say that."""
     _stopped: threading.Event = field(default_factory=threading.Event)
     _connection: duckdb.DuckDBPyConnection | None = None
 
@@ -126,13 +129,14 @@ class _Search:
         import duckdb
 
         columns = f"{COLUMNS}, eventjson" if self.query.with_record else COLUMNS
-        sql = f"SELECT {columns} FROM {EVENTS_VIEW} WHERE {self.where} ORDER BY eventtime DESC, eventid LIMIT ?"  # noqa: S608
         try:
             with closing(connect(files)) as connection:
                 self._connection = connection
                 if self._stopped.is_set():
                     return []
-                rows = connection.execute(sql, [*self.values, self.query.limit + 1]).fetchall()
+                where, values = self._in_network(connection)
+                sql = f"SELECT {columns} FROM {EVENTS_VIEW} WHERE {where} ORDER BY eventtime DESC, eventid LIMIT ?"  # noqa: S608
+                rows = connection.execute(sql, [*values, self.query.limit + 1]).fetchall()
         except duckdb.Error as error:
             raise data_fault(str(error), files) or QueryFailed(
                 "the lake could not be read", hint="Narrow the time range, or try again."
@@ -141,9 +145,24 @@ class _Search:
             self._connection = None
         return [_event(self.target, row) for row in rows]
 
+    def _in_network(self, connection: duckdb.DuckDBPyConnection) -> tuple[str, list[Any]]:
+        """The condition and its values, with those addresses of the files that lie in the network."""
+        if not self.network:
+            return self.where, self.values
+        where = f"{self.where} AND regexp_full_match(sourceipaddress, '{_LIKE_AN_ADDRESS}')"
+        sql = f"SELECT DISTINCT sourceipaddress FROM {EVENTS_VIEW} WHERE {where}"  # noqa: S608
+        found = [one for (one,) in connection.execute(sql, self.values).fetchall() if in_network(one, self.network)]
+        return f"{self.where} AND sourceipaddress IN (SELECT unnest(CAST(? AS VARCHAR[])))", [*self.values, found]
+
+
+def _network(query: EventQuery) -> str:
+    """The network among the filters; empty where there is none."""
+    sources = (one.value for one in accepted(query.filters, KEYS) if one.key == FilterKey.SOURCE_IP)
+    return next(filter(is_network, sources), "")
+
 
 def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:
-    """The WHERE clause and its values."""
+    """The WHERE clause and its values, but for a network."""
     clauses: list[tuple[str, tuple[Any, ...]]] = [("cloud = ? AND account = ?", target.account.key)]
     if target.region:
         clauses.append(("awsregion = ?", (target.region,)))
@@ -152,6 +171,8 @@ def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:
     if query.span.end:
         clauses.append(("eventtime <= ?", (_naive(query.span.end),)))
     for one in accepted(query.filters, KEYS):
+        if one.key == FilterKey.SOURCE_IP and is_network(one.value):
+            continue
         clauses.append(condition(as_logged(one) if target.account.cloud == CLOUD else one))
     if before := query.before:
         clauses.append(("eventtime <= ?", (_naive(before.time),)))

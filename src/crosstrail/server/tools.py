@@ -53,7 +53,7 @@ async def lookup_events(
     filters: Annotated[
         Text,
         Field(
-            description="More filters, all must hold: ErrorCode=AccessDenied (* any failure), SourceIPAddress=192.0.2.1, Role=Admin (name or ARN), Principal=ARN, UserAgent=a part, RequestID, IdentityType, ApiVersion, or any attribute_key."
+            description="More filters, all must hold: ErrorCode=AccessDenied (* any failure), SourceIPAddress=192.0.2.1 (or 192.0.2.0/24), Role=Admin (name or ARN), Principal=ARN, UserAgent=a part, RequestID, IdentityType, ApiVersion, or any attribute_key."
         ),
     ] = "",
 ) -> Answer:
