@@ -107,6 +107,34 @@ async def test_a_network_finds_its_addresses_in_the_cloud_and_in_the_lake(
             assert found == wanted, account
 
 
+@pytest.mark.parametrize(
+    ("written", "asked", "hint"),
+    [
+        ("consolelogin", "ConsoleLogin", ""),
+        ("run-instances", "RunInstances", ""),
+        ("getobject", "GetObject", ""),
+        (
+            "describevpcendpoints",
+            "describevpcendpoints",
+            "AWS writes it DescribeVpcEndpoints: filter by EventName=Desc",
+        ),
+        ("CREATEDBINSTANCE", "CREATEDBINSTANCE", "CreateDbInstance"),
+        ("updatefunctioncode20150331v2", "updatefunctioncode20150331v2", "AWS writes it UpdateFunctionCode20150331v2:"),
+        ("DescribeVpcs", "DescribeVpcs", ""),
+        ("nothingofthekind", "nothingofthekind", "with a capital letter for each word"),
+    ],
+)
+async def test_the_spelling_that_aws_has_is_told_where_nothing_was_found(
+    aws: LiveAws, prod: Account, written: str, asked: str, hint: str
+) -> None:
+    async with client_of(aws.settings()) as client:
+        text = text_of(await client.call_tool("lookup_events", {"filters": f"EventName={written}"}))
+    assert asked_attributes(aws) == [[("EventName", asked)]]
+    assert "Nothing matched" in text
+    assert hint in text
+    assert hint or "AWS writes" not in text
+
+
 async def test_a_span_that_lies_wholly_in_the_future_is_told(aws: LiveAws, prod: Account) -> None:
     async with client_of(aws.settings()) as client:
         asked = {

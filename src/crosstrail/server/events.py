@@ -125,9 +125,9 @@ async def look_up(
     first, *others = coverage(span, listing, continued=before is not None)
     head = [first, *block(chosen, sorted_by_time=True), *others]
     head += (await estate.listed()).warnings
-    if request.detail != "full" and len(listing.events) <= _FEW:
+    if request.detail != "full" and 0 < len(listing.events) <= _FEW:
         return _answer(request, filters, "\n".join(head), listing, token)
-    # In a thread: whole events may be megabytes of hostile text.
+    # In a thread: whole events may be megabytes of hostile text, and the hints where there is none read files.
     return await anyio.to_thread.run_sync(_answer, request, filters, "\n".join(head), listing, token)
 
 

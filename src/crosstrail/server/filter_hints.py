@@ -1,6 +1,6 @@
 """What an answer without events says of its filters: how they are compared, and what would match where these cannot.
 
-Decides those words alone. A filter that no event can meet reads as if nothing had happened, so every key that people
+Decides those words alone. The first hint about an event's name reads files: call it in a thread. A filter that no event can meet reads as if nothing had happened, so every key that people
 mistake for another has its line here.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from crosstrail.clouds.aws_names import spellings
+from crosstrail.clouds.aws_values import as_logged
 from crosstrail.filters import FilterKey
 from crosstrail.models import AttributeKey, Filter
 
@@ -32,8 +34,12 @@ def _hints(one: Filter, write: Callable[[Filter], str]) -> Iterator[str]:
     if key == AttributeKey.USERNAME:
         role = write(Filter(FilterKey.ROLE, value))
         yield f"A user name is a user's, or the session's of an assumed role: for what a role did, filter by {role}."
-    elif key == AttributeKey.EVENT_NAME and not value[:1].isupper():
-        yield "AWS writes event names with a capital letter for each word, such as ConsoleLogin."
+    elif key == AttributeKey.EVENT_NAME:
+        asked = as_logged(one).value
+        if found := spellings(asked):
+            yield f"AWS writes it {' or '.join(found)}: filter by {write(Filter(key, found[0]))}."
+        elif not asked[:1].isupper():
+            yield "AWS writes event names with a capital letter for each word, such as ConsoleLogin."
     elif key == AttributeKey.RESOURCE_NAME and ":" in value:
         short = write(Filter(key, value.rpartition("/")[2].rpartition(":")[2]))
         yield f"Some events name a resource by its ARN, others by its name alone: try {short} or the whole ARN."
