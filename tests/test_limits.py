@@ -13,12 +13,16 @@ from pathlib import Path
 
 import anyio
 import pytest
+from mcp import Client
 
 from crosstrail.accounts.policy import Principal
 from crosstrail.errors import LimitReached
+from crosstrail.estate import Estate
+from crosstrail.server.app import create_server
 from crosstrail.server.limits import Limits
 from crosstrail.serving import LimitSettings
-from lake_estate import settings, text_of
+from lake_estate import Always, settings, text_of
+from live_aws import PROD, LiveAws
 from serving import PATIENCE
 from test_access import as_
 
@@ -148,6 +152,43 @@ async def test_queries_that_ended_by_themselves_lock_nobody_out(tmp_path: Path) 
             with anyio.fail_after(PATIENCE):
                 while _finished(tmp_path) <= number:  # noqa: ASYNC110 - there is no event to wait for
                     await anyio.sleep(0.02)
+
+
+@pytest.mark.anyio
+async def test_a_clouds_query_that_ended_gives_its_place_back_at_once(aws: LiveAws) -> None:
+    """Nobody asked after it: whoever needs the place has it looked for."""
+    aws.keys_account(PROD, "prod")
+    account = aws.world.accounts[PROD]
+    asked = {
+        "sql": f"SELECT 1 FROM {account.add_store('theirs').rpartition('/')[2]}",
+        "wait_for_completion": False,
+        "engine": "cloudtrail_lake",
+    }
+    estate = Estate(aws.settings(access=({"who": ["*"], "accounts": ["*"]},), limits={"queries_at_once": 1}))
+    admission = Always(estate, Principal(subject="1"))
+    async with Client(create_server(estate, admission)) as client:
+        account.outcome.states = ["FAILED"]
+        assert not (await client.call_tool("lake_query", asked)).is_error
+        account.outcome.states = ["RUNNING"]
+        second = await client.call_tool("lake_query", asked)
+        assert not second.is_error, text_of(second)
+        third = await client.call_tool("lake_query", asked)
+        assert "1 queries at once" in text_of(third)
+        next(one for one in account.queries.values() if one.states == ["RUNNING"]).states = ["FINISHED"]
+        fourth = await client.call_tool("lake_query", asked)
+        assert not fourth.is_error, text_of(fourth)
+    admission.close()
+    await estate.aclose()
+
+
+def test_an_end_that_another_caller_saw_gives_the_place_back() -> None:
+    made = limits(Clock(), queries_at_once=1)
+    made.query_is("a", "one", "RUNNING")
+    assert made.in_the_way("a") == ("one",)
+    assert made.in_the_way("b") == ()
+    made.query_is("b", "one", "FINISHED")
+    assert made.in_the_way("a") == ()
+    call(made, "a", query=True)
 
 
 def test_what_is_counted_is_bounded_and_the_latest_is_kept(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
@@ -44,6 +44,8 @@ _visible: ContextVar[Visible] = ContextVar("crosstrail_visible")
 OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, NEEDS)
 _LONGEST_QUERY = 3600.0
 _CLOUDS_QUERY = 120.0
+_ASK_SECONDS = 5.0
+"""For asking after one query of a cloud, when somebody needs its place."""
 """Seconds that a cloud's own query counts after its call: whether it has ended only its cloud can tell, which limits them too."""
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
 
@@ -133,6 +135,8 @@ class Admission(Gate):
             try:
                 if not principal.local:
                     starts = tool == "lake_query" and tool in names
+                    if starts:
+                        await self._forget_ended(principal, self._view(estate, grant, tool))
                     inside.enter_context(self.limits.admitted(principal.key, query=starts))
                 if unread:
                     result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
@@ -205,6 +209,16 @@ class Admission(Gate):
     def _view(self, estate: Estate | SentEstate, grant: Grant, tool: str) -> Visible:
         toolset = self.table.toolset_of.get(tool, "accounts")
         return Visible(estate, grant, toolset=toolset, write=tool in self.table.writes, kept=self._narrowed)
+
+    async def _forget_ended(self, principal: Principal, view: Visible) -> None:
+        """Ask after the queries of clouds that take the principal's last places: one ends without anybody noticing."""
+        for query_id in self.limits.in_the_way(principal.key):
+            ref = QueryRef.parse(query_id)
+            if ref is None or ref.engine == LAKE_ENGINE:
+                continue
+            with anyio.move_on_after(_ASK_SECONDS), suppress(CrosstrailError):
+                found = await view.engine(ref.engine).status(ref, await view.scope(ref.account, ref.region))
+                self.limits.query_is(principal.key, query_id, found.state, longest=_CLOUDS_QUERY)
 
     def _note_query(self, principal: Principal, result: HandlerResult) -> None:
         """A query that goes on after its call still counts as one of the principal's."""

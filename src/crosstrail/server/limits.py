@@ -83,13 +83,23 @@ class Limits:
                 self._database.execute("DELETE FROM running WHERE who = ? AND id = ?", (who, call))
 
     def query_is(self, principal: Hashable, query_id: str, state: str, *, longest: float = _FOREVER) -> None:
-        """A query goes on after its call, or has ended as a later call found. `longest`: seconds that it counts at most."""
+        """A query goes on after its call, or has ended as a later call found, whosever. `longest`: seconds that it counts at most."""
         who, query = _digest(principal), f"{_QUERY_NAME}{query_id}"
         with suppress(sqlite3.Error):
             if QueryState(state).ended:
-                self._database.execute("DELETE FROM running WHERE who = ? AND id = ?", (who, query))
+                self._database.execute("DELETE FROM running WHERE id = ? AND kind = ?", (query, _LEFT))
             else:
                 self._put(who, query, _LEFT, self._clock() + min(longest, self._longest))
+
+    def in_the_way(self, principal: Hashable) -> tuple[str, ...]:
+        """The queries left running that take a place which the principal needs for one more; none while there is room."""
+        who, now = _digest(principal), self._clock()
+        with suppress(sqlite3.Error):
+            if self._too_many(self._running(who, now), query=True):
+                asked = "SELECT id FROM running WHERE who = ? AND kind = ? AND until > ?"
+                rows = self._database.execute(asked, (who, _LEFT, now)).fetchall()
+                return tuple(name.removeprefix(_QUERY_NAME) for (name,) in rows)
+        return ()
 
     def close(self) -> None:
         self._database.close()
