@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from crosstrail.lake.documents import Document
 from crosstrail.lake.table import LakeTable
 
 ACCOUNT = "012345678901"
@@ -117,6 +118,12 @@ def write(path: Path, content: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
+
+
+def document(value: Any) -> Document:
+    """One JSON value, as documents.py finds it."""
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return Document(0, text, False, text)
 
 
 def log(path: Path, numbers: Iterable[int]) -> Path:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_logs import ACCOUNT, lookup_item, record, rows, volcengine_detail, volcengine_item, write
+from audit_logs import ACCOUNT, document, lookup_item, record, rows, volcengine_detail, volcengine_item, write
 from crosstrail.lake.collector import collect
 from crosstrail.lake.kinds import kind_of_file
 from crosstrail.lake.records import NotAnEvent, Unreadable, account_in, records
@@ -94,7 +94,7 @@ def test_every_envelope_gives_its_records(crosstrail: Any, tmp_path: Path) -> No
 
 
 def _found(value: Any, name: str = "one.json", account: str = "") -> list[Any]:
-    return list(records(value if isinstance(value, bytes) else json.dumps(value).encode(), name, account))
+    return list(records(document(value), name, account))
 
 
 def test_a_record_is_kept_byte_for_byte() -> None:
@@ -288,7 +288,7 @@ def _samples(shared: Path) -> Iterator[tuple[str, bytes]]:
 def test_no_event_of_another_cloud_goes_in(shared_data: Path) -> None:
     kinds: dict[str, int] = {}
     for name, data in _samples(shared_data):
-        for found in records(data, name, ACCOUNT):
+        for found in records(document(data), name, ACCOUNT):
             assert isinstance(found, NotAnEvent), name
             kinds[found.kind] = kinds.get(found.kind, 0) + 1
     assert sum(kinds.values()) > 700

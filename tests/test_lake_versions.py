@@ -13,7 +13,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.transforms import DayTransform, IdentityTransform
 
-from audit_logs import ACCOUNT, record, rows, write
+from audit_logs import ACCOUNT, document, record, rows, write
 from crosstrail.lake.collector import Report, collect
 from crosstrail.lake.reader import EVENTS_VIEW, connect
 from crosstrail.lake.records import records
@@ -127,7 +127,7 @@ def _older_lake(folder: Path, *events: dict[str, Any]) -> None:
         catalog.create_table(
             "crosstrail.events", schema, location=str(folder / "events"), partition_spec=spec, properties=properties
         )
-    found = [row for row in records(json.dumps(events).encode(), "old.json", "") if isinstance(row, Row)]
+    found = [row for row in records(document(events), "old.json", "") if isinstance(row, Row)]
     columns = to_table(found, ARROW_SCHEMA).drop_columns(["other_versions"])
     with closing(LakeTable.open(folder)) as table:
         path = table.data_folder / f"aws/{ACCOUNT}/{date(2026, 3, 1).isoformat()}/old-0.parquet"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
 from contextlib import closing
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from audit_logs import ACCOUNT, log, record
+from audit_logs import ACCOUNT, document, log, record
 from crosstrail.lake.append import append
 from crosstrail.lake.collector import collect
 from crosstrail.lake.records import records
@@ -60,7 +59,7 @@ async def test_rows_of_an_older_lake_say_no_more(tmp_path: Path) -> None:
     names = [f"/home/op/x/{KEY}", "/home/op/logs/one.json", "/home/op/logs/more.zip!deep/in.json", "/home/o!p/a.json"]
     with closing(LakeTable.open(tmp_path / "lake", create=True)) as table:
         for number, name in enumerate(names):
-            found = records(json.dumps(record(number)).encode(), name, "")
+            found = records(document(record(number)), name, "")
             path = table.data_folder / f"aws/{ACCOUNT}/2026-03-01/old-{number}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             columns = to_table([row for row in found if isinstance(row, Row)], ARROW_SCHEMA)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import orjson
+from crosstrail.clouds.record_text import parsed_record
 
 CLOUD = "aws"
 
@@ -50,7 +50,8 @@ _NAMING_PARAMETERS = {
 
 _EVENT_KEYS = frozenset(("eventTime", "eventID", "eventId", "@timestamp", "timeWindow"))
 _COUNTED = frozenset(("eventName", "eventSource", "sourceIPAddress", "errorCode", "userAgent"))
-_AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|aws\.internal|amazon\.com)$")
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".amazon.com")
+_OTHERWISE_NAMED = ("insightDetails", "timeWindow", "@timestamp", "eventId", "accountId")
 _VERSION = re.compile(r"1\.\d{1,2}", re.ASCII)
 RESOURCE_TYPES = tuple(dict.fromkeys(_NAMING_PARAMETERS.values()))
 
@@ -66,10 +67,11 @@ def is_record(item: Mapping[str, Any]) -> bool:
     source, region, version = item.get("eventSource"), item.get("awsRegion"), item.get("eventVersion")
     if item.keys().isdisjoint(_EVENT_KEYS) and (version is None or "eventName" not in item):
         return False  # a catalogue of actions
-    if isinstance(source, str) and source.startswith("aws:"):
-        return False
-    if isinstance(source, str) and _AWS_HOST.search(source):
-        return True
+    if isinstance(source, str):
+        if source.startswith("aws:"):
+            return False
+        if source.endswith(_AWS_HOSTS):
+            return True
     if isinstance(region, str) and region:
         return True
     return isinstance(version, str | float | Decimal) and _VERSION.fullmatch(str(version)) is not None
@@ -81,6 +83,8 @@ def to_columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
     Insights events name source and action inside `insightDetails`; aggregated events have eventId, accountId, a time window
     and counts by name; exports of Elasticsearch call the time `@timestamp`.
     """
+    if record.keys().isdisjoint(_OTHERWISE_NAMED):
+        return record
     added: dict[str, Any] = {}
     details = record.get("insightDetails")
     if isinstance(details, dict):
@@ -114,7 +118,7 @@ def unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if "CloudTrailEvent" not in item:
         return item
     text = item["CloudTrailEvent"]
-    record = orjson.loads(text) if isinstance(text, str) else text
+    record = parsed_record(text) if isinstance(text, str) else text
     if not isinstance(record, dict):
         raise ValueError("CloudTrailEvent is not a JSON object")
     return record
@@ -140,7 +144,7 @@ def resources_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> list[tup
                 found[kind, arn.split(":", 5)[-1].partition("/")[2] or arn.rpartition(":")[2]] = None
     parameters = record.get("requestParameters")
     if isinstance(parameters, dict):
-        for key, name in parameters.items():
+        for key, name in parameters.items() if not _NAMING_PARAMETERS.keys().isdisjoint(parameters) else ():
             if key in _NAMING_PARAMETERS and isinstance(name, str) and name:
                 found[_NAMING_PARAMETERS[key], name] = None
         if record.get("eventSource") == "cloudtrail.amazonaws.com" and isinstance(name := parameters.get("name"), str):

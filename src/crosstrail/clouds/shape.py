@@ -63,9 +63,12 @@ def _since_1970(number: float | Decimal) -> datetime:
 
 def account_of(record: Mapping[str, Any], fallback: str = "") -> str:
     """The account whose trail this is, else the caller's, else `fallback`; empty when none of them is an account id."""
+    recipient = record.get("recipientAccountId")
+    if isinstance(recipient, str) and is_account(recipient):
+        return recipient
     identity = record.get("userIdentity")
     callers = identity.get("accountId") if isinstance(identity, dict) else None
-    for candidate in (record.get("recipientAccountId"), callers, fallback):
+    for candidate in (recipient, callers, fallback):
         text = f"{candidate:012d}" if type(candidate) is int and 0 < candidate < 10**20 else candidate
         if isinstance(text, str) and is_account(text):
             return text
@@ -80,10 +83,11 @@ def is_account(text: str) -> bool:
 
 def id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     """The event's id; of a record without one, an id made from its content, the same for the same content."""
-    for candidate in (record.get("eventID"), item.get("EventId")):
-        if isinstance(candidate, str) and candidate:
-            return candidate
-    return content_id(record)
+    own = record.get("eventID")
+    if isinstance(own, str) and own:
+        return own
+    outer = item.get("EventId")
+    return outer if isinstance(outer, str) and outer else content_id(record)
 
 
 def content_id(record: Mapping[str, Any]) -> str:

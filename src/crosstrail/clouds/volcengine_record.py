@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
+from crosstrail.clouds.record_text import parsed_record
 
 CLOUD = "volcengine"
 
@@ -55,7 +55,7 @@ def is_record(item: Mapping[str, Any]) -> bool:
     )
 
 
-def unwrap(item: Mapping[str, Any], parse: Callable[[str], Any] = orjson.loads) -> Mapping[str, Any]:
+def unwrap(item: Mapping[str, Any], parse: Callable[[str], Any] = parsed_record) -> Mapping[str, Any]:
     """EventDetail of a `Trails` item, with the item's fields where the detail lacks them. Raises ValueError."""
     if "EventDetail" not in item:
         return item
@@ -106,7 +106,7 @@ def _object(value: Any) -> Any:
         return None
     if isinstance(value, str):
         try:
-            return orjson.loads(value)
+            return parsed_record(value)
         except ValueError:
             return value
     return value

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
+from crosstrail.clouds.record_text import without_halves
+
 Damage = Callable[[int, str], None]
 """Told the byte offset and the reason of each damage, in order."""
 
@@ -42,10 +44,6 @@ _OBJECT = re.compile(rb'\{\s*(?="|\Z)')
 _FIRST_KEY = re.compile(
     rb'(?:[\[\s]|\{\s*"[^"\\\s]{1,64}"\s*:\s*\[)*+\{\s*"([^"\\\s]{1,64})"\s*:\s*(?![\s\[{])'
 )  # of the first record of a value, whatever lists it stands in
-_ESCAPE = re.compile(
-    rb"\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2}))",
-    re.DOTALL,
-)
 _FIRST_KEYS = (
     b"eventVersion", b"eventversion", b"EventVersion", b"EventId", b"EventID", b"CloudTrailEvent", b"EventDetail",
     b"eventTime", b"eventID", b"awsRegion", b"additionalEventData", b"@timestamp",
@@ -58,11 +56,13 @@ _TRUNCATED = "Input data was truncated"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One JSON value as written, in UTF-8. `member`: it stood under a key of an object that was entered."""
+    """One JSON value. `raw` is its text in UTF-8, with U+FFFD for halves of surrogate pairs; `written` the same as it was
+    written, and as long. `member`: it stood under a key of an object that was entered."""
 
     offset: int
     raw: bytes
     member: bool
+    written: bytes
 
 
 @dataclass(slots=True)
@@ -84,26 +84,45 @@ class _Window:
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self.data = b""
+        self.written: bytes | None = None
+        """What stood in the place of `data`, where that is mended."""
         self.base = self.at = 0
         self.ended = False
 
-    def more(self) -> int:
-        """Lets go what is read and at least doubles what is left. How many bytes came: 0 at the end of the stream."""
+    def more(self, line: bool) -> int:
+        """Lets go what is read and at least doubles what is left. How many bytes came: 0 at the end of the stream.
+
+        `line`: of a value without a line's end so much that it is there whole, or too big: it is then looked through once.
+        """
         if self.ended:
             return 0
         left = len(self.data) - self.at
         parts = [self.data[self.at :]]
+        before = (
+            None if self.written is None or self.data[self.at :] == self.written[self.at :] else self.written[self.at :]
+        )
         added = 0
         for chunk in self._chunks:
             parts.append(chunk)
             added += len(chunk)
-            if added > left:
+            line = line and b"\n" not in chunk
+            if added > left and not (line and left + added <= MAX_DOCUMENT):
                 break
         else:
             self.ended = True
         self.base += self.at
         self.data, self.at = b"".join(parts), 0
+        self.written = None if before is None else b"".join((before, *parts[1:]))
         return added
+
+    def mend(self, last: int) -> bool:
+        """Whether halves of surrogate pairs stood between here and `last`: U+FFFD stands for them now."""
+        mended = without_halves(self.data[self.at : last])
+        if mended == self.data[self.at : last]:
+            return False
+        self.written = self.data if self.written is None else self.written
+        self.data = b"".join((self.data[: self.at], mended, self.data[last:]))
+        return True
 
 
 class _Reader:
@@ -153,8 +172,8 @@ class _Reader:
             if len(window.data) - window.at > _LOOK_AHEAD or not self._more():
                 return
 
-    def _more(self) -> bool:
-        added = self._window.more()
+    def _more(self, *, line: bool = False) -> bool:
+        added = self._window.more(line)
         self._retries += _RETRIES_PER_BYTE * added
         self._line_end = -1
         return added > 0
@@ -244,7 +263,7 @@ class _Reader:
                     break
             if text == _TRUNCATED and len(data) - at > MAX_DOCUMENT:
                 raise _Broken(len(data), f"a value of more than {MAX_DOCUMENT >> 20} MB")
-            if text == _TRUNCATED and self._more():
+            if text == _TRUNCATED and self._more(line=True):
                 continue
             if not self._mended(text):
                 reason = "cut short" if text == _TRUNCATED else "damaged JSON"
@@ -253,6 +272,7 @@ class _Reader:
     def _taken(self, end: int) -> Document:
         window = self._window
         raw = window.data[window.at : end].rstrip()
+        written = raw if window.written is None else window.written[window.at : window.at + len(raw)]
         offset = window.base + window.at
         if offset == self._owed:  # a comma was missing
             self._owed = -1
@@ -261,12 +281,14 @@ class _Reader:
                 raw.decode()
             except UnicodeDecodeError as error:
                 self._tell(offset + error.start, "not UTF-8; U+FFFD stands for what could not be read")
+                same = raw is written
                 raw = raw.decode("utf-8", "replace").encode()
+                written = raw if same else written.decode("utf-8", "replace").encode()
         if len(self._first_keys) < _MAX_FIRST_KEYS and not self._member and (found := _FIRST_KEY.match(raw)):
             self._learn(found[1])
         window.at = end
         member, self._member = self._member, False
-        return Document(offset, raw, member)
+        return Document(offset, raw, member, written)
 
     def _learn(self, key: bytes) -> None:
         """Records that begin like one that was whole are found again after a damage."""
@@ -275,24 +297,11 @@ class _Reader:
             self._starts, self._goes_on = _starts((*_FIRST_KEYS, *sorted(self._first_keys)))
 
     def _mended(self, text: str) -> bool:
-        """Whether halves of surrogate pairs stood there: JSON by its grammar, but no text. U+FFFD stands for them now."""
+        """Whether the value could not be read for halves of surrogate pairs, and can now."""
         window = self._window
         if "surrogate" not in text and "hex escape" not in text and text != _TRUNCATED:
             return False
-        last = len(window.data) if window.ended else len(window.data) - 12
-        half = False
-
-        def mended(escape: re.Match[bytes]) -> bytes:
-            nonlocal half
-            if not escape[1] or window.at + escape.end() > last:
-                return escape[0]
-            half = True
-            return b"\\ufffd"
-
-        rest = _ESCAPE.sub(mended, window.data[window.at :])
-        if half:
-            window.data = window.data[: window.at] + rest
-        return half
+        return window.mend(len(window.data) if window.ended else len(window.data) - 12)
 
     def _recover(self, broken: _Broken) -> None:
         """Names the damage and goes on where the next record begins, in the damaged value or behind it."""

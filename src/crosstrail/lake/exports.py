@@ -27,9 +27,14 @@ def is_row(item: Mapping[str, Any]) -> bool:
     return all(isinstance(item.get(name), str) for name in _NEEDED)
 
 
+def are_cells(raw: bytes, place: int) -> bool:
+    """Whether the list that begins at `place` may be a row, as GetQueryResults gives rows."""
+    return _IS_CELLS.match(raw, place) is not None
+
+
 def from_cells(raw: bytes) -> dict[str, Any] | None:
     """The row that a list of one-key objects is, as GetQueryResults gives rows; None for any other list."""
-    if len(raw) > _MAX_ROW or not _IS_CELLS.match(raw):
+    if len(raw) > _MAX_ROW or not are_cells(raw, 0):
         return None
     cells = parsed(raw)
     if not all(isinstance(cell, dict) and len(cell) == 1 for cell in cells):

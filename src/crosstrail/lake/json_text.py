@@ -13,8 +13,7 @@ from typing import Any
 from msgspec import MsgspecError
 from msgspec.json import Decoder, Encoder
 
-_MAX_DEPTH = 200
-"""Lists and objects one inside another, in a record: orjson writes 254."""
+from crosstrail.clouds.record_text import without_halves
 
 
 class NotJson(ValueError):
@@ -37,28 +36,17 @@ _encode = Encoder(decimal_format="number").encode
 
 
 def parsed(raw: bytes) -> Any:
-    """The value of strict JSON. Raises NotJson for other text, RecursionError for one that is nested without end."""
+    """The value of strict JSON, with U+FFFD for halves of surrogate pairs. Raises NotJson for other text, RecursionError for
+    one that is nested without end."""
     try:
         return _decode(raw)
     except (MsgspecError, UnicodeDecodeError) as error:
+        mended = without_halves(raw)
+        if mended != raw:
+            return parsed(mended)
         raise NotJson from error
 
 
 def compact(value: Any) -> bytes:
     """The value as JSON text without spaces, keys in their order. Raises TypeError or RecursionError for no JSON value."""
     return _encode(value)
-
-
-def is_shallow(value: Any) -> bool:
-    """Whether every reader of a record, and every writer, can take its depth."""
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, dict) else one)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return True
-    return False

@@ -94,7 +94,7 @@ def read_log(name: str, head: bytes, chunks: Iterable[bytes], account: str, cont
             number += 1
             continue
         try:
-            for found in records(document.raw, name, account):
+            for found in records(document, name, account):
                 if isinstance(found, Row):  # also one that has an empty list among its own values
                     content.events += 1
                     yield found

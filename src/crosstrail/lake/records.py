@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import binascii
 import re
-import zlib
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from msgspec import Raw, Struct, defstruct, field
+from msgspec import Raw, Struct, ValidationError, defstruct, field
 from msgspec.json import Decoder
 
 from crosstrail.clouds import aws_record, volcengine_record
+from crosstrail.clouds.record_text import is_nested, is_shallow
 from crosstrail.clouds.shape import account_of, id_of, is_account, time_of
 from crosstrail.lake import exports
-from crosstrail.lake.documents import documents
-from crosstrail.lake.json_text import NotJson, compact, is_shallow, parsed
+from crosstrail.lake.documents import Document, documents
+from crosstrail.lake.json_text import NotJson, compact, parsed
 from crosstrail.lake.kinds import ENVELOPES, OTHER_JSON, kind_of_file, kind_of_object
+from crosstrail.lake.packed import GZIP, Stream, gunzipped
 from crosstrail.lake.rows import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,8 +38,6 @@ _MAX_DEPTH = 12
 _MAX_UNPACKED = 64 * 1024 * 1024
 """Bytes that come out of the base64 and gzip inside one value."""
 _SURELY_ENVELOPE = 2 * 1024
-_SURELY_SHALLOW = 150
-_MAX_MEMBERS = 1_000
 _MAX_LISTED = 500_000
 """Elements of a list that are held at once."""
 
@@ -69,11 +69,17 @@ _ENVELOPES = (
 _HINTS = ("owner", "account", "recipientaccountid", "recipientAccountId")
 """Keys of an envelope that say whose events it holds."""
 
-_Envelope = defstruct(
-    "_Envelope",
-    [(f"part{number}", Raw, field(default=None, name=key)) for number, key in enumerate(_ENVELOPES)],
-)
-_envelope = Decoder(_Envelope).decode
+
+def _decoder(lists: tuple[str, ...]) -> Callable[[bytes], Any]:
+    """Of an object's parts that may hold events, as written; of these lists, which must be lists, each element."""
+    parts = [
+        (f"part{number}", list[Raw] if key in lists else Raw, field(default=None, name=key))
+        for number, key in enumerate(_ENVELOPES)
+    ]
+    return Decoder(defstruct("_Envelope", parts)).decode
+
+
+_envelope, _delivery = _decoder(()), _decoder(("Records", "Events"))
 
 
 class _Item(Struct):
@@ -108,14 +114,14 @@ class Unreadable:
 Found = Row | NotAnEvent | Unreadable
 
 
-def records(raw: bytes, name: str, account: str) -> Iterator[Found]:
+def records(document: Document, name: str, account: str) -> Iterable[Found]:
     """What one complete JSON value holds, in its order.
 
     `name` is the row's source_object; where a record names no account, its envelope does, else `name` by CloudTrail's rule
     for keys (FACTS: `AWSLogs/ACCOUNT/CloudTrail/...`, `ACCOUNT_CloudTrail_REGION_...`), else `account`.
-    Raises ValueError when `raw` is not JSON.
+    Raises ValueError when it is not JSON.
     """
-    return _Reader(name, account_in(name) or account).value(raw, 0, "")
+    return _Reader(document, name, account_in(name) or account).value(document.raw, 0, "")
 
 
 @lru_cache(maxsize=1_000)
@@ -128,24 +134,25 @@ def account_in(name: str) -> str:
 class _Reader:
     """One value's reading: what is the same at every depth, and what may still be unpacked."""
 
-    def __init__(self, name: str, account: str) -> None:
+    def __init__(self, document: Document, name: str, account: str) -> None:
+        self._document = document
+        self._found_at = 0
         self._name = name
         self._account = account
         self._left = _MAX_UNPACKED
 
-    def value(self, raw: bytes, depth: int, hint: str) -> Iterator[Found]:
+    def value(self, raw: bytes, depth: int, hint: str) -> Iterable[Found]:
+        """Of a record, which most values are, a tuple: a generator of one costs as much as half its columns."""
         if depth > _MAX_DEPTH:
-            yield NotAnEvent(OTHER_JSON, "nested too deeply")
-            return
+            return (NotAnEvent(OTHER_JSON, "nested too deeply"),)
         start = raw.lstrip()[:1]
         if start == b"{":
-            yield from self._object(raw, depth, hint)
-        elif start == b"[":
-            yield from self._list(raw, depth, hint)
-        elif start == b'"':
-            yield from self._text(parsed(raw), depth, hint)
-        else:
-            yield NotAnEvent(OTHER_JSON, "not a JSON object")
+            return self._object(raw, depth, hint)
+        if start == b"[":
+            return self._list(raw, depth, hint)
+        if start == b'"':
+            return self._text(parsed(raw), depth, hint)
+        return (NotAnEvent(OTHER_JSON, "not a JSON object"),)
 
     def _list(self, raw: bytes, depth: int, hint: str) -> Iterator[Found]:
         if (row := exports.from_cells(raw)) is not None:
@@ -155,21 +162,28 @@ class _Reader:
         for part in parts:
             yield from self.value(part, depth + 1, hint)
 
-    def _object(self, raw: bytes, depth: int, hint: str) -> Iterator[Found]:
-        if len(raw) > _SURELY_ENVELOPE and _FILE.match(raw):  # as delivered: parsed once, not twice
-            for part in _parts_of(raw):
-                yield from self.value(part, depth + 1, hint)
-            return
+    def _object(self, raw: bytes, depth: int, hint: str) -> Iterable[Found]:
+        if len(raw) > _SURELY_ENVELOPE and (file := _FILE.match(raw)):  # as delivered: parsed once, not twice
+            return self._delivered(raw, file.end() - 1, depth, hint)
         try:
             item = parsed(raw)
         except (NotJson, RecursionError) as error:
-            yield Unreadable(_reason(error))
-            return
+            return (Unreadable(_reason(error)),)
         found = self._recognised(item, raw.strip(), hint)
-        if found is None:
-            yield from self._wrapped(item, raw, depth, hint)
-        else:
-            yield found
+        return self._wrapped(item, raw, depth, hint) if found is None else (found,)
+
+    def _delivered(self, raw: bytes, place: int, depth: int, hint: str) -> Iterator[Found]:
+        """The records of a file, whose list begins at `place`, and what else is in it: ends of values are looked for once."""
+        parts: list[Any] = []
+        if raw.count(b",") <= _MAX_LISTED and not exports.are_cells(raw, place):
+            with suppress(ValidationError):  # one of the lists comes again, and is no list
+                parts = _present(_delivery(raw))
+        for part in parts or _present(_envelope(raw)):
+            if not isinstance(part, list):
+                yield from self.value(bytes(part), depth + 1, hint)
+                continue
+            for one in part:
+                yield from self.value(bytes(one), depth + 2, hint)
 
     def _recognised(self, item: dict[str, Any], raw: bytes, hint: str) -> Row | Unreadable | None:
         """The event that the object is, or what it lacks; None for an object that is no event."""
@@ -214,13 +228,25 @@ class _Reader:
         username: str = "",
     ) -> Row:
         """Raises ValueError naming what the record lacks."""
-        if text.count(b"{") + text.count(b"[") > _SURELY_SHALLOW and not is_shallow(shape):
+        if is_nested(text) and not is_shallow(shape):
             raise RecursionError
         micros = _micros(shape.get("eventTime"))
-        owner = account_of(shape, hint if is_account(hint) else self._account)
+        owner = account_of(shape) or account_of({}, hint if is_account(hint) else self._account)
         if not owner:
             raise ValueError(_NO_ACCOUNT)
+        if self._document.raw is not self._document.written:
+            text = self._as_written(text)
         return Row(cloud, owner, micros, identity, shape, text, resources, username, self._name)
+
+    def _as_written(self, text: bytes) -> bytes:
+        """The record's text as it stood, halves of surrogate pairs included. Records come in their order."""
+        document = self._document
+        place = document.raw.find(text, self._found_at)
+        if place < 0:  # it was text inside, or put together: no such search for every one of them
+            self._found_at = len(document.raw)
+            return text
+        self._found_at = place + len(text)
+        return document.written[place : self._found_at]
 
     def _wrapped(self, item: dict[str, Any], raw: bytes, depth: int, hint: str) -> Iterator[Found]:
         """What is inside an envelope: all its lists, else the first of its parts that holds an event."""
@@ -231,7 +257,7 @@ class _Reader:
         hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and is_account(value)), hint)
         inside = kind
         if not item.keys().isdisjoint(_ENVELOPES):
-            parts = _parts_of(raw)
+            parts = [bytes(part) for part in _present(_envelope(raw))]
             if lists := [part for part in parts if part[:1] == b"["]:
                 for part in lists:
                     yield from self.value(part, depth + 1, hint)
@@ -249,40 +275,38 @@ class _Reader:
         """What a text holds: JSON, with or without a log line's head before it, or base64 of JSON or of gzip."""
         data = text.encode()
         if _BASE64.fullmatch(text):
+            packing: list[str] = []
             try:
-                data = self._unpacked(b64decode(text, validate=False))
-            except _TooMuch:
-                yield Unreadable(f"more than {_MAX_UNPACKED >> 20} MB inside, refused")
-                return
-            except (binascii.Error, zlib.error):
+                data = self._unpacked(b64decode(text, validate=False), packing)
+            except binascii.Error:
                 data = b""
+            for reason in packing:
+                yield Unreadable(reason)
         damages: list[str] = []
         inner = 0
         for document in documents([data], lambda _, reason: damages.append(reason)):
             inner += 1
+            outer = self._document, self._found_at
+            self._document, self._found_at = document, 0
             yield from self.value(document.raw, depth + 1, hint)
+            self._document, self._found_at = outer
         if damages and _RECORD_KEYS.search(data):
             yield Unreadable(_NOT_JSON)
         elif not inner:
             yield NotAnEvent(kind_of_file("", data[:512]) or "text", "not a JSON object")
 
-    def _unpacked(self, data: bytes) -> bytes:
-        """Gzip members one after another, or the bytes themselves. Raises _TooMuch, zlib.error."""
+    def _unpacked(self, data: bytes, damages: list[str]) -> bytes:
+        """What is in gzip members, or the bytes themselves where there are none. What is wrong joins `damages`."""
+        if not data.startswith(GZIP):
+            return data
         parts: list[bytes] = []
-        for _ in range(_MAX_MEMBERS):
-            if data[:2] != b"\x1f\x8b":
-                break
-            member = zlib.decompressobj(wbits=31)
-            parts.append(member.decompress(data, self._left + 1))
-            self._left -= len(parts[-1])
+        for piece in gunzipped(Stream([data]), lambda _, reason: damages.append(reason)):
+            self._left -= len(piece)
             if self._left < 0:
-                raise _TooMuch
-            data = member.unused_data
-        return b"".join(parts) or data
-
-
-class _TooMuch(Exception):
-    pass
+                damages.append(f"more than {_MAX_UNPACKED >> 20} MB inside, refused")
+                return b""
+            parts.append(piece)
+        return b"".join(parts)
 
 
 def _small(raw: bytes) -> Iterator[bytes]:
@@ -294,11 +318,10 @@ def _ignored(offset: int, reason: str) -> None:
     """There are no damages in a value that is JSON."""
 
 
-def _parts_of(raw: bytes) -> list[bytes]:
+def _present(envelope: Any) -> list[Any]:
     """The parts of an envelope that may hold events, in the order in which they are looked at."""
-    envelope = _envelope(raw)
-    parts = (getattr(envelope, name) for name in _Envelope.__struct_fields__)
-    return [text for part in parts if part is not None and (text := bytes(part))[:1] in (b"{", b"[", b'"')]
+    parts = (getattr(envelope, name) for name in envelope.__struct_fields__)
+    return [one for one in parts if isinstance(one, list) or (one is not None and bytes(one)[:1] in (b"{", b"[", b'"'))]
 
 
 def _parsed_text(text: str) -> Any:

@@ -6,8 +6,6 @@ asks a cloud.
 
 from __future__ import annotations
 
-import json
-import re
 import threading
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -17,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
-import orjson
 
 from crosstrail.clouds.aws_record import CLOUD
 from crosstrail.clouds.aws_values import as_logged
+from crosstrail.clouds.record_text import parsed_record
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
 from crosstrail.lake.conditions import COLUMNS, condition, errors_in
@@ -40,7 +38,6 @@ _GROUPS = (8, 64)
 """How many of the newest files are asked first, and next; then all the others at once."""
 _AT_ONCE = 4
 _LIKE_AN_ADDRESS = "[0-9A-Fa-f:.]{2,45}"
-_LONG = re.compile(r"\d{19}")
 
 
 class LakeTrail:
@@ -233,16 +230,6 @@ def _event(target: Target, row: Sequence[Any]) -> Event:
         errors=errors_in(error),
         read_only=read_only,
         resources=tuple(Resource(kind, one) for kind, one in zip(types or (), names or (), strict=True)),
-        record=_record(row[16]) if len(row) > 16 else None,
+        record=parsed_record(row[16]) if len(row) > 16 else None,
         other_versions=others,
     )
-
-
-def _record(text: str) -> Any:
-    """The event's JSON; an integer beyond 64 bits as text, since orjson, which writes answers, has none and a float loses
-    its digits."""
-    return json.loads(text, parse_int=_integer) if _LONG.search(text) else orjson.loads(text)
-
-
-def _integer(digits: str) -> int | str:
-    return int(digits) if len(digits) < 19 or -(2**63) <= int(digits[:40]) < 2**64 else digits

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from crosstrail.clouds.record_text import parsed_record, without_halves
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -121,7 +123,7 @@ def _join(event: _Event, place: Place, row: Mapping[str, Any]) -> bool:
 def _content(text: str) -> bytes:
     """The same for the same content, however its keys stand; numbers are compared as floats, as older lakes hold them."""
     with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
-        text = orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS).decode()
+        text = orjson.dumps(orjson.loads(without_halves(text.encode())), option=orjson.OPT_SORT_KEYS).decode()
     return hashlib.sha256(text.encode()).digest()
 
 
@@ -129,8 +131,8 @@ def _is_addendum(text: str) -> bool:
     if '"addendum"' not in text:
         return False
     try:
-        record = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        record = parsed_record(text)
+    except ValueError:
         return False
     addendum = record.get("addendum") if isinstance(record, dict) else None
     return isinstance(addendum, dict) and addendum.get("reason") == "UPDATED_DATA"
