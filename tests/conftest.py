@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
+from live_alibaba import LiveAlibaba, live_alibaba
 from live_aws import PROD, LiveAws, base_identity, live_aws
 from live_volcengine import LiveVolcengine, live_volcengine
 from postgres_server import PostgresServer, running_server, server_folder
@@ -28,7 +29,17 @@ settings.register_profile(
     "the same everywhere", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("the same everywhere")
-_SCRUBBED = ("AWS_", "VOLCENGINE_", "CROSSTRAIL_", "DATABASE_URL", "RDS_SECRET", "ENCRYPTION_KEY", "MCP_", "XDG_")
+_SCRUBBED = (
+    "ALIBABA_CLOUD_",
+    "AWS_",
+    "VOLCENGINE_",
+    "CROSSTRAIL_",
+    "DATABASE_URL",
+    "RDS_SECRET",
+    "ENCRYPTION_KEY",
+    "MCP_",
+    "XDG_",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -137,6 +148,13 @@ def prod(aws: LiveAws) -> Account:
 def live() -> Iterator[LiveVolcengine]:
     """A Volcengine of one's own and a broker that asks it; accounts are added by the test."""
     with live_volcengine() as made:
+        yield made
+
+
+@pytest.fixture
+async def alibaba(anyio_backend: str) -> AsyncIterator[LiveAlibaba]:
+    """An Alibaba Cloud of one's own, and what asks it; accounts are added by the test."""
+    async with live_alibaba() as made:
         yield made
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from crosstrail.models import Account
-from fakes import aws, cloud, volcengine
+from fakes import alibaba, aws, cloud, volcengine
 
-AnyWorld = TypeVar("AnyWorld", aws.World, volcengine.World)
+AnyWorld = TypeVar("AnyWorld", aws.World, volcengine.World, alibaba.World)
 AnyKey = TypeVar("AnyKey", bound=cloud.Key)
 
 

@@ -66,9 +66,10 @@ _OTHER_NAMES = {
 """What else people call a key: short words, and the columns of CloudTrail Lake."""
 _YES_OR_NO = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
 _ROLE = re.compile(
-    r"(?:(?:arn|trn):[^:]*:?(?:iam|sts)::(?P<account>[0-9]*):)?(?:assumed-)?role/(?P<path>[^:]{1,1000})", re.ASCII
+    r"(?:(?:arn|trn|acs):[^:]*:?(?:iam|sts|ram)::(?P<account>[0-9]*):)?(?:assumed-)?role/(?P<path>[^:]{1,1000})",
+    re.ASCII,
 )
-_PRINCIPAL = re.compile(r"(?:arn|trn):|(?:user|role|assumed-role|federated-user)/")
+_PRINCIPAL = re.compile(r"(?:arn|trn|acs):|(?:user|role|assumed-role|federated-user)/")
 _ROLE_OF_ACCOUNT = re.compile(r"[0-9]{6,20}/[^/]+", re.ASCII)
 _PART = re.compile(r"""\s*(?P<key>[A-Za-z_.\-]{1,60})\s*=\s*(?P<value>"[^"]*"|'[^']*'|[^,]*)\s*(?:,|\Z)""", re.ASCII)
 _WHOSE_FAULT = ("client.", "server.")

@@ -166,11 +166,11 @@ async def renewed_once(holder: Cached, ask: Callable[[Credentials], Awaitable[T]
         return await ask(renewed)
 
 
-def session_name(who: str) -> str:
-    """A RoleSessionName that says who asked, for the account's own trail: 2 to 64 characters of those STS takes."""
+def session_name(who: str, characters: str = "A-Za-z0-9_+=,.@-") -> str:
+    """A RoleSessionName that says who asked, for the account's own trail: 2 to 64 of the characters that this STS takes."""
     if not who:
         return "crosstrail"
-    name = "crosstrail-" + re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", who)
+    name = "crosstrail-" + re.sub(f"[^{characters}]", "-", who)
     if name == f"crosstrail-{who}" and len(name) <= 64:
         return name
     # Two callers must not read alike because of what was cut off or replaced.

@@ -51,20 +51,25 @@ class Reading:
         self._oldest: datetime | None = None
         self._in_order = True
 
-    def take(self, events: Iterable[tuple[Event, bool]], *, more: bool) -> EventPage | None:
-        """`events`: with whether each meets every filter. None: ask for the next page. Raises CloudUnavailable."""
+    def take(
+        self, events: Iterable[tuple[Event, bool]], *, more: bool, reached: datetime | None = None
+    ) -> EventPage | None:
+        """`events`: with whether each meets every filter. `reached`: the end of one of the few spans that a cloud wants to be
+        asked for apart; everything newer was read. None: ask for the next page. Raises CloudUnavailable."""
         self._pages += 1
         came = list(events)
         times = [event.time for event, _ in came]
         if self._oldest:
             times.insert(0, self._oldest)
         self._in_order = self._promised or (self._in_order and all(one >= other for one, other in pairwise(times)))
-        self._oldest = min(times, default=None)
+        self._oldest = min([*times, reached] if reached else times, default=None)
         self._examined += len(came)
         self._found += [event for event, meets in came if meets and belongs(event, self._span, self._query.before)]
         if not more:
             return self._page(more=False)
-        if self._in_order and (len(self._found) >= self._query.limit or (self._found and not self._sifts)):
+        if self._in_order and (
+            len(self._found) >= self._query.limit or (self._found and not self._sifts and not reached)
+        ):
             return self._page(more=True)
         seconds = anyio.current_time() - self._began
         had_its_share = self._sifts and (self._pages >= MAX_SIFTED_PAGES or seconds >= MAX_SIFTED_SECONDS)

@@ -1,0 +1,79 @@
+"""How ActionTrail is asked: which actions there are, at what pace, and in turn (see turns.py), with each account's own credentials.
+
+Decides the pace of each action and whether it may be repeated. It never picks an account or reads an answer, and takes
+credentials from whoever opened it. One instance serves all callers of a process, because the pace is the account's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.credentials import Cached, Credentials, renewed_once
+from crosstrail.caller import upstream
+from crosstrail.clouds.alibaba.api import Action, AlibabaApi
+from crosstrail.clouds.ratelimit import RateLimiter
+from crosstrail.clouds.turns import in_turn
+from crosstrail.models import Account
+
+VERSION = "2020-07-06"
+LOOKUP_EVENTS = Action("actiontrail", "LookupEvents", VERSION)
+DESCRIBE_TRAILS = Action("actiontrail", "DescribeTrails", VERSION)
+GET_TRAIL_STATUS = Action("actiontrail", "GetTrailStatus", VERSION)
+CREATE_TRAIL = Action("actiontrail", "CreateTrail", VERSION)
+START_LOGGING = Action("actiontrail", "StartLogging", VERSION)
+LOOKUPS_PER_SECOND = 2.0
+"""LookupEvents of one account, whatever the region: https://www.alibabacloud.com/help/doc-detail/185722.htm names no region."""
+_OTHERS_PER_SECOND = 10.0
+"""No limit is documented for the others."""
+_NOT_TWICE = frozenset({CREATE_TRAIL})
+"""What may have happened although no answer came, and must not happen again."""
+
+CredentialsOf = Callable[[Account], Cached]
+"""Whence an account's own credentials come, for whoever the present call is made."""
+
+
+class AlibabaCalls:
+    """The actions of listed accounts."""
+
+    def __init__(
+        self,
+        api: AlibabaApi,
+        credentials_of: CredentialsOf,
+        *,
+        deadline: float = 45.0,
+        lookups_per_second: float = LOOKUPS_PER_SECOND,
+    ) -> None:
+        """`deadline`: seconds that one call may take, waiting for its turn and repeats included."""
+        self._api = api
+        self._credentials_of = credentials_of
+        self.deadline = deadline
+        self._lookups = RateLimiter(lookups_per_second)
+        self._others = RateLimiter(_OTHERS_PER_SECOND, burst=10)
+
+    def home_region(self, account: Account) -> str:
+        """The region whose API is asked when a target names none."""
+        return account.region or self._api.region
+
+    async def ask(self, account: Account, region: str, action: Action, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer; credentials that STS calls expired are renewed once.
+
+        Raises CredentialsError, CloudError, InvalidRequest with account, region, code and request id; CloudUnavailable also
+        at the deadline.
+        """
+        provider = self._credentials_of(account)
+
+        async def once(credentials: Credentials) -> dict[str, Any]:
+            asked = Asked(account.name, region, str(action), provider.renewal)
+            with upstream(str(action), account.id, region) as request:
+                return await self._api.call(action, params, credentials, asked, request)
+
+        return await in_turn(
+            lambda: renewed_once(provider, once),
+            Asked(account.name, region, str(action)),
+            pace=self._lookups if action == LOOKUP_EVENTS else self._others,
+            key=account.key,
+            deadline=self.deadline,
+            repeatable=action not in _NOT_TWICE,
+        )

@@ -1,0 +1,151 @@
+"""What Alibaba Cloud's errors mean, decided here alone.
+
+Codes are families: `InvalidSecurityToken.Expired` is looked up whole, then as `InvalidSecurityToken`; what is in no table is
+known by how it begins (Missing..., Invalid...), else by its HTTP status. Every error names account, region, code and request
+id, and says in the service's own words, shortened, what is wrong. Pure.
+Codes of all products: https://api.alibabacloud.com/document/Common/errorCode
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from crosstrail.accounts.asked import Asked, shortened, told
+from crosstrail.errors import (
+    AccessDenied,
+    BadTimeRange,
+    CloudError,
+    CloudUnavailable,
+    CredentialsError,
+    CredentialsExpired,
+    CrosstrailError,
+    InvalidRequest,
+    Throttled,
+    UnsupportedByCloud,
+)
+
+_CODES: dict[type[CrosstrailError], str] = {
+    AccessDenied: "AccessDenied AuthenticationFail.NoPermission Forbidden NoPermission NotAuthorized Unauthorized",
+    Throttled: "RequestLimitExceeded Throttling TooManyRequests",
+    CloudUnavailable: """InternalError InternalServerError ServiceUnavailable ServiceUnavailableTemporary
+        SignatureNonceUsed UnknownError UnknownInternalError""",
+    CredentialsExpired: "AuthenticationFail.OIDCToken.Expired InvalidSecurityToken.Expired SecurityTokenExpired",
+    CredentialsError: """AuthenticationFail Forbidden.AccessKeyDisabled IncompleteSignature InvalidAccessKeyId
+        InvalidSecurityToken InvalidSignature InvalidSignatureMethod InvalidTimeStamp MissingAccessKeyId
+        MissingSecurityToken MissingSignature SignatureDoesNotMatch""",
+    BadTimeRange: "InvalidTimeRange InvalidTimeRangeException",
+    UnsupportedByCloud: """InvalidAction InvalidApi InvalidProduct InvalidProtocol InvalidRegion InvalidRegionId
+        InvalidVersion UnsupportedHTTPMethod UnsupportedOperation""",
+    InvalidRequest: """BucketDoesNotExist BucketDoesNotExistException ContentLengthDoesNotMatch ContentMD5NotMatched
+        EntityAlreadyExists EntityNotExist InsufficientBucketPolicyException InvalidParameter InvalidQueryParameter
+        InvalidTrailNameException MaximumNumberOfTrailsExceededException MissingParameter TrailAlreadyExists
+        TrailAlreadyExistsException TrailNotFound TrailNotFoundException""",
+}
+_KIND_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
+_HINTS: dict[str, str] = {
+    "InvalidTimeStamp": "Set this machine's clock right (NTP).",
+    "TrailAlreadyExists": "See describe_trails, or choose another name.",
+    "TrailAlreadyExistsException": "See describe_trails, or choose another name.",
+}
+
+
+def kind_of_code(code: str) -> type[CrosstrailError] | None:
+    """None when the code says nothing: its status must."""
+    family = code
+    while family:
+        if kind := _KIND_OF_CODE.get(family):
+            return kind
+        family = family.rpartition(".")[0]
+    if code.startswith("Throttling"):
+        return Throttled
+    return InvalidRequest if code.startswith(("Missing", "Invalid")) else None
+
+
+def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Asked) -> CrosstrailError:
+    """What an answer that is an error means; one without Alibaba's members is known by its status alone."""
+    said = _members(body)
+    code, request_id = _text(said.get("Code")), _text(said.get("RequestId")) or headers.get("x-acs-request-id", "")
+    kind = kind_of_code(code) or _kind_of_status(status)
+    ending = told(code or f"HTTP {status}", shortened(request_id))
+    reason = shortened(_without_signed_text(_text(said.get("Message"))))
+    ending += f": {reason}" if reason else ""
+    facts = {
+        "code": code or f"HTTP {status}",
+        "request_id": request_id,
+        "account": asked.account,
+        "region": asked.region,
+    }
+    if issubclass(kind, Throttled):
+        throttled = kind(f"{asked.place} throttles {asked.action}{ending}", hint="Ask again later.", **facts)
+        throttled.retry_after = _retry_after(headers)
+        return throttled
+    if issubclass(kind, AccessDenied):
+        hint = f"Allow {asked.action} to the identity that crosstrail uses for this account."
+        return kind(f"{asked.place} denies {asked.action}{ending}", hint=hint, **facts)
+    if issubclass(kind, CloudError):
+        return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
+    hint = _HINTS.get(code.partition(".")[0], "")
+    if issubclass(kind, CredentialsError):
+        words = "have expired" if kind is CredentialsExpired else "are not accepted"
+        return kind(f"the credentials of {asked.place} {words}{ending}", hint=hint or asked.renewal)
+    return kind(f"{asked.place} refused {asked.action}{ending}", hint=hint)
+
+
+def unreachable(fault: str, asked: Asked) -> CloudUnavailable:
+    """No answer came; `fault` is the kind of connection fault."""
+    return CloudUnavailable(
+        f"{asked.place} did not answer {asked.action} ({fault})",
+        hint="Check the network, any proxy, the region's name and the endpoint that is configured, then try again.",
+        code=fault,
+        account=asked.account,
+        region=asked.region,
+    )
+
+
+def garbled(status: int, asked: Asked) -> CloudUnavailable:
+    """Something answered, and not as Alibaba Cloud does."""
+    return CloudUnavailable(
+        f"{asked.place} answered {asked.action} with something that is no answer of Alibaba Cloud (HTTP {status})",
+        hint="Check any proxy and the endpoint that is configured.",
+        code=f"HTTP {status}",
+        account=asked.account,
+        region=asked.region,
+    )
+
+
+def _kind_of_status(status: int) -> type[CrosstrailError]:
+    if status == 429:
+        return Throttled
+    if status >= 500:
+        return CloudUnavailable
+    if status == 401:
+        return CredentialsError
+    if status == 403:
+        return AccessDenied
+    return InvalidRequest if status in (400, 404, 409) else CloudError
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _without_signed_text(message: str) -> str:
+    """SignatureDoesNotMatch repeats the whole request, its security token included: none of that is shown."""
+    return re.split(r"server string to sign|StringToSign", message, maxsplit=1, flags=re.IGNORECASE)[0].rstrip(" :,")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("Retry-After", "")
+    return float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text, re.ASCII) else None

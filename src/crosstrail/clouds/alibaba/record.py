@@ -1,0 +1,147 @@
+"""One ActionTrail event, brought into the shape of an AWS CloudTrail record so that one set of columns fits.
+
+Decides which of its fields is which column. Pure: no I/O. The same object stands in LookupEvents' answer, in the files of a
+trail in OSS and, as text, in rows of Log Service: https://www.alibabacloud.com/help/en/actiontrail/latest/actiontrail-event-structure
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from crosstrail.clouds.shape import is_account
+
+CLOUD = "alibaba"
+
+_FIELDS = {
+    "eventVersion": "eventVersion",
+    "eventSource": "eventSource",
+    "eventName": "eventName",
+    "eventType": "eventType",
+    "eventCategory": "eventCategory",
+    "acsRegion": "awsRegion",
+    "sourceIpAddress": "sourceIPAddress",
+    "userAgent": "userAgent",
+    "errorCode": "errorCode",
+    "errorMessage": "errorMessage",
+    "requestId": "requestID",
+    "apiVersion": "apiVersion",
+    "eventId": "eventID",
+    "eventTime": "eventTime",
+    "recipientAccountId": "recipientAccountId",
+    "vpcId": "vpcEndpointId",
+    "responseElements": "responseElements",
+    "insightDetails": "insightDetails",
+}
+"""ActionTrail's field -> AWS's. Empty texts are absent values."""
+_ADDITIONAL = ("serviceName", "isGlobal")
+"""Fields without a column of their own: `additionalEventData` has them too."""
+_READ_ONLY = {"Read": True, "Write": False}
+_HOST = ".aliyuncs.com"
+
+
+def is_record(item: Mapping[str, Any]) -> bool:
+    """Whether this JSON object is an event. It asks for what only ActionTrail writes: its region, or read or write."""
+    if not isinstance(item.get("eventName") or item.get("eventId"), str) or "eventTime" not in item:
+        return False
+    if isinstance(item.get("acsRegion"), str):
+        return True
+    source = item.get("eventSource")
+    return item.get("eventRW") in ("Read", "Write") or (isinstance(source, str) and source.endswith(_HOST))
+
+
+def to_cloudtrail(record: Mapping[str, Any], parse: Callable[[str], Any] = orjson.loads) -> dict[str, Any]:
+    """The same event with AWS's field names; `requestParameterJson` stays out where it only repeats the parameters.
+
+    `parse`: as the record itself was parsed, so that the same numbers are the same.
+    """
+    shaped: dict[str, Any] = {new: record[old] for old, new in _FIELDS.items() if record.get(old) not in (None, "")}
+    if identity := _identity(record.get("userIdentity")):
+        shaped["userIdentity"] = identity
+        if is_account(str(owner := identity.get("accountId"))):
+            shaped.setdefault("recipientAccountId", owner)
+    if isinstance(owner := shaped.get("recipientAccountId"), int):
+        shaped["recipientAccountId"] = str(owner)
+    given, as_text = record.get("requestParameters"), _parsed(record.get("requestParameterJson"), parse)
+    parameters = given if given not in (None, "") else as_text
+    if parameters is not None:
+        shaped["requestParameters"] = parameters
+    additional = _additional(record)
+    if as_text is not None and as_text != parameters:
+        additional["requestParameterJson"] = record["requestParameterJson"]
+    if additional:
+        shaped["additionalEventData"] = additional
+    if isinstance(kind := record.get("eventRW"), str) and kind in _READ_ONLY:
+        shaped["readOnly"] = _READ_ONLY[kind]
+    shaped["managementEvent"] = record.get("eventCategory") in (None, "", "Management")
+    return shaped
+
+
+def resources_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(type, id) of `referencedResources`, and of resourceType with resourceName: types apart by `;`, ids of one by `,`."""
+    found: dict[tuple[str, str], None] = {}
+    referenced = record.get("referencedResources")
+    for kind, names in referenced.items() if isinstance(referenced, dict) else ():
+        for name in names if isinstance(names, list) else (names,):
+            if isinstance(name, str | int) and name != "":
+                found[str(kind), str(name)] = None
+    found |= dict.fromkeys(_named(record))
+    return list(found)
+
+
+def _named(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    kinds, names = record.get("resourceType"), record.get("resourceName")
+    if not isinstance(names, str) or not names:
+        return
+    listed = kinds.split(";") if isinstance(kinds, str) else [""]
+    for place, group in enumerate(names.split(";") if len(listed) > 1 else [names]):
+        for name in group.split(","):
+            if name.strip():
+                yield listed[min(place, len(listed) - 1)].strip(), name.strip()
+
+
+def _identity(value: Any) -> dict[str, Any]:
+    """The caller, with the resource name that RAM gives it: `acs:ram::ACCOUNT:user/alice`, `...:assumed-role/ROLE/SESSION`."""
+    if not isinstance(value, Mapping):
+        return {}
+    identity = {key: inner for key, inner in value.items() if inner not in (None, "")}
+    if isinstance(account := identity.get("accountId"), int):
+        identity["accountId"] = str(account)
+    account, kind, name = (identity.get(key) for key in ("accountId", "type", "userName"))
+    if "arn" not in identity and isinstance(account, str) and is_account(account) and (who := _who(kind, name)):
+        identity["arn"] = f"acs:ram::{account}:{who}"
+    return identity
+
+
+def _who(kind: Any, name: Any) -> str:
+    if kind == "root-account":
+        return "root"
+    if not isinstance(name, str) or not name:
+        return ""
+    if kind == "ram-user":
+        return f"user/{name}"
+    role, colon, session = name.partition(":")
+    return f"assumed-role/{role}/{session}" if kind == "assumed-role" and colon else ""
+
+
+def _additional(record: Mapping[str, Any]) -> dict[str, Any]:
+    given = record.get("additionalEventData")
+    found = dict(given) if isinstance(given, Mapping) else {"value": given} if given not in (None, "") else {}
+    for name in _ADDITIONAL:
+        if record.get(name) not in (None, ""):
+            found.setdefault(name, record[name])
+    return found
+
+
+def _parsed(value: Any, parse: Callable[[str], Any]) -> Any:
+    """JSON text as what it says; other text as it is."""
+    if value in (None, ""):
+        return None
+    if isinstance(value, str):
+        try:
+            return parse(value)
+        except ValueError:
+            return value
+    return value
