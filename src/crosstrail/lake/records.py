@@ -21,6 +21,7 @@ from msgspec import Raw, Struct, ValidationError, defstruct, field
 from msgspec.json import Decoder
 
 from crosstrail.clouds import aws_record, volcengine_record
+from crosstrail.clouds.alibaba import record as alibaba_record
 from crosstrail.clouds.record_text import is_nested, is_shallow
 from crosstrail.clouds.shape import account_of, id_of, is_account, time_of
 from crosstrail.lake import exports
@@ -188,6 +189,10 @@ class _Reader:
     def _recognised(self, item: dict[str, Any], raw: bytes, hint: str) -> Row | Unreadable | None:
         """The event that the object is, or what it lacks; None for an object that is no event."""
         try:
+            if alibaba_record.is_record(item):
+                shape = alibaba_record.to_cloudtrail(item, _parsed_text)
+                resources = alibaba_record.resources_of(item)
+                return self._row(alibaba_record.CLOUD, shape, raw, hint, id_of(shape, {}), resources)
             if aws_record.is_record(item):
                 return self._aws(item, raw, hint)
             if volcengine_record.is_record(item):
