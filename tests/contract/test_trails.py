@@ -68,12 +68,10 @@ class Backend:
     """An event's record as the record it was made of, or what a cloud keeps of it."""
     qualified_sessions: bool = False
     """The user of a role's session is `role:session`: the session's name alone is nobody's."""
-
     asks_by_span: bool = False
     """At the end of one span nobody knows whether an older one holds an event."""
 
     def is_alice(self, made: Mapping[str, Any]) -> bool:
-        """Whether the event's Username is alice."""
         return not (self.qualified_sessions and made["userIdentity"]["type"] == "AssumedRole")
 
 
@@ -123,15 +121,7 @@ BACKENDS = [
     Backend("lake", _lake, describes_trails=False),
     Backend("aws", _aws, regions=("us-east-1",)),
     Backend("volcengine", _volcengine, cloud="volcengine", recorded=volcengine_record.to_cloudtrail),
-    Backend(
-        "alibaba",
-        _alibaba,
-        regions=("us-east-1",),
-        cloud="alibaba",
-        recorded=alibaba_record.to_cloudtrail,
-        qualified_sessions=True,
-        asks_by_span=True,
-    ),
+    Backend("alibaba", _alibaba, True, ("us-east-1",), "alibaba", alibaba_record.to_cloudtrail, True, True),
 ]
 
 
@@ -207,7 +197,6 @@ def _mine() -> list[dict[str, Any]]:
 
 
 def _ids(backend: Backend, filters: Mapping[str, str], matches: Callable[[dict[str, Any]], bool]) -> list[str]:
-    """The ids of the events that match, in order of the ids."""
     wanted = [made for made in _mine() if filters.get("Username") != "alice" or backend.is_alice(made)]
     return sorted(made["eventID"] for made in wanted if matches(made))
 
@@ -296,6 +285,7 @@ ANY_ERROR = ("errorCode", "errorMessage")
         ({"ErrorCode": "*"}, lambda made: any(name in made for name in ANY_ERROR)),
         ({"SourceIPAddress": "2001:0DB8:0::a"}, lambda made: made["sourceIPAddress"] == "2001:db8::a"),
         ({"SourceIPAddress": " 198.51.100.7/32"}, lambda made: made["sourceIPAddress"] == "198.51.100.7"),
+        ({"SourceIPAddress": "198.51.100.0/24"}, lambda made: made["sourceIPAddress"] == "198.51.100.7"),
         ({"Role": "audit1"}, lambda made: _is_role(made, "Audit1")),
         ({"Role": f"arn:aws:iam::{ACCOUNT}:role/path/Audit0"}, lambda made: _is_role(made, "Audit0")),
         ({"Role": f"arn:aws:iam::{OTHER}:role/Audit0"}, lambda made: False),
@@ -337,7 +327,6 @@ def test_a_failure_without_an_error_code_is_one(served: Served) -> None:
 @pytest.mark.parametrize(
     "filters",
     [
-        (("SourceIPAddress", "198.51.100.0/24"),),
         (("SourceIPAddress", "1.2.3.4/99"),),
         (("Username", " "),),
         (("EventName", "x" * 2001),),
