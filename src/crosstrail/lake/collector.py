@@ -31,7 +31,7 @@ from crosstrail.models import AccountKey
 
 if TYPE_CHECKING:
     from crosstrail.lake.logs import Problem
-    from crosstrail.lake.stage import Job, Staged, Terms
+    from crosstrail.lake.stage import Eventless, Job, Staged, Terms
     from crosstrail.lake.versions import Conflict
 
 _JOB_BYTES = 24 * 1024 * 1024
@@ -203,6 +203,7 @@ class _Collection:
         self._report = report
         self._progress = progress
         self._pending: list[Staged] = []
+        self._eventless: list[Eventless] = []
         self._committed_at = monotonic()
         self._done = 0
         self._total = 0
@@ -217,6 +218,7 @@ class _Collection:
             try:
                 for job, staged in workers.staged(jobs) if workers else ((job, stage(job)) for job in jobs):
                     self._take(job, staged)
+                self._judge_eventless()
                 self._commit()
                 if workers:
                     workers.stop()  # what they hold in memory is wanted now
@@ -253,12 +255,26 @@ class _Collection:
         report.problem_count += staged.problem_count
         report.problems += staged.problems[: _MOST_REPORTED - len(report.problems)]
         self._pending.append(staged)
+        self._eventless += staged.eventless
         self._done += len(job.objects)
         if self._progress:
             self._progress(self._done, self._total)
         rows = sum(one.rows for one in self._pending)
         if rows >= _COMMIT_ROWS or monotonic() - self._committed_at > _COMMIT_SECONDS:
             self._commit()
+
+    def _judge_eventless(self) -> None:
+        """What the user named must hold events, if not in every part of it, or be a delivery in which nothing happened."""
+        files: dict[str, list[Eventless]] = {}
+        for one in self._eventless:
+            files.setdefault(one.log.name, []).append(one)
+        for name, parts in files.items():
+            kinds = sorted({kind for one in parts for kind in one.kinds}) or ["an empty archive"]
+            is_log = not any(one.kinds for one in parts) and any(one.entries for one in parts)
+            if len(parts) < parts[0].log.part[1] or is_log:
+                self._ledger.add((one.log, 0) for one in parts)
+            else:
+                _note_unreadable(self._report, name, f"holds no audit events: {', '.join(kinds[:5])}")
 
     def _commit(self) -> None:
         from crosstrail.lake.append import append

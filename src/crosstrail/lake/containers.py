@@ -47,7 +47,8 @@ class Entry:
 
 
 def entries(log: LogObject, max_bytes: int) -> Iterator[Entry]:
-    """The entries of a file, each to be read before the next one is asked for. Raises OSError from the file system.
+    """The entries of a file, each to be read before the next one is asked for. Raises OSError from the file system, and at
+    the end of a file that changed meanwhile.
 
     What is wrong with an archive itself comes as an entry without bytes, with its damage.
     """
@@ -57,7 +58,16 @@ def entries(log: LogObject, max_bytes: int) -> Iterator[Entry]:
         opener = _Opener(budget, log.part, file)
         if log.part[0] and not stream.peek(4).startswith(SIGNATURES):
             return
+        before = _state(file)
         yield from opener.opened(log.name, stream, 0, [])
+        if _state(file) != before:
+            raise OSError(0, "changed while it was read; collect it again")
+
+
+def _state(file: IO[bytes]) -> tuple[int, int]:
+    """Another one when somebody wrote to the file; not when its name was taken away, since it is read to its end all the same."""
+    about = os.fstat(file.fileno())
+    return about.st_size, about.st_mtime_ns
 
 
 def closing_file(path: str) -> closing[IO[bytes]]:

@@ -97,6 +97,11 @@ _FORMS = (
     _Form("event of another service", ("eventtime", "eventname")),
 )
 
+_FORMS_BY_KEY: dict[str, list[tuple[int, _Form]]] = {}
+"""The forms, and their places in the order of looking, by the first of their keys."""
+for _place, _form in enumerate(_FORMS):
+    _FORMS_BY_KEY.setdefault(_form.keys[0], []).append((_place, _form))
+
 _FOLDERS = {
     "cloudtrail-digest": "CloudTrail digest",
     "waflogs": "AWS WAF log",
@@ -143,7 +148,11 @@ def kind_of_object(item: Mapping[str, Any]) -> str:
     if isinstance(source, str) and source.endswith(".aliyuncs.com"):
         return _ALIBABA
     fields = {key.lower(): value for key, value in item.items()}
-    for kind, keys, starts in _FORMS:
+    if _FORMS_BY_KEY.keys().isdisjoint(fields):
+        return OTHER_JSON
+    for _, (kind, keys, starts) in sorted(
+        (form for key in fields for form in _FORMS_BY_KEY.get(key, ())), key=lambda form: form[0]
+    ):
         if all(key in fields for key in keys) and all(
             isinstance(value := fields[key], str) and value.startswith(start) for key, start in starts.items()
         ):

@@ -115,7 +115,9 @@ def _judge(name: str, start: bytes, content: LogContent) -> None:
     """What a file without events is: a log that is damaged, or no log at all."""
     log = _LOG_NAME.search(name) or _RECORD.search(start)
     kinds = content.left_out - {OTHER_JSON}
-    if kinds or (content.problems and not log):
+    if not log and not kinds - {
+        "text"
+    }:  # brackets in a text or a picture; behind the damage of a service's log may be more
         content.drop_problems()
     if OTHER_JSON in content.left_out and (kind := kind_of_file(name)):
         content.left_out = kinds | {kind}

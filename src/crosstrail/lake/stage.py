@@ -64,6 +64,16 @@ class Job:
     terms: Terms
 
 
+@dataclass(frozen=True, slots=True)
+class Eventless:
+    """A file named by the user, or a part of one, that was read without a problem and gave no event: `entries` files of these
+    kinds were in it. Whether that is one is known when all its parts are."""
+
+    log: LogObject
+    kinds: frozenset[str]
+    entries: int
+
+
 @dataclass(slots=True)
 class Staged:
     """What came of a job. `whole` are the objects read without a problem, with the number of events in each; `read` and
@@ -80,6 +90,7 @@ class Staged:
     problem_count: int = 0
     kept_out: dict[str, int] = field(default_factory=dict)
     """Events of accounts that the files do not speak for, by `cloud/account`."""
+    eventless: list[Eventless] = field(default_factory=list)
 
 
 def stage(job: Job) -> Staged:
@@ -103,31 +114,32 @@ class _Stage:
     def run(self) -> Staged:
         for log in self._job.objects:
             before = self._done.rows, self._done.problem_count
-            self._read(log)
+            eventless = self._read(log)
             events, problems = self._done.rows - before[0], self._done.problem_count - before[1]
-            if not problems:
+            if eventless:
+                self._done.eventless.append(eventless)
+            elif not problems:
                 self._done.whole.append((log, events))
         self._to_columns()
         self._write()
         return self._done
 
-    def _read(self, log: LogObject) -> None:
+    def _read(self, log: LogObject) -> Eventless | None:
         done = self._done
-        events = problems = 0
+        events = problems = count = 0
         kinds: set[str] = set()
         try:
             for entry in entries(log, self._job.terms.max_bytes):
                 content = self._entry(entry)
+                count += 1
                 events += content.events
                 problems += content.problem_count
                 kinds |= content.left_out
         except OSError as error:
             done.failed += 1
             self._problem(Problem(log.name, "byte 0", error.strerror or "cannot be read"))
-            return
-        if log.named and kinds and not events and not problems and log.part[1] == 1:
-            done.failed += 1
-            self._problem(Problem(log.name, "byte 0", f"holds no audit events: {', '.join(sorted(kinds)[:5])}"))
+            return None
+        return Eventless(log, frozenset(kinds), count) if log.named and not events and not problems else None
 
     def _entry(self, entry: Entry) -> LogContent:
         done, content = self._done, LogContent()

@@ -245,7 +245,8 @@ class LakeTable:
             return frozenset(local(str(path)) for path in paths)
 
     def expire(self, replaced_before: datetime) -> None:
-        """Forgets snapshots whose place another one took before that time; deletes the data files that only they named.
+        """Forgets snapshots whose place another one took before that time; deletes the data files that only they named. Does
+        nothing as long as there are no such files.
 
         When a snapshot was made says nothing: a reader may begin with it until it is replaced, however old it is. Leaves
         all as it is when somebody commits meanwhile.
@@ -253,13 +254,16 @@ class LakeTable:
         from pyiceberg.exceptions import CommitFailedException
         from sqlalchemy.exc import OperationalError
 
-        named = self.referenced()
         with self._lock:
+            self._table.refresh()
             in_order = sorted(self._table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
             last_moment = replaced_before.timestamp() * 1000
-            old = [before.snapshot_id for before, after in pairwise(in_order) if after.timestamp_ms <= last_moment]
-            if not old:
-                return
+            pairs = [pair for pair in pairwise(in_order) if pair[1].timestamp_ms <= last_moment]
+        if not any(after.summary and after.summary["deleted-data-files"] for _, after in pairs):
+            return  # nothing would be deleted, and every data file would have to be listed
+        old = [before.snapshot_id for before, _ in pairs]
+        named = self.referenced()
+        with self._lock:
             try:
                 self._table.maintenance.expire_snapshots().by_ids(old).commit()
             except (CommitFailedException, OperationalError):
