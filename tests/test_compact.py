@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +94,89 @@ def _damage(path: Path, column: str) -> None:
     with path.open("r+b") as file:
         file.seek(start)
         file.write(b"\xff" * chunk.total_compressed_size)
+
+
+_SMALL_FILES = 4
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from crosstrail.lake import compact
+from crosstrail.lake.collector import collect
+write = compact._write_one
+def killed(files, path):
+    write(files, path)
+    os.kill(os.getpid(), signal.SIGKILL)
+compact._write_one = killed
+compact.MOST_FILES = 4
+collect([Path(sys.argv[1])], Path(sys.argv[2]), workers=1)
+"""
+_LITTLE_SPACE = """
+import resource, runpy, sys
+from crosstrail.lake import compact
+compact.MOST_FILES = 4
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+sys.argv[0] = "crosstrail"
+runpy.run_module("crosstrail", run_name="__main__")
+"""
+
+
+def _almost_compacted(tmp_path: Path) -> Path:
+    """A lake that the next collection compacts: small files of one day, about 100 KB each and hard to pack."""
+    source = random.Random(1)  # noqa: S311 - the same every time is the point
+    for number in range(_SMALL_FILES):
+        records = [record(number * 60 + each, userAgent=source.randbytes(1_500).hex()) for each in range(60)]
+        collect([write(tmp_path / f"logs/{number}.json", records)], tmp_path / "lake")
+    log(tmp_path / "logs/last.json", [1_000])
+    return tmp_path / "lake"
+
+
+def _check_compacted(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the next collection makes of the lake: all events, fewer files, nothing left over."""
+    monkeypatch.setattr(compact, "MOST_FILES", _SMALL_FILES)
+    report = collect([log(tmp_path / "logs/more.json", [1_001])], lake)
+    assert (report.new, report.not_compacted) == (1, "")
+    assert len(ids(lake)) == _SMALL_FILES * 60 + 2
+    with closing(LakeTable.open(lake)) as table:
+        assert len(table.plan(None)) <= 2
+        assert {str(path) for path in table.data_folder.rglob("*.parquet")} == table.referenced()
+    assert not list((lake / "runs").iterdir())
+
+
+def test_a_compaction_that_is_killed_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = _almost_compacted(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, tmp_path / "logs/last.json", lake], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert list(lake.rglob("*-compact-*.parquet"))
+    assert len(ids(lake)) == _SMALL_FILES * 60 + 1
+    _check_compacted(lake, tmp_path, monkeypatch)
+
+
+def test_a_compaction_without_space_costs_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file would be bigger than what the process may write; the files of the collection are not."""
+    lake = _almost_compacted(tmp_path)
+    arguments = ["collect", tmp_path / "logs/last.json", "--lake", lake, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", _LITTLE_SPACE, *arguments], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["new"], bool(report["not_compacted"])) == (1, True)
+    assert "every event is in" in done.stderr
+    assert len(ids(lake)) == _SMALL_FILES * 60 + 1
+    assert not list(lake.rglob("*-compact-*.parquet"))
+    _check_compacted(lake, tmp_path, monkeypatch)
+
+
+def test_what_a_conflict_replaced_goes_without_a_compaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = tmp_path / "lake"
+    collect([log(tmp_path / "1.json", [1])], lake)
+    [old] = lake.rglob("*.parquet")
+    assert collect([write(tmp_path / "2.json", [record(1, sourceIPAddress="203.0.113.66")])], lake).conflicting == 1
+    collect([log(tmp_path / "3.json", [2])], lake)
+    assert old.exists()  # somebody may read it still
+    monkeypatch.setattr(compact, "_KEPT", timedelta(0))
+    collect([log(tmp_path / "4.json", [3])], lake)
+    assert not old.exists()
+    assert len(ids(lake)) == 3
