@@ -156,7 +156,7 @@ def test_a_compaction_that_is_killed_costs_nothing(tmp_path: Path, monkeypatch: 
 def test_a_compaction_without_space_costs_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file would be bigger than what the process may write; the files of the collection are not."""
     lake = _almost_compacted(tmp_path)
-    arguments = ["collect", tmp_path / "logs/last.json", "--lake", lake, "--json"]
+    arguments = ["collect", str(tmp_path / "logs/last.json"), "--lake", str(lake), "--json"]
     done = subprocess.run(
         [sys.executable, "-c", _LITTLE_SPACE, *arguments], capture_output=True, text=True, timeout=300
     )
