@@ -49,7 +49,15 @@ def test_a_network_activity_event_fills_its_columns_and_is_found(tmp_path: Path,
     done = crosstrail("collect", tmp_path / "logs", "--lake", lake)
     assert done.returncode == 0, done.stderr
     [row] = rows(lake, where="eventcategory = 'NetworkActivity'")
-    same = ("eventVersion", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent", "errorCode")
+    same: tuple[str, ...] = (
+        "eventVersion",
+        "eventSource",
+        "eventName",
+        "awsRegion",
+        "sourceIPAddress",
+        "userAgent",
+        "errorCode",
+    )
     same += ("errorMessage", "requestID", "eventID", "eventType", "recipientAccountId", "sharedEventID")
     same += ("vpcEndpointId", "vpcEndpointAccountId", "eventCategory")
     assert {name: row[name.lower()] for name in same} == {name: _EVENT[name] for name in same}
