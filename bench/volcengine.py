@@ -22,10 +22,10 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from crosstrail.accounts.broker import Broker
-from crosstrail.accounts.volcengine_api import VolcengineApi
-from crosstrail.clouds.volcengine import VolcengineTrail
-from crosstrail.clouds.volcengine_calls import VolcengineCalls
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
+from crosstrail.clouds.volcengine.calls import VolcengineCalls
+from crosstrail.clouds.volcengine.trail import VolcengineTrail
 from crosstrail.lookup import lookup_events
 from crosstrail.models import Account, EventQuery, Target
 from processes import fake, serving, without_aws
@@ -73,7 +73,7 @@ async def over_http(url: str, calls: int, count: int) -> list[float]:
 
 
 async def over_accounts(url: str, listed: list[dict[str, Any]], count: int) -> list[float]:
-    broker = Broker(volcengine=VolcengineApi(url))
+    broker = VolcengineBroker(api=VolcengineApi(url))
     trail = VolcengineTrail(VolcengineCalls(broker))
     targets = tuple(Target(Account.model_validate(one)) for one in listed)
 

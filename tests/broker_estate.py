@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from crosstrail.accounts.broker import Broker
+from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.models import Account
 from fakes.aws import Key, Recorded
 from listed_accounts import moment
@@ -34,7 +34,7 @@ def prod(key: Key) -> Account:
     return Account.model_validate({"id": PROD, "alias": "prod", "auth": key.auth})
 
 
-async def look_up(broker: Broker, account: Account, region: str = "us-east-1", **params: Any) -> list[str]:
+async def look_up(broker: AwsBroker, account: Account, region: str = "us-east-1", **params: Any) -> list[str]:
     """Whose events came. The request itself says whose were wanted."""
     wanted = [{"AttributeKey": "Username", "AttributeValue": account.id}]
     answer = await broker.call(account, "cloudtrail", region, "lookup_events", LookupAttributes=wanted, **params)

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from crosstrail.accounts.broker import Broker
+from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.models import Account
 from live_aws import DEV, PROD
 
@@ -26,7 +26,7 @@ async def run_blocking(work: Callable[[], Any]) -> Any:
     return await anyio.to_thread.run_sync(work)
 
 
-async def look_up(broker: Broker, account: Account, who: str = "") -> dict[str, Any]:
+async def look_up(broker: AwsBroker, account: Account, who: str = "") -> dict[str, Any]:
     return await broker.call(account, "cloudtrail", "us-east-1", "lookup_events", who=who)
 
 

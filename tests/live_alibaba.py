@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.caller_identity import VerifiedCredentials
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.auth import KeysAuth
 from crosstrail.caller import caller
 from crosstrail.clouds.alibaba.api import AlibabaApi
 from crosstrail.clouds.alibaba.auth import AlibabaEnvironment, AlibabaRoleAuth
@@ -26,7 +27,7 @@ from crosstrail.clouds.alibaba.credentials import (
 )
 from crosstrail.clouds.alibaba.trail import AlibabaTrail
 from crosstrail.errors import CredentialsError
-from crosstrail.models import Account, KeysAuth
+from crosstrail.models import Account
 from fakes.alibaba import FakeAlibaba, Key, Role, World
 from listed_accounts import ListedAccounts
 
@@ -43,7 +44,7 @@ class LiveAlibaba(ListedAccounts[World, Key]):
     environment: AlibabaEnvironment
     roles: dict[str, AlibabaRoleAuth] = field(default_factory=dict)
     """Account id -> its role, where it has one."""
-    _providers: dict[tuple[str, str], Cached] = field(default_factory=dict)
+    _providers: dict[tuple[str, str], Cached[Credentials]] = field(default_factory=dict)
     usual: ClassVar = {"cloud": "alibaba"}
 
     def role_account(self, account_id: str, alias: str = "", *, role: Role | None = None, **auth: Any) -> Account:
@@ -52,13 +53,13 @@ class LiveAlibaba(ListedAccounts[World, Key]):
         self.roles[account_id] = AlibabaRoleAuth.model_validate({**made.auth, **auth})
         return Account.model_validate({**self.usual, "id": account_id, "alias": alias})
 
-    def credentials_of(self, account: Account) -> Cached:
+    def credentials_of(self, account: Account) -> Cached[Credentials]:
         key = (account.id, caller().who)
         if key not in self._providers:
             self._providers[key] = Cached(self._provider(account))
         return self._providers[key]
 
-    def _provider(self, account: Account) -> CredentialProvider:
+    def _provider(self, account: Account) -> CredentialProvider[Credentials]:
         if role := self.roles.get(account.id):
             base = Cached(environment_identity(self.environment, self.api))
             return AlibabaAssumeRole(role, base, self.api, who=caller().who)

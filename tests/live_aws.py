@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from crosstrail.accounts.broker import Broker
-from crosstrail.clouds.aws import AwsTrail
-from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.calls import SERVICE, CloudTrailCalls
+from crosstrail.clouds.aws.trail import AwsTrail
 from crosstrail.clouds.shape import username_of
 from crosstrail.config import Settings
 from crosstrail.models import Account
@@ -45,7 +45,7 @@ class LiveAws(AwsAccounts):
     """`broker` asks STS twice; CloudTrail is repeated by CloudTrailCalls."""
 
     url: str
-    broker: Broker
+    broker: AwsBroker
 
     def log_record(self, record: dict[str, Any]) -> None:
         """A whole CloudTrail record in its account's log, as LookupEvents gives it."""
@@ -78,6 +78,6 @@ async def live_aws(monkeypatch: pytest.MonkeyPatch, *, read_timeout: float = 30.
     with FakeAws() as fake:
         monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
         base = base_identity(fake.world, monkeypatch)
-        broker = Broker(read_timeout=read_timeout, attempts=2, asked_once=frozenset({SERVICE}))
+        broker = AwsBroker(read_timeout=read_timeout, attempts=2, asked_once=frozenset({SERVICE}))
         yield LiveAws(fake.world, base, fake.url, broker)
         await broker.aclose()

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
-from crosstrail.accounts.broker import Broker
-from crosstrail.accounts.volcengine_api import VolcengineApi
-from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.clouds.shape import username_of
-from crosstrail.clouds.volcengine import VolcengineTrail
-from crosstrail.clouds.volcengine_calls import VolcengineCalls
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
+from crosstrail.clouds.volcengine.calls import VolcengineCalls
+from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
+from crosstrail.clouds.volcengine.trail import VolcengineTrail
 from crosstrail.models import Account
 from fakes.volcengine import FakeVolcengine, Key, World
 from listed_accounts import ListedAccounts
@@ -30,7 +30,7 @@ class LiveVolcengine(ListedAccounts[World, Key]):
     """`base` is the environment's key, which assumes the roles."""
 
     url: str
-    broker: Broker
+    broker: VolcengineBroker
     usual: ClassVar = {"cloud": "volcengine"}
 
     def role_account(self, account_id: str, alias: str = "", **more: Any) -> Account:
@@ -78,7 +78,7 @@ def live_volcengine(*, read_timeout: float = 30.0) -> Iterator[LiveVolcengine]:
     with FakeVolcengine() as fake:
         base = fake.world.add_key(BASE)
         api = VolcengineApi(fake.url, read_timeout=read_timeout)
-        broker = Broker(volcengine=api, volcengine_keys=EnvironmentKeys(base.id, SecretStr(base.secret)))
+        broker = VolcengineBroker(api=api, environment=EnvironmentKeys(base.id, SecretStr(base.secret)))
         try:
             yield LiveVolcengine(fake.world, base, fake.url, broker)
         finally:

@@ -19,8 +19,10 @@ from pydantic import SecretStr
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.auth import KeysAuth
 from crosstrail.cli import main
-from crosstrail.models import Account, KeysAuth, RoleAuth
+from crosstrail.clouds.aws.accounts import RoleAuth
+from crosstrail.models import Account
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY0plaintext"

@@ -24,13 +24,22 @@ SOURCE = ROOT / "src"
 LINES = 400
 _DIALECT = "crosstrail.engines.dialect"
 CIRCLES = [
-    {"crosstrail.accounts.volcengine_api", "crosstrail.accounts.volcengine_sdk"},
     {"crosstrail.wrap.proxy", "crosstrail.wrap.serving"},
     {f"{_DIALECT}.casts", f"{_DIALECT}.json_casts"},
     {
         f"{_DIALECT}.{name}"
         for name in (
-            *("aggregates", "conditions", "expressions", "functions", "groups", "literals", "registry", "relations"),
+            *(
+                "aggregates",
+                "conditions",
+                "expressions",
+                "trying",
+                "functions",
+                "groups",
+                "literals",
+                "registry",
+                "relations",
+            ),
             *("sources", "spans", "windows", "functions.binary", "functions.collections", "functions.conditional"),
             *("functions.formats", "functions.json", "functions.lambdas", "functions.maps", "functions.numbers"),
             *("functions.regex", "functions.strings", "functions.times", "functions.urls"),

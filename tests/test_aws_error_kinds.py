@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.aws_error_kinds import kind_of_code, kind_of_fault
-from crosstrail.accounts.aws_errors import mapped, translated
+from crosstrail.clouds.aws.error_kinds import kind_of_code, kind_of_fault
+from crosstrail.clouds.aws.errors import mapped, translated
 from crosstrail.errors import CloudError, CrosstrailError, InvalidRequest, Throttled
 
 _ASKED_OF = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from crosstrail.clouds.aws_calls import CloudTrailCalls
+from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import check_one_select, store_ids

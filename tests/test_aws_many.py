@@ -11,7 +11,7 @@ import anyio
 import pytest
 from mcp import Client
 
-from crosstrail.accounts.aws_regions import ALWAYS_ON
+from crosstrail.clouds.aws.regions import ALWAYS_ON
 from lake_estate import client_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws

@@ -16,7 +16,7 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from crosstrail.accounts.broker import Broker
+from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.errors import CloudUnavailable, CrosstrailError
 from crosstrail.models import Account
 
@@ -75,7 +75,7 @@ async def served(cloud: Cloud, tls: ssl.SSLContext | None = None) -> AsyncIterat
 async def opened(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Coroutine[Any, Any, Any]]]:
     """Looks events up at an address; STS, which is asked first whose the keys are, has one of its own."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDTRAIL", url)
-    broker = Broker(asked_once=frozenset({"cloudtrail"}))
+    broker = AwsBroker(asked_once=frozenset({"cloudtrail"}))
 
     async def look_up(**params: Any) -> Any:
         answer = await broker.call(ACCOUNT, "cloudtrail", "us-east-1", "lookup_events", **params)
@@ -115,7 +115,7 @@ class _Raw:
 def test_requests_go_where_botocore_would_send_them(
     region: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crosstrail.accounts.aws_clients import AwsClients
+    from crosstrail.clouds.aws.clients import AwsClients
 
     if variable:
         monkeypatch.setenv(variable, "http://proxy.test:8080/aws" if variable.endswith("URL") else "true")

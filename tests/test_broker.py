@@ -16,10 +16,10 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from broker_estate import BrokerEstate, look_up, prod, wanted
-from crosstrail.accounts.aws_clients import AwsClients
-from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.clients import AwsClients
 from crosstrail.errors import (
     ConfigError,
     CredentialsError,
@@ -47,7 +47,7 @@ async def test_every_request_is_signed_by_its_own_account(estate: BrokerEstate) 
     for number in range(50):
         estate.add(number)
     environment = dict(os.environ)
-    broker, slots = Broker(), anyio.Semaphore(50)
+    broker, slots = AwsBroker(), anyio.Semaphore(50)
     chance = random.Random(7)  # noqa: S311 - the same run every time
     answers: list[tuple[str, list[str]]] = []
 
@@ -77,7 +77,7 @@ async def test_every_request_is_signed_by_its_own_account(estate: BrokerEstate) 
 async def test_warm_calls_ask_nothing_but_what_was_asked(estate: BrokerEstate) -> None:
     for number in range(0, 40, 2):
         estate.add(number)
-    broker = Broker()
+    broker = AwsBroker()
     async with anyio.create_task_group() as group:
         for account in estate.accounts * 25:
             group.start_soon(look_up, broker, account)
@@ -86,11 +86,11 @@ async def test_warm_calls_ask_nothing_but_what_was_asked(estate: BrokerEstate) -
 
 
 async def test_an_account_without_credentials_borrows_none(estate: BrokerEstate) -> None:
-    broker = Broker()
+    broker = AwsBroker()
     with pytest.raises(CredentialsError, match="no credentials are listed for account prod"):
         await look_up(broker, Account(id=PROD, alias="prod"))
     volcengine = Account.model_validate({**prod(estate.base).model_dump(), "cloud": "volcengine"})
-    with pytest.raises(UnsupportedByCloud, match="prod is not an AWS account"):
+    with pytest.raises(UnsupportedByCloud, match="prod is not an account of AWS"):
         await look_up(broker, volcengine)
     assert not estate.world.requests
     await broker.aclose()
@@ -99,7 +99,7 @@ async def test_an_account_without_credentials_borrows_none(estate: BrokerEstate)
 async def test_the_same_id_listed_with_other_keys_is_asked_with_those(estate: BrokerEstate) -> None:
     """As after a change in the registry: a kept client of the old keys must not answer."""
     old, new = estate.world.add_key(PROD), estate.world.add_key(PROD)
-    broker = Broker()
+    broker = AwsBroker()
     for key in (old, new, old):
         await look_up(broker, prod(key))
     assert [one.access_key_id for one in estate.lookups()] == [old.id, new.id, old.id]
@@ -115,13 +115,13 @@ async def test_encrypted_secrets_open_for_their_own_account_only(estate: BrokerE
         return Account.model_validate({"id": PROD, "auth": auth})
 
     box = SecretBox(encryption_key)
-    broker = Broker(SecretStr(encryption_key))
+    broker = AwsBroker(SecretStr(encryption_key))
     await look_up(broker, listed(box.encrypt(SecretStr(key.secret), PROD)))
     assert estate.lookups()[-1].account == PROD
     with pytest.raises(SecretUnreadable, match="for another account"):
         await look_up(broker, listed(box.encrypt(SecretStr(key.secret), BASE)))
     with pytest.raises(ConfigError, match="ENCRYPTION_KEY is not set"):
-        await look_up(Broker(), listed(box.encrypt(SecretStr(key.secret), PROD)))
+        await look_up(AwsBroker(), listed(box.encrypt(SecretStr(key.secret), PROD)))
     await broker.aclose()
 
 
@@ -161,7 +161,7 @@ async def test_sts_is_asked_in_a_region_of_the_roles_partition(
         ("cn-north-1", "", "us-east-1"),
     ):
         auth = {"type": "role", "role_arn": role.arn}
-        broker = Broker(region=home)
+        broker = AwsBroker(region=home)
         await look_up(broker, Account.model_validate({"id": PROD, "region": region, "auth": auth}))
         assert estate.world.asked("AssumeRole")[-1].region == asked
         await broker.aclose()
@@ -171,16 +171,17 @@ async def test_sts_is_asked_in_a_region_of_the_roles_partition(
 
 async def test_the_region_when_a_call_names_none(estate: BrokerEstate, monkeypatch: pytest.MonkeyPatch) -> None:
     account = prod(estate.base)
-    assert await Broker().home_region(account) == "us-east-1"
-    assert await Broker(region="eu-west-1").home_region(account) == "eu-west-1"
+    assert await AwsBroker().home_region(account) == "us-east-1"
+    assert await AwsBroker(region="eu-west-1").home_region(account) == "eu-west-1"
     assert (
-        await Broker(region="eu-west-1").home_region(account.model_copy(update={"region": "us-west-2"})) == "us-west-2"
+        await AwsBroker(region="eu-west-1").home_region(account.model_copy(update={"region": "us-west-2"}))
+        == "us-west-2"
     )
     ambient = Account.model_validate({"id": BASE, "auth": {"type": "ambient"}})
     monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
-    assert await Broker().home_region(ambient) == "sa-east-1"
+    assert await AwsBroker().home_region(ambient) == "sa-east-1"
     china = {"type": "role", "role_arn": f"arn:aws-cn:iam::{PROD}:role/Audit"}
-    assert await Broker().home_region(Account.model_validate({"id": PROD, "auth": china})) == "cn-north-1"
+    assert await AwsBroker().home_region(Account.model_validate({"id": PROD, "auth": china})) == "cn-north-1"
 
 
 def test_the_broker_is_imported_without_botocore_and_cryptography() -> None:
@@ -196,7 +197,7 @@ def test_the_broker_is_imported_without_botocore_and_cryptography() -> None:
 
 async def test_expired_sessions_are_renewed_once_for_all(estate: BrokerEstate) -> None:
     estate.add(0)
-    account, broker = estate.accounts[0], Broker()
+    account, broker = estate.accounts[0], AwsBroker()
     await look_up(broker, account)
     estate.world.expire_sessions()
     async with anyio.create_task_group() as group:
@@ -210,7 +211,7 @@ async def test_expired_sessions_are_renewed_once_for_all(estate: BrokerEstate) -
 async def test_a_cloud_that_keeps_saying_expired_is_asked_twice(estate: BrokerEstate) -> None:
     estate.add(0)
     estate.world.fail("expired", times=-1, action="LookupEvents")
-    broker = Broker()
+    broker = AwsBroker()
     with pytest.raises(
         CredentialsExpired, match=r"account a0 in us-east-1 have expired .ExpiredTokenException, request"
     ):
@@ -222,7 +223,7 @@ async def test_a_cloud_that_keeps_saying_expired_is_asked_twice(estate: BrokerEs
 async def test_expired_keys_are_not_tried_again(estate: BrokerEstate) -> None:
     key = estate.world.add_key(PROD)
     key.expires = datetime.now(UTC)
-    broker = Broker()
+    broker = AwsBroker()
     with pytest.raises(CredentialsExpired) as refusal:
         await look_up(broker, prod(key))
     assert refusal.value.hint == f"Store new keys in place of {key.id}."

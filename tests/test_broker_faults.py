@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from broker_estate import BrokerEstate, look_up, prod
-from crosstrail.accounts.broker import Broker
+from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.errors import (
     AccessDenied,
     CloudError,
@@ -52,7 +52,7 @@ async def test_faults_end_in_a_clear_error_after_bounded_requests(
 ) -> None:
     account = prod(estate.world.add_key(PROD))
     estate.world.fail(kind, times=-1, action="LookupEvents")
-    broker = Broker(read_timeout=0.2 if kind == "hang" else 30, attempts=2)
+    broker = AwsBroker(read_timeout=0.2 if kind == "hang" else 30, attempts=2)
     with pytest.raises(error, match=f"account prod in us-east-1 {says}") as raised:
         await look_up(broker, account)
     assert type(raised.value) is error
@@ -69,14 +69,14 @@ async def test_faults_end_in_a_clear_error_after_bounded_requests(
 async def test_a_passing_fault_is_not_noticed(estate: BrokerEstate, kind: str) -> None:
     estate.add(1)
     estate.world.fail(kind, action="LookupEvents")
-    broker = Broker(read_timeout=3 if kind == "hang" else 30, attempts=2)
+    broker = AwsBroker(read_timeout=3 if kind == "hang" else 30, attempts=2)
     assert await look_up(broker, estate.accounts[0]) == [estate.accounts[0].id]
     assert len(estate.lookups()) == 2
     await broker.aclose()
 
 
 async def test_throttling_hands_on_how_long_to_wait(estate: BrokerEstate) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
+    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
     for text, seconds in (("7", 7.0), ("", None), ("soon", None)):
         estate.world.fail("throttle", text=text, action="LookupEvents")
         with pytest.raises(Throttled) as raised:
@@ -87,7 +87,7 @@ async def test_throttling_hands_on_how_long_to_wait(estate: BrokerEstate) -> Non
 
 async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: BrokerEstate) -> None:
     estate.world.account(PROD).disabled_regions.add("ap-east-1")
-    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
+    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
     with pytest.raises(UnsupportedByCloud, match=r"prod in ap-east-1 .* may not be enabled"):
         await look_up(broker, account, "ap-east-1")
     stranger = prod(Key("AKIASTRANGER", "hush", PROD, ""))
@@ -120,7 +120,7 @@ async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: Bro
 async def test_what_is_wrong_with_the_request_is_told(
     estate: BrokerEstate, operation: str, params: dict[str, Any], error: type[CrosstrailError], says: str
 ) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
+    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
     with pytest.raises(error, match=says) as raised:
         await broker.call(account, "cloudtrail", "us-east-1", operation, **params)
     assert "secret-text" not in raised.value.text
@@ -128,7 +128,7 @@ async def test_what_is_wrong_with_the_request_is_told(
 
 
 async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(estate: BrokerEstate) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), Broker(attempts=1)
+    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
     text = "InvalidQueryStatementException: line 3:9: Column 'evnttime' is not in 'SELECT evnttime FROM x WHERE y'"
     estate.world.fail("code", text=text, action="StartQuery")
     with pytest.raises(SqlRejected, match=r"line 3 column 9: .*Column 'evnttime' is not in '…'") as raised:
@@ -138,7 +138,7 @@ async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(estate: BrokerEs
 
 
 async def test_cancelling_does_not_wait_for_the_cloud(estate: BrokerEstate) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), Broker(read_timeout=3, attempts=1)
+    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(read_timeout=3, attempts=1)
     fault = estate.world.fail("hang", times=-1, action="LookupEvents")
     async with anyio.create_task_group() as group:
         group.start_soon(look_up, broker, account)

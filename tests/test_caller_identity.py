@@ -21,13 +21,14 @@ from pydantic import SecretStr
 from broker_estate import look_up
 from conftest import CommandLine
 from credential_sources import write_config
-from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.enrolment import add
 from crosstrail.accounts.secrets import SecretBox
-from crosstrail.accounts.volcengine_api import VolcengineApi
-from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
-from crosstrail.clouds.volcengine_calls import DESCRIBE_TRAILS
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
+from crosstrail.clouds.volcengine.calls import DESCRIBE_TRAILS
+from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
 from crosstrail.config import Settings
 from crosstrail.errors import AccessDenied, CloudError, CloudUnavailable, CredentialsError, WrongAccount
 from crosstrail.models import Account
@@ -106,7 +107,7 @@ def test_no_command_reaches_the_other_account(
 
 async def test_a_wrapped_server_is_not_given_another_accounts_credentials(aws: LiveAws) -> None:
     wrong = Account.model_validate(misplaced(aws.world.add_key(DEV), PROD))
-    async with CredentialEndpoint(TemporaryCredentials(aws.broker)) as endpoint:
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: aws.broker)) as endpoint:
         grant = endpoint.grant(wrong, "")
         status, given = await get(grant.uri, Authorization=grant.token.get_secret_value())
     assert (status, given["code"]) == (500, "WrongAccount")
@@ -240,8 +241,8 @@ async def test_the_machines_own_identity_is_refused_for_another_account(aws: Liv
     ambient = {"cloud": "volcengine", "auth": {"type": "ambient"}}
     wrong, right = (Account.model_validate({"id": one, **ambient}) for one in (CN_PROD, live.base.account))
     with pytest.raises(WrongAccount):
-        await live.broker.call_volcengine(wrong, "", DESCRIBE_TRAILS, {})
-    await live.broker.call_volcengine(right, "", DESCRIBE_TRAILS, {})
+        await live.broker.call(wrong, "", DESCRIBE_TRAILS, {})
+    await live.broker.call(right, "", DESCRIBE_TRAILS, {})
     assert [one.account for one in live.world.asked("DescribeTrails")] == [live.base.account]
 
 
@@ -266,7 +267,7 @@ async def test_who_the_credentials_are_is_asked_once_for_all_who_wait(aws: LiveA
     async with anyio.create_task_group() as group:
         for _ in range(20):
             group.start_soon(look_up, aws.broker, prod)
-            group.start_soon(live.broker.call_volcengine, cn_prod, "", DESCRIBE_TRAILS, {})
+            group.start_soon(live.broker.call, cn_prod, "", DESCRIBE_TRAILS, {})
     assert len(aws.world.asked("GetCallerIdentity")) == len(live.world.asked("GetCallerIdentity")) == 1
     assert len(aws.world.asked("LookupEvents")) == len(live.world.asked("DescribeTrails")) == 20
 
@@ -302,7 +303,7 @@ async def test_a_key_of_another_partition_asks_for_the_region_and_goes_to_no_oth
     assert [(one.action, one.code) for one in aws.world.requests] == [("GetCallerIdentity", "InvalidClientTokenId")]
     aws.world.requests.clear()
     for more in ({"region": region}, {"regions": [region]}):
-        await look_up(Broker(), Account.model_validate({"id": PROD, "auth": auth, **more}), region)
+        await look_up(AwsBroker(), Account.model_validate({"id": PROD, "auth": auth, **more}), region)
     assert {one.region for one in aws.world.requests} == {region}, "a region that is listed tells the partition"
 
 
@@ -359,7 +360,7 @@ async def test_nothing_is_asked_of_volcengine_where_sts_does_not_say_who(live: L
     account = live.keys_account(CN_PROD, "cn-prod")
     live.world.accounts[CN_PROD].denied.add("GetCallerIdentity")
     with pytest.raises(AccessDenied, match="sts:GetCallerIdentity"):
-        await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {})
+        await live.broker.call(account, "", DESCRIBE_TRAILS, {})
     assert not live.world.asked("DescribeTrails")
 
 
@@ -392,7 +393,7 @@ async def test_an_answer_of_volcengines_sts_that_contradicts_itself_is_none(
     account = live.keys_account(CN_PROD)
     live.world.lies["GetCallerIdentity"] = lie
     with pytest.raises(CloudError, match="did not say whose"):
-        await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {})
+        await live.broker.call(account, "", DESCRIBE_TRAILS, {})
     assert not live.world.asked("DescribeTrails")
 
 
@@ -414,13 +415,13 @@ async def test_a_session_of_another_volcengine_accounts_role_is_refused(live: Li
     account = live.role_account(CN_PROD)
     live.world.lies["AssumeRole"] = {"AssumedRoleUser": user}
     with pytest.raises(WrongAccount):
-        await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {})
+        await live.broker.call(account, "", DESCRIBE_TRAILS, {})
     assert not live.world.asked("DescribeTrails")
 
 
 async def test_an_account_number_keeps_the_zeros_that_json_numbers_lose(live: LiveVolcengine) -> None:
     account = live.keys_account("0021000001")
-    await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {})
+    await live.broker.call(account, "", DESCRIBE_TRAILS, {})
     assert len(live.world.asked("DescribeTrails")) == 1
 
 
@@ -428,8 +429,8 @@ async def test_sts_is_asked_where_the_account_is(aws: LiveAws, live: LiveVolceng
     account = Account.model_validate(misplaced(aws.world.add_key(PROD), PROD, region="", regions=["eu-west-1"]))
     await look_up(aws.broker, account, "eu-west-1")
     assert [one.region for one in aws.world.asked("GetCallerIdentity")] == ["eu-west-1"]
-    broker = Broker(volcengine=VolcengineApi(live.url), volcengine_keys=EnvironmentKeys())
+    broker = VolcengineBroker(api=VolcengineApi(live.url), environment=EnvironmentKeys())
     cn = live.keys_account(CN_PROD, region="cn-shanghai")
-    await broker.call_volcengine(cn, "", DESCRIBE_TRAILS, {})
+    await broker.call(cn, "", DESCRIBE_TRAILS, {})
     assert [one.region for one in live.world.asked("GetCallerIdentity")] == ["cn-shanghai"]
     await broker.aclose()

@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from conftest import CommandLine
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
-from crosstrail.accounts.volcengine_api import VolcengineApi
 from crosstrail.bounded_http import TooMuch, fetched
 from crosstrail.checking.http import MOST_BYTES
-from crosstrail.clouds.volcengine_calls import DESCRIBE_TRAILS
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.calls import DESCRIBE_TRAILS
 from crosstrail.errors import CloudUnavailable
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\n%s\r\n"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from credential_sources import look_up, profile, role, write_config
-from crosstrail.accounts.aws_credentials import CLOUDTRAIL_READS
-from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.credentials import Cached, Credentials, session_name
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.credentials import CLOUDTRAIL_READS
 from crosstrail.errors import (
     AccessDenied,
     AssumeRoleDenied,
@@ -61,7 +61,7 @@ class Source:
         self.gate = anyio.Event()
         self.gate.set()
 
-    def cached(self) -> Cached:
+    def cached(self) -> Cached[Credentials]:
         return Cached(self, now=lambda: self.now, monotonic=lambda: self.clock)
 
     async def credentials(self) -> Credentials:
@@ -173,7 +173,7 @@ def test_a_session_name_says_who_asked() -> None:
 
 async def test_a_role_is_assumed_by_the_base_identity_in_the_name_of_who_asks(fake_aws: FakeAws, base: Key) -> None:
     fake_aws.world.add_role(PROD, trusts=base, external_id="ext-1")
-    broker = Broker()
+    broker = AwsBroker()
     await look_up(broker, role(external_id="ext-1", duration=1800), "alice@example.com")
     assumed, looked_up = fake_aws.world.requests
     assert (assumed.action, assumed.access_key_id, assumed.code) == ("AssumeRole", base.id, "")
@@ -187,7 +187,7 @@ async def test_a_role_is_assumed_by_the_base_identity_in_the_name_of_who_asks(fa
 
 async def test_callers_do_not_share_a_session(fake_aws: FakeAws, base: Key) -> None:
     fake_aws.world.add_role(PROD, trusts=base)
-    broker = Broker()
+    broker = AwsBroker()
     for who in ("alice", "bob", "alice", "bob"):
         await look_up(broker, role(), who)
     names = [one.params["RoleSessionName"] for one in fake_aws.world.asked("AssumeRole")]
@@ -200,7 +200,7 @@ async def test_callers_do_not_share_a_session(fake_aws: FakeAws, base: Key) -> N
 
 async def test_a_session_policy_leaves_only_the_reads(fake_aws: FakeAws, base: Key) -> None:
     fake_aws.world.add_role(PROD, trusts=base)
-    broker = Broker()
+    broker = AwsBroker()
     narrow = role(session_policy=True)
     await look_up(broker, narrow)
     with pytest.raises(AccessDenied, match="cloudtrail:CreateTrail: no session policy allows it"):
@@ -234,7 +234,7 @@ async def test_a_denied_role_says_whose_turn_it_is(
     fake_aws.world.add_role(PROD, trusts=base, external_id="right")
     if denial:
         fake_aws.world.fail("denied", times=-1, action="AssumeRole", text=denial)
-    broker = Broker()
+    broker = AwsBroker()
     with pytest.raises(AssumeRoleDenied, match=r"role/Audit .AccessDenied, request [0-9a-f-]{36}") as refusal:
         await look_up(broker, role(**auth))
     assert hint in refusal.value.hint
@@ -245,7 +245,7 @@ async def test_a_denied_role_says_whose_turn_it_is(
 
 async def test_a_duration_longer_than_the_role_allows_is_explained(fake_aws: FakeAws, base: Key) -> None:
     fake_aws.world.add_role(PROD, trusts=base)
-    broker = Broker()
+    broker = AwsBroker()
     with pytest.raises(CredentialsError, match="MaxSessionDuration") as refusal:
         await look_up(broker, role(duration=7200))
     assert "auth.duration" in refusal.value.hint
@@ -257,7 +257,7 @@ async def test_an_answer_of_sts_cut_short_shows_no_secret(fake_aws: FakeAws, bas
     fake_aws.world.add_role(PROD, trusts=base)
     for kind in ("half", "cut", "garbage"):
         fault = fake_aws.world.fail(kind, times=-1, action="AssumeRole")
-        broker = Broker(attempts=2)
+        broker = AwsBroker(attempts=2)
         with pytest.raises(CloudUnavailable) as refusal:
             await look_up(broker, role())
         shown = "".join(traceback.format_exception(refusal.value)) + refusal.value.text
@@ -273,7 +273,7 @@ async def test_the_base_identity_may_be_a_named_profile_and_heals(fake_aws: Fake
     old = fake_aws.world.add_key(BASE)
     wanted = fake_aws.world.add_role(PROD, trusts=old)
     write_config(f"[profile hub]\naws_access_key_id = {old.id}\naws_secret_access_key = {old.secret}\n")
-    broker, account = Broker(), role(base_profile="hub")
+    broker, account = AwsBroker(), role(base_profile="hub")
     await look_up(broker, account)
     old.expires = datetime.now(UTC)
     new = fake_aws.world.add_key(BASE)
@@ -294,7 +294,7 @@ async def test_nothing_is_logged_that_opens_an_account(
     chained = fake_aws.world.add_role(DEV, trusts=base)
     fake_aws.world.add_role(PROD, trusts=base)
     write_config(f"[profile dev]\nrole_arn = {chained.arn}\ncredential_source = Environment\n")
-    broker = Broker(attempts=1)
+    broker = AwsBroker(attempts=1)
     await look_up(broker, role())
     await look_up(broker, profile())
     fake_aws.world.fail("cut", times=-1, action="AssumeRole")

@@ -12,8 +12,8 @@ import botocore.credentials
 import pytest
 
 from credential_sources import look_up, profile, run_blocking, write_config
-from crosstrail.accounts.aws_credentials import Profile
-from crosstrail.accounts.broker import Broker
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.credentials import Profile
 from crosstrail.errors import (
     CredentialsError,
     CredentialsExpired,
@@ -35,7 +35,7 @@ async def test_an_expired_sso_sign_in_names_the_command_and_heals(
     write_config(
         f"[profile dev]\nsso_start_url = {start}\nsso_region = us-east-1\nsso_account_id = {DEV}\nsso_role_name = Audit\n"
     )
-    broker, account = Broker(), profile()
+    broker, account = AwsBroker(), profile()
     hint = "Run: aws sso login --profile dev"
     with pytest.raises(CredentialsExpired, match="AWS profile dev have expired") as never_signed_in:
         await look_up(broker, account)
@@ -88,7 +88,7 @@ async def test_a_profile_that_is_absent_empty_or_of_another_account_is_refused(f
         "[profile bare]\nregion = eu-west-1\n"
         f"[profile wrong]\naws_access_key_id = {key.id}\naws_secret_access_key = {key.secret}\naws_account_id = {PROD}\n"
     )
-    broker = Broker()
+    broker = AwsBroker()
     for name, message in (
         ("nope", "AWS profile nope does not exist"),
         ("bare", "AWS profile bare has no AWS credentials"),
@@ -103,14 +103,14 @@ async def test_a_profile_that_is_absent_empty_or_of_another_account_is_refused(f
 async def test_a_named_profile_ignores_the_keys_of_the_environment(fake_aws: FakeAws, base: Key) -> None:
     key = fake_aws.world.add_key(DEV)
     write_config(f"[profile dev]\naws_access_key_id = {key.id}\naws_secret_access_key = {key.secret}\n")
-    broker = Broker()
+    broker = AwsBroker()
     await look_up(broker, profile())
     assert {one.access_key_id for one in fake_aws.world.requests} == {key.id}
     await broker.aclose()
 
 
 async def test_the_ambient_identity_is_that_of_the_environment(fake_aws: FakeAws, base: Key) -> None:
-    broker = Broker()
+    broker = AwsBroker()
     await look_up(broker, Account.model_validate({"id": BASE, "auth": {"type": "ambient"}}))
     assert fake_aws.world.requests[-1].access_key_id == base.id
     await broker.aclose()

@@ -15,10 +15,10 @@ import pytest
 
 from broker_estate import look_up
 from credential_sources import write_config
-from crosstrail.accounts.aws_bounds import MAX_ANSWER_BYTES
-from crosstrail.accounts.base_identity import secret_text
-from crosstrail.accounts.broker import Broker
-from crosstrail.accounts.organizations import Organization
+from crosstrail.clouds.aws.base_identity import secret_text
+from crosstrail.clouds.aws.bounds import MAX_ANSWER_BYTES
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.organizations import Organization
 from crosstrail.errors import CloudUnavailable, CredentialsError, CrosstrailError
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
@@ -47,7 +47,7 @@ async def test_sts_that_says_without_end_whose_keys_they_are(fake_aws: FakeAws, 
     fake_aws.world.fail("endless", action="GetCallerIdentity")
     account = Account.model_validate({"id": PROD, "auth": fake_aws.world.add_key(PROD).auth})
     with pytest.raises(CloudUnavailable, match="AnswerTooLong"):
-        await look_up(Broker(), account)
+        await look_up(AwsBroker(), account)
     assert len(fake_aws.world.requests) == 1, "not asked again: it would be no shorter"
     cut(fake_aws)
 
@@ -56,7 +56,7 @@ async def test_sts_that_gives_a_session_without_end(fake_aws: FakeAws, base: Key
     role = fake_aws.world.add_role(PROD, trusts=base)
     fake_aws.world.fail("endless", action="AssumeRole")
     with pytest.raises(CloudUnavailable, match="AnswerTooLong"):
-        await look_up(Broker(), Account.model_validate({"id": PROD, "auth": role.auth}))
+        await look_up(AwsBroker(), Account.model_validate({"id": PROD, "auth": role.auth}))
     cut(fake_aws)
 
 
@@ -93,7 +93,7 @@ async def test_a_sign_in_portal_without_end(fake_aws: FakeAws, monkeypatch: pyte
     )
     fake_aws.world.fail("endless", action="GetRoleCredentials")
     with pytest.raises(CrosstrailError, match="AnswerTooLong"):
-        await look_up(Broker(), Account.model_validate({"id": DEV, "auth": {"type": "profile", "profile": "dev"}}))
+        await look_up(AwsBroker(), Account.model_validate({"id": DEV, "auth": {"type": "profile", "profile": "dev"}}))
     cut(fake_aws)
 
 
@@ -110,10 +110,10 @@ async def test_a_metadata_service_without_end(fake_aws: FakeAws, monkeypatch: py
         else:
             monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.url)
         with pytest.raises(CredentialsError, match="AnswerTooLong"):
-            await look_up(Broker(), Account.model_validate({"id": BASE, "auth": {"type": "ambient"}}))
+            await look_up(AwsBroker(), Account.model_validate({"id": BASE, "auth": {"type": "ambient"}}))
         cut(metadata)
 
 
 async def test_a_streamed_answer_within_the_bounds_is_read_whole(fake_aws: FakeAws, base: Key) -> None:
     base_account = Account.model_validate({"id": BASE, "auth": {"type": "ambient"}})
-    assert await look_up(Broker(), base_account) == []
+    assert await look_up(AwsBroker(), base_account) == []

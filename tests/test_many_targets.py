@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import CommandLine
-from crosstrail.accounts.aws_regions import ALWAYS_ON, known_regions
+from crosstrail.clouds.aws.regions import ALWAYS_ON, known_regions
 from crosstrail.config import Settings
 from crosstrail.cursor import BlockCursor
 from crosstrail.errors import InvalidRequest

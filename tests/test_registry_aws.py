@@ -11,12 +11,15 @@ import pytest
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.enrolment import add
 from crosstrail.accounts.listing import Listing
-from crosstrail.accounts.organizations import Organization
-from crosstrail.accounts.profiles import Profiles
+from crosstrail.auth import AmbientAuth
+from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
+from crosstrail.clouds.aws.base_identity import secret_text
+from crosstrail.clouds.aws.organizations import Organization
+from crosstrail.clouds.aws.profiles import Profiles
 from crosstrail.config import Settings
 from crosstrail.errors import AccessDenied, CloudUnavailable, ConfigError, CredentialsError, CrosstrailError
 from crosstrail.estate import Estate
-from crosstrail.models import Account, AmbientAuth, ProfileAuth, RoleAuth
+from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
 from live_aws import BASE as MANAGEMENT
 from postgres_server import PASSWORD, USER, PostgresServer
@@ -55,7 +58,7 @@ def test_an_organization_is_listed_to_its_last_page_without_suspended_accounts(a
 
 
 def test_roles_are_of_the_organizations_partition(aws: FakeAws) -> None:
-    aws.world.partition = "aws-cn"
+    aws.world.partition = aws.world.account(MANAGEMENT).partition = "aws-cn"
     aws.world.account("111111111111")
     auth = by_id(Organization("Audit", region="cn-north-1").read())["111111111111"].auth
     assert auth == RoleAuth(role_arn="arn:aws-cn:iam::111111111111:role/Audit")
@@ -105,7 +108,7 @@ def test_without_any_identity_it_is_said_so(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_secret_names_the_database_and_is_asked_anew(aws: FakeAws, postgres: PostgresServer) -> None:
     fields = {"username": USER, "password": "old", "host": "127.0.0.1", "port": postgres.port, "dbname": "postgres"}
     aws.world.secrets["ours"] = json.dumps(fields)
-    database = AccountDatabase.of_secret("ours", "eu-west-1")
+    database = AccountDatabase.of_secret("ours", lambda name: secret_text(name, "eu-west-1"))
     with pytest.raises(CrosstrailError, match="refuses the user name or the password") as refused:
         database.read()
     assert "RDS_SECRET_NAME" in refused.value.hint
@@ -120,13 +123,13 @@ def test_the_region_of_a_secrets_arn_counts(aws: FakeAws) -> None:
     name = "arn:aws:secretsmanager:ap-south-1:999999999999:secret:ours-AbCdEf"
     aws.world.secrets[name] = "{}"
     with pytest.raises(ConfigError, match="lacks username, password, host"):
-        AccountDatabase.of_secret(name, "eu-west-1").read()
+        AccountDatabase.of_secret(name, lambda secret: secret_text(secret, "eu-west-1")).read()
     assert aws.world.requests[0].region == "ap-south-1"
 
 
 def test_a_secret_that_is_not_there_is_a_clear_error(aws: FakeAws) -> None:
     with pytest.raises(CrosstrailError, match="secretsmanager:GetSecretValue"):
-        AccountDatabase.of_secret("none").read()
+        AccountDatabase.of_secret("none", secret_text).read()
 
 
 CONFIG = """

@@ -11,8 +11,10 @@ import sqlalchemy
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url, url_in_secret
 from crosstrail.accounts.enrolment import add
+from crosstrail.auth import KeysAuth
+from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.errors import AccountsUnavailable, ConfigError, CrosstrailError
-from crosstrail.models import Account, KeysAuth, RoleAuth
+from crosstrail.models import Account
 from postgres_server import PASSWORD, USER, PostgresServer
 
 TABLES = """

@@ -14,8 +14,9 @@ from crosstrail.accounts.database_url import parse_url
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.enrolment import add
 from crosstrail.accounts.listing import Listing
+from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.errors import AccountsUnavailable, ConfigError
-from crosstrail.models import Account, RoleAuth
+from crosstrail.models import Account
 from postgres_server import PostgresServer
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.auth import KeysAuth
 from crosstrail.errors import ConfigError, SecretUnreadable
-from crosstrail.models import Account, KeysAuth
+from crosstrail.models import Account
 
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 PROD, DEV = "111111111111", "222222222222"

@@ -14,13 +14,13 @@ import pytest
 from pydantic import SecretStr
 
 from crosstrail.accounts.credentials import Credentials, fingerprint
-from crosstrail.accounts.volcengine_api import VolcengineApi
+from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryScope
 from crosstrail.errors import CredentialsError, InvalidRequest, LimitReached
 from crosstrail.estate import Estate
 from crosstrail.models import Account, Target
-from crosstrail.sent_keys import KeyOwners, Owner, SentEstate
+from crosstrail.sent_keys import KeyOwners, Owner, SentEstate, api_of
 from crosstrail.server.events import Request, look_up
 from crosstrail.visible import Visible
 from fakes.volcengine import FakeVolcengine, Key
@@ -168,7 +168,7 @@ async def test_the_estate_is_theirs_alone(fake: FakeVolcengine) -> None:
         }
     )
     estate = Estate(settings)
-    owners = KeyOwners(estate.volcengine, deadline=10)
+    owners = KeyOwners(api_of(estate), deadline=10)
     theirs = SentEstate(estate, owners, sent(key))
     [account] = (await theirs.listed()).registry.accounts
     assert account.key == ("volcengine", CN_PROD)
@@ -191,7 +191,7 @@ async def test_a_key_id_that_is_none_is_refused_in_words(fake: FakeVolcengine) -
     key = fake.world.add_key(CN_PROD)
     fake.world.keys["AKLT-x-1"] = replace(key, id="AKLT-x-1")
     estate = Estate(Settings.model_validate({"volcengine": {"endpoint": fake.url}}))
-    theirs = SentEstate(estate, KeyOwners(estate.volcengine, deadline=10), replace(sent(key), access_key_id="AKLT-x-1"))
+    theirs = SentEstate(estate, KeyOwners(api_of(estate), deadline=10), replace(sent(key), access_key_id="AKLT-x-1"))
     with pytest.raises(CredentialsError, match="AccessKeyId"):
         await theirs.listed()
     assert fake.world.requests == []
@@ -203,7 +203,7 @@ async def test_no_secret_outlives_its_request(fake: FakeVolcengine) -> None:
     key = fake.world.add_key(CN_PROD)
     event = fake.world.account(CN_PROD).log("GetUser", moment())
     estate = Estate(Settings.model_validate({"volcengine": {"endpoint": fake.url}}))
-    owners = KeyOwners(estate.volcengine, deadline=10)
+    owners = KeyOwners(api_of(estate), deadline=10)
 
     async def one_request() -> None:
         theirs = SentEstate(estate, owners, sent(key))
@@ -225,7 +225,7 @@ def holders(secret: str) -> list[SecretStr]:
 
 
 def test_a_target_of_theirs_hides_its_secret(fake: FakeVolcengine) -> None:
-    from crosstrail.models import SentKeys
+    from crosstrail.auth import SentKeys
 
     auth = SentKeys(owner=CN_PROD, access_key_id="AKLT1", secret_access_key=SecretStr("swordfish"))
     target = Target(Account(id=CN_PROD, cloud="volcengine", auth=auth))

@@ -12,7 +12,7 @@ from mcp import Client
 from mcp_types import CallToolResult
 from sqlalchemy import create_engine
 
-from crosstrail.accounts.database import ACCOUNTS, METADATA
+from crosstrail.accounts.database import METADATA, account_tables
 from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
 from lake_estate import client_of, settings, text_of
@@ -147,7 +147,7 @@ async def test_names_of_a_database(tmp_path: Path) -> None:
         for number, text in enumerate((f"{text[:40]}x" for text in HOSTILE), 101)
     ]
     with engine.begin() as connection:
-        connection.execute(ACCOUNTS.insert(), [{"role_arn": None, **row} for row in rows])
+        connection.execute(account_tables()["aws"].insert(), [{"role_arn": None, **row} for row in rows])
     engine.dispose()
     async with client_of(settings(tmp_path / "lake", (), database={"url": url})) as client:
         for tool, arguments in (

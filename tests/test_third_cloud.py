@@ -12,8 +12,31 @@ import pytest
 _FILE = """
 from datetime import UTC, datetime
 
+from crosstrail.account_forms import AccountForm
+from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.credentials import StaticKeys
+from crosstrail.clouds.base import Cloud
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import Event, EventPage
+
+
+class MoonBroker(Broker):
+    cloud = "moon"
+
+    def keys(self, auth, secret, renewal):
+        return StaticKeys(auth.access_key_id, secret, auth.session_token, renewal=renewal)
+
+    def other(self, account, auth, who):
+        raise AssertionError("its accounts have keys alone")
+
+    async def account_of(self, account, provider, credentials):
+        return account.id
+
+    async def home_region(self, account):
+        return "crater-1"
+
+    async def aclose(self):
+        pass
 
 
 class MoonTrail:
@@ -32,8 +55,12 @@ class MoonTrail:
         raise UnsupportedByCloud("there are no trails on the moon")
 
 
-def open_trail(broker, *, deadline):
-    return MoonTrail(broker)
+MOON = Cloud(
+    name="moon",
+    accounts=AccountForm("Moon"),
+    open=lambda settings, options: MoonBroker(options.encryption_key),
+    open_trail=lambda broker, deadline: MoonTrail(broker),
+)
 """
 
 
@@ -43,7 +70,7 @@ def moon(tmp_path: Path) -> Path:
     installed = tmp_path / "moon_cloud-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: moon-cloud\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text("[crosstrail.clouds]\nmoon = moon_cloud:open_trail\n")
+    (installed / "entry_points.txt").write_text("[crosstrail.clouds]\nmoon = moon_cloud:MOON\n")
     (tmp_path / "moon_cloud.py").write_text(_FILE)
     (tmp_path / "crosstrail.yaml").write_text(
         'accounts: [{id: "7777777", alias: base, cloud: moon,'

@@ -10,9 +10,10 @@ from pydantic import SecretStr
 
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.auth import AmbientAuth, KeysAuth
+from crosstrail.clouds.volcengine.accounts import VolcengineRoleAuth
 from crosstrail.config import load_settings
 from crosstrail.errors import ConfigError
-from crosstrail.models import AmbientAuth, KeysAuth, VolcengineRoleAuth
 from test_accounts_cli import NEW, OLD, SECRET, accounts, opened, rows, stored
 from test_registry_database import TABLES, execute
 
@@ -74,7 +75,7 @@ def test_the_environment_of_volcengines_own_tools_is_read() -> None:
         "VOLCENGINE_ENDPOINT": "http://127.0.0.1:1",
         "VOLCENGINE_REGION": "cn-shanghai",
     }
-    found = load_settings(environ=environ).volcengine
+    found = load_settings(environ=environ).of_cloud("volcengine")
     assert (found.access_key, found.endpoint, found.region) == ("AKLTX", "http://127.0.0.1:1", "cn-shanghai")
     assert (found.secret_key, found.session_token) == (SecretStr("swordfish"), SecretStr("token"))
     assert "swordfish" not in repr(found)

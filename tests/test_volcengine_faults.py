@@ -11,12 +11,13 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from crosstrail.accounts.broker import Broker
 from crosstrail.accounts.secrets import SecretBox
-from crosstrail.accounts.volcengine_api import Action, VolcengineApi, checked_endpoint
-from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
-from crosstrail.accounts.volcengine_errors import kind_of_code
-from crosstrail.clouds.volcengine_calls import CREATE_TRAIL, DESCRIBE_TRAILS, LOOKUP_EVENTS
+from crosstrail.clouds.volcengine.actions import Action
+from crosstrail.clouds.volcengine.api import VolcengineApi, checked_endpoint
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
+from crosstrail.clouds.volcengine.calls import CREATE_TRAIL, DESCRIBE_TRAILS, LOOKUP_EVENTS
+from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
+from crosstrail.clouds.volcengine.errors import kind_of_code
 from crosstrail.errors import (
     AccessDenied,
     AssumeRoleDenied,
@@ -39,7 +40,7 @@ _ACTIONS = {"LookupEvents": LOOKUP_EVENTS, "DescribeTrails": DESCRIBE_TRAILS, "C
 
 
 def _call(live: LiveVolcengine, account: Account, action: Action = DESCRIBE_TRAILS) -> None:
-    anyio.run(live.broker.call_volcengine, account, "", action, {})
+    anyio.run(live.broker.call, account, "", action, {})
 
 
 def test_every_documented_error_of_every_action_is_mapped(live: LiveVolcengine, shared_data: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_role_is_assumed_by_the_environments_key_and_only_once(live: LiveVolce
     async def together() -> None:
         async with anyio.create_task_group() as group:
             for account in (one, other) * 10:
-                group.start_soon(live.broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+                group.start_soon(live.broker.call, account, "", DESCRIBE_TRAILS, {})
 
     anyio.run(together)
     assumed = [request for request in live.world.requests if request.action == "AssumeRole"]
@@ -138,7 +139,7 @@ def test_the_session_says_who_asked(live: LiveVolcengine) -> None:
     account = live.role_account(CN_PROD)
 
     async def ask() -> None:
-        await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {}, who="alice@example.com")
+        await live.broker.call(account, "", DESCRIBE_TRAILS, {}, who="alice@example.com")
 
     anyio.run(ask)
     assert live.world.requests[0].params["RoleSessionName"] == "crosstrail-alice@example.com"
@@ -148,9 +149,9 @@ def test_expired_sessions_are_renewed_once(live: LiveVolcengine) -> None:
     account = live.role_account(CN_PROD)
 
     async def ask_twice() -> None:
-        await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {})
+        await live.broker.call(account, "", DESCRIBE_TRAILS, {})
         assert live.world.expire_sessions() == 1
-        await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {})
+        await live.broker.call(account, "", DESCRIBE_TRAILS, {})
 
     anyio.run(ask_twice)
     actions = [(request.action, request.code) for request in live.world.requests]
@@ -169,7 +170,7 @@ def test_sessions_about_to_expire_are_not_used(live: LiveVolcengine) -> None:
 
     async def ask_twice() -> None:
         for _ in range(2):
-            await live.broker.call_volcengine(account, "", DESCRIBE_TRAILS, {})
+            await live.broker.call(account, "", DESCRIBE_TRAILS, {})
 
     anyio.run(ask_twice)
     assert [request.action for request in live.world.requests].count("AssumeRole") == 2
@@ -187,11 +188,9 @@ def test_the_accounts_own_key_may_not_assume(live: LiveVolcengine) -> None:
     root = live.world.add_key("2199999999", root=True)
     account = live.role_account(CN_PROD)
     live.world.accounts[CN_PROD].roles[f"trn:iam::{CN_PROD}:role/Audit"].trusted.add(root.id)
-    broker = Broker(
-        volcengine=VolcengineApi(live.url), volcengine_keys=EnvironmentKeys(root.id, SecretStr(root.secret))
-    )
+    broker = VolcengineBroker(api=VolcengineApi(live.url), environment=EnvironmentKeys(root.id, SecretStr(root.secret)))
     with pytest.raises(AssumeRoleDenied, match="AccessDenied, request "):
-        anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+        anyio.run(broker.call, account, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
 
 
@@ -200,13 +199,13 @@ def test_an_ambient_account_uses_the_environments_keys(live: LiveVolcengine) -> 
     live.world.account(CN_PROD)
     account = Account.model_validate({"id": CN_PROD, "cloud": "volcengine", "auth": {"type": "ambient"}})
     keys = EnvironmentKeys(session.id, SecretStr(session.secret), SecretStr(session.token))
-    broker = Broker(volcengine=VolcengineApi(live.url), volcengine_keys=keys)
-    anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+    broker = VolcengineBroker(api=VolcengineApi(live.url), environment=keys)
+    anyio.run(broker.call, account, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
     assert live.world.asked("DescribeTrails")[0].account == CN_PROD
-    without = Broker(volcengine=VolcengineApi(live.url))
+    without = VolcengineBroker(api=VolcengineApi(live.url))
     with pytest.raises(CredentialsError, match="VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY are not set"):
-        anyio.run(without.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+        anyio.run(without.call, account, "", DESCRIBE_TRAILS, {})
 
 
 def test_stored_secrets_are_bound_to_their_account(live: LiveVolcengine) -> None:
@@ -216,12 +215,12 @@ def test_stored_secrets_are_bound_to_their_account(live: LiveVolcengine) -> None
     key = live.world.add_key(CN_PROD)
     token = SecretBox(encryption_key).encrypt(SecretStr(key.secret), CN_PROD)
     auth = {"type": "keys", "access_key_id": key.id, "secret_access_key_encrypted": token}
-    broker = Broker(SecretStr(encryption_key), volcengine=VolcengineApi(live.url))
+    broker = VolcengineBroker(SecretStr(encryption_key), api=VolcengineApi(live.url))
     mine = Account.model_validate({"id": CN_PROD, "cloud": "volcengine", "auth": auth})
-    anyio.run(broker.call_volcengine, mine, "", DESCRIBE_TRAILS, {})
+    anyio.run(broker.call, mine, "", DESCRIBE_TRAILS, {})
     moved = Account.model_validate({"id": CN_DEV, "cloud": "volcengine", "auth": auth})
     with pytest.raises(SecretUnreadable):
-        anyio.run(broker.call_volcengine, moved, "", DESCRIBE_TRAILS, {})
+        anyio.run(broker.call, moved, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
     assert [request.account for request in live.world.asked("DescribeTrails")] == [CN_PROD]
 
@@ -274,14 +273,14 @@ def test_a_proxy_is_used_where_no_proxy_does_not_forbid_it(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     _call(live, account)  # loopback: never through a proxy
     monkeypatch.setenv("HTTP_PROXY", live.url)  # it sees whole addresses in place of paths
-    broker = Broker(volcengine=VolcengineApi("http://volcengine.example"))
-    anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+    broker = VolcengineBroker(api=VolcengineApi("http://volcengine.example"))
+    anyio.run(broker.call, account, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
     assert [request.account for request in live.world.asked("DescribeTrails")] == [CN_PROD, CN_PROD]
     monkeypatch.setenv("no_proxy", "volcengine.example")
-    broker = Broker(volcengine=VolcengineApi("http://volcengine.example", connect_timeout=1))
+    broker = VolcengineBroker(api=VolcengineApi("http://volcengine.example", connect_timeout=1))
     with pytest.raises(CloudUnavailable):
-        anyio.run(broker.call_volcengine, account, "", DESCRIBE_TRAILS, {})
+        anyio.run(broker.call, account, "", DESCRIBE_TRAILS, {})
     anyio.run(broker.aclose)
     assert len(live.world.asked("DescribeTrails")) == 2
 

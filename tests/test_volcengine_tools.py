@@ -18,6 +18,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
 from crosstrail.estate import Estate
+from crosstrail.sent_keys import api_of
 from crosstrail.server.admission import Admission
 from crosstrail.server.volcengine_app import TOOLS, create_volcengine_server
 from crosstrail.server.volcengine_caller import CloudTrail
@@ -44,7 +45,7 @@ async def _client(fake: FakeVolcengine, key: Key | None, **environ: str) -> Asyn
         environ |= {"VOLCENGINE_ACCESS_SESSION_TOKEN": key.token}
     settings = load_server_settings(environ=environ)
     estate = Estate(settings.as_served())
-    cloud_trail = CloudTrail(settings, estate.volcengine)
+    cloud_trail = CloudTrail(settings, api_of(estate))
     admission = Admission(estate, table=TOOLS)
     async with Client(create_volcengine_server(cloud_trail, admission)) as client:
         yield client

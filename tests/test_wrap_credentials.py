@@ -15,9 +15,9 @@ import anyio.to_thread
 import pytest
 from pydantic import SecretStr
 
-from crosstrail.accounts.broker import Broker
-from crosstrail.accounts.volcengine_api import VolcengineApi
-from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
+from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
 from crosstrail.config import WrappedServer
 from crosstrail.models import Account
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
@@ -45,7 +45,7 @@ async def get(url: str, *, method: str = "GET", **headers: str) -> tuple[int, di
 
 async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) -> None:
     prod, dev = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
         of_prod, of_dev = endpoint.grant(prod, ""), endpoint.grant(dev, "")
         token, other = of_prod.token.get_secret_value(), of_dev.token.get_secret_value()
         status, given = await get(of_prod.uri, Authorization=token)
@@ -71,7 +71,7 @@ async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) ->
 
 async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(estate: WrapEstate) -> None:
     (prod, _) = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
         grant = endpoint.grant(prod, "")
         port = int(grant.uri.split(":")[2].split("/")[0])
         assert grant.uri.startswith("http://127.0.0.1:")
@@ -84,7 +84,7 @@ async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(estate:
 
 async def test_nonsense_does_not_stop_the_endpoint(estate: WrapEstate) -> None:
     (prod, _) = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
         grant = endpoint.grant(prod, "")
         port = int(grant.uri.split(":")[2].split("/")[0])
         for nonsense in (
@@ -205,7 +205,7 @@ async def test_botocore_finds_and_renews_what_is_delivered(estate: WrapEstate) -
         " s.get_credentials().method)"
     )
     (_, dev) = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(estate.broker)) as endpoint:
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
         grant = endpoint.grant(dev, "")
         environment = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": grant.uri,
@@ -226,13 +226,13 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
         role = volcengine.world.add_role("2100000001", trusts=base)
         api = VolcengineApi(volcengine.url, read_timeout=5.0)
         keys = EnvironmentKeys(base.id, SecretStr(base.secret))
-        estate.broker = Broker(volcengine=api, volcengine_keys=keys)
+        broker = VolcengineBroker(api=api, environment=keys)
         estate.listed[:] = [
             {"id": "2100000001", "alias": "cn", "cloud": "volcengine", "auth": role.auth},
             {"id": "2199999999", "alias": "long", "cloud": "volcengine", "auth": base.auth},
         ]
         Account.model_validate(estate.listed[0])
-        async with estate.client() as client:
+        async with estate.client(broker=broker) as client:
 
             async def environment() -> dict[str, str]:
                 text = text_of(await client.call_tool("environment", {"target_account_id": "cn"}))
@@ -244,10 +244,10 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
             assert volcengine.world.keys[first["VOLCENGINE_ACCESS_KEY"]].account == "2100000001"
             assert first["VOLCENGINE_SESSION_TOKEN"] == first["VOLCENGINE_ACCESS_SESSION_TOKEN"] != ""
             assert not [name for name in first if name.startswith("AWS_CONTAINER")]
-            estate.broker.invalidate(Account.model_validate(estate.listed[0]))  # as when they are about to end
+            broker.invalidate(Account.model_validate(estate.listed[0]))  # as when they are about to end
             renewed = await environment()
             assert renewed["VOLCENGINE_ACCESS_KEY"] != first["VOLCENGINE_ACCESS_KEY"]
             refused = await client.call_tool("environment", {"target_account_id": "long"})
             assert refused.is_error
             assert "long-lived key alone" in text_of(refused)
-        await estate.broker.aclose()
+        await broker.aclose()

@@ -193,7 +193,7 @@ async def test_waiting_for_a_place_is_bounded(estate: WrapEstate, tmp_path: Path
         {"servers": {"plain": estate.plain()}, "max_children": 1, "call_timeout": 0.5}
     )
     prod, dev = (await estate.registry()).accounts
-    temporary = TemporaryCredentials(estate.broker)
+    temporary = TemporaryCredentials(lambda _: estate.broker)
 
     async def nobody(server: str, child: Child, method: str) -> None:
         raise AssertionError(method)

@@ -15,8 +15,9 @@ from typing import Any
 from mcp import Client
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.broker import AnyBroker
 from crosstrail.accounts.registry import Registry
+from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.config import WrapSettings
 from crosstrail.models import Account
 from crosstrail.wrap.proxy import Proxy, opened
@@ -48,11 +49,13 @@ class WrapEstate(LiveAws):
         return {"command": [sys.executable, "-S", PLAIN, *arguments], "env": env, **more}
 
     @asynccontextmanager
-    async def proxy(self, servers: Mapping[str, Any] | None = None, **settings: Any) -> AsyncIterator[Proxy]:
+    async def proxy(
+        self, servers: Mapping[str, Any] | None = None, *, broker: AnyBroker | None = None, **settings: Any
+    ) -> AsyncIterator[Proxy]:
         """A proxy that has learnt what its servers have; by default one, plain.py."""
         patient = {"start_timeout": 300, **settings}  # the servers of strangers load for long
         given = WrapSettings.model_validate({"servers": servers or {"plain": self.plain()}, **patient})
-        async with opened(given, self.registry, self.broker) as proxy:
+        async with opened(given, self.registry, lambda _: broker or self.broker) as proxy:
             await proxy.learn_all()
             yield proxy
 
@@ -72,7 +75,7 @@ class WrapEstate(LiveAws):
 
 
 def open_wrap_estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
-    estate = WrapEstate(fake_aws.world, base, fake_aws.url, Broker(read_timeout=30.0))
+    estate = WrapEstate(fake_aws.world, base, fake_aws.url, AwsBroker(read_timeout=30.0))
     estate.role_account(numbered(1), "prod")
     estate.keys_account(numbered(2), "dev", region="eu-west-1")
     return estate

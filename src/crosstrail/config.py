@@ -14,48 +14,30 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import platformdirs
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    PlainValidator,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
+from crosstrail.account_forms import auths_by_tag
 from crosstrail.accounts.policy import AccessRule
+from crosstrail.clouds.base import clouds
 from crosstrail.complaints import worst
 from crosstrail.errors import ConfigError
 from crosstrail.lake.catalog import has_lake
-from crosstrail.models import Account, AmbientAuth, KeysAuth, ProfileAuth, RoleAuth, VolcengineRoleAuth
+from crosstrail.models import Account
 from crosstrail.section import Section, option
 from crosstrail.serving import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
 from crosstrail.settings_file import read_mapping
 
 FILE_NAME = "crosstrail.yaml"
 CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
-_IDENTITIES = (
-    "AWS_PROFILE",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
-"""Variables that give an AWS identity; botocore reads them itself."""
-_VOLCENGINE_KEYS = ("VOLCENGINE_ACCESS_KEY", "VOLCENGINE_SECRET_KEY")
-CREDENTIAL_VARIABLES = (
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_CREDENTIAL",
-    "AWS_CONTAINER_",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_",
-    "BOTO_CONFIG",
-    "VOLCENGINE_ACCESS_",
-    "VOLCENGINE_SECRET_",
-    "VOLCENGINE_SESSION_TOKEN",
-)
-"""How variables begin that say whose credentials are used: a foreign server has its account's, and no others."""
 
 
 class LakeSettings(Section):
@@ -131,23 +113,6 @@ class OrganizationSettings(Section):
     external_id: str = option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
 
 
-class VolcengineSettings(Section):
-    """Volcengine's API, and the environment's keys for it: those of an `ambient` account, and those that assume roles."""
-
-    ambient: bool = option(
-        False,
-        "",
-        "Where no account is listed, answer for the account of these keys; on when the environment holds both.",
-    )
-    access_key: str = option("", "VOLCENGINE_ACCESS_KEY", "Access key id of Volcengine.")
-    secret_key: SecretStr = option("", "VOLCENGINE_SECRET_KEY", "Its secret.")
-    session_token: SecretStr = option("", "VOLCENGINE_ACCESS_SESSION_TOKEN", "Its session token, of temporary keys.")
-    endpoint: str = option(
-        "", "VOLCENGINE_ENDPOINT", "Address of Volcengine's API, http or https. Empty: the public one."
-    )
-    region: str = option("cn-beijing", "VOLCENGINE_REGION", "Region asked where an account names none.", min_length=1)
-
-
 class LookupSettings(Section):
     """Events asked of live accounts."""
 
@@ -157,6 +122,11 @@ class LookupSettings(Section):
     deadline: float = option(
         45.0, "CROSSTRAIL_LOOKUP_DEADLINE", "Seconds one target may take, waiting for its turn included.", gt=0, le=600
     )
+
+
+def credential_variables() -> tuple[str, ...]:
+    """How variables begin that say whose credentials are used: a foreign server has its account's, and no others."""
+    return tuple(start for cloud in clouds() for start in cloud.credential_variables)
 
 
 class WrappedServer(Section):
@@ -185,7 +155,7 @@ class WrappedServer(Section):
     @model_validator(mode="after")
     def _no_identity(self) -> Self:
         """A fixed identity would answer for every account."""
-        if named := sorted(name for name in (*self.env, *self.pass_env) if name.startswith(CREDENTIAL_VARIABLES)):
+        if named := sorted(name for name in (*self.env, *self.pass_env) if name.startswith(credential_variables())):
             raise ValueError(f"{named[0]} is not passed on: each account's own credentials are")
         return self
 
@@ -210,6 +180,15 @@ class WrapSettings(Section):
         60.0, "CROSSTRAIL_WRAP_START_TIMEOUT", "Seconds a server may take to start and list what it has.", gt=0
     )
     call_timeout: float = option(600.0, "CROSSTRAIL_WRAP_CALL_TIMEOUT", "Seconds one call may take.", gt=0)
+
+
+def _groups() -> Mapping[str, type[Section]]:
+    """The groups that the installed clouds have in the file, by their names."""
+    return {cloud.name: cloud.settings for cloud in clouds() if cloud.settings}
+
+
+def _parsed_groups(values: Any) -> Mapping[str, Section]:
+    return {name: group.model_validate(values.get(name, {})) for name, group in _groups().items()}
 
 
 class Settings(Section):
@@ -242,7 +221,10 @@ class Settings(Section):
     encryption_key: SecretStr = option(
         "", "ENCRYPTION_KEY", "Fernet keys of stored secrets, comma-separated: the first encrypts, all decrypt."
     )
-    volcengine: VolcengineSettings = VolcengineSettings()
+    clouds: Annotated[Mapping[str, SerializeAsAny[Section]], PlainValidator(_parsed_groups)] = Field(
+        {}, validate_default=True
+    )
+    """The groups of the installed clouds, each under its cloud's name in the file."""
     lookup: LookupSettings = LookupSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
@@ -257,16 +239,21 @@ class Settings(Section):
         "warning", "CROSSTRAIL_LOG_LEVEL", "What is logged to stderr: debug, info, warning or error."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_groups(cls, values: Any) -> Any:
+        """In the file a cloud's group stands beside the others."""
+        if not isinstance(values, dict) or "clouds" in values:
+            return values
+        groups = {name: values[name] for name in _groups() if name in values}
+        return {name: value for name, value in values.items() if name not in groups} | {"clouds": groups}
+
+    def of_cloud(self, name: str) -> Any:
+        """The settings of an installed cloud: its group, or all of them where it has none."""
+        return self.clouds.get(name, self)
+
 
 _LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule}
-_AUTHS: Mapping[str, type[BaseModel]] = {
-    "keys": KeysAuth,
-    "role": RoleAuth,
-    "role_trn": VolcengineRoleAuth,
-    "profile": ProfileAuth,
-    "ambient": AmbientAuth,
-}
-"""What an account's `auth` may be, by pydantic's names of the alternatives: they stand in a place, not in the file."""
 SettingsT = TypeVar("SettingsT", bound=Section)
 
 
@@ -282,7 +269,10 @@ class Option(BaseModel):
 def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Option]:
     """Every option that is not a list of accounts or of access rules, in the order of the file."""
     for name, field in section.model_fields.items():
-        if _is_section(field):
+        if name == "clouds":
+            for cloud, group in _groups().items():
+                yield from options(group, f"{cloud}.")
+        elif _is_section(field):
             yield from options(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
         elif name not in _LISTS:
             default = "" if field.default in ("", {}, ()) else str(field.default)
@@ -307,11 +297,11 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
-    values: dict[str, Any] = {"ambient": any(environ.get(name) for name in _IDENTITIES)}
-    values |= read_mapping(path) if path else {}
-    if all(environ.get(name) for name in _VOLCENGINE_KEYS):
-        section = values.get("volcengine", {})
-        values["volcengine"] = {"ambient": True, **section} if isinstance(section, dict) else section
+    values: dict[str, Any] = read_mapping(path) if path else {}
+    for cloud in clouds():
+        group = values.setdefault(cloud.name, {}) if cloud.settings else values
+        if isinstance(group, dict) and cloud.has_identity(environ):
+            group.setdefault("ambient", True)
     return resolved(Settings, values, str(path or ""), flags, environ)
 
 
@@ -375,13 +365,17 @@ def _env_name(field: FieldInfo) -> str:
 def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -> ConfigError:
     """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one."""
     place, kind, words = worst(error)
-    keys = [name for name, before in zip(place, ("", *place), strict=False) if before != "auth" or name not in _AUTHS]
+    auths = auths_by_tag()
+    if place[:1] == ("clouds",):
+        place = place[1:]
+        model = _groups().get(place[0], model) if len(place) > 1 else model
+    keys = [name for name, before in zip(place, ("", *place), strict=False) if before != "auth" or name not in auths]
     dotted = ".".join(keys)
     source = sources.get(dotted, sources[""])
     if kind != "extra_forbidden":
         return ConfigError(f"{dotted} ({source}): {words}", hint="Settings are listed in the README.")
     for name, before in zip(place[:-1], ("", *place), strict=False):
-        model = _AUTHS.get(name, model) if before == "auth" else _LISTS.get(name, model)
+        model = auths.get(name, model) if before == "auth" else _LISTS.get(name, model)
         if name in getattr(model, "model_fields", {}) and _is_section(model.model_fields[name]):
             model = model.model_fields[name].annotation
         elif before == "servers":

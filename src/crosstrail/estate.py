@@ -7,30 +7,27 @@ may see what: both front ends (server and command line) reach it through visible
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from crosstrail.accounts.aws_regions import known_regions, partition_of
-from crosstrail.accounts.broker import MOST_CLIENTS, Broker
+from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.directory import AccountList, Directory
 from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.volcengine_api import VolcengineApi
-from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
-from crosstrail.accounts.volcengine_regions import KNOWN_REGIONS as VOLCENGINE_REGIONS
-from crosstrail.clouds.aws_calls import SERVICE, CloudTrailCalls
-from crosstrail.clouds.base import AuditTrail, HasEventDataStores, open_trail
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.calls import CloudTrailCalls
+from crosstrail.clouds.base import AuditTrail, HasEventDataStores, OpenOptions, cloud_of, clouds
 from crosstrail.config import Settings
 from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
-from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud
+from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey, QueryRef, Target
 from crosstrail.targets import Chosen, choose
@@ -45,17 +42,6 @@ _READ_SECONDS = 15.0
 """For one answer of a live account: it leaves room for a second try before clients give up."""
 
 
-_REGIONS_OF: Mapping[str, Callable[[], frozenset[str]]] = {
-    "aws": known_regions,
-    "volcengine": lambda: VOLCENGINE_REGIONS,
-}
-
-
-def _all_regions() -> frozenset[str]:
-    """Of every cloud."""
-    return frozenset[str]().union(*(regions() for regions in _REGIONS_OF.values()))
-
-
 class Estate:
     """Open one, share it between all calls, `aclose` it at the end."""
 
@@ -66,9 +52,7 @@ class Estate:
         self._lake: LakeTable | None = None
         self._trails: dict[str, AuditTrail] = {}
         self._opening = threading.Lock()
-        cloud = settings.volcengine
-        self._volcengine = VolcengineApi(cloud.endpoint, cloud.region, read_timeout=_READ_SECONDS)
-        self._volcengine_keys = EnvironmentKeys(cloud.access_key, cloud.secret_key, cloud.session_token)
+        self._brokers: dict[str, AnyBroker] = {}
 
     async def listed(self) -> AccountList:
         """The accounts of all sources, with warnings.
@@ -101,14 +85,11 @@ class Estate:
     @cached_property
     def _ambient(self) -> Mapping[str, Directory]:
         """By what the identity is called; each fails by itself."""
-        settings = self.settings
-        if not (settings.ambient or settings.volcengine.ambient):
-            return {}
-        from crosstrail.accounts.ambient import Ambient, VolcengineAmbient
-
-        found: list[AccountSource] = [Ambient(settings.region)] if settings.ambient else []
-        if settings.volcengine.ambient:
-            found.append(VolcengineAmbient(self._volcengine_keys, self._volcengine))
+        found = [
+            cloud.ambient(group, self.broker(cloud.name))
+            for cloud in clouds()
+            if cloud.ambient and (group := self.settings.of_cloud(cloud.name)).ambient
+        ]
         return {source.name: Directory([], [source]) for source in found}
 
     async def held(self) -> tuple[AccountSummary, ...]:
@@ -159,14 +140,14 @@ class Estate:
 
     async def _known_regions(self, account: Account, region: str) -> frozenset[str] | None:
         """Of the account's cloud; where that has no such region, those that the lake holds of an archive as well."""
-        if account.cloud not in _REGIONS_OF:
+        try:
+            cloud = cloud_of(account.cloud)
+        except UnsupportedByCloud:
             return None
-        home = self.settings.region if account.cloud == "aws" else self.settings.volcengine.region
-        if account.cloud == "aws" and account.auth:  # a key of one partition is sent to no endpoint of another
-            home = await self.home_region(account)
-            names = known_regions(partition_of(home)) | {home}
-        else:
-            names = _REGIONS_OF[account.cloud]() | {home}
+        if cloud.known_regions is None:
+            return None
+        home = await self.home_region(account) if account.auth else ""
+        names = cloud.known_regions(home) | {home or self.settings.of_cloud(account.cloud).region}
         if region in names or account.auth or not self.settings.lake.exists():
             return names
         held = await anyio.to_thread.run_sync(self._regions_held, account)
@@ -192,7 +173,10 @@ class Estate:
         """The region asked when a call names none."""
         if account.region or account.regions:
             return account.region or account.regions[0]
-        return await self.broker.home_region(account)
+        try:
+            return await self.broker(account.cloud).home_region(account)
+        except UnsupportedByCloud:
+            return ""  # its target says so
 
     def answers_sql(self) -> bool:
         """Whether anything here could answer SQL: the embedded lake, or event data stores of live accounts.
@@ -231,23 +215,17 @@ class Estate:
 
         return LakeTrail(self.lake)
 
-    @cached_property
-    def broker(self) -> Broker:
-        """The one door to the credentials of live accounts."""
-        return Broker(
-            self.settings.encryption_key,
-            region=self.settings.region,
-            most_clients=max(MOST_CLIENTS, 2 * self.settings.lookup.max_targets),
-            read_timeout=_READ_SECONDS,
-            asked_once=frozenset({SERVICE}),
-            volcengine=self._volcengine,
-            volcengine_keys=self._volcengine_keys,
-        )
-
-    @property
-    def volcengine(self) -> VolcengineApi:
-        """Volcengine's API, for requests that bring credentials of their own."""
-        return self._volcengine
+    def broker(self, cloud: str) -> AnyBroker:
+        """The one door to the credentials of that cloud's accounts. Raises UnsupportedByCloud."""
+        with self._opening:
+            if cloud not in self._brokers:
+                options = OpenOptions(
+                    self.settings.encryption_key,
+                    max_accounts=max(MAX_ACCOUNTS, 2 * self.settings.lookup.max_targets),
+                    read_timeout=_READ_SECONDS,
+                )
+                self._brokers[cloud] = cloud_of(cloud).open(self.settings.of_cloud(cloud), options)
+            return self._brokers[cloud]
 
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail that answers lookups for this account: its cloud's, or the lake where no credentials are listed.
@@ -256,11 +234,11 @@ class Estate:
         """
         if not account.auth:
             return self._lake_trail
-        with self._opening:
-            if account.cloud not in self._trails:
-                deadline = self.settings.lookup.deadline
-                self._trails[account.cloud] = open_trail(account.cloud, self.broker, deadline=deadline)
-            return self._trails[account.cloud]
+        cloud = account.cloud
+        if cloud not in self._trails:
+            trail = cloud_of(cloud).open_trail(self.broker(cloud), self.settings.lookup.deadline)
+            self._trails.setdefault(cloud, trail)
+        return self._trails[cloud]
 
     async def open_trails(self, targets: Iterable[Target]) -> None:
         """Open what answers for these targets off the event loop: the first time loads libraries and the lake.
@@ -327,7 +305,9 @@ class Estate:
 
     @cached_property
     def _cloudtrail_lake(self) -> CloudTrailLake:
-        return CloudTrailLake(CloudTrailCalls(self.broker, deadline=self.settings.lookup.deadline))
+        broker = self.broker(CloudTrailLake.cloud)
+        assert isinstance(broker, AwsBroker)  # noqa: S101 - of this project's own cloud
+        return CloudTrailLake(CloudTrailCalls(broker, deadline=self.settings.lookup.deadline))
 
     async def aclose(self) -> None:
         """Stop the queries that still run and let go of the lake. A call after this opens anew."""
@@ -338,9 +318,13 @@ class Estate:
         lake, self._lake = self._lake, None
         if lake:
             await anyio.to_thread.run_sync(lake.close)
-        if "broker" in self.__dict__:
-            await self.broker.aclose()
-        self._volcengine.close()  # asked without the broker, too, about keys that a request brings
+        for broker in self._brokers.values():
+            await broker.aclose()
+
+
+def _all_regions() -> frozenset[str]:
+    """Of every cloud whose regions are known."""
+    return frozenset[str]().union(*(cloud.known_regions("") for cloud in clouds() if cloud.known_regions))
 
 
 def account_database(settings: Settings) -> AccountDatabase | None:
@@ -352,7 +336,12 @@ def account_database(settings: Settings) -> AccountDatabase | None:
 
     if url := database.url.get_secret_value():  # as in the AWS Labs server: an address goes before a secret's name
         return AccountDatabase.at(url)
-    return AccountDatabase.of_secret(database.secret_name, settings.region)
+    for cloud in clouds():
+        if cloud.read_secret:
+            return AccountDatabase.of_secret(
+                database.secret_name, partial(cloud.read_secret, settings.of_cloud(cloud.name))
+            )
+    raise ConfigError("no installed cloud keeps secrets", hint="Set database.url (DATABASE_URL).")
 
 
 def _directory(settings: Settings) -> Directory | None:
@@ -361,15 +350,8 @@ def _directory(settings: Settings) -> Directory | None:
     sources: list[AccountSource] = []
     if database := account_database(settings):
         sources.append(database)
-    if settings.organization.role_name:
-        from crosstrail.accounts.organizations import Organization
-
-        chosen = settings.organization
-        sources.append(Organization(chosen.role_name, chosen.external_id, settings.region))
-    if settings.profiles:
-        from crosstrail.accounts.profiles import Profiles
-
-        sources.append(Profiles(settings.profiles))
+    for cloud in clouds():
+        sources += cloud.sources(settings.of_cloud(cloud.name))
     if not fixed and not sources:
         return None
     return Directory(fixed, sources, refresh=settings.refresh_accounts, keep=settings.keep_accounts)

@@ -11,10 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from crosstrail.account_forms import account_form, parsed_auth
+from crosstrail.auth import Auth
 from crosstrail.coverage import Days
 from crosstrail.errors import InvalidRequest
 from crosstrail.timerange import TimeRange
@@ -23,96 +35,15 @@ _STORE_NAMESPACE = uuid.UUID("6f2c7f0e-2f5d-5a57-9f0e-3b1d5c0a7e11")
 ALL_STORES_ID = str(uuid.uuid5(_STORE_NAMESPACE, "all"))
 """The event data store id that stands for every account the caller may see."""
 
-_Archived = Annotated[str, Field(pattern=r"^([0-9]{6,20}|\*)$")]
+DEFAULT_CLOUD = "aws"
+"""Of an account whose entry names none, as configurations of before other clouds have it."""
+_Archived = Annotated[str, Field(min_length=1, max_length=128)]
 AccountKey = tuple[str, str]
 """(cloud, account id): what identifies an account everywhere; an id alone may exist in two clouds."""
 
 
-class _Auth(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class KeysAuth(_Auth):
-    """An access key of the account. Its secret is masked wherever this is shown; only accounts/ opens it."""
-
-    type: Literal["keys"] = "keys"
-    access_key_id: str = Field(pattern=r"^[A-Za-z0-9_]+$")
-    secret_access_key: SecretStr | None = Field(None, min_length=1, description="In plain text: for trying things out.")
-    secret_access_key_encrypted: SecretStr | None = Field(
-        None, min_length=1, description="As `crosstrail accounts encrypt` prints it."
-    )
-    session_token: SecretStr | None = Field(None, min_length=1, description="Of temporary keys.")
-
-    @model_validator(mode="after")
-    def _one_secret(self) -> Self:
-        if (self.secret_access_key is None) == (self.secret_access_key_encrypted is None):
-            raise ValueError("give one of secret_access_key_encrypted and secret_access_key")
-        return self
-
-
-class SentKeys(KeysAuth):
-    """Keys that the caller sent along with the present request: in no configuration, and kept by nobody after it.
-
-    `owner` is the account that STS said they are of. Nobody asks again: an account that is another one cannot have them.
-    """
-
-    owner: str
-
-
-class RoleAuth(_Auth):
-    """A role of the account, assumed with the base identity: the ambient one, or that of `base_profile`."""
-
-    type: Literal["role"] = "role"
-    role_arn: str = Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")
-    external_id: str = Field(
-        "", pattern=r"^([A-Za-z0-9_+=,.@:/-]{2,1224})?$", description="What the trust policy wants."
-    )
-    duration: int = Field(3600, ge=900, le=43200, description="Seconds the credentials last.")
-    session_policy: bool = Field(False, description="Narrow the session to CloudTrail reads, whatever the role allows.")
-    base_profile: str = Field("", description="The AWS profile that assumes the role. Empty: the ambient identity.")
-
-
-class VolcengineRoleAuth(_Auth):
-    """A role of a Volcengine account, assumed with the keys of the environment; in files `type: role` with a role_trn."""
-
-    type: Literal["role"] = "role"
-    role_trn: str = Field(pattern=r"^trn:iam::[0-9]{6,20}:role/[A-Za-z0-9_+=,.@/-]+$")
-    duration: int = Field(3600, ge=900, le=43200, description="Seconds the credentials last.")
-
-
-class ProfileAuth(_Auth):
-    """A profile of the AWS config files: SSO, credential_process, a chain of roles or plain keys."""
-
-    type: Literal["profile"] = "profile"
-    profile: str = Field(min_length=1)
-
-
-class AmbientAuth(_Auth):
-    """Whatever identity the machine has: environment, default profile, container or instance role."""
-
-    type: Literal["ambient"] = "ambient"
-
-
-def _kind_of_auth(value: Any) -> str:
-    """The tag of one way: its `type`, and of the two kinds of role the one whose name is given."""
-    if isinstance(value, VolcengineRoleAuth) or (isinstance(value, Mapping) and "role_trn" in value):
-        return "role_trn"
-    return str(value.get("type", "") if isinstance(value, Mapping) else getattr(value, "type", ""))
-
-
-Auth = Annotated[
-    Annotated[KeysAuth, Tag("keys")]
-    | Annotated[RoleAuth, Tag("role")]
-    | Annotated[VolcengineRoleAuth, Tag("role_trn")]
-    | Annotated[ProfileAuth, Tag("profile")]
-    | Annotated[AmbientAuth, Tag("ambient")],
-    Discriminator(
-        _kind_of_auth,
-        custom_error_type="auth_type",
-        custom_error_message="auth.type is one of keys, role (with role_arn, or role_trn for Volcengine), profile and ambient",
-    ),
-]
-"""How credentials of one account are had."""
+def _parsed_auth(value: Any, info: ValidationInfo) -> Auth | None:
+    return None if value is None else parsed_auth(info.data.get("cloud", DEFAULT_CLOUD), value)
 
 
 class Account(BaseModel):
@@ -120,37 +51,36 @@ class Account(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    id: str = Field(pattern=r"^[0-9]{6,20}$", description="The cloud's own account number, digits only.")
+    id: str = Field(max_length=128, description="The cloud's own account id, as the cloud writes it.")
     alias: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_.-]{0,62})?$", description="A name people use for it.")
-    cloud: str = Field("aws", description="aws or volcengine.")
+    cloud: str = Field(DEFAULT_CLOUD, description="Whose account it is: the name of an installed cloud.")
     region: str = Field("", description="The region asked when a call names none.")
     regions: tuple[str, ...] = Field((), description="The regions that `all` stands for.")
     tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown by list_accounts.")
     archive: str = Field("", description="A folder or file of its logs: the account is known by these alone.")
     accounts: tuple[_Archived, ...] = Field((), description="Others whose events the archive may bring; * for all.")
     default: bool = Field(False, description="Asked when a call names no account.")
-    auth: Auth | None = Field(None, description="How its credentials are had; none for an account of the lake alone.")
+    auth: Annotated[SerializeAsAny[Auth] | None, PlainValidator(_parsed_auth)] = Field(
+        None, description="How its credentials are had; none for an account of the lake alone."
+    )
 
     @model_validator(mode="after")
-    def _role_is_its_own(self) -> Self:
-        """Another account's role would answer with another account's events under this one's name."""
-        if isinstance(self.auth, RoleAuth) and self.auth.role_arn.split(":")[4] != self.id:
-            raise ValueError("auth.role_arn is a role of another account")
-        if isinstance(self.auth, VolcengineRoleAuth) and self.auth.role_trn.split(":")[3] != self.id:
-            raise ValueError("auth.role_trn is a role of another account")
-        if isinstance(self.auth, SentKeys) and self.auth.owner != self.id:
-            raise ValueError("these keys are of another account")
+    def _id_is_of_its_cloud(self) -> Self:
+        form = account_form(self.cloud)
+        if not form.is_id(self.id):
+            kind = PydanticCustomError("account_id", "{form}", {"form": form.id_form})
+            details = InitErrorDetails(type=kind, loc=("id",), input=None)
+            raise ValidationError.from_exception_data("Account", [details], hide_input=True)
         return self
 
     @model_validator(mode="after")
-    def _auth_is_of_its_cloud(self) -> Self:
-        """One cloud's credentials must not reach another."""
-        if isinstance(self.auth, VolcengineRoleAuth) and self.cloud != "volcengine":
-            raise ValueError("auth.role_trn is Volcengine's: set cloud to volcengine")
-        if isinstance(self.auth, RoleAuth | ProfileAuth) and self.cloud != "aws":
-            raise ValueError("auth by role_arn or profile is AWS's: set cloud to aws")
-        if isinstance(self.auth, AmbientAuth) and self.cloud not in ("aws", "volcengine"):
-            raise ValueError("ambient auth is for the clouds aws and volcengine: give this account keys")
+    def _credentials_are_its_own(self) -> Self:
+        """Another account's role would answer with another account's events under this one's name."""
+        if self.auth and self.auth.account_id not in ("", self.id):
+            named = self.auth.named_by
+            raise ValueError(
+                f"auth.{named} is a role of another account" if named else "these keys are of another account"
+            )
         return self
 
     def __hash__(self) -> int:

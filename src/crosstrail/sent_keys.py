@@ -18,22 +18,24 @@ import anyio
 from pydantic import ValidationError
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.caller_identity import GET_CALLER_IDENTITY, volcengine_account
 from crosstrail.accounts.credentials import SENT, SENT_ALONG, Credentials, fingerprint
 from crosstrail.accounts.directory import AccountList
 from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.volcengine_api import VolcengineApi
+from crosstrail.auth import SentKeys
 from crosstrail.caller import upstream
 from crosstrail.clouds.base import AuditTrail
-from crosstrail.clouds.volcengine_calls import Turns
-from crosstrail.clouds.volcengine_record import CLOUD
+from crosstrail.clouds.volcengine.accounts import CLOUD
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
+from crosstrail.clouds.volcengine.calls import Turns
+from crosstrail.clouds.volcengine.identity import GET_CALLER_IDENTITY, account_of_identity
 from crosstrail.config import Settings
 from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, LimitReached
 from crosstrail.estate import Estate
-from crosstrail.models import Account, SentKeys, Target
+from crosstrail.models import Account, Target
 from crosstrail.targets import Chosen
 
 _KNOWN_SECONDS = 300.0
@@ -48,6 +50,13 @@ class Owner:
 
     account: str
     trn: str = ""
+
+
+def api_of(estate: Estate) -> VolcengineApi:
+    """The API that callers' keys are asked about."""
+    broker = estate.broker(CLOUD)
+    assert isinstance(broker, VolcengineBroker)  # noqa: S101 - of this project's own cloud
+    return broker.api
 
 
 class KeyOwners:
@@ -123,7 +132,7 @@ class KeyOwners:
 
 
 def _owner(answer: dict[str, Any]) -> Owner:
-    account, trn = volcengine_account(answer), answer.get("Trn")
+    account, trn = account_of_identity(answer), answer.get("Trn")
     return Owner(account, trn if isinstance(trn, str) and _TRN.fullmatch(trn) else "")
 
 

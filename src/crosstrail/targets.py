@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from crosstrail.accounts.aws_regions import ALWAYS_ON, partition_of
-from crosstrail.errors import InvalidRequest
+from crosstrail.clouds.base import cloud_of
+from crosstrail.errors import InvalidRequest, UnsupportedByCloud
 from crosstrail.models import Account, Target, is_region
 
 HomeRegion = Callable[[Account], Awaitable[str]]
@@ -125,7 +125,7 @@ async def _named(account: Account, wanted: Sequence[str], home_region: HomeRegio
     """The regions of one account; a name in full may be any region, a glob only one that it has."""
     if not any(_is_glob(part) for part in wanted):
         return list(wanted)
-    return _expanded(tuple(wanted), await regions_of(account, home_region))
+    return _expanded(tuple(wanted), await _regions_of(account, home_region))
 
 
 @lru_cache(maxsize=256)
@@ -165,9 +165,12 @@ def _matches(part: str, name: str) -> bool:
     return part in _ALL or fnmatchcase(name, part)
 
 
-async def regions_of(account: Account, home_region: HomeRegion) -> tuple[str, ...]:
-    """What `all` stands for: the account's own list, else the regions that every account of its partition has."""
+async def _regions_of(account: Account, home_region: HomeRegion) -> tuple[str, ...]:
+    """What `all` stands for: the account's own list, else what every account of its cloud with this home region has."""
     if account.regions:
         return account.regions
     home = await home_region(account)
-    return ALWAYS_ON.get(partition_of(home), (home,)) if account.cloud == "aws" else (home,)
+    try:
+        return cloud_of(account.cloud).regions_of(home)
+    except UnsupportedByCloud:
+        return (home,)  # its target says that the cloud is not installed

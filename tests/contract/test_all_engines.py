@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from audit_logs import ACCOUNT, record
-from crosstrail.clouds.aws_calls import CloudTrailCalls
+from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.engines.base import QueryEngine, QueryScope, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.duckdb import LakeEngine

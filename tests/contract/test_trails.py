@@ -20,9 +20,9 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from audit_logs import ACCOUNT, record, write
-from crosstrail.clouds import volcengine_record
 from crosstrail.clouds.alibaba import record as alibaba_record
 from crosstrail.clouds.base import AuditTrail
+from crosstrail.clouds.volcengine import record as volcengine_record
 from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from pydantic import SecretStr
 
@@ -34,6 +34,21 @@ _FINGERPRINT_KEY = secrets.token_bytes(32)
 T = TypeVar("T")
 
 
+class Expiring(Protocol):
+    """Credentials of any cloud: a key pair, a bearer token, a certificate."""
+
+    @property
+    def expires(self) -> datetime | None:
+        """Aware; None when the source gave no time."""
+
+    def parts(self) -> tuple[str, ...]:
+        """Everything that makes these credentials what they are, secrets included: compared, never shown."""
+
+
+CredentialsT = TypeVar("CredentialsT", bound=Expiring)
+Given = TypeVar("Given", bound=Expiring, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """An access key and what belongs to it; `expires` is aware, None when the source gave no time."""
@@ -48,6 +63,10 @@ class Credentials:
         if not self.access_key_id or not self.secret_access_key.get_secret_value():
             raise CredentialsError("an access key or its secret is empty", hint="Store both.")
 
+    def parts(self) -> tuple[str, ...]:
+        token = self.session_token.get_secret_value() if self.session_token else ""
+        return (self.access_key_id, self.secret_access_key.get_secret_value(), token)
+
     @classmethod
     def given_by_sts(cls, answer: Mapping[str, Any]) -> Self:
         """Those of a session, from the answer of AssumeRole or GetSessionToken of AWS."""
@@ -56,14 +75,27 @@ class Credentials:
         return cls(given["AccessKeyId"], secret, token, given["Expiration"])
 
 
-def fingerprint(credentials: Credentials) -> str:
-    """The same for the same key, secret and session token, in this process alone; nothing of them can be had from it."""
-    token = credentials.session_token.get_secret_value() if credentials.session_token else ""
-    parts = (credentials.access_key_id, credentials.secret_access_key.get_secret_value(), token)
-    return hashlib.blake2b(json.dumps(parts).encode(), key=_FINGERPRINT_KEY, digest_size=32).hexdigest()
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """A token that is the whole credential, as clouds without request signing have it."""
+
+    token: SecretStr
+    expires: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not self.token.get_secret_value():
+            raise CredentialsError("a token is empty", hint="Store it.")
+
+    def parts(self) -> tuple[str, ...]:
+        return (self.token.get_secret_value(),)
 
 
-class CredentialProvider(Protocol):
+def fingerprint(credentials: Expiring) -> str:
+    """The same for the same credentials, in this process alone; nothing of them can be had from it."""
+    return hashlib.blake2b(json.dumps(credentials.parts()).encode(), key=_FINGERPRINT_KEY, digest_size=32).hexdigest()
+
+
+class CredentialProvider(Protocol[Given]):
     """One identity's source of credentials."""
 
     @property
@@ -71,7 +103,7 @@ class CredentialProvider(Protocol):
         """What a person does when this identity's credentials have expired, as one sentence."""
         ...
 
-    async def credentials(self) -> Credentials:
+    async def credentials(self) -> Given:
         """Raises CredentialsError, or CloudError when the source is a cloud that does not answer."""
         ...
 
@@ -96,7 +128,7 @@ class StaticKeys:
         return Credentials(self._access_key_id, self._secret(), self._session_token)
 
 
-class Cached:
+class Cached(Generic[CredentialsT]):
     """A provider asked once for all who wait, and again when its credentials near their expiry.
 
     Whoever asked first may be cancelled: the request goes on for the others. A failure is told to everyone who asks
@@ -105,7 +137,7 @@ class Cached:
 
     def __init__(
         self,
-        provider: CredentialProvider,
+        provider: CredentialProvider[CredentialsT],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
@@ -113,16 +145,16 @@ class Cached:
         self._provider = provider
         self._now = now
         self._monotonic = monotonic
-        self._held: Credentials | None = None
+        self._held: CredentialsT | None = None
         self._good_until = datetime.min.replace(tzinfo=UTC)
-        self._fetching: asyncio.Task[Credentials] | None = None
+        self._fetching: asyncio.Task[CredentialsT] | None = None
         self._failure: tuple[CrosstrailError, float] | None = None
 
     @property
     def renewal(self) -> str:
         return self._provider.renewal
 
-    async def credentials(self) -> Credentials:
+    async def credentials(self) -> CredentialsT:
         if self._held and self._now() < self._good_until:
             return self._held
         if self._failure and self._monotonic() < self._failure[1]:
@@ -133,13 +165,13 @@ class Cached:
             self._fetching.add_done_callback(_noticed)
         return await asyncio.shield(self._fetching)
 
-    def invalidate(self, stale: Credentials | None = None) -> None:
+    def invalidate(self, stale: CredentialsT | None = None) -> None:
         """Forget what is held; with `stale`, only if it is still that, so that of many who saw it fail one renews."""
         if stale is None or self._held == stale:
             self._held = None
             self._failure = None
 
-    async def _fetch(self) -> Credentials:
+    async def _fetch(self) -> CredentialsT:
         try:
             got = await self._provider.credentials()
         except CrosstrailError as error:
@@ -153,7 +185,7 @@ class Cached:
         return got
 
 
-async def renewed_once(holder: Cached, ask: Callable[[Credentials], Awaitable[T]]) -> T:
+async def renewed_once(holder: Cached[CredentialsT], ask: Callable[[CredentialsT], Awaitable[T]]) -> T:
     """What `ask` gives with the holder's credentials; when these have expired meanwhile, once more with renewed ones."""
     held = await holder.credentials()
     try:
@@ -177,7 +209,7 @@ def session_name(who: str, characters: str = "A-Za-z0-9_+=,.@-") -> str:
     return f"{name[:55]}-{hashlib.sha256(who.encode()).hexdigest()[:8]}"
 
 
-def _noticed(task: asyncio.Task[Credentials]) -> None:
+def _noticed(task: asyncio.Task[Any]) -> None:
     """Take the outcome, so that asyncio does not report a failure that every waiter left before hearing."""
     if not task.cancelled():
         task.exception()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,12 +34,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from crosstrail.account_forms import AccountForm, account_form, account_forms
 from crosstrail.accounts.database_rules import rules_of
 from crosstrail.accounts.database_url import SQLITE, parse_url, place_of, url_in_secret
 from crosstrail.accounts.listing import Listing, as_alias, sift
-from crosstrail.accounts.rows import AWS, ROLE, VOLCENGINE, account_of, text_of
+from crosstrail.accounts.rows import ORGANIZATION, ROLE, account_of, text_of
 from crosstrail.errors import AccountsUnavailable, ConfigError
-from crosstrail.models import Account
+from crosstrail.models import DEFAULT_CLOUD, Account
 from crosstrail.origin import install_hint
 
 Purpose = Literal["read", "write", "rehearse"]
@@ -51,26 +53,32 @@ ORGANIZATIONS = Table(
 )
 
 
-def _accounts(name: str, id_length: int, role: str, *more: Column[Any]) -> Table:
+@cache
+def account_tables() -> Mapping[str, Table]:
+    """Cloud -> the table of its accounts, of the installed clouds that have one.
+
+    A database may lack some: each is made only when it gets an account.
+    """
+    return {cloud: _account_table(form) for cloud, form in account_forms().items() if form.table}
+
+
+def _account_table(form: AccountForm) -> Table:
+    more = [Column(ORGANIZATION, Integer, ForeignKey(ORGANIZATIONS.c.id))] if form.external_ids else []
     return Table(
-        name,
+        form.table,
         METADATA,
         Column("id", Integer, primary_key=True),
-        Column("account_id", String(id_length), nullable=False, unique=True),
+        Column("account_id", String(form.id_length), nullable=False, unique=True),
         Column("alias", String(63), unique=True),
         Column("auth_type", String(20), nullable=False),
         Column("access_key_id", String(128)),
         Column("secret_access_key_encrypted", Text),
-        Column(role, String(2048)),
+        Column(form.role_column, String(2048)),
         Column("region", String(32)),
         *more,
     )
 
 
-ACCOUNTS = _accounts("aws_accounts", 12, "role_arn", Column("org_id", Integer, ForeignKey(ORGANIZATIONS.c.id)))
-VOLCENGINE_ACCOUNTS = _accounts("volcengine_accounts", 20, "role_trn")
-TABLES = {AWS: ACCOUNTS, VOLCENGINE: VOLCENGINE_ACCOUNTS}
-"""Cloud -> the table of its accounts. Databases of before the second one have the first alone."""
 _CONNECT_SECONDS = 5
 _STATEMENT_MILLISECONDS = 10_000
 _WRITERS_LOCK = 0x63726F7373  # any number that other users of the database do not take
@@ -93,7 +101,7 @@ _AWAY = {
 
 
 class AccountDatabase:
-    """The tables aws_accounts, organizations and volcengine_accounts of one database, as they stand; columns of other programs stay unread."""
+    """The tables of accounts and of organizations of one database, as they stand; columns of other programs stay unread."""
 
     lifetime = 0.0
 
@@ -110,13 +118,11 @@ class AccountDatabase:
         return cls(lambda: address, name=f"the database {place_of(address)}", setting="DATABASE_URL")
 
     @classmethod
-    def of_secret(cls, name: str, region: str = "") -> AccountDatabase:
-        """The database whose address a secret of AWS Secrets Manager holds."""
+    def of_secret(cls, name: str, read_secret: Callable[[str], str]) -> AccountDatabase:
+        """The database whose address a secret holds; `read_secret` gives the text of the secret of a name."""
 
         def address() -> URL:
-            from crosstrail.accounts.base_identity import secret_text
-
-            return url_in_secret(secret_text(name, region), name)
+            return url_in_secret(read_secret(name), name)
 
         return cls(address, name=f"the database of the secret {name}", setting="RDS_SECRET_NAME")
 
@@ -136,7 +142,8 @@ class AccountDatabase:
     def _read_once(self) -> Listing:
         with self.transaction() as connection:
             tables = tables_of(connection)
-            external_ids = external_ids_of(connection) if AWS in tables else {}
+            asked = any(account_form(cloud).external_ids for cloud in tables)
+            external_ids = external_ids_of(connection) if asked else {}
             found = [
                 (cloud, {str(column): value for column, value in row.items()})
                 for cloud, table in tables.items()
@@ -146,9 +153,9 @@ class AccountDatabase:
         entries: list[tuple[str, Account]] = []
         warnings = list(warned)
         for cloud, row in found:
-            place = f"{TABLES[cloud].name} row {text_of(row['id'])}"
+            place = f"{tables[cloud].name} row {text_of(row['id'])}"
             try:
-                external_id = external_id_of(row, place, external_ids) if cloud == AWS else ""
+                external_id = external_id_of(row, place, external_ids) if account_form(cloud).external_ids else ""
                 entries.append((place, account_of(row, place, external_id, cloud=cloud)))
             except ConfigError as error:
                 warnings.append(f"{error}; left out")
@@ -198,7 +205,7 @@ class AccountDatabase:
         check = f"Check {self._setting}"
         if any(sign in words for sign in _MISSING_TABLE):
             return ConfigError(
-                f"the database {place} has no tables aws_accounts and organizations",
+                f"the database {place} has no tables {account_form(DEFAULT_CLOUD).table} and {ORGANIZATIONS.name}",
                 hint=f"{check}, or make the tables with `crosstrail accounts add`.",
             )
         if any(sign in words for sign in _MISSING_COLUMN):
@@ -226,7 +233,7 @@ def _begin(connection: Connection, local: bool, *, writing: bool) -> None:
         if writing:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})"))
     if writing:
-        METADATA.create_all(connection, [ORGANIZATIONS, ACCOUNTS])  # the third only when it gets an account
+        ORGANIZATIONS.create(connection, checkfirst=True)
 
 
 def _create(file: Path) -> None:
@@ -236,9 +243,9 @@ def _create(file: Path) -> None:
 
 
 def tables_of(connection: Connection) -> dict[str, Table]:
-    """Cloud -> table, of the tables there are; where there is none, that of AWS, so that the failure names it."""
-    inspector = inspect(connection)
-    return {cloud: table for cloud, table in TABLES.items() if inspector.has_table(table.name)} or {AWS: ACCOUNTS}
+    """Cloud -> table, of the tables there are; where there is none, all, so that the failure names one."""
+    inspector, tables = inspect(connection), account_tables()
+    return {cloud: table for cloud, table in tables.items() if inspector.has_table(table.name)} or dict(tables)
 
 
 def external_ids_of(connection: Connection) -> dict[str, str]:

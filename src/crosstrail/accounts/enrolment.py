@@ -15,33 +15,23 @@ import orjson
 from pydantic import SecretStr
 from sqlalchemy import Connection, String, Table, cast, insert, select, update
 
+from crosstrail.account_forms import account_form, account_forms
 from crosstrail.accounts.database import (
     ORGANIZATIONS,
-    TABLES,
     AccountDatabase,
+    account_tables,
     external_id_of,
     external_ids_of,
     tables_of,
 )
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.rows import (
-    AWS,
-    COLUMNS,
-    KEYS,
-    ROLE_COLUMN,
-    VOLCENGINE,
-    VOLCENGINE_COLUMNS,
-    account_of,
-    row_of,
-    text_of,
-)
+from crosstrail.accounts.rows import KEYS, ORGANIZATION, account_of, columns_of, row_of, text_of
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.errors import AccountError, ConfigError, CredentialsError
-from crosstrail.models import Account, AccountKey, RoleAuth
+from crosstrail.models import DEFAULT_CLOUD, Account, AccountKey
 
 PLAIN_SECRET, EXTERNAL_ID, CLOUD = "secret_access_key", "external_id", "cloud"
-_KNOWN = {*COLUMNS, *VOLCENGINE_COLUMNS, PLAIN_SECRET, EXTERNAL_ID, CLOUD, "id"}
 _PROBLEMS_SHOWN = 20
 
 
@@ -61,7 +51,7 @@ def import_accounts(
 ) -> tuple[tuple[Account, ...], tuple[str, ...]]:
     """Store every account of a file, or none: (the accounts, the names of columns that were ignored).
 
-    The file is CSV with a header, or JSON lines. Its columns are those of aws_accounts or volcengine_accounts, and
+    The file is CSV with a header, or JSON lines. Its columns are those of a cloud's table, and
     `cloud` says which where no role does; a secret may be in plain text as `secret_access_key`, and a role's `external_id`
     may stand in place of an org_id. The box is opened where a row has keys: tokens must open with its keys, and all are
     stored under its first one, bound to their accounts. `others` are accounts of other sources.
@@ -87,7 +77,9 @@ def import_accounts(
             )
         Registry.merged([Listing("crosstrail.yaml", tuple(others)), Listing("the file", tuple(accounts))])
         _store(connection, accounts)
-    ignored = dict.fromkeys(name for _, row in rows for name in row if name not in _KNOWN)
+    known = {name for cloud in account_tables() for name in columns_of(cloud)}
+    known |= {PLAIN_SECRET, EXTERNAL_ID, CLOUD, "id"}
+    ignored = dict.fromkeys(name for _, row in rows for name in row if name not in known)
     return tuple(accounts), tuple(ignored)
 
 
@@ -104,7 +96,7 @@ def rotate(database: AccountDatabase, box: SecretBox) -> int:
             for row_id, account_id, token in rows:
                 if not text_of(token):
                     continue
-                renewed = box.rotate(text_of(token), _id_text(account_id, cloud))
+                renewed = box.rotate(text_of(token), account_form(cloud).stored_id(account_id))
                 connection.execute(update(table).where(_row_is(table, row_id)).values({held: renewed}))
                 count += 1
     return count
@@ -128,7 +120,8 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
     if "account_id" not in (reader.fieldnames or ()):
         raise ConfigError(
-            "the file is neither JSON lines nor CSV with a column account_id", hint=f"Columns: {', '.join(COLUMNS)}."
+            "the file is neither JSON lines nor CSV with a column account_id",
+            hint=f"Columns: {', '.join(columns_of(DEFAULT_CLOUD))}.",
         )
     for row in reader:
         if None in row:
@@ -157,21 +150,23 @@ def _imported(row: Mapping[str, Any], place: str, box: SecretBox | None, externa
 
 
 def _cloud_of(row: Mapping[str, Any], place: str) -> str:
-    """Volcengine where the row says so or names one of its roles, else AWS. Raises ConfigError."""
-    cloud = text_of(row.get(CLOUD)).lower() or (VOLCENGINE if text_of(row.get(ROLE_COLUMN[VOLCENGINE])) else AWS)
-    if cloud not in TABLES:
-        raise ConfigError(f"{place}: {CLOUD} is neither {AWS} nor {VOLCENGINE}")
+    """The cloud that the row says, else the one whose role it names, else the default. Raises ConfigError."""
+    tables = account_tables()
+    named = (cloud for cloud in tables if text_of(row.get(account_forms()[cloud].role_column)))
+    cloud = text_of(row.get(CLOUD)).lower() or next(named, DEFAULT_CLOUD)
+    if cloud not in tables:
+        raise ConfigError(f"{place}: {CLOUD} is none of {', '.join(tables)}")
     return cloud
 
 
 def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool = False) -> None:
     for cloud in {account.cloud for account in accounts}:
-        TABLES[cloud].create(connection, checkfirst=True)
+        account_tables()[cloud].create(connection, checkfirst=True)
     row_ids: dict[AccountKey, Any] = {}
     owners: dict[str, AccountKey] = {}
     for cloud, table in tables_of(connection).items():
         for row_id, account_id, alias in connection.execute(select(table.c.id, table.c.account_id, table.c.alias)):
-            key = (cloud, _id_text(account_id, cloud))
+            key = (cloud, account_form(cloud).stored_id(account_id))
             row_ids[key] = row_id
             if text_of(alias):
                 owners[text_of(alias).lower()] = key
@@ -181,10 +176,10 @@ def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool
             raise AccountError(
                 f"the alias {account.alias} is that of account {owner[1]} in the database", hint="Choose another alias."
             )
-        table = TABLES[account.cloud]
+        table = account_tables()[account.cloud]
         values: dict[str, Any] = dict(row_of(account))
-        if account.cloud == AWS:
-            values["org_id"] = _organization(connection, account)
+        if ORGANIZATION in table.c:
+            values[ORGANIZATION] = _organization(connection, account)
         if account.key not in row_ids:
             connection.execute(insert(table).values(values))
         elif replace:
@@ -198,7 +193,7 @@ def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool
 
 def _organization(connection: Connection, account: Account) -> Any:
     """The id of the organization that asks for the account's external id, made where there is none; None without one."""
-    external_id = account.auth.external_id if isinstance(account.auth, RoleAuth) else ""
+    external_id = getattr(account.auth, "external_id", "")
     if not external_id:
         return None
     wanted = ORGANIZATIONS.c.external_id == external_id
@@ -212,8 +207,3 @@ def _organization(connection: Connection, account: Account) -> Any:
 def _row_is(table: Table, row_id: Any) -> Any:
     """The condition that names one row, whatever type its id has in an existing table."""
     return cast(table.c.id, String) == str(row_id)
-
-
-def _id_text(account_id: Any, cloud: str) -> str:
-    """A numeric column has dropped the leading zeros of an AWS account's id."""
-    return text_of(account_id).zfill(12) if cloud == AWS else text_of(account_id)

@@ -94,11 +94,12 @@ async def _check(estate: Estate, target: Target) -> Checked:
         checked.problems.append(error.text)
         checked.lookup = _FAILED
         return checked
-    if target.account.cloud == "aws":
-        checked.identity = await _tried(checked, _identity(estate, target), str)
-        if checked.identity == _FAILED:
-            checked.lookup = _FAILED
-            return checked
+    broker = estate.broker(target.account.cloud)
+    who = broker.identity(target.account, target.region)
+    checked.identity = await _tried(checked, who, lambda name: name or _NOT_ASKED)
+    if checked.identity == _FAILED:
+        checked.lookup = _FAILED
+        return checked
     checked.lookup = await _tried(checked, trail.lookup_events(target, EventQuery(limit=1)))
     checked.trails = await _tried(checked, trail.describe_trails(target))
     if isinstance(trail, HasEventDataStores):
@@ -117,9 +118,3 @@ async def _tried(checked: Checked, asked: Awaitable[Any], shown: Callable[[Any],
     except CrosstrailError as error:
         checked.problems.append(error.text)
         return _FAILED
-
-
-async def _identity(estate: Estate, target: Target) -> str:
-    """`user/audit` or `assumed-role/Audit/crosstrail`. Raises WrongAccount for an identity of another account."""
-    answer = await estate.broker.call(target.account, "sts", target.region, "get_caller_identity")
-    return str(answer["Arn"]).split(":", 5)[5]

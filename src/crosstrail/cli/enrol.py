@@ -7,20 +7,23 @@ No secret is ever printed; a token is, where it was asked for.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from pydantic import SecretStr
 
+from crosstrail.account_forms import account_forms
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.rows import AWS, KEYS, ROLE, VOLCENGINE, account_of
+from crosstrail.accounts.rows import KEYS, ROLE, account_of
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.auth import KeysAuth
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 from crosstrail.estate import account_database
-from crosstrail.models import Account, KeysAuth
+from crosstrail.models import DEFAULT_CLOUD, Account
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase
@@ -28,15 +31,26 @@ if TYPE_CHECKING:
 _ACCOUNT_ID = click.argument("account_id", metavar="ID")
 
 
+def _role_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--role-arn` and the like: one option for each cloud whose accounts have a role of their own form."""
+    for form in reversed([form for form in account_forms().values() if form.table]):
+        option = f"--{form.role_column.replace('_', '-')}"
+        command = click.option(option, default="", help=f"The role to assume in it, of an account of {form.title}.")(
+            command
+        )
+    return command
+
+
+def _clouds() -> list[str]:
+    return [cloud for cloud, form in account_forms().items() if form.table]
+
+
 @click.command("add")
 @_ACCOUNT_ID
 @click.option("--alias", default="", help="A name to use for it.")
 @click.option("--region", default="", help="The region asked when a call names none.")
-@click.option("--role-arn", default="", help="The role to assume in it.")
-@click.option("--role-trn", default="", help="The role to assume in it, of a Volcengine account.")
-@click.option(
-    "--cloud", type=click.Choice([AWS, VOLCENGINE]), default=AWS, help="Whose account it is, with an access key."
-)
+@_role_options
+@click.option("--cloud", type=click.Choice(_clouds()), default=DEFAULT_CLOUD, help="Whose account it is, with a key.")
 @click.option("--external-id", default="", help="What that role's trust policy asks for.")
 @click.option("--access-key-id", default="", help="Its access key; the secret is asked for, or read from stdin.")
 @click.option("--replace", is_flag=True, help="Change an account that is there already.")
@@ -46,29 +60,33 @@ def add(
     account_id: str,
     alias: str,
     region: str,
-    role_arn: str,
-    role_trn: str,
     cloud: str,
     external_id: str,
     access_key_id: str,
     replace: bool,
+    **roles: str,
 ) -> None:
-    """Add an account of AWS or Volcengine to the database.
+    """Add an account to the database.
 
     It is used by a role, which needs no stored secret, or by an access key.
     """
     from crosstrail.accounts.enrolment import add as store
 
-    if [bool(role_arn), bool(role_trn), bool(access_key_id)].count(True) != 1:
-        raise InvalidRequest(
-            "give one of --role-arn, --role-trn and --access-key-id", hint="A role needs no stored secret."
+    given = [name for name, role in roles.items() if role]
+    if len(given) + bool(access_key_id) != 1:
+        known = ", ".join(f"--{name.replace('_', '-')}" for name in roles)
+        raise InvalidRequest(f"give one of {known} and --access-key-id", hint="A role needs no stored secret.")
+    owners = {form.role_column: (name, form) for name, form in account_forms().items()}
+    if given:
+        cloud, form = owners[given[0]]
+    if external_id and not (given and form.external_ids):
+        needed = next(
+            f"--{form.role_column.replace('_', '-')}" for form in account_forms().values() if form.external_ids
         )
-    cloud = VOLCENGINE if role_trn else cloud
-    if external_id and not role_arn:
-        raise InvalidRequest("--external-id belongs to --role-arn")
+        raise InvalidRequest(f"--external-id belongs to {needed}")
     database = _database(settings)
     row = {"account_id": account_id, "alias": alias, "region": region, "auth_type": ROLE}
-    row |= {"role_arn": role_arn, "role_trn": role_trn}
+    row |= roles
     if access_key_id:
         # what is wrong with the rest should be said before anybody types a secret
         row |= {"auth_type": KEYS, "access_key_id": access_key_id, "secret_access_key_encrypted": "asked for below"}
@@ -90,7 +108,7 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
 
     FILE is CSV with a header, or JSON lines; - is stdin. The columns are those of the table: account_id, alias, auth_type
     (aksk or iam_role), access_key_id, secret_access_key_encrypted (or secret_access_key in plain text), role_arn (of
-    Volcengine role_trn), region, org_id (or external_id), and cloud (aws or volcengine).
+    another cloud its own), region, org_id (or external_id), and cloud.
     """
     from crosstrail.accounts.enrolment import import_accounts
 
@@ -116,8 +134,8 @@ def encrypt(settings: Settings, account_id: str) -> None:
 
     No account but ID can use the token.
     """
-    if not account_id.isdecimal():
-        raise InvalidRequest("the account id has digits only")
+    if not any(form.is_id(account_id) for form in account_forms().values()):
+        raise InvalidRequest("this is no account id of an installed cloud")
     out(_encrypted(settings, account_id))
     say("Write it as auth.secret_access_key_encrypted of this account in crosstrail.yaml.")
 

@@ -1,4 +1,7 @@
-"""The one seam to a cloud: an AuditTrail answers lookups for the targets of its cloud.
+"""What a cloud is to the rest: one `Cloud` value, and the AuditTrail that answers lookups for its targets.
+
+A cloud is one package behind one value, named by an entry point of the group `crosstrail.clouds`; a stranger's distribution
+brings its own. Generic code never names a cloud.
 
 A trail is stateless towards its callers: whose account it acts in comes with every call, in the Target. A trail never
 picks an account, reads the environment or renders text. A capability that not every cloud has is a protocol of its own.
@@ -6,15 +9,29 @@ picks an account, reads the environment or renders text. A capability that not e
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
-from crosstrail.accounts.broker import Broker
+from pydantic import SecretStr
+
+from crosstrail.account_forms import ENTRY_POINTS, AccountForm, installed_clouds, load_cloud
+from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
+from crosstrail.accounts.listing import AccountSource
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import EventDataStore, EventPage, EventQuery, NewTrail, Target, Trail
+from crosstrail.section import Section
 
-ENTRY_POINTS = "crosstrail.clouds"
-"""A cloud is a file and an entry point of this group: its name as accounts give it -> an OpenTrail."""
+__all__ = [
+    "ENTRY_POINTS",
+    "AuditTrail",
+    "Cloud",
+    "CreatesTrails",
+    "HasEventDataStores",
+    "OpenOptions",
+    "cloud_of",
+    "clouds",
+]
 
 
 class AuditTrail(Protocol):
@@ -66,18 +83,76 @@ class HasEventDataStores(Protocol):
         ...
 
 
-class OpenTrail(Protocol):
-    """What the entry point of a cloud names."""
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """What a broker is opened with, besides its cloud's own settings."""
 
-    def __call__(self, broker: Broker, *, deadline: float) -> AuditTrail:
-        """A trail that takes credentials from `broker` alone and gives a lookup up after `deadline` seconds. No I/O."""
-        ...
+    encryption_key: SecretStr | None = None
+    max_accounts: int = MAX_ACCOUNTS
+    read_timeout: float = 30.0
+    """Seconds for one answer."""
 
 
-def open_trail(cloud: str, broker: Broker, *, deadline: float) -> AuditTrail:
-    """The trail of a cloud that is installed. Raises UnsupportedByCloud."""
-    for point in entry_points(group=ENTRY_POINTS, name=cloud):
-        opener: OpenTrail = point.load()
-        return opener(broker, deadline=deadline)
-    known = ", ".join(sorted(entry_points(group=ENTRY_POINTS).names))
-    raise UnsupportedByCloud(f"there is no cloud {cloud[:40]!r}", hint=f"`cloud` of an account is one of: {known}.")
+def _no_identity(environ: Mapping[str, str]) -> bool:
+    return False
+
+
+def _home_alone(home: str) -> tuple[str, ...]:
+    return (home,)
+
+
+def _no_source(settings: Any) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """One cloud. Making one does no I/O and imports no vendor's library: what is named here does, on first use.
+
+    The functions get the cloud's own settings: those of `settings`, or the top of the file where it has no group.
+    """
+
+    name: str
+    """As accounts and settings give it."""
+    accounts: AccountForm
+    open: Callable[[Any, OpenOptions], AnyBroker]
+    """(settings, options) -> the broker of its accounts."""
+    open_trail: Callable[[Any, float], AuditTrail]
+    """(its broker, seconds after which a lookup is given up) -> the trail of all its accounts."""
+    settings: type[Section] | None = None
+    """Its group of settings, under its name in the file."""
+    has_identity: Callable[[Mapping[str, str]], bool] = _no_identity
+    """Whether these environment variables give the machine an identity in this cloud."""
+    sources: Callable[[Any], Iterable[AccountSource]] = _no_source
+    """The places that list its accounts, as its settings name them."""
+    ambient: Callable[[Any, Any], AccountSource] | None = None
+    """(settings, its broker) -> the account of the machine's own identity."""
+    read_secret: Callable[[Any, str], str] | None = None
+    """(settings, name) -> the text of a secret of its secret store, read with the machine's own identity; blocking."""
+    known_regions: Callable[[str], frozenset[str]] | None = None
+    """(home region) -> the regions that an account with it can have; every region there is, without one. None: nobody knows
+    them, and any name is asked."""
+    regions_of: Callable[[str], tuple[str, ...]] = _home_alone
+    """What `all` stands for, of an account with this home region that lists no regions."""
+    credential_variables: tuple[str, ...] = ()
+    """How environment variables begin that say whose credentials are used: a wrapped server gets its account's alone."""
+    no_credentials: Mapping[str, str] | None = None
+    """Variables that keep a wrapped server from finding the machine's own identity."""
+    endpoint_variables: Callable[[str, str, str], Mapping[str, str]] | None = None
+    """(address, token, region) -> the variables by which its SDKs ask an endpoint for container credentials, and renew them."""
+    child_variables: Callable[[Any, str], Mapping[str, str]] | None = None
+    """(temporary credentials, region) -> the variables that hold them, where its SDKs can ask no endpoint."""
+
+
+def clouds() -> tuple[Cloud, ...]:
+    """Every installed cloud, by name."""
+    return tuple(cloud_of(name) for name in sorted(installed_clouds()))
+
+
+def cloud_of(name: str) -> Cloud:
+    """The installed cloud of that name. Raises UnsupportedByCloud."""
+    found: Cloud | None = load_cloud(name)
+    if found is None:
+        known = ", ".join(sorted(installed_clouds()))
+        raise UnsupportedByCloud(f"there is no cloud {name[:40]!r}", hint=f"`cloud` of an account is one of: {known}.")
+    return found

@@ -18,9 +18,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from crosstrail.accounts.asked import Asked, shortened
-from crosstrail.accounts.aws_bounds import BoundedSession
-from crosstrail.accounts.aws_error_kinds import kind_of_code
-from crosstrail.accounts.aws_errors import (
+from crosstrail.clouds.aws.bounds import BoundedSession
+from crosstrail.clouds.aws.error_kinds import kind_of_code
+from crosstrail.clouds.aws.errors import (
     VENDOR_ERRORS,
     code_of,
     denied_action,

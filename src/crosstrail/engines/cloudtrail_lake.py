@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from crosstrail.accounts.lru import LeastRecentlyUsed
-from crosstrail.clouds.aws_calls import CloudTrailCalls
+from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.error_words import safe_words
 from crosstrail.engines.statement import check_one_select, store_ids
@@ -42,6 +42,8 @@ class CloudTrailLake:
     """A QueryEngine; a query belongs to one account and region."""
 
     name = "cloudtrail_lake"
+    cloud = "aws"
+    """Whose accounts can have queries."""
 
     def __init__(self, calls: CloudTrailCalls) -> None:
         self._calls = calls
@@ -192,7 +194,7 @@ class CloudTrailLake:
 
 
 def _askable(scope: QueryScope) -> Sequence[Account]:
-    return [account for account in scope.accounts if account.cloud == "aws" and account.auth]
+    return [account for account in scope.accounts if account.cloud == CloudTrailLake.cloud and account.auth]
 
 
 def _no_such_query(reason: str = "") -> InvalidRequest:

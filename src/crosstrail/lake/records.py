@@ -20,10 +20,12 @@ from typing import Any
 from msgspec import Raw, Struct, ValidationError, defstruct, field
 from msgspec.json import Decoder
 
-from crosstrail.clouds import aws_record, volcengine_record
 from crosstrail.clouds.alibaba import record as alibaba_record
+from crosstrail.clouds.aws import record as aws_record
 from crosstrail.clouds.record_text import is_nested, is_shallow
 from crosstrail.clouds.shape import account_of, id_of, is_account, time_of
+from crosstrail.clouds.volcengine import record as volcengine_record
+from crosstrail.clouds.volcengine.accounts import CLOUD as VOLCENGINE
 from crosstrail.lake import exports
 from crosstrail.lake.documents import Document, documents
 from crosstrail.lake.json_text import NotJson, compact, parsed
@@ -200,7 +202,7 @@ class _Reader:
                 shape = volcengine_record.to_cloudtrail(record)
                 text = raw if record is item else compact(record)
                 resources = volcengine_record.resources_of(record)
-                return self._row(volcengine_record.CLOUD, shape, text, hint, id_of(shape, item), resources)
+                return self._row(VOLCENGINE, shape, text, hint, id_of(shape, item), resources)
             if "eventjson" not in item and exports.is_row(item):
                 record = exports.to_record(item)
                 resources = aws_record.resources_of(record, record)

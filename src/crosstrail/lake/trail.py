@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from crosstrail.clouds.aws_record import CLOUD
-from crosstrail.clouds.aws_values import as_logged
+from crosstrail.clouds.aws.record import CLOUD
+from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.record_text import parsed_record
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network

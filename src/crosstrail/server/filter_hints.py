@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from crosstrail.clouds.aws_names import spellings
-from crosstrail.clouds.aws_values import as_logged
+from crosstrail.clouds.aws.event_names import spellings
+from crosstrail.clouds.aws.values import as_logged
 from crosstrail.filters import FilterKey
 from crosstrail.models import AttributeKey, Filter
 

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from crosstrail.config import Settings
 from crosstrail.estate import Estate
-from crosstrail.sent_keys import KeyOwners
+from crosstrail.sent_keys import KeyOwners, api_of
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
@@ -71,7 +71,7 @@ def serve_app(settings: Settings, *, has_rules: bool, counted_in: str = "") -> S
     sign_in = sign_in_of(settings)
     estate = Estate(settings)
     open_to_all = is_open_to_all(settings, has_rules=has_rules)
-    owners = KeyOwners(estate.volcengine, deadline=settings.lookup.deadline) if sign_in.by_keys else None
+    owners = KeyOwners(api_of(estate), deadline=settings.lookup.deadline) if sign_in.by_keys else None
     admission = Admission(
         estate,
         principal_of=principal_of,

@@ -22,7 +22,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import BaseRoute, Route
 
-from crosstrail.accounts.volcengine_api import checked_endpoint
+from crosstrail.clouds.volcengine.accounts import CLOUD
+from crosstrail.clouds.volcengine.api import checked_endpoint
 from crosstrail.config import Settings
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
@@ -85,7 +86,7 @@ async def _every_hour(sweep: Callable[[], Awaitable[None]]) -> None:
 def sign_in_of(settings: Settings) -> SignIn:
     """The sign-in that `serve.auth` names. Raises ConfigError."""
     if settings.serve.auth == "token":
-        return key_sign_in(settings.volcengine.endpoint)
+        return key_sign_in(settings.of_cloud(CLOUD).endpoint)
     if settings.serve.auth == "jwt":
         return jwt_sign_in(settings.jwt, settings.serve.public_url)
     return oauth_sign_in(settings.oauth, settings.serve.public_url) if settings.serve.auth == "oauth" else SignIn()

@@ -13,6 +13,7 @@ from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
 from crosstrail.estate import Estate
+from crosstrail.sent_keys import api_of
 from crosstrail.server.admission import Admission
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.server.volcengine_caller import CloudTrail
@@ -56,7 +57,7 @@ async def serve_volcengine_stdio(settings: CloudTrailServerSettings) -> None:
     from crosstrail.server.stdio import serve_stdio
 
     estate = Estate(settings.as_served())
-    cloud_trail = CloudTrail(settings, estate.volcengine)
+    cloud_trail = CloudTrail(settings, api_of(estate))
     make = partial(_made, cloud_trail)
     await serve_stdio(estate, Admission(estate, table=TOOLS), make)
 
@@ -77,7 +78,7 @@ def volcengine_http_app(settings: CloudTrailServerSettings) -> tuple[Starlette, 
     log_to_stderr("warning")
     sign_in = sign_in_of(served)
     estate = Estate(served)
-    estate.volcengine.load()  # while there is time: before it listens
+    api_of(estate).load()  # while there is time: before it listens
     admission = Admission(
         estate,
         principal_of=principal_of,
@@ -86,5 +87,5 @@ def volcengine_http_app(settings: CloudTrailServerSettings) -> tuple[Starlette, 
         record=AuditLog(served.audit, default="stderr"),
         table=TOOLS,
     )
-    server = create_volcengine_server(CloudTrail(settings, estate.volcengine), admission, sign_in=sign_in)
+    server = create_volcengine_server(CloudTrail(settings, api_of(estate)), admission, sign_in=sign_in)
     return guarded_app(server, estate, sign_in, admission, sse=True, uses_accounts=False), listener_of(served)

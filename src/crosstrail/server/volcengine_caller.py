@@ -12,10 +12,11 @@ from typing import Any
 
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import SENT, SENT_ALONG, CredentialProvider, Credentials, fingerprint
-from crosstrail.accounts.volcengine_api import Action, VolcengineApi
-from crosstrail.accounts.volcengine_credentials import EnvironmentKeys
 from crosstrail.caller import upstream
-from crosstrail.clouds.volcengine_calls import Turns
+from crosstrail.clouds.volcengine.actions import Action
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.calls import Turns
+from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
 from crosstrail.errors import CredentialsError
 from crosstrail.server.auth import credentials_of
 from crosstrail.server.volcengine_config import CloudTrailServerSettings
@@ -62,7 +63,7 @@ class Caller:
     """What a tool may use in one call."""
 
     _cloud_trail: CloudTrail
-    _keys: CredentialProvider
+    _keys: CredentialProvider[Credentials]
     _whose: str
 
     @property

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import SecretStr, field_validator
 
 from crosstrail.accounts.policy import AccessRule
-from crosstrail.config import Settings, VolcengineSettings, resolved
+from crosstrail.clouds.volcengine.settings import VolcengineSettings
+from crosstrail.config import Settings, resolved
 from crosstrail.errors import ConfigError
 from crosstrail.section import Names, Section, option
 from crosstrail.serving import (
@@ -98,7 +99,7 @@ class CloudTrailServerSettings(Section):
             oauth=self.oauth,
             access=self.access,
             allow_writes=True,  # CreateTrail itself says where it may not: it is always listed
-            volcengine=self.volcengine,
+            clouds={"volcengine": self.volcengine},
             limits=self.limits,
             audit=self.audit,
         )

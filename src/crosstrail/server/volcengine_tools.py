@@ -16,7 +16,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from crosstrail.clouds.volcengine_calls import CREATE_TRAIL, DESCRIBE_TRAILS, LOOKUP_EVENTS
+from crosstrail.clouds.volcengine.calls import CREATE_TRAIL, DESCRIBE_TRAILS, LOOKUP_EVENTS
 from crosstrail.errors import InvalidRequest
 from crosstrail.server.arguments import Names, Text
 from crosstrail.server.context import Body, GuardedTool

@@ -17,20 +17,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
 from mcp.shared.exceptions import MCPError
 
 from crosstrail import private
-from crosstrail.accounts.broker import VOLCENGINE
+from crosstrail.accounts.credentials import fingerprint
 from crosstrail.caller import caller
+from crosstrail.clouds.base import cloud_of
 from crosstrail.config import WrappedServer, WrapSettings
 from crosstrail.errors import WrappedServerError
 from crosstrail.models import Account, AccountKey
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.delivery import CredentialEndpoint, Grant, TemporaryCredentials
-from crosstrail.wrap.environment import aws_identity, server_environment, volcengine_identity
+from crosstrail.wrap.environment import server_environment
 from crosstrail.wrap.process import Program
 
 _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
@@ -138,7 +140,7 @@ class Children:
         if account is None:
             return ""
         credentials = await self._temporary.of(account, who)
-        return credentials.access_key_id if account.cloud == VOLCENGINE else ""
+        return fingerprint(credentials) if not cloud_of(account.cloud).endpoint_variables else ""
 
     async def _placed(
         self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any] | None
@@ -179,7 +181,8 @@ class Children:
             if not identity:  # what one of many callers has a process say is not shown to the others
                 await self._on_change(server, child, method)
 
-        grant = self._endpoint.grant(account, who) if account and account.cloud != VOLCENGINE else None
+        by_endpoint = account is not None and cloud_of(account.cloud).endpoint_variables is not None
+        grant = self._endpoint.grant(account, who) if account and by_endpoint else None
         child = Child(changed)
         process = Process(key, account, renewed, child, grant=grant)
         self._all.add(process)
@@ -209,17 +212,13 @@ class Children:
     async def _program(self, process: Process) -> Program:
         (name, _, who, identity), account = process.key, process.account
         server = self._settings.servers[name]
-        place = f"{account.cloud}-{account.id}" if account else "no-account"
+        place = f"{account.cloud}-{quote(account.id, safe='')}" if account else "no-account"
         place += f"-{hashlib.sha256(identity.encode()).hexdigest()[:16]}" if identity else ""
         home = self._folder / name / place
         private.make_root(home / "tmp")
         environment = server_environment(server, home)
         if account:
-            region = await self._temporary.region(account)
-            if process.grant:
-                environment |= aws_identity(process.grant, region)
-            else:
-                environment |= volcengine_identity(await self._temporary.of(account, who), region)
+            environment |= await self._temporary.variables(account, who, process.grant)
         label = f"{name} (account {account.name})" if account else name
         return Program(label, command_of(server), environment, home)
 

@@ -13,6 +13,7 @@ import itertools
 import json
 import logging
 import secrets
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,67 +23,40 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from crosstrail.accounts.broker import VOLCENGINE, Broker
-from crosstrail.accounts.credentials import Cached, Credentials
-from crosstrail.errors import CredentialsError, CrosstrailError
-from crosstrail.models import Account, AccountKey
+from crosstrail.accounts.broker import AnyBroker
+from crosstrail.clouds.base import cloud_of
+from crosstrail.errors import CrosstrailError
+from crosstrail.models import Account
 
 _log = logging.getLogger("crosstrail.wrap")
 _LOOPBACK = "127.0.0.1"
 _PATH = "/credentials/"
 _HEAD_BYTES = 8_192
 _HEAD_SECONDS = 10.0
-_SESSION_SECONDS = 3_600
 _ASK_AGAIN = timedelta(minutes=20)
 """Told as the expiry of credentials that have none known. SDKs renew 5 to 15 minutes before it: so they ask often."""
-
-
-class SessionToken:
-    """Temporary credentials of an identity that has a long-lived key (sts:GetSessionToken)."""
-
-    def __init__(self, broker: Broker, account: Account) -> None:
-        self._broker = broker
-        self._account = account
-
-    @property
-    def renewal(self) -> str:
-        return f"Store new keys of account {self._account.name}."
-
-    async def credentials(self) -> Credentials:
-        """Raises like Broker.call."""
-        answer = await self._broker.call(
-            self._account, "sts", "", "get_session_token", DurationSeconds=_SESSION_SECONDS
-        )
-        return Credentials.given_by_sts(answer)
 
 
 class TemporaryCredentials:
     """What may be handed to a foreign server: an account's credentials that end by themselves."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._sessions: dict[AccountKey, tuple[Credentials, Cached]] = {}
+    def __init__(self, broker_of: Callable[[str], AnyBroker]) -> None:
+        """`broker_of`: the broker of a cloud's accounts."""
+        self._broker_of = broker_of
 
-    async def of(self, account: Account, who: str) -> Credentials:
-        """Credentials with a session token, fresh for minutes; a role's session bears the name of `who` asks.
+    async def of(self, account: Account, who: str) -> Any:
+        """Credentials that end by themselves, fresh for minutes; a role's session bears the name of `who` asks.
 
-        No call when warm. Raises like Broker.credentials.
+        No call when warm. Raises like Broker.temporary.
         """
-        held = await self._broker.credentials(account, who)
-        if held.session_token is not None:
-            return held
-        if account.cloud == VOLCENGINE:
-            raise CredentialsError(
-                f"account {account.name} has a long-lived key alone, which no wrapped server is given",
-                hint="Give the account a role: auth: {type: role, role_trn: ...}.",
-            )
-        kept = self._sessions.get(account.key)
-        if kept is None or kept[0] != held:
-            kept = self._sessions[account.key] = (held, Cached(SessionToken(self._broker, account)))
-        return await kept[1].credentials()
+        return await self._broker_of(account.cloud).temporary(account, who)
 
-    async def region(self, account: Account) -> str:
-        return await self._broker.home_region(account)
+    async def variables(self, account: Account, who: str, grant: Grant | None) -> Mapping[str, str]:
+        """Those by which a process finds the account's credentials: where to ask for them, or temporary ones themselves."""
+        cloud, region = cloud_of(account.cloud), await self._broker_of(account.cloud).home_region(account)
+        if grant and cloud.endpoint_variables:
+            return cloud.endpoint_variables(grant.uri, grant.token.get_secret_value(), region)
+        return cloud.child_variables(await self.of(account, who), region) if cloud.child_variables else {}
 
 
 @dataclass

@@ -7,12 +7,10 @@ Reads no environment itself: config.py does.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from crosstrail.accounts.credentials import Credentials
+from crosstrail.clouds.base import clouds
 from crosstrail.config import WrappedServer, environment
-from crosstrail.wrap.delivery import Grant
 
 _PLACE = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "NIX_LD", "NIX_LD_LIBRARY_PATH")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -28,12 +26,6 @@ _PACKAGES = {
 """Where uvx and npx keep what they downloaded, below the user's home: else every account would download it again."""
 _PACKAGE_SETTINGS = {"UV_CONFIG_FILE": ".config/uv/uv.toml", "NPM_CONFIG_USERCONFIG": ".npmrc"}
 _INDEXES = ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE", "NPM_CONFIG_REGISTRY")
-_NO_CREDENTIALS = {
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "BOTO_CONFIG": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 
 
 def server_environment(server: WrappedServer, home: Path) -> dict[str, str]:
@@ -42,28 +34,7 @@ def server_environment(server: WrappedServer, home: Path) -> dict[str, str]:
     real = Path.home()
     packages = {name: str(real / place) for name, place in _PACKAGES.items()}
     packages |= {name: str(real / file) for name, file in _PACKAGE_SETTINGS.items() if (real / file).is_file()}
+    no_credentials = {name: value for cloud in clouds() for name, value in (cloud.no_credentials or {}).items()}
     own = {"HOME": str(home), "TMPDIR": str(home / "tmp")}
     asked = environment(server.pass_env) | {name: value.get_secret_value() for name, value in server.env.items()}
-    return packages | environment(names) | own | asked | _NO_CREDENTIALS
-
-
-def aws_identity(grant: Grant, region: str) -> dict[str, str]:
-    """The variables by which every AWS SDK finds the endpoint, and nothing else."""
-    return {
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": grant.uri,
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": grant.token.get_secret_value(),
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-    }
-
-
-def volcengine_identity(credentials: Credentials, region: str) -> dict[str, str]:
-    """Volcengine's SDK has no endpoint to renew from: temporary keys, good until the process is replaced."""
-    token = credentials.session_token.get_secret_value() if credentials.session_token else ""
-    return {
-        "VOLCENGINE_ACCESS_KEY": credentials.access_key_id,
-        "VOLCENGINE_SECRET_KEY": credentials.secret_access_key.get_secret_value(),
-        "VOLCENGINE_SESSION_TOKEN": token,
-        "VOLCENGINE_ACCESS_SESSION_TOKEN": token,  # the same under the name that Volcengine's CloudTrail server reads
-        "VOLCENGINE_REGION": region,
-    }
+    return packages | environment(names) | own | asked | no_credentials

@@ -22,7 +22,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
-from crosstrail.accounts.broker import Broker
+from crosstrail.accounts.broker import AnyBroker
 from crosstrail.accounts.registry import Registry
 from crosstrail.caller import caller
 from crosstrail.config import WrapSettings
@@ -210,14 +210,16 @@ class Proxy:
 
 
 @asynccontextmanager
-async def opened(settings: WrapSettings, accounts: Accounts, broker: Broker) -> AsyncIterator[Proxy]:
+async def opened(
+    settings: WrapSettings, accounts: Accounts, broker_of: Callable[[str], AnyBroker]
+) -> AsyncIterator[Proxy]:
     """A proxy that has learnt nothing yet; every process it starts ends with the block.
 
     Raises ConfigError when nothing is to be wrapped.
     """
     if not settings.servers:
         raise ConfigError("nothing to wrap", hint="Name a command after --, or list servers under `wrap`.")
-    temporary = TemporaryCredentials(broker)
+    temporary = TemporaryCredentials(broker_of)
     changes = Changes()
     folder = Path(tempfile.mkdtemp(prefix="crosstrail-wrap-"))
     async with CredentialEndpoint(temporary) as endpoint:

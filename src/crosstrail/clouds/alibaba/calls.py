@@ -30,7 +30,7 @@ _OTHERS_PER_SECOND = 10.0
 _NOT_TWICE = frozenset({CREATE_TRAIL})
 """What may have happened although no answer came, and must not happen again."""
 
-CredentialsOf = Callable[[Account], Cached]
+CredentialsOf = Callable[[Account], Cached[Credentials]]
 """Whence an account's own credentials come, for whoever the present call is made."""
 
 

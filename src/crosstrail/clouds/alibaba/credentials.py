@@ -116,7 +116,7 @@ class AlibabaAssumeRole:
     """An account's role, assumed by the environment's identity in the name of whoever asks."""
 
     def __init__(
-        self, auth: AlibabaRoleAuth, base: Cached, api: AlibabaApi, *, region: str = "", who: str = ""
+        self, auth: AlibabaRoleAuth, base: Cached[Credentials], api: AlibabaApi, *, region: str = "", who: str = ""
     ) -> None:
         """`region`: whose STS is asked; empty is the API's own."""
         self._auth = auth
@@ -160,7 +160,7 @@ _TRUST_PROVIDER = (
 )
 
 
-def environment_identity(environment: AlibabaEnvironment, api: AlibabaApi) -> CredentialProvider:
+def environment_identity(environment: AlibabaEnvironment, api: AlibabaApi) -> CredentialProvider[Credentials]:
     """Keys go before a token, as in Alibaba Cloud's own tools; keys also where there is neither: their error says what to set."""
     if environment.has_oidc and not environment.has_keys:
         return OidcRole(environment, api)

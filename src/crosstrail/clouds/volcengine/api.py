@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -19,27 +18,15 @@ from anyio import CapacityLimiter
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.caller import Upstream
+from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.errors import ConfigError
 
 if TYPE_CHECKING:
-    from crosstrail.accounts.volcengine_sdk import VolcengineSdk
+    from crosstrail.clouds.volcengine.sdk import VolcengineSdk
 
 HOME_REGION = "cn-beijing"
 ENDPOINT = "https://open.volcengineapi.com"
 _AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One action of the open API. A GET's lists are written `EventSources.1=`; a POST's parameters are a JSON body."""
-
-    name: str
-    version: str
-    service: str
-    method: Literal["GET", "POST"]
-
-    def __str__(self) -> str:
-        return f"{self.service}:{self.name}"
 
 
 class VolcengineApi:
@@ -99,7 +86,7 @@ class VolcengineApi:
     def _opened(self) -> VolcengineSdk:
         with self._opening:
             if self._sdk is None:
-                from crosstrail.accounts.volcengine_sdk import VolcengineSdk
+                from crosstrail.clouds.volcengine.sdk import VolcengineSdk
 
                 connect, read = self._timeouts
                 self._sdk = VolcengineSdk(

@@ -11,8 +11,6 @@ from typing import Any
 
 from crosstrail.clouds.record_text import parsed_record
 
-CLOUD = "volcengine"
-
 # Volcengine's field -> AWS's, at the top of the record and inside UserIdentity.
 _FIELDS = {
     "EventVersion": "eventVersion",

@@ -18,8 +18,8 @@ from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
 from crosstrail.accounts.asked import Asked, shortened, told
-from crosstrail.accounts.aws_error_kinds import kind_of_code, kind_of_fault, kind_of_status
-from crosstrail.accounts.aws_regions import ALWAYS_ON
+from crosstrail.clouds.aws.error_kinds import kind_of_code, kind_of_fault, kind_of_status
+from crosstrail.clouds.aws.regions import ALWAYS_ON
 from crosstrail.errors import (
     AccessDenied,
     CloudError,

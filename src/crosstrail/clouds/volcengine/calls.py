@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.broker import Broker
-from crosstrail.accounts.volcengine_api import Action
 from crosstrail.clouds.ratelimit import RateLimiter
 from crosstrail.clouds.turns import in_turn
+from crosstrail.clouds.volcengine.actions import Action
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.models import Account
 
 LOOKUP_EVENTS = Action("LookupEvents", "2021-09-01", "cloud_trail", "POST")
@@ -47,7 +47,7 @@ class Turns:
 class VolcengineCalls:
     """The actions of listed accounts, each with its own account's credentials."""
 
-    def __init__(self, broker: Broker, *, deadline: float = 45.0) -> None:
+    def __init__(self, broker: VolcengineBroker, *, deadline: float = 45.0) -> None:
         self._broker = broker
         self.deadline = deadline
         self._turns = Turns(deadline=deadline)
@@ -57,10 +57,10 @@ class VolcengineCalls:
         return await self._broker.home_region(account)
 
     async def ask(self, account: Account, region: str, action: Action, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The Result. Raises what Broker.call_volcengine does; CloudUnavailable also at the deadline."""
+        """The Result. Raises what VolcengineBroker.call does; CloudUnavailable also at the deadline."""
         return await self._turns.take(
             action,
-            lambda: self._broker.call_volcengine(account, region, action, params),
+            lambda: self._broker.call(account, region, action, params),
             Asked(account.name, region, str(action)),
             account.key,
         )

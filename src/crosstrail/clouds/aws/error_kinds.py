@@ -10,7 +10,7 @@ from aiohttp import ClientError as WireError
 from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
-from crosstrail.accounts.aws_bounds import AnswerTooLong
+from crosstrail.clouds.aws.bounds import AnswerTooLong
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from crosstrail.accounts.base_identity import BaseIdentity
 from crosstrail.accounts.listing import Listing, as_alias, sift
+from crosstrail.clouds.aws.base_identity import BaseIdentity
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account
 

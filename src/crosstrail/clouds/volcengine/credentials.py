@@ -14,9 +14,11 @@ from pydantic import SecretStr
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
-from crosstrail.accounts.volcengine_api import Action, VolcengineApi
+from crosstrail.clouds.volcengine.accounts import VolcengineRoleAuth
+from crosstrail.clouds.volcengine.actions import Action
+from crosstrail.clouds.volcengine.api import VolcengineApi
+from crosstrail.clouds.volcengine.identity import assumed_by
 from crosstrail.errors import AccessDenied, AssumeRoleDenied, CredentialsError, InvalidRequest
-from crosstrail.models import VolcengineRoleAuth
 
 ASSUME_ROLE = Action("AssumeRole", "2018-01-01", "sts", "GET")
 _VARIABLES = "VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY"
@@ -53,10 +55,12 @@ class EnvironmentKeys:
         return Credentials(self._access_key, self._secret_key, self._session_token)
 
 
-class VolcengineAssumeRole:
+class AssumeRole:
     """An account's role, assumed by the environment's keys in the name of whoever asks."""
 
-    def __init__(self, auth: VolcengineRoleAuth, base: Cached, api: VolcengineApi, *, who: str = "") -> None:
+    def __init__(
+        self, auth: VolcengineRoleAuth, base: Cached[Credentials], api: VolcengineApi, *, who: str = ""
+    ) -> None:
         self._auth = auth
         self._base = base
         self._api = api
@@ -72,7 +76,7 @@ class VolcengineAssumeRole:
 
     async def _assumed_by(self, base: Credentials) -> Credentials:
         role = self._auth.role_trn
-        asked = Asked(role.split(":")[3], "", str(ASSUME_ROLE), self.renewal)
+        asked = Asked(self._auth.account_id, "", str(ASSUME_ROLE), self.renewal)
         params = {
             "RoleTrn": role,
             "RoleSessionName": session_name(self._who),
@@ -88,7 +92,7 @@ class VolcengineAssumeRole:
             raise AssumeRoleDenied(f"may not assume {role}: {error}", hint=hint) from None
         except InvalidRequest as error:
             raise CredentialsError(f"cannot assume {role}: {error}", hint="Check role_trn and duration.") from None
-        check_assumed(answer, role)
+        check_assumed(("trn", assumed_by(answer)), ("trn", self._auth.account_id), role)
         return _credentials(answer, role)
 
 

@@ -17,12 +17,13 @@ import botocore.session
 from pydantic import SecretStr
 
 from crosstrail.accounts.asked import Asked, shortened, told
-from crosstrail.accounts.aws_bounds import BoundedSession
-from crosstrail.accounts.aws_errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
 from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
+from crosstrail.clouds.aws.accounts import RoleAuth
+from crosstrail.clouds.aws.bounds import BoundedSession
+from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
+from crosstrail.clouds.aws.identity import assumed_by
 from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
-from crosstrail.models import RoleAuth
 
 CLOUDTRAIL_READS = (
     "CancelQuery",
@@ -147,7 +148,9 @@ def renewal_of(session: botocore.session.Session) -> str:
 class AssumeRole:
     """An account's role, assumed by the base identity in the name of whoever asks."""
 
-    def __init__(self, auth: RoleAuth, base: Cached, ask: Ask, run: RunBlocking, *, region: str, who: str = "") -> None:
+    def __init__(
+        self, auth: RoleAuth, base: Cached[Credentials], ask: Ask, run: RunBlocking, *, region: str, who: str = ""
+    ) -> None:
         """`region`: whose STS is asked; it must be one of the role's partition."""
         self._auth = auth
         self._base = base
@@ -169,7 +172,7 @@ class AssumeRole:
             answer = await self._run(partial(self._ask, "sts", self._region, base, "assume_role", self._request()))
         except VENDOR_ERRORS as error:
             raise self._explained(error) from None
-        check_assumed(answer, self._auth.role_arn)
+        check_assumed(assumed_by(answer), (self._auth.partition, self._auth.account_id), self._auth.role_arn)
         return Credentials.given_by_sts(answer)
 
     def _request(self) -> dict[str, Any]:
@@ -197,7 +200,7 @@ class AssumeRole:
         if code == "RegionDisabledException":
             hint = f"Enable STS in {self._region} in the base identity's account, or set another region."
             return CredentialsError(f"cannot assume {role}: STS is off in {self._region}{ending}", hint=hint)
-        account = role.split(":")[4]
+        account = self._auth.account_id
         ours = translated(error, Asked(account, self._region, "sts:AssumeRole", self.renewal))
         if type(ours) is CredentialsError:
             return CredentialsError(

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import anyio
 
-from crosstrail.accounts.broker import Broker
-from crosstrail.clouds.aws_calls import CloudTrailCalls
-from crosstrail.clouds.aws_events import events_of
-from crosstrail.clouds.aws_values import as_logged
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.calls import CloudTrailCalls
+from crosstrail.clouds.aws.events import events_of
+from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
 from crosstrail.clouds.reading import Reading
 from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, own
@@ -51,8 +51,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def open_trail(broker: Broker, *, deadline: float) -> AwsTrail:
-    """The entry point of this cloud: see clouds/base.py."""
+def open_trail(broker: AwsBroker, *, deadline: float) -> AwsTrail:
+    """The trail of all AWS accounts."""
     return AwsTrail(CloudTrailCalls(broker, deadline=deadline))
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crosstrail.accounts.caller_identity import wrong_account
-from crosstrail.clouds.aws_record import CLOUD, resources_of, unwrap
+from crosstrail.clouds.aws.record import CLOUD, resources_of, unwrap
 from crosstrail.clouds.shape import errors_of, principal_of
 from crosstrail.filters import matches
 from crosstrail.models import Account, Event, Filter, Resource

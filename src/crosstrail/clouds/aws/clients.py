@@ -17,10 +17,10 @@ from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
 
 from crosstrail import __version__
-from crosstrail.accounts.aws_bounds import BoundedSession
-from crosstrail.accounts.aws_wire import AwsWire, Endpoint
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.clouds.aws.bounds import BoundedSession
+from crosstrail.clouds.aws.wire import AwsWire, Endpoint
 
 _NOBODY = Credentials("nobody", SecretStr("nothing"))
 """For a client that asks nothing; without keys botocore would look for the machine's own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.broker import Broker
+from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.ratelimit import RateLimiter
 from crosstrail.clouds.turns import in_turn
 from crosstrail.models import Account
@@ -27,7 +27,7 @@ class CloudTrailCalls:
     """The broker must leave repeats of this service to us: botocore's own would go out at no pace."""
 
     def __init__(
-        self, broker: Broker, *, deadline: float = 45.0, lookups_per_second: float = LOOKUPS_PER_SECOND
+        self, broker: AwsBroker, *, deadline: float = 45.0, lookups_per_second: float = LOOKUPS_PER_SECOND
     ) -> None:
         """`deadline`: seconds that one call may take, waiting for its turn and repeats included."""
         self._broker = broker
@@ -40,7 +40,7 @@ class CloudTrailCalls:
         return await self._broker.home_region(account)
 
     async def ask(self, account: Account, region: str, operation: str, **params: Any) -> dict[str, Any]:
-        """The answer as boto gives it. Raises what Broker.call does; CloudUnavailable also at the deadline."""
+        """The answer as boto gives it. Raises what AwsBroker.call does; CloudUnavailable also at the deadline."""
         lookup = operation == "lookup_events"
         return await in_turn(
             lambda: self._broker.call(account, SERVICE, region, operation, **params),

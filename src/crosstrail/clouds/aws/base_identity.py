@@ -12,9 +12,9 @@ from typing import Any
 from botocore.config import Config
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.aws_bounds import BoundedSession
-from crosstrail.accounts.aws_credentials import renewal_of
-from crosstrail.accounts.aws_errors import mapped
+from crosstrail.clouds.aws.bounds import BoundedSession
+from crosstrail.clouds.aws.credentials import renewal_of
+from crosstrail.clouds.aws.errors import mapped
 
 _DEFAULT_REGION = "us-east-1"
 _RENEWAL = "Set or renew this machine's own AWS credentials."

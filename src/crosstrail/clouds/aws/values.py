@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from crosstrail.clouds.aws_record import RESOURCE_TYPES
+from crosstrail.clouds.aws.record import RESOURCE_TYPES
 from crosstrail.models import AttributeKey, Filter
 
 _SUFFIX = ".amazonaws.com"

@@ -13,17 +13,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from crosstrail.accounts.broker import Broker
 from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
 from crosstrail.clouds.reading import Reading
 from crosstrail.clouds.shape import FAILURE, time_of
-from crosstrail.clouds.volcengine_calls import (
+from crosstrail.clouds.volcengine.broker import VolcengineBroker
+from crosstrail.clouds.volcengine.calls import (
     CREATE_TRAIL_OF_ALL_SOURCES,
     DESCRIBE_TRAILS,
     LOOKUP_EVENTS,
     VolcengineCalls,
 )
-from crosstrail.clouds.volcengine_events import events_of
+from crosstrail.clouds.volcengine.events import events_of
 from crosstrail.errors import CloudUnavailable, UnsupportedByCloud, own
 from crosstrail.filters import KEYS, FilterKey, accepted
 from crosstrail.models import AttributeKey, EventPage, EventQuery, Filter, NewTrail, Target, Trail
@@ -55,8 +55,8 @@ _LEAST_A_REQUEST = 10
 """Events asked for: of fewer, their order may not show."""
 
 
-def open_trail(broker: Broker, *, deadline: float) -> VolcengineTrail:
-    """The entry point of this cloud: see clouds/base.py."""
+def open_trail(broker: VolcengineBroker, *, deadline: float) -> VolcengineTrail:
+    """The trail of all Volcengine accounts."""
     return VolcengineTrail(VolcengineCalls(broker, deadline=deadline))
 
 

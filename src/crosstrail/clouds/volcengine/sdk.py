@@ -27,11 +27,11 @@ from volcenginesdkcore.rest import ApiException, RESTClientObject
 from crosstrail import __version__
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
-from crosstrail.accounts.volcengine_errors import garbled, refused, unreachable
+from crosstrail.clouds.volcengine.errors import garbled, refused, unreachable
 from crosstrail.errors import CredentialsError
 
 if TYPE_CHECKING:
-    from crosstrail.accounts.volcengine_api import Action
+    from crosstrail.clouds.volcengine.actions import Action
 
 _MOST_BYTES = 64_000_000
 """Of one answer: 50 events are far less."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from crosstrail.accounts.caller_identity import wrong_account
 from crosstrail.clouds.shape import errors_of, id_of, principal_of, time_of, username_of
-from crosstrail.clouds.volcengine_record import CLOUD, resources_of, to_cloudtrail, unwrap
+from crosstrail.clouds.volcengine.accounts import CLOUD
+from crosstrail.clouds.volcengine.record import resources_of, to_cloudtrail, unwrap
 from crosstrail.errors import CloudError
 from crosstrail.filters import matches
 from crosstrail.models import Account, Event, Filter, Resource

@@ -1,0 +1,249 @@
+"""Credentials of AWS accounts, and what is asked of AWS with them.
+
+A kept client is used again only while its credentials are still the ones behind it. botocore is imported on the first
+AWS call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from pydantic import SecretStr
+
+from crosstrail.accounts.asked import Asked, told
+from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
+from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.auth import AmbientAuth, Auth, KeysAuth
+from crosstrail.caller import upstream
+from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
+from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key
+from crosstrail.clouds.aws.regions import HOME_REGION, partition_of
+from crosstrail.errors import ConfigError
+from crosstrail.models import Account, AccountKey
+
+if TYPE_CHECKING:
+    from crosstrail.clouds.aws.clients import AwsClients
+
+_THREADS = 128
+"""Most requests of botocore on the way at once."""
+_SESSION_SECONDS = 3_600
+
+T = TypeVar("T")
+
+
+class AwsBroker(Broker[Credentials]):
+    """The broker of AWS accounts (see accounts/broker.py), and one call in one of them."""
+
+    cloud = "aws"
+
+    def __init__(
+        self,
+        encryption_key: SecretStr | None = None,
+        *,
+        region: str = "",
+        max_clients: int = MAX_ACCOUNTS,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        attempts: int = 3,
+        asked_once: frozenset[str] = frozenset(),
+    ) -> None:
+        """`region`: asked where neither call nor account names one. Timeouts are seconds of one attempt; `attempts` counts
+        the first one too. Services `asked_once` speak JSON and have callers who repeat by themselves: they are asked
+        without a botocore client."""
+        super().__init__(encryption_key, max_accounts=max_clients)
+        self._asked_once = asked_once
+        self._region = region
+        self._transport = (connect_timeout, read_timeout, attempts)
+        self._max_clients = max_clients
+        self._limiter = CapacityLimiter(_THREADS)
+        self._clients: AwsClients | None = None
+        self._opening = threading.Lock()
+        self._bases: dict[str, Cached[Credentials]] = {}
+        self._profile_regions: dict[str, str] = {}
+        self._sessions: dict[AccountKey, tuple[Credentials, Cached[Credentials]]] = {}
+
+    async def call(
+        self, account: Account, service: str, region: str, operation: str, *, who: str = "", **params: Any
+    ) -> dict[str, Any]:
+        """One call, such as `call(account, "cloudtrail", "eu-west-1", "lookup_events", MaxResults=50)`, answered as boto does.
+
+        Credentials that the cloud calls expired are renewed once. Cancelling gives the request up, or leaves it to end by
+        itself. Raises like `credentials`, and CloudError or InvalidRequest with account, region, code and request id.
+        """
+        provider = self.provider(account, who)
+        region = region or await self.home_region(account)
+        clients = await self._opened_clients()
+
+        async def ask(credentials: Credentials) -> dict[str, Any]:
+            from crosstrail.clouds.aws.errors import mapped
+
+            action = f"{service}:{operation.title().replace('_', '')}"
+            asked = Asked(account.name, region, action, provider.renewal)
+            with upstream(action, account.id, region) as request, mapped(asked):
+                if service in self._asked_once:
+                    endpoint = clients.known(service, region)
+                    if endpoint is None:
+                        endpoint = await self._run(partial(clients.endpoint, service, region))
+                    answer = await clients.wire.ask(endpoint, operation, params, credentials)
+                else:
+                    owner = self.owner(account, who)
+                    again = partial(clients.ask, owner, service, region, credentials, operation, params)
+                    answer = await self._run(again)
+                request.request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+                return answer
+
+        return await self.asked(provider, ask)
+
+    async def home_region(self, account: Account) -> str:
+        """The account's region, else this broker's, else its profile's, else the first one of its partition."""
+        if account.region:
+            return account.region
+        partition = account.auth.partition if isinstance(account.auth, RoleAuth) else ""
+        if self._region and partition in ("", partition_of(self._region)):
+            return self._region
+        if isinstance(account.auth, ProfileAuth | AmbientAuth):
+            profile = account.auth.profile if isinstance(account.auth, ProfileAuth) else ""
+            if profile not in self._profile_regions:
+                self._profile_regions[profile] = await self._run(partial(_region_of_profile, profile))
+            return self._profile_regions[profile] or HOME_REGION["aws"]
+        return HOME_REGION.get(partition, HOME_REGION["aws"])
+
+    async def identity(self, account: Account, region: str) -> str:
+        answer = await self.call(account, "sts", region, "get_caller_identity")
+        return str(answer["Arn"]).split(":", 5)[5]
+
+    async def temporary(self, account: Account, who: str) -> Credentials:
+        """Credentials with a session token; of a long-lived key, those of sts:GetSessionToken. No call when warm."""
+        held = await self.credentials(account, who)
+        if held.session_token is not None:
+            return held
+        kept = self._sessions.get(account.key)
+        if kept is None or kept[0] != held:
+            kept = self._sessions[account.key] = (held, Cached(_SessionToken(self, account)))
+        return await kept[1].credentials()
+
+    async def aclose(self) -> None:
+        if self._clients is not None:
+            await self._clients.wire.aclose()
+            self._clients.close()
+
+    def keys(self, auth: KeysAuth, secret: Callable[[], SecretStr], renewal: str) -> CredentialProvider[Credentials]:
+        return StaticKeys(auth.access_key_id, secret, auth.session_token, renewal=renewal)
+
+    def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
+        from crosstrail.clouds.aws.credentials import AssumeRole, Profile
+
+        fallback = self._region or HOME_REGION["aws"]
+        if isinstance(auth, RoleAuth):
+            base = self._bases.get(auth.base_profile)
+            if base is None:
+                base = self._bases[auth.base_profile] = Cached(Profile(auth.base_profile, self._run, region=fallback))
+            ask = partial(self._ask_as_base, auth.base_profile)
+            return AssumeRole(auth, base, ask, self._run, region=self._sts_region(account, auth), who=who)
+        profile = auth.profile if isinstance(auth, ProfileAuth) else ""
+        return Profile(profile, self._run, region=fallback)
+
+    async def account_of(
+        self, account: Account, provider: CredentialProvider[Credentials], credentials: Credentials
+    ) -> str:
+        region = account.region or next(iter(account.regions), "") or await self.home_region(account)
+        clients = await self._opened_clients()
+        from crosstrail.clouds.aws.errors import UNKNOWN_KEY, VENDOR_ERRORS, code_of, mapped, request_id_of
+
+        asked = Asked(account.name, region, GET_CALLER_IDENTITY, provider.renewal)
+        with upstream(GET_CALLER_IDENTITY, account.id, region) as request, mapped(asked):
+            try:
+                answer = await self._run(partial(clients.ask_once, "sts", region, credentials, "get_caller_identity"))
+            except VENDOR_ERRORS as error:
+                if code_of(error) in UNKNOWN_KEY and not (account.region or account.regions):
+                    raise unknown_key(asked, told(code_of(error), request_id_of(error))) from None
+                raise
+            request.request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+            return account_of_identity(answer, region)
+
+    def _ask_as_base(
+        self,
+        base_profile: str,
+        service: str,
+        region: str,
+        credentials: Credentials,
+        operation: str,
+        params: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """With the base identity's client, shared by all roles it assumes. Runs in a thread."""
+        return self._aws_clients().ask(("base", base_profile), service, region, credentials, operation, params)
+
+    def _sts_region(self, account: Account, auth: RoleAuth) -> str:
+        """The base identity's region before the account's: the base may not have enabled the account's."""
+        for region in (self._region, account.region):
+            if region and (auth.partition not in HOME_REGION or partition_of(region) == auth.partition):
+                return region
+        return HOME_REGION.get(auth.partition, HOME_REGION["aws"])
+
+    async def _opened_clients(self) -> AwsClients:
+        return await self._run(self._aws_clients) if self._clients is None else self._clients
+
+    def _aws_clients(self) -> AwsClients:
+        """The first time imports botocore, so in a thread; many threads may come first.
+
+        Raises ConfigError where the AWS config files or the certificates to trust cannot be read, or there is no profile
+        that AWS_PROFILE names.
+        """
+        with self._opening:
+            if self._clients is None:
+                from crosstrail.clouds.aws.clients import AwsClients
+                from crosstrail.clouds.aws.errors import mapped
+
+                connect, read, attempts = self._transport
+                try:
+                    with mapped(Asked("", "", "")):
+                        self._clients = AwsClients(
+                            most=self._max_clients,
+                            connect_timeout=connect,
+                            read_timeout=read,
+                            attempts=attempts,
+                            connections=_THREADS,
+                        )
+                except OSError as error:
+                    raise ConfigError(
+                        f"the certificates to trust cannot be read: {error.strerror or type(error).__name__}",
+                        hint="Check AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle in the AWS config file.",
+                    ) from None
+            return self._clients
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+
+
+class _SessionToken:
+    """Temporary credentials of an identity that has a long-lived key (sts:GetSessionToken)."""
+
+    def __init__(self, broker: AwsBroker, account: Account) -> None:
+        self._broker = broker
+        self._account = account
+
+    @property
+    def renewal(self) -> str:
+        return f"Store new keys of account {self._account.name}."
+
+    async def credentials(self) -> Credentials:
+        """Raises like AwsBroker.call."""
+        answer = await self._broker.call(
+            self._account, "sts", "", "get_session_token", DurationSeconds=_SESSION_SECONDS
+        )
+        return Credentials.given_by_sts(answer)
+
+
+def _region_of_profile(profile: str) -> str:
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return str(botocore.session.Session(profile=profile or None).get_config_variable("region") or "")
+    except BotoCoreError:
+        return ""  # a profile that cannot be read says so when its credentials are asked for

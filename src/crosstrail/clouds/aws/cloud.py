@@ -1,0 +1,142 @@
+"""AWS: the `Cloud` value (see clouds/base.py). Everything heavy is imported by what is named here, on first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from crosstrail.accounts.listing import AccountSource
+from crosstrail.clouds.aws.accounts import ACCOUNTS
+from crosstrail.clouds.aws.regions import ALWAYS_ON, known_regions, partition_of
+from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
+
+if TYPE_CHECKING:
+    from crosstrail.clouds.aws.broker import AwsBroker
+
+_IDENTITIES = (
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+"""Variables that give an AWS identity; botocore reads them itself."""
+_CREDENTIAL_VARIABLES = (
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CREDENTIAL",
+    "AWS_CONTAINER_",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_",
+    "BOTO_CONFIG",
+)
+_NO_CREDENTIALS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "BOTO_CONFIG": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class _Organization(Protocol):
+    role_name: str
+    external_id: str
+
+
+class AwsSettings(Protocol):
+    """What AWS reads of the settings; they stand at the top of the file."""
+
+    region: str
+    profiles: str
+
+    @property
+    def organization(self) -> _Organization: ...
+
+
+def _open(settings: AwsSettings, options: OpenOptions) -> AwsBroker:
+    from crosstrail.clouds.aws.broker import AwsBroker
+    from crosstrail.clouds.aws.calls import SERVICE
+
+    return AwsBroker(
+        options.encryption_key,
+        region=settings.region,
+        max_clients=options.max_accounts,
+        read_timeout=options.read_timeout,
+        asked_once=frozenset({SERVICE}),
+    )
+
+
+def _open_trail(broker: AwsBroker, deadline: float) -> AuditTrail:
+    from crosstrail.clouds.aws.trail import open_trail
+
+    return open_trail(broker, deadline=deadline)
+
+
+def _sources(settings: AwsSettings) -> Iterator[AccountSource]:
+    if settings.organization.role_name:
+        from crosstrail.clouds.aws.organizations import Organization
+
+        yield Organization(settings.organization.role_name, settings.organization.external_id, settings.region)
+    if settings.profiles:
+        from crosstrail.clouds.aws.profiles import Profiles
+
+        yield Profiles(settings.profiles)
+
+
+def _ambient(settings: AwsSettings, broker: AwsBroker) -> AccountSource:
+    from crosstrail.clouds.aws.ambient import Ambient
+
+    return Ambient(settings.region)
+
+
+def _read_secret(settings: AwsSettings, name: str) -> str:
+    from crosstrail.clouds.aws.base_identity import secret_text
+
+    return secret_text(name, settings.region)
+
+
+def _has_identity(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(name) for name in _IDENTITIES)
+
+
+def _known_regions(home: str) -> frozenset[str]:
+    return known_regions(partition_of(home) if home else "")
+
+
+def _regions_of(home: str) -> tuple[str, ...]:
+    """The regions that every account of the partition has."""
+    return ALWAYS_ON.get(partition_of(home), (home,))
+
+
+def _endpoint_variables(uri: str, token: str, region: str) -> Mapping[str, str]:
+    """Those by which every AWS SDK finds the endpoint."""
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": uri,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
+AWS = Cloud(
+    name="aws",
+    accounts=ACCOUNTS,
+    open=_open,
+    open_trail=_open_trail,
+    has_identity=_has_identity,
+    sources=_sources,
+    ambient=_ambient,
+    read_secret=_read_secret,
+    known_regions=_known_regions,
+    regions_of=_regions_of,
+    credential_variables=_CREDENTIAL_VARIABLES,
+    no_credentials=_NO_CREDENTIALS,
+    endpoint_variables=_endpoint_variables,
+)
