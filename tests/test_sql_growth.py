@@ -82,12 +82,7 @@ NESTED: dict[str, Callable[[int], str]] = {
     "json": lambda depth: _around("json_extract_scalar(json_extract(", "'{}'", ", '$.a'), '$.b')")(depth // 2),
     "transform": _around("transform(", "ARRAY[1]", ", x -> x + 1)"),
     "transform body": _numbered("transform(ARRAY[1], x# -> ", "1", ")"),
-    "any_match body": _numbered("any_match(ARRAY[1], x# -> ", "true", ")"),
-    "zip_with body": _numbered("zip_with(ARRAY[1], ARRAY[2], (x#, y#) -> ", "1", ")"),
-    "reduce body": _numbered("reduce(ARRAY[1], 0, (s#, x#) -> ", "1", ", s -> s)"),
-    "transform_values body": _numbered("transform_values(map(ARRAY[1], ARRAY[1]), (k#, v#) -> ", "1", ")"),
     "rows compared": lambda depth: f"SELECT {'(' * depth}1{', 2)' * depth} = {'(' * depth}1{', 2)' * depth}",
-    "arrays compared": lambda depth: f"SELECT a = a FROM ({_queries('SELECT array_agg(a) a FROM (QUERY)', 'SELECT 1 a')(depth)})",
     "arrays of two": _queries("SELECT ARRAY[a, a] a FROM (QUERY)", "SELECT 1 a"),
     "ORDER BY an alias": _queries("SELECT (QUERY) AS a ORDER BY a", "SELECT 1"),
     "ORDER BY a place": _queries("SELECT (QUERY) AS a ORDER BY 1, a DESC, 1", "SELECT 1"),
@@ -97,6 +92,11 @@ NESTED: dict[str, Callable[[int], str]] = {
     "DISTINCT": _queries("SELECT DISTINCT (QUERY) AS a ORDER BY a", "SELECT 1"),
     "HAVING": _queries("SELECT max(x) FROM (VALUES 1) t(x) HAVING max(x) = (QUERY)", "SELECT 1"),
     "aggregates in ORDER BY": _queries("SELECT x FROM (VALUES 1) t(x) GROUP BY x ORDER BY max((QUERY))", "SELECT 1"),
+    "approx_percentile": _queries("SELECT approx_percentile((QUERY), 0.5)", "SELECT 1"),
+    "max_by": _queries("SELECT max_by(1, (QUERY))", "SELECT 1"),
+    "map_agg": _queries("SELECT cardinality(map_agg((QUERY), 1))", "SELECT BIGINT '1'"),
+    "contains": _around("contains(ARRAY[true], ", "true", ")"),
+    "array_remove": _around("array_remove(", "ARRAY[1]", ", 2)"),
     "multimap_agg": _queries("SELECT cardinality(multimap_agg(x, (QUERY))) FROM (VALUES 1) t(x)", "SELECT BIGINT '1'"),
     "windows": _queries("SELECT sum(a) OVER (PARTITION BY a ORDER BY a) a FROM (QUERY)", "SELECT 1 a"),
     "sub-queries": _queries("SELECT * FROM (QUERY) t", "SELECT 1 x"),
@@ -114,6 +114,56 @@ REFUSED: dict[str, Callable[[int], str]] = {
     "an alias inside of ORDER BY": _queries("SELECT (QUERY) AS a ORDER BY a + 1", "SELECT 1"),
     "reduce whose type widens": _numbered("reduce(ARRAY[BIGINT '1'], 0, (s#, x#) -> s# + x# + ", "1", ", s -> s)"),
 }
+
+
+LAMBDAS: dict[str, tuple[int, Callable[[int], str]]] = {
+    "transform": (12, NESTED["transform body"]),
+    "filter": (12, _numbered("filter(ARRAY[1], x# -> cardinality(", "ARRAY[1]", ") > 0)")),
+    "any_match": (10, _numbered("any_match(ARRAY[1], x# -> ", "true", ")")),
+    "none_match": (10, _numbered("none_match(ARRAY[1], x# -> ", "false", ")")),
+    "zip_with": (4, _numbered("zip_with(ARRAY[1], ARRAY[2], (x#, y#) -> ", "1", ")")),
+    "reduce": (4, _numbered("reduce(ARRAY[1], 0, (s#, x#) -> ", "1", ", s -> s)")),
+    "reduce's result": (8, _numbered("reduce(ARRAY[1], 0, (s#, x#) -> s#, r# -> ", "1", ")")),
+    "transform_values": (10, _numbered("transform_values(map(ARRAY[1], ARRAY[1]), (k#, v#) -> ", "1", ")")),
+    "map_filter": (10, _numbered("map_filter(map(ARRAY[1], ARRAY[1]), (k#, v#) -> cardinality(", "map()", ") = 0)")),
+    "arrays compared": (8, lambda depth: f"SELECT a = a FROM ({_queries('SELECT array_agg(a) a FROM (QUERY)', 'SELECT 1 a')(depth)})"),
+}  # fmt: skip
+"""How deep each lambda may nest, and the statement."""
+
+
+@pytest.mark.parametrize("name", LAMBDAS)
+def test_lambdas_nested_deeper_than_the_planner_takes_are_refused(name: str, tmp_path: Path) -> None:
+    depth, statement = LAMBDAS[name]
+    assert anyio.run(lambda: _answered(tmp_path, statement(depth))).rows
+    with pytest.raises(SqlRejected, match="lambdas are nested too deeply"):
+        prepare(statement(17), SCOPE)
+
+
+@pytest.mark.parametrize("name", LAMBDAS)
+def test_nested_lambdas_grow_the_compiled_statement_by_the_same_at_every_level(name: str) -> None:
+    first, second, third = (_size(LAMBDAS[name][1](depth)) for depth in (2, 3, 4))
+    assert third - second <= 2 * (second - first)
+
+
+def test_a_statement_of_too_many_sub_queries_is_refused() -> None:
+    """One that doubles with each level, while its text is still short enough."""
+    with pytest.raises(SqlRejected, match="sub-queries"):
+        _size(REFUSED["an alias inside of ORDER BY"](10))
+
+
+@pytest.mark.parametrize("count", [20, 21])
+def test_tables_joined_in_one_from_are_bounded(count: int) -> None:
+    sql = f"SELECT 1 FROM {', '.join(f'events e{n}' for n in range(count))}"
+    if count == 20:
+        assert _size(sql)
+    else:
+        with pytest.raises(SqlRejected, match="joins at most 20 tables"):
+            _size(sql)
+
+
+def test_many_rows_of_values_are_one_list(tmp_path: Path) -> None:
+    sql = f"SELECT count(*), sum(x) FROM (VALUES {', '.join(['1'] * 1600)}) t(x)"
+    assert anyio.run(lambda: _answered(tmp_path, sql)).rows == (("1600", "1600"),)
 
 
 @pytest.mark.parametrize("name", NESTED)
@@ -145,7 +195,7 @@ WIDE: dict[str, Callable[[int], str]] = {
     "greatest": lambda width: f"SELECT greatest({', '.join(['1'] * width)})",
     "UNION": lambda width: " UNION ALL ".join(["SELECT 1"] * (width // 2)),
     "WITH": lambda width: f"WITH {', '.join(f'w{n} AS (SELECT 1 x)' for n in range(width))} SELECT x FROM w0",
-    "joins": lambda width: f"SELECT 1 FROM events e {' '.join(f'CROSS JOIN events e{n}' for n in range(width // 4))}",
+    "joins": lambda width: f"SELECT 1 FROM events e {' '.join(f'CROSS JOIN events e{n}' for n in range(width // 10))}",
     "UNNEST": lambda width: f"SELECT 1 FROM events CROSS JOIN UNNEST({', '.join(['ARRAY[1]'] * width)}) AS u({', '.join(f'c{n}' for n in range(width))})",
     "casts": lambda width: f"SELECT {', '.join(['CAST(eventtime AS varchar)'] * width)} FROM events",
 }  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.sql import prepare
+from crosstrail.errors import SqlRejected
 from crosstrail.lake.reader import connect
 
 if TYPE_CHECKING:
@@ -107,3 +108,60 @@ def test_lambdas_may_be_grouped_by(expression: str, again: str, locked: duckdb.D
 def test_lambda_parameters_of_one_name_keep_their_own_values(locked: duckdb.DuckDBPyConnection) -> None:
     sql = "SELECT transform(x, y -> transform(z, y -> y + reduce(x, 0, (s, z) -> s + z + y, s -> s))) FROM (VALUES (array[1,2], array[10])) AS t(x, z)"
     assert _rows(locked, sql) == [([[33], [33]],)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        (f"contains(ARRAY[{BA}], {AB})", True),
+        (f"contains(ARRAY[NULL, {BA}], map())", None),
+        ("contains(ARRAY[row(1, 2)], row(1, 2))", True),
+        ("contains(ARRAY[row(1, NULL)], row(2, 2))", False),
+        ("contains(ARRAY[row(1, 2), row(1, NULL)], row(1, 2))", True),
+        ("contains(ARRAY[ARRAY[1]], ARRAY[2])", False),
+        ("contains(ARRAY[nan()], nan())", False),
+        ("contains(ARRAY[1, NULL], 2)", None),
+        ("contains(ARRAY[1, 2], NULL)", None),
+        (f"array_position(ARRAY[map(), {BA}], {AB})", 2),
+        ("array_position(ARRAY[nan(), 1E0], nan())", 0),
+        ("array_remove(ARRAY[row(1, 2), NULL, row(3, 4)], row(3, 4)) = ARRAY[row(1, 2)]", False),
+        ("cardinality(array_remove(ARRAY[row(1, 2), NULL, row(3, 4)], row(3, 4)))", 2),
+        ("cardinality(array_remove(ARRAY[nan(), 1E0], nan()))", 2),
+        (f"cardinality(array_union(ARRAY[{BA}, NULL], ARRAY[{AB}, NULL]))", 2),
+        (f"cardinality(array_intersect(ARRAY[{BA}], ARRAY[{AB}, {AB}]))", 1),
+        (f"cardinality(array_except(ARRAY[{BA}, NULL], ARRAY[{AB}]))", 1),
+        ("cardinality(array_except(ARRAY[row(1, NULL)], ARRAY[row(1, NULL)]))", 0),
+        (f"arrays_overlap(ARRAY[{BA}], ARRAY[{AB}])", True),
+        ("arrays_overlap(ARRAY[row(1, 2), NULL], ARRAY[row(3, 4)])", None),
+        ("row(1, NULL) IN (row(1, 2), row(3, 4))", None),
+        ("row(1, NULL) IN (row(2, 2), row(3, 4))", False),
+        ("ARRAY[1, NULL] IN (ARRAY[1, 2])", None),
+    ],
+)
+def test_arrays_are_searched_and_joined_by_what_their_elements_hold(
+    expression: str, wanted: Any, locked: duckdb.DuckDBPyConnection
+) -> None:
+    assert _rows(locked, f"SELECT {expression}") == [(wanted,)]
+
+
+@pytest.mark.parametrize("name", ["contains", "array_position", "array_remove"])
+def test_an_element_whose_null_leaves_it_open_is_a_failure(name: str, locked: duckdb.DuckDBPyConnection) -> None:
+    import duckdb
+
+    with pytest.raises(duckdb.Error, match="elements that contain NULL"):
+        _rows(locked, f"SELECT {name}(ARRAY[row(1, NULL)], row(1, 2))")
+
+
+def test_arrays_of_aggregates_and_sub_queries_are_searched(locked: duckdb.DuckDBPyConnection) -> None:
+    source = "FROM (VALUES 1, 2) t(x)"
+    assert _rows(locked, f"SELECT contains(array_agg(x), max(x)), array_position(array_agg(x), 2) {source}") == [
+        (True, 2)
+    ]
+    assert _rows(locked, f"SELECT array_intersect(array_agg(x), array_agg(x + 1)) {source}") == [([2],)]
+    assert _rows(locked, "SELECT contains(ARRAY[1, 2], (SELECT 2))") == [(True,)]
+
+
+def test_in_with_a_sub_query_of_containers_says_what_to_write_instead() -> None:
+    with pytest.raises(SqlRejected, match="plain values") as refused:
+        prepare("SELECT row(1, 2) IN (SELECT row(1, 2))", QueryScope(()))
+    assert "EXISTS" in refused.value.hint

@@ -66,11 +66,13 @@ def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prep
 def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ...], ...]]:
     """The statement and the bounds of its scans as DuckDB reads them."""
     from crosstrail.engines.dialect.expr import Refusal
+    from crosstrail.engines.dialect.planning import check_planning
 
     written = relations.expressions.parts.written
     try:
         scans = [tuple(replace(one, sql=written(one.sql)) for one in bounds) for bounds in relations.scans.values()]
-        return written(sql), tuple(scans)
+        check_planning(text := written(sql))
+        return text, tuple(scans)
     except Refusal as refusal:
         raise SqlRejected(str(refusal), line=1, column=1, hint=refusal.hint) from None
 

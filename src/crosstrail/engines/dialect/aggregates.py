@@ -193,7 +193,7 @@ def _by(a: Aggregation) -> tuple[str, Type]:
     if not is_orderable(a.args[1].type) or a.args[1].type.args:
         raise Refusal(f"{a.name} orders by a value with an order, not {a.args[1].type}")
     function = "arg_max_null" if a.name == "max_by" else "arg_min_null"
-    return a.call(function, a.args[0].sql, a.args[1].sql, also=f"{a.args[1].sql} IS NOT NULL"), a.args[0].type
+    return a.call(function, a.args[0].sql, a.args[1].sql), a.args[0].type
 
 
 def _any(a: Aggregation) -> tuple[str, Type]:
@@ -241,7 +241,8 @@ def _approx_percentile(a: Aggregation) -> tuple[str, Type]:
         raise Refusal("approx_percentile takes a number and a share between 0 and 1 written as a literal")
     kind = BIGINT if is_integer(value.type) else DOUBLE if value.type == DOUBLE else REAL
     ready, part = cast(value, kind).sql, cast(share, DOUBLE).sql
-    sorted_list = f"list_sort({a.call('list', ready, also=f'{ready} IS NOT NULL')})"
+    # NULLs are left out of the list, not by FILTER, which would write the value, and a sub-query in it, a second time.
+    sorted_list = f"list_sort(list_filter({a.call('list', ready)}, lambda v: v IS NOT NULL))"
     size = f"len({sorted_list})"
     picked = f"list_extract({sorted_list}, CAST(least({size}, floor({part} * {size}) + 1) AS BIGINT))"
     return (
@@ -256,7 +257,8 @@ def _map_agg(a: Aggregation) -> tuple[str, Type]:
     if a.distinct or a.order:
         raise Refusal(f"{a.name} takes no DISTINCT or ORDER BY here", "Use a sub-query.")
     key, value = a.args
-    pairs = a.call("list", f"struct_pack(k := {key.sql}, v := {value.sql})", also=f"{key.sql} IS NOT NULL")
+    pairs = a.call("list", f"struct_pack(k := {key.sql}, v := {value.sql})")
+    pairs = f"list_filter({pairs}, lambda e: struct_extract(e, 'k') IS NOT NULL)"
     keys = f"list_transform({pairs}, lambda e: struct_extract(e, 'k'))"
     first = f"list_filter({pairs}, lambda e, i: list_position({keys}, struct_extract(e, 'k')) = i)"
     if a.name == "multimap_agg":

@@ -165,7 +165,7 @@ def compare(sign: str, left: Expr, right: Expr) -> Expr:
     if sign not in ("=", "<>") and (not is_orderable(kind) or kind.args):
         raise Refusal(f"{kind} values have no order here")
     if kind.args:
-        equal = _equal(left.sql, right.sql, kind)
+        equal = equal_sql(left.sql, right.sql, kind)
         return derived(equal if sign == "=" else f"(NOT {equal})", BOOLEAN, left, right)
     if kind in (DOUBLE, REAL):
         # DuckDB holds NaN equal to itself and greater than all numbers; Trino holds it equal to none.
@@ -174,6 +174,13 @@ def compare(sign: str, left: Expr, right: Expr) -> Expr:
             return derived(f"(NOT ({left.sql} = {right.sql} AND {real}))", BOOLEAN, left, right)
         return derived(f"({left.sql} {sign} {right.sql} AND {real})", BOOLEAN, left, right)
     return derived(f"({left.sql} {sign} {right.sql})", BOOLEAN, left, right)
+
+
+def only_plain_values() -> Refusal:
+    return Refusal(
+        "IN, ANY and ALL compare plain values with a sub-query of one column",
+        "For rows, arrays and maps: EXISTS (SELECT 1 FROM ... WHERE x = y).",
+    )
 
 
 def distinct_from(left: Expr, right: Expr, *, negated: bool) -> Expr:
@@ -213,25 +220,25 @@ def _comparison_hint(left: Type, right: Type) -> str:
     return "Use CAST to give both sides one type."
 
 
-def _equal(left: str, right: str, kind: Type) -> str:
-    """Equality that is NULL where a NULL inside leaves it open, as in Trino."""
+def equal_sql(left: str, right: str, kind: Type) -> str:
+    """Equality that is NULL where a NULL inside leaves it open, as in Trino; NaN equals nothing."""
     if kind.name == "row":
         pairs = [
-            _equal(f"struct_extract({left}, '{key}')", f"struct_extract({right}, '{key}')", part)
+            equal_sql(f"struct_extract({left}, '{key}')", f"struct_extract({right}, '{key}')", part)
             for key, part in zip(kind.keys, kind.args, strict=True)
         ]
         return f"({' AND '.join(pairs)})"
     if kind.name == "array":
-        element = _equal("z[1]", "z[2]", kind.element)
+        element = equal_sql("z[1]", "z[2]", kind.element)
         each = f"list_transform(list_zip({left}, {right}), lambda z: {element})"
         unknown = "len(list_filter(e, lambda v: v IS NULL)) > 0"
         verdict = let("e", each, f"CASE WHEN list_contains(e, false) THEN false WHEN {unknown} THEN NULL ELSE true END")
         sizes = f"len({left}) <> len({right})"
         return f"(CASE WHEN {left} IS NULL OR {right} IS NULL THEN NULL WHEN {sizes} THEN false ELSE {verdict} END)"
     if kind.name == "map":
-        values = _equal("struct_extract(v, 'a')", "struct_extract(v, 'b')", Type("array", kind.args[1:]))
+        values = equal_sql("struct_extract(v, 'a')", "struct_extract(v, 'b')", Type("array", kind.args[1:]))
         return equal_maps(left, right, values)
-    if kind.name == "double":
+    if kind.name in ("double", "real"):
         return f"({left} = {right} AND NOT isnan({left}))"
     return f"({left} = {right})"
 

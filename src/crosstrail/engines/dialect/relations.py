@@ -17,6 +17,7 @@ from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_int, derived, rejected
 from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.groups import grouping
+from crosstrail.engines.dialect.planning import check_joined
 from crosstrail.engines.dialect.queries import Query, need_comparable, output_place, projections, renamed, retyped
 from crosstrail.engines.dialect.scope import Field, Scope
 from crosstrail.engines.dialect.sources import Source, join, unnest, values
@@ -137,6 +138,7 @@ class Relations:
             return "", Scope(parent=outer)
         source = self.source(first.this, Scope(parent=outer))
         sql, fields = f"FROM {source.sql}", source.fields
+        check_joined(1 + len(node.args.get("joins") or []))
         joins = [*(first.this.args.get("joins") or []), *(node.args.get("joins") or [])]
         for each in [*joins, *(node.args.get("laterals") or [])]:
             if not isinstance(each, exp.Join):
@@ -377,7 +379,7 @@ class Relations:
     def _against(self, value: Expr, operator: str, node: exp.Expr, scope: Scope) -> Expr:
         query = self._inner(node, scope)
         if len(query.columns) != 1 or value.type.args:
-            raise Refusal("this sub-query must have one column, and the value before it must be no row")
+            raise operators.only_plain_values()
         left, right = operators.matched(value, Expr("x", query.columns[0][1]))
         sql = retyped(query, [right.type], self.expressions.name("r"))
         held = self.expressions.parts.hold(f"({left.sql} {operator} ({sql}))", fixed=True)

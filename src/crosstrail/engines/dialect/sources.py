@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from crosstrail.engines.dialect.expressions import Expressions
     from crosstrail.engines.dialect.relations import Relations
 
+_LONG_VALUES = 32
+"""Rows from which VALUES is written as a list of DuckDB's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -151,8 +154,15 @@ def values(compiler: Expressions, node: exp.Values, scope: Scope) -> Query:
     if len({len(row) for row in rows}) != 1:
         raise Refusal("the rows of VALUES need one length")
     columns = [unify([row[index] for row in rows], "a column of VALUES") for index in range(len(rows[0]))]
+    kinds = tuple(("", column[0].type) for column in columns)
+    constant = not any(row.find(exp.Column, exp.Identifier, exp.Query) for row in node.expressions)
+    if constant and len(rows) > _LONG_VALUES:
+        # A row of its own for each would be planned as a tree as deep as there are rows; DuckDB takes constants alone here.
+        listed = ", ".join(f"({', '.join(column[number].sql for column in columns)})" for number in range(len(rows)))
+        names = ", ".join(f"c{index}" for index in range(len(columns)))
+        return Query(f"SELECT * FROM (VALUES {listed}) AS {compiler.name('v')}({names})", kinds)  # noqa: S608 - generated
     selects = []
     for number in range(len(rows)):
         cells_sql = ", ".join(f"{coerce(c[number], c[0].type).sql} AS c{i}" for i, c in enumerate(columns))
         selects.append(f"SELECT {cells_sql}")
-    return Query(" UNION ALL ".join(selects), tuple(("", column[0].type) for column in columns))
+    return Query(" UNION ALL ".join(selects), kinds)

@@ -15,6 +15,7 @@ def load() -> None:
         maps,
         numbers,
         regex,
+        search,
         strings,
         times,
         urls,

@@ -1,22 +1,17 @@
-"""Arrays, and what arrays and maps share: subscripts, element_at, cardinality, contains."""
+"""Arrays, and what arrays and maps share: subscripts, element_at, cardinality."""
 
 from __future__ import annotations
 
-from crosstrail.engines.dialect.addresses import contains_address
-from crosstrail.engines.dialect.canonical import canonical
-from crosstrail.engines.dialect.casts import cast, coerce, shared_type
+from crosstrail.engines.dialect.casts import cast, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, failure, require
 from crosstrail.engines.dialect.registry import Call, function
 from crosstrail.engines.dialect.types import (
     BIGINT,
-    BOOLEAN,
     DATE,
     DAY_TIME,
-    IPADDRESS,
     VARCHAR,
     Type,
     array_of,
-    is_comparable,
     is_integer,
     is_orderable,
     row_of,
@@ -75,72 +70,6 @@ def _cardinality(call: Call) -> Expr:
     return derived(f"CAST(len({counted}) AS BIGINT)", BIGINT, value)
 
 
-@function("contains")
-def _contains(call: Call) -> Expr:
-    """NULL where the value is not found and the array holds a NULL."""
-    call.need(2)
-    if call.arg(0).type == VARCHAR and call.arg(1).type == IPADDRESS:
-        return contains_address(call.arg(0), call.arg(1))
-    array, value = _array_and_item(call)
-    found = f"list_contains({array.sql}, {value.sql})"
-    sql = f"(CASE WHEN {value.sql} IS NULL THEN NULL WHEN {found} THEN true WHEN {_has_null(array.sql)} THEN NULL ELSE {found} END)"
-    return derived(sql, BOOLEAN, array, value)
-
-
-def _has_null(sql: str) -> str:
-    return f"len(list_filter({sql}, lambda v: v IS NULL)) > 0"
-
-
-def _array_and_item(call: Call) -> tuple[Expr, Expr]:
-    """The array and a value of its elements' type, both coerced to their common type."""
-    array, value = call.array(), call.arg(1)
-    kind = shared_type([Expr("", array.type.element), value], call.name)
-    if kind.args:
-        raise Refusal(f"{call.name} looks for plain values here, not {kind}", "Use any_match(array, x -> ...).")
-    return coerce(array, array_of(kind)), coerce(value, kind)
-
-
-@function("array_position")
-def _position(call: Call) -> Expr:
-    call.need(2)
-    array, value = _array_and_item(call)
-    found = f"CAST(coalesce(list_position({array.sql}, {value.sql}), 0) AS BIGINT)"
-    return derived(
-        f"(CASE WHEN {array.sql} IS NOT NULL AND {value.sql} IS NOT NULL THEN {found} END)", BIGINT, array, value
-    )
-
-
-@function("array_remove")
-def _remove(call: Call) -> Expr:
-    call.need(2)
-    array, value = _array_and_item(call)
-    if value.value is None:
-        sql = f"(CASE WHEN {value.sql} IS NOT NULL THEN list_filter({array.sql}, lambda v: v IS NULL OR v <> {value.sql}) END)"
-    else:
-        sql = f"list_filter({array.sql}, lambda v: v IS NULL OR v <> {value.sql})"
-    return derived(sql, array.type, array, value)
-
-
-@function("array_distinct")
-def _distinct(call: Call) -> Expr:
-    call.need(1)
-    array = call.array()
-    _need_comparable(array)
-    array = canonical(array)
-    return derived(_in_order(array.sql), array.type, array)
-
-
-def _in_order(sql: str) -> str:
-    """Distinct values in the order they first come; NULL counts as a value."""
-    first = f"len(list_filter({sql}[:i - 1], lambda o: o IS NOT DISTINCT FROM v)) = 0"
-    return f"list_filter({sql}, lambda v, i: {first})"
-
-
-def _need_comparable(array: Expr) -> None:
-    if not is_comparable(array.type.element):
-        raise Refusal(f"{array.type.element} values cannot be compared")
-
-
 @function("array_sort")
 def _sort(call: Call) -> Expr:
     call.need(1, 2)
@@ -152,6 +81,10 @@ def _sort(call: Call) -> Expr:
     return derived(f"list_sort({array.sql}, 'ASC', 'NULLS LAST')", array.type, array)
 
 
+def has_null(sql: str) -> str:
+    return f"len(list_filter({sql}, lambda v: v IS NULL)) > 0"
+
+
 @function("array_max", "array_min")
 def _extreme(call: Call) -> Expr:
     """NULL where the array holds a NULL, as in Trino."""
@@ -160,7 +93,7 @@ def _extreme(call: Call) -> Expr:
     if not is_orderable(array.type.element) or array.type.element.args:
         raise Refusal(f"{array.type.element} values have no order here")
     found = f"list_{call.name[-3:]}({array.sql})"
-    return derived(f"(CASE WHEN NOT {_has_null(array.sql)} THEN {found} END)", array.type.element, array)
+    return derived(f"(CASE WHEN NOT {has_null(array.sql)} THEN {found} END)", array.type.element, array)
 
 
 @function("array_join")
@@ -208,28 +141,6 @@ def _flatten(call: Call) -> Expr:
     if array.type.element.name != "array":
         raise Refusal("flatten takes an array of arrays")
     return derived(f"flatten({array.sql})", array.type.element, array)
-
-
-@function("array_union", "array_intersect", "array_except", "arrays_overlap")
-def _sets(call: Call) -> Expr:
-    call.need(2)
-    one, other = call.array(0), call.array(1)
-    kind = shared_type([one, other], call.name)
-    if kind.element.args:
-        raise Refusal(f"{call.name} compares plain values here")
-    left, right = coerce(one, kind), coerce(other, kind)
-    inside = f"len(list_filter({right.sql}, lambda o: o IS NOT DISTINCT FROM v)) > 0"
-    if call.name == "array_union":
-        sql = _in_order(f"list_concat({left.sql}, {right.sql})")
-    elif call.name == "arrays_overlap":
-        shared = f"list_has_any({left.sql}, {right.sql})"
-        open_ = f"({_has_null(left.sql)} AND len({right.sql}) > 0) OR ({_has_null(right.sql)} AND len({left.sql}) > 0)"
-        sql = f"(CASE WHEN {shared} THEN true WHEN {open_} THEN NULL ELSE false END)"
-        kind = BOOLEAN
-    else:
-        word = "" if call.name == "array_intersect" else "NOT "
-        sql = f"list_filter({_in_order(left.sql)}, lambda v: {word}({inside}))"
-    return derived(f"(CASE WHEN {left.sql} IS NOT NULL AND {right.sql} IS NOT NULL THEN {sql} END)", kind, left, right)
 
 
 @function("sequence")
