@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+import preloaded
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
 from live_alibaba import LiveAlibaba, live_alibaba
@@ -88,12 +88,7 @@ CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def crosstrail() -> CommandLine:
     """Run `crosstrail ARGUMENTS...` as a process of its own; gives its exit status, stdout and stderr."""
-
-    def call(*arguments: str | Path, stdin: str = "", timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
-
-    return call
+    return preloaded.run
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from typing import Any
 from mcp import Client
 from mcp_types import CallToolResult
 
+import preloaded
 from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
 from crosstrail.estate import Estate
@@ -75,8 +74,7 @@ def write_logs(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 def collect(logs: Path, lake: Path) -> None:
     """`crosstrail collect`, as a user runs it."""
-    command = [sys.executable, "-m", "crosstrail", "collect", str(logs), "--lake", str(lake)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = preloaded.run("collect", logs, "--lake", lake)
     assert done.returncode == 0, done.stderr
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -21,6 +20,8 @@ import yaml
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+
+import preloaded
 
 INITIALIZE: dict[str, Any] = {
     "jsonrpc": "2.0",
@@ -40,7 +41,7 @@ class Server:
     """`url` without a path; `lines` of stderr so far."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: preloaded.Running
     lines: list[str] = field(default_factory=list)
     audit: Path = Path()
 
@@ -65,6 +66,13 @@ def started(command: Sequence[str], environ: Mapping[str, str], audit: Path = Pa
     process = subprocess.Popen(
         command, env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
+    with watched(process, audit) as made:
+        yield made
+
+
+@contextmanager
+def watched(process: preloaded.Running, audit: Path = Path()) -> Iterator[Server]:
+    """The server that this process is, once it says on stderr where it serves; it ends with the block."""
     assert process.stderr
     reader: threading.Thread | None = None
     try:
@@ -94,7 +102,7 @@ def serving(
     audit = config.parent / "audit.jsonl"
     port = () if "--port" in arguments else ("--port", "0")
     options = ("--config", str(config), "--transport", "http", "--audit", str(audit), *port, *arguments)
-    with started([sys.executable, "-m", "crosstrail", command, *options], environ or {}, audit) as made:
+    with watched(preloaded.start(command, *options, environ=environ), audit) as made:
         yield made
 
 

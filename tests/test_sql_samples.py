@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import preloaded
 from conftest import SHARED_DATA
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.rendering import renderer
@@ -57,9 +56,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
         pytest.skip("needs ../shared/data, real logs that are not part of this project")
     folder = tmp_path_factory.mktemp("samples")
     sources = [SHARED_DATA / "aws" / name for name in ("invictus", "stratus", "traildiscover")]
-    subprocess.run(
-        [sys.executable, "-m", "crosstrail", "collect", *sources, "--lake", folder], capture_output=True, check=True
-    )
+    done = preloaded.run("collect", *sources, "--lake", folder)
+    assert done.returncode == 0, done.stderr
     made = Lake(folder)
     with closing(made.connection):
         yield made

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -23,6 +21,7 @@ from crosstrail.lake.reader import connect
 from crosstrail.lake.table import LakeTable
 from crosstrail.models import Account
 from crosstrail.timerange import TimeRange
+from lake_estate import collect
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,16 +67,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     ]
     records = [record(number, eventTime=f"{at:%Y-%m-%dT%H:%M:%SZ}") for number, at in enumerate(times)]
     (folder / "logs.json").write_text(json.dumps({"Records": records}))
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "crosstrail",
-        "collect",
-        folder / "logs.json",
-        "--lake",
-        folder / "lake",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    collect(folder / "logs.json", folder / "lake")
     made = Lake(folder / "lake")
     with closing(made):
         yield made

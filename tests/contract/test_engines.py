@@ -30,6 +30,7 @@ from crosstrail.errors import (
     StalePageToken,
 )
 from crosstrail.models import Account, QueryRef, QueryState
+from lake_estate import collect
 
 OURS = Account(id=ACCOUNT, alias="prod")
 THEIRS = Account(id="999999999999", alias="other")
@@ -53,8 +54,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = [record(number) for number in range(EVENTS)]
     records.append(record(77, recipientAccountId=THEIRS.id, eventName="Foreign"))
     (folder / "logs.json").write_text(json.dumps({"Records": records}))
-    command = [sys.executable, "-m", "crosstrail", "collect", str(folder / "logs.json"), "--lake", str(folder / "lake")]
-    subprocess.run(command, check=True, capture_output=True)
+    collect(folder / "logs.json", folder / "lake")
     return folder / "lake"
 
 

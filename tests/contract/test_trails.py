@@ -79,8 +79,9 @@ class Backend:
 async def _lake(
     folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, portal: BlockingPortal
 ) -> AsyncIterator[Served]:
-    write(folder / "logs/one.json", {"Records": records})
-    collect([folder / "logs"], folder / "lake")
+    if not (folder / "lake").exists():  # once for all tests: they only read it
+        write(folder / "logs/one.json", {"Records": records})
+        collect([folder / "logs"], folder / "lake")
     with closing(LakeTable.open(folder / "lake")) as table:
         yield Served(LakeTrail(table), {one: Account(id=one) for one in (ACCOUNT, OTHER)}, portal)
 
@@ -176,11 +177,16 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return found
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trails")
+
+
 @pytest.fixture
-def served(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def served(backend: Backend, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     with start_blocking_portal() as portal:
         records = _records(backend.regions)
-        with portal.wrap_async_context_manager(backend.serve(tmp_path, records, monkeypatch, portal)) as found:
+        with portal.wrap_async_context_manager(backend.serve(folder, records, monkeypatch, portal)) as found:
             yield found
 
 
@@ -306,7 +312,7 @@ ANY_ERROR = ("errorCode", "errorMessage")
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )  # fmt: skip
-@pytest.mark.parametrize("limit", [2, 50])
+@pytest.mark.parametrize("limit", [9, 50])
 def test_events_meet_every_filter_wherever_it_is_applied(
     filters: dict[str, str], matches: Callable[[dict[str, Any]], bool], limit: int, backend: Backend, served: Served
 ) -> None:
