@@ -32,7 +32,7 @@ INITIALIZE: dict[str, Any] = {
 INITIALIZED: dict[str, Any] = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 LIST_TOOLS: dict[str, Any] = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which whoever has not answered, or has not ended, never will: many times what the busiest machine takes."""
 
 
