@@ -9,7 +9,7 @@ DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.
 # A worker a core; one that has nothing left takes from another's tests. Alone, `pytest tests/test_x.py` stays one process.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help demo test test-registry test-all check lint conformance bench newest release-check image-test lock docs clean
+.PHONY: help demo test test-registry test-all coverage check lint conformance bench newest release-check image-test lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -54,6 +54,13 @@ test-registry: $(READY) ## the tests that install packages that others published
 
 test-all: test test-registry ## all tests, the container images' too where their tools are (else it says why not)
 	@timeout 2400 $(PYTHON) deploy/image/try_image.py || [ $$? = 77 ]
+
+COVERAGE := build/coverage
+coverage: $(READY) ## `make test`, and which branches of the source it runs (TESTS=... for some); it takes half as long again
+	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
+	COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/data $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not registry" $(TESTS)
+	@COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/data $(BIN)/python -m coverage combine --quiet
+	@COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/data $(BIN)/python -m coverage report
 
 lint: $(READY) ## lint, types, import rules, generated docs
 	$(BIN)/ruff check

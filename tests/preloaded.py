@@ -38,8 +38,8 @@ LIBRARIES = (
 )
 """What commands load. Of crosstrail itself little: when it loads what is a part of what it does. Not duckdb: its bindings count
 their objects at the end, and tell of those that no garbage collection has looked at."""
-_FORKS = sys.platform.startswith("linux")
-"""Elsewhere each is started anew: macOS's own libraries do not bear a fork."""
+_FORKS = sys.platform.startswith("linux") and "COVERAGE_PROCESS_CONFIG" not in os.environ
+"""Else each is started anew: libraries of macOS do not bear a fork, and coverage does not follow one."""
 _MOST = 1 << 18
 """Bytes of a request: arguments and environment."""
 
