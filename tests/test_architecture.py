@@ -42,7 +42,7 @@ CIRCLES = [
             ),
             *("sources", "spans", "windows", "functions.binary", "functions.collections", "functions.conditional"),
             *("functions.formats", "functions.json", "functions.lambdas", "functions.maps", "functions.numbers"),
-            *("functions.regex", "functions.strings", "functions.times", "functions.urls"),
+            *("functions.regex", "functions.search", "functions.strings", "functions.times", "functions.urls"),
         )
     },
 ]
