@@ -195,7 +195,7 @@ def test_a_process_that_fails_shows_no_traceback_and_no_secret(
     monkeypatch.setenv("DATABASE_URL", f"postgresql://me:{SECRET.replace('/', '')}@127.0.0.1:1/accounts")
     done = crosstrail("accounts", "add", PROD, "--access-key-id", "AKIA", stdin=SECRET)
     assert done.returncode == 1
-    assert done.stderr.startswith("crosstrail: the account database 127.0.0.1:1/accounts refuses connections. Check")
+    assert done.stderr.startswith("crosstrail: the account database refuses connections (127.0.0.1:1/accounts). Check")
     assert len(done.stderr.splitlines()) == 1
     for hidden in (SECRET, OLD, SECRET.replace("/", "")):
         assert hidden not in done.stdout + done.stderr
@@ -364,4 +364,4 @@ def test_listing_without_the_database_names_it_and_lists_nothing(accounts: Any, 
     done = accounts("list")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert f"there is no account database {tmp_path}/accounts.db. Check DATABASE_URL." in done.stderr
+    assert f"there is no account database ({tmp_path}/accounts.db). Check DATABASE_URL." in done.stderr

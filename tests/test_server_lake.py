@@ -263,7 +263,7 @@ async def test_without_a_lake_the_answer_says_how_to_fill_one(tmp_path: Path) ->
             arguments = {"target_account_id": target, "attribute_key": "EventName", "attribute_value": "x"}
             result = await client.call_tool("lookup_events", arguments)
             assert result.is_error
-            assert "there is no lake in" in text_of(result)
+            assert "there is no lake." in text_of(result)
             assert "crosstrail collect" in text_of(result)
 
 

@@ -29,12 +29,13 @@ CrosstrailError            message for the reader; .hint says what to do next
     ├─ QueryTimedOut       .query_id: still running, ask again with it
     └─ QueryCancelled
 
-A message never holds a secret, SQL text or the value of an event: those reach logs and models unfenced.
+A message never holds a secret, SQL text or the value of an event: those reach logs and models unfenced. Nor does it hold a
+path or an address of the operator's: that is its .where, which the command line and the log show and callers do not see.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Self, TypeVar
 
 E = TypeVar("E", bound="CrosstrailError")
 
@@ -42,14 +43,28 @@ E = TypeVar("E", bound="CrosstrailError")
 class CrosstrailError(Exception):
     """`str()` is the message alone; `.hint`, when not empty, is one sentence on what to do next."""
 
+    where: str = ""
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
 
+    def about(self, where: str) -> Self:
+        """The same error, with the operator's own path or address that it is about."""
+        self.where = where
+        return self
+
     @property
     def text(self) -> str:
         """Message and hint as one line for a reader."""
-        message = str(self).rstrip()
+        return self._line(str(self).rstrip())
+
+    @property
+    def operators_text(self) -> str:
+        """The same with where it is, for who runs crosstrail."""
+        return self._line(f"{str(self).rstrip()}{f' ({self.where})' * bool(self.where)}")
+
+    def _line(self, message: str) -> str:
         if not self.hint:
             return message
         end = "" if message.endswith((".", "?", "!")) else "."

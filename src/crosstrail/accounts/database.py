@@ -115,7 +115,7 @@ class AccountDatabase:
     def at(cls, url: str) -> AccountDatabase:
         """The database of DATABASE_URL. Raises ConfigError for an address that nobody can read."""
         address = parse_url(url)
-        return cls(lambda: address, name=f"the database {place_of(address)}", setting="DATABASE_URL")
+        return cls(lambda: address, name="the account database", setting="DATABASE_URL")
 
     @classmethod
     def of_secret(cls, name: str, read_secret: Callable[[str], str]) -> AccountDatabase:
@@ -176,7 +176,9 @@ class AccountDatabase:
         local = url.get_backend_name() == SQLITE
         if local and not Path(url.database or "").is_file():
             if purpose == "read":
-                raise ConfigError(f"there is no account database {url.database}", hint=f"Check {self._setting}.")
+                raise ConfigError("there is no account database", hint=f"Check {self._setting}.").about(
+                    url.database or ""
+                )
             if purpose == "rehearse":
                 url = url.set(database=":memory:")
             else:
@@ -194,32 +196,32 @@ class AccountDatabase:
                 if purpose == "rehearse":
                     connection.rollback()
         except SQLAlchemyError as error:
-            raise self._explained(error, place_of(url)) from None  # the original holds SQL
+            raise self._explained(error).about(place_of(url)) from None  # the original holds SQL
         finally:
             engine.dispose()
 
-    def _explained(self, error: SQLAlchemyError, place: str) -> ConfigError | AccountsUnavailable:
+    def _explained(self, error: SQLAlchemyError) -> ConfigError | AccountsUnavailable:
         """Our error for one of SQLAlchemy's, told apart by SQLSTATE or by the driver's words, which are not repeated."""
         cause = getattr(error, "orig", None)
         words = f"{getattr(cause, 'sqlstate', None)} {cause}"
         check = f"Check {self._setting}"
         if any(sign in words for sign in _MISSING_TABLE):
             return ConfigError(
-                f"the database {place} has no tables {account_form(DEFAULT_CLOUD).table} and {ORGANIZATIONS.name}",
+                f"the database has no tables {account_form(DEFAULT_CLOUD).table} and {ORGANIZATIONS.name}",
                 hint=f"{check}, or make the tables with `crosstrail accounts add`.",
             )
         if any(sign in words for sign in _MISSING_COLUMN):
-            return ConfigError(f"a table of the database {place} lacks a column that accounts need", hint=f"{check}.")
+            return ConfigError("a table of the database lacks a column that accounts need", hint=f"{check}.")
         if "42501" in words or "readonly" in words:
-            return ConfigError(f"the database {place} does not permit this to its user", hint="Grant it the tables.")
+            return ConfigError("the database does not permit this to its user", hint="Grant it the tables.")
         if isinstance(error, IntegrityError):
             return ConfigError(
-                f"the database {place} refuses the change: a rule of its tables forbids it",
+                "the database refuses the change: a rule of its tables forbids it",
                 hint="Another process may have added the account, or a column of another program wants a value.",
             )
         reason = next((said for sign, said in _AWAY.items() if sign in words), "does not answer")
         return AccountsUnavailable(
-            f"the account database {place} {reason}",
+            f"the account database {reason}",
             hint=f"{check}, and that the server runs and lets this machine in.",
         )
 

@@ -96,7 +96,9 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except click.Abort:
         status = INTERRUPTED
     except CrosstrailError as error:
-        text = error.text if isinstance(error, ConfigError) else in_options(error.text)  # settings may name tools
+        text = (
+            error.operators_text if isinstance(error, ConfigError) else in_options(error.operators_text)
+        )  # settings may name tools
         say(f"{name}: {text}")
         status = FAILED
     except OSError as error:

@@ -156,9 +156,9 @@ def _metadata_file(catalog: Catalog) -> str:
 
 def moved(folder: Path) -> LakeError:
     return LakeError(
-        f"the lake in {folder} was made in another place and cannot be read here: Iceberg keeps absolute paths",
+        "the lake was made in another place and cannot be read here: Iceberg keeps absolute paths",
         hint="Move it back to where it was made, or collect the logs again into a new folder.",
-    )
+    ).about(str(folder))
 
 
 def check_columns(table: Table) -> None:

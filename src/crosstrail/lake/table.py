@@ -113,7 +113,9 @@ class LakeTable:
         if not catalog and not (folder / CATALOG_FILE).exists() and has_lake(folder):
             raise LakeError(f"the lake's catalog ({CATALOG_FILE}) is missing", hint=RESTORE)
         if not catalog and not create and not has_lake(folder):
-            raise LakeError(f"there is no lake in {folder}", hint="Fill it with: crosstrail collect PATH --lake FOLDER")
+            raise LakeError("there is no lake", hint="Fill it with: crosstrail collect PATH --lake FOLDER").about(
+                str(folder)
+            )
         if create:
             with reading("the lake's folder"):
                 _make_private(folder, catalog)

@@ -106,6 +106,8 @@ class GuardedTool(Tool):
             raise
         except CrosstrailError as error:
             caller().error = type(error).__name__
+            if error.where:
+                _log.warning("%s: %s (%s)", self.name, error, error.where)
             result = _failure(self._worded(" ".join([error.text, *getattr(error, "__notes__", ())])))
         except Exception as error:  # noqa: BLE001 - the last door: whatever comes must not reach the model as it is
             caller().error = "crash"
