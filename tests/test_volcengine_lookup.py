@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
 
+from crosstrail.accounts.volcengine_regions import KNOWN_REGIONS
+from crosstrail.config import Settings
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud, WrongAccount
 from crosstrail.models import Account, Event, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.timerange import TimeRange
+from lake_estate import client_of, text_of
 from listed_accounts import moment
 from listing import all_events
 from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine
@@ -135,6 +139,26 @@ def test_a_region_is_that_region_and_none_is_all(live: LiveVolcengine) -> None:
     assert len(beijing) == 15
     both = EventQuery(filters=(Filter("EventName", "GetUser"),), limit=4)
     assert len(_all(live, Target(account, "cn-beijing"), both)) == 15
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("listed", [{"regions": ["cn-brandnew-7"]}, {"region": "cn-brandnew-7"}])
+async def test_a_region_that_only_the_account_knows_is_asked_like_any_other(
+    live: LiveVolcengine, listed: dict[str, Any]
+) -> None:
+    assert "cn-brandnew-7" not in KNOWN_REGIONS
+    live.keys_account(CN_PROD, "listing", **listed)
+    live.keys_account(CN_DEV, "other")
+    event = live.world.accounts[CN_PROD].log("GetUser", moment(timedelta(minutes=1)), region="cn-brandnew-7")
+    given = {"accounts": live.listed, "volcengine": {"endpoint": live.url}, "lake": {"path": "none"}}
+    async with client_of(Settings.model_validate(given)) as client:
+        asked = {"region": "cn-brandnew-7", "start_time": "1h"}
+        found = await client.call_tool("lookup_events", {"target_account_id": "*", **asked})
+        assert event in text_of(found)
+        assert "NOT asked, because their cloud has no such region: other." in text_of(found)
+        refused = await client.call_tool("lookup_events", {"target_account_id": "other", **asked})
+        assert "no account asked has a region 'cn-brandnew-7'" in text_of(refused)
+    assert {one.region for one in live.world.asked("LookupEvents")} == {"cn-brandnew-7"}
 
 
 def test_an_event_says_what_its_record_says(live: LiveVolcengine) -> None:
