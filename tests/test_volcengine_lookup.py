@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from crosstrail.accounts.volcengine_regions import KNOWN_REGIONS
+from crosstrail.clouds.volcengine.regions import KNOWN_REGIONS
 from crosstrail.config import Settings
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud, WrongAccount
 from crosstrail.models import Account, Event, EventPage, EventQuery, Filter, NewTrail, Target, Trail
