@@ -6,27 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.caller_identity import VerifiedCredentials
-from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
-from crosstrail.auth import KeysAuth
-from crosstrail.caller import caller
+from crosstrail.accounts.credentials import Cached, Credentials
 from crosstrail.clouds.alibaba.api import AlibabaApi
-from crosstrail.clouds.alibaba.auth import AlibabaEnvironment, AlibabaRoleAuth
+from crosstrail.clouds.alibaba.broker import AlibabaBroker
 from crosstrail.clouds.alibaba.calls import AlibabaCalls
-from crosstrail.clouds.alibaba.credentials import (
-    GET_CALLER_IDENTITY,
-    AlibabaAssumeRole,
-    account_of_credentials,
-    environment_identity,
-)
+from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.clouds.alibaba.trail import AlibabaTrail
-from crosstrail.errors import CredentialsError
 from crosstrail.models import Account
 from fakes.alibaba import FakeAlibaba, Key, Role, World
 from listed_accounts import ListedAccounts
@@ -41,41 +30,27 @@ class LiveAlibaba(ListedAccounts[World, Key]):
 
     url: str
     api: AlibabaApi
-    environment: AlibabaEnvironment
-    roles: dict[str, AlibabaRoleAuth] = field(default_factory=dict)
-    """Account id -> its role, where it has one."""
-    _providers: dict[tuple[str, str], Cached[Credentials]] = field(default_factory=dict)
+    environment: AlibabaSettings
+    _brokers: dict[AlibabaSettings, AlibabaBroker] = field(default_factory=dict)
     usual: ClassVar = {"cloud": "alibaba"}
 
     def role_account(self, account_id: str, alias: str = "", *, role: Role | None = None, **auth: Any) -> Account:
         """An account with a role that trusts the environment's key; `auth` is said of that role where it is listed."""
         made = role or self.world.add_role(account_id, trusts=self.base)
-        self.roles[account_id] = AlibabaRoleAuth.model_validate({**made.auth, **auth})
-        return Account.model_validate({**self.usual, "id": account_id, "alias": alias})
+        return Account.model_validate({**self.usual, "id": account_id, "alias": alias, "auth": {**made.auth, **auth}})
+
+    @property
+    def broker(self) -> AlibabaBroker:
+        """One for each identity that the environment had."""
+        if self.environment not in self._brokers:
+            self._brokers[self.environment] = AlibabaBroker(api=self.api, settings=self.environment)
+        return self._brokers[self.environment]
 
     def credentials_of(self, account: Account) -> Cached[Credentials]:
-        key = (account.id, caller().who)
-        if key not in self._providers:
-            self._providers[key] = Cached(self._provider(account))
-        return self._providers[key]
-
-    def _provider(self, account: Account) -> CredentialProvider[Credentials]:
-        if role := self.roles.get(account.id):
-            base = Cached(environment_identity(self.environment, self.api))
-            return AlibabaAssumeRole(role, base, self.api, who=caller().who)
-        auth = account.auth
-        if not isinstance(auth, KeysAuth) or auth.secret_access_key is None:
-            raise CredentialsError(f"no credentials are listed for account {account.name}")
-        secret = auth.secret_access_key
-        keys = StaticKeys(auth.access_key_id, lambda: secret, auth.session_token)
-        return VerifiedCredentials(keys, account, partial(self._identify, account))
-
-    async def _identify(self, account: Account, credentials: Credentials) -> str:
-        asked = Asked(account.name, self.api.region, str(GET_CALLER_IDENTITY))
-        return await account_of_credentials(self.api, credentials, asked)
+        return self.broker.provider(account)
 
     def calls(self, *, deadline: float = 30.0, lookups_per_second: float = 1000.0) -> AlibabaCalls:
-        return AlibabaCalls(self.api, self.credentials_of, deadline=deadline, lookups_per_second=lookups_per_second)
+        return AlibabaCalls(self.broker, deadline=deadline, lookups_per_second=lookups_per_second)
 
     def trail(self, **how: Any) -> AlibabaTrail:
         return AlibabaTrail(self.calls(**how))
@@ -109,7 +84,7 @@ async def live_alibaba(*, endpoint: str = "", read_timeout: float = 30.0) -> Asy
     with FakeAlibaba() as fake:
         base = fake.world.add_key(BASE)
         api = AlibabaApi(endpoint or fake.url, read_timeout=read_timeout)
-        environment = AlibabaEnvironment(access_key_id=base.id, access_key_secret=SecretStr(base.secret))
+        environment = AlibabaSettings(access_key_id=base.id, access_key_secret=SecretStr(base.secret))
         try:
             yield LiveAlibaba(fake.world, base, fake.url, api, environment)
         finally:

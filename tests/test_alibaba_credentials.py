@@ -13,9 +13,10 @@ from pydantic import SecretStr, ValidationError
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.caller import acting_for
-from crosstrail.clouds.alibaba.auth import AlibabaEnvironment, AlibabaRoleAuth, owner_of
+from crosstrail.clouds.alibaba.accounts import AlibabaRoleAuth, owner_of
 from crosstrail.clouds.alibaba.calls import DESCRIBE_TRAILS
 from crosstrail.clouds.alibaba.credentials import account_of_credentials, environment_identity
+from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.errors import (
     AccessDenied,
     AssumeRoleDenied,
@@ -126,7 +127,7 @@ async def test_what_sts_refuses_is_told(alibaba: LiveAlibaba) -> None:
 async def test_the_accounts_own_key_may_not_assume(alibaba: LiveAlibaba) -> None:
     root = alibaba.world.add_key(BASE, root=True)
     role = alibaba.world.add_role(HZ_PROD, trusts=root)
-    alibaba.environment = AlibabaEnvironment(access_key_id=root.id, access_key_secret=SecretStr(root.secret))
+    alibaba.environment = AlibabaSettings(access_key_id=root.id, access_key_secret=SecretStr(root.secret))
     with pytest.raises(AssumeRoleDenied, match="NoPermission, request "):
         await _ask(alibaba, alibaba.role_account(HZ_PROD, role=role))
 
@@ -190,15 +191,15 @@ async def test_keys_that_are_not_the_accounts_are_refused(
 
 
 async def test_the_environment_says_which_variables_are_missing(alibaba: LiveAlibaba) -> None:
-    nothing = environment_identity(AlibabaEnvironment(), alibaba.api)
+    nothing = environment_identity(AlibabaSettings(), alibaba.api)
     with pytest.raises(
         CredentialsError, match="ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET are not"
     ):
         await nothing.credentials()
-    half = environment_identity(AlibabaEnvironment(access_key_id="LTAIX"), alibaba.api)
+    half = environment_identity(AlibabaSettings(access_key_id="LTAIX"), alibaba.api)
     with pytest.raises(CredentialsError, match=r"^ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set$"):
         await half.credentials()
-    whole = AlibabaEnvironment(
+    whole = AlibabaSettings(
         access_key_id="STS.x", access_key_secret=SecretStr("swordfish"), security_token=SecretStr("token")
     )
     found = await environment_identity(whole, alibaba.api).credentials()
@@ -206,12 +207,12 @@ async def test_the_environment_says_which_variables_are_missing(alibaba: LiveAli
     assert "swordfish" not in repr(whole)
 
 
-def _pod(alibaba: LiveAlibaba, folder: Path, content: str = TOKEN) -> AlibabaEnvironment:
+def _pod(alibaba: LiveAlibaba, folder: Path, content: str = TOKEN) -> AlibabaSettings:
     """The environment of a pod whose service account may assume a role of the base account."""
     role = alibaba.world.add_role(BASE, "Pod", providers={PROVIDER})
     alibaba.world.tokens[TOKEN] = PROVIDER
     (folder / "token").write_text(content)
-    return AlibabaEnvironment(role_arn=role.arn, oidc_provider_arn=PROVIDER, oidc_token_file=str(folder / "token"))
+    return AlibabaSettings(role_arn=role.arn, oidc_provider_arn=PROVIDER, oidc_token_file=str(folder / "token"))
 
 
 async def test_a_pods_token_assumes_its_role_which_assumes_the_accounts(alibaba: LiveAlibaba, tmp_path: Path) -> None:
@@ -269,6 +270,6 @@ def test_a_role_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_whose_a_resource_name_is() -> None:
     assert owner_of(f"acs:ram::{HZ_PROD}:role/Audit") == HZ_PROD
-    assert AlibabaRoleAuth(role_arn=f"acs:ram::{HZ_PROD}:role/Audit").owner == HZ_PROD
+    assert AlibabaRoleAuth(role_arn=f"acs:ram::{HZ_PROD}:role/Audit").account_id == HZ_PROD
     for other in ("", "acs:ecs::1:x", "arn:aws:iam::111111111111:role/A", "acs:ram::1"):
         assert owner_of(other) == ""

@@ -93,6 +93,21 @@ def account_forms() -> Mapping[str, AccountForm]:
     return {name: account_form(name) for name in sorted(installed_clouds())}
 
 
+def clouds_of_role(column: str, role: str) -> list[str]:
+    """The clouds whose accounts can have this role, stored in that column; more than one only where their roles look alike."""
+
+    def fits(form: AccountForm) -> bool:
+        model = form.auths.get("role")
+        if model is None or form.role_column != column:
+            return False
+        try:
+            return bool(model.model_validate({"type": "role", column: role}))
+        except ValidationError:
+            return False
+
+    return [name for name, form in account_forms().items() if fits(form)]
+
+
 def parsed_auth(cloud: str, value: Any) -> Auth:
     """The form that a configuration's mapping is of, and no other cloud's. Raises ValidationError, PydanticCustomError."""
     form = account_form(cloud)

@@ -15,7 +15,7 @@ import orjson
 from pydantic import SecretStr
 from sqlalchemy import Connection, String, Table, cast, insert, select, update
 
-from crosstrail.account_forms import account_form, account_forms
+from crosstrail.account_forms import account_form, account_forms, clouds_of_role
 from crosstrail.accounts.database import (
     ORGANIZATIONS,
     AccountDatabase,
@@ -152,8 +152,9 @@ def _imported(row: Mapping[str, Any], place: str, box: SecretBox | None, externa
 def _cloud_of(row: Mapping[str, Any], place: str) -> str:
     """The cloud that the row says, else the one whose role it names, else the default. Raises ConfigError."""
     tables = account_tables()
-    named = (cloud for cloud in tables if text_of(row.get(account_forms()[cloud].role_column)))
-    cloud = text_of(row.get(CLOUD)).lower() or next(named, DEFAULT_CLOUD)
+    columns = {form.role_column: text_of(row.get(form.role_column)) for form in account_forms().values()}
+    named = [cloud for column, role in columns.items() if role for cloud in clouds_of_role(column, role)]
+    cloud = text_of(row.get(CLOUD)).lower() or next(iter(named), DEFAULT_CLOUD)
     if cloud not in tables:
         raise ConfigError(f"{place}: {CLOUD} is none of {', '.join(tables)}")
     return cloud

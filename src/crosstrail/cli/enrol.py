@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 from pydantic import SecretStr
 
-from crosstrail.account_forms import account_forms
+from crosstrail.account_forms import account_forms, clouds_of_role
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.rows import KEYS, ROLE, account_of
@@ -32,12 +32,14 @@ _ACCOUNT_ID = click.argument("account_id", metavar="ID")
 
 
 def _role_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`--role-arn` and the like: one option for each cloud whose accounts have a role of their own form."""
-    for form in reversed([form for form in account_forms().values() if form.table]):
-        option = f"--{form.role_column.replace('_', '-')}"
-        command = click.option(option, default="", help=f"The role to assume in it, of an account of {form.title}.")(
-            command
-        )
+    """`--role-arn` and the like: one option for each name that a cloud has for its roles."""
+    titles: dict[str, list[str]] = {}
+    for form in account_forms().values():
+        if form.table:
+            titles.setdefault(form.role_column, []).append(form.title)
+    for column, named in reversed(titles.items()):
+        help_ = f"The role to assume in it, of an account of {' or '.join(named)}."
+        command = click.option(f"--{column.replace('_', '-')}", default="", help=help_)(command)
     return command
 
 
@@ -76,14 +78,10 @@ def add(
     if len(given) + bool(access_key_id) != 1:
         known = ", ".join(f"--{name.replace('_', '-')}" for name in roles)
         raise InvalidRequest(f"give one of {known} and --access-key-id", hint="A role needs no stored secret.")
-    owners = {form.role_column: (name, form) for name, form in account_forms().items()}
     if given:
-        cloud, form = owners[given[0]]
-    if external_id and not (given and form.external_ids):
-        needed = next(
-            f"--{form.role_column.replace('_', '-')}" for form in account_forms().values() if form.external_ids
-        )
-        raise InvalidRequest(f"--external-id belongs to {needed}")
+        cloud = next(iter(clouds_of_role(given[0], roles[given[0]])), cloud)
+    if external_id and not (given and account_forms()[cloud].external_ids):
+        raise InvalidRequest("--external-id belongs to a role of a cloud whose roles ask for one")
     database = _database(settings)
     row = {"account_id": account_id, "alias": alias, "region": region, "auth_type": ROLE}
     row |= roles

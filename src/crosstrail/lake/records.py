@@ -194,7 +194,7 @@ class _Reader:
             if alibaba_record.is_record(item):
                 shape = alibaba_record.to_cloudtrail(item, _parsed_text)
                 resources = alibaba_record.resources_of(item)
-                return self._row(alibaba_record.CLOUD, shape, raw, hint, id_of(shape, {}), resources)
+                return self._row("alibaba", shape, raw, hint, id_of(shape, {}), resources)
             if aws_record.is_record(item):
                 return self._aws(item, raw, hint)
             if volcengine_record.is_record(item):

@@ -1,18 +1,17 @@
 """How ActionTrail is asked: which actions there are, at what pace, and in turn (see turns.py), with each account's own credentials.
 
-Decides the pace of each action and whether it may be repeated. It never picks an account or reads an answer, and takes
-credentials from whoever opened it. One instance serves all callers of a process, because the pace is the account's.
+Decides the pace of each action and whether it may be repeated. It never picks an account or reads an answer; credentials
+and the meaning of errors are the broker's. One instance serves all callers of a process, because the pace is the account's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.credentials import Cached, Credentials, renewed_once
-from crosstrail.caller import upstream
-from crosstrail.clouds.alibaba.api import Action, AlibabaApi
+from crosstrail.clouds.alibaba.api import Action
+from crosstrail.clouds.alibaba.broker import AlibabaBroker
 from crosstrail.clouds.ratelimit import RateLimiter
 from crosstrail.clouds.turns import in_turn
 from crosstrail.models import Account
@@ -30,31 +29,26 @@ _OTHERS_PER_SECOND = 10.0
 _NOT_TWICE = frozenset({CREATE_TRAIL})
 """What may have happened although no answer came, and must not happen again."""
 
-CredentialsOf = Callable[[Account], Cached[Credentials]]
-"""Whence an account's own credentials come, for whoever the present call is made."""
-
 
 class AlibabaCalls:
     """The actions of listed accounts."""
 
     def __init__(
         self,
-        api: AlibabaApi,
-        credentials_of: CredentialsOf,
+        broker: AlibabaBroker,
         *,
         deadline: float = 45.0,
         lookups_per_second: float = LOOKUPS_PER_SECOND,
     ) -> None:
         """`deadline`: seconds that one call may take, waiting for its turn and repeats included."""
-        self._api = api
-        self._credentials_of = credentials_of
+        self._broker = broker
         self.deadline = deadline
         self._lookups = RateLimiter(lookups_per_second)
         self._others = RateLimiter(_OTHERS_PER_SECOND, burst=10)
 
-    def home_region(self, account: Account) -> str:
+    async def home_region(self, account: Account) -> str:
         """The region whose API is asked when a target names none."""
-        return account.region or self._api.region
+        return await self._broker.home_region(account)
 
     async def ask(self, account: Account, region: str, action: Action, params: Mapping[str, Any]) -> dict[str, Any]:
         """The answer; credentials that STS calls expired are renewed once.
@@ -62,15 +56,8 @@ class AlibabaCalls:
         Raises CredentialsError, CloudError, InvalidRequest with account, region, code and request id; CloudUnavailable also
         at the deadline.
         """
-        provider = self._credentials_of(account)
-
-        async def once(credentials: Credentials) -> dict[str, Any]:
-            asked = Asked(account.name, region, str(action), provider.renewal)
-            with upstream(str(action), account.id, region) as request:
-                return await self._api.call(action, params, credentials, asked, request)
-
         return await in_turn(
-            lambda: renewed_once(provider, once),
+            lambda: self._broker.call(account, region, action, params),
             Asked(account.name, region, str(action)),
             pace=self._lookups if action == LOOKUP_EVENTS else self._others,
             key=account.key,

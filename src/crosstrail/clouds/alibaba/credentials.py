@@ -20,8 +20,9 @@ from pydantic import SecretStr
 from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, renewed_once, session_name
 from crosstrail.caller import Upstream
+from crosstrail.clouds.alibaba.accounts import AlibabaRoleAuth, owner_of
 from crosstrail.clouds.alibaba.api import Action, AlibabaApi
-from crosstrail.clouds.alibaba.auth import AlibabaEnvironment, AlibabaRoleAuth, owner_of
+from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.errors import (
     AccessDenied,
     AssumeRoleDenied,
@@ -55,7 +56,7 @@ class EnvironmentKeys:
 
     renewal = f"Set {_VARIABLES} to keys that are valid, and ALIBABA_CLOUD_SECURITY_TOKEN for temporary ones."
 
-    def __init__(self, environment: AlibabaEnvironment) -> None:
+    def __init__(self, environment: AlibabaSettings) -> None:
         self._environment = environment
 
     async def credentials(self) -> Credentials:
@@ -79,7 +80,7 @@ class OidcRole:
 
     renewal = "Check that the token in ALIBABA_CLOUD_OIDC_TOKEN_FILE is renewed, and that the role trusts its provider."
 
-    def __init__(self, environment: AlibabaEnvironment, api: AlibabaApi) -> None:
+    def __init__(self, environment: AlibabaSettings, api: AlibabaApi) -> None:
         self._environment = environment
         self._api = api
 
@@ -146,7 +147,7 @@ class AlibabaAssumeRole:
             params["Policy"] = READS_ONLY
         if auth.source_identity:
             params["SourceIdentity"] = name
-        asked = Asked(auth.owner, self._region, str(ASSUME_ROLE), self.renewal)
+        asked = Asked(auth.account_id, self._region, str(ASSUME_ROLE), self.renewal)
         answer = await _assumed(self._api, ASSUME_ROLE, params, base, asked, _TRUST_IDENTITY)
         return _credentials(answer, auth.role_arn)
 
@@ -160,7 +161,7 @@ _TRUST_PROVIDER = (
 )
 
 
-def environment_identity(environment: AlibabaEnvironment, api: AlibabaApi) -> CredentialProvider[Credentials]:
+def environment_identity(environment: AlibabaSettings, api: AlibabaApi) -> CredentialProvider[Credentials]:
     """Keys go before a token, as in Alibaba Cloud's own tools; keys also where there is neither: their error says what to set."""
     if environment.has_oidc and not environment.has_keys:
         return OidcRole(environment, api)

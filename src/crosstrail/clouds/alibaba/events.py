@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crosstrail.accounts.caller_identity import wrong_account
-from crosstrail.clouds.alibaba.record import CLOUD, resources_of, to_cloudtrail
+from crosstrail.clouds.alibaba.accounts import CLOUD
+from crosstrail.clouds.alibaba.record import resources_of, to_cloudtrail
 from crosstrail.clouds.shape import errors_of, id_of, principal_of, time_of, username_of
 from crosstrail.errors import CloudError
 from crosstrail.filters import matches

@@ -13,8 +13,6 @@ import orjson
 
 from crosstrail.clouds.shape import is_account
 
-CLOUD = "alibaba"
-
 _FIELDS = {
     "eventVersion": "eventVersion",
     "eventSource": "eventSource",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from crosstrail.clouds.alibaba.accounts import CLOUD
 from crosstrail.clouds.alibaba.calls import (
     CREATE_TRAIL,
     DESCRIBE_TRAILS,
@@ -21,7 +22,6 @@ from crosstrail.clouds.alibaba.calls import (
 )
 from crosstrail.clouds.alibaba.events import events_of
 from crosstrail.clouds.alibaba.lookups import LOOKUP_KEYS, divided, readable, times_of, windows
-from crosstrail.clouds.alibaba.record import CLOUD
 from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
 from crosstrail.clouds.reading import Reading
 from crosstrail.clouds.shape import time_of
@@ -55,7 +55,7 @@ class AlibabaTrail:
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
         """One request, unless its whole answer was given before, the account has no such event in 30 days, or filters are
         left that ActionTrail cannot apply. Raises InvalidRequest, CredentialsError, CloudError."""
-        region = self._region(target)
+        region = await self._region(target)
         attributes, sifted = divided(readable(query.filters))
         now, span = self._now(), span_of(query)
         held, pending = TimeRange(now - LOOKUP_HISTORY, now), list(windows(span, now))
@@ -89,7 +89,7 @@ class AlibabaTrail:
     async def describe_trails(self, target: Target, names: tuple[str, ...] = ()) -> tuple[Trail, ...]:
         """Trails of the region, those of elsewhere that log it, and those of the organization; each with its status, or why
         that cannot be had."""
-        region = self._region(target)
+        region = await self._region(target)
         params = {
             "IncludeOrganizationTrail": True,
             "IncludeShadowTrails": True,
@@ -103,7 +103,7 @@ class AlibabaTrail:
 
     async def create_trail(self, target: Target, trail: NewTrail) -> Trail:
         """Create it and, unless told otherwise, start logging. Raises CrosstrailError, which says how far it came."""
-        region = self._region(target)
+        region = await self._region(target)
         params = {
             "Name": trail.name,
             "EventRW": "All",
@@ -140,10 +140,10 @@ class AlibabaTrail:
             return _trail(target, found, {}, error.text)
         return _trail(target, found, status)
 
-    def _region(self, target: Target) -> str:
+    async def _region(self, target: Target) -> str:
         if target.account.cloud != CLOUD:
             raise UnsupportedByCloud(f"account {target.account.name} is not an Alibaba Cloud account")
-        return target.region or self._calls.home_region(target.account)
+        return target.region or await self._calls.home_region(target.account)
 
 
 def _once(events: Iterator[tuple[Event, bool]], given: set[str], region: str) -> Iterator[tuple[Event, bool]]:

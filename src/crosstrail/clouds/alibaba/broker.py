@@ -1,0 +1,96 @@
+"""Credentials of Alibaba Cloud accounts, and what is asked of Alibaba Cloud with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
+from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.auth import Auth, KeysAuth
+from crosstrail.caller import upstream
+from crosstrail.clouds.alibaba.accounts import CLOUD, AlibabaRoleAuth
+from crosstrail.clouds.alibaba.api import Action, AlibabaApi
+from crosstrail.clouds.alibaba.credentials import (
+    GET_CALLER_IDENTITY,
+    AlibabaAssumeRole,
+    account_of_credentials,
+    environment_identity,
+)
+from crosstrail.clouds.alibaba.settings import AlibabaSettings
+from crosstrail.errors import CredentialsError
+from crosstrail.models import Account
+
+
+class AlibabaBroker(Broker[Credentials]):
+    """The broker of Alibaba Cloud accounts (see accounts/broker.py), and one action in one of them."""
+
+    cloud = CLOUD
+
+    def __init__(
+        self,
+        encryption_key: SecretStr | None = None,
+        *,
+        api: AlibabaApi | None = None,
+        settings: AlibabaSettings | None = None,
+        max_accounts: int = MAX_ACCOUNTS,
+    ) -> None:
+        """`settings` hold the environment's identity, which assumes roles and is that of an ambient account."""
+        super().__init__(encryption_key, max_accounts=max_accounts)
+        self.api = api or AlibabaApi()
+        self.environment = environment_identity(settings or AlibabaSettings(), self.api)
+        self._base = Cached(self.environment)
+
+    async def call(
+        self, account: Account, region: str, action: Action, params: Mapping[str, Any], *, who: str = ""
+    ) -> dict[str, Any]:
+        """One action; its answer. It repeats nothing, but renews credentials that are called expired once.
+
+        Raises like `credentials`, and CloudError or InvalidRequest with account, region, code and request id.
+        """
+        provider = self.provider(account, who)
+        region = region or await self.home_region(account)
+
+        async def ask(credentials: Credentials) -> dict[str, Any]:
+            asked = Asked(account.name, region, str(action), provider.renewal)
+            with upstream(str(action), account.id, region) as request:
+                return await self.api.call(action, params, credentials, asked, request)
+
+        return await self.asked(provider, ask)
+
+    async def home_region(self, account: Account) -> str:
+        return account.region or self.api.region
+
+    async def identity(self, account: Account, region: str) -> str:
+        answer = await self.call(account, region, GET_CALLER_IDENTITY, {})
+        return str(answer.get("Arn") or "").rpartition(":")[2]
+
+    async def temporary(self, account: Account, who: str) -> Credentials:
+        held = await self.credentials(account, who)
+        if held.session_token is None:
+            raise CredentialsError(
+                f"account {account.name} has a long-lived key alone, which no wrapped server is given",
+                hint="Give the account a role: auth: {type: role, role_arn: ...}.",
+            )
+        return held
+
+    async def aclose(self) -> None:
+        await self.api.aclose()
+
+    def keys(self, auth: KeysAuth, secret: Callable[[], SecretStr], renewal: str) -> CredentialProvider[Credentials]:
+        return StaticKeys(auth.access_key_id, secret, auth.session_token, renewal=renewal)
+
+    def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
+        if isinstance(auth, AlibabaRoleAuth):
+            return AlibabaAssumeRole(auth, self._base, self.api, who=who)
+        return self.environment
+
+    async def account_of(
+        self, account: Account, provider: CredentialProvider[Credentials], credentials: Credentials
+    ) -> str:
+        asked = Asked(account.name, await self.home_region(account), str(GET_CALLER_IDENTITY), provider.renewal)
+        with upstream(asked.action, account.id, asked.region) as request:
+            return await account_of_credentials(self.api, credentials, asked, request)
