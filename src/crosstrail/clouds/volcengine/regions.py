@@ -1,9 +1,8 @@
-"""Which regions Volcengine has, written by hand on 2026-11-25, because no API of its tells them without a product's permission.
+"""Which regions Volcengine has, written by hand on 2026-11-25.
 
-Sources: its documentation of regions and zones (https://www.volcengine.com/docs/6396/76304), and of the names in the SDK
-(volcenginesdk-core 5.0.54, endpoint/providers/standard_provider.py) those where accounts have resources of their own. The
-list serves to tell a slip of the pen from a region, no more: one that an account lists in its `regions`, or `region`, is asked
-like any other.
+Sources: its documentation of regions and zones (https://www.volcengine.com/docs/6396/76304), and the names in the SDK
+(volcenginesdk-core 5.0.54, endpoint/providers/standard_provider.py). The list serves to tell a slip of the pen from a region,
+no more: one that an account lists in its `regions`, or `region`, is asked like any other.
 """
 
 from __future__ import annotations
