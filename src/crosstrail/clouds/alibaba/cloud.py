@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.alibaba.accounts import ACCOUNTS, CLOUD
-from crosstrail.clouds.alibaba.regions import KNOWN_REGIONS
+from crosstrail.clouds.alibaba.regions import HOME_REGION, KNOWN_REGIONS, SEPARATE
 from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 
@@ -48,6 +48,11 @@ def _has_identity(environ: Mapping[str, str]) -> bool:
     return all(environ.get(name) for name in _KEYS) or all(environ.get(name) for name in _OIDC)
 
 
+def _regions_of(home: str) -> tuple[str, ...]:
+    """Every region of the public cloud, since all accounts have them; of the others, which have their own accounts, that one."""
+    return (home,) if home in SEPARATE else tuple(sorted({home or HOME_REGION} | (KNOWN_REGIONS - SEPARATE)))
+
+
 def _child_variables(credentials: Credentials, region: str) -> Mapping[str, str]:
     """Temporary keys, good until the process is replaced: its SDKs' own endpoint is an instance's."""
     return {
@@ -69,6 +74,7 @@ ALIBABA = Cloud(
     has_identity=_has_identity,
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,
+    regions_of=_regions_of,
     credential_variables=(
         "ALIBABA_CLOUD_",
         "ALIBABACLOUD_",

@@ -53,6 +53,8 @@ _PAIRS = frozenset(
     )
 )  # fmt: skip
 """Which two attributes are documented to be applied together."""
+HISTORY = LOOKUP_HISTORY - timedelta(seconds=5)
+"""What is looked through: three spans that overlap, without the seconds that are about to be forgotten."""
 _MAX_SPAN = timedelta(days=30)
 """Of one request."""
 _SECOND = timedelta(seconds=1)
@@ -112,7 +114,7 @@ def windows(span: TimeRange, now: datetime) -> Iterator[TimeRange]:
 
     They end a second late and so overlap by one: whether the end's own second belongs to an answer is not documented.
     """
-    oldest = max(span.start or now - LOOKUP_HISTORY, now - LOOKUP_HISTORY).replace(microsecond=0)
+    oldest = max(span.start or now - HISTORY, now - HISTORY).replace(microsecond=0)
     end = _second_after(min(span.end or now, now))
     while end > oldest:
         start = max(oldest, end - _MAX_SPAN)

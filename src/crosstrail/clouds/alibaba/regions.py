@@ -36,5 +36,7 @@ KNOWN_REGIONS = frozenset(
         "us-west-1",
     )
 )
+SEPARATE = frozenset(("cn-north-2-gov-1", "cn-shanghai-finance-1"))
+"""Of the government and of finance: they have other accounts than the public cloud."""
 WITHOUT_STS = frozenset(("cn-hangzhou-finance", "cn-shenzhen-finance-1"))
 """Regions for which the global STS answers."""

@@ -21,8 +21,8 @@ from crosstrail.clouds.alibaba.calls import (
     AlibabaCalls,
 )
 from crosstrail.clouds.alibaba.events import events_of
-from crosstrail.clouds.alibaba.lookups import LOOKUP_KEYS, divided, readable, times_of, windows
-from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
+from crosstrail.clouds.alibaba.lookups import HISTORY, LOOKUP_KEYS, divided, readable, times_of, windows
+from crosstrail.clouds.paging import page_size, span_of
 from crosstrail.clouds.reading import Reading
 from crosstrail.clouds.shape import time_of
 from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, own
@@ -58,7 +58,7 @@ class AlibabaTrail:
         region = await self._region(target)
         attributes, sifted = divided(readable(query.filters))
         now, span = self._now(), span_of(query)
-        held, pending = TimeRange(now - LOOKUP_HISTORY, now), list(windows(span, now))
+        held, pending = TimeRange(now - HISTORY, now), list(windows(span, now))
         reading = Reading(query, span, target, region, sifts=bool(sifted), deadline=self._calls.deadline)
         base = {
             "Direction": "BACKWARD",
