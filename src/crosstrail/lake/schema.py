@@ -101,7 +101,7 @@ _ADDED_COLUMNS: tuple[Column, ...] = (
 
 _FIRST_COLUMNS: tuple[Column, ...] = (
     *CLOUDTRAIL_LAKE_COLUMNS,
-    Column("cloud", "varchar", "aws or volcengine."),
+    Column("cloud", "varchar", "aws, volcengine or alibaba."),
     Column("account", "varchar", "The account whose trail holds the event; digits, leading zeros kept."),
     Column(
         "source_object",
