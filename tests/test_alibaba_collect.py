@@ -73,6 +73,25 @@ def test_every_form_gives_the_same_rows(name: str, content: Any, tmp_path: Path)
     assert json.loads(stop["eventjson"]) == _TWO[0]
 
 
+def test_what_names_no_account_is_of_the_account_of_an_organizations_trail(tmp_path: Path) -> None:
+    made = event(userIdentity={"type": "system", "userName": "ess.aliyuncs.com"})
+    for name, account in ((_OF_ORGANIZATION, ACCOUNT), (_KEY, "")):
+        path = tmp_path / account / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(gzip.compress(json.dumps([made]).encode()))
+        report = collect([tmp_path / account / name.partition("/")[0]], tmp_path / "lake")
+        assert (report.new, bool(report.problems)) == ((1, False) if account else (0, True))
+    assert [row["account"] for row in rows(tmp_path / "lake")] == [ACCOUNT]
+
+
+@pytest.mark.parametrize("content", [b"", b"[{"], ids=["empty", "cut short"])
+def test_a_trails_file_that_is_damaged_is_said_to_be(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / _KEY
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert collect([tmp_path / "trail1"], tmp_path / "lake").problems
+
+
 def test_the_events_that_strangers_published_go_in_as_alibabas(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "clouds/alibaba"
     names = ("sentinel_AliCloud_CL.json", "sentinel_AliCloud_Cloudhub_CL.json")

@@ -29,7 +29,8 @@ _EMPTY_LIST = re.compile(rb'"(?:[Rr]ecords|[Ee]vents|Trails)"\s*:\s*\[\s*\]')
 """A delivery or a page of an answer in which nothing happened: a log, and nothing is wrong with it."""
 _EMPTY_WITHIN = 1_000
 _LOG_NAME = re.compile(
-    r"\.(?:json|jsonl|ndjson|cloudtrail)(?:\.\w{1,8})?$|\d{6,20}_CloudTrail[A-Za-z-]*_[a-z0-9-]+_\d{8}T\d{4}Z_",
+    r"\.(?:json|jsonl|ndjson|cloudtrail)(?:\.\w{1,8})?$|\d{6,20}_CloudTrail[A-Za-z-]*_[a-z0-9-]+_\d{8}T\d{4}Z_"
+    r"|(?:^|[/!])Actiontrail[A-Za-z-]*_[a-z0-9-]+_\d{14}_",
     re.IGNORECASE,
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")

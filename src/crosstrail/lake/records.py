@@ -96,6 +96,10 @@ _FILE = re.compile(rb'\s*\{\s*"(?:Records|Events)"\s*:\s*\[')
 _RECORD_KEYS = re.compile(rb'"(?:eventVersion|CloudTrailEvent|EventDetail|eventversion)"\s*:')
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*", re.ASCII)
 _PATH_ACCOUNT = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})/CloudTrail(?:-[A-Za-z]+)?/", re.ASCII)
+_ACTIONTRAIL_ACCOUNT = re.compile(
+    r"(?:^|/)AliyunLogs/Actiontrail(?:-Insight)?/[A-Za-z0-9-]{1,64}/(\d{6,20})/[a-z0-9-]{2,40}/\d{4}/", re.ASCII
+)
+"""Of a multi-account trail's files alone; the others name no account."""
 _NAME_ACCOUNT = re.compile(r"(?:^|[/!])(\d{12})_CloudTrail(?:-[A-Za-z]+)?_[a-z]{2}[a-z0-9-]+_", re.ASCII)
 
 
@@ -129,8 +133,8 @@ def records(document: Document, name: str, account: str) -> Iterable[Found]:
 
 @lru_cache(maxsize=1_000)
 def account_in(name: str) -> str:
-    """The account that the path or the name of a CloudTrail log file names; empty when neither does."""
-    found = _NAME_ACCOUNT.search(name) or _PATH_ACCOUNT.search(name)
+    """The account that the path or the name of a trail's log file names; empty when neither does."""
+    found = _NAME_ACCOUNT.search(name) or _PATH_ACCOUNT.search(name) or _ACTIONTRAIL_ACCOUNT.search(name)
     return found[1] if found else ""
 
 
