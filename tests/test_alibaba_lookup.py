@@ -62,6 +62,17 @@ async def test_every_event_once_over_crowded_seconds_and_the_seams_of_spans(
     assert [event.time for event in found] == sorted((event.time for event in found), reverse=True)
 
 
+@pytest.mark.parametrize("end_inclusive", [True, False])
+async def test_an_event_at_the_seam_of_two_spans_comes_once(alibaba: LiveAlibaba, end_inclusive: bool) -> None:
+    alibaba.world.end_inclusive = end_inclusive
+    target = Target(alibaba.keys_account(HZ_PROD))
+    seam = moment(timedelta(days=30))
+    ids = {alibaba.world.accounts[HZ_PROD].log("Seam", seam + timedelta(seconds=at)) for at in range(-20, 20)}
+    page = await alibaba.trail().lookup_events(target, EventQuery(limit=500))
+    assert sorted(event.id for event in page.events) == sorted(ids)
+    assert not page.more
+
+
 async def test_both_ends_of_a_span_belong_to_it(alibaba: LiveAlibaba) -> None:
     alibaba.world.end_inclusive = False
     target = Target(alibaba.keys_account(HZ_PROD))
