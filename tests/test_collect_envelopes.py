@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_logs import ACCOUNT, document, lookup_item, record, rows, volcengine_detail, volcengine_item, write
+from crosstrail.clouds.aws.record import RECORDS
 from crosstrail.lake.collector import collect
 from crosstrail.lake.kinds import kind_of_file
-from crosstrail.lake.records import NotAnEvent, Unreadable, account_in, records
+from crosstrail.lake.records import NotAnEvent, Unreadable, records
 from crosstrail.lake.rows import Row
 
 _OTHER = "111122223333"
@@ -149,7 +150,7 @@ def test_map_columns_have_their_keys_in_order(tmp_path: Path) -> None:
     ],
 )
 def test_the_account_of_a_record_that_names_none_is_in_its_name(name: str, account: str) -> None:
-    assert account_in(name) == account
+    assert RECORDS.account_in(name) == account
     anonymous = record(1, recipientAccountId=None, userIdentity={"type": "AWSService", "invokedBy": "x"})
     [found] = _found(anonymous, name)
     assert isinstance(found, Row if account else Unreadable)

@@ -54,12 +54,12 @@ class AccountForm:
 
 @cache
 def installed_clouds() -> Mapping[str, EntryPoint]:
-    """Every installed cloud. This project's own win over another distribution's of the same name.
+    """Every installed cloud. This project's own come first and win over another distribution's of the same name.
 
     Reads the metadata of all installed distributions, once.
     """
     found = {point.name: point for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.value)}
-    return {**found, **_own()}
+    return _own() | {name: point for name, point in found.items() if name not in _own()}
 
 
 @cache
@@ -70,12 +70,12 @@ def load_cloud(name: str) -> Any:
 
 
 @cache
-def _own() -> Mapping[str, EntryPoint]:
+def _own() -> dict[str, EntryPoint]:
     try:
         points = distribution("crosstrail").entry_points
     except PackageNotFoundError:  # run from a folder that nothing installed
         return {}
-    return {point.name: point for point in points if point.group == ENTRY_POINTS}
+    return {point.name: point for point in sorted(points, key=lambda one: one.name) if point.group == ENTRY_POINTS}
 
 
 _UNKNOWN = AccountForm("")

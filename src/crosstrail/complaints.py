@@ -29,7 +29,6 @@ _KINDS = {
     "too_short": "must not be empty",
 }
 _FORMS = {
-    "id": "must be 6 to 20 digits",
     "alias": "must begin with a letter and go on with letters, digits, `_`, `.` and `-`, 63 at most",
     "role_arn": "must be such as arn:aws:iam::111111111111:role/Audit",
     "role_trn": "must be such as trn:iam::2100000001:role/Audit",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import click
 
+from crosstrail.account_forms import account_forms
 from crosstrail.cli import Settings, with_settings
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, out_json, say
@@ -53,8 +54,8 @@ def collect(
     for path in paths:
         if not path.exists():
             raise click.BadParameter(f"there is no file or folder {path}", param_hint="PATH")
-    if account and not (account.isascii() and account.isdigit() and 6 <= len(account) <= 20):
-        raise click.BadParameter("an account id is 6 to 20 digits", param_hint="--account")
+    if account and not any(form.is_id(account) for form in account_forms().values()):
+        raise click.BadParameter("this is no account id of an installed cloud", param_hint="--account")
     report = Report()
     for source in [_Source(paths, account, None)] if paths else _archives(settings, account):
         with _progress() as progress:

@@ -18,8 +18,9 @@ from pydantic import SecretStr
 from crosstrail.account_forms import ENTRY_POINTS, AccountForm, installed_clouds, load_cloud
 from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.listing import AccountSource
+from crosstrail.clouds.shape import RecordForm
 from crosstrail.errors import UnsupportedByCloud
-from crosstrail.models import EventDataStore, EventPage, EventQuery, NewTrail, Target, Trail
+from crosstrail.models import EventDataStore, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.section import Section
 
 __all__ = [
@@ -101,6 +102,10 @@ def _home_alone(home: str) -> tuple[str, ...]:
     return (home,)
 
 
+def _as_given(one: Filter) -> Filter:
+    return one
+
+
 def _no_source(settings: Any) -> tuple[()]:
     return ()
 
@@ -134,6 +139,10 @@ class Cloud:
     them, and any name is asked."""
     regions_of: Callable[[str], tuple[str, ...]] = _home_alone
     """What `all` stands for, of an account with this home region that lists no regions."""
+    records: RecordForm | None = None
+    """How its events are read out of files, for the lake."""
+    as_logged: Callable[[Filter], Filter] = _as_given
+    """A filter with its value as this cloud writes it: for events of the lake, and of live accounts alike."""
     credential_variables: tuple[str, ...] = ()
     """How environment variables begin that say whose credentials are used: a wrapped server gets its account's alone."""
     no_credentials: Mapping[str, str] | None = None
@@ -145,8 +154,8 @@ class Cloud:
 
 
 def clouds() -> tuple[Cloud, ...]:
-    """Every installed cloud, by name."""
-    return tuple(cloud_of(name) for name in sorted(installed_clouds()))
+    """Every installed cloud; this project's own first."""
+    return tuple(cloud_of(name) for name in installed_clouds())
 
 
 def cloud_of(name: str) -> Cloud:

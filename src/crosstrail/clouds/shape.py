@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from crosstrail.account_forms import AccountForm
+
 FAILURE = "Failure"
 """The outcome of a sign-in that failed."""
-_ACCOUNT = re.compile(r"[0-9]{6,20}", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?", re.ASCII)
 _UNITS: tuple[tuple[int, int], ...] = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
 """Below how much a time is in units of which there are so many in a second."""
@@ -61,24 +62,51 @@ def _since_1970(number: float | Decimal) -> datetime:
     raise ValueError("a time out of range")
 
 
-def account_of(record: Mapping[str, Any], fallback: str = "") -> str:
-    """The account whose trail this is, else the caller's, else `fallback`; empty when none of them is an account id."""
+class ShapedRecord(NamedTuple):
+    """One event as the lake takes it: `shape` has AWS's field names, `text` is the record as its cloud wrote it."""
+
+    shape: Mapping[str, Any]
+    text: bytes
+    id: str
+    resources: list[tuple[str, str]]
+    username: str = ""
+
+
+class RecordText(Protocol):
+    """How a record's JSON is read and written, with every digit and escape as it was."""
+
+    def parsed(self, raw: bytes) -> Any:
+        """Raises ValueError."""
+
+    def part(self, raw: bytes, key: str) -> bytes:
+        """The text of one value of an object, as it stands there."""
+
+    def compact(self, value: Any) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordForm:
+    """How the events of one cloud are recognised and read where they lie in files, by what only that cloud writes."""
+
+    is_record: Callable[[Mapping[str, Any]], bool]
+    shaped: Callable[[Mapping[str, Any], bytes, RecordText], ShapedRecord]
+    """(a JSON object that is a record, its text, ...). Raises ValueError, TypeError, RecursionError for one that is broken."""
+    account_in: Callable[[str], str] = lambda name: ""
+    """The account that the path or the name of a log file names, by the cloud's rule for them."""
+
+
+def account_of(record: Mapping[str, Any], form: AccountForm, fallback: str = "") -> str:
+    """The account whose trail this is, else the caller's, else `fallback`; empty when none of them is an account's id."""
     recipient = record.get("recipientAccountId")
-    if isinstance(recipient, str) and is_account(recipient):
+    if isinstance(recipient, str) and form.is_id(recipient):
         return recipient
     identity = record.get("userIdentity")
     callers = identity.get("accountId") if isinstance(identity, dict) else None
     for candidate in (recipient, callers, fallback):
-        text = f"{candidate:012d}" if type(candidate) is int and 0 < candidate < 10**20 else candidate
-        if isinstance(text, str) and is_account(text):
+        text = form.stored_id(candidate) if type(candidate) is int and 0 < candidate < 10**20 else candidate
+        if isinstance(text, str) and form.is_id(text):
             return text
     return ""
-
-
-@lru_cache(maxsize=10_000)
-def is_account(text: str) -> bool:
-    """Whether the text has the form of an account id."""
-    return _ACCOUNT.fullmatch(text) is not None
 
 
 def id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:

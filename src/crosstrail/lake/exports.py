@@ -12,7 +12,10 @@ from typing import Any
 
 from crosstrail.lake.json_text import NotJson, parsed
 from crosstrail.lake.rows import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
+from crosstrail.models import DEFAULT_CLOUD
 
+CLOUD = DEFAULT_CLOUD
+"""Of the rows that CloudTrail Lake and Athena give."""
 _NEEDED = ("eventtime", "eventname", "eventid")
 _FIELDS = FIELD_OF_COLUMN | {"eventtime": "eventTime", "eventid": "eventID"}
 _IS_CELLS = re.compile(

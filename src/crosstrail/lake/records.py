@@ -10,22 +10,20 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from msgspec import Raw, Struct, ValidationError, defstruct, field
+from msgspec import Raw, ValidationError, defstruct, field
 from msgspec.json import Decoder
 
-from crosstrail.clouds.alibaba import record as alibaba_record
-from crosstrail.clouds.aws import record as aws_record
+from crosstrail.account_forms import AccountForm
+from crosstrail.clouds.base import clouds
 from crosstrail.clouds.record_text import is_nested, is_shallow
-from crosstrail.clouds.shape import account_of, id_of, is_account, time_of
-from crosstrail.clouds.volcengine import record as volcengine_record
-from crosstrail.clouds.volcengine.accounts import CLOUD as VOLCENGINE
+from crosstrail.clouds.shape import RecordForm, ShapedRecord, account_of, time_of
 from crosstrail.lake import exports
 from crosstrail.lake.documents import Document, documents
 from crosstrail.lake.json_text import NotJson, compact, parsed
@@ -85,22 +83,11 @@ def _decoder(lists: tuple[str, ...]) -> Callable[[bytes], Any]:
 _envelope, _delivery = _decoder(()), _decoder(("Records", "Events"))
 
 
-class _Item(Struct):
-    CloudTrailEvent: Raw
-
-
-_item = Decoder(_Item).decode
 _elements = Decoder(list[Raw]).decode
 _FILE = re.compile(rb'\s*\{\s*"(?:Records|Events)"\s*:\s*\[')
 """How CloudTrail's files and LookupEvents answers begin."""
 _RECORD_KEYS = re.compile(rb'"(?:eventVersion|CloudTrailEvent|EventDetail|eventversion)"\s*:')
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*", re.ASCII)
-_PATH_ACCOUNT = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})/CloudTrail(?:-[A-Za-z]+)?/", re.ASCII)
-_ACTIONTRAIL_ACCOUNT = re.compile(
-    r"(?:^|/)AliyunLogs/Actiontrail(?:-Insight)?/[A-Za-z0-9-]{1,64}/(\d{6,20})/[a-z0-9-]{2,40}/\d{4}/", re.ASCII
-)
-"""Of a multi-account trail's files alone; the others name no account."""
-_NAME_ACCOUNT = re.compile(r"(?:^|[/!])(\d{12})_CloudTrail(?:-[A-Za-z]+)?_[a-z]{2}[a-z0-9-]+_", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +115,7 @@ def records(document: Document, name: str, account: str) -> Iterable[Found]:
     for keys (FACTS: `AWSLogs/ACCOUNT/CloudTrail/...`, `ACCOUNT_CloudTrail_REGION_...`), else `account`.
     Raises ValueError when it is not JSON.
     """
-    return _Reader(document, name, account_in(name) or account).value(document.raw, 0, "")
-
-
-@lru_cache(maxsize=1_000)
-def account_in(name: str) -> str:
-    """The account that the path or the name of a trail's log file names; empty when neither does."""
-    found = _NAME_ACCOUNT.search(name) or _PATH_ACCOUNT.search(name) or _ACTIONTRAIL_ACCOUNT.search(name)
-    return found[1] if found else ""
+    return _Reader(document, name, account).value(document.raw, 0, "")
 
 
 class _Reader:
@@ -195,59 +175,31 @@ class _Reader:
     def _recognised(self, item: dict[str, Any], raw: bytes, hint: str) -> Row | Unreadable | None:
         """The event that the object is, or what it lacks; None for an object that is no event."""
         try:
-            if alibaba_record.is_record(item):
-                shape = alibaba_record.to_cloudtrail(item, _parsed_text)
-                resources = alibaba_record.resources_of(item)
-                return self._row("alibaba", shape, raw, hint, id_of(shape, {}), resources)
-            if aws_record.is_record(item):
-                return self._aws(item, raw, hint)
-            if volcengine_record.is_record(item):
-                record = volcengine_record.unwrap(item, _parsed_text)
-                shape = volcengine_record.to_cloudtrail(record)
-                text = raw if record is item else compact(record)
-                resources = volcengine_record.resources_of(record)
-                return self._row(VOLCENGINE, shape, text, hint, id_of(shape, item), resources)
+            for cloud, form, accounts in _forms():
+                if form.is_record(item):
+                    return self._row(cloud, form, accounts, form.shaped(item, raw, _TEXT), hint)
             if "eventjson" not in item and exports.is_row(item):
-                record = exports.to_record(item)
-                resources = aws_record.resources_of(record, record)
-                return self._row(aws_record.CLOUD, record, raw, hint, id_of(record, record), resources)
+                cloud, form, accounts = next(one for one in _forms() if one[0] == exports.CLOUD)
+                return self._row(cloud, form, accounts, form.shaped(exports.to_record(item), raw, _TEXT), hint)
         except (ValueError, TypeError, RecursionError) as error:
             return Unreadable(_reason(error))
         return None
 
-    def _aws(self, item: dict[str, Any], raw: bytes, hint: str) -> Row:
-        record, text, username = item, raw, ""
-        if (inside := item.get("CloudTrailEvent")) is not None:
-            text = inside.strip().encode() if isinstance(inside, str) else bytes(_item(raw).CloudTrailEvent)
-            record = parsed(text)
-            if not isinstance(record, dict):
-                raise NotJson
-            record = {"eventTime": record.get("@timestamp") or item.get("EventTime")} | record
-            username = str(item.get("Username") or "")
-        shape = aws_record.to_columns(record)
-        resources = aws_record.resources_of(record, item)
-        return self._row(aws_record.CLOUD, shape, text, hint, id_of(record, item), resources, username)
-
-    def _row(
-        self,
-        cloud: str,
-        shape: Mapping[str, Any],
-        text: bytes,
-        hint: str,
-        identity: str,
-        resources: list[tuple[str, str]],
-        username: str = "",
-    ) -> Row:
+    def _row(self, cloud: str, form: RecordForm, accounts: AccountForm, record: ShapedRecord, hint: str) -> Row:
         """Raises ValueError naming what the record lacks."""
+        shape, text = record.shape, record.text
         if is_nested(text) and not is_shallow(shape):
             raise RecursionError
         micros = _micros(shape.get("eventTime"))
-        owner = account_of(shape) or account_of({}, hint if is_account(hint) else self._account)
+        owner = account_of(shape, accounts)
+        if not owner:
+            fallback = hint if accounts.is_id(hint) else form.account_in(self._name) or self._account
+            owner = account_of({}, accounts, fallback)
         if not owner:
             raise ValueError(_NO_ACCOUNT)
         if self._document.raw is not self._document.written:
             text = self._as_written(text)
-        return Row(cloud, owner, micros, identity, shape, text, resources, username, self._name)
+        return Row(cloud, owner, micros, record.id, shape, text, record.resources, record.username, self._name)
 
     def _as_written(self, text: bytes) -> bytes:
         """The record's text as it stood, halves of surrogate pairs included. Records come in their order."""
@@ -265,7 +217,7 @@ class _Reader:
         if kind not in ENVELOPES:  # what somebody wrote into a text of another service's event is no event
             yield NotAnEvent(kind)
             return
-        hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and is_account(value)), hint)
+        hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and _is_account(value)), hint)
         inside = kind
         if not item.keys().isdisjoint(_ENVELOPES):
             parts = [bytes(part) for part in _present(_envelope(raw))]
@@ -335,8 +287,36 @@ def _present(envelope: Any) -> list[Any]:
     return [one for one in parts if isinstance(one, list) or (one is not None and bytes(one)[:1] in (b"{", b"[", b'"'))]
 
 
-def _parsed_text(text: str) -> Any:
-    return parsed(text.encode())
+class _Text:
+    """RecordText (clouds/shape.py) by this lake's readers and writer."""
+
+    @staticmethod
+    def parsed(raw: bytes) -> Any:
+        return parsed(raw)
+
+    @staticmethod
+    def part(raw: bytes, key: str) -> bytes:
+        return bytes(_parts(raw)[key])
+
+    @staticmethod
+    def compact(value: Any) -> bytes:
+        return compact(value)
+
+
+_TEXT = _Text()
+_parts = Decoder(dict[str, Raw]).decode
+
+
+@cache
+def _forms() -> tuple[tuple[str, RecordForm, AccountForm], ...]:
+    """How the installed clouds read their records: this project's first, as they ask for what only their cloud writes."""
+    return tuple((cloud.name, cloud.records, cloud.accounts) for cloud in clouds() if cloud.records)
+
+
+@lru_cache(maxsize=1_000)
+def _is_account(text: str) -> bool:
+    """Whether any cloud whose records are read has such accounts."""
+    return any(accounts.is_id(text) for _, _, accounts in _forms())
 
 
 @lru_cache(maxsize=100_000)

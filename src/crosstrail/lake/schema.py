@@ -101,7 +101,7 @@ _ADDED_COLUMNS: tuple[Column, ...] = (
 
 _FIRST_COLUMNS: tuple[Column, ...] = (
     *CLOUDTRAIL_LAKE_COLUMNS,
-    Column("cloud", "varchar", "aws, volcengine or alibaba."),
+    Column("cloud", "varchar", "The cloud of the account: aws, volcengine, alibaba or another that is installed."),
     Column("account", "varchar", "The account whose trail holds the event; digits, leading zeros kept."),
     Column(
         "source_object",

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from crosstrail.clouds.aws.record import CLOUD
-from crosstrail.clouds.aws.values import as_logged
+from crosstrail.clouds.base import cloud_of
 from crosstrail.clouds.record_text import parsed_record
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
@@ -26,7 +25,7 @@ from crosstrail.lake.faults import data_fault
 from crosstrail.lake.reader import EVENTS_VIEW, connect
 from crosstrail.lake.regions import MOST_READ, holding, unknown
 from crosstrail.lake.table import summary
-from crosstrail.models import Event, EventPage, EventQuery, Resource, Target, Trail
+from crosstrail.models import Event, EventPage, EventQuery, Filter, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:
     for one in accepted(query.filters, KEYS):
         if one.key == FilterKey.SOURCE_IP and is_network(one.value):
             continue
-        clauses.append(condition(as_logged(one) if target.account.cloud == CLOUD else one))
+        clauses.append(condition(_as_logged(target.account.cloud, one)))
     if before := query.before:
         clauses.append(("eventtime <= ?", (_naive(before.time),)))
         seen = "list_contains(?, concat_ws('/', cloud, account, coalesce(awsregion, ''), eventid))"  # Event.identity
@@ -233,3 +232,10 @@ def _event(target: Target, row: Sequence[Any]) -> Event:
         record=parsed_record(row[16]) if len(row) > 16 else None,
         other_versions=others,
     )
+
+
+def _as_logged(cloud: str, one: Filter) -> Filter:
+    try:
+        return cloud_of(cloud).as_logged(one)
+    except UnsupportedByCloud:
+        return one  # events of a cloud that was installed once

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.alibaba.accounts import ACCOUNTS, CLOUD
+from crosstrail.clouds.alibaba.record import RECORDS
 from crosstrail.clouds.alibaba.regions import HOME_REGION, KNOWN_REGIONS, SEPARATE
 from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
@@ -75,6 +76,7 @@ ALIBABA = Cloud(
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,
     regions_of=_regions_of,
+    records=RECORDS,
     credential_variables=(
         "ALIBABA_CLOUD_",
         "ALIBABACLOUD_",

@@ -6,12 +6,15 @@ trail in OSS and, as text, in rows of Log Service: https://www.alibabacloud.com/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from crosstrail.clouds.shape import is_account
+from crosstrail.clouds.alibaba.accounts import ACCOUNTS
+from crosstrail.clouds.shape import RecordForm, RecordText, ShapedRecord, id_of
 
 _FIELDS = {
     "eventVersion": "eventVersion",
@@ -38,6 +41,9 @@ _ADDITIONAL = ("serviceName", "isGlobal")
 """Fields without a column of their own: `additionalEventData` has them too."""
 _READ_ONLY = {"Read": True, "Write": False}
 _HOST = ".aliyuncs.com"
+_PATH_ACCOUNT = re.compile(
+    r"(?:^|/)AliyunLogs/Actiontrail(?:-Insight)?/[A-Za-z0-9-]{1,64}/(\d{6,20})/[a-z0-9-]{2,40}/\d{4}/", re.ASCII
+)
 
 
 def is_record(item: Mapping[str, Any]) -> bool:
@@ -58,7 +64,7 @@ def to_cloudtrail(record: Mapping[str, Any], parse: Callable[[str], Any] = orjso
     shaped: dict[str, Any] = {new: record[old] for old, new in _FIELDS.items() if record.get(old) not in (None, "")}
     if identity := _identity(record.get("userIdentity")):
         shaped["userIdentity"] = identity
-        if is_account(str(owner := identity.get("accountId"))):
+        if ACCOUNTS.is_id(str(owner := identity.get("accountId"))):
             shaped.setdefault("recipientAccountId", owner)
     if isinstance(owner := shaped.get("recipientAccountId"), int):
         shaped["recipientAccountId"] = str(owner)
@@ -108,7 +114,7 @@ def _identity(value: Any) -> dict[str, Any]:
     if isinstance(account := identity.get("accountId"), int):
         identity["accountId"] = str(account)
     account, kind, name = (identity.get(key) for key in ("accountId", "type", "userName"))
-    if "arn" not in identity and isinstance(account, str) and is_account(account) and (who := _who(kind, name)):
+    if "arn" not in identity and isinstance(account, str) and ACCOUNTS.is_id(account) and (who := _who(kind, name)):
         identity["arn"] = f"acs:ram::{account}:{who}"
     return identity
 
@@ -143,3 +149,18 @@ def _parsed(value: Any, parse: Callable[[str], Any]) -> Any:
         except ValueError:
             return value
     return value
+
+
+def _shaped(item: Mapping[str, Any], raw: bytes, text: RecordText) -> ShapedRecord:
+    shape = to_cloudtrail(item, lambda inner: text.parsed(inner.encode()))
+    return ShapedRecord(shape, raw, id_of(shape, {}), resources_of(item))
+
+
+@lru_cache(maxsize=1_000)
+def _account_in(name: str) -> str:
+    """Of a multi-account trail's files alone; the others name no account."""
+    found = _PATH_ACCOUNT.search(name)
+    return found[1] if found else ""
+
+
+RECORDS = RecordForm(is_record, _shaped, _account_in)

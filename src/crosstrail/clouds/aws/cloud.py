@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.aws.accounts import ACCOUNTS
+from crosstrail.clouds.aws.record import RECORDS
 from crosstrail.clouds.aws.regions import ALWAYS_ON, known_regions, partition_of
+from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 
 if TYPE_CHECKING:
@@ -136,6 +138,8 @@ AWS = Cloud(
     read_secret=_read_secret,
     known_regions=_known_regions,
     regions_of=_regions_of,
+    records=RECORDS,
+    as_logged=as_logged,
     credential_variables=_CREDENTIAL_VARIABLES,
     no_credentials=_NO_CREDENTIALS,
     endpoint_variables=_endpoint_variables,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from crosstrail.clouds.record_text import parsed_record
+from crosstrail.clouds.shape import RecordForm, RecordText, ShapedRecord, id_of
 
 CLOUD = "aws"
 
@@ -53,6 +55,8 @@ _COUNTED = frozenset(("eventName", "eventSource", "sourceIPAddress", "errorCode"
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".amazon.com")
 _OTHERWISE_NAMED = ("insightDetails", "timeWindow", "@timestamp", "eventId", "accountId")
 _VERSION = re.compile(r"1\.\d{1,2}", re.ASCII)
+_PATH_ACCOUNT = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})/CloudTrail(?:-[A-Za-z]+)?/", re.ASCII)
+_NAME_ACCOUNT = re.compile(r"(?:^|[/!])(\d{12})_CloudTrail(?:-[A-Za-z]+)?_[a-z]{2}[a-z0-9-]+_", re.ASCII)
 RESOURCE_TYPES = tuple(dict.fromkeys(_NAMING_PARAMETERS.values()))
 
 
@@ -150,3 +154,26 @@ def resources_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> list[tup
         if record.get("eventSource") == "cloudtrail.amazonaws.com" and isinstance(name := parameters.get("name"), str):
             found["AWS::CloudTrail::Trail", name] = None
     return list(found)
+
+
+def _shaped(item: Mapping[str, Any], raw: bytes, text: RecordText) -> ShapedRecord:
+    record, written, username = item, raw, ""
+    if (inside := item.get("CloudTrailEvent")) is not None:
+        written = inside.strip().encode() if isinstance(inside, str) else text.part(raw, "CloudTrailEvent")
+        record = text.parsed(written)
+        if not isinstance(record, dict):
+            raise ValueError("CloudTrailEvent is not a JSON object")
+        record = {"eventTime": record.get("@timestamp") or item.get("EventTime")} | record
+        username = str(item.get("Username") or "")
+    return ShapedRecord(to_columns(record), written, id_of(record, item), resources_of(record, item), username)
+
+
+@lru_cache(maxsize=1_000)
+def _account_in(name: str) -> str:
+    """Of keys such as `AWSLogs/ACCOUNT/CloudTrail/...` and names such as `ACCOUNT_CloudTrail_REGION_...`:
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html"""
+    found = _NAME_ACCOUNT.search(name) or _PATH_ACCOUNT.search(name)
+    return found[1] if found else ""
+
+
+RECORDS = RecordForm(is_record, _shaped, _account_in)

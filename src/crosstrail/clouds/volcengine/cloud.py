@@ -9,6 +9,7 @@ from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 from crosstrail.clouds.volcengine.accounts import ACCOUNTS
+from crosstrail.clouds.volcengine.record import RECORDS
 from crosstrail.clouds.volcengine.regions import KNOWN_REGIONS
 from crosstrail.clouds.volcengine.settings import VolcengineSettings
 
@@ -68,6 +69,7 @@ VOLCENGINE = Cloud(
     has_identity=_has_identity,
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,
+    records=RECORDS,
     credential_variables=("VOLCENGINE_ACCESS_", "VOLCENGINE_SECRET_", "VOLCENGINE_SESSION_TOKEN"),
     child_variables=_child_variables,
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from crosstrail.clouds.record_text import parsed_record
+from crosstrail.clouds.shape import RecordForm, RecordText, ShapedRecord, id_of
 
 # Volcengine's field -> AWS's, at the top of the record and inside UserIdentity.
 _FIELDS = {
@@ -118,3 +119,13 @@ def _read_only(record: Mapping[str, Any]) -> bool:
     if isinstance(stated, str) and stated.lower() in ("true", "false"):
         return stated.lower() == "true"
     return str(record.get("EventName") or "").startswith(_READING_VERBS)
+
+
+def _shaped(item: Mapping[str, Any], raw: bytes, text: RecordText) -> ShapedRecord:
+    record = unwrap(item, lambda inner: text.parsed(inner.encode()))
+    shape = to_cloudtrail(record)
+    written = raw if record is item else text.compact(record)
+    return ShapedRecord(shape, written, id_of(shape, item), resources_of(record))
+
+
+RECORDS = RecordForm(is_record, _shaped)
