@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import CommandLine
+from crosstrail import settings_file
 from crosstrail.config import load_settings, options
 from crosstrail.errors import ConfigError
 from crosstrail.estate import account_database
@@ -73,6 +75,12 @@ def test_the_file_is_found_in_the_working_folder_and_by_its_variable(
         ("query: nonsense", ["query"]),
         ("- a list", ["must be a mapping"]),
         ("accounts: [", ["YAML at line"]),
+        ("accounts: " + "[" * 100_000, ["YAML at line 1 column"]),
+        ("{[a]: 1}", ["YAML at line 1 column 2"]),
+        ("lake: *lake", ["YAML at line 1 column 7"]),
+        ("lake: {<<: [path]}", ["YAML at line 1"]),
+        ("lake: !!python/name:os.system x", ["YAML at line 1"]),
+        ("lake: {}\n---\nlake: {}", ["YAML at line 2"]),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place_and_a_way_out(tmp_path: Path, text: str, said: list[str]) -> None:
@@ -82,6 +90,26 @@ def test_a_wrong_file_is_refused_with_the_place_and_a_way_out(tmp_path: Path, te
     assert "crosstrail.yaml" in refusal.value.text
     for words in said:
         assert words in refusal.value.text
+
+
+_TYPES = """
+accounts:
+  - &base {id: "111111111111", alias: base, region: eu-west-1, tags: {a: "1", b: "yes"}}
+  - &other {alias: other, regions: &regions [eu-west-1], default: yes}
+access: [{who: [team@example.com], accounts: ["*"]}]
+lookup: {deadline: 1.5, max_targets: 0x10}
+"""
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+def test_a_file_says_what_yaml_says_with_either_parser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loader: type[yaml.SafeLoader]
+) -> None:
+    monkeypatch.setattr(settings_file, "_Loader", loader)
+    more = "lake:\n  <<: [{path: /b, catalog: c}, {path: /c}]\n  catalog: ~\nquery: {<<: {a: 1}, <<: {a: 2, b: 2}, b: !!str 3}\n"
+    more += "jwt: {1: 2026-11-20, on: ' x ', n: !!int '7', s: ! 8, many: *regions, again: *base}\n"
+    path = Path(_write(tmp_path, _TYPES + more))
+    assert settings_file.read_mapping(path) == yaml.safe_load(path.read_text())
 
 
 def test_what_is_merged_in_may_be_given_again(tmp_path: Path) -> None:

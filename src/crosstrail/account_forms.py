@@ -113,16 +113,16 @@ def parsed_auth(cloud: str, value: Any) -> Auth:
     form = account_form(cloud)
     if isinstance(value, Auth):
         if not isinstance(value, SentKeys) and type(value) not in form.auths.values():
-            raise _of_others(form, value.type, _owners(value.type))
+            raise _of_others(form, value.type)
         return value
     if not isinstance(value, Mapping):
         raise PydanticCustomError("mapping_type", "must be a mapping")
     kind = str(value.get("type", ""))
-    model, owners = form.auths.get(kind), _owners(kind)
+    model = form.auths.get(kind)
     if model is None:
-        raise _of_others(form, kind, owners)
+        raise _of_others(form, kind)
     if model.named_by and model.named_by not in value:
-        for name, (title, other) in owners.items():
+        for name, (title, other) in _owners(kind).items():
             if other.named_by and other.named_by in value:
                 raise _set_cloud(other.named_by, title, name)
     try:
@@ -149,8 +149,9 @@ def _owners(kind: str) -> Mapping[str, tuple[str, type[Auth]]]:
     return {name: (form.title, form.auths[kind]) for name, form in account_forms().items() if kind in form.auths}
 
 
-def _of_others(form: AccountForm, kind: str, owners: Mapping[str, tuple[str, type[Auth]]]) -> PydanticCustomError:
+def _of_others(form: AccountForm, kind: str) -> PydanticCustomError:
     """One cloud's credentials must not reach another."""
+    owners = _owners(kind)
     known = " or ".join(form.auths)
     if not owners:
         return PydanticCustomError("auth_type", "auth.type is one of {known}", {"known": ", ".join(form.auths)})
