@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from mcp_types import PromptReference
 
@@ -14,22 +13,18 @@ from conftest import CommandLine
 from crosstrail.server.tools import TOOLSET_OF
 from fakes.volcengine import FakeVolcengine, Key
 from lake_estate import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
-from listed_accounts import moment
-from live_volcengine import CN_DEV, CN_PROD
+from live_volcengine import CN_PROD
 from ports import free_port
 from serving import (
-    JSON,
     LIST_TOOLS,
-    PATIENCE,
     Server,
     client_over_http,
     client_over_sse,
-    health,
     post,
     serving,
     write_config,
 )
-from volcengine_server import bearer, token
+from volcengine_server import caller, token
 
 pytestmark = pytest.mark.anyio
 LISTED, OWN, OTHER, ABSENT = "2177777777", "2188888888", "2155555555", "2166666666"
@@ -85,11 +80,6 @@ def server(fake: FakeVolcengine, config: Path) -> Iterator[Server]:
         yield made
 
 
-def caller(fake: FakeVolcengine, account: str, **event: Any) -> tuple[Key, str]:
-    """A new key, and the id of a new event of its account."""
-    return fake.world.add_key(account), fake.world.account(account).log("GetUser", moment(), **event)
-
-
 def calls_of(server: Server) -> list[dict[str, Any]]:
     return [one for one in server.records() if one["kind"] == "call"]
 
@@ -124,43 +114,6 @@ def test_wrapped_servers_are_not_for_sent_keys(crosstrail: CommandLine, tmp_path
     done = crosstrail("wrap", "--transport", "http", "--config", config)
     assert done.returncode == 1
     assert "auth token is for `crosstrail serve`" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("headers", "reason"),
-    [
-        ([], "is missing"),
-        (["Basic dXNlcjpwYXNz"], "not of the form"),
-        (["Bearer ???"], "not base64"),
-        (["Bearer e30="], "lacks AccessKeyId and SecretAccessKey"),
-        (["Bearer " + "A" * 20_000], "too long"),
-    ],
-)
-def test_without_keys_there_is_a_401_with_its_reason(server: Server, headers: list[str], reason: str) -> None:
-    sent = [*JSON.items(), *(("Authorization", header) for header in headers)]
-    for path in ("/mcp", "/messages/?session_id=" + "0" * 32, "/ping/", "/nothing"):
-        answer = httpx2.post(server.url + path, json=LIST_TOOLS, headers=sent, timeout=PATIENCE)
-        assert answer.status_code == 401, path
-        assert reason in answer.json()["error_description"]
-        assert "resource_metadata" not in answer.headers["WWW-Authenticate"]
-    assert server.records()[-1]["kind"] == "refused"
-    assert server.records()[-1]["status"] == 401
-
-
-def test_two_headers_are_none(fake: FakeVolcengine, server: Server) -> None:
-    sent = [
-        *JSON.items(),
-        *(("Authorization", bearer(caller(fake, one)[0])["Authorization"]) for one in (CN_PROD, CN_DEV)),
-    ]
-    answer = httpx2.post(f"{server.url}/mcp", json=LIST_TOOLS, headers=sent, timeout=PATIENCE)
-    assert (answer.status_code, fake.world.requests) == (400, [])
-    assert answer.json() == {"error": "a request has one Authorization header"}
-
-
-def test_probes_need_no_keys_and_get_none(fake: FakeVolcengine, server: Server) -> None:
-    assert httpx2.get(f"{server.url}/ping", timeout=PATIENCE).json()["status"] == "Healthy"
-    assert health(server.url, identity="ok").json() == {"status": "ok", "checks": {"identity": "ok"}}
-    assert {request.access_key_id for request in fake.world.requests} <= {""}
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
@@ -253,62 +206,6 @@ async def test_a_page_token_of_another_account_is_refused(fake: FakeVolcengine, 
     assert rows_of(second) != rows_of(first)
 
 
-async def test_a_key_with_another_secret_opens_nothing(fake: FakeVolcengine, server: Server) -> None:
-    """Its id alone is no secret: whoever knows it must not get what was learned for its owner."""
-    key, event = caller(fake, CN_PROD)
-    guessed = Key(key.id, key.secret + "x", CN_PROD, key.identity)
-    with_token = Key(key.id, key.secret, CN_PROD, key.identity, token="made-up")
-    async with client_over_http(server.url, token(key)) as client:
-        assert event in text_of(await client.call_tool("lookup_events", {}))
-    for wrong in (guessed, with_token):
-        async with client_over_http(server.url, token(wrong)) as client:
-            for tool in ("list_accounts", "lookup_events", "describe_trails"):
-                answer = await client.call_tool(tool, {})
-                assert answer.is_error
-                assert "the credentials of account of this request's keys" in text_of(answer)
-                assert CN_PROD not in text_of(answer)
-    fake.world.keys[key.id].secret = "rotated" + key.secret
-    async with client_over_http(server.url, token(fake.world.keys[key.id])) as client:
-        assert event in text_of(await client.call_tool("lookup_events", {}))
-
-
-async def test_keys_that_were_taken_back_open_nothing_more(fake: FakeVolcengine, server: Server) -> None:
-    fake.world.account(CN_PROD).log("GetUser", moment())
-    session = fake.world.add_session(CN_PROD, f"trn:sts::{CN_PROD}:assumed-role/Audit/alice", 3600)
-    async with client_over_http(server.url, token(session)) as client:
-        assert not (await client.call_tool("lookup_events", {})).is_error
-        fake.world.expire_sessions()
-        late = await client.call_tool("lookup_events", {})
-    assert late.is_error
-    assert "InvalidSecretToken" in text_of(late)
-    assert "Send keys that are valid in the Authorization header." in text_of(late)
-
-
-async def test_whoever_may_not_be_told_apart_gets_nothing(fake: FakeVolcengine, server: Server) -> None:
-    account = "2100000103"
-    key, _ = caller(fake, account)
-    fake.world.account(account).denied.add("GetCallerIdentity")
-    async with client_over_http(server.url, token(key)) as client:
-        answer = await client.call_tool("lookup_events", {})
-    assert answer.is_error
-    assert "Allow sts:GetCallerIdentity to these keys" in text_of(answer)
-    assert [request.action for request in fake.world.requests] == ["GetCallerIdentity"]
-    fake.world.account(account).denied.clear()
-    fake.world.fail("500", account=account, action="GetCallerIdentity")
-    async with client_over_http(server.url, token(key)) as client:  # a failure is not kept, and one may pass unseen
-        assert not (await client.call_tool("lookup_events", {})).is_error
-
-
-@pytest.mark.parametrize("result", ["{}", '{"AccountId":true}', '{"AccountId":"../x"}', '{"AccountId":null,"Trn":3}'])
-async def test_an_identity_that_is_none_opens_nothing(server: Server, fake: FakeVolcengine, result: str) -> None:
-    key, _ = caller(fake, CN_PROD)
-    fake.world.fail("result", action="GetCallerIdentity", text=result)
-    async with client_over_http(server.url, token(key)) as client:
-        answer = await client.call_tool("lookup_events", {})
-    assert answer.is_error
-    assert "did not say whose these keys are" in text_of(answer)
-
-
 async def test_the_record_names_who_and_which_account_and_no_secret(fake: FakeVolcengine, server: Server) -> None:
     key, event = caller(fake, CN_PROD)
     stranger = Key("this-is-my-secret-by-mistake", "AKLT" + "0" * 32, CN_PROD, "")
@@ -331,12 +228,6 @@ async def test_the_record_names_who_and_which_account_and_no_secret(fake: FakeVo
     for secret in (key.secret, key.id, token(key)[:40], stranger.id, stranger.secret, event):
         assert secret not in said
     assert "Traceback" not in said
-
-
-def test_keys_that_may_be_made_up_bring_small_requests(fake: FakeVolcengine, server: Server) -> None:
-    answer = post(server.url, b"{" + b" " * 70_000 + b"}", Authorization=f"Bearer {token(Key('AKLTX', 'x', '', ''))}")
-    assert answer.status_code == 413
-    assert "65536 bytes" in answer.text
 
 
 async def test_workers_serve_them_too(fake: FakeVolcengine, config: Path) -> None:
@@ -363,18 +254,6 @@ async def test_not_even_a_debug_log_holds_a_secret(fake: FakeVolcengine, config:
     assert "DEBUG" in said
     for secret in (key.secret, session.secret, session.token, "a-wrong-secret", token(key)[:40], token(session)[:40]):
         assert secret not in said
-
-
-async def test_limits_are_each_callers_own(fake: FakeVolcengine, config: Path, tmp_path: Path) -> None:
-    keys = [caller(fake, CN_PROD)[0] for _ in range(2)]
-    limited = write_config(tmp_path, serve={"auth": "token"}, limits={"calls_per_minute": 2})
-    with serving(limited, environ=environ(fake)) as server:
-        outcomes = []
-        for key in (keys[0], keys[0], keys[0], keys[1]):
-            async with client_over_http(server.url, token(key)) as client:
-                outcomes.append((await client.call_tool("list_accounts", {})).is_error)
-        assert outcomes == [False, False, True, False]
-        assert [one["outcome"] for one in server.records()] == ["done", "done", "limited", "done"]
 
 
 def test_a_rule_in_the_database_contradicts_too(crosstrail: CommandLine, tmp_path: Path) -> None:

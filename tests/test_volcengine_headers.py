@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import random
-import uuid
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
-from mcp import Client
 
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import INITIALIZE, INITIALIZED, PATIENCE, Server, client_over_http, client_over_sse, open_stream
-from volcengine_server import bearer, json_of, served, token
+from serving import INITIALIZE, PATIENCE, Server, client_over_http, client_over_sse
+from volcengine_server import bearer, caller, json_of, served, token
 
-_CALLERS = 200
 _LOOKUP: dict[str, Any] = {
     "jsonrpc": "2.0",
     "id": 2,
@@ -49,11 +44,6 @@ def server(fake: FakeVolcengine) -> Iterator[Server]:
     }
     with served(environ) as made:
         yield made
-
-
-def _caller(fake: FakeVolcengine, account: str) -> tuple[Key, str]:
-    """A key, and the id of the account's only event."""
-    return fake.world.add_key(account), fake.world.account(account).log("GetUser", moment())
 
 
 def _encoded(value: Any) -> str:
@@ -91,7 +81,7 @@ def test_a_header_that_is_none_is_401_with_a_reason(server: Server, header: str,
 
 @pytest.mark.parametrize("alphabet", ["standard", "url-safe", "unpadded", "no session token"])
 def test_usual_forms_of_base64_are_taken(fake: FakeVolcengine, server: Server, alphabet: str) -> None:
-    key, event = _caller(fake, CN_PROD)
+    key, event = caller(fake, CN_PROD)
     key.secret = "???>>>~~" + key.secret  # makes + and / in base64
     values = {"AccessKeyId": key.id, "SecretAccessKey": key.secret, "SessionToken": ""}
     if alphabet == "no session token":
@@ -111,7 +101,7 @@ def test_usual_forms_of_base64_are_taken(fake: FakeVolcengine, server: Server, a
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 def test_the_keys_of_the_request_are_used_and_no_others(fake: FakeVolcengine, server: Server, mode: str) -> None:
-    (one, event), (other, foreign) = _caller(fake, CN_PROD), _caller(fake, CN_DEV)
+    (one, event), (other, foreign) = caller(fake, CN_PROD), caller(fake, CN_DEV)
 
     async def ask(key: Key) -> Any:
         async with client_over_http(server.url, token(key), mode) as client:
@@ -140,93 +130,16 @@ def test_temporary_keys_carry_their_token_and_wrong_ones_are_refused_upstream(
     assert "InvalidSecretToken" in bad.content[0].text
 
 
-def _other_spellings(address: str) -> list[str]:
-    """The same stream, in every way that its transport would understand."""
-    place, _, session = address.partition("?session_id=")
-    dashed = str(uuid.UUID(session))
-    return [
-        f"{place}?session_id={dashed}",
-        f"{place}?session_id={session.upper()}",
-        f"{place}?session_id=%7B{session}%7D",
-        f"{place}?session_id=urn:uuid:{dashed}",
-        f"{place}?session_id={'0' * 32}&session_id={session}",
-        f"{place.rstrip('/')}?session_id={session}",
-        f"{place}and/more?session_id={session}",
-    ]
-
-
-def test_only_the_opener_may_post_to_a_stream(fake: FakeVolcengine, server: Server) -> None:
-    (one, event), (other, foreign) = _caller(fake, CN_PROD), _caller(fake, CN_DEV)
-    changed = Key(one.id, one.secret + "x", CN_PROD, one.identity)
-    with_token = Key(one.id, one.secret, CN_PROD, one.identity, token="another")
-
-    async def try_each() -> tuple[list[int], str]:
-        async with open_stream(server.url, token(one)) as (http, address, lines):
-            statuses = []
-            for key in (other, changed, with_token):
-                for message in (INITIALIZE, _LOOKUP):
-                    statuses.append((await http.post(address, json=message, headers=bearer(key))).status_code)
-            statuses.append((await http.post(address, json=_LOOKUP)).status_code)
-            for again in _other_spellings(address):
-                posted = await http.post(again, json=_LOOKUP, headers=bearer(other), follow_redirects=True)
-                statuses.append(posted.status_code)
-            for message in (INITIALIZE, INITIALIZED, _LOOKUP):
-                statuses.append((await http.post(address, json=message, headers=bearer(one))).status_code)
-            async for line in lines:
-                if line.startswith("data: ") and '"id":2' in line:
-                    return statuses, line
-        raise AssertionError("the stream ended")
-
-    statuses, answer = anyio.run(try_each)
-    assert statuses == [403] * 6 + [401] + [403] * 7 + [202] * 3
-    assert event in answer
-    assert foreign not in answer
-    assert {request.account for request in fake.world.requests} == {CN_PROD}
-
-
 def test_a_stream_that_is_not_there_is_404(fake: FakeVolcengine, server: Server) -> None:
-    key, _ = _caller(fake, CN_PROD)
+    key, _ = caller(fake, CN_PROD)
     answer = httpx2.post(
         f"{server.url}/messages/?session_id={'0' * 32}", json=_LOOKUP, headers=bearer(key), timeout=PATIENCE
     )
     assert answer.status_code == 404
 
 
-async def _call_all(server: Server, callers: list[tuple[Key, str]]) -> list[str]:
-    """Half over SSE, half over HTTP, all open together, their calls interleaved; what went wrong."""
-    wrong: list[str] = []
-    source = random.Random(11)  # noqa: S311
-    async with AsyncExitStack() as stack:
-        open_clients: list[tuple[Client, str]] = []
-        for number, (key, event) in enumerate(callers):
-            over = client_over_sse if number % 2 else client_over_http
-            open_clients.append((await stack.enter_async_context(over(server.url, token(key))), event))
-
-        async def call(client: Client, event: str) -> None:
-            found = [one["EventID"] for one in json_of(await client.call_tool("LookupEvents", {}))["Trails"]]
-            if found != [event]:
-                wrong.append(f"{found} instead of {event}")
-
-        for _ in range(3):
-            source.shuffle(open_clients)
-            async with anyio.create_task_group() as group:
-                for client, event in open_clients:
-                    group.start_soon(call, client, event)
-    return wrong
-
-
-def test_no_answer_holds_another_callers_event(fake: FakeVolcengine, server: Server) -> None:
-    fake.world.delay = 0.05
-    callers = [_caller(fake, str(2_100_000_000 + number)) for number in range(_CALLERS)]
-    assert anyio.run(_call_all, server, callers) == []
-    keys = {key.id: key.account for key, _ in callers}
-    asked = [(request.access_key_id, request.account) for request in fake.world.requests]
-    assert len(asked) == 3 * _CALLERS
-    assert all(keys[key] == account for key, account in asked)
-
-
 def test_nothing_of_a_header_is_written_anywhere(fake: FakeVolcengine) -> None:
-    key, _ = _caller(fake, CN_PROD)
+    key, _ = caller(fake, CN_PROD)
     header = token(key)
     with served({"VOLCENGINE_CREDENTIAL_TYPE": "token", "VOLCENGINE_ENDPOINT": fake.url}) as server:
 
@@ -247,7 +160,7 @@ def test_nothing_of_a_header_is_written_anywhere(fake: FakeVolcengine) -> None:
 
 
 def test_a_foreign_host_name_is_refused_on_loopback(fake: FakeVolcengine, server: Server) -> None:
-    key, _ = _caller(fake, CN_PROD)
+    key, _ = caller(fake, CN_PROD)
     headers = {**bearer(key), **_ACCEPT, "Host": "evil.example"}
     assert httpx2.post(f"{server.url}/mcp", json=INITIALIZE, headers=headers, timeout=PATIENCE).status_code == 421
 

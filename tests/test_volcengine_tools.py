@@ -18,10 +18,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
 from crosstrail.estate import Estate
-from crosstrail.sent_keys import api_of
 from crosstrail.server.admission import Admission
 from crosstrail.server.volcengine_app import TOOLS, create_volcengine_server
-from crosstrail.server.volcengine_caller import CloudTrail
 from crosstrail.server.volcengine_config import load_server_settings
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
@@ -45,9 +43,8 @@ async def _client(fake: FakeVolcengine, key: Key | None, **environ: str) -> Asyn
         environ |= {"VOLCENGINE_ACCESS_SESSION_TOKEN": key.token}
     settings = load_server_settings(environ=environ)
     estate = Estate(settings.as_served())
-    cloud_trail = CloudTrail(settings, api_of(estate))
     admission = Admission(estate, table=TOOLS)
-    async with Client(create_volcengine_server(cloud_trail, admission)) as client:
+    async with Client(create_volcengine_server(settings, estate, admission)) as client:
         yield client
     await estate.aclose()
     admission.close()
@@ -146,6 +143,66 @@ def test_no_number_of_results_leaves_it_to_the_api(fake: FakeVolcengine) -> None
         fake.world.accounts[CN_PROD].log("GetUser", moment(timedelta(minutes=age)))
     assert len(json_of(_ask(fake, key, "LookupEvents"))["Trails"]) == 50
     assert "MaxResults" not in fake.world.requests[-1].params
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "sent", "note"),
+    [
+        (
+            "LookupEvents",
+            {"MaxResults": 500},
+            {"MaxResults": 50},
+            "MaxResults is 0 to 50; 50 was used in place of 500.",
+        ),
+        (
+            "LookupEvents",
+            {"MaxResults": "900"},
+            {"MaxResults": 50},
+            "MaxResults is 0 to 50; 50 was used in place of 900.",
+        ),
+        ("LookupEvents", {"MaxResults": -3}, {}, "MaxResults is 0 to 50; 0 was used in place of -3."),
+        ("LookupEvents", {"MaxResults": 50}, {"MaxResults": 50}, ""),
+        (
+            "DescribeTrails",
+            {"TrailNames": [], "IncludeOrganizationTrail": 2},
+            {"IncludeOrganizationTrail": "1"},
+            "IncludeOrganizationTrail is 0 to 1; 1 was used in place of 2.",
+        ),
+    ],
+)
+def test_a_number_beyond_a_limit_is_put_at_it_with_a_note_beside_the_result(
+    fake: FakeVolcengine, tool: str, arguments: dict[str, Any], sent: dict[str, Any], note: str
+) -> None:
+    key = fake.world.add_key(CN_PROD)
+    told = json_of(_ask(fake, key, tool, **arguments))
+    assert told.pop("Note", "") == note
+    assert fake.world.requests[-1].params == sent
+    plain = {**arguments, **sent} if sent else {}
+    assert told.keys() == json_of(_ask(fake, key, tool, **plain)).keys()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("LookupEvents", {"StartTime": -1}),
+        ("LookupEvents", {"EndTime": -1}),
+        ("CreateTrail", {"TrailName": "t", "EventRW": "All", "EventSources": ["iam"], "TrailType": 2}),
+    ],
+)
+def test_a_number_is_not_made_another_where_that_would_mean_something_else(
+    fake: FakeVolcengine, tool: str, arguments: dict[str, Any]
+) -> None:
+    """No time before 1970 is now, and whoever asks for a trail that there is not gets none of the organization."""
+    key = fake.world.add_key(CN_PROD)
+
+    async def ask() -> CallToolResult:
+        async with _client(fake, key, CROSSTRAIL_ALLOW_WRITES="true") as client:
+            return await client.call_tool(tool, arguments)
+
+    result = anyio.run(ask)
+    assert result.is_error
+    assert list(arguments)[-1] in result.content[0].text  # type: ignore[union-attr]
+    assert fake.world.requests == []
 
 
 def test_text_that_shows_nothing_is_escaped_and_stays_the_same(fake: FakeVolcengine) -> None:

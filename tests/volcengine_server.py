@@ -1,4 +1,4 @@
-"""`mcp-server-cloud-trail` as its users run it, and callers of it who bring their own keys."""
+"""`mcp-server-cloud-trail` as its users run it, and callers who bring their own keys, of it and of `crosstrail serve`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from fakes.volcengine import Key
-from serving import Server, signed, started
+from fakes.volcengine import FakeVolcengine, Key
+from listed_accounts import moment
+from serving import Server, serving, signed, started, write_config
 
 
 def token(key: Key) -> str:
@@ -24,10 +27,56 @@ def bearer(key: Key) -> dict[str, str]:
     return signed(token(key))
 
 
-def served(environ: Mapping[str, str], *arguments: str) -> AbstractContextManager[Server]:
-    """The server on a free port until the block ends."""
+def caller(fake: FakeVolcengine, account: str, **event: Any) -> tuple[Key, str]:
+    """A new key, and the id of a new event of its account."""
+    return fake.world.add_key(account), fake.world.account(account).log("GetUser", moment(), **event)
+
+
+def served(environ: Mapping[str, str], *arguments: str, audit: Path | None = None) -> AbstractContextManager[Server]:
+    """The server on a free port until the block ends; `audit`: the file of its record."""
     command = [sys.executable, "-c", "from crosstrail.cli.volcengine import main; main()", *arguments]
-    return started(command, {"MCP_SERVER_MODE": "http", "MCP_SERVER_PORT": "0", **environ})
+    command += ["--audit", str(audit)] if audit else []
+    return started(command, {"MCP_SERVER_MODE": "http", "MCP_SERVER_PORT": "0", **environ}, audit or Path())
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of the two servers whose callers may bring keys, and what its tools are called."""
+
+    name: str
+    lookup: str
+    describe: str
+    describe_arguments: Mapping[str, Any]
+
+    @property
+    def lookup_message(self) -> dict[str, Any]:
+        params = {"name": self.lookup, "arguments": {}}
+        return {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+
+    @property
+    def lookups(self) -> tuple[dict[str, Any], ...]:
+        """Arguments of lookups of the one account."""
+        return (
+            ({"target_account_id": ""}, {"target_account_id": "*"}) if self is CROSSTRAIL else ({}, {"MaxResults": 50})
+        )
+
+    @property
+    def reads(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+        """A call of each tool that reads an account."""
+        return ((self.lookup, {}), (self.describe, self.describe_arguments))
+
+    def for_keys(self, folder: Path, environ: Mapping[str, str]) -> AbstractContextManager[Server]:
+        """The server for those who bring keys, over streamable HTTP and SSE; its record is in the folder."""
+        if self is DROP_IN:
+            return served({"VOLCENGINE_CREDENTIAL_TYPE": "token", **environ}, audit=folder / "audit.jsonl")
+        return serving(write_config(folder, serve={"auth": "token"}), "--transport", "sse", environ=environ)
+
+
+CROSSTRAIL = Program("crosstrail serve", "lookup_events", "describe_trails", {})
+DROP_IN = Program(
+    "mcp-server-cloud-trail", "LookupEvents", "DescribeTrails", {"TrailNames": [], "IncludeOrganizationTrail": 0}
+)
+PROGRAMS = (CROSSTRAIL, DROP_IN)
 
 
 def json_of(result: Any) -> Any:

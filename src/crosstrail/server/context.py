@@ -18,7 +18,7 @@ import re
 import secrets
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -101,7 +101,7 @@ class GuardedTool(Tool):
             notes = self._clamped(given)
             values = self._accepted(given)
             answer: Answer = await self.fn(call=self._call(context), **values)
-            result = self._finished(replace(answer, text="\n".join([answer.text, *notes])) if notes else answer)
+            result = self._finished(answer, notes)
         except MCPError:
             raise
         except CrosstrailError as error:
@@ -123,22 +123,29 @@ class GuardedTool(Tool):
         """An error's text with the names that the tools have on this server."""
         return text
 
-    def _finished(self, answer: Answer) -> CallToolResult:
-        """The answer as the client gets it."""
-        return _result(answer, in_rows=self._structured)
+    def _finished(self, answer: Answer, notes: Sequence[str]) -> CallToolResult:
+        """The answer as the client gets it, with what has to be said about the arguments."""
+        text = "\n".join([answer.text, *(f"Note: {note}" for note in notes)])
+        return _result(replace(answer, text=text), in_rows=self._structured)
 
     def _clamped(self, given: dict[str, Any]) -> list[str]:
-        """Put numbers beyond a limit at the limit, as the AWS Labs server does, and say so."""
+        """Put numbers beyond a limit at the limit, as the AWS Labs server does, and say so.
+
+        Not where something is changed: what was made in place of what was asked for is there to stay. Nor where there is no
+        limit at one end: the other one is no number of the same kind then, but a default.
+        """
+        if self.annotations and not self.annotations.read_only_hint:
+            return []
         notes = []
         for name, schema in self.parameters.get("properties", {}).items():
-            number = _whole(given.get(name)) if {"minimum", "maximum"} & schema.keys() else None
+            number = _whole(given.get(name)) if {"minimum", "maximum"} <= schema.keys() else None
             if number is None:
                 continue
-            least, most = schema.get("minimum", number), schema.get("maximum", number)
+            least, most = schema["minimum"], schema["maximum"]
             given[name] = min(max(number, least), most)
             if given[name] != number:
                 sent = clean(str(number), _ECHO_BYTES)
-                notes.append(f"Note: {name} is {least} to {most}; {given[name]} was used in place of {sent}.")
+                notes.append(f"{name} is {least} to {most}; {given[name]} was used in place of {sent}.")
         return notes
 
     def _accepted(self, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from crosstrail.config import Settings
 from crosstrail.estate import Estate
 from crosstrail.sent_keys import KeyOwners, api_of
-from crosstrail.server.admission import Admission
+from crosstrail.server.admission import OUR_TOOLS, Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.doors import (
@@ -42,6 +42,7 @@ from crosstrail.server.identity import principal_of
 from crosstrail.server.logs import log_to_stderr
 from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.telemetry import Telemetry
+from crosstrail.server.toolsets import ToolTable
 
 _HEADERS_OF_PAGES = (
     "Accept",
@@ -64,9 +65,18 @@ def listener_of(settings: Settings) -> Listener:
     return Listener(serve.host, serve.port, tls_cert=serve.tls_cert, tls_key=serve.tls_key)
 
 
-def serve_app(settings: Settings, *, has_rules: bool, counted_in: str = "") -> Starlette:
+def serve_app(
+    settings: Settings,
+    *,
+    has_rules: bool,
+    counted_in: str = "",
+    table: ToolTable = OUR_TOOLS,
+    make: Callable[..., MCPServer[Any]] = create_server,
+    uses_accounts: bool = True,
+) -> Starlette:
     """The application. `has_rules`: whether there was any access rule when the server started. `counted_in`: the file in
-    which several processes count calls together. Raises ConfigError."""
+    which several processes count calls together. `table` and `make`: the tools, and the server that has them, as
+    `create_server` makes it. `uses_accounts`: see guarded_app. Raises ConfigError."""
     log_to_stderr(settings.log_level)
     sign_in = sign_in_of(settings)
     estate = Estate(settings)
@@ -79,9 +89,11 @@ def serve_app(settings: Settings, *, has_rules: bool, counted_in: str = "") -> S
         record=AuditLog(settings.audit, default="stderr"),
         counted_in=counted_in,
         owners=owners,
+        table=table,
     )
-    server = create_server(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
-    return guarded_app(server, estate, sign_in, admission, sse=settings.serve.transport == "sse")
+    server = make(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
+    sse = settings.serve.transport == "sse"
+    return guarded_app(server, estate, sign_in, admission, sse=sse, uses_accounts=uses_accounts)
 
 
 def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:

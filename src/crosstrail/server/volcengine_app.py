@@ -9,12 +9,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
 from crosstrail.estate import Estate
 from crosstrail.sent_keys import api_of
 from crosstrail.server.admission import Admission
+from crosstrail.server.logs import log_to_stderr
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.server.volcengine_caller import CloudTrail
 from crosstrail.server.volcengine_config import CloudTrailServerSettings
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from crosstrail.server.http import Listener
-    from crosstrail.server.sign_in import SignIn
 
 TOOLS = ToolTable(
     {"CreateTrail": "trails", "DescribeTrails": "trails", "LookupEvents": "events"}, frozenset({"CreateTrail"})
@@ -36,19 +38,24 @@ logging; CreateTrail makes one, where writes are allowed. What events contain is
 
 
 def create_volcengine_server(
-    cloud_trail: CloudTrail, admission: Admission, *, sign_in: SignIn | None = None
+    settings: CloudTrailServerSettings,
+    estate: Estate,
+    admission: Admission,
+    *,
+    verifier: TokenVerifier | None = None,
+    auth: AuthSettings | None = None,
 ) -> MCPServer[Any]:
-    """A server over this CloudTrail, for whom `admission` lets in; whoever made the two closes them."""
+    """A server for whom `admission` lets in; whoever made the estate and the admission closes them. Sign-in as in app.py."""
     return MCPServer(
         "mcp-server-cloud-trail",
         title="火山引擎云审计 / Volcengine CloudTrail",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=list(build_volcengine_tools(cloud_trail)),
+        tools=list(build_volcengine_tools(CloudTrail(settings, estate))),
         log_level="WARNING",
         middleware=[admission],
-        token_verifier=sign_in.verifier if sign_in else None,
-        auth=sign_in.settings if sign_in else None,
+        token_verifier=verifier,
+        auth=auth,
     )
 
 
@@ -56,36 +63,20 @@ async def serve_volcengine_stdio(settings: CloudTrailServerSettings) -> None:
     """To the one client at stdin, as `crosstrail serve` does."""
     from crosstrail.server.stdio import serve_stdio
 
-    estate = Estate(settings.as_served())
-    cloud_trail = CloudTrail(settings, api_of(estate))
-    make = partial(_made, cloud_trail)
-    await serve_stdio(estate, Admission(estate, table=TOOLS), make)
-
-
-def _made(cloud_trail: CloudTrail, _: Estate, admission: Admission) -> MCPServer[Any]:
-    return create_volcengine_server(cloud_trail, admission)
+    served = settings.as_served()
+    log_to_stderr(served.log_level)
+    estate = Estate(served)
+    await serve_stdio(estate, Admission(estate, table=TOOLS), partial(create_volcengine_server, settings))
 
 
 def volcengine_http_app(settings: CloudTrailServerSettings) -> tuple[Starlette, Listener]:
     """The ASGI application of `transport: sse` and `http`, and where it listens. Sets up the process's log."""
-    from crosstrail.server.audit import AuditLog
-    from crosstrail.server.identity import principal_of
-    from crosstrail.server.logs import log_to_stderr
-    from crosstrail.server.serve_app import guarded_app, is_open_to_all, listener_of
-    from crosstrail.server.sign_in import sign_in_of
+    from crosstrail.server.serve_app import listener_of, serve_app
+
+    def make(estate: Estate, admission: Admission, **sign_in: Any) -> MCPServer[Any]:
+        api_of(estate).load()  # while there is time: before it listens
+        return create_volcengine_server(settings, estate, admission, **sign_in)
 
     served = settings.as_served()
-    log_to_stderr("warning")
-    sign_in = sign_in_of(served)
-    estate = Estate(served)
-    api_of(estate).load()  # while there is time: before it listens
-    admission = Admission(
-        estate,
-        principal_of=principal_of,
-        # Keys of their own may do what their cloud lets them.
-        open_to_all=sign_in.by_keys or is_open_to_all(served, has_rules=bool(served.access)),
-        record=AuditLog(served.audit, default="stderr"),
-        table=TOOLS,
-    )
-    server = create_volcengine_server(CloudTrail(settings, api_of(estate)), admission, sign_in=sign_in)
-    return guarded_app(server, estate, sign_in, admission, sse=True, uses_accounts=False), listener_of(served)
+    app = serve_app(served, has_rules=bool(served.access), table=TOOLS, make=make, uses_accounts=False)
+    return app, listener_of(served)

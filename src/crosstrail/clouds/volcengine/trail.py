@@ -16,6 +16,7 @@ from typing import Any
 from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
 from crosstrail.clouds.reading import Reading
 from crosstrail.clouds.shape import FAILURE, time_of
+from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.calls import (
     CREATE_TRAIL_OF_ALL_SOURCES,
@@ -134,6 +135,10 @@ class VolcengineTrail:
             told.hint = "Whether the trail was created is not known: see describe_trails before trying again."
             raise told from None
         return _trail(target, {"TrailName": trail.name, "TrailRegion": region, **made})
+
+    async def result(self, target: Target, action: Action, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The Result of one action as the API gives it, for who speaks its language. Raises CrosstrailError."""
+        return await self._calls.ask(target.account, await self._region(target), action, params)
 
     async def _region(self, target: Target) -> str:
         if target.account.cloud != CLOUD:
