@@ -1,4 +1,5 @@
-"""What strangers send to `crosstrail serve` before any tool is asked: each refused with its status, recorded, and told why.
+"""What strangers send to `crosstrail serve` and `mcp-server-cloud-trail` before any tool is asked: each refused with its status,
+recorded, and told why.
 
 Through real sockets, so that what no client would send is sent.
 """
@@ -20,16 +21,34 @@ from crosstrail.caller import Caller
 from crosstrail.server.audit import AuditLog
 from crosstrail.serving import AuditSettings
 from serving import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, post, serving, write_config
+from volcengine_server import DROP_IN, PROGRAMS, Program, served
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
 ANN = Principal(subject="ann")
 SECRET = "do-not-write-this"
+_FIELDS = ("target_account_id", "start_time", "attribute_value", "next_token", "region", "x")
+
+
+@pytest.fixture(scope="module", params=PROGRAMS, ids=lambda program: program.name)
+def program(request: pytest.FixtureRequest) -> Program:
+    found: Program = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that whoever reaches it may ask."""
     folder = tmp_path_factory.mktemp("attacks")
-    with serving(write_config(folder, lake={"path": "lake"})) as made:
+    environ = {
+        "VOLCENGINE_ENDPOINT": "http://127.0.0.1:9",
+        "VOLCENGINE_ACCESS_KEY": "AKLT1",
+        "VOLCENGINE_SECRET_KEY": "x",
+    }
+    with (
+        served(environ, audit=folder / "audit.jsonl")
+        if program is DROP_IN
+        else serving(write_config(folder, lake={"path": "lake"}))
+    ) as made:
         yield made
 
 
@@ -173,11 +192,13 @@ def test_who_trickles_is_sent_away(server: Server) -> None:
     assert late == [408, 408, 408, 408]
 
 
-def test_a_method_or_path_that_is_none_reaches_nothing(server: Server) -> None:
+def test_a_method_or_path_that_is_none_reaches_nothing(server: Server, program: Program) -> None:
     for method, path in (("GET", "/mcp"), ("DELETE", "/mcp"), ("PUT", "/mcp"), ("TRACE", "/mcp"), ("POST", "/ping")):
         assert httpx2.request(method, f"{server.url}{path}", timeout=PATIENCE).status_code == 405
+    of_sse = {"/sse": 405, "/messages/?session_id=x": 400} if program is DROP_IN else {}
     for path in ("/", "/admin", "/mcp/../healthz/x", "/sse", "/messages/?session_id=x", "/%2e%2e/etc/passwd"):
-        assert httpx2.post(f"{server.url}{path}", json=INITIALIZE, headers=JSON, timeout=PATIENCE).status_code == 404
+        answer = httpx2.post(f"{server.url}{path}", json=INITIALIZE, headers=JSON, timeout=PATIENCE)
+        assert answer.status_code == of_sse.get(path, 404), path
 
 
 def test_a_flood_of_refusals_pushes_no_call_out_of_the_record(tmp_path: Path) -> None:
@@ -201,10 +222,19 @@ def test_a_flood_of_refusals_pushes_no_call_out_of_the_record(tmp_path: Path) ->
     assert (later[-1]["outcome"], later[-1]["more"]) == ("limited", 101)
 
 
-@pytest.mark.parametrize("field", ["target_account_id", "start_time", "attribute_value", "next_token", "region", "x"])
-def test_half_a_character_breaks_nothing(server: Server, field: str) -> None:
-    arguments = {"attribute_key": "EventName", "attribute_value": "x", field: "HALF"}
-    params = {"name": "lookup_events", "arguments": arguments}
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *({"attribute_key": "EventName", "attribute_value": "x", field: "HALF"} for field in _FIELDS),
+        {"NextToken": "HALF"},
+        {"StartTime": "HALF"},
+        {"LookupConditions": "HALF"},
+        {"LookupConditions": [{"LookupConditionKey": "EventName", "LookupConditionValue": "HALF"}]},
+        {"HALF": 1},
+    ],
+)
+def test_half_a_character_breaks_nothing(server: Server, program: Program, arguments: dict[str, Any]) -> None:
+    params = {"name": program.lookup, "arguments": arguments}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
     before = len(server.lines)
     answer = post(server.url, body.replace("HALF", r"\ud800\udfff\udfff").encode())
