@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import anyio
 import click
@@ -18,6 +18,9 @@ from crosstrail.config import load_settings
 from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
 from crosstrail.serving import AuthMode, check
+
+if TYPE_CHECKING:
+    from crosstrail.server.http import Listener
 
 _FLAGS = {
     "transport": click.Choice(["stdio", "http", "sse"]),
@@ -96,8 +99,6 @@ def _over_stdio(settings: Settings) -> None:
 
 
 def _over_http(settings: Settings) -> None:
-    from crosstrail.server.connections import TimelyHttp
-    from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
     from crosstrail.server.serve_app import app_factory, listener_of, serve_app
 
     has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
@@ -109,10 +110,17 @@ def _over_http(settings: Settings) -> None:
             app: Any = app_factory(settings, has_rules=has_rules, counted_in=str(Path(folder) / "limits.db"))
         else:
             app = serve_app(settings, has_rules=has_rules)
-        socket = held.enter_context(listening(listener))
+        answer_over_http(app, listener, sse=settings.serve.transport == "sse", workers=workers)
+
+
+def answer_over_http(app: Any, listener: Listener, *, sse: bool, name: str = "crosstrail", workers: int = 1) -> None:
+    """Serve an application until it is told to stop, and say where. `name`: of the server. Raises ConfigError."""
+    from crosstrail.server.connections import TimelyHttp
+    from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
+
+    with listening(listener) as socket:
         address = listener.address(socket)
-        paths = [HTTP_PATH] + ([SSE_PATH] if settings.serve.transport == "sse" else [])
-        say(f"crosstrail serves {' and '.join(address + path for path in paths)}")
+        say(f"{name} serves {' and '.join(address + path for path in (HTTP_PATH, SSE_PATH)[: 1 + sse])}")
         serve_http(app, listener, socket, protocol=TimelyHttp, workers=workers)
 
 

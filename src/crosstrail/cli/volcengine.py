@@ -10,7 +10,6 @@ import click
 
 from crosstrail import __version__
 from crosstrail.cli import run_command
-from crosstrail.cli.words import say
 
 
 @click.command("mcp-server-cloud-trail", context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,14 +40,10 @@ def serve(
     if settings.transport == "stdio":
         anyio.run(serve_volcengine_stdio, settings)
         return
-    from crosstrail.server.connections import TimelyHttp
-    from crosstrail.server.http import HTTP_PATH, SSE_PATH, listening, serve_http
+    from crosstrail.cli.serve import answer_over_http
 
     app, listener = volcengine_http_app(settings)
-    with listening(listener) as socket:
-        address = listener.address(socket)
-        say(f"mcp-server-cloud-trail serves {address}{HTTP_PATH} and {address}{SSE_PATH}")
-        serve_http(app, listener, socket, protocol=TimelyHttp)
+    answer_over_http(app, listener, sse=True, name="mcp-server-cloud-trail")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr, field_validator
+from pydantic import field_validator
 
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.volcengine.settings import VolcengineSettings
@@ -23,7 +23,7 @@ from crosstrail.serving import (
     LimitSettings,
     OAuthSettings,
     ServeSettings,
-    userinfo_url,
+    check,
 )
 from crosstrail.settings_file import read_mapping
 
@@ -78,9 +78,8 @@ class CloudTrailServerSettings(Section):
 
     def as_served(self) -> Settings:
         """The same for what `crosstrail serve` has in front of its tools."""
-        here = f"http://{self.host}:{self.sse_port}" if self.auth == "oauth" else ""
-        public_url = self.public_url or here
-        anywhere = () if self.loopback and not self.behind_proxy else ("*",)
+        own = self.loopback and not self.behind_proxy
+        here = f"http://{self.host}:{self.sse_port}" if self.auth == "oauth" and own else ""
         serve = ServeSettings(
             transport="sse",
             host=self.host,
@@ -88,8 +87,9 @@ class CloudTrailServerSettings(Section):
             tls_cert=self.tls_cert,
             tls_key=self.tls_key,
             behind_proxy=self.behind_proxy,
-            public_url=public_url,
-            allowed_hosts=self.allowed_hosts or (() if self.public_url else anywhere),
+            no_auth=self.behind_proxy,
+            public_url=self.public_url or here,
+            allowed_hosts=self.allowed_hosts or (() if self.public_url or own else ("*",)),
             allowed_origins=self.allowed_origins,
             auth="token" if self.credential == "token" else self.auth,
             allow_any=self.allow_any,
@@ -127,59 +127,36 @@ def load_server_settings(
 
 
 def _check(settings: CloudTrailServerSettings) -> None:
-    """Raises ConfigError for a combination that cannot work, or that would hand the keys to strangers."""
-    if settings.transport == "stdio" and settings.credential != "env":
-        raise ConfigError(
-            "credential: token needs HTTP, and transport is stdio, which has no headers",
-            hint="Set credential: env (VOLCENGINE_CREDENTIAL_TYPE=env), or transport: sse or http (MCP_SERVER_MODE).",
-        )
-    if settings.auth == "oauth":
-        _check_oauth(settings)
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise ConfigError("TLS needs both a certificate and its key", hint="Give --tls-cert and --tls-key.")
-    if settings.transport == "stdio" or settings.loopback or settings.behind_proxy:
+    """What this server alone refuses; then what `crosstrail serve` does. Raises ConfigError for a combination that cannot work,
+    or that would hand the keys to strangers."""
+    token, oauth = settings.credential == "token", settings.auth == "oauth"
+    if settings.transport == "stdio":
+        if token or oauth:
+            raise ConfigError(
+                f"{'credential: token' if token else 'auth: oauth'} needs HTTP, and transport is stdio, which has no headers",
+                hint="Set credential: env (VOLCENGINE_CREDENTIAL_TYPE=env) and auth: none (MCP_SERVER_AUTH=none), or "
+                "transport: sse or http (MCP_SERVER_MODE).",
+            )
         return
-    if settings.credential == "env" and settings.auth == "none":
-        raise ConfigError(
-            f"everybody who reaches {settings.host} could use the keys of the environment",
-            hint="Listen on 127.0.0.1, set credential: token, or put a proxy that lets callers in (--behind-proxy).",
-        )
-    if not settings.tls_cert:
-        raise ConfigError(
-            f"credentials in headers would cross the network readable to all, on {settings.host} without TLS",
-            hint="Give --tls-cert and --tls-key, or --behind-proxy where a proxy ends TLS, or listen on 127.0.0.1.",
-        )
-
-
-def _check_oauth(settings: CloudTrailServerSettings) -> None:
-    if settings.credential != "env":
+    if token and oauth:
         raise ConfigError(
             "auth: oauth needs credential: env: who signs in brings no keys of Volcengine",
             hint="Set credential: env (VOLCENGINE_CREDENTIAL_TYPE=env), or auth: none (MCP_SERVER_AUTH=none).",
         )
-    oauth = settings.oauth
-    needed = ("client_id", "client_secret", "authorize_url", "token_url")
-    missing = [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]
-    if missing:
+    if not (token or oauth or settings.loopback or settings.behind_proxy):
         raise ConfigError(
-            f"auth: oauth needs an oauth section with {', '.join(missing)}",
-            hint="Add it to cfg.yaml, or set auth: none (MCP_SERVER_AUTH=none).",
-        )
-    if settings.transport == "stdio":
-        raise ConfigError("auth: oauth needs HTTP, and transport is stdio", hint="Set transport: sse or http.")
-    if not userinfo_url(oauth):
-        raise ConfigError(
-            "auth: oauth cannot tell whom a token of this provider belongs to",
-            hint="Set oauth.userinfo_url, its userinfo address; only GitHub's is known without it.",
-        )
-    if not settings.access and not settings.allow_any:
-        raise ConfigError(
-            "anyone with an account there could read your audit trail: there is no access rule",
-            hint='Add access: [{who: ["login:..."], accounts: ["*"]}] to cfg.yaml, or allow_any: true.',
+            f"everybody who reaches {settings.host} could use the keys of the environment",
+            hint="Listen on 127.0.0.1, set credential: token, or put a proxy that lets callers in (--behind-proxy).",
         )
     if any(rule.accounts != ("*",) for rule in settings.access):
         raise ConfigError("access: this server has one account", hint='Write accounts: ["*"] in every rule.')
-    if not settings.public_url and (settings.behind_proxy or not settings.loopback):
-        raise ConfigError(
-            "auth: oauth needs public_url, the address that clients use", hint="Such as https://trails.example.com."
-        )
+    served = settings.as_served()
+    try:
+        check(served.serve, served.jwt, served.oauth, rules=bool(served.access))
+    except ConfigError as error:
+        raise ConfigError(_worded(str(error)), hint=_worded(error.hint)) from None
+
+
+def _worded(text: str) -> str:
+    """In the words of cfg.yaml."""
+    return text.replace("serve.", "").replace("--public-url", "public_url:")
