@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import create_engine
 
 from conftest import CommandLine
-from crosstrail.accounts.database import METADATA, AccountDatabase
+from crosstrail.accounts.database import AccountDatabase, account_tables
 from crosstrail.accounts.database_rules import ACCESS_RULES
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, AccessRule, Principal, granted
 from crosstrail.estate import Estate
@@ -331,7 +331,7 @@ def test_the_command_line_says_what_someone_may_do(crosstrail: CommandLine, tmp_
 
 def _rules_table(url: str, *rows: tuple[str, str, str, bool]) -> None:
     engine = create_engine(url)
-    METADATA.create_all(engine)
+    account_tables()["aws"].metadata.create_all(engine)
     ACCESS_RULES.metadata.create_all(engine)
     columns = ("who", "accounts", "toolsets", "may_write")
     with engine.begin() as connection:

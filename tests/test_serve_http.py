@@ -15,7 +15,7 @@ from mcp.client.sse import sse_client
 from sqlalchemy import create_engine
 
 from conftest import CommandLine
-from crosstrail.accounts.database import METADATA
+from crosstrail.accounts.database import account_tables
 from crosstrail.server.http import Listener, listening
 from lake_estate import NOON, OLD, PROD, collect, record, text_of, write_logs
 from ports import free_port
@@ -136,7 +136,7 @@ def test_ping_and_health(server: Server) -> None:
 def test_health_says_that_it_is_not_well_and_no_more(tmp_path: Path) -> None:
     file = tmp_path / "accounts.db"
     engine = create_engine(f"sqlite:///{file}")
-    METADATA.create_all(engine)
+    account_tables()["aws"].metadata.create_all(engine)
     engine.dispose()
     with serving(write_config(tmp_path, database={"url": "sqlite:///accounts.db"})) as made:
         file.unlink()

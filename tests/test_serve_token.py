@@ -259,12 +259,12 @@ async def test_not_even_a_debug_log_holds_a_secret(fake: FakeVolcengine, config:
 def test_a_rule_in_the_database_contradicts_too(crosstrail: CommandLine, tmp_path: Path) -> None:
     from sqlalchemy import create_engine
 
-    from crosstrail.accounts.database import METADATA
+    from crosstrail.accounts.database import account_tables
     from crosstrail.accounts.database_rules import ACCESS_RULES
 
     url = f"sqlite:///{tmp_path}/accounts.db"
     engine = create_engine(url)
-    METADATA.create_all(engine)
+    account_tables()["aws"].metadata.create_all(engine)
     ACCESS_RULES.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(ACCESS_RULES.insert().values(who="*", accounts="*", may_write=False))

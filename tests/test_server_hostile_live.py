@@ -12,7 +12,7 @@ from mcp import Client
 from mcp_types import CallToolResult
 from sqlalchemy import create_engine
 
-from crosstrail.accounts.database import METADATA, account_tables
+from crosstrail.accounts.database import account_tables
 from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
 from lake_estate import client_of, settings, text_of
@@ -138,7 +138,7 @@ async def test_what_was_asked_comes_back_as_hostile_as_it_was_sent(aws: LiveAws,
 async def test_names_of_a_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'accounts.db'}"
     engine = create_engine(url)
-    METADATA.create_all(engine)
+    account_tables()["aws"].metadata.create_all(engine)
     rows = [
         {"account_id": f"{number:012d}", "alias": text, "auth_type": text, "region": text, "role_arn": text}
         for number, text in enumerate(HOSTILE, 1)
