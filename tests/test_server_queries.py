@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,53 @@ async def test_a_query_past_its_time_limit_is_an_error_that_says_so(lake: Path) 
     assert result.is_error
     assert "was stopped" in text_of(result)
     assert "Narrow it" in text_of(result)
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda content: None,
+    "empty": lambda content: b"",
+    "truncated": lambda content: content[: len(content) // 2],
+    "garbage": lambda content: b"\x55" * len(content),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_data_file_is_named_and_no_statement_is_blamed(damage: str, tmp_path: Path) -> None:
+    write_logs(tmp_path / "logs", [record(PROD, number, NOON) for number in range(20)])
+    collect(tmp_path / "logs", tmp_path / "lake")
+    path = next((tmp_path / "lake/events/data").rglob("*.parquet"))
+    _damage(path, damage)
+    async with client_of(settings(tmp_path / "lake")) as client:
+        result = await ask(client, "SELECT count(eventjson), max(useragent) FROM events")
+    assert result.is_error
+    assert path.name in text_of(result)
+    assert str(tmp_path) not in text_of(result)
+    assert "TRY" not in text_of(result)
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "status.json"])
+@pytest.mark.parametrize("damage", ["empty", "truncated", "garbage", "flipped"])
+async def test_a_damaged_result_is_named_with_what_to_do(name: str, damage: str, tmp_path: Path) -> None:
+    write_logs(tmp_path / "logs", [record(PROD, number, NOON) for number in range(20)])
+    collect(tmp_path / "logs", tmp_path / "lake")
+    async with client_of(settings(tmp_path / "lake")) as client:
+        query_id = facts_of(await ask(client, "SELECT eventid, eventname FROM events"))["query_id"]
+        path = next((tmp_path / "lake/results").rglob(name))
+        _damage(path, damage)
+        result = await client.call_tool("get_query_results", {"query_id": query_id})
+    assert result.is_error
+    assert f"{path.parent.name}/{name}" in text_of(result)
+    assert "Run the query again" in text_of(result)
+    assert str(tmp_path) not in text_of(result)
+
+
+def _damage(path: Path, damage: str) -> None:
+    content = path.read_bytes()
+    if damage == "flipped":
+        changed = bytearray(content)
+        changed[len(content) // 2 if path.suffix == ".json" else 40] ^= 0xFF
+        path.write_bytes(changed)
+    elif (made := DAMAGES[damage](content)) is None:
+        path.unlink()
+    else:
+        path.write_bytes(made)

@@ -114,3 +114,17 @@ def test_counts_are_those_of_the_logs(lake: Lake, shared_data: Path) -> None:
 )
 def test_two_ways_to_ask_give_one_answer(sql: str, lake: Lake) -> None:
     assert lake.rows(sql) == [("0",)]
+
+
+def test_distinct_maps_are_those_that_hold_different_entries(lake: Lake) -> None:
+    """Counted here by sets of entries, which have no order."""
+    for column in ("requestparameters", "responseelements", "additionaleventdata"):
+        held = lake.connection.execute(f"SELECT map_entries({column}) FROM lake_events WHERE {column} IS NOT NULL")
+        wanted = len({frozenset((each["key"], each["value"]) for each in entries) for (entries,) in held.fetchall()})
+        assert wanted > 100
+        assert lake.rows(f"SELECT count(DISTINCT {column}), approx_distinct({column}) FROM events") == [
+            (str(wanted),) * 2
+        ]
+        assert lake.rows(
+            f"SELECT count(*) FROM (SELECT {column} FROM events WHERE {column} IS NOT NULL GROUP BY 1)"
+        ) == [(str(wanted),)]

@@ -10,7 +10,7 @@ import binascii
 import json
 from pathlib import Path
 
-from crosstrail.engines.results import Record
+from crosstrail.engines.results import Record, damaged
 from crosstrail.errors import InvalidRequest, StalePageToken
 
 MAX_ROWS = 1000
@@ -23,8 +23,10 @@ def read_page(path: Path, native_id: str, record: Record, page_token: str, limit
     offset = _offset(page_token, native_id) if page_token else 0
     try:
         rows = _read_rows(path, record, offset, max(1, min(limit, MAX_ROWS)))
-    except OSError:
+    except FileNotFoundError:
         raise InvalidRequest("the results have expired", hint="Run the query again with lake_query.") from None
+    except Exception:  # noqa: BLE001 - damage may raise anything, and its words may hold values of events
+        raise damaged(native_id, path.name) from None
     following = offset + len(rows)
     more = following < (record.rows or 0)
     return rows, _token(native_id, following) if more else ""
@@ -38,7 +40,7 @@ def _read_rows(path: Path, record: Record, offset: int, limit: int) -> Rows:
 
     render = [renderer(kind) for kind in record.types]
     rows: list[tuple[str | None, ...]] = []
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         first = 0
         for group in range(file.metadata.num_row_groups):
             size = file.metadata.row_group(group).num_rows

@@ -24,7 +24,7 @@ from typing import IO, Any
 from crosstrail import private
 from crosstrail.caller import caller
 from crosstrail.engines.dialect.types import Type
-from crosstrail.errors import InvalidRequest
+from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.models import AccountKey, QueryState
 
 KEPT_SECONDS = 3600
@@ -107,8 +107,10 @@ class ResultStore:
             raise unknown
         try:
             record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):
+        except OSError:
             raise unknown from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise damaged(native_id, "status.json") from None
         if record.who != caller().key or not set(record.accounts) <= set(readable):
             raise unknown
         if not record.state.ended and self._abandoned(native_id):
@@ -224,6 +226,14 @@ class ResultStore:
         except OSError:
             return True
         return True
+
+
+def damaged(native_id: str, name: str) -> LakeError:
+    """A query's file that cannot be read. The status says who may read it, so a damaged one is said of to anybody with the id."""
+    return LakeError(
+        f"a file of the query's results (results/{native_id}/{name}) is damaged",
+        hint="Run the query again with lake_query; this result is deleted when its hour is over.",
+    )
 
 
 def _decoded(data: dict[str, Any]) -> Record:

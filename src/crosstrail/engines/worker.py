@@ -177,7 +177,7 @@ def _write(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], parti
         f"more than {request['rows']} rows or {request['bytes'] // 2**20} MB; add LIMIT, fewer columns or an aggregate"
     )
     private.create(partial)
-    with pq.ParquetWriter(partial, reader.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(partial, reader.schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in reader:
             rows += batch.num_rows
             size += batch.nbytes

@@ -110,7 +110,10 @@ def _write_one(files: list[str], path: Path) -> None:
     from crosstrail.lake.schema import ARROW_SCHEMA
     from crosstrail.lake.stage import write_parquet
 
-    whole = pa.concat_tables(pq.read_table(file, schema=ARROW_SCHEMA, partitioning=None) for file in files)
+    # Verified, because a copy of damaged pages would have right checksums.
+    whole = pa.concat_tables(
+        pq.read_table(file, schema=ARROW_SCHEMA, partitioning=None, page_checksum_verification=True) for file in files
+    )
     order = pc.sort_indices(whole, sort_keys=[("eventtime", "ascending")])
     parts = (
         whole.take(order.slice(start, _SORTED_ROWS)).cast(ARROW_SCHEMA) for start in range(0, len(whole), _SORTED_ROWS)

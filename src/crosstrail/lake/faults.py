@@ -171,7 +171,7 @@ def _damage(path: str, *, thorough: bool) -> tuple[str, str] | None:
     import pyarrow.parquet as pq
 
     try:
-        with open(path, "rb"), pq.ParquetFile(path) as file:
+        with open(path, "rb"), pq.ParquetFile(path, page_checksum_verification=thorough) as file:
             for _ in file.iter_batches(4096) if thorough else ():
                 pass
     except MemoryError:

@@ -209,6 +209,7 @@ def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> N
         use_dictionary=leaves,
         write_statistics=["eventtime", "account", "cloud", "eventname", "access_key_id"],
         store_schema=False,
+        write_page_checksum=True,  # of zstd's frames nothing else tells a flipped bit
     ) as writer:
         for part in parts:
             if part.num_rows:  # a row group without rows has no statistics, and then the file has none

@@ -146,7 +146,7 @@ def changed(path: str, dropped: Collection[int], changes: Mapping[int, Change]) 
     places = {row: number for number, row in enumerate(sorted(changes))}
     replaced = _replacements(path, changes) if changes else None
     first = 0
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         for batch in file.iter_batches(_COPIED_ROWS):
             table = _complete(pa.Table.from_batches([batch]))
             numbers = [number for number in range(first, first + len(table)) if number not in dropped]
