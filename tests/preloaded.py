@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-AT_START = ("COVERAGE_", "FASTMCP_", "LANG", "LC_", "OTEL_", "PYICEBERG_", "PYTHON", "TZ")
+AT_START = ("COVERAGE_", "FASTMCP_", "LANG", "LC_", "LD_", "OTEL_", "PYICEBERG_", "PYTHON", "TZ")
 """How variables begin that Python or a library reads at its start."""
 LIBRARIES = (
     *("crosstrail.cli", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow", "sqlglot", "msgspec", "orjson"),

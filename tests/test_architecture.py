@@ -1,4 +1,4 @@
-"""What the source is built like: how long a module is, who imports whom, and that what it imports is declared.
+"""What the source is built like: how long a module is, who imports whom, who names a cloud, and that imports are declared.
 
 Read from the source; nothing of it is run. Which layer may import which is import-linter's: see pyproject.toml. The list of
 circles may only shrink: a name that no longer needs its place there fails too.
@@ -7,6 +7,7 @@ circles may only shrink: a name that no longer needs its place there fails too.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,6 +48,40 @@ CIRCLES = [
     },
 ]
 """Modules that know each other, by imports within functions or for types alone."""
+
+CLOUDS = re.compile(r"aws|volcengine|alibaba")
+CLOUD_PACKAGE = re.compile(r"crosstrail\.clouds\.(?:aws|volcengine|alibaba)(?:\.|$)")
+AT_HOME = ("crosstrail.clouds.aws", "crosstrail.clouds.volcengine", "crosstrail.clouds.alibaba", "crosstrail.demo")
+NAMES_A_CLOUD = {
+    "crosstrail.models": "the cloud of an account whose entry names none",
+    "crosstrail.cli.deploy": "deploys to AWS",
+    "crosstrail.deploying.aws": "deploys to AWS",
+    "crosstrail.deploying.running": "deploys to AWS",
+    "crosstrail.engines.cloudtrail_lake": "an engine of AWS's",
+    "crosstrail.estate": "opens that engine",
+    "crosstrail.server.filter_hints": "knows how AWS spells what it logs",
+    "crosstrail.sent_keys": "keys of Volcengine that requests bring",
+    "crosstrail.server.identity": "who brings them",
+    "crosstrail.server.sign_in": "asks for them",
+    "crosstrail.server.volcengine_caller": "takes the place of Volcengine's server",
+    "crosstrail.server.volcengine_config": "takes the place of Volcengine's server",
+    "crosstrail.server.volcengine_tools": "takes the place of Volcengine's server",
+}
+"""Modules outside of a cloud's package that name one, each with its reason; the list may only shrink."""
+
+
+def test_a_cloud_is_named_in_its_own_package_alone() -> None:
+    naming = {name for name, path in modules().items() if not name.startswith(AT_HOME) and _names_a_cloud(path)}
+    assert naming - NAMES_A_CLOUD.keys() == set(), "let the value `Cloud` say it"
+    assert NAMES_A_CLOUD.keys() - naming == set(), "these name none any more: take them off the list"
+
+
+def _names_a_cloud(path: Path) -> bool:
+    """By a text that is a cloud's name and no more, or by an import of its package."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    froms = (node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module)
+    return any(map(CLOUDS.fullmatch, texts)) or any(map(CLOUD_PACKAGE.match, froms))
 
 
 def test_a_module_has_at_most_400_lines() -> None:

@@ -122,9 +122,12 @@ def parsed_auth(cloud: str, value: Any) -> Auth:
     if model is None:
         raise _of_others(form, kind)
     if model.named_by and model.named_by not in value:
-        for name, (title, other) in _owners(kind).items():
-            if other.named_by and other.named_by in value:
-                raise _set_cloud(other.named_by, title, name)
+        owners = _owners(kind)
+        elsewhere = [name for name, (_, other) in owners.items() if other.named_by and other.named_by in value]
+        if elsewhere:
+            field = owners[elsewhere[0]][1].named_by
+            name = next(iter(clouds_of_role(field, str(value[field]))), elsewhere[0])
+            raise _set_cloud(field, account_form(name).title, name)
     try:
         return model.model_validate(value)
     except ValidationError as error:

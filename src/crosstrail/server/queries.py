@@ -104,7 +104,7 @@ async def _query(
 async def _bare(estate: Visible, native_id: str, scope: QueryScope) -> QueryRef:
     """A native id without our words around it: the lake's, or one of CloudTrail Lake of the only live account named."""
     here = QueryRef(LAKE_ENGINE, "*", "", native_id)
-    live = [account for account in scope.accounts if account.auth and account.cloud == "aws"]
+    live = [account for account in scope.accounts if account.auth and account.cloud == CloudTrailLake.cloud]
     if not live:
         return here
     if estate.settings.lake.exists() and not scope.region:
