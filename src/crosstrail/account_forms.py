@@ -131,8 +131,7 @@ def parsed_auth(cloud: str, value: Any) -> Auth:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        details = [_placed(one, auth_tag(cloud, kind)) for one in error.errors(include_url=False)]
-        raise ValidationError.from_exception_data(error.title, details, hide_input=True) from None
+        raise placed(error, auth_tag(cloud, kind)) from None
 
 
 def auth_tag(cloud: str, kind: str) -> str:
@@ -174,7 +173,12 @@ def _set_cloud(field: str, title: str, name: str) -> PydanticCustomError:
     return PydanticCustomError("auth_cloud", "auth.{field} is {title}'s: set cloud to {name}", values)
 
 
-def _placed(error: Any, tag: str) -> InitErrorDetails:
-    """One error of pydantic's, with the form's tag before its place."""
-    kind: Any = PydanticCustomError(error["type"], error["msg"].replace("{", "{{").replace("}", "}}"))
-    return InitErrorDetails(type=kind, loc=(tag, *error["loc"]), input=None)
+def placed(error: ValidationError, place: str) -> ValidationError:
+    """The same errors, each one place further in."""
+
+    def moved(one: Any) -> InitErrorDetails:
+        kind = PydanticCustomError(one["type"], one["msg"].replace("{", "{{").replace("}", "}}"))
+        return InitErrorDetails(type=kind, loc=(place, *one["loc"]), input=None)
+
+    details = [moved(one) for one in error.errors(include_url=False, include_input=False)]
+    return ValidationError.from_exception_data(error.title, details, hide_input=True)

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from crosstrail.account_forms import auths_by_tag
+from crosstrail.account_forms import auths_by_tag, placed
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.base import clouds
 from crosstrail.complaints import worst
@@ -188,7 +188,13 @@ def _groups() -> Mapping[str, type[Section]]:
 
 
 def _parsed_groups(values: Any) -> Mapping[str, Section]:
-    return {name: group.model_validate(values.get(name, {})) for name, group in _groups().items()}
+    found: dict[str, Section] = {}
+    for name, group in _groups().items():
+        try:
+            found[name] = group.model_validate(values.get(name, {}))
+        except ValidationError as error:
+            raise placed(error, name) from None
+    return found
 
 
 class Settings(Section):
@@ -380,7 +386,7 @@ def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -
             model = model.model_fields[name].annotation
         elif before == "servers":
             model = WrappedServer
-    known = list(model.model_fields)
+    known = [name for field in model.model_fields for name in (_groups() if field == "clouds" else (field,))]
     near = difflib.get_close_matches(place[-1], known, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
     return ConfigError(f"{dotted} ({source}): {words}", hint=hint)
