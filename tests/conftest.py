@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import preloaded
+from crosstrail import account_forms
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
 from live_alibaba import LiveAlibaba, live_alibaba
 from live_aws import PROD, LiveAws, base_identity, live_aws
 from live_volcengine import LiveVolcengine, live_volcengine
+from packages import install_distribution
 from postgres_server import PostgresServer, running_server, server_folder
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _SCRUBBED = (
     "AWS_",
     "VOLCENGINE_",
     "CROSSTRAIL_",
+    "MERIDIAN_",
     "DATABASE_URL",
     "RDS_SECRET",
     "ENCRYPTION_KEY",
@@ -151,6 +154,26 @@ async def alibaba(anyio_backend: str) -> AsyncIterator[LiveAlibaba]:
     """An Alibaba Cloud of one's own, and what asks it; accounts are added by the test."""
     async with live_alibaba() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def meridian_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with a distribution that brings a cloud, installed as a user would."""
+    folder = tmp_path_factory.mktemp("meridian") / "site"
+    install_distribution(folder, Path(__file__).parent / "distributions/meridian")
+    return folder
+
+
+@pytest.fixture
+def meridian_installed(meridian_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same in this process, until the test ends."""
+    searched = (account_forms.installed_clouds, account_forms.load_cloud)
+    monkeypatch.syspath_prepend(meridian_path)
+    for one in searched:
+        one.cache_clear()
+    yield
+    for one in searched:
+        one.cache_clear()
 
 
 @pytest.fixture

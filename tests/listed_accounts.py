@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from crosstrail.models import Account
-from fakes import alibaba, aws, cloud, volcengine
+from fakes import alibaba, aws, cloud, meridian, volcengine
 
-AnyWorld = TypeVar("AnyWorld", aws.World, volcengine.World, alibaba.World)
+AnyWorld = TypeVar("AnyWorld", aws.World, volcengine.World, alibaba.World, meridian.World)
 AnyKey = TypeVar("AnyKey", bound=cloud.Key)
 
 

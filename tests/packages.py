@@ -46,9 +46,28 @@ def install_into(folder: Path, *requirements: str) -> None:
     run_pip("install", "--quiet", "--target", str(folder), *requirements)
 
 
+def install_distribution(folder: Path, source: Path) -> None:
+    """A distribution of these tests, built and installed from its source without any index: by pip or by uv, whichever is
+    there, else as they would."""
+    offline = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(folder), str(source)]
+    if find_spec("pip"):
+        _run([sys.executable, "-m", "pip", "install", *offline])
+    elif uv := shutil.which("uv", path=ENVIRONMENT["PATH"]):
+        _run([uv, "pip", "install", "--python", sys.executable, *offline])
+    else:
+        built = folder.with_name("built")
+        _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)], source)
+        [wheel] = built.glob("*.whl")
+        shutil.unpack_archive(wheel, folder, "zip")
+
+
 def run_pip(*arguments: str) -> None:
     """Fails the test, with what pip said, where pip fails."""
+    _run([*pip_command(), *arguments])
+
+
+def _run(command: list[str], folder: Path | None = None) -> None:
     done = subprocess.run(
-        [*pip_command(), *arguments], env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
+        command, env=ENVIRONMENT, cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

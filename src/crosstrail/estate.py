@@ -147,7 +147,8 @@ class Estate:
         if cloud.known_regions is None:
             return None
         home = await self.home_region(account) if account.auth else ""
-        names = cloud.known_regions(home) | {home or self.settings.of_cloud(account.cloud).region}
+        own = home or getattr(self.settings.of_cloud(account.cloud), "region", "")
+        names = cloud.known_regions(home) | ({own} - {""})
         if region in names or account.auth or not self.settings.lake.exists():
             return names
         held = await anyio.to_thread.run_sync(self._regions_held, account)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import quote, unquote
 
 from pydantic import (
     BaseModel,
@@ -293,7 +294,8 @@ class QueryRef:
     native_id: str
 
     def __str__(self) -> str:
-        return f"{self.engine}:{self.account}:{self.region or '-'}:{self.native_id}"
+        account = quote(self.account, safe="*/@")  # an id may hold colons
+        return f"{self.engine}:{account}:{self.region or '-'}:{self.native_id}"
 
     @classmethod
     def parse(cls, text: str) -> QueryRef | None:
@@ -305,7 +307,7 @@ class QueryRef:
             raise InvalidRequest(
                 "this query id is not whole", hint="Send the query_id exactly as lake_query returned it."
             )
-        return cls(parts[0], parts[1], "" if parts[2] == "-" else parts[2], parts[3])
+        return cls(parts[0], unquote(parts[1]), "" if parts[2] == "-" else parts[2], parts[3])
 
 
 @dataclass(frozen=True, slots=True)

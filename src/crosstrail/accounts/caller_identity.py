@@ -54,10 +54,7 @@ class VerifiedCredentials(Generic[CredentialsT]):
         try:
             return await self._identify(found)
         except AccessDenied as error:
-            error.hint = (
-                "Allow sts:GetCallerIdentity to them, also in service control policies and the policy of a VPC endpoint of "
-                "STS: credentials that nobody can tell the account of are not used."
-            )
+            error.hint = f"{error.hint} Credentials that nobody can tell the account of are not used.".strip()
             raise
 
 

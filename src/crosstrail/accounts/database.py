@@ -63,7 +63,7 @@ def account_tables() -> Mapping[str, Table]:
 
 
 def _account_table(form: AccountForm) -> Table:
-    more = [Column(ORGANIZATION, Integer, ForeignKey(ORGANIZATIONS.c.id))] if form.external_ids else []
+    more: list[Column[Any]] = [Column(form.role_column, String(2048))] if form.role_column else []
     return Table(
         form.table,
         METADATA,
@@ -73,9 +73,9 @@ def _account_table(form: AccountForm) -> Table:
         Column("auth_type", String(20), nullable=False),
         Column("access_key_id", String(128)),
         Column("secret_access_key_encrypted", Text),
-        Column(form.role_column, String(2048)),
-        Column("region", String(32)),
         *more,
+        Column("region", String(32)),
+        *([Column(ORGANIZATION, Integer, ForeignKey(ORGANIZATIONS.c.id))] if form.external_ids else []),
     )
 
 

@@ -153,6 +153,7 @@ def _cloud_of(row: Mapping[str, Any], place: str) -> str:
     """The cloud that the row says, else the one whose role it names, else the default. Raises ConfigError."""
     tables = account_tables()
     columns = {form.role_column: text_of(row.get(form.role_column)) for form in account_forms().values()}
+    columns.pop("", None)  # of clouds without roles
     named = [cloud for column, role in columns.items() if role for cloud in clouds_of_role(column, role)]
     cloud = text_of(row.get(CLOUD)).lower() or next(iter(named), DEFAULT_CLOUD)
     if cloud not in tables:

@@ -45,7 +45,7 @@ class Registry:
         self._accounts += listing.accounts
         for account in listing.accounts:
             claim = f"{account.cloud} {account.id}" + (f" in {listing.source}" if listing.source else "")
-            for name in {account.id, account.alias.lower()} - {""}:
+            for name in {account.id.lower(), account.alias.lower()} - {""}:
                 if other := self._claimed.get(name):
                     raise ConfigError(
                         f"accounts: {name} is the name of two accounts ({other}, {claim})",
@@ -95,7 +95,9 @@ class Registry:
                 return (account,)
             raise self._unknown(part)
         pattern = part.lower()
-        found = [a for a in self._accounts if fnmatchcase(a.id, pattern) or fnmatchcase(a.alias.lower(), pattern)]
+        found = [
+            a for a in self._accounts if fnmatchcase(a.id.lower(), pattern) or fnmatchcase(a.alias.lower(), pattern)
+        ]
         if not found:
             raise self._unknown(part)
         return found

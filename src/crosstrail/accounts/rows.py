@@ -34,10 +34,11 @@ def account_of(row: Mapping[str, Any], place: str, external_id: str = "", *, clo
     texts = {column: text_of(row.get(column)) for column in columns_of(cloud)}
     account_id = _account_id(row.get("account_id"), place, form)
     kind = texts["auth_type"].lower()
-    needed = {KEYS: _KEY_COLUMNS, ROLE: (form.role_column,)}.get(kind)
+    known = {KEYS: _KEY_COLUMNS} | ({ROLE: (form.role_column,)} if form.role_column else {})
+    needed = known.get(kind)
     if needed is None:
-        wrong = "is neither" if kind else "is missing: write"
-        raise ConfigError(f"{place}: auth_type {wrong} {KEYS} {'nor' if kind else 'or'} {ROLE}")
+        wrong = "is missing: write" if not kind else "is neither" if len(known) > 1 else "is not"
+        raise ConfigError(f"{place}: auth_type {wrong} {(' nor ' if kind else ' or ').join(known)}")
     if missing := [column for column in needed if not texts[column]]:
         raise ConfigError(f"{place}: {' and '.join(missing)} missing")
     auth = {"type": "keys" if kind == KEYS else "role"} | {column: texts[column] for column in needed}
@@ -59,7 +60,8 @@ def account_of(row: Mapping[str, Any], place: str, external_id: str = "", *, clo
 def columns_of(cloud: str) -> tuple[str, ...]:
     """The columns of the table of that cloud's accounts, but for its number of rows."""
     form = account_form(cloud)
-    return (*_COLUMNS, form.role_column, *((ORGANIZATION,) if form.external_ids else ()))
+    role = (form.role_column,) if form.role_column else ()
+    return (*_COLUMNS, *role, *((ORGANIZATION,) if form.external_ids else ()))
 
 
 def _account_id(value: Any, place: str, form: AccountForm) -> str:

@@ -35,7 +35,7 @@ def _role_options(command: Callable[..., None]) -> Callable[..., None]:
     """`--role-arn` and the like: one option for each name that a cloud has for its roles."""
     titles: dict[str, list[str]] = {}
     for form in account_forms().values():
-        if form.table:
+        if form.table and form.role_column:
             titles.setdefault(form.role_column, []).append(form.title)
     for column, named in reversed(titles.items()):
         help_ = f"The role to assume in it, of an account of {' or '.join(named)}."

@@ -26,6 +26,8 @@ _UNITS: tuple[tuple[int, int], ...] = ((10**11, 1), (10**14, 10**3), (10**17, 10
 """Below how much a time is in units of which there are so many in a second."""
 _ARN_PARTS = {"arn": 5, "acs": 4, "trn": 4, "qcs": 5}
 """Colons before the part that names the caller; Alibaba's and Volcengine's names have no region."""
+_WHO = re.compile(r":((?:user|role|assumed-role|federated-user)/.+|root)\Z", re.DOTALL)
+"""That part in the names of other clouds."""
 
 
 def time_of(value: Any) -> datetime:
@@ -163,6 +165,8 @@ def principal_of(identity: Mapping[str, Any]) -> str:
     arn = identity.get("arn")
     if isinstance(arn, str) and (colons := _ARN_PARTS.get(arn.partition(":")[0])) and arn.count(":") >= colons:
         return arn.split(":", colons)[colons]
+    if isinstance(arn, str) and arn.partition(":")[0] not in _ARN_PARTS and (found := _WHO.search(arn)):
+        return found[1]
     if isinstance(name := identity.get("userName"), str) and name:
         return f"user/{name}"
     for key in ("invokedBy", "principalId", "type"):

@@ -21,7 +21,8 @@ COLUMNS = (
     f"sourceipaddress, readonly, resource_types, resource_names, "
     f"coalesce(len(other_versions), 0), {', '.join(_ERRORS)}"
 )
-_ROLE = r"regexp_extract(useridentity.arn, '::([0-9]*):assumed-role/([^/]+)', {part})"
+_ROLE = r"regexp_extract(useridentity.arn, ':([^:]*):assumed-role/([^/]+)', {part})"
+"""As filters.role_of: the part before says the account."""
 _CONDITIONS = {
     AttributeKey.EVENT_ID: "eventid = ?",
     AttributeKey.EVENT_NAME: "eventname = ?",
