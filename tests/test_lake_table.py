@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -16,7 +18,8 @@ from audit_logs import ACCOUNT, ids, log, record, rows, volcengine_item, write
 from crosstrail.errors import LakeError
 from crosstrail.lake import compact
 from crosstrail.lake.collector import collect
-from crosstrail.lake.schema import ALL_COLUMNS, ARROW_SCHEMA, ICEBERG_SCHEMA
+from crosstrail.lake.schema import ALL_COLUMNS, ARROW_SCHEMA, ICEBERG_SCHEMA, duckdb_columns
+from crosstrail.lake.snapshot import Snapshot
 from crosstrail.lake.table import CommitLost, LakeTable
 from crosstrail.timerange import TimeRange
 
@@ -98,6 +101,50 @@ def test_both_schemas_have_every_column_in_order() -> None:
     assert ARROW_SCHEMA.names == names
     assert [field.name for field in ICEBERG_SCHEMA.fields] == names
     assert [field.field_id for field in ICEBERG_SCHEMA.fields] == [*range(1, 44), 102]  # nested ones have 44 to 101
+
+
+def test_duckdb_reads_the_columns_that_both_schemas_have() -> None:
+    with duckdb.connect(":memory:") as connection:
+        connection.register("none", ARROW_SCHEMA.empty_table())
+        described = connection.execute("SELECT column_name, column_type FROM (DESCRIBE none)").fetchall()
+        found = duckdb_columns()
+        assert list(found) == [name for name, _ in described]
+        for name, kind in described:
+            number, own = found[name]
+            assert number == ICEBERG_SCHEMA.find_field(name).field_id
+            assert connection.execute(f"SELECT typeof(NULL::{own}) = typeof(NULL::{kind})").fetchone() == (True,), name
+
+
+def _by_pyiceberg(folder: Path) -> tuple[str, Snapshot]:
+    """What a table that may be written is read by."""
+    with closing(LakeTable.open(folder, create=True)) as table:
+        return table.uuid, table.snapshot()
+
+
+def test_a_reader_sees_what_pyiceberg_sees(tmp_path: Path, open_lake: OpenLake) -> None:
+    lake = tmp_path / "lake"
+    with closing(LakeTable.open(lake, create=True)):
+        pass
+    table = open_lake(lake)
+    assert (table.uuid, table.snapshot()) == _by_pyiceberg(lake)
+    for number in range(22):  # until lists of files are merged, and files are replaced by larger ones
+        collect([log(tmp_path / f"{number}.json", range(number, number + 3))], lake)
+        if number % 5 == 4:
+            assert (table.uuid, table.snapshot()) == _by_pyiceberg(lake)
+    assert table.snapshot() is table.snapshot()
+    write(tmp_path / "other.json", [record(2, errorCode="AccessDenied", eventName="Other")])
+    collect([tmp_path / "other.json"], lake)  # a conflict: a file is replaced, as one entry of a list
+    assert (table.uuid, table.snapshot()) == _by_pyiceberg(lake)
+
+
+def test_a_command_that_reads_loads_no_library_that_writes(tmp_path: Path) -> None:
+    collect([log(tmp_path / "log.json", range(3))], tmp_path / "lake")
+    for command in (["lookup", "--account", "*"], ["query", "SELECT count(*) FROM events"]):
+        arguments = [sys.executable, "-X", "importtime", "-m", "crosstrail", *command, "--lake", str(tmp_path / "lake")]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
+        loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+        assert "crosstrail" in loaded
+        assert not loaded & {"pyiceberg", "sqlalchemy", "mcp", "botocore", "aiohttp", "volcenginesdkcore"}
 
 
 def test_a_commit_on_an_old_snapshot_is_lost(tmp_path: Path, open_lake: OpenLake) -> None:

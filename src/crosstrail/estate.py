@@ -35,7 +35,8 @@ from crosstrail.targets import Chosen, choose
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase
     from crosstrail.engines.duckdb import LakeEngine
-    from crosstrail.lake.table import AccountSummary, LakeTable
+    from crosstrail.lake.snapshot import AccountSummary
+    from crosstrail.lake.table import LakeTable
 
 LAKE_ENGINE = "lake"
 _READ_SECONDS = 15.0

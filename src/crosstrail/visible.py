@@ -26,7 +26,7 @@ from crosstrail.sent_keys import SentEstate
 from crosstrail.targets import Chosen
 
 if TYPE_CHECKING:
-    from crosstrail.lake.table import AccountSummary
+    from crosstrail.lake.snapshot import AccountSummary
 
 _log = logging.getLogger("crosstrail.visible")
 _KEPT = 256

@@ -19,7 +19,8 @@ from crosstrail.errors import LakeBusy
 from crosstrail.lake.faults import data_fault, fault
 from crosstrail.lake.partition import partition_of
 from crosstrail.lake.reader import quoted
-from crosstrail.lake.table import CommitLost, LakeTable, Snapshot
+from crosstrail.lake.snapshot import Snapshot
+from crosstrail.lake.table import CommitLost, LakeTable
 from crosstrail.lake.versions import Change, Conflict, Repeat, changed, resolve
 
 if TYPE_CHECKING:

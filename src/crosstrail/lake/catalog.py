@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 CATALOG_FILE = "catalog.sqlite"
 _NAMESPACE = "crosstrail"
-_IDENTIFIER = (_NAMESPACE, "events")
-_BUSY_SECONDS = 30
+IDENTIFIER = (_NAMESPACE, "events")
+BUSY_SECONDS = 30
 _FILE_IO = "crosstrail.lake.files.PrivateFileIO"
 _NEWEST_FORMAT = 3
 _PROPERTIES = {
@@ -62,7 +62,7 @@ def open_catalog(folder: Path, catalog: str) -> Catalog:
 
     # A folder's name may hold ? and #. SQLAlchemy takes one quoting off, SQLite the other.
     file = quote(quote(str(folder / CATALOG_FILE)))
-    uri = catalog or f"sqlite:///file:{file}?timeout={_BUSY_SECONDS}&uri=true"
+    uri = catalog or f"sqlite:///file:{file}?timeout={BUSY_SECONDS}&uri=true"
     if not is_sql(uri):
         return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
     for last_try in (False, True):
@@ -92,7 +92,7 @@ def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> T
     from crosstrail.lake.schema import first_schema
 
     try:
-        return catalog.load_table(_IDENTIFIER)
+        return catalog.load_table(IDENTIFIER)
     except NoSuchTableError as error:
         if own and folder and _has_events(folder):
             raise LakeError(
@@ -114,9 +114,9 @@ def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> T
     )
     location = str(folder / "events") if folder else None
     try:
-        return catalog.create_table(_IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
+        return catalog.create_table(IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
     except TableAlreadyExistsError:
-        return catalog.load_table(_IDENTIFIER)
+        return catalog.load_table(IDENTIFIER)
     except SQLAlchemyError as error:
         raise _catalog_fault(error, own=own) from error
     except OSError as error:

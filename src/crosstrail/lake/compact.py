@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from crosstrail.lake.table import CommitLost, LakeFile, LakeTable
+from crosstrail.lake.snapshot import LakeFile
+from crosstrail.lake.table import CommitLost, LakeTable
 
 MOST_FILES = 16
 """Of a partition, that are not full, before it is compacted."""

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from crosstrail.lake.schema import duckdb_columns
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -70,23 +72,13 @@ def quoted(text: str) -> str:
 @cache
 def _columns() -> str:
     """The lake's columns as read_parquet takes them: MAP {field id: {name, type, default_value}}."""
-    import duckdb
-
-    from crosstrail.lake.schema import ARROW_SCHEMA, ICEBERG_SCHEMA
-
-    with duckdb.connect(":memory:", config={**_LOCKED_FROM_THE_START}) as connection:
-        connection.register("no_rows", ARROW_SCHEMA.empty_table())
-        types = connection.execute("SELECT column_name, column_type FROM (DESCRIBE no_rows)").fetchall()
     listed = (
-        f"{ICEBERG_SCHEMA.find_field(name).field_id}: {{name: {quoted(name)}, type: {quoted(kind)}, default_value: NULL}}"
-        for name, kind in types
+        f"{number}: {{name: {quoted(name)}, type: {quoted(kind)}, default_value: NULL}}"
+        for name, (number, kind) in duckdb_columns().items()
     )
     return f"MAP {{{', '.join(listed)}}}"
 
 
 def _create_empty(connection: duckdb.DuckDBPyConnection) -> None:
-    from crosstrail.lake.schema import ARROW_SCHEMA
-
-    connection.register("no_rows", ARROW_SCHEMA.empty_table())
-    connection.execute(f"CREATE TABLE {EVENTS_VIEW} AS SELECT * FROM no_rows")  # noqa: S608 - a constant
-    connection.unregister("no_rows")
+    columns = ", ".join(f"{name} {kind}" for name, (_, kind) in duckdb_columns().items())
+    connection.execute(f"CREATE TABLE {EVENTS_VIEW} ({columns})")

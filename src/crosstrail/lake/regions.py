@@ -16,7 +16,7 @@ from crosstrail.accounts.lru import LeastRecentlyUsed
 from crosstrail.coverage import Days, runs
 
 if TYPE_CHECKING:
-    from crosstrail.lake.table import LakeFile
+    from crosstrail.lake.snapshot import LakeFile
 
 MOST_READ = 1_000
 """Data files that one call reads the column of: about a second. What is known is kept."""
@@ -67,8 +67,9 @@ def _read(path: str) -> frozenset[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        column = pq.read_table(path, columns=["awsregion"], partitioning=None, read_dictionary=["awsregion"])[0]
+    try:  # not read_table, nor unique() of its column: the libraries they load take longer than all the files
+        with pq.ParquetFile(path, read_dictionary=["awsregion"]) as file:
+            column = file.read(columns=["awsregion"])[0]
     except pa.ArrowException as error:
         raise OSError(str(error)) from error
-    return frozenset(value for value in column.unique().to_pylist() if value)
+    return frozenset(value for chunk in column.chunks for value in chunk.dictionary.to_pylist() if value)

@@ -124,6 +124,8 @@ HIDDEN_COLUMNS: tuple[Column, ...] = (
 
 _OLDEST_COLUMNS = (*_FIRST_COLUMNS, *HIDDEN_COLUMNS)
 ALL_COLUMNS: tuple[Column, ...] = (*_OLDEST_COLUMNS, *_ADDED_COLUMNS)
+FIRST_NAMES = frozenset(column.name for column in _OLDEST_COLUMNS)
+"""The columns that every table has, whichever version made it."""
 
 
 def __getattr__(name: str) -> Any:
@@ -143,7 +145,9 @@ def first_schema() -> Schema:
     from pyiceberg.types import NestedField
 
     fields = (
-        NestedField(field_id=number, name=column.name, field_type=_iceberg_type(column.type), doc=column.description)
+        NestedField(
+            field_id=number, name=column.name, field_type=_parsed(column.type).iceberg(), doc=column.description
+        )
         for number, column in enumerate(_OLDEST_COLUMNS, start=1)
     )
     return assign_fresh_schema_ids(Schema(*fields))
@@ -156,7 +160,7 @@ def _iceberg_schema() -> Schema:
 
     schema = first_schema()
     for column in _ADDED_COLUMNS:  # under the ids that Iceberg gives a column added later
-        lone = Schema(NestedField(0, column.name, _iceberg_type(column.type), doc=column.description))
+        lone = Schema(NestedField(0, column.name, _parsed(column.type).iceberg(), doc=column.description))
         added = assign_fresh_schema_ids(lone, partial(next, count(schema.highest_field_id + 1)))
         schema = Schema(*schema.fields, *added.fields)
     return schema
@@ -186,10 +190,63 @@ def _with_small_offsets(field: pa.Field) -> pa.Field:
     return field.with_type(kind)
 
 
+def duckdb_columns() -> dict[str, tuple[int, str]]:
+    """Every column: its field id and DuckDB's type for it. Without PyIceberg, which takes a second to load: the ids are
+    those of ICEBERG_SCHEMA, which gives the columns of a new table theirs first and what is inside them later ones."""
+    kinds = {column.name: _parsed(column.type) for column in ALL_COLUMNS}
+    ids = {column.name: number for number, column in enumerate(_OLDEST_COLUMNS, start=1)}
+    highest = len(ids) + sum(kinds[name].ids for name in ids)
+    for column in _ADDED_COLUMNS:
+        ids[column.name] = highest + 1
+        highest += 1 + kinds[column.name].ids
+    return {name: (ids[name], kind.duckdb()) for name, kind in kinds.items()}
+
+
 _TOKEN = re.compile(r"\s*([a-z0-9_]+|[(),])")
+_SCALARS = {"varchar": "VARCHAR", "boolean": "BOOLEAN", "timestamp": "TIMESTAMP"}
 
 
-def _iceberg_type(text: str) -> IcebergType:
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """A type of a column, parsed; `parts` have names in a row alone."""
+
+    word: str
+    parts: tuple[tuple[str, _Type], ...] = ()
+
+    @property
+    def ids(self) -> int:
+        """How many field ids what is inside it takes."""
+        return sum(1 + part.ids for _, part in self.parts)
+
+    def duckdb(self) -> str:
+        inner = [part.duckdb() for _, part in self.parts]
+        if self.word == "map":
+            return f"MAP({', '.join(inner)})"
+        if self.word == "array":
+            return f"{inner[0]}[]"
+        if self.word == "row":
+            named = zip(self.parts, inner, strict=True)
+            return "STRUCT(" + ", ".join(f'"{name}" {part}' for (name, _), part in named) + ")"
+        return _SCALARS[self.word]
+
+    def iceberg(self) -> IcebergType:
+        """Field ids are placeholders, assigned afterwards."""
+        from pyiceberg import types
+
+        inner = [part.iceberg() for _, part in self.parts]
+        if self.word == "map":
+            return types.MapType(key_id=0, key_type=inner[0], value_id=0, value_type=inner[1], value_required=False)
+        if self.word == "array":
+            return types.ListType(element_id=0, element_type=inner[0], element_required=False)
+        if self.word == "row":
+            named = zip(self.parts, inner, strict=True)
+            return types.StructType(*(types.NestedField(0, name, part, required=False) for (name, _), part in named))
+        return {"varchar": types.StringType, "boolean": types.BooleanType, "timestamp": types.TimestampType}[
+            self.word
+        ]()
+
+
+def _parsed(text: str) -> _Type:
     tokens = _TOKEN.findall(text)
     parsed = _parse_type(tokens)
     if tokens:
@@ -197,29 +254,16 @@ def _iceberg_type(text: str) -> IcebergType:
     return parsed
 
 
-def _parse_type(tokens: list[str]) -> IcebergType:
-    """Takes one type off the front of `tokens`. Field ids are placeholders, assigned afterwards."""
-    from pyiceberg import types
-
-    scalars: dict[str, type[IcebergType]] = {
-        "varchar": types.StringType,
-        "boolean": types.BooleanType,
-        "timestamp": types.TimestampType,
-    }
+def _parse_type(tokens: list[str]) -> _Type:
+    """Takes one type off the front of `tokens`."""
     word = tokens.pop(0)
-    if word in scalars:
-        return scalars[word]()
+    if word in _SCALARS:
+        return _Type(word)
     if word not in ("map", "array", "row") or tokens.pop(0) != "(":
         raise ValueError(f"not a type: {word}")
-    parts: list[tuple[str, IcebergType]] = []
+    parts: list[tuple[str, _Type]] = []
     while True:
         name = tokens.pop(0) if word == "row" else ""
         parts.append((name, _parse_type(tokens)))
         if tokens.pop(0) == ")":
-            break
-    inner = [part for _, part in parts]
-    if word == "map":
-        return types.MapType(key_id=0, key_type=inner[0], value_id=0, value_type=inner[1], value_required=False)
-    if word == "array":
-        return types.ListType(element_id=0, element_type=inner[0], element_required=False)
-    return types.StructType(*(types.NestedField(0, name, part, required=False) for name, part in parts))
+            return _Type(word, tuple(parts))

@@ -7,85 +7,27 @@ table is and how it began is catalog.py's. It never reads a log file and never d
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosstrail import private
-from crosstrail.coverage import Days, runs
 from crosstrail.errors import LakeError
 from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, is_sql, load, local, moved, open_catalog
 from crosstrail.lake.evolution import add_missing_columns
 from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
+from crosstrail.lake.metadata import Metadata, read_metadata
 from crosstrail.lake.partition import partition_of
+from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
-
-
-@dataclass(frozen=True, slots=True)
-class LakeFile:
-    """One committed data file: the events of one account on one day. `first` and `last` are event times, UTC."""
-
-    path: str
-    cloud: str
-    account: str
-    day: date
-    rows: int
-    bytes: int
-    first: datetime
-    last: datetime
-
-    @property
-    def key(self) -> AccountKey:
-        return (self.cloud, self.account)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSummary:
-    """How much the lake holds of one account; `days`: those with an event in any region."""
-
-    cloud: str
-    account: str
-    events: int
-    first: datetime
-    last: datetime
-    days: Days = ()
-
-    @property
-    def key(self) -> AccountKey:
-        return (self.cloud, self.account)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What the table consists of at one moment. `id` is None before the first commit."""
-
-    id: int | None
-    files: tuple[LakeFile, ...]
-
-    @cached_property
-    def by_account(self) -> Mapping[AccountKey, tuple[LakeFile, ...]]:
-        """Sorted once a snapshot: a call must not walk the files of accounts that it does not ask."""
-        found: defaultdict[AccountKey, list[LakeFile]] = defaultdict(list)
-        for file in self.files:
-            found[file.key].append(file)
-        return {key: tuple(found[key]) for key in sorted(found)}
-
-    @cached_property
-    def summaries(self) -> Mapping[AccountKey, AccountSummary]:
-        """What is held of each account, in the order of accounts."""
-        found = {key: summary(key, files) for key, files in self.by_account.items()}
-        return {key: one for key, one in found.items() if one}
 
 
 class CommitLost(Exception):
@@ -95,9 +37,13 @@ class CommitLost(Exception):
 class LakeTable:
     """Safe to share between threads. Every read sees the newest committed snapshot."""
 
-    def __init__(self, table: Table, folder: Path) -> None:
-        self._table = table
+    def __init__(self, folder: Path, opened: Callable[[], Table], metadata: Metadata | None) -> None:
+        """`metadata`: what of the table was read without PyIceberg, which `opened` loads when it is needed after all."""
         self._folder = folder
+        self._opened = opened
+        self._metadata = metadata
+        self._loaded: Table | None = None
+        self._loading = threading.Lock()
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
 
@@ -121,27 +67,34 @@ class LakeTable:
                 _make_private(folder, catalog)
         if not catalog:
             need_locks(folder)
-        with ExitStack() as undo:
-            opened = open_catalog(folder, catalog)
-            undo.callback(opened.close)
-            table = load(opened, folder if not catalog or is_sql(catalog) else None, create, own=not catalog)
-            if not catalog and Path(local(table.location())) != folder / "events":
-                raise moved(folder)
-            check_columns(table)
-            if create:
-                with reading("the lake's table"):
-                    add_missing_columns(table)
-            undo.pop_all()
-        return cls(table, folder)
+        metadata = None if catalog or create else read_metadata(folder, None)
+        table = cls(folder, lambda: _opened(folder, catalog, create), metadata)
+        if metadata is None:
+            table._load()
+        return table
+
+    def _load(self) -> Table:
+        """PyIceberg's table, which alone can change it, and knows what to say of one that is damaged."""
+        with self._loading:
+            self._metadata = None
+            if self._loaded is None:
+                self._loaded = self._opened()
+            return self._loaded
+
+    @property
+    def _table(self) -> Table:
+        return self._loaded or self._load()
 
     def close(self) -> None:
         """Lets go of the catalog's connections; the table is of no use afterwards."""
-        self._table.catalog.close()
+        if self._loaded:
+            self._loaded.catalog.close()
 
     @property
     def uuid(self) -> str:
         """Tells this table from one made anew in the same place."""
-        return str(self._table.metadata.table_uuid)
+        metadata = self._metadata
+        return metadata.uuid if metadata else str(self._table.metadata.table_uuid)
 
     @property
     def folder(self) -> Path:
@@ -184,6 +137,9 @@ class LakeTable:
     def snapshot(self) -> Snapshot:
         """The newest committed snapshot; its files are read once and kept."""
         with self._lock:
+            if self._loaded is None and self._metadata and (metadata := read_metadata(self._folder, self._metadata)):
+                self._metadata = metadata
+                return metadata.snapshot
             with reading("the lake's table"):
                 self._table.refresh()
             current = self._table.current_snapshot()
@@ -274,6 +230,22 @@ class LakeTable:
             Path(path).unlink(missing_ok=True)
 
 
+def _opened(folder: Path, catalog: str, create: bool) -> Table:
+    """By PyIceberg. Raises LakeError for a table that is not there, was moved, is damaged or has other columns."""
+    with ExitStack() as undo:
+        opened = open_catalog(folder, catalog)
+        undo.callback(opened.close)
+        table = load(opened, folder if not catalog or is_sql(catalog) else None, create, own=not catalog)
+        if not catalog and Path(local(table.location())) != folder / "events":
+            raise moved(folder)
+        check_columns(table)
+        if create:
+            with reading("the lake's table"):
+                add_missing_columns(table)
+        undo.pop_all()
+    return table
+
+
 def _make_private(folder: Path, catalog: str) -> None:
     """The folders and the catalog's file before a library makes them in a mode of its own."""
     private.make_root(folder)
@@ -326,11 +298,3 @@ def _lake_file(file: DataFile) -> LakeFile:
     return LakeFile(
         path, file.partition[0], file.partition[1], day, file.record_count, file.file_size_in_bytes, first, last
     )
-
-
-def summary(key: AccountKey, files: Sequence[LakeFile]) -> AccountSummary | None:
-    """What these data files of one account hold, to the day; None without files."""
-    if not files:
-        return None
-    first, last = min(file.first for file in files), max(file.last for file in files)
-    return AccountSummary(*key, sum(file.rows for file in files), first, last, runs(file.day for file in files))

@@ -24,14 +24,15 @@ from crosstrail.lake.conditions import COLUMNS, condition, errors_in
 from crosstrail.lake.faults import data_fault
 from crosstrail.lake.reader import EVENTS_VIEW, connect
 from crosstrail.lake.regions import MOST_READ, holding, unknown
-from crosstrail.lake.table import summary
+from crosstrail.lake.snapshot import summary
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
     import duckdb
 
-    from crosstrail.lake.table import LakeFile, LakeTable
+    from crosstrail.lake.snapshot import LakeFile
+    from crosstrail.lake.table import LakeTable
 
 _GROUPS = (8, 64)
 """How many of the newest files are asked first, and next; then all the others at once."""

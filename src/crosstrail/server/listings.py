@@ -25,7 +25,7 @@ from crosstrail.timerange import TimeRange, iso
 from crosstrail.visible import Visible
 
 if TYPE_CHECKING:
-    from crosstrail.lake.table import AccountSummary
+    from crosstrail.lake.snapshot import AccountSummary
 
 _CELL_CAPS = (120, 60, 40)
 _MOST_ROWS = 500

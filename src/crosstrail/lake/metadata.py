@@ -1,0 +1,134 @@
+"""Reads which files the embedded lake consists of, from its catalog and Iceberg's own files, without PyIceberg.
+
+PyIceberg and SQLAlchemy take most of a second to load, which a command would spend on every question. Decides nothing about
+damage: what is missing, cannot be read or is not as this project writes it gives None, and PyIceberg is asked. Reads the
+SQLite catalog in the lake's folder alone, and never writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from crosstrail.lake.avro import records
+from crosstrail.lake.catalog import BUSY_SECONDS, CATALOG_FILE, IDENTIFIER, local
+from crosstrail.lake.partition import partition_path
+from crosstrail.lake.schema import FIRST_NAMES
+from crosstrail.lake.snapshot import LakeFile, Snapshot
+
+_FORMAT = 2
+_PARTITIONS = [("cloud", "identity"), ("account", "identity"), ("day", "day")]
+_DATA, _DELETED = 0, 2
+"""Of a list or a file: that it holds rows, not deletions of them. Of an entry: that the file is in the table no more."""
+_UNUSED = frozenset({"column_sizes", "value_counts", "null_value_counts", "nan_value_counts"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The table at one moment. `location`: the file that describes it, another one after every change."""
+
+    location: str
+    uuid: str
+    snapshot: Snapshot
+
+
+class _Unknown(Exception):
+    """It is not as this project writes it."""
+
+
+def read_metadata(folder: Path, before: Metadata | None) -> Metadata | None:
+    """The newest, `before` itself when nothing has changed since. None: ask PyIceberg, which knows more and can say why."""
+    try:
+        location = _location(folder)
+        return before if before and before.location == location else _read(folder, location, before)
+    except Exception:  # noqa: BLE001 - damage may raise anything; PyIceberg meets it again, and catalog.py has the words for it
+        return None
+
+
+def _location(folder: Path) -> str:
+    namespace, name = IDENTIFIER
+    address = f"file:{quote(str(folder / CATALOG_FILE))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
+        found = connection.execute(
+            "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
+            (namespace, namespace, name),
+        ).fetchall()
+    [(location,)] = found
+    return str(location)
+
+
+def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
+    table = json.loads(Path(local(location)).read_bytes())
+    columns = {
+        field["name"]: field["id"]
+        for field in _one(table["schemas"], "schema-id", table["current-schema-id"])["fields"]
+    }
+    [spec] = table["partition-specs"]
+    if (
+        table["format-version"] != _FORMAT
+        or Path(local(table["location"])) != folder / "events"
+        or [(field["name"], field["transform"]) for field in spec["fields"]] != _PARTITIONS
+        or not columns.keys() >= FIRST_NAMES
+    ):
+        raise _Unknown
+    current = table.get("current-snapshot-id")
+    uuid = str(table["table-uuid"])
+    if before and before.uuid == uuid and before.snapshot.id == current:
+        return Metadata(location, uuid, before.snapshot)
+    if current in (None, -1):
+        return Metadata(location, uuid, Snapshot(None, ()))
+    listed = _one(table["snapshots"], "snapshot-id", current)["manifest-list"]
+    data = str(folder / "events" / "data")
+    files = [file for each in _records(listed) for file in _files(each, columns["eventtime"], data)]
+    return Metadata(location, uuid, Snapshot(current, tuple(files)))
+
+
+def _files(manifest: dict[str, Any], time_id: int, data: str) -> list[LakeFile]:
+    """The data files that one list names. These lists have no checksum: it must agree with what is said of it."""
+    entries = [entry["data_file"] for entry in _records(manifest["manifest_path"]) if entry["status"] != _DELETED]
+    files = [_file(entry, time_id, data) for entry in entries]
+    agrees = len(files) == manifest["added_files_count"] + manifest["existing_files_count"]
+    agrees &= sum(file.rows for file in files) == manifest["added_rows_count"] + manifest["existing_rows_count"]
+    if manifest["content"] != _DATA or not agrees:
+        raise _Unknown
+    return files
+
+
+def _file(file: dict[str, Any], time_id: int, data: str) -> LakeFile:
+    """One of them, which has to lie where its partition says, and to be as long."""
+    first, last = (_moment(file[bounds], time_id) for bounds in ("lower_bounds", "upper_bounds"))
+    place = file["partition"]
+    day = date(1970, 1, 1) + timedelta(days=place["day"])
+    path, rows, size = local(file["file_path"]), file["record_count"], file["file_size_in_bytes"]
+    folder = f"{data}/{partition_path(place['cloud'], place['account'], day.isoformat())}"
+    if (
+        (file["content"], file["file_format"]) != (_DATA, "PARQUET")
+        or os.path.dirname(path) != folder
+        or os.stat(path).st_size != size
+        or not day == first.date() == last.date()
+        or first > last
+    ):
+        raise _Unknown
+    return LakeFile(path, place["cloud"], place["account"], day, rows, size, first, last)
+
+
+def _moment(bounds: list[dict[str, Any]], time_id: int) -> datetime:
+    [value] = [bound["value"] for bound in bounds if bound["key"] == time_id]
+    return _EPOCH + timedelta(microseconds=int.from_bytes(value, "little", signed=True))
+
+
+def _records(location: str) -> list[dict[str, Any]]:
+    return list(records(Path(local(location)).read_bytes(), _UNUSED))
+
+
+def _one(listed: list[dict[str, Any]], key: str, value: Any) -> dict[str, Any]:
+    [found] = [each for each in listed if each[key] == value]
+    return found

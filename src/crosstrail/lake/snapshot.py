@@ -1,0 +1,79 @@
+"""What the lake consists of at one moment: its data files, and what they hold of each account.
+
+Values alone: who reads them from where is table.py's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+
+from crosstrail.coverage import Days, runs
+from crosstrail.models import AccountKey
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One committed data file: the events of one account on one day. `first` and `last` are event times, UTC."""
+
+    path: str
+    cloud: str
+    account: str
+    day: date
+    rows: int
+    bytes: int
+    first: datetime
+    last: datetime
+
+    @property
+    def key(self) -> AccountKey:
+        return (self.cloud, self.account)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """How much the lake holds of one account; `days`: those with an event in any region."""
+
+    cloud: str
+    account: str
+    events: int
+    first: datetime
+    last: datetime
+    days: Days = ()
+
+    @property
+    def key(self) -> AccountKey:
+        return (self.cloud, self.account)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the table consists of at one moment. `id` is None before the first commit."""
+
+    id: int | None
+    files: tuple[LakeFile, ...]
+
+    @cached_property
+    def by_account(self) -> Mapping[AccountKey, tuple[LakeFile, ...]]:
+        """Sorted once a snapshot: a call must not walk the files of accounts that it does not ask."""
+        found: defaultdict[AccountKey, list[LakeFile]] = defaultdict(list)
+        for file in self.files:
+            found[file.key].append(file)
+        return {key: tuple(found[key]) for key in sorted(found)}
+
+    @cached_property
+    def summaries(self) -> Mapping[AccountKey, AccountSummary]:
+        """What is held of each account, in the order of accounts."""
+        found = {key: summary(key, files) for key, files in self.by_account.items()}
+        return {key: one for key, one in found.items() if one}
+
+
+def summary(key: AccountKey, files: Sequence[LakeFile]) -> AccountSummary | None:
+    """What these data files of one account hold, to the day; None without files."""
+    if not files:
+        return None
+    first, last = min(file.first for file in files), max(file.last for file in files)
+    return AccountSummary(*key, sum(file.rows for file in files), first, last, runs(file.day for file in files))
