@@ -137,14 +137,26 @@ def test_a_reader_sees_what_pyiceberg_sees(tmp_path: Path, open_lake: OpenLake) 
     assert (table.uuid, table.snapshot()) == _by_pyiceberg(lake)
 
 
+def _loaded_by(*command: str) -> set[str]:
+    """The libraries that a command of crosstrail loads."""
+    arguments = [sys.executable, "-X", "importtime", "-m", "crosstrail", *command]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
+    loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "crosstrail" in loaded
+    return loaded
+
+
 def test_a_command_that_reads_loads_no_library_that_writes(tmp_path: Path) -> None:
+    lake = ("--lake", str(tmp_path / "lake"))
     collect([log(tmp_path / "log.json", range(3))], tmp_path / "lake")
-    for command in (["lookup", "--account", "*"], ["query", "SELECT count(*) FROM events"]):
-        arguments = [sys.executable, "-X", "importtime", "-m", "crosstrail", *command, "--lake", str(tmp_path / "lake")]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
-        loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
-        assert "crosstrail" in loaded
-        assert not loaded & {"pyiceberg", "sqlalchemy", "mcp", "botocore", "aiohttp", "volcenginesdkcore"}
+    heavy = {"pyiceberg", "sqlalchemy", "mcp", "botocore", "aiohttp", "volcenginesdkcore"}
+    assert not heavy & _loaded_by("lookup", "--account", "*", *lake)
+    assert not heavy & _loaded_by("query", "SELECT count(*) FROM events", *lake)
+
+
+def test_help_loads_no_library_but_that_of_the_command_line() -> None:
+    for command in (["--help"], ["lookup", "--help"], ["query", "--help"]):
+        assert not {"pydantic", "yaml", "anyio", "pyarrow", "duckdb"} & _loaded_by(*command)
 
 
 def test_a_commit_on_an_old_snapshot_is_lost(tmp_path: Path, open_lake: OpenLake) -> None:

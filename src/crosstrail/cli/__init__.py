@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -17,7 +18,6 @@ import click
 from crosstrail import __version__
 from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
 from crosstrail.cli.words import in_options, say
-from crosstrail.config import Settings, load_settings
 from crosstrail.errors import ConfigError, CrosstrailError
 
 _COMMANDS = {
@@ -63,8 +63,19 @@ def crosstrail() -> None:
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options --config and --lake, and in their place one argument: `settings`."""
+    return with_settings_after(lambda: None)(command)
 
+
+def with_settings_after(first: Callable[[], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The same; `first` is called before settings are loaded, which takes most of a command's start."""
+    return partial(_with_settings, first)
+
+
+def _with_settings(first: Callable[[], None], command: Callable[..., Any]) -> Callable[..., Any]:
     def load(config: str, lake: str, **rest: Any) -> Any:
+        first()
+        from crosstrail.config import load_settings
+
         return command(settings=load_settings(config, {"lake.path": lake}), **rest)
 
     load.__doc__ = command.__doc__
@@ -117,4 +128,4 @@ def _show(error: click.ClickException) -> None:
         say(line)
 
 
-__all__ = ["CONFIG_HELP", "Settings", "crosstrail", "main", "run_command", "with_settings"]
+__all__ = ["CONFIG_HELP", "crosstrail", "main", "run_command", "with_settings", "with_settings_after"]

@@ -6,9 +6,10 @@ import anyio
 import click
 
 from crosstrail.accounts.policy import TOOLSETS, Grant, Principal, granted
-from crosstrail.cli import Settings, with_settings
+from crosstrail.cli import with_settings
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
+from crosstrail.config import Settings
 from crosstrail.errors import InvalidRequest
 from crosstrail.estate import Estate
 from crosstrail.models import Account

@@ -7,12 +7,13 @@ from datetime import datetime
 import anyio
 import click
 
-from crosstrail.cli import Settings, with_settings
+from crosstrail.cli import with_settings
 from crosstrail.cli.check import check
 from crosstrail.cli.enrol import add, encrypt, import_, rotate
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
+from crosstrail.config import Settings
 from crosstrail.coverage import count, gaps
 from crosstrail.estate import Estate
 from crosstrail.timerange import TimeRange

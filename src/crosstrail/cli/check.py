@@ -13,11 +13,12 @@ from typing import Any
 import anyio
 import click
 
-from crosstrail.cli import Settings, with_settings
+from crosstrail.cli import with_settings
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
 from crosstrail.clouds.base import HasEventDataStores
+from crosstrail.config import Settings
 from crosstrail.errors import CrosstrailError, WrongAccount
 from crosstrail.estate import Estate
 from crosstrail.lookup import ask_each

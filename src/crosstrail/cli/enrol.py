@@ -19,8 +19,9 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.rows import KEYS, ROLE, account_of
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.auth import KeysAuth
-from crosstrail.cli import Settings, with_settings
+from crosstrail.cli import with_settings
 from crosstrail.cli.words import out, say
+from crosstrail.config import Settings
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 from crosstrail.estate import account_database
 from crosstrail.models import DEFAULT_CLOUD, Account

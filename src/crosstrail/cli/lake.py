@@ -13,9 +13,10 @@ from typing import NamedTuple
 import click
 
 from crosstrail.account_forms import account_forms
-from crosstrail.cli import Settings, with_settings
+from crosstrail.cli import with_settings
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, out_json, say
+from crosstrail.config import Settings
 from crosstrail.lake.collector import MAX_BYTES, Progress, Report
 from crosstrail.lake.collector import collect as collect_logs
 from crosstrail.models import Account, AccountKey

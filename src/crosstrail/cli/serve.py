@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import anyio
 import click
 
-from crosstrail.cli import CONFIG_HELP, Settings
+from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.words import say
-from crosstrail.config import load_settings
+from crosstrail.config import Settings, load_settings
 from crosstrail.errors import ConfigError
 from crosstrail.estate import Estate
 from crosstrail.serving import AuthMode, check

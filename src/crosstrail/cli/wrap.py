@@ -10,9 +10,9 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from crosstrail.cli import Settings, with_settings
+from crosstrail.cli import with_settings
 from crosstrail.complaints import complaint
-from crosstrail.config import WrappedServer, WrapSettings
+from crosstrail.config import Settings, WrappedServer, WrapSettings
 from crosstrail.errors import ConfigError
 from crosstrail.serving import ServeSettings
 

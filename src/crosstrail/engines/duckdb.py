@@ -26,7 +26,17 @@ from crosstrail.engines.base import QueryScope
 from crosstrail.engines.pages import read_page
 from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore, type_of
 from crosstrail.engines.statement import check_length
-from crosstrail.engines.workers import IDLE_SECONDS, Ticket, WorkerDied, WorkerLate, Workers, WorkerStopped, shared
+from crosstrail.engines.workers import (
+    COMPILES_AT_ONCE,
+    IDLE_SECONDS,
+    RUNS_AT_ONCE,
+    Ticket,
+    WorkerDied,
+    WorkerLate,
+    Workers,
+    WorkerStopped,
+    shared,
+)
 from crosstrail.errors import LakeError, SqlRejected
 from crosstrail.lake.faults import fault
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
@@ -35,8 +45,6 @@ from crosstrail.timerange import TimeRange
 _T = TypeVar("_T")
 _WATCH_SECONDS = 0.2
 _COMPILE_SECONDS = 10.0
-_COMPILES_AT_ONCE = 2
-"""Workers beside those that run queries: a statement is compiled while as many queries run as may."""
 _STARTS_AT_ONCE = 8
 _MEASURED_BYTES = 4 * 2**20
 
@@ -50,7 +58,7 @@ class Limits:
     threads: int = 2
     rows: int = 1_000_000
     bytes: int = 256 * 1024 * 1024
-    at_once: int = 4
+    at_once: int = RUNS_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class LakeEngine:
         self._store = ResultStore(results or folder / "results", kept_seconds=kept_seconds, quota=quota)
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition()
-        most = limits.at_once + _COMPILES_AT_ONCE
+        most = limits.at_once + COMPILES_AT_ONCE
         self._own = None if idle_seconds == IDLE_SECONDS else Workers(most, idle_seconds=idle_seconds)
         self._workers = self._own or shared(most)
         self._compiling: set[Ticket] = set()

@@ -22,6 +22,9 @@ from typing import IO, Any
 from crosstrail.errors import LakeError
 
 IDLE_SECONDS = 60.0
+RUNS_AT_ONCE = 4
+COMPILES_AT_ONCE = 2
+"""Workers beside those that run queries: a statement is compiled while as many queries run as may."""
 _START_SECONDS = 120.0
 _ATTEMPTS = 5
 _LARGEST_REPLY = 64 * 2**20
@@ -58,6 +61,12 @@ def shared(most: int) -> Workers:
     return Workers(most)
 
 
+def start_early() -> None:
+    """Start a worker of an engine with the usual limits, for a process that will have one request and has much to load first."""
+    with suppress(LakeError):  # then the request says so
+        shared(RUNS_AT_ONCE + COMPILES_AT_ONCE).start_early()
+
+
 @dataclass(slots=True, eq=False)
 class Ticket:
     """One request from its beginning to its end, for whoever may want to stop it."""
@@ -89,6 +98,8 @@ class Workers:
         self._most = most
         self._idle_seconds = idle_seconds
         self._idle: list[subprocess.Popen[bytes]] = []
+        self._early: list[subprocess.Popen[bytes]] = []
+        """Started, and perhaps not ready yet."""
         self._all: set[subprocess.Popen[bytes]] = set()
         self._free = threading.Condition()
         self._taken = 0
@@ -117,6 +128,12 @@ class Workers:
                 self._taken -= 1
                 self._free.notify()
 
+    def start_early(self) -> None:
+        """Start a process for the next request, without waiting until it is ready. Raises LakeError."""
+        process = self._launched()
+        with self._free:
+            self._early.append(process)
+
     def close(self) -> None:
         """Kills all; requests under way fail as stopped."""
         with self._free:
@@ -144,6 +161,14 @@ class Workers:
         return self._started(ticket)
 
     def _started(self, ticket: Ticket) -> subprocess.Popen[bytes]:
+        with self._free:
+            early = self._early.pop() if self._early else None
+        process = early if early and early.poll() is None else self._launched()
+        ticket.hold(process)
+        self._reply(process, ticket, _START_SECONDS)
+        return process
+
+    def _launched(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), str(self._idle_seconds)]
         try:
             process = subprocess.Popen(  # noqa: S603 - this Python, and a program of our own
@@ -160,8 +185,6 @@ class Workers:
         with self._free:
             self._all.add(process)
         threading.Thread(target=self._await_end, args=(process,), name="lake-worker-end", daemon=True).start()
-        ticket.hold(process)
-        self._reply(process, ticket, _START_SECONDS)
         return process
 
     def _await_end(self, process: subprocess.Popen[bytes]) -> None:

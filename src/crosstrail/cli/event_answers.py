@@ -1,0 +1,178 @@
+"""What `crosstrail lookup` and `crosstrail query` print.
+
+The answer goes to stdout, what it covers to stderr, so that a pipe holds events alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import anyio
+
+from crosstrail.cli.statuses import status_of
+from crosstrail.cli.tables import print_table
+from crosstrail.cli.words import in_options, out_json, say
+from crosstrail.config import Settings
+from crosstrail.engines.base import finished, run
+from crosstrail.estate import LAKE_ENGINE, Estate
+from crosstrail.filters import KEYS, accepted
+from crosstrail.lookup import Failure, Listing, lookup_events
+from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage, Target
+from crosstrail.server.coverage import block, coverage, readable
+from crosstrail.server.events import COLUMNS, other_versions, summaries
+from crosstrail.server.filter_hints import why_nothing_matched
+from crosstrail.targets import Chosen
+from crosstrail.text import csv_cell
+from crosstrail.timerange import iso, parse_range
+from crosstrail.visible import Visible
+
+_PAGE = 1000
+_READING_SECONDS = 120.0
+"""For each block of targets, where events must be read one by one: 12,000 of each target at CloudTrail's pace."""
+_FIRST_TO_GO = ("region", "resource", "service", "source_ip", "error")
+
+
+def print_events(
+    settings: Settings,
+    account: str,
+    region: str,
+    between: tuple[str, str],
+    limit: int,
+    filters: Sequence[tuple[str, str]],
+    options: Mapping[str, str],
+    *,
+    as_json: bool,
+) -> int:
+    """The exit status. `between`: since and until, `filters`: (key, value) as written, `options`: key -> option."""
+    given = accepted([Filter(key, value) for key, value in filters], KEYS)
+    span = parse_range(*between, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
+    query = EventQuery(span, given, limit, with_record=as_json)
+    listing, chosen, warnings = anyio.run(_lookup, settings, account, region, query)
+    if as_json:
+        for event in listing.events:
+            marked = {"other_versions": event.other_versions} if event.other_versions else {}
+            out_json({"account": event.account, "cloud": event.cloud, "event": event.record} | marked)
+    elif listing.events:
+        rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
+        print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
+    for line in [*other_versions(listing), *coverage(span, listing, continued=False), *block(chosen), *warnings]:
+        say(in_options(line))
+    if given and not listing.events and not listing.next:
+        for line in why_nothing_matched(given, lambda one: f"{options[one.key]} {one.value}"):
+            say(in_options(line))
+    if listing.next and len(listing.events) < limit:
+        say(f"There was not the time to read further: go on with --until {iso(listing.next.time)}.")
+    elif listing.next:
+        say("For more raise --limit, or narrow the time.")
+    unknown = len(warnings) if any(sign in account for sign in "*?[") else 0  # a pattern may mean accounts not known
+    absent = len(chosen.without) + len(chosen.nowhere)
+    return status_of(done=len(listing.pages), failed=len(listing.failures) + unknown + absent)
+
+
+async def _lookup(
+    settings: Settings, account: str, region: str, query: EventQuery
+) -> tuple[Listing, Chosen, tuple[str, ...]]:
+    """Block after block of all targets: what they gave together, newest first, up to the limit; all targets; warnings about
+    accounts."""
+    estate = Estate(settings)
+    visible = Visible(estate)
+    listings: list[Listing] = []
+    try:
+        while True:
+            done = sum(len(one.targets) for one in listings)
+            chosen = await visible.targets(account, region, start=done)
+            await estate.open_trails(chosen.targets)
+            alone = chosen.total == len(chosen.targets)
+            listings.append(await _block(estate, chosen.targets, query, alone=alone))
+            if not chosen.left:
+                together = _together(listings, query.limit)
+                chosen = replace(chosen, start=0, targets=together.targets)
+                return together, chosen, (await visible.listed()).warnings
+    finally:
+        await estate.aclose()
+
+
+async def _block(estate: Estate, targets: tuple[Target, ...], query: EventQuery, *, alone: bool) -> Listing:
+    """Pages until the limit is reached, or the time that reading events one by one may take: one listing of all of them.
+
+    A target that failed once has failed: what it did not say of an earlier page nobody has asked it again.
+    """
+    events: list[Event] = []
+    answered: dict[Target, EventPage] = {}
+    failures: dict[Target, Failure] = {}
+    end = anyio.current_time() + _READING_SECONDS
+    while True:
+        listing = await lookup_events(estate.trail_of, targets, query, alone=alone)
+        events += listing.events
+        failures = {one.target: one for one in listing.failures} | failures
+        for target, page in listing.pages:
+            before = answered[target].examined if target in answered else 0
+            answered[target] = replace(page, events=(), examined=before + page.examined)
+        left = query.limit - len(listing.events)
+        if not listing.next or left <= 0 or (listing.examined and anyio.current_time() > end):
+            pages = tuple((target, page) for target, page in answered.items() if target not in failures)
+            return replace(listing, events=tuple(events), pages=pages, failures=tuple(failures.values()))
+        query = replace(query, before=listing.next, limit=left)
+
+
+def _together(listings: list[Listing], limit: int) -> Listing:
+    """Of all blocks the newest events that none of them may have newer ones than, up to the limit."""
+    events = sorted((event for one in listings for event in one.events), key=lambda event: event.time, reverse=True)
+    floor = max((one.next.time for one in listings if one.next), default=None)
+    shown = [event for event in events if floor is None or event.time >= floor][:limit]
+    position = Position(floor, frozenset()) if floor else None
+    if len(shown) < len(events) and (floor is None or len(shown) == limit):
+        position = Position(shown[-1].time, frozenset())
+    return Listing(
+        tuple(shown),
+        tuple(target for one in listings for target in one.targets),
+        tuple(page for one in listings for page in one.pages),
+        tuple(failure for one in listings for failure in one.failures),
+        position,
+    )
+
+
+def print_rows(settings: Settings, sql: str, account: str, form: str, limit: int | None) -> None:
+    """As a table, json or csv."""
+    if limit is None and form == "table":
+        limit = 100
+    columns, rows, total, covered = anyio.run(_query, settings, sql, account, limit)
+    if form == "json":
+        for row in rows:
+            out_json(dict(zip(columns, row, strict=True)))
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([csv_cell(value or "") for value in row] for row in [columns, *rows])
+    else:
+        print_table(columns, rows)
+    for line in covered:
+        say(in_options(line))
+    if total > len(rows):
+        say(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.")
+
+
+async def _query(
+    settings: Settings, sql: str, account: str, limit: int | None
+) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int, list[str]]:
+    """(columns, rows up to the limit, rows in all, what the statement could read)."""
+    estate = Estate(settings)
+    visible = Visible(estate)
+    try:
+        scope = await visible.scope(account)
+        engine = await estate.engine_for(sql, scope)
+        page: ResultPage = await run(
+            engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=settings.query.time_limit * 2
+        )
+        rows = list(page.rows)
+        while page.next_token and (limit is None or len(rows) < limit):
+            page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))
+            rows += page.rows
+        kept = rows[:limit]
+        covered = await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
+        return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
+    finally:
+        await estate.aclose()
