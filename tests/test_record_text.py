@@ -132,3 +132,26 @@ async def test_mcp_answers_show_a_half(tmp_path: Path) -> None:
         ):
             result = await client.call_tool(tool, arguments)
             assert not result.is_error, text_of(result)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("json_extract_scalar(eventjson, '$.userAgent')", "a\ufffdz \\ud800 \U0001f600\ufffd"),
+        ("json_extract_scalar(eventjson, '$.eventName')", "GetObject"),
+        ("json_extract_scalar(json_extract(eventjson, '$.requestParameters'), '$.n')", "1"),
+        ("json_extract_scalar(json_parse(eventjson), '$.requestParameters.n')", "1"),
+        ("json_size(eventjson, '$.requestParameters')", "1"),
+        ("is_json_scalar(eventjson)", "false"),
+    ],
+)
+def test_halves_of_surrogate_pairs_fail_no_function_of_json(
+    tmp_path: Path, crosstrail: CommandLine, expression: str, expected: str
+) -> None:
+    """Whoever is in the log could end everybody's statement with one of them."""
+    text = json.dumps(record(1, eventName="GetObject", userAgent="AGENT", requestParameters={"n": 1}))
+    write(tmp_path / "logs/a.json", text.replace("AGENT", r"a\ud800z \\ud800 \ud83d\ude00\udc00"))
+    assert collect([tmp_path / "logs"], tmp_path / "lake").new == 1
+    done = crosstrail("query", f"SELECT {expression} FROM events", "--lake", tmp_path / "lake")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1] == expected

@@ -19,6 +19,8 @@ _NUMBER = r"-?[0-9][0-9.eE+-]*"
 # Numbers that Java writes with an exponent, and DuckDB in full or the other way round.
 _JAVA_NUMBER = r"[0-9][eE]|[0-9]{8,}\.|(^|[^0-9])0\.00[0-9]|[0-9.]{18,}"
 _ODD = "a number in a JSON text whose spelling Trino changes (1e5)"
+_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_WHOLE = r"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _CUT_SHORT = "a text that begins like JSON and is none"
 
 
@@ -38,16 +40,29 @@ def pointer(call: Call, index: int = 1) -> str:
     return quoted("".join(steps))
 
 
+def _mended(text: Expr) -> str:
+    """The same text with U+FFFD for escapes of half a surrogate pair, which whoever is in the log may have written: Trino
+    reads them, DuckDB calls the text no JSON. NULL for a text without any. U+0001, which stands in no JSON text as it is,
+    marks them."""
+    marked = f"regexp_replace({text.sql}, '({_WHOLE})|({_HALF})', '\\1' || chr(1) || '\\2' || chr(1), 'g')"
+    mended = f"regexp_replace(replace({marked}, chr(1) || chr(1), ''), '\\x01(?:{_HALF})+\\x01', chr(65533), 'g')"
+    return f"(CASE WHEN regexp_matches({text.sql}, '{_HALF}') THEN {mended} END)"
+
+
 def _document(call: Call) -> tuple[Expr, str]:
     """The argument and SQL for it as valid JSON; NULL for text that is none."""
     value = call.arg(0)
     if value.type == JSON:
         return value, value.sql
     text = coerce(value, VARCHAR)
+    mended = _mended(text)
     # Trino reads JSON piece by piece and may find a value in a text that is broken further on; nobody should rely on it.
     bad = unsure(_CUT_SHORT, JSON)
     looks = f"regexp_matches({text.sql}, '^\\s*[\\[{{]')"
-    valid = f"(CASE WHEN json_valid({text.sql}) THEN CAST({text.sql} AS JSON) WHEN {looks} THEN {bad} END)"
+    valid = (
+        f"(CASE WHEN json_valid({text.sql}) THEN CAST({text.sql} AS JSON) "
+        f"WHEN json_valid({mended}) THEN CAST({mended} AS JSON) WHEN {looks} THEN {bad} END)"
+    )
     return text, valid
 
 
@@ -167,7 +182,10 @@ def parse_json(text: Expr) -> Expr:
     Trino sorts the keys of objects here and DuckDB keeps them as they came, so a statement that parses json may take
     it apart but not print or compare it whole.
     """
-    sql = require(f"NOT json_valid({text.sql})", "a text is no JSON", f"json({text.sql})", JSON)
+    mended = _mended(text)
+    broken = f"NOT json_valid({text.sql}) AND NOT coalesce(json_valid({mended}), false)"
+    good = f"json(CASE WHEN json_valid({text.sql}) THEN {text.sql} ELSE {mended} END)"
+    sql = require(broken, "a text is no JSON", good, JSON)
     return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", JSON, text)
 
 
@@ -189,7 +207,5 @@ def _format(call: Call) -> Expr:
 def _is_scalar(call: Call) -> Expr:
     call.need(1)
     value = call.arg(0)
-    text = value if value.type == JSON else coerce(value, VARCHAR)
-    good = f"json_type({text.sql}) NOT IN ('OBJECT', 'ARRAY')"
-    sql = require(f"NOT json_valid(CAST({text.sql} AS VARCHAR))", "a text is no JSON", good, BOOLEAN)
-    return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", BOOLEAN, text)
+    text = value if value.type == JSON else parse_json(coerce(value, VARCHAR))
+    return derived(f"(json_type({text.sql}) NOT IN ('OBJECT', 'ARRAY'))", BOOLEAN, text)
