@@ -116,7 +116,7 @@ def test_a_client_of_another_account_is_used_for_nothing(meridian: Installed, cr
     assert not meridian.world.asked("audit:ListEntries")
     meridian.world.fail("denied", action="account:WhoAmI")
     done = crosstrail("lookup", "--account", DEV, "--since", "1d", "--config", meridian.config())
-    assert "Allow account:WhoAmI to this client. Credentials that nobody can tell the account of" in done.stderr
+    assert "Allow account:WhoAmI to this client. Look at policies" in done.stderr
     assert not meridian.world.asked("audit:ListEntries")
 
 

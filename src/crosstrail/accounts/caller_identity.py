@@ -54,7 +54,8 @@ class VerifiedCredentials(Generic[CredentialsT]):
         try:
             return await self._identify(found)
         except AccessDenied as error:
-            error.hint = f"{error.hint} Credentials that nobody can tell the account of are not used.".strip()
+            more = "Look at policies of the organization and of a VPC endpoint, too"
+            error.hint = f"{error.hint} {more}: credentials that nobody can tell the account of are not used.".strip()
             raise
 
 
