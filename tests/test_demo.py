@@ -122,6 +122,7 @@ def test_the_demo_asks_five_questions_and_draws_its_conclusion_from_the_answers(
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert "collected into a lake by an earlier run" in done.stdout
+    assert "three AWS accounts, one of Volcengine and one of Alibaba Cloud" in done.stdout
     night = incident()
     assert re.findall(r"^([1-9])  \S", done.stdout, re.MULTILINE) == ["1", "2", "3", "4", "5"]
     for told in (night.stop_logging_id, night.access_key, night.session_key, night.backdoor_key, night.source_ip):
@@ -132,9 +133,9 @@ def test_the_demo_asks_five_questions_and_draws_its_conclusion_from_the_answers(
     conclusion = done.stdout.split("What happened")[1].split("Ask it yourself")[0]
     denied = sum("errorCode" in event for event in calls)
     assert (
-        f"{len(calls)} calls, {denied} of them denied; it stopped logging at 02:41 UTC; and 3 more keys" in conclusion
+        f"{len(calls)} calls, {denied} of them denied; it stopped logging at 02:41 UTC; and 4 more keys" in conclusion
     )
-    assert {"dev", "prod", "cn-prod"} <= set(conclusion.replace(",", "").replace(".", "").split())
+    assert {"dev", "prod", "cn-prod", "hz-prod"} <= set(conclusion.replace(",", "").replace(".", "").split())
 
     snippet = json.loads("{" + done.stdout.split("\n   {", 1)[1].rsplit("}", 1)[0] + "}")
     server = snippet["mcpServers"]["crosstrail-demo"]

@@ -22,7 +22,8 @@ from crosstrail.demo.organization import Organization, generate, settings_text
 from crosstrail.models import Account
 
 Record = dict[str, Any]
-PROD, DEV, AUDIT, CN = "111122223333", "444455556666", "123456789012", "2100000001"
+PROD, DEV, AUDIT = "111122223333", "444455556666", "123456789012"
+CN, HZ = "2100000001", "1100000000000001"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,12 @@ def cloudtrail(organization: Organization) -> list[tuple[Path, Record]]:
 def volcengine(organization: Organization) -> list[Record]:
     paths = sorted((organization.folder / "logs" / "volcengine" / CN).iterdir())
     return [item for path in paths for item in json.loads(path.read_bytes())["Result"]["Trails"]]
+
+
+@pytest.fixture(scope="module")
+def actiontrail(organization: Organization) -> list[tuple[Path, Record]]:
+    paths = sorted((organization.folder / "logs" / "alibaba" / HZ).rglob("*.gz"))
+    return [(path, event) for path in paths for event in json.loads(gzip.decompress(path.read_bytes()))]
 
 
 def trail_files(organization: Organization) -> list[Path]:
@@ -69,17 +76,21 @@ def test_another_process_generates_the_same_bytes(organization: Organization, tm
 
 
 def test_it_says_how_much_it_wrote(
-    organization: Organization, cloudtrail: list[tuple[Path, Record]], volcengine: list[Record]
+    organization: Organization,
+    cloudtrail: list[tuple[Path, Record]],
+    volcengine: list[Record],
+    actiontrail: list[tuple[Path, Record]],
 ) -> None:
     ids = {record["eventID"] for _, record in cloudtrail} | {item["EventID"] for item in volcengine}
+    ids |= {event["eventId"] for _, event in actiontrail}
     assert organization.files == len(digests(organization.folder))
-    assert organization.records == len(cloudtrail) + len(volcengine)
+    assert organization.records == len(cloudtrail) + len(volcengine) + len(actiontrail)
     assert organization.events == len(ids)
-    assert 18_000 < organization.events < 22_000
+    assert 20_000 < organization.events < 24_000
 
 
 def test_some_events_are_delivered_twice_and_those_are_the_same_in_two_files(
-    cloudtrail: list[tuple[Path, Record]], volcengine: list[Record]
+    cloudtrail: list[tuple[Path, Record]], volcengine: list[Record], actiontrail: list[tuple[Path, Record]]
 ) -> None:
     copies: dict[str, list[tuple[Path, Record]]] = defaultdict(list)
     for path, record in cloudtrail:
@@ -88,17 +99,20 @@ def test_some_events_are_delivered_twice_and_those_are_the_same_in_two_files(
     assert 10 <= len(twice) <= 60
     assert all(len(found) == 2 and found[0][0] != found[1][0] and found[0][1] == found[1][1] for found in twice)
     assert len({item["EventID"] for item in volcengine}) == len(volcengine)
+    assert len({event["eventId"] for _, event in actiontrail}) == len(actiontrail)
 
 
 def test_every_account_has_events_on_each_of_thirty_days(
-    cloudtrail: list[tuple[Path, Record]], volcengine: list[Record]
+    cloudtrail: list[tuple[Path, Record]], volcengine: list[Record], actiontrail: list[tuple[Path, Record]]
 ) -> None:
     seen: dict[str, set[str]] = defaultdict(set)
     for _, record in cloudtrail:
         seen[record["recipientAccountId"]].add(record["eventTime"][:10])
     for item in volcengine:
         seen[json.loads(item["EventDetail"])["UserIdentity"]["AccountID"]].add(item["EventTime"][:10])
-    assert set(seen) == {PROD, DEV, AUDIT, CN}
+    for _, event in actiontrail:
+        seen[event["recipientAccountId"]].add(event["eventTime"][:10])
+    assert set(seen) == {PROD, DEV, AUDIT, CN, HZ}
     for account, days in seen.items():
         assert (min(days), max(days), len(days)) == ("2026-10-21", "2026-11-19", 30), account
 
@@ -114,6 +128,40 @@ def test_files_lie_where_cloudtrail_puts_them_and_arrive_late(cloudtrail: list[t
         delays.append((delivered - moment(record["eventTime"])).total_seconds())
     assert min(delays) > 0
     assert 180 < sorted(delays)[len(delays) // 2] < 900
+
+
+def test_files_lie_where_actiontrail_puts_them_within_ten_minutes(actiontrail: list[tuple[Path, Record]]) -> None:
+    held: dict[Path, list[Record]] = defaultdict(list)
+    for path, event in actiontrail:
+        held[path].append(event)
+    for path, events in held.items():
+        _, region, stamp, form, count, size, md5 = path.name.removesuffix(".gz").split("_")
+        content = gzip.decompress(path.read_bytes())
+        assert (form, int(count), int(size)) == ("1002", len(events), len(content))
+        assert md5 == hashlib.md5(content, usedforsecurity=False).hexdigest()
+        delivered = datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        folder = path.parent.as_posix()
+        assert folder.endswith(f"/{HZ}/AliyunLogs/Actiontrail/{region}/{delivered:%Y/%m/%d}")
+        delays = [(delivered - moment(event["eventTime"])).total_seconds() for event in events]
+        assert 0 < min(delays) <= max(delays) < 600
+        assert max(delays) - min(delays) < 300
+
+
+def test_events_have_the_form_of_actiontrails(actiontrail: list[tuple[Path, Record]]) -> None:
+    kinds = Counter(event["userIdentity"]["type"] for _, event in actiontrail)
+    assert set(kinds) == {"ram-user", "assumed-role"}
+    for _, event in actiontrail:
+        identity = event["userIdentity"]
+        assert (identity["accountId"], event["acsRegion"]) == (HZ, "cn-hangzhou")
+        assert json.loads(event["requestParameterJson"]) == event["requestParameters"]
+        assert event["eventSource"].endswith(".aliyuncs.com")
+        assert event["eventRW"] in ("Read", "Write")
+        named = {name for names in event.get("referencedResources", {}).values() for name in names}
+        assert named <= set(event["requestParameters"].values())
+        temporary = identity.get("accessKeyId", "").startswith("STS.")
+        assert temporary is (identity["type"] == "assumed-role")
+        # The console's calls carry no key.
+        assert ("accessKeyId" in identity) is not event["userAgent"].endswith(".console.aliyun.com")
 
 
 def test_records_have_the_form_of_real_ones(cloudtrail: list[tuple[Path, Record]]) -> None:
@@ -149,12 +197,15 @@ def test_people_keep_office_hours_and_weekends(cloudtrail: list[tuple[Path, Reco
     assert all(when.hour >= 6 for when in people)
 
 
-def test_no_address_could_be_anybodys(cloudtrail: list[tuple[Path, Record]], volcengine: list[Record]) -> None:
+def test_no_address_could_be_anybodys(
+    cloudtrail: list[tuple[Path, Record]], volcengine: list[Record], actiontrail: list[tuple[Path, Record]]
+) -> None:
     documentation = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "10.0.0.0/8")
     networks = [ipaddress.ip_network(text) for text in documentation]
     addresses = {record["sourceIPAddress"] for _, record in cloudtrail} | {
         item["SourceIPAddress"] for item in volcengine
     }
+    addresses |= {event["sourceIpAddress"] for _, event in actiontrail}
     assert len(addresses) > 10
     for text in addresses:
         if not text.endswith(".amazonaws.com"):
@@ -203,7 +254,10 @@ def test_the_hop_into_the_second_account_is_one_call_in_two_logs(organization: O
 
 
 def test_what_the_intruder_did_can_be_told_from_the_rest(
-    organization: Organization, cloudtrail: list[tuple[Path, Record]], volcengine: list[Record]
+    organization: Organization,
+    cloudtrail: list[tuple[Path, Record]],
+    volcengine: list[Record],
+    actiontrail: list[tuple[Path, Record]],
 ) -> None:
     incident = organization.incident
     unique = {record["eventID"]: record for _, record in cloudtrail}.values()
@@ -217,6 +271,12 @@ def test_what_the_intruder_did_can_be_told_from_the_rest(
     abroad = [item for item in volcengine if item["SourceIPAddress"] == incident.source_ip]
     assert len(abroad) >= 3
     assert {item["ErrorCode"] for item in abroad} == {"", "AccessDenied"}
+    further = [event for _, event in actiontrail if event["sourceIpAddress"] == incident.source_ip]
+    assert len(further) >= 3
+    assert {event.get("errorCode", "") for event in further} == {"", "AccessDenied", "NoPermission"}
+    (leaked,) = {event["userIdentity"]["accessKeyId"] for event in further}
+    owners = [event for _, event in actiontrail if event["userIdentity"].get("accessKeyId") == leaked]
+    assert len(owners) > 20 * len(further)
 
     owner = [record for record in unique if record["userIdentity"].get("accessKeyId") == incident.access_key]
     ordinary = [record for record in owner if record["sourceIPAddress"] != incident.source_ip]
@@ -228,7 +288,7 @@ def test_what_the_intruder_did_can_be_told_from_the_rest(
 def test_the_settings_name_every_account_and_an_archive_that_exists(organization: Organization) -> None:
     document = yaml.safe_load(settings_text(organization.folder))
     accounts = [Account.model_validate(entry) for entry in document["accounts"]]
-    assert [account.name for account in accounts] == ["prod", "dev", "audit", "cn-prod"]
+    assert [account.name for account in accounts] == ["prod", "dev", "audit", "cn-prod", "hz-prod"]
     for listed, account in zip(accounts, organization.accounts, strict=True):
         assert listed.key == account.key
         assert Path(listed.archive).is_dir()

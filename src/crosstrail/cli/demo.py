@@ -27,7 +27,7 @@ from crosstrail.text import clean, visible
 _INDENT = 3
 _ROWS_SHOWN = 12
 _EVENT_LINES_SHOWN = 9
-_DENIED = r"AccessDenied\w*|Client\.Unauthorized\w*"
+_DENIED = r"AccessDenied\w*|Client\.Unauthorized\w*|NoPermission|Forbidden\.RAM"
 
 
 @click.command()
@@ -56,7 +56,10 @@ def _prepare(console: Console, folder: Path | None) -> Prepared:
         made = prepared(folder, lambda words: status.update(words))
     figures = made.figures
     _heading(console, "crosstrail demo")
-    _say(console, "A made-up organisation: three AWS accounts and one Volcengine account, thirty days, one incident.")
+    _say(
+        console,
+        "A made-up organisation: three AWS accounts, one of Volcengine and one of Alibaba Cloud, thirty days, one incident.",
+    )
     if made.fresh:
         took = f"generated in {figures.generated_seconds:.1f} s and collected into a lake in {figures.collected_seconds:.1f} s"
     else:

@@ -18,7 +18,9 @@ import yaml
 
 from crosstrail.demo.words import iam_id
 
-PROD, DEV, AUDIT, CN = "111122223333", "444455556666", "123456789012", "2100000001"
+PROD, DEV, AUDIT = "111122223333", "444455556666", "123456789012"
+CN, HZ = "2100000001", "1100000000000001"
+"""In Volcengine and in Alibaba Cloud."""
 _BY_ALIAS = {"prod": PROD, "dev": DEV, "audit": AUDIT}
 FIRST_DAY, LAST_DAY = date(2026, 10, 21), date(2026, 11, 19)
 INCIDENT_DAY = date(2026, 11, 17)

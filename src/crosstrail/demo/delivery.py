@@ -7,6 +7,7 @@ a seeded Random and gzip carries no time, so the same events give the same bytes
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -63,6 +64,27 @@ def write_lookup_answers(events: Iterable[Json], folder: Path) -> tuple[int, int
             (folder / f"lookup-events-{day}-{number}.json").write_bytes(orjson.dumps(answer))
             files += 1
     return files, sum(map(len, by_day.values()))
+
+
+def write_actiontrail(events: Iterable[Json], folder: Path) -> tuple[int, int]:
+    """Writes the tree that one account's ActionTrail makes in an OSS bucket under `folder`; returns (files, records).
+
+    Five minutes of events a file, there within ten.
+    """
+    rng = Random("delivery/actiontrail")
+    files: dict[tuple[str, int], list[Json]] = defaultdict(list)
+    for event in sorted(events, key=lambda event: (event["eventTime"], event["eventId"])):
+        slot = _slot(datetime.fromisoformat(event["eventTime"]).timestamp())
+        files[event["acsRegion"], slot].append(event)
+    for (region, slot), records in files.items():
+        delivered = datetime.fromtimestamp(slot + rng.randrange(20, _SLOT_SECONDS), UTC)
+        content = orjson.dumps(records)
+        unique = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        name = f"Actiontrail_{region}_{delivered:%Y%m%d%H%M%S}_1002_{len(records)}_{len(content)}_{unique}.gz"
+        path = folder / f"AliyunLogs/Actiontrail/{region}/{delivered:%Y/%m/%d}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
+    return len(files), sum(map(len, files.values()))
 
 
 def _slot(seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""The incident: one night on which a CI user's leaked access key is used, in three accounts of two clouds.
+"""The incident: one night on which a CI user's leaked access key is used, in four accounts of three clouds.
 
 Prod's access key looks around, is denied, makes itself a user with a key, shares a snapshot with a stranger's account,
 stops the account's trail, and steps into dev, whose secrets it reads. The organisation's own trail, which the audit

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from crosstrail.demo import volcengine
+from crosstrail.demo import alibaba, volcengine
 from crosstrail.demo.answers import listed, objects, rows
 from crosstrail.demo.incident import Incident
 from crosstrail.demo.organization import accounts
@@ -25,7 +25,8 @@ SELECT count(*) AS denied, account, useridentity.arn AS principal
 FROM events
 WHERE eventtime BETWEEN timestamp '{start}'
                     AND timestamp '{end}'
-  AND (errorcode LIKE 'AccessDenied%' OR errorcode LIKE '%Unauthorized%')
+  AND (errorcode LIKE 'AccessDenied%' OR errorcode LIKE '%Unauthorized%'
+       OR errorcode IN ('NoPermission', 'Forbidden.RAM'))
 GROUP BY 2, 3 ORDER BY denied DESC, principal LIMIT 10"""
 _SAME_ADDRESS = """\
 SELECT cloud, account, count(*) AS calls,
@@ -171,6 +172,7 @@ class Investigation:
             night = self._expected
             expected = {night.access_key, night.session_key, night.backdoor_key}
             expected |= {item["AccessKeyID"] for item in volcengine.incident()}
+            expected |= {event["userIdentity"]["accessKeyId"] for event in alibaba.incident()}
             return _differ("keys", {row["access_key"] for row in self.findings.keys} - {""}, expected)
 
         arguments = {"sql": _SAME_ADDRESS.format(address=self.findings.address)}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from crosstrail.demo import traffic, volcengine
-from crosstrail.demo.actors import AUDIT, CN, DEV, PROD
-from crosstrail.demo.delivery import ORGANIZATION_ID, write_cloudtrail, write_lookup_answers
+from crosstrail.demo import alibaba, traffic, volcengine
+from crosstrail.demo.actors import AUDIT, CN, DEV, HZ, PROD
+from crosstrail.demo.delivery import ORGANIZATION_ID, write_actiontrail, write_cloudtrail, write_lookup_answers
 from crosstrail.demo.incident import Incident, incident
 from crosstrail.models import Account
 
@@ -49,22 +49,35 @@ def accounts() -> tuple[Account, ...]:
             tags={"env": "production"},
             archive=f"{LOGS}/volcengine/{CN}",
         ),
+        Account(
+            id=HZ,
+            alias="hz-prod",
+            cloud="alibaba",
+            region=alibaba.REGION,
+            regions=(alibaba.REGION,),
+            tags={"env": "production"},
+            archive=f"{LOGS}/alibaba/{HZ}",
+        ),
     )
 
 
 def generate(folder: Path) -> Organization:
-    """Writes about 20,000 events as log files under `folder`/logs. Raises OSError when it cannot."""
+    """Writes about 22,000 events as log files under `folder`/logs. Raises OSError when it cannot."""
     night = incident()
     cloudtrail = [*traffic.ordinary_traffic(), *night.events, *night.response]
     lookups = [*volcengine.ordinary_traffic(), *volcengine.incident()]
-    files, records = write_cloudtrail(cloudtrail, folder / LOGS)
-    saved_files, saved_records = write_lookup_answers(lookups, folder / LOGS / "volcengine" / CN)
+    actiontrail = [*alibaba.ordinary_traffic(), *alibaba.incident()]
+    written = (
+        write_cloudtrail(cloudtrail, folder / LOGS),
+        write_lookup_answers(lookups, folder / LOGS / "volcengine" / CN),
+        write_actiontrail(actiontrail, folder / LOGS / "alibaba" / HZ),
+    )
     return Organization(
         folder=folder,
         accounts=accounts(),
-        files=files + saved_files,
-        records=records + saved_records,
-        events=len(cloudtrail) + len(lookups),
+        files=sum(files for files, _ in written),
+        records=sum(records for _, records in written),
+        events=len(cloudtrail) + len(lookups) + len(actiontrail),
         incident=night,
     )
 

@@ -8,40 +8,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
 from random import Random
 
 import orjson
 
-from crosstrail.demo.actors import CN, at, days
+from crosstrail.demo.actors import CN
 from crosstrail.demo.apis import Json
 from crosstrail.demo.incident import INTRUDER_ADDRESS, clock
 from crosstrail.demo.words import hexadecimal, random_uuid
+from crosstrail.demo.workers import Call, Worker, ordinary_calls
 from crosstrail.timerange import iso
 
 REGION = "cn-beijing"
 PAGE = 50
 """LookupEvents gives at most this many events an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class _User:
-    """An IAM user or a role's session, and its sessions on a working day, in hours of UTC."""
-
-    name: str
-    address: str
-    agent: str
-    sessions: float
-    hours: tuple[int, int]
-    routine: dict[str, int]
-    denied: float = 0.0
-    is_role: bool = False
-
-    @property
-    def access_key(self) -> str:
-        drawn = hexadecimal(Random(f"volcengine/{self.name}"), 32).encode()
-        return ("AKTP" if self.is_role else "AKLT") + base64.b64encode(drawn).decode().rstrip("=")
 
 
 _API_VERSIONS = {
@@ -59,7 +39,7 @@ _RESOURCES = {
     "iam:CreateAccessKey": "user",
 }
 """Calls that name a resource -> its type."""
-_CI = _User(
+_CI = Worker(
     "ci-deploy",
     "198.51.100.23",
     "volcengine-go-sdk/1.1.42 (go1.24.9; linux; amd64)",
@@ -69,7 +49,7 @@ _CI = _User(
 )
 _USERS = (
     _CI,
-    _User(
+    Worker(
         "ops-1",
         "192.0.2.201",
         "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
@@ -77,7 +57,7 @@ _USERS = (
         (1, 10),
         {"ecs:DescribeInstances": 6, "vpc:DescribeSecurityGroups": 3, "vpc:DescribeVpcs": 2, "ecs:RunInstances": 1, "ecs:StopInstance": 1, "iam:ListUsers": 1},
     ),
-    _User(
+    Worker(
         "inventory/nightly",
         "198.51.100.210",
         "volcengine-python-sdk/3.0.22",
@@ -100,16 +80,14 @@ _NIGHT = (
 
 def ordinary_traffic() -> Iterator[Json]:
     """Every event of 30 ordinary days."""
-    for user in _USERS:
-        for day in days():
-            yield from _working_day(user, day)
+    return map(_event, ordinary_calls("volcengine", _USERS))
 
 
 def incident() -> tuple[Json, ...]:
     """The same address with the CI user's Volcengine key, which leaked from the same place."""
     rng = Random("volcengine/incident")
-    intruder = _User(_CI.name, INTRUDER_ADDRESS, "volc-cli/1.0.31", 0, (0, 0), {})
-    return tuple(_event(rng, intruder, call, clock(when), is_denied=denied) for when, call, denied in _NIGHT)
+    intruder = Worker(_CI.name, INTRUDER_ADDRESS, "volc-cli/1.0.31", 0, (0, 0), {})
+    return tuple(_event(Call(rng, intruder, name, clock(when), denied)) for when, name, denied in _NIGHT)
 
 
 def answers(events: list[Json]) -> Iterator[Json]:
@@ -125,21 +103,12 @@ def answers(events: list[Json]) -> Iterator[Json]:
         }
 
 
-def _working_day(user: _User, day: date) -> Iterator[Json]:
-    rng = Random(f"volcengine/{user.name}/{day}")
-    busy = user.sessions * (1 if user.is_role or day.weekday() < 5 else 0.3)
-    for _ in range(int(busy * rng.uniform(0.7, 1.3) + rng.random())):
-        clock_ = rng.uniform(*user.hours) * 3600
-        for call in rng.choices(list(user.routine), list(user.routine.values()), k=rng.randint(5, 12)):
-            clock_ += rng.uniform(0.5, 25)
-            yield _event(rng, user, call, at(day, clock_), is_denied=rng.random() < user.denied)
-
-
-def _event(rng: Random, user: _User, call: str, when: datetime, *, is_denied: bool) -> Json:
+def _event(call: Call) -> Json:
     """One item of `Trails`."""
-    source, _, name = call.partition(":")
-    kind = _RESOURCES.get(call, "")
-    resource = f"{kind[0]}-{hexadecimal(Random(f'{call}/{rng.randrange(4)}'), 18)}" if kind else ""
+    rng, user, when = call.rng, call.worker, call.when
+    source, _, name = call.name.partition(":")
+    kind = _RESOURCES.get(call.name, "")
+    resource = f"{kind[0]}-{hexadecimal(Random(f'{call.name}/{rng.randrange(4)}'), 18)}" if kind else ""
     head: Json = {
         "EventID": random_uuid(rng),
         "RequestID": when.strftime("%Y%m%d%H%M%S") + hexadecimal(rng, 24).upper(),
@@ -165,19 +134,24 @@ def _event(rng: Random, user: _User, call: str, when: datetime, *, is_denied: bo
         "EventNameDisplay": name,
         "EventSourceDisplay": source,
         "UserName": user.name.rpartition("/")[2],
-        "AccessKeyID": user.access_key,
-        "ErrorCode": "AccessDenied" if is_denied else "",
+        "AccessKeyID": _access_key(user),
+        "ErrorCode": "AccessDenied" if call.is_denied else "",
         "RelatedResources": [related] if resource else [],
         "EventDetail": orjson.dumps(detail).decode(),
     }
 
 
-def _identity(user: _User) -> Json:
+def _identity(user: Worker) -> Json:
     kind, trn = ("AssumedRole", f"sts::{CN}:assumed-role/") if user.is_role else ("IAMUser", f"iam::{CN}:user/")
     return {
         "AccountID": CN,
         "Type": kind,
         "PrincipalID": f"{CN}/{user.name}",
         "TRN": f"trn:{trn}{user.name}",
-        "AccessKeyID": user.access_key,
+        "AccessKeyID": _access_key(user),
     }
+
+
+def _access_key(user: Worker) -> str:
+    drawn = hexadecimal(Random(f"volcengine/{user.name}"), 32).encode()
+    return ("AKTP" if user.is_role else "AKLT") + base64.b64encode(drawn).decode().rstrip("=")
