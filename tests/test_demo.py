@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+import crosstrail
 from crosstrail.demo import prepare
 from crosstrail.demo.client import connected
 from crosstrail.demo.incident import incident
@@ -92,6 +93,31 @@ def test_every_event_was_collected_once(found: Prepared) -> None:
         held = table.accounts()
     assert sum(account.events for account in held) == found.figures.events
     assert {account.key for account in held} == {account.key for account in found.settings.accounts}
+
+
+def test_a_demo_of_other_code_is_made_again(made: Made, tmp_path: Path) -> None:
+    """How an event becomes a row is part of what was made. The maker ends before it has made anything."""
+    program = (
+        "import sys, pathlib; from crosstrail.demo.prepared import prepared; "
+        "prepared(pathlib.Path(sys.argv[1]), sys.exit); print('found')"
+    )
+    shutil.copytree(Path(crosstrail.__file__).parent, tmp_path / "code" / "crosstrail")
+    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(tmp_path / "code"), *sys.path])}
+    command = [sys.executable, "-c", program, str(made.folder)]
+
+    def said() -> str:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+        return (done.stdout + done.stderr).strip()
+
+    kept = shutil.copytree(made.folder, tmp_path / "kept")
+    try:
+        assert said() == "found"
+        with (tmp_path / "code" / "crosstrail" / "clouds" / "alibaba" / "record.py").open("a") as source:
+            source.write("# other\n")
+        assert said() == "Generating log files"
+    finally:
+        shutil.rmtree(made.folder)
+        kept.rename(made.folder)
 
 
 def test_its_settings_are_its_own_whatever_the_environment_says(

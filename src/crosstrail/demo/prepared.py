@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from time import monotonic
 
@@ -27,10 +28,10 @@ _LOCK, _STAMP = "demo.lock", "demo.json"
 _WAIT_SECONDS = 300
 _MADE_FROM = (
     ("demo", (".py", ".yaml")),
-    ("clouds", ("_record.py",)),
+    ("clouds", ("record.py", "record_text.py", "shape.py")),
     ("lake", ("schema.py", "rows.py", "table.py")),
 )
-"""The code that decides what the folder holds: packages, and the ends of their files' names."""
+"""The code that decides what the folder holds: packages with those in them, and the ends of their files' names."""
 
 Progress = Callable[[str], None]
 """A few words on what is being done now."""
@@ -155,7 +156,15 @@ def _fingerprint(place: Path) -> str:
     """Of the place too: a lake cannot be moved."""
     digest = hashlib.sha256(f"{__version__}\n{place}".encode())
     for package, ends in _MADE_FROM:
-        for file in sorted(files(f"crosstrail.{package}").iterdir(), key=lambda file: file.name):
+        for file in _files(files(f"crosstrail.{package}")):
             if file.name.endswith(ends):
                 digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _files(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _files(entry)
+        else:
+            yield entry
