@@ -95,7 +95,7 @@ release-check: $(READY) ## build sdist and wheel, install the wheel into an empt
 	$(call install,$(RELEASE)) $(LOCKED) deploy/image/lake.lock
 	$(call install,$(RELEASE)) --no-index "$$(ls dist/*.whl)[all]"
 	$(call complete,$(RELEASE))
-	$(RELEASE)/bin/crosstrail check --within 300 --accounts prod,dev,cn-prod -- $(RELEASE)/bin/crosstrail serve --demo
+	$(RELEASE)/bin/crosstrail check --within 300 --accounts prod,dev,cn-prod,hz-prod -- $(RELEASE)/bin/crosstrail serve --demo
 	rm -rf $(RELEASE)
 
 image-test: ## build the container images without a container engine, start and check them (Debian, root)

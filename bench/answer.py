@@ -23,7 +23,7 @@ from mcp import Client, StdioServerParameters
 from crosstrail.demo.organization import generate
 
 GOAL, PEER = 9_000, 180_313
-MOST_PAGES = 40
+MAX_PAGES = 40
 
 
 async def measure(lake: Path) -> None:
@@ -34,7 +34,7 @@ async def measure(lake: Path) -> None:
         for detail in ("summary", "full"):
             sizes: list[int] = []
             arguments: dict[str, Any] = {"target_account_id": "*", "max_results": 50, "detail": detail}
-            while len(sizes) < MOST_PAGES:
+            while len(sizes) < MAX_PAGES:
                 result = await client.call_tool("lookup_events", arguments)
                 if result.is_error:
                     raise SystemExit(str(result.content))

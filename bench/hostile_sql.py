@@ -28,7 +28,7 @@ from pathlib import Path
 
 from processes import memory, serving
 
-MOST_MB = 6_000
+MAX_MB = 6_000
 
 
 def _nested(template: str, depth: int) -> str:
@@ -127,7 +127,7 @@ def _measured(url: str, pid: int, sql: str, seconds: float) -> str:
     def watch() -> None:
         while not over.wait(0.05):
             peak[0] = max(peak[0], _sum(pid, memory))
-            if peak[0] > MOST_MB:
+            if peak[0] > MAX_MB:
                 for one in _tree(pid):
                     os.kill(one, signal.SIGKILL)
                 return

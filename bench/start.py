@@ -108,7 +108,7 @@ def main() -> None:
             seconds = sorted(one[0] for one in measured[1:])
             resident = statistics.median(one[1] for one in measured[1:])
             print(
-                f"{name}: median {statistics.median(seconds):.3f} s (best {seconds[0]:.3f}, worst {seconds[-1]:.3f}) "
+                f"{name}: median {statistics.median(seconds):.3f} s (best {seconds[0]:.3f}, first_error {seconds[-1]:.3f}) "
                 f"to tools/list, {resident:.1f} MB, {runs} runs"
             )
         _, _, imports = start(["-X", "importtime", *served], folder)

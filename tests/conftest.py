@@ -23,7 +23,7 @@ from postgres_server import PostgresServer, running_server, server_folder
 
 if TYPE_CHECKING:
     from fakes.idp import FakeIdp
-    from wrap_estate import WrapEstate
+    from wrap_workspace import WrapWorkspace
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 # What Hypothesis draws, and how long it may take, must not depend on the run or on how busy the machine is.
@@ -177,11 +177,11 @@ def meridian_installed(meridian_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
+def workspace(fake_aws: FakeAws, base: Key) -> WrapWorkspace:
     """Two accounts of a fake AWS for wrapped servers."""
-    from wrap_estate import open_wrap_estate  # crosstrail.wrap takes its time
+    from wrap_workspace import open_wrap_workspace  # crosstrail.wrap takes its time
 
-    return open_wrap_estate(fake_aws, base)
+    return open_wrap_workspace(fake_aws, base)
 
 
 @pytest.fixture(scope="module")

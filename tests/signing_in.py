@@ -17,8 +17,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
 from fakes.idp import FakeIdp
-from lake_estate import NOON, PROD, collect, record, write_logs
-from serving import PATIENCE, Server, serving, write_config
+from lake_workspace import NOON, PROD, collect, record, write_logs
+from running_server import PATIENCE, Server, serving, write_config
 
 CALLBACK = "http://127.0.0.1:33418/callback"
 

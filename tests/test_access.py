@@ -20,11 +20,11 @@ from conftest import CommandLine
 from crosstrail.accounts.database import AccountDatabase, account_tables
 from crosstrail.accounts.database_rules import ACCESS_RULES
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, AccessRule, Principal, granted
-from crosstrail.estate import Estate
 from crosstrail.models import Account
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
-from lake_estate import ACCOUNTS, DEV, NOON, OLD, PROD, Always, collect, record, settings, text_of, write_logs
+from crosstrail.workspace import Workspace
+from lake_workspace import ACCOUNTS, DEV, NOON, OLD, PROD, Always, collect, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 
@@ -53,15 +53,15 @@ async def as_(principal: Principal, lake: Path, rules: Any = RULES, **more: Any)
     given = settings(lake, access=rules, **more)
     foreign = given.lake.model_copy(update={"aliases": {FOREIGN_STORE: "dev"}})
     given = given.model_copy(update={"lake": foreign})
-    estate = Estate(given)
+    workspace = Workspace(given)
 
-    admission = Always(estate, principal)
+    admission = Always(workspace, principal)
     try:
-        async with Client(create_server(estate, admission)) as client:
+        async with Client(create_server(workspace, admission)) as client:
             yield client
     finally:
         admission.close()
-        await estate.aclose()
+        await workspace.aclose()
 
 
 async def ask(client: Client, tool: str, **arguments: Any) -> CallToolResult:
@@ -159,7 +159,7 @@ async def test_star_is_what_the_caller_may_see(lake: Path) -> None:
     "tool", ["lookup_events", "list_accounts", "describe_trails", "list_event_data_stores", "lake_query"]
 )
 async def test_forbidden_reads_as_absent_to_the_byte(lake: Path, tool: str, hidden: str) -> None:
-    """The same question over an estate that does not have the account at all."""
+    """The same question over a workspace that does not have the account at all."""
     argument = "selector" if tool == "list_accounts" else "target_account_id"
     arguments = {argument: hidden, **({"sql": "SELECT count(*) FROM events"} if tool == "lake_query" else {})}
     async with as_(ALICE, lake) as client:
@@ -270,11 +270,11 @@ async def test_who_no_rule_names_has_no_tool_and_no_account(lake: Path) -> None:
 
 async def test_a_message_without_its_request_is_nobodys(lake: Path) -> None:
     """Over HTTP the owner of the process is never assumed."""
-    estate = Estate(settings(lake, access=RULES))
-    with closing(Admission(estate, principal_of=lambda _: ALICE)) as admission:
-        async with Client(create_server(estate, admission)) as client:  # no HTTP request: nobody to tell
+    workspace = Workspace(settings(lake, access=RULES))
+    with closing(Admission(workspace, principal_of=lambda _: ALICE)) as admission:
+        async with Client(create_server(workspace, admission)) as client:  # no HTTP request: nobody to tell
             assert (await client.list_tools()).tools == []
-    await estate.aclose()
+    await workspace.aclose()
 
 
 async def test_writes_need_server_and_principal_both(lake: Path) -> None:

@@ -10,9 +10,9 @@ import anyio
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
-from crosstrail.caller import acting_for
+from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.call_context import acting_for
 from crosstrail.clouds.alibaba.accounts import AlibabaRoleAuth, owner_of
 from crosstrail.clouds.alibaba.calls import DESCRIBE_TRAILS
 from crosstrail.clouds.alibaba.credentials import account_of_credentials, environment_identity
@@ -169,7 +169,7 @@ async def test_who_contradicts_himself_is_nobody(alibaba: LiveAlibaba, lie: dict
     key = alibaba.world.add_key(HZ_DEV)
     keys = Credentials(key.id, SecretStr(key.secret))
     with pytest.raises(CloudError, match="whose these credentials are"):
-        await account_of_credentials(alibaba.api, keys, Asked("x", "", "sts:GetCallerIdentity"))
+        await account_of_credentials(alibaba.api, keys, RequestInfo("x", "", "sts:GetCallerIdentity"))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_a_pods_token_assumes_its_role_which_assumes_the_accounts(alibaba:
     pod = await environment_identity(alibaba.environment, alibaba.api).credentials()
     assert pod.expires is not None
     assert pod.access_key_id.startswith("STS.")
-    assert await account_of_credentials(alibaba.api, pod, Asked("x", "", "sts:GetCallerIdentity")) == BASE
+    assert await account_of_credentials(alibaba.api, pod, RequestInfo("x", "", "sts:GetCallerIdentity")) == BASE
     [request] = alibaba.world.asked("AssumeRoleWithOIDC")
     assert (request.account, request.access_key_id) == ("", "")  # nobody signed it
     keys = alibaba.environment.model_copy(update={"access_key_id": "LTAIX", "access_key_secret": SecretStr("y")})

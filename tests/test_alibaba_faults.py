@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from crosstrail import errors
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.alibaba.api import ENDPOINT, AlibabaApi, checked_endpoint
 from crosstrail.clouds.alibaba.calls import DESCRIBE_TRAILS
 from crosstrail.clouds.alibaba.errors import kind_of_code, refused
@@ -34,7 +34,7 @@ from live_alibaba import HZ_PROD, LiveAlibaba, live_alibaba
 from test_aws_wire import Cloud, served
 
 pytestmark = pytest.mark.anyio
-ASKED = Asked("hz-prod", "cn-hangzhou", "actiontrail:LookupEvents", "Renew the keys.")
+ASKED = RequestInfo("hz-prod", "cn-hangzhou", "actiontrail:LookupEvents", "Renew the keys.")
 _KINDS = {
     CredentialsExpired: "InvalidSecurityToken.Expired AuthenticationFail.OIDCToken.Expired",
     CredentialsError: """InvalidAccessKeyId.NotFound InvalidAccessKeyId.Inactive Forbidden.AccessKeyDisabled
@@ -75,7 +75,9 @@ async def test_every_code_has_its_kind_and_is_told_with_its_request(
 async def _once(live: LiveAlibaba, account: Account) -> None:
     """One request, without the repeats of a call."""
     credentials = await live.credentials_of(account).credentials()
-    await live.api.call(DESCRIBE_TRAILS, {}, credentials, Asked(account.name, "cn-hangzhou", str(DESCRIBE_TRAILS)))
+    await live.api.call(
+        DESCRIBE_TRAILS, {}, credentials, RequestInfo(account.name, "cn-hangzhou", str(DESCRIBE_TRAILS))
+    )
 
 
 def test_every_kind_of_the_tree_that_a_cloud_can_give_is_given_by_a_code() -> None:

@@ -11,10 +11,10 @@ from mcp import Client
 
 from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
-from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
+from crosstrail.workspace import Workspace
 from fakes.aws import FakeAws, Key
-from lake_estate import Always, text_of
+from lake_workspace import Always, text_of
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"
@@ -36,15 +36,15 @@ def live(fake_aws: FakeAws, base: Key, audit: Path) -> Settings:
 async def test_two_callers_have_sessions_of_their_own_names(fake_aws: FakeAws, base: Key, tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
     given = live(fake_aws, base, audit)
-    estate = Estate(given)
+    workspace = Workspace(given)
     for name in ("ann", "bea"):
         someone = Principal(subject=name, email=f"{name}@example.com", issuer="i")
-        admission = Always(estate, someone)
-        async with Client(create_server(estate, admission)) as client:
+        admission = Always(workspace, someone)
+        async with Client(create_server(workspace, admission)) as client:
             asked = {"attribute_key": "EventName", "attribute_value": "CreateUser"}
             assert "secret-name" in text_of(await client.call_tool("lookup_events", asked))
         admission.close()
-    await estate.aclose()
+    await workspace.aclose()
     names = {str(one.params["RoleSessionName"]) for one in fake_aws.world.asked("AssumeRole")}
     assert names == {"crosstrail-ann@example.com", "crosstrail-bea@example.com"}
     records = [json.loads(line) for line in audit.read_text().splitlines()]

@@ -11,7 +11,7 @@ from botocore import exceptions as vendor
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.aws.error_kinds import kind_of_code, kind_of_fault
 from crosstrail.clouds.aws.errors import mapped, translated
 from crosstrail.errors import CloudError, CrosstrailError, InvalidRequest, Throttled
@@ -41,7 +41,7 @@ _NEVER_MET = (
     vendor.MissingParametersError, vendor.UnknownSignatureVersionError, vendor.UnsupportedSignatureVersionError,
     vendor.UnsupportedServiceProtocolsError, discovery.EndpointDiscoveryException,
 )  # fmt: skip
-ASKED = Asked("prod", "us-east-1", "cloudtrail:LookupEvents", "Renew the keys.")
+ASKED = RequestInfo("prod", "us-east-1", "cloudtrail:LookupEvents", "Renew the keys.")
 
 
 def codes() -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 
 from crosstrail.clouds.aws.regions import ALWAYS_ON
-from lake_estate import client_of, rows_of, text_of
+from lake_workspace import client_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
 

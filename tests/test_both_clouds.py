@@ -14,7 +14,7 @@ import yaml
 
 from conftest import CommandLine
 from crosstrail.config import Settings
-from lake_estate import client_of, collect, facts_of, record, rows_of, text_of, write_logs
+from lake_workspace import client_of, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws, live_aws
 from live_volcengine import BASE, CN_DEV, CN_PROD, LiveVolcengine, live_volcengine

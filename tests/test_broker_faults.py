@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from broker_estate import BrokerEstate, look_up, prod
+from broker_workspace import BrokerWorkspace, look_up, prod
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.errors import (
     AccessDenied,
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def estate(fake_aws: FakeAws, base: Key) -> BrokerEstate:
-    return BrokerEstate(fake_aws.world, base)
+def workspace(fake_aws: FakeAws, base: Key) -> BrokerWorkspace:
+    return BrokerWorkspace(fake_aws.world, base)
 
 
 @pytest.mark.parametrize(
@@ -48,15 +48,15 @@ def estate(fake_aws: FakeAws, base: Key) -> BrokerEstate:
     ],
 )
 async def test_faults_end_in_a_clear_error_after_bounded_requests(
-    estate: BrokerEstate, kind: str, error: type[CrosstrailError], requests: int, says: str
+    workspace: BrokerWorkspace, kind: str, error: type[CrosstrailError], requests: int, says: str
 ) -> None:
-    account = prod(estate.world.add_key(PROD))
-    estate.world.fail(kind, times=-1, action="LookupEvents")
+    account = prod(workspace.world.add_key(PROD))
+    workspace.world.fail(kind, times=-1, action="LookupEvents")
     broker = AwsBroker(read_timeout=0.2 if kind == "hang" else 30, attempts=2)
     with pytest.raises(error, match=f"account prod in us-east-1 {says}") as raised:
         await look_up(broker, account)
     assert type(raised.value) is error
-    assert len(estate.lookups()) == requests
+    assert len(workspace.lookups()) == requests
     assert raised.value.hint
     if isinstance(raised.value, CloudError):
         assert (raised.value.account, raised.value.region) == ("prod", "us-east-1")
@@ -66,28 +66,28 @@ async def test_faults_end_in_a_clear_error_after_bounded_requests(
 
 
 @pytest.mark.parametrize("kind", ["throttle", "500", "reset", "hang", "half", "cut", "garbage"])
-async def test_a_passing_fault_is_not_noticed(estate: BrokerEstate, kind: str) -> None:
-    estate.add(1)
-    estate.world.fail(kind, action="LookupEvents")
+async def test_a_passing_fault_is_not_noticed(workspace: BrokerWorkspace, kind: str) -> None:
+    workspace.add(1)
+    workspace.world.fail(kind, action="LookupEvents")
     broker = AwsBroker(read_timeout=3 if kind == "hang" else 30, attempts=2)
-    assert await look_up(broker, estate.accounts[0]) == [estate.accounts[0].id]
-    assert len(estate.lookups()) == 2
+    assert await look_up(broker, workspace.accounts[0]) == [workspace.accounts[0].id]
+    assert len(workspace.lookups()) == 2
     await broker.aclose()
 
 
-async def test_throttling_hands_on_how_long_to_wait(estate: BrokerEstate) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
+async def test_throttling_hands_on_how_long_to_wait(workspace: BrokerWorkspace) -> None:
+    account, broker = prod(workspace.world.add_key(PROD)), AwsBroker(attempts=1)
     for text, seconds in (("7", 7.0), ("", None), ("soon", None)):
-        estate.world.fail("throttle", text=text, action="LookupEvents")
+        workspace.world.fail("throttle", text=text, action="LookupEvents")
         with pytest.raises(Throttled) as raised:
             await look_up(broker, account)
         assert raised.value.retry_after == seconds
     await broker.aclose()
 
 
-async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: BrokerEstate) -> None:
-    estate.world.account(PROD).disabled_regions.add("ap-east-1")
-    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
+async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(workspace: BrokerWorkspace) -> None:
+    workspace.world.account(PROD).disabled_regions.add("ap-east-1")
+    account, broker = prod(workspace.world.add_key(PROD)), AwsBroker(attempts=1)
     with pytest.raises(UnsupportedByCloud, match=r"prod in ap-east-1 .* may not be enabled"):
         await look_up(broker, account, "ap-east-1")
     stranger = prod(Key("AKIASTRANGER", "hush", PROD, ""))
@@ -118,33 +118,33 @@ async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(estate: Bro
     ],
 )
 async def test_what_is_wrong_with_the_request_is_told(
-    estate: BrokerEstate, operation: str, params: dict[str, Any], error: type[CrosstrailError], says: str
+    workspace: BrokerWorkspace, operation: str, params: dict[str, Any], error: type[CrosstrailError], says: str
 ) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
+    account, broker = prod(workspace.world.add_key(PROD)), AwsBroker(attempts=1)
     with pytest.raises(error, match=says) as raised:
         await broker.call(account, "cloudtrail", "us-east-1", operation, **params)
     assert "secret-text" not in raised.value.text
     await broker.aclose()
 
 
-async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(estate: BrokerEstate) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(attempts=1)
+async def test_a_statement_quoted_by_the_cloud_is_not_passed_on(workspace: BrokerWorkspace) -> None:
+    account, broker = prod(workspace.world.add_key(PROD)), AwsBroker(attempts=1)
     text = "InvalidQueryStatementException: line 3:9: Column 'evnttime' is not in 'SELECT evnttime FROM x WHERE y'"
-    estate.world.fail("code", text=text, action="StartQuery")
+    workspace.world.fail("code", text=text, action="StartQuery")
     with pytest.raises(SqlRejected, match=r"line 3 column 9: .*Column 'evnttime' is not in '…'") as raised:
         await broker.call(account, "cloudtrail", "us-east-1", "start_query", QueryStatement="SELECT 1")
     assert (raised.value.line, raised.value.column) == (3, 9)
     await broker.aclose()
 
 
-async def test_cancelling_does_not_wait_for_the_cloud(estate: BrokerEstate) -> None:
-    account, broker = prod(estate.world.add_key(PROD)), AwsBroker(read_timeout=3, attempts=1)
-    fault = estate.world.fail("hang", times=-1, action="LookupEvents")
+async def test_cancelling_does_not_wait_for_the_cloud(workspace: BrokerWorkspace) -> None:
+    account, broker = prod(workspace.world.add_key(PROD)), AwsBroker(read_timeout=3, attempts=1)
+    fault = workspace.world.fail("hang", times=-1, action="LookupEvents")
     async with anyio.create_task_group() as group:
         group.start_soon(look_up, broker, account)
         while not fault.struck:
             await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
-    estate.world.faults.clear()
+    workspace.world.faults.clear()
     assert await look_up(broker, account) == []
     await broker.aclose()

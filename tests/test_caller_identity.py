@@ -18,11 +18,11 @@ import yaml
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from broker_estate import look_up
+from broker_workspace import look_up
 from conftest import CommandLine
 from credential_sources import write_config
+from crosstrail.accounts.account_import import add
 from crosstrail.accounts.database import AccountDatabase
-from crosstrail.accounts.enrolment import add
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.volcengine.api import VolcengineApi
@@ -34,7 +34,7 @@ from crosstrail.errors import AccessDenied, CloudError, CloudUnavailable, Creden
 from crosstrail.models import Account
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.aws import Key
-from lake_estate import client_of, text_of
+from lake_workspace import client_of, text_of
 from live_aws import BASE, DEV, PROD, LiveAws
 from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine
 from test_wrap_credentials import get

@@ -12,12 +12,12 @@ import pytest
 from pydantic import SecretStr
 
 from conftest import CommandLine
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.bounded_http import TooMuch, fetched
-from crosstrail.checking.http import MOST_BYTES
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.calls import DESCRIBE_TRAILS
+from crosstrail.conformance.http import MAX_BYTES
 from crosstrail.errors import CloudUnavailable
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\n%s\r\n"
@@ -49,7 +49,7 @@ class Endless:
         with suppress(OSError), connection:
             connection.recv(65_536)
             connection.sendall(self._answer)
-            while sent < 40 * MOST_BYTES:
+            while sent < 40 * MAX_BYTES:
                 connection.sendall(self._piece)
                 sent += len(self._piece)
                 self.sent = max(self.sent, sent)
@@ -69,7 +69,7 @@ def test_an_answer_without_end_is_given_up_after_a_bound(crosstrail: CommandLine
     with endless(kind) as server:
         done = crosstrail("check", "--within", "60", f"{server.url}/mcp")
     assert done.returncode == 1
-    assert server.sent < 2 * MOST_BYTES
+    assert server.sent < 2 * MAX_BYTES
     assert "Traceback" not in done.stderr
 
 
@@ -79,22 +79,22 @@ def test_an_answer_of_a_cloud_without_end_is_given_up(monkeypatch: pytest.Monkey
     with endless() as server:
         api = VolcengineApi(server.url, read_timeout=60)
         with pytest.raises(CloudUnavailable):
-            api.call_blocking(DESCRIBE_TRAILS, {}, credentials, Asked("cn-prod", "cn-beijing", "DescribeTrails"))
+            api.call_blocking(DESCRIBE_TRAILS, {}, credentials, RequestInfo("cn-prod", "cn-beijing", "DescribeTrails"))
         api.close()
-    assert server.sent < 4 * MOST_BYTES
+    assert server.sent < 4 * MAX_BYTES
 
 
 @pytest.mark.anyio
 async def test_a_read_is_bounded_in_bytes_and_nothing_is_unpacked() -> None:
     with endless() as server, pytest.raises(TooMuch):
-        await fetched(server.url, seconds=60, most_bytes=10_000)
+        await fetched(server.url, seconds=60, max_bytes=10_000)
     packed = gzip.compress(b"0" * 10_000_000)
     with endless(b"application/json", b"Content-Encoding: gzip\r\n", packed) as server, pytest.raises(TooMuch):
-        await fetched(server.url, seconds=60, most_bytes=100_000_000)
+        await fetched(server.url, seconds=60, max_bytes=100_000_000)
 
 
 @pytest.mark.anyio
 async def test_a_read_is_bounded_in_time_however_an_answer_trickles() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises((TimeoutError, Exception)) as ended:
-        await fetched(f"http://127.0.0.1:{silent.getsockname()[1]}", seconds=0.2, most_bytes=10)
+        await fetched(f"http://127.0.0.1:{silent.getsockname()[1]}", seconds=0.2, max_bytes=10)
     assert "imeout" in type(ended.value).__name__

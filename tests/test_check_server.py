@@ -13,8 +13,8 @@ import pytest
 from conftest import CommandLine
 from fakes.http import Answer, HttpFake
 from fakes.idp import FakeIdp
-from lake_estate import ACCOUNTS, NOON, PROD, collect, record, write_logs
-from serving import serving, write_config
+from lake_workspace import ACCOUNTS, NOON, PROD, collect, record, write_logs
+from running_server import serving, write_config
 
 LONG = ("--within", "120")
 """A busy machine is no failure."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import CommandLine
-from lake_estate import DEV, NOON, PROD, collect, record, write_logs
+from lake_workspace import DEV, NOON, PROD, collect, record, write_logs
 from terminal import on_a_terminal
 
 CONFIG = f"""
@@ -26,7 +26,7 @@ lake: {{path: lake}}
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """crosstrail.yaml over a lake of 7 events of prod and 3 of dev, one of them hostile."""
-    folder = tmp_path_factory.mktemp("estate")
+    folder = tmp_path_factory.mktemp("workspace")
     records = [record(PROD, number, NOON - timedelta(minutes=number)) for number in range(7)]
     records += [record(DEV, number, NOON - timedelta(minutes=number, seconds=30)) for number in range(2)]
     hostile = {"eventName": "Stop\x1b[2J\x1b]0;owned\x07Logging\u202e", "errorCode": "AccessDenied"}

@@ -17,7 +17,7 @@ import yaml
 
 from conftest import CommandLine
 from crosstrail.text import clean, csv_cell, escaped, json_text
-from lake_estate import DEV, NOON, PROD, collect, record, write_logs
+from lake_workspace import DEV, NOON, PROD, collect, record, write_logs
 from live_aws import LiveAws
 from terminal import on_a_terminal
 

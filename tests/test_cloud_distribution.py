@@ -21,10 +21,10 @@ from mcp import Client, StdioServerParameters
 from conftest import CommandLine
 from fakes.cloud import Key
 from fakes.meridian import FakeMeridian, World
-from lake_estate import facts_of, rows_of, text_of
+from lake_workspace import facts_of, rows_of, text_of
 from listed_accounts import moment
-from serving import write_config
-from wrap_estate import PLAIN
+from running_server import write_config
+from wrap_workspace import PLAIN
 
 PROD, DEV, LAB = "team-a/prod", "team-a/dev", "Lab/x:canary"
 

@@ -27,11 +27,11 @@ from crosstrail.lake.table import CommitLost, LakeTable
 @pytest.fixture
 def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LakeTable]:
     """A lake of one day with six files of about 100 KB, which no collection compacted."""
-    monkeypatch.setattr(compact, "MOST_FILES", 6)
+    monkeypatch.setattr(compact, "MAX_FILES", 6)
     for number in range(6):
         records = [record(number * 30 + each, userAgent=f"{each:01000d}") for each in range(30)]
         collect([write(tmp_path / f"logs/{number}.json", records)], tmp_path / "lake")
-    monkeypatch.setattr(compact, "MOST_FILES", 3)
+    monkeypatch.setattr(compact, "MAX_FILES", 3)
     with closing(LakeTable.open(tmp_path / "lake")) as table:
         yield table
 
@@ -68,7 +68,7 @@ def test_what_another_process_replaced_is_not_replaced_again(many: LakeTable) ->
 def test_a_compaction_that_fails_fails_no_collection(tmp_path: Path, crosstrail: CommandLine) -> None:
     """A damaged column that only a compaction reads: the new events are in, and the reader is told why files stayed."""
     lake, logs = tmp_path / "lake", tmp_path / "logs"
-    for number in range(compact.MOST_FILES):
+    for number in range(compact.MAX_FILES):
         log(logs / f"{number}.json", [number])
         collect([logs / f"{number}.json"], lake)
     _damage(next(lake.rglob("*.parquet")), "useragent")
@@ -81,7 +81,7 @@ def test_a_compaction_that_fails_fails_no_collection(tmp_path: Path, crosstrail:
     assert "every event is in" in done.stderr
     with closing(LakeTable.open(lake)) as table:
         assert {str(path) for path in table.data_folder.rglob("*.parquet")} == table.referenced()
-        assert len(table.plan(None)) == compact.MOST_FILES + 1
+        assert len(table.plan(None)) == compact.MAX_FILES + 1
     assert not list((lake / "runs").iterdir())
 
 
@@ -107,13 +107,13 @@ def killed(files, path):
     write(files, path)
     os.kill(os.getpid(), signal.SIGKILL)
 compact._write_one = killed
-compact.MOST_FILES = 4
+compact.MAX_FILES = 4
 collect([Path(sys.argv[1])], Path(sys.argv[2]), workers=1)
 """
 _LITTLE_SPACE = """
 import resource, runpy, sys
 from crosstrail.lake import compact
-compact.MOST_FILES = 4
+compact.MAX_FILES = 4
 resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 sys.argv[0] = "crosstrail"
 runpy.run_module("crosstrail", run_name="__main__")
@@ -132,7 +132,7 @@ def _almost_compacted(tmp_path: Path) -> Path:
 
 def _check_compacted(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the next collection makes of the lake: all events, fewer files, nothing left over."""
-    monkeypatch.setattr(compact, "MOST_FILES", _SMALL_FILES)
+    monkeypatch.setattr(compact, "MAX_FILES", _SMALL_FILES)
     report = collect([log(tmp_path / "logs/more.json", [1_001])], lake)
     assert (report.new, report.not_compacted) == (1, "")
     assert len(ids(lake)) == _SMALL_FILES * 60 + 2

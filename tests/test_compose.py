@@ -18,7 +18,7 @@ from conftest import CommandLine
 from packages import install_into
 from ports import free_port
 from postgres_server import PostgresServer
-from serving import serving, write_config
+from running_server import serving, write_config
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "deploy" / "compose"

@@ -9,7 +9,7 @@ from conftest import CommandLine
 from crosstrail import settings_file
 from crosstrail.config import load_settings, options
 from crosstrail.errors import ConfigError
-from crosstrail.estate import account_database
+from crosstrail.workspace import account_database
 
 ROLE = "arn:aws:iam::222222222222:role/Audit"
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import CommandLine
 from crosstrail.coverage import count, gaps, runs, within
 from crosstrail.timerange import TimeRange
-from lake_estate import DEV, OLD, PROD, client_of, collect, record, settings, text_of, write_logs
+from lake_workspace import DEV, OLD, PROD, client_of, collect, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 

@@ -50,7 +50,7 @@ def test_credentials_show_no_secret_and_are_never_empty() -> None:
 class Source:
     """A provider that counts, waits to be let go, and fails when told to."""
 
-    renewal = "Sign in again."
+    remediation = "Sign in again."
 
     def __init__(self, lasts: timedelta | None = timedelta(hours=1)) -> None:
         self.now = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

@@ -22,7 +22,7 @@ from conftest import CommandLine
 from fakes.agentcore import ACCOUNT, REGION, FakeAgentCore, Runtime
 from guide import blocks
 from ports import free_port
-from serving import serving, write_config
+from running_server import serving, write_config
 
 ROOT = Path(__file__).parents[1]
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/crosstrail"

@@ -13,7 +13,7 @@ from conftest import CommandLine
 from fakes.agentcore import ACCOUNT, REGION, wrong_request
 from fakes.aws import FakeAws, Key
 from live_aws import BASE
-from serving import started
+from running_server import started
 
 ROOT = Path(__file__).parents[1]
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/crosstrail"

@@ -13,7 +13,7 @@ from typing import Any
 import botocore.credentials
 import pytest
 
-from broker_estate import look_up
+from broker_workspace import look_up
 from credential_sources import write_config
 from crosstrail.clouds.aws.base_identity import secret_text
 from crosstrail.clouds.aws.bounds import MAX_ANSWER_BYTES

@@ -17,7 +17,7 @@ import pytest
 from fakes.aws import World
 from fakes.cloud import Fault
 from fakes.http import Answer, HttpFake
-from serving import PATIENCE
+from running_server import PATIENCE
 
 
 def echo(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:

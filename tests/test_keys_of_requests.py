@@ -12,10 +12,10 @@ import httpx2
 import pytest
 
 from fakes.volcengine import FakeVolcengine, Key
-from lake_estate import text_of
+from lake_workspace import text_of
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import JSON, LIST_TOOLS, PATIENCE, Server, client_over_http, health, post
+from running_server import JSON, LIST_TOOLS, PATIENCE, Server, client_over_http, health, post
 from volcengine_server import PROGRAMS, Program, bearer, caller, token
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from audit_logs import ACCOUNT, log
 from crosstrail.config import Settings
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
-from lake_estate import client_of
+from lake_workspace import client_of
 from postgres_server import PostgresServer
 
 

@@ -28,7 +28,7 @@ from crosstrail.lake.table import LakeTable
 from crosstrail.lake.trail import LakeTrail
 from crosstrail.models import Account, EventQuery, Target
 from crosstrail.timerange import TimeRange
-from serving import PATIENCE
+from running_server import PATIENCE
 
 EVENTS = 40
 _NOBODY = 65534

@@ -216,17 +216,17 @@ def test_a_folder_with_letters_that_mean_something_elsewhere(tmp_path: Path) -> 
 
 def test_many_small_collections_are_compacted(tmp_path: Path, open_lake: OpenLake) -> None:
     lake = tmp_path / "lake"
-    for number in range(compact.MOST_FILES + 2):
+    for number in range(compact.MAX_FILES + 2):
         log(tmp_path / f"logs/{number}.json", [number, number + 1])
         collect([tmp_path / f"logs/{number}.json"], lake)
     table = open_lake(lake)
     assert len(table.plan(None)) <= 2
     found = rows(lake, "eventid, eventtime, cloud, account")
-    assert [row["eventid"] for row in found] == [record(number)["eventID"] for number in range(compact.MOST_FILES + 3)]
+    assert [row["eventid"] for row in found] == [record(number)["eventID"] for number in range(compact.MAX_FILES + 3)]
     before = len(list(table.data_folder.rglob("*.parquet")))
     table.expire(datetime.now(UTC))
     assert before > len(list(table.data_folder.rglob("*.parquet"))) == len(table.plan(None))
-    assert len(ids(lake)) == compact.MOST_FILES + 3
+    assert len(ids(lake)) == compact.MAX_FILES + 3
 
 
 def _count(paths: Iterable[str]) -> int:
@@ -243,7 +243,7 @@ def test_files_stay_for_those_who_read_them_when_they_were_replaced(
     table = open_lake(lake)
     begun = table.plan(None)
     long_after_that_snapshot = datetime.now(UTC)
-    monkeypatch.setattr(compact, "MOST_FILES", 3)
+    monkeypatch.setattr(compact, "MAX_FILES", 3)
     assert compact.compact(table, "run") == 4
     table.expire(long_after_that_snapshot)
     assert _count(begun) == 4
@@ -253,7 +253,7 @@ def test_files_stay_for_those_who_read_them_when_they_were_replaced(
 
 
 def test_collectors_compact_under_each_other_and_under_queries(tmp_path: Path, open_lake: OpenLake) -> None:
-    lake, each, collectors = tmp_path / "lake", compact.MOST_FILES // 2, 3
+    lake, each, collectors = tmp_path / "lake", compact.MAX_FILES // 2, 3
     collect([log(tmp_path / "first.json", [0])], lake)
     table = open_lake(lake)
     begun = [table.plan(None)]
@@ -275,5 +275,5 @@ def test_collectors_compact_under_each_other_and_under_queries(tmp_path: Path, o
     assert [_count(paths) for paths in begun] == counts
     everything = [record(number)["eventID"] for number in range(collectors * each + 1)]
     assert ids(lake) == everything
-    assert len(table.plan(None)) <= compact.MOST_FILES
+    assert len(table.plan(None)) <= compact.MAX_FILES
     assert {str(path) for path in table.data_folder.rglob("*.parquet")} == table.referenced()

@@ -17,13 +17,13 @@ from mcp import Client
 
 from crosstrail.accounts.policy import Principal
 from crosstrail.errors import LimitReached
-from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
 from crosstrail.server.limits import Limits
-from crosstrail.serving import LimitSettings
-from lake_estate import Always, settings, text_of
+from crosstrail.server_settings import LimitSettings
+from crosstrail.workspace import Workspace
+from lake_workspace import Always, settings, text_of
 from live_aws import PROD, LiveAws
-from serving import PATIENCE
+from running_server import PATIENCE
 from test_access import as_
 
 
@@ -164,9 +164,9 @@ async def test_a_clouds_query_that_ended_gives_its_place_back_at_once(aws: LiveA
         "wait_for_completion": False,
         "engine": "cloudtrail_lake",
     }
-    estate = Estate(aws.settings(access=({"who": ["*"], "accounts": ["*"]},), limits={"queries_at_once": 1}))
-    admission = Always(estate, Principal(subject="1"))
-    async with Client(create_server(estate, admission)) as client:
+    workspace = Workspace(aws.settings(access=({"who": ["*"], "accounts": ["*"]},), limits={"queries_at_once": 1}))
+    admission = Always(workspace, Principal(subject="1"))
+    async with Client(create_server(workspace, admission)) as client:
         account.outcome.states = ["FAILED"]
         assert not (await client.call_tool("lake_query", asked)).is_error
         account.outcome.states = ["RUNNING"]
@@ -178,7 +178,7 @@ async def test_a_clouds_query_that_ended_gives_its_place_back_at_once(aws: LiveA
         fourth = await client.call_tool("lake_query", asked)
         assert not fourth.is_error, text_of(fourth)
     admission.close()
-    await estate.aclose()
+    await workspace.aclose()
 
 
 def test_an_end_that_another_caller_saw_gives_the_place_back() -> None:

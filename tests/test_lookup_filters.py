@@ -18,7 +18,7 @@ from crosstrail.config import LakeSettings
 from crosstrail.errors import InvalidRequest
 from crosstrail.filters import KEYS, accepted, parse
 from crosstrail.models import Account, EventQuery, Filter, Target
-from lake_estate import OLD, client_of, collect, facts_of, record, rows_of, text_of, write_logs
+from lake_workspace import OLD, client_of, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from listing import all_events
 from live_aws import DEV, PROD, LiveAws

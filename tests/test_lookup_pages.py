@@ -35,7 +35,7 @@ class ListedTrail:
         return frozenset()
 
     @property
-    def one_history(self) -> bool:
+    def regionless(self) -> bool:
         return False
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:

@@ -14,10 +14,10 @@ from crosstrail.clouds.aws.regions import ALWAYS_ON, known_regions
 from crosstrail.config import Settings
 from crosstrail.cursor import BlockCursor
 from crosstrail.errors import InvalidRequest
-from crosstrail.estate import Estate
 from crosstrail.models import Account
-from crosstrail.visible import Visible
-from lake_estate import NOON, client_of, collect, facts_of, record, rows_of, text_of, write_logs
+from crosstrail.scoped_workspace import ScopedWorkspace
+from crosstrail.workspace import Workspace
+from lake_workspace import NOON, client_of, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws
 
@@ -46,8 +46,8 @@ async def walked(aws: LiveAws, arguments: dict[str, Any], tool: str = "lookup_ev
 async def test_85000_targets_are_each_in_exactly_one_block() -> None:
     """5,000 accounts in 17 regions."""
     given = many(5_000)
-    estate = Estate(given.model_copy(update={"lookup": given.lookup.model_copy(update={"max_targets": 1_700})}))
-    visible = Visible(estate)
+    workspace = Workspace(given.model_copy(update={"lookup": given.lookup.model_copy(update={"max_targets": 1_700})}))
+    visible = ScopedWorkspace(workspace)
     found: list[tuple[str, str]] = []
     digests = set()
     while True:
@@ -58,7 +58,7 @@ async def test_85000_targets_are_each_in_exactly_one_block() -> None:
         assert chosen.left == 85_000 - len(found)
         if not chosen.left:
             break
-    await estate.aclose()
+    await workspace.aclose()
     assert len(found) == len(set(found)) == 85_000
     assert len(digests) == 1
 
@@ -213,14 +213,14 @@ async def test_a_region_that_does_not_exist_is_an_error_and_asked_of_nobody(
 async def test_who_has_none_of_the_regions_is_told() -> None:
     cloud = {"id": "2100000001", "alias": "cn", "cloud": "volcengine", "auth": KEYS}
     given = many(1).model_copy(update={"accounts": (*many(1).accounts, Account.model_validate(cloud))})
-    estate = Estate(given)
-    chosen = await Visible(estate).targets("*", "us-east-1")
+    workspace = Workspace(given)
+    chosen = await ScopedWorkspace(workspace).targets("*", "us-east-1")
     assert [target.account.alias for target in chosen.targets] == ["acct-0"]
     assert [account.alias for account in chosen.without] == ["cn"]
     with pytest.raises(InvalidRequest) as refused:
-        await Visible(estate).targets("cn", "cn-bejing")
+        await ScopedWorkspace(workspace).targets("cn", "cn-bejing")
     assert "Did you mean cn-beijing?" in refused.value.hint
-    await estate.aclose()
+    await workspace.aclose()
 
 
 def test_regions_that_accounts_must_enable_are_known() -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from conftest import CommandLine
 from crosstrail.config import Settings
-from lake_estate import NOON, PROD, client_of, collect, record, text_of, write_logs
+from lake_workspace import NOON, PROD, client_of, collect, record, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 

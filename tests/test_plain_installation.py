@@ -14,11 +14,11 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters
 
 from fakes.aws import FakeAws, Key
-from lake_estate import text_of
+from lake_workspace import text_of
 from live_aws import PROD
 from live_volcengine import CN_PROD
 from plain_python import PlainPython
-from serving import write_config
+from running_server import write_config
 
 pytestmark = pytest.mark.anyio
 QUERY_TOOLS = {"lake_query", "get_query_status", "get_query_results", "cancel_query", "list_event_data_stores"}

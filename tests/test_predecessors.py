@@ -18,11 +18,11 @@ from credential_sources import write_config as write_aws_config
 from crosstrail.config import load_settings
 from fakes.aws import FakeAws
 from fakes.volcengine import FakeVolcengine
-from lake_estate import client_of, collect, facts_of, record, rows_of, text_of, write_logs
+from lake_workspace import client_of, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
 from live_volcengine import CN_PROD, LiveVolcengine
-from serving import INITIALIZE, JSON, PATIENCE, Server, serving, write_config
+from running_server import INITIALIZE, JSON, PATIENCE, Server, serving, write_config
 from volcengine_server import bearer
 
 pytestmark = pytest.mark.anyio

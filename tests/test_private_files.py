@@ -13,10 +13,10 @@ import pytest
 
 from crosstrail import private
 from crosstrail.accounts.policy import ANONYMOUS
-from crosstrail.caller import Caller
+from crosstrail.call_context import CallContext
 from crosstrail.server.audit import AuditLog
-from crosstrail.serving import AuditSettings
-from lake_estate import NOON, PROD, record, write_logs
+from crosstrail.server_settings import AuditSettings
+from lake_workspace import NOON, PROD, record, write_logs
 
 COLLECT, QUERY = ("collect", "logs"), ("query", "SELECT count(*) FROM events")
 
@@ -89,7 +89,7 @@ def test_the_record_is_its_owners_and_keeps_the_mode_that_was_chosen(tmp_path: P
     before = os.umask(0)
     try:
         log = AuditLog(AuditSettings(to=str(path), max_bytes=1_000_000, keep=2))
-        log.call(ANONYMOUS, "lookup_events", {}, request_id="1", outcome="ok", seconds=0, caller=Caller())
+        log.call(ANONYMOUS, "lookup_events", {}, request_id="1", outcome="ok", seconds=0, caller=CallContext())
         log.close()
     finally:
         os.umask(before)

@@ -11,13 +11,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from crosstrail.caller import acting_for
+from crosstrail.call_context import acting_for
 from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.duckdb import LakeEngine
 from crosstrail.engines.results import Quota
 from crosstrail.errors import InvalidRequest, QueryFailed
 from crosstrail.models import QueryRef
-from serving import PATIENCE
+from running_server import PATIENCE
 
 NOBODY = QueryScope(())
 MANY = 6_000

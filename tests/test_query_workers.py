@@ -21,13 +21,14 @@ from crosstrail.engines.duckdb import LakeEngine, Limits
 from crosstrail.errors import QueryFailed, QueryTimedOut
 from crosstrail.models import QueryRef, QueryState, QueryStatus
 from ports import free_port
-from serving import JSON, PATIENCE, Server, serving, write_config
+from running_server import JSON, PATIENCE, Server, serving, write_config
 
 NOBODY = QueryScope(())
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 ENDLESS = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a(x), UNNEST(sequence(1, 10000)) b(y), UNNEST(sequence(1, 10000)) c(z) WHERE x + y * z = -1"
-SLOW_TO_PLAN = f"SELECT {''.join(f'transform(ARRAY[1], x{n} -> ' for n in range(34))}1{')' * 34}"
-"""DuckDB's planner takes exponential time for it, and no interrupt."""
+_CORRELATED = ", ".join(f"(SELECT max(x{n}) FROM (VALUES 1, 2) t{n}(x{n}) WHERE x{n} < y)" for n in range(48))
+SLOW_TO_PLAN = f"SELECT {_CORRELATED} FROM (VALUES 1, 2) u(y)"
+"""DuckDB's planner takes seconds for it, and no interrupt."""
 WIDENING = ", ".join(["reduce(ARRAY[BIGINT '1'], 0, (s, x) -> s + x + " * 10 + "1" + ", s -> s)" * 10] * 12)
 SLOW_TO_COMPILE = f"SELECT {WIDENING}"
 TEXTS = "SELECT sum(length(x)) FROM (SELECT array_join(transform(sequence(1, 3000), n -> replace(rpad('x', 10000, 'x'), 'x', rpad('y', 100, 'y'))), '') x)"

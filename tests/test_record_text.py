@@ -120,7 +120,7 @@ def test_every_answer_can_show_a_half_and_latin_1(tmp_path: Path, crosstrail: Co
 
 @pytest.mark.anyio
 async def test_mcp_answers_show_a_half(tmp_path: Path) -> None:
-    from lake_estate import client_of, settings, text_of
+    from lake_workspace import client_of, settings, text_of
 
     write(tmp_path / "logs/half.json", json.dumps(record(1, userAgent="HALF")).replace("HALF", _HALF))
     collect([tmp_path / "logs"], tmp_path / "lake")

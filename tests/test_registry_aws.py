@@ -8,8 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from crosstrail.accounts.account_import import add
 from crosstrail.accounts.database import AccountDatabase
-from crosstrail.accounts.enrolment import add
 from crosstrail.accounts.listing import Listing
 from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
@@ -18,8 +18,8 @@ from crosstrail.clouds.aws.organizations import Organization
 from crosstrail.clouds.aws.profiles import Profiles
 from crosstrail.config import Settings
 from crosstrail.errors import AccessDenied, CloudUnavailable, ConfigError, CredentialsError, CrosstrailError
-from crosstrail.estate import Estate
 from crosstrail.models import Account
+from crosstrail.workspace import Workspace
 from fakes.aws import FakeAws, Key
 from live_aws import BASE as MANAGEMENT
 from postgres_server import PASSWORD, USER, PostgresServer
@@ -210,11 +210,11 @@ def test_all_sources_together(aws: FakeAws, config_file: Path, tmp_path: Path) -
             "profiles": "dev,unknown",
         }
     )
-    listed = anyio.run(Estate(settings).listed)
+    listed = anyio.run(Workspace(settings).listed)
     assert [account.name for account in listed.registry.accounts] == [
         *("cn", "555555555555", "Management", "Research", "dev")
     ]
     assert (listed.warnings, len(listed.left_out)) == ((), 1)
     aws.world.account("111111111111")
     with pytest.raises(ConfigError, match=r"111111111111 .* in AWS Organizations, .* in the AWS config files"):
-        anyio.run(Estate(settings).listed)
+        anyio.run(Workspace(settings).listed)

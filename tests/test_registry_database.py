@@ -9,9 +9,9 @@ import traceback
 import pytest
 import sqlalchemy
 
+from crosstrail.accounts.account_import import add
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url, url_in_secret
-from crosstrail.accounts.enrolment import add
 from crosstrail.auth import KeysAuth
 from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.errors import AccountsUnavailable, ConfigError, CrosstrailError
@@ -269,7 +269,7 @@ def test_a_failure_of_the_caller_rolls_back_and_passes_through(database_url: str
 
 def test_a_rehearsal_leaves_nothing(database_url: str, tmp_path: str) -> None:
     database = AccountDatabase.at(database_url)
-    with database.transaction("rehearse") as connection:
+    with database.transaction("dry_run") as connection:
         connection.exec_driver_sql("INSERT INTO organizations (external_id) VALUES ('x')")
     with pytest.raises(ConfigError):
         database.read()

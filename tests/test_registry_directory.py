@@ -9,10 +9,10 @@ import anyio.to_thread
 import pytest
 import sqlalchemy
 
+from crosstrail.accounts.account_import import add
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url
 from crosstrail.accounts.directory import AccountList, Directory
-from crosstrail.accounts.enrolment import add
 from crosstrail.accounts.listing import Listing
 from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.errors import AccountsUnavailable, ConfigError

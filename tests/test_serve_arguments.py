@@ -12,7 +12,7 @@ import pytest
 from crosstrail.engines.statement import store_ids
 from fakes.aws import FakeAws, Key
 from fakes.idp import FakeIdp
-from serving import Server, post, serving, write_config
+from running_server import Server, post, serving, write_config
 
 PROD, DEV = "111111111111", "222222222222"
 MANY = 300_000

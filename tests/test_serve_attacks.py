@@ -17,10 +17,10 @@ import httpx2
 import pytest
 
 from crosstrail.accounts.policy import Principal
-from crosstrail.caller import Caller
+from crosstrail.call_context import CallContext
 from crosstrail.server.audit import AuditLog
-from crosstrail.serving import AuditSettings
-from serving import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, post, serving, write_config
+from crosstrail.server_settings import AuditSettings
+from running_server import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, post, serving, write_config
 from volcengine_server import DROP_IN, PROGRAMS, Program, served
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
@@ -212,8 +212,10 @@ def test_a_flood_of_refusals_pushes_no_call_out_of_the_record(tmp_path: Path) ->
     now[0] = 60.0
     record.refused(401, method="POST", path="/mcp", client="203.0.113.9")
     for number in range(400):
-        record.call(ANN, "list_accounts", {}, request_id=str(number), outcome="limited", seconds=0, caller=Caller())
-    record.call(ANN, "list_accounts", {}, request_id="mine", outcome="done", seconds=0, caller=Caller())
+        record.call(
+            ANN, "list_accounts", {}, request_id=str(number), outcome="limited", seconds=0, caller=CallContext()
+        )
+    record.call(ANN, "list_accounts", {}, request_id="mine", outcome="done", seconds=0, caller=CallContext())
     record.close()
     later = [json.loads(line) for line in file.read_text().splitlines()[300:]]
     assert {(one["status"], one["more"]) for one in later[:2]} == {(401, 2350), (421, 2350)}

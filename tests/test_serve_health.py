@@ -11,7 +11,7 @@ import pytest
 from crosstrail.errors import CrosstrailError
 from crosstrail.server.health import Checks
 from fakes.idp import FakeIdp
-from serving import PATIENCE, health, serving, write_config
+from running_server import PATIENCE, health, serving, write_config
 
 pytestmark = pytest.mark.anyio
 

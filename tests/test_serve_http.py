@@ -17,9 +17,19 @@ from sqlalchemy import create_engine
 from conftest import CommandLine
 from crosstrail.accounts.database import account_tables
 from crosstrail.server.http import Listener, listening
-from lake_estate import NOON, OLD, PROD, collect, record, text_of, write_logs
+from lake_workspace import NOON, OLD, PROD, collect, record, text_of, write_logs
 from ports import free_port
-from serving import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, client_over_http, health, serving, write_config
+from running_server import (
+    INITIALIZE,
+    JSON,
+    LIST_TOOLS,
+    PATIENCE,
+    Server,
+    client_over_http,
+    health,
+    serving,
+    write_config,
+)
 
 pytestmark = pytest.mark.anyio
 OPEN = {"public_url": "https://trails.example.com"}

@@ -21,8 +21,8 @@ from crosstrail.models import Account
 from crosstrail.server.identity import Jwks
 from fakes.http import Answer, HttpFake
 from fakes.idp import FakeIdp, SigningKey
-from lake_estate import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
-from serving import (
+from lake_workspace import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
+from running_server import (
     LIST_TOOLS,
     PATIENCE,
     Server,
@@ -228,7 +228,7 @@ def test_one_key_in_the_configuration_is_enough(idp: FakeIdp, folder: Path) -> N
 async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
     """A rule for a client must not match a person who is called like one."""
     from crosstrail.server.identity import JwtVerifier
-    from crosstrail.serving import JwtSettings
+    from crosstrail.server_settings import JwtSettings
 
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE)
     person = await verifier.verify_token(idp.token(sub="batch-job"))
@@ -240,7 +240,7 @@ async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
 
 async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> None:
     from crosstrail.server.identity import JwtVerifier
-    from crosstrail.serving import JwtSettings
+    from crosstrail.server_settings import JwtSettings
 
     now = [0.0]
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE, clock=lambda: now[0])

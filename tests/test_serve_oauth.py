@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from fakes.idp import FakeIdp
-from lake_estate import text_of
+from lake_workspace import text_of
 from ports import free_port
-from serving import LIST_TOOLS, PATIENCE, Server, post
+from running_server import LIST_TOOLS, PATIENCE, Server, post
 from signing_in import Wallet, browser, client_of, signed_in, signing_in, with_lake
 from volcengine_server import served
 

@@ -17,10 +17,10 @@ import pytest
 from pydantic import SecretStr
 
 from crosstrail.server.oauth import UserInfo, open_store, refused_redirect
-from crosstrail.serving import OAuthSettings
+from crosstrail.server_settings import OAuthSettings
 from fakes.idp import FakeIdp
 from ports import free_port
-from serving import LIST_TOOLS, PATIENCE, Server, post
+from running_server import LIST_TOOLS, PATIENCE, Server, post
 from signing_in import CALLBACK, Wallet, browser, client_of, signed_in, signing_in, with_lake
 
 pytestmark = pytest.mark.anyio

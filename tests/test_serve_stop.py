@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from fakes.http import Answer, HttpFake
-from lake_estate import NOON, PROD, collect, record, write_logs
+from lake_workspace import NOON, PROD, collect, record, write_logs
 from ports import free_port
-from serving import INITIALIZE, INITIALIZED, LIST_TOOLS, PATIENCE, post, serving, write_config
+from running_server import INITIALIZE, INITIALIZED, LIST_TOOLS, PATIENCE, post, serving, write_config
 
 KEYS = {"type": "keys", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "a-secret"}
 MANY = " CROSS JOIN ".join(f"events t{number}" for number in range(30))

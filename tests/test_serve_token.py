@@ -12,10 +12,10 @@ from mcp_types import PromptReference
 from conftest import CommandLine
 from crosstrail.server.tools import TOOLSET_OF
 from fakes.volcengine import FakeVolcengine, Key
-from lake_estate import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
+from lake_workspace import NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from live_volcengine import CN_PROD
 from ports import free_port
-from serving import (
+from running_server import (
     LIST_TOOLS,
     Server,
     client_over_http,

@@ -16,10 +16,10 @@ from mcp import Client
 
 from conftest import CommandLine
 from fakes.volcengine import FakeVolcengine, Key
-from lake_estate import text_of
+from lake_workspace import text_of
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import (
+from running_server import (
     INITIALIZE,
     INITIALIZED,
     PATIENCE,

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from crosstrail.accounts.policy import Principal
-from crosstrail.caller import Caller
+from crosstrail.call_context import CallContext
 from crosstrail.server.audit import AuditLog
-from crosstrail.serving import AuditSettings
+from crosstrail.server_settings import AuditSettings
 from ports import free_port
-from serving import post, serving, write_config
+from running_server import post, serving, write_config
 
 
 def lines_of(audit: Path) -> list[dict[str, Any]]:
@@ -33,7 +33,13 @@ def _write(settings: AuditSettings, who: str, count: int) -> None:
     record = AuditLog(settings)
     for number in range(count):
         record.call(
-            Principal(subject=who), "t", {}, request_id=f"{who}-{number}", outcome="done", seconds=0, caller=Caller()
+            Principal(subject=who),
+            "t",
+            {},
+            request_id=f"{who}-{number}",
+            outcome="done",
+            seconds=0,
+            caller=CallContext(),
         )
     record.close()
 
@@ -79,7 +85,7 @@ def test_a_record_moved_away_by_somebody_else_is_followed(tmp_path: Path) -> Non
 def test_a_device_is_written_and_never_moved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (tmp_path / "out").open("wb") as out:
         script = (
-            "from crosstrail.server.audit import AuditLog; from crosstrail.serving import AuditSettings;"
+            "from crosstrail.server.audit import AuditLog; from crosstrail.server_settings import AuditSettings;"
             "record = AuditLog(AuditSettings(to='/dev/stdout', max_bytes=10_000));"
             "[record.refused(401, method='', path='x' * 150, client='') for _ in range(200)]; record.close()"
         )

@@ -16,10 +16,10 @@ from mcp_types import CallToolResult, ToolAnnotations
 
 from crosstrail.config import Settings
 from crosstrail.errors import LakeError
-from crosstrail.estate import Estate
 from crosstrail.server.context import Call, GuardedTool
 from crosstrail.server.render import Answer
-from lake_estate import text_of
+from crosstrail.workspace import Workspace
+from lake_workspace import text_of
 
 pytestmark = pytest.mark.anyio
 SECRET = "AKIAVALUEOFANEVENT"
@@ -54,8 +54,8 @@ async def small(call: Call) -> Answer:
 
 async def ask(name: str) -> CallToolResult:
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Estate]) -> AsyncIterator[Estate]:
-        yield Estate(Settings())
+    async def lifespan(_: MCPServer[Workspace]) -> AsyncIterator[Workspace]:
+        yield Workspace(Settings())
 
     tools: list[Any] = [
         GuardedTool.of(body, ToolAnnotations()) for body in (crash, crash_in_a_group, fail, overflow, small)

@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 from mcp_types import CallToolResult
 
-from lake_estate import ACCOUNTS, DEV, NOON, PROD, client_of, collect, facts_of, record, settings, text_of, write_logs
+from lake_workspace import (
+    ACCOUNTS,
+    DEV,
+    NOON,
+    PROD,
+    client_of,
+    collect,
+    facts_of,
+    record,
+    settings,
+    text_of,
+    write_logs,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +76,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check_letters(text: str) -> None:
-    """Visible characters on real lines only."""
+    """ScopedWorkspace characters on real lines only."""
     for line in text.split("\n"):
         bad = [sign for sign in line if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")]
         assert not bad, repr(line[:200])
@@ -72,7 +84,7 @@ def check_letters(text: str) -> None:
 
 
 def check(result: CallToolResult, most: int) -> None:
-    """Visible characters on real lines only; everything of the log's inside one fence; bounded."""
+    """ScopedWorkspace characters on real lines only; everything of the log's inside one fence; bounded."""
     text = text_of(result)
     assert len(text.encode()) <= most
     check_letters(text)

@@ -13,9 +13,9 @@ from mcp_types import CallToolResult
 from sqlalchemy import create_engine
 
 from crosstrail.accounts.database import account_tables
-from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
-from lake_estate import client_of, settings, text_of
+from crosstrail.workspace import Workspace
+from lake_workspace import client_of, settings, text_of
 from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws
 from test_server_hostile import HOSTILE, OBEY, check, check_letters
@@ -41,7 +41,7 @@ async def called(aws: LiveAws, tool: str, **arguments: Any) -> CallToolResult:
     async def logged(params: Any) -> None:
         told.append(str(params))
 
-    async with Client(create_server(Estate(aws.settings(allow_writes=True))), logging_callback=logged) as client:
+    async with Client(create_server(Workspace(aws.settings(allow_writes=True))), logging_callback=logged) as client:
         result = await client.call_tool(tool, arguments, progress_callback=progressed)
     assert not any("IGNORE" in one for one in told)
     assert all(len(one) < 200 for one in told)

@@ -14,11 +14,11 @@ import pytest
 from mcp import Client
 
 from crosstrail.cursor import Cursor
-from crosstrail.estate import Estate
 from crosstrail.models import Position
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.timerange import TimeRange
-from crosstrail.visible import Visible
-from lake_estate import (
+from crosstrail.workspace import Workspace
+from lake_workspace import (
     ACCOUNTS,
     DEV,
     NOON,
@@ -60,7 +60,7 @@ def estate_records() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("estate")
+    folder = tmp_path_factory.mktemp("workspace")
     write_logs(folder / "logs", estate_records())
     collect(folder / "logs", folder / "lake")
     return folder / "lake"
@@ -215,9 +215,9 @@ async def test_a_token_goes_with_its_own_lookup_only(lake: Path) -> None:
 
 @pytest.mark.parametrize("asked", [{"max_results": 10**9}, {"detail": 7}, {"principal": "x"}, {"max_results": "50"}])
 async def test_a_token_made_by_hand_passes_no_limit(lake: Path, asked: dict[str, Any]) -> None:
-    estate = Estate(settings(lake))
-    chosen = await Visible(estate).targets("prod", "")
-    await estate.aclose()
+    workspace = Workspace(settings(lake))
+    chosen = await ScopedWorkspace(workspace).targets("prod", "")
+    await workspace.aclose()
     said = {"target_account_id": "prod", **asked}
     token = Cursor(said, TimeRange(), chosen.digest, Position(NOON, frozenset())).encode()
     async with client_of(settings(lake)) as client:
@@ -240,7 +240,7 @@ async def test_one_failing_account_does_not_spoil_the_others(tmp_path: Path) -> 
     assert len(rows_of(both)) == 50
     assert f"Answered: prod ({PROD}). Failed: dev ({DEV}) (" in text_of(both)
     assert alone.is_error
-    assert text_of(alone).endswith(f"Asked: dev ({DEV}).")
+    assert text_of(alone).endswith(f"RequestInfo: dev ({DEV}).")
     for result in (both, alone):
         assert "unexpected" not in text_of(result)
         assert str(tmp_path) not in text_of(result)

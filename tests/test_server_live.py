@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from crosstrail.config import load_settings
-from lake_estate import client_of, facts_of, rows_of, text_of
+from lake_workspace import client_of, facts_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
 

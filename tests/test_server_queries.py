@@ -12,10 +12,10 @@ import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
-from crosstrail.estate import Estate
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server import queries
-from crosstrail.visible import Visible
-from lake_estate import (
+from crosstrail.workspace import Workspace
+from lake_workspace import (
     ACCOUNTS,
     DEV,
     NOON,
@@ -182,21 +182,21 @@ async def test_cancelling_the_request_stops_the_query_upstream(lake: Path, mode:
 
 
 async def test_past_the_wait_the_query_goes_on_and_its_id_is_given(lake: Path) -> None:
-    owner = Estate(settings(lake))
-    estate = Visible(owner)
+    owner = Workspace(settings(lake))
+    workspace = ScopedWorkspace(owner)
     try:
-        answer = await queries.start(estate, ENDLESS, "", wait_seconds=0.3)
+        answer = await queries.start(workspace, ENDLESS, "", wait_seconds=0.3)
         query_id = answer.facts["query_id"]
         assert answer.complete
         assert not answer.error
         assert f'get_query_results(query_id="{query_id}")' in answer.text
-        asked = await queries.status(estate, query_id, "", "")
+        asked = await queries.status(workspace, query_id, "", "")
         while asked.facts["state"] == "QUEUED":  # on a busy machine
-            asked = await queries.status(estate, query_id, "", "")
+            asked = await queries.status(workspace, query_id, "", "")
         assert asked.facts["state"] == "RUNNING"
-        page = await queries.results(estate, query_id, "", "", limit=10, page_token="")
+        page = await queries.results(workspace, query_id, "", "", limit=10, page_token="")
         assert page.facts["state"] == "RUNNING"
-        cancelled = await queries.cancel(estate, query_id, "", "")
+        cancelled = await queries.cancel(workspace, query_id, "", "")
         assert cancelled.facts["query_id"] == query_id
     finally:
         await owner.aclose()

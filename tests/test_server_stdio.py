@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from mcp import Client, StdioServerParameters
 
-from lake_estate import ACCOUNTS, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
-from serving import INITIALIZE, INITIALIZED
+from lake_workspace import ACCOUNTS, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
+from running_server import INITIALIZE, INITIALIZED
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from mcp_types import PromptReference
 
-from lake_estate import client_of, settings, text_of
-from serving import INITIALIZE, INITIALIZED, LIST_TOOLS
+from lake_workspace import client_of, settings, text_of
+from running_server import INITIALIZE, INITIALIZED, LIST_TOOLS
 
 pytestmark = pytest.mark.anyio
 

@@ -12,10 +12,10 @@ from mcp import Client
 from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
 from crosstrail.errors import CloudUnavailable, LimitReached, own
-from crosstrail.estate import Estate
 from crosstrail.server.app import create_server
+from crosstrail.workspace import Workspace
 from fakes.aws import FakeAws, Key
-from lake_estate import Always, text_of
+from lake_workspace import Always, text_of
 
 pytestmark = pytest.mark.anyio
 OF = {"alice": ("111111111111", "prod"), "bob": ("222222222222", "dev")}
@@ -37,26 +37,26 @@ async def test_callers_who_wait_for_one_base_identity_hear_nothing_of_each_other
             "lake": {"path": str(tmp_path / "lake")},
         }
     )
-    estate, said = Estate(given), dict.fromkeys(OF, "")
+    workspace, said = Workspace(given), dict.fromkeys(OF, "")
 
     async def ask(who: str, client: Client) -> None:
         for _ in range(2):
             said[who] += text_of(await client.call_tool("lookup_events", {}))
 
     async with AsyncExitStack() as opened:
-        opened.push_async_callback(estate.aclose)
+        opened.push_async_callback(workspace.aclose)
         clients = {}
         for who in OF:
-            admission = Always(estate, Principal(subject=who, issuer="i"))
+            admission = Always(workspace, Principal(subject=who, issuer="i"))
             opened.callback(admission.close)
-            clients[who] = await opened.enter_async_context(Client(create_server(estate, admission)))
+            clients[who] = await opened.enter_async_context(Client(create_server(workspace, admission)))
         async with anyio.create_task_group() as together:
             for who, client in clients.items():
                 together.start_soon(ask, who, client)
     for who, text in said.items():
         number, alias = OF[who]
         assert "the ambient AWS identity" in text
-        assert text.count(f"Asked: {alias} ({number})") == 2
+        assert text.count(f"RequestInfo: {alias} ({number})") == 2
         assert not any(word in text for other in OF.keys() - {who} for word in OF[other])
 
 

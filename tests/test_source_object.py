@@ -18,7 +18,7 @@ from crosstrail.lake.schema import ARROW_SCHEMA
 from crosstrail.lake.sources import source_of
 from crosstrail.lake.stage import write_parquet
 from crosstrail.lake.table import LakeTable
-from lake_estate import client_of, rows_of, settings
+from lake_workspace import client_of, rows_of, settings
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from crosstrail.engines.duckdb import LakeEngine
 from crosstrail.engines.sql import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.models import Account, ResultPage
-from serving import PATIENCE
+from running_server import PATIENCE
 
 SCOPE = QueryScope((Account(id="012345678901", alias="prod"),))
 _SHALLOW, _DEEP = 6, 12

@@ -21,7 +21,7 @@ from crosstrail.lake.reader import connect
 from crosstrail.lake.table import LakeTable
 from crosstrail.models import Account
 from crosstrail.timerange import TimeRange
-from lake_estate import collect
+from lake_workspace import collect
 
 if TYPE_CHECKING:
     import duckdb

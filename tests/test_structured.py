@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lake_estate import client_of, collect, record, settings, text_of, write_logs
+from lake_workspace import client_of, collect, record, settings, text_of, write_logs
 from listed_accounts import moment
 from live_aws import PROD, LiveAws
 

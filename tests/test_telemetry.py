@@ -11,8 +11,8 @@ import pytest
 
 from fakes.aws import FakeAws
 from fakes.http import Answer, HttpFake
-from lake_estate import text_of
-from serving import client_over_http, serving, write_config
+from lake_workspace import text_of
+from running_server import client_over_http, serving, write_config
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"

@@ -16,7 +16,7 @@ import yaml
 from fakes.volcengine import FakeVolcengine
 from listed_accounts import moment
 from live_volcengine import CN_PROD
-from serving import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, client_over_http, post
+from running_server import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, client_over_http, post
 from volcengine_server import bearer, json_of, served, token
 
 CALL: dict[str, Any] = {

@@ -14,7 +14,7 @@ import pytest
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
-from serving import INITIALIZE, PATIENCE, Server, client_over_http, client_over_sse
+from running_server import INITIALIZE, PATIENCE, Server, client_over_http, client_over_sse
 from volcengine_server import bearer, caller, json_of, served, token
 
 _LOOKUP: dict[str, Any] = {

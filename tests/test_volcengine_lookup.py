@@ -14,7 +14,7 @@ from crosstrail.config import Settings
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud, WrongAccount
 from crosstrail.models import Account, Event, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.timerange import TimeRange
-from lake_estate import client_of, text_of
+from lake_workspace import client_of, text_of
 from listed_accounts import moment
 from listing import all_events
 from live_volcengine import CN_DEV, CN_PROD, LiveVolcengine

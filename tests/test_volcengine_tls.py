@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from fakes.volcengine import FakeVolcengine
 from listed_accounts import moment
 from live_volcengine import CN_PROD
-from serving import PATIENCE, client_over_http, client_over_sse
+from running_server import PATIENCE, client_over_http, client_over_sse
 from volcengine_server import bearer, json_of, served
 
 

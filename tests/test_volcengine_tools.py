@@ -17,10 +17,10 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
-from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission
 from crosstrail.server.volcengine_app import TOOLS, create_volcengine_server
 from crosstrail.server.volcengine_config import load_server_settings
+from crosstrail.workspace import Workspace
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_PROD
@@ -42,11 +42,11 @@ async def _client(fake: FakeVolcengine, key: Key | None, **environ: str) -> Asyn
         environ |= {"VOLCENGINE_ACCESS_KEY": key.id, "VOLCENGINE_SECRET_KEY": key.secret}
         environ |= {"VOLCENGINE_ACCESS_SESSION_TOKEN": key.token}
     settings = load_server_settings(environ=environ)
-    estate = Estate(settings.as_served())
-    admission = Admission(estate, table=TOOLS)
-    async with Client(create_volcengine_server(settings, estate, admission)) as client:
+    workspace = Workspace(settings.as_served())
+    admission = Admission(workspace, table=TOOLS)
+    async with Client(create_volcengine_server(settings, workspace, admission)) as client:
         yield client
-    await estate.aclose()
+    await workspace.aclose()
     admission.close()
 
 

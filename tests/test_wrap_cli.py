@@ -10,15 +10,15 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from conftest import CommandLine
-from lake_estate import text_of
-from wrap_estate import PLAIN, WrapEstate
+from lake_workspace import text_of
+from wrap_workspace import PLAIN, WrapWorkspace
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_a_client_of_either_era_is_served_over_stdio(estate: WrapEstate, tmp_path: Path, mode: str) -> None:
-    config = estate.config(tmp_path)
-    arguments = ["-m", "crosstrail", "wrap", "--config", str(config), "--env", f"AWS_ENDPOINT_URL={estate.url}"]
+async def test_a_client_of_either_era_is_served_over_stdio(workspace: WrapWorkspace, tmp_path: Path, mode: str) -> None:
+    config = workspace.config(tmp_path)
+    arguments = ["-m", "crosstrail", "wrap", "--config", str(config), "--env", f"AWS_ENDPOINT_URL={workspace.url}"]
     arguments += ["--parameter", "account", "--idle", "10m", "--deny", "die", "--", sys.executable, "-S", PLAIN]
     command = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
     async with Client(command, mode=mode) as client:
@@ -26,11 +26,11 @@ async def test_a_client_of_either_era_is_served_over_stdio(estate: WrapEstate, t
         assert "die" not in tools
         assert list(tools["echo"].input_schema["properties"]) == ["account", "text"]
         for name in ("prod", "dev"):
-            assert text_of(await client.call_tool("whoami", {"account": name})) == estate.id_of(name)
+            assert text_of(await client.call_tool("whoami", {"account": name})) == workspace.id_of(name)
 
 
-def test_what_would_be_served_is_printed(estate: WrapEstate, tmp_path: Path, crosstrail: CommandLine) -> None:
-    config = estate.config(tmp_path)
+def test_what_would_be_served_is_printed(workspace: WrapWorkspace, tmp_path: Path, crosstrail: CommandLine) -> None:
+    config = workspace.config(tmp_path)
     done = crosstrail("wrap", "--config", config, "--list-tools", "--allow", "[ew]*", "--", sys.executable, "-S", PLAIN)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -45,10 +45,10 @@ def test_what_would_be_served_is_printed(estate: WrapEstate, tmp_path: Path, cro
 
 
 def test_servers_of_the_configuration_are_served_together(
-    estate: WrapEstate, tmp_path: Path, crosstrail: CommandLine
+    workspace: WrapWorkspace, tmp_path: Path, crosstrail: CommandLine
 ) -> None:
-    servers = {"one": estate.plain(allow=["echo"]), "two": estate.plain(allow=["echo", "whoami"])}
-    config = estate.config(tmp_path, wrap={"servers": servers, "parameter": "account"})
+    servers = {"one": workspace.plain(allow=["echo"]), "two": workspace.plain(allow=["echo", "whoami"])}
+    config = workspace.config(tmp_path, wrap={"servers": servers, "parameter": "account"})
     done = crosstrail("wrap", "--config", config, "--list-tools")
     names = [line.split()[0] for line in done.stdout.splitlines() if "  " in line]
     assert names == ["one_echo", "whoami", "two_echo"]
@@ -75,9 +75,14 @@ def test_servers_of_the_configuration_are_served_together(
     ],
 )
 def test_wrong_usage_is_explained(
-    estate: WrapEstate, tmp_path: Path, crosstrail: CommandLine, arguments: tuple[str, ...], status: int, words: str
+    workspace: WrapWorkspace,
+    tmp_path: Path,
+    crosstrail: CommandLine,
+    arguments: tuple[str, ...],
+    status: int,
+    words: str,
 ) -> None:
-    done = crosstrail("wrap", "--config", estate.config(tmp_path), *arguments)
+    done = crosstrail("wrap", "--config", workspace.config(tmp_path), *arguments)
     assert done.returncode == status, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -22,8 +22,8 @@ from crosstrail.config import WrappedServer
 from crosstrail.models import Account
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.volcengine import FakeVolcengine
-from lake_estate import text_of
-from wrap_estate import WrapEstate
+from lake_workspace import text_of
+from wrap_workspace import WrapWorkspace
 from wrapped.plain import EARLY
 
 pytestmark = pytest.mark.anyio
@@ -43,14 +43,14 @@ async def get(url: str, *, method: str = "GET", **headers: str) -> tuple[int, di
     return await anyio.to_thread.run_sync(ask)
 
 
-async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) -> None:
-    prod, dev = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
+async def test_the_endpoint_answers_the_right_token_alone(workspace: WrapWorkspace) -> None:
+    prod, dev = (await workspace.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: workspace.broker)) as endpoint:
         of_prod, of_dev = endpoint.grant(prod, ""), endpoint.grant(dev, "")
         token, other = of_prod.token.get_secret_value(), of_dev.token.get_secret_value()
         status, given = await get(of_prod.uri, Authorization=token)
         assert status == 200
-        assert estate.world.keys[given["AccessKeyId"]].account == prod.id
+        assert workspace.world.keys[given["AccessKeyId"]].account == prod.id
         for uri, headers in (
             (of_prod.uri, {}),
             (of_prod.uri, {"Authorization": ""}),
@@ -69,9 +69,9 @@ async def test_the_endpoint_answers_the_right_token_alone(estate: WrapEstate) ->
         assert (await get(of_dev.uri, Authorization=other))[0] == 200
 
 
-async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(estate: WrapEstate) -> None:
-    (prod, _) = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
+async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(workspace: WrapWorkspace) -> None:
+    (prod, _) = (await workspace.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: workspace.broker)) as endpoint:
         grant = endpoint.grant(prod, "")
         port = int(grant.uri.split(":")[2].split("/")[0])
         assert grant.uri.startswith("http://127.0.0.1:")
@@ -82,9 +82,9 @@ async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(estate:
         await get(grant.uri, Authorization=grant.token.get_secret_value())
 
 
-async def test_nonsense_does_not_stop_the_endpoint(estate: WrapEstate) -> None:
-    (prod, _) = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
+async def test_nonsense_does_not_stop_the_endpoint(workspace: WrapWorkspace) -> None:
+    (prod, _) = (await workspace.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: workspace.broker)) as endpoint:
         grant = endpoint.grant(prod, "")
         port = int(grant.uri.split(":")[2].split("/")[0])
         for nonsense in (
@@ -104,22 +104,22 @@ async def test_nonsense_does_not_stop_the_endpoint(estate: WrapEstate) -> None:
 
 
 async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
-    estate: WrapEstate, monkeypatch: pytest.MonkeyPatch
+    workspace: WrapWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = estate.world.keys[str(estate.listed[1]["auth"]["access_key_id"])]
+    key = workspace.world.keys[str(workspace.listed[1]["auth"]["access_key_id"])]
     monkeypatch.setenv("CROSSTRAIL_SECRET_THING", "ours")
     monkeypatch.setenv("AWS_PROFILE_OF_OURS", "ours")
     monkeypatch.setenv("WANTED", "passed")
-    servers = {"plain": estate.plain(pass_env=["WANTED"])}
-    async with estate.client(servers) as client:
+    servers = {"plain": workspace.plain(pass_env=["WANTED"])}
+    async with workspace.client(servers) as client:
         found = json.loads(text_of(await client.call_tool("environment", {"target_account_id": "dev"})))
         assert text_of(await client.call_tool("whoami", {"target_account_id": "dev"})) == key.account
-    signed = estate.world.asked("GetCallerIdentity")[-1]
+    signed = workspace.world.asked("GetCallerIdentity")[-1]
     assert signed.access_key_id != key.id, "a session's key, not the long-lived one"
     everything = json.dumps(found)
     assert key.secret not in everything
     assert key.id not in everything
-    assert estate.base.id not in everything
+    assert workspace.base.id not in everything
     assert "ours" not in found.values()
     assert found["WANTED"] == "passed"
     assert {name for name in found if name.startswith("AWS_")} == {
@@ -135,8 +135,8 @@ async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
     assert found["AWS_REGION"] == "eu-west-1"
 
 
-async def test_a_server_cannot_fetch_anothers_credentials(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_a_server_cannot_fetch_anothers_credentials(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         found = {}
         for name in ("prod", "dev"):
             text = text_of(await client.call_tool("environment", {"target_account_id": name}))
@@ -156,8 +156,8 @@ async def test_a_server_cannot_fetch_anothers_credentials(estate: WrapEstate) ->
                 assert text_of(fetched) == status
 
 
-async def test_two_accounts_share_no_folder(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_two_accounts_share_no_folder(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         notes = [
             text_of(await client.call_tool("note", {"target_account_id": name, "text": f"{name} "}))
             for name in ("prod", "dev", "prod", "dev")
@@ -165,30 +165,30 @@ async def test_two_accounts_share_no_folder(estate: WrapEstate) -> None:
     assert notes == ["", "", "prod ", "dev "]
 
 
-async def test_credentials_that_expire_are_renewed_in_the_same_process(estate: WrapEstate) -> None:
-    estate.world.session_seconds = 30
-    async with estate.client() as client:
-        assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
-        first = estate.world.asked("GetCallerIdentity")[-1].access_key_id
-        estate.world.session_seconds = None
-        expired = estate.world.keys[first].expires
+async def test_credentials_that_expire_are_renewed_in_the_same_process(workspace: WrapWorkspace) -> None:
+    workspace.world.session_seconds = 30
+    async with workspace.client() as client:
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == workspace.id_of("prod")
+        first = workspace.world.asked("GetCallerIdentity")[-1].access_key_id
+        workspace.world.session_seconds = None
+        expired = workspace.world.keys[first].expires
         assert expired is not None
         with anyio.fail_after(60):
             while datetime.now(UTC) <= expired - EARLY:
                 await client.call_tool("echo", {"target_account_id": "prod", "text": "x" * 10_000})
-        assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == estate.id_of("prod")
-    keys = {one.access_key_id for one in estate.world.asked("GetCallerIdentity")}
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "prod"})) == workspace.id_of("prod")
+    keys = {one.access_key_id for one in workspace.world.asked("GetCallerIdentity")}
     assert len(keys) == 2
-    assert not [one for one in estate.world.requests if one.code]
+    assert not [one for one in workspace.world.requests if one.code]
 
 
-async def test_credentials_that_cannot_be_had_are_told_in_the_answer(estate: WrapEstate) -> None:
-    next(iter(estate.world.accounts[estate.id_of("prod")].roles.values())).trusted.clear()
-    async with estate.client() as client:
+async def test_credentials_that_cannot_be_had_are_told_in_the_answer(workspace: WrapWorkspace) -> None:
+    next(iter(workspace.world.accounts[workspace.id_of("prod")].roles.values())).trusted.clear()
+    async with workspace.client() as client:
         refused = await client.call_tool("whoami", {"target_account_id": "prod"})
         assert refused.is_error
         assert text_of(refused).startswith("may not assume arn:aws:iam::100000000001:role/Audit")
-        assert text_of(await client.call_tool("whoami", {"target_account_id": "dev"})) == estate.id_of("dev")
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "dev"})) == workspace.id_of("dev")
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN"])
@@ -198,28 +198,28 @@ def test_an_identity_for_all_accounts_is_refused(name: str) -> None:
             WrappedServer.model_validate({"command": ["x"], **given})
 
 
-async def test_botocore_finds_and_renews_what_is_delivered(estate: WrapEstate) -> None:
+async def test_botocore_finds_and_renews_what_is_delivered(workspace: WrapWorkspace) -> None:
     """The SDK of most wrapped servers, unconfigured, in a process of its own."""
     program = (
         "import botocore.session; s = botocore.session.Session(); print(s.create_client('sts').get_caller_identity()['Account'],"
         " s.get_credentials().method)"
     )
-    (_, dev) = (await estate.registry()).accounts
-    async with CredentialEndpoint(TemporaryCredentials(lambda _: estate.broker)) as endpoint:
+    (_, dev) = (await workspace.registry()).accounts
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: workspace.broker)) as endpoint:
         grant = endpoint.grant(dev, "")
         environment = {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": grant.uri,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": grant.token.get_secret_value(),
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_ENDPOINT_URL": estate.url,
+            "AWS_ENDPOINT_URL": workspace.url,
         }
         done = await anyio.run_process([sys.executable, "-c", program], env=environment, stderr=subprocess.STDOUT)
     assert done.stdout.decode().split() == [dev.id, "container-role"]
 
 
 async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_they_end(
-    estate: WrapEstate, monkeypatch: pytest.MonkeyPatch
+    workspace: WrapWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FakeVolcengine() as volcengine:
         base = volcengine.world.add_key("2199999999")
@@ -227,12 +227,12 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
         api = VolcengineApi(volcengine.url, read_timeout=5.0)
         keys = EnvironmentKeys(base.id, SecretStr(base.secret))
         broker = VolcengineBroker(api=api, environment=keys)
-        estate.listed[:] = [
+        workspace.listed[:] = [
             {"id": "2100000001", "alias": "cn", "cloud": "volcengine", "auth": role.auth},
             {"id": "2199999999", "alias": "long", "cloud": "volcengine", "auth": base.auth},
         ]
-        Account.model_validate(estate.listed[0])
-        async with estate.client(broker=broker) as client:
+        Account.model_validate(workspace.listed[0])
+        async with workspace.client(broker=broker) as client:
 
             async def environment() -> dict[str, str]:
                 text = text_of(await client.call_tool("environment", {"target_account_id": "cn"}))
@@ -244,7 +244,7 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
             assert volcengine.world.keys[first["VOLCENGINE_ACCESS_KEY"]].account == "2100000001"
             assert first["VOLCENGINE_SESSION_TOKEN"] == first["VOLCENGINE_ACCESS_SESSION_TOKEN"] != ""
             assert not [name for name in first if name.startswith("AWS_CONTAINER")]
-            broker.invalidate(Account.model_validate(estate.listed[0]))  # as when they are about to end
+            broker.invalidate(Account.model_validate(workspace.listed[0]))  # as when they are about to end
             renewed = await environment()
             assert renewed["VOLCENGINE_ACCESS_KEY"] != first["VOLCENGINE_ACCESS_KEY"]
             refused = await client.call_tool("environment", {"target_account_id": "long"})

@@ -16,9 +16,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 
 from fakes.idp import FakeIdp
-from lake_estate import text_of
-from serving import LIST_TOOLS, Server, client_over_http, post, serving
-from wrap_estate import Watched, WrapEstate
+from lake_workspace import text_of
+from running_server import LIST_TOOLS, Server, client_over_http, post, serving
+from wrap_workspace import Watched, WrapWorkspace
 
 pytestmark = pytest.mark.anyio
 
@@ -32,12 +32,12 @@ def wrapping(config: Path, *arguments: str) -> Iterator[Server]:
 
 
 @contextmanager
-def signed_in(estate: WrapEstate, folder: Path, **settings: Any) -> Iterator[tuple[Server, FakeIdp]]:
+def signed_in(workspace: WrapWorkspace, folder: Path, **settings: Any) -> Iterator[tuple[Server, FakeIdp]]:
     """The same for one server, for whom an identity provider's tokens let in; every e-mail address of theirs is trusted."""
     with FakeIdp() as idp:
-        config = estate.config(
+        config = workspace.config(
             folder,
-            wrap={"servers": {"plain": estate.plain()}},
+            wrap={"servers": {"plain": workspace.plain()}},
             serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
             jwt={"issuer": idp.url, "jwks_url": idp.jwks_url, "trust_email": True},
             **settings,
@@ -46,9 +46,9 @@ def signed_in(estate: WrapEstate, folder: Path, **settings: Any) -> Iterator[tup
             yield server, idp
 
 
-async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path: Path) -> None:
+async def test_rules_decide_over_accounts_and_tools(workspace: WrapWorkspace, tmp_path: Path) -> None:
     with signed_in(
-        estate,
+        workspace,
         tmp_path,
         access=[
             {"who": ["subject:alice"], "accounts": ["prod"]},
@@ -62,7 +62,7 @@ async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path
             assert {tool.name for tool in tools} == {"whoami", "echo"}, "the others do not say that they only read"
             assert tools[0].input_schema["properties"]["target_account_id"]["enum"] == ["prod"]
             answer = await client.call_tool("whoami", {"target_account_id": "prod"})
-            assert text_of(answer) == estate.id_of("prod")
+            assert text_of(answer) == workspace.id_of("prod")
             refused = await client.call_tool("whoami", {"target_account_id": "dev"})
             assert text_of(refused) == "no account matches 'dev'. Accounts: prod (100000000001)."
             with pytest.raises(MCPError, match="Unknown tool: environment"):
@@ -83,21 +83,21 @@ async def test_rules_decide_over_accounts_and_tools(estate: WrapEstate, tmp_path
             with pytest.raises(MCPError, match="Unknown tool"):
                 await client.call_tool("whoami", {"target_account_id": "prod"})
         records = [one for one in server.records() if one["kind"] == "call"]
-    names = {one.params["RoleSessionName"] for one in estate.world.asked("AssumeRole")}
+    names = {one.params["RoleSessionName"] for one in workspace.world.asked("AssumeRole")}
     assert names == {"crosstrail-alice", "crosstrail-bob", "crosstrail-carol"}
     first = records[0]
     assert (first["principal"], first["tool"], first["outcome"]) == ("alice", "whoami", "done")
-    assert first["accounts"] == [estate.id_of("prod")]
+    assert first["accounts"] == [workspace.id_of("prod")]
     assert first["asked"] == {"account": "prod"}
     assert [one["outcome"] for one in records[1:3]] == ["failed", "refused"]
     assert "bob" not in json.dumps([one.get("asked") for one in records]), "no argument but the account"
 
 
 async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
-    estate: WrapEstate, tmp_path: Path
+    workspace: WrapWorkspace, tmp_path: Path
 ) -> None:
     with signed_in(
-        estate,
+        workspace,
         tmp_path,
         access=[{"who": ["*"], "accounts": ["*"], "write": True}],
         limits={"calls_per_minute": 3},
@@ -124,10 +124,10 @@ async def test_two_of_one_name_share_nothing_and_a_call_of_no_tool_is_a_call(
 
 
 async def test_prompts_resources_and_completions_are_limited_and_recorded_as_calls_are(
-    estate: WrapEstate, tmp_path: Path
+    workspace: WrapWorkspace, tmp_path: Path
 ) -> None:
     with signed_in(
-        estate,
+        workspace,
         tmp_path,
         access=[
             {"who": ["subject:alice", "subject:bob"], "accounts": ["prod"]},
@@ -135,7 +135,7 @@ async def test_prompts_resources_and_completions_are_limited_and_recorded_as_cal
         ],
         limits={"calls_per_minute": 6},
     ) as (server, idp):
-        account, prod = "target_account_id", estate.id_of("prod")
+        account, prod = "target_account_id", workspace.id_of("prod")
         async with client_over_http(server.url, idp.token(sub="alice"), mode="legacy") as client:
             read = await client.read_resource(f"plain://fixed?{account}=prod")
             assert read.contents[0].text == f"read for {prod}"  # type: ignore[union-attr]
@@ -172,22 +172,22 @@ async def test_prompts_resources_and_completions_are_limited_and_recorded_as_cal
 
 
 async def test_the_default_account_is_the_one_recorded_whatever_else_is_listed(
-    estate: WrapEstate, tmp_path: Path
+    workspace: WrapWorkspace, tmp_path: Path
 ) -> None:
     archived = {"id": "123456789012", "alias": "archived", "archive": "logs"}
-    estate.listed[:] = [estate.listed[0], archived]
-    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}})
+    workspace.listed[:] = [workspace.listed[0], archived]
+    config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain()}})
     with wrapping(config) as server:
         async with client_over_http(server.url, mode="legacy") as client:
-            assert text_of(await client.call_tool("whoami", {})) == estate.id_of("prod")
-        assert [one["accounts"] for one in server.records()] == [[estate.id_of("prod")]]
+            assert text_of(await client.call_tool("whoami", {})) == workspace.id_of("prod")
+        assert [one["accounts"] for one in server.records()] == [[workspace.id_of("prod")]]
 
 
 async def test_a_process_without_an_account_and_what_one_says_are_not_shared_by_callers(
-    estate: WrapEstate, tmp_path: Path
+    workspace: WrapWorkspace, tmp_path: Path
 ) -> None:
     with signed_in(
-        estate,
+        workspace,
         tmp_path,
         access=[{"who": ["*"], "accounts": ["*"], "write": True}],
     ) as (server, idp):
@@ -203,8 +203,8 @@ async def test_a_process_without_an_account_and_what_one_says_are_not_shared_by_
         assert pids[0] == pids[2] != pids[1]
 
 
-async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: WrapEstate, tmp_path: Path) -> None:
-    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}})
+async def test_without_sign_in_loopback_is_served_and_nothing_is_left(workspace: WrapWorkspace, tmp_path: Path) -> None:
+    config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain()}})
     with wrapping(config) as server:
         async with client_over_http(server.url, mode="legacy") as client:
             pids = json.loads(text_of(await client.call_tool("spawn", {"target_account_id": "dev"})))
@@ -214,14 +214,14 @@ async def test_without_sign_in_loopback_is_served_and_nothing_is_left(estate: Wr
     assert [one["outcome"] for one in server.records()] == ["done"]
 
 
-def test_what_cannot_be_served_is_refused(estate: WrapEstate, tmp_path: Path) -> None:
+def test_what_cannot_be_served_is_refused(workspace: WrapWorkspace, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "crosstrail", "wrap", "--transport", "http", "--config"]
     for serve, words in (
         ({"workers": 2}, "wrapped servers are served by one process. Set serve.workers to 1."),
         ({"host": "0.0.0.0"}, "would cross the network readable to all"),
         ({"auth": "oauth"}, "there is no access rule"),
     ):
-        config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain()}}, serve=serve)
+        config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain()}}, serve=serve)
         done = subprocess.run([*command, config], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 1
         assert words in done.stderr

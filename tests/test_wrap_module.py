@@ -9,8 +9,8 @@ import pytest
 from mcp import Client
 
 from crosstrail.errors import WrappedServerError
-from lake_estate import text_of
-from wrap_estate import WrapEstate, let_in
+from lake_workspace import text_of
+from wrap_workspace import WrapWorkspace, let_in
 
 pytestmark = pytest.mark.anyio
 
@@ -63,16 +63,16 @@ MODULES = {
 
 
 @pytest.mark.parametrize("kind", MODULES)
-async def test_a_module_is_served(estate: WrapEstate, tmp_path: Path, kind: str) -> None:
+async def test_a_module_is_served(workspace: WrapWorkspace, tmp_path: Path, kind: str) -> None:
     source, answer = MODULES[kind]
     (tmp_path / "foreign_module.py").write_text(source)
     server = {"module": "foreign_module", "env": {"PYTHONPATH": str(tmp_path)}}
-    async with estate.proxy({"m": server}) as proxy, Client(proxy.new_server(let_in)) as client:
+    async with workspace.proxy({"m": server}) as proxy, Client(proxy.new_server(let_in)) as client:
         called = await client.call_tool("ready", {"target_account_id": "dev"})
         assert text_of(called) == answer
 
 
-async def test_a_module_that_cannot_be_served_is_explained(estate: WrapEstate, tmp_path: Path) -> None:
+async def test_a_module_that_cannot_be_served_is_explained(workspace: WrapWorkspace, tmp_path: Path) -> None:
     (tmp_path / "foreign_empty.py").write_text("x = 1\n")
     (tmp_path / "foreign_broken.py").write_text("import not_there_at_all\n")
     for module, words in (
@@ -82,5 +82,5 @@ async def test_a_module_that_cannot_be_served_is_explained(estate: WrapEstate, t
     ):
         server = {"module": module, "python": sys.executable, "env": {"PYTHONPATH": str(tmp_path)}}
         with pytest.raises(WrappedServerError, match=words):
-            async with estate.proxy({"m": server}):
+            async with workspace.proxy({"m": server}):
                 pass

@@ -22,8 +22,8 @@ from crosstrail.errors import WrappedServerError
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
-from lake_estate import text_of
-from wrap_estate import PLAIN, Watched, WrapEstate, numbered
+from lake_workspace import text_of
+from wrap_workspace import PLAIN, Watched, WrapWorkspace, numbered
 
 pytestmark = pytest.mark.anyio
 
@@ -45,10 +45,10 @@ async def spawned(client: Client, account: str) -> list[int]:
     ],
 )
 def test_a_server_that_does_not_start_is_explained_and_ended(
-    estate: WrapEstate, tmp_path: Path, mode: str, words: str
+    workspace: WrapWorkspace, tmp_path: Path, mode: str, words: str
 ) -> None:
     seconds = {"mute": 1, "garbage": 6, "listless": 6}.get(mode, 120)  # a busy machine takes seconds to start it
-    config = estate.config(tmp_path, wrap={"start_timeout": seconds})
+    config = workspace.config(tmp_path, wrap={"start_timeout": seconds})
     command = [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config), "--list-tools", "--"]
     done = subprocess.run(
         [*command, sys.executable, "-S", PLAIN, mode], capture_output=True, text=True, timeout=300, check=False
@@ -73,22 +73,22 @@ def running(*words: str) -> list[str]:
     return found
 
 
-async def test_a_command_that_is_not_there_is_named(estate: WrapEstate) -> None:
+async def test_a_command_that_is_not_there_is_named(workspace: WrapWorkspace) -> None:
     with pytest.raises(WrappedServerError, match="cannot run no-such-program: No such file or directory"):
-        async with estate.client({"x": {"command": ["no-such-program"]}}):
+        async with workspace.client({"x": {"command": ["no-such-program"]}}):
             pass
 
 
-async def test_a_server_that_says_hello_in_plain_text_works(estate: WrapEstate) -> None:
-    async with estate.client({"plain": estate.plain("chatty")}) as client:
+async def test_a_server_that_says_hello_in_plain_text_works(workspace: WrapWorkspace) -> None:
+    async with workspace.client({"plain": workspace.plain("chatty")}) as client:
         assert text_of(await client.call_tool("echo", {"target_account_id": "dev", "text": "hi"})) == "hi"
 
 
 @pytest.mark.parametrize(("how", "status"), [("exit", 7), ("killed", 137)])
 async def test_a_server_that_dies_fails_its_own_calls_and_is_started_anew(
-    estate: WrapEstate, how: str, status: int
+    workspace: WrapWorkspace, how: str, status: int
 ) -> None:
-    async with estate.client() as client:
+    async with workspace.client() as client:
         answers: list[Any] = []
 
         async def sleep() -> None:
@@ -110,8 +110,8 @@ async def test_a_server_that_dies_fails_its_own_calls_and_is_started_anew(
 
 
 @pytest.mark.parametrize("victim", ["server", "launcher"])
-async def test_a_killed_process_or_launcher_leaves_nothing(estate: WrapEstate, victim: str) -> None:
-    async with estate.client() as client:
+async def test_a_killed_process_or_launcher_leaves_nothing(workspace: WrapWorkspace, victim: str) -> None:
+    async with workspace.client() as client:
         server, launcher, grandchild = await spawned(client, "dev")
         with Watched(server, launcher) as watched, Watched(grandchild) as below:
             os.kill({"server": server, "launcher": launcher}[victim], signal.SIGKILL)
@@ -125,8 +125,8 @@ async def test_a_killed_process_or_launcher_leaves_nothing(estate: WrapEstate, v
         assert text_of(first) == "anew"
 
 
-async def test_a_call_that_is_never_answered_ends(estate: WrapEstate) -> None:
-    async with estate.client(call_timeout=1.5) as client:
+async def test_a_call_that_is_never_answered_ends(workspace: WrapWorkspace) -> None:
+    async with workspace.client(call_timeout=1.5) as client:
         answer = await client.call_tool("sleep", {"target_account_id": "dev"})
         late = "plain (account dev) did not answer tools/call within 1.5 s"
         assert text_of(answer).startswith(late)
@@ -137,10 +137,10 @@ async def test_a_call_that_is_never_answered_ends(estate: WrapEstate) -> None:
         assert text_of(answer) == "on"
 
 
-async def test_one_process_an_account_however_many_call(estate: WrapEstate) -> None:
+async def test_one_process_an_account_however_many_call(workspace: WrapWorkspace) -> None:
     found: dict[str, set[int]] = {"prod": set(), "dev": set()}
 
-    async with estate.client() as client:
+    async with workspace.client() as client:
 
         async def call(name: str) -> None:
             found[name].add((await spawned(client, name))[0])
@@ -152,8 +152,8 @@ async def test_one_process_an_account_however_many_call(estate: WrapEstate) -> N
     assert found["prod"] != found["dev"]
 
 
-async def test_idle_processes_go_and_busy_ones_stay(estate: WrapEstate) -> None:
-    async with estate.client(idle=0.1) as client:
+async def test_idle_processes_go_and_busy_ones_stay(workspace: WrapWorkspace) -> None:
+    async with workspace.client(idle=0.1) as client:
         pids = await spawned(client, "dev")
         with Watched(*pids) as watched:
             assert await anyio.to_thread.run_sync(watched.left) == []
@@ -168,9 +168,9 @@ async def test_idle_processes_go_and_busy_ones_stay(estate: WrapEstate) -> None:
             tasks.cancel_scope.cancel()
 
 
-async def test_the_least_recently_used_goes_first_and_never_a_busy_one(estate: WrapEstate) -> None:
-    estate.role_account(numbered(3), "third")
-    async with estate.client(max_children=2) as client:
+async def test_the_least_recently_used_goes_first_and_never_a_busy_one(workspace: WrapWorkspace) -> None:
+    workspace.role_account(numbered(3), "third")
+    async with workspace.client(max_children=2) as client:
         dev = await spawned(client, "dev")
         prod = await spawned(client, "prod")
         assert await spawned(client, "dev") != dev, "the same process, another grandchild"
@@ -188,12 +188,12 @@ async def test_the_least_recently_used_goes_first_and_never_a_busy_one(estate: W
             tasks.cancel_scope.cancel()
 
 
-async def test_waiting_for_a_place_is_bounded(estate: WrapEstate, tmp_path: Path) -> None:
+async def test_waiting_for_a_place_is_bounded(workspace: WrapWorkspace, tmp_path: Path) -> None:
     settings = WrapSettings.model_validate(
-        {"servers": {"plain": estate.plain()}, "max_children": 1, "call_timeout": 0.5}
+        {"servers": {"plain": workspace.plain()}, "max_children": 1, "call_timeout": 0.5}
     )
-    prod, dev = (await estate.registry()).accounts
-    temporary = TemporaryCredentials(lambda _: estate.broker)
+    prod, dev = (await workspace.registry()).accounts
+    temporary = TemporaryCredentials(lambda _: workspace.broker)
 
     async def nobody(server: str, child: Child, method: str) -> None:
         raise AssertionError(method)
@@ -216,9 +216,9 @@ async def test_waiting_for_a_place_is_bounded(estate: WrapEstate, tmp_path: Path
 
 @pytest.mark.parametrize("end", ["eof", "term", "int", "kill"])
 @pytest.mark.parametrize("mode", ["well", "stubborn"])
-def test_nothing_is_left_of_a_wrap_that_ended(estate: WrapEstate, tmp_path: Path, end: str, mode: str) -> None:
+def test_nothing_is_left_of_a_wrap_that_ended(workspace: WrapWorkspace, tmp_path: Path, end: str, mode: str) -> None:
     """Neither processes nor folders (but those of a crosstrail that was killed and could not remove them)."""
-    config = estate.config(tmp_path, wrap={"servers": {"plain": estate.plain(mode)}})
+    config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain(mode)}})
     places = tmp_path / "temporary"
     places.mkdir()
     with subprocess.Popen(

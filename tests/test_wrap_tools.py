@@ -12,14 +12,14 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestParams, ElicitResult, LoggingMessageNotificationParams
 
 from crosstrail.errors import ConfigError
-from lake_estate import text_of
-from wrap_estate import WrapEstate, let_in, numbered
+from lake_workspace import text_of
+from wrap_workspace import WrapWorkspace, let_in, numbered
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_tool_has_the_account_first_and_is_else_unchanged(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_every_tool_has_the_account_first_and_is_else_unchanged(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     schema = tools["echo"].input_schema
     assert list(schema["properties"]) == ["target_account_id", "text"]
@@ -31,37 +31,37 @@ async def test_every_tool_has_the_account_first_and_is_else_unchanged(estate: Wr
     assert len(tools) == 16, "both pages of the server's list"
 
 
-async def test_a_default_account_makes_the_parameter_optional(estate: WrapEstate) -> None:
-    estate.listed[1]["default"] = True
-    async with estate.client() as client:
+async def test_a_default_account_makes_the_parameter_optional(workspace: WrapWorkspace) -> None:
+    workspace.listed[1]["default"] = True
+    async with workspace.client() as client:
         tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "echo")
         assert tool.input_schema["required"] == ["text"]
         assert tool.input_schema["properties"]["target_account_id"]["default"] == "dev"
-        assert text_of(await client.call_tool("whoami", {})) == estate.id_of("dev")
+        assert text_of(await client.call_tool("whoami", {})) == workspace.id_of("dev")
 
 
-async def test_many_accounts_are_not_listed_in_schemas(estate: WrapEstate) -> None:
+async def test_many_accounts_are_not_listed_in_schemas(workspace: WrapWorkspace) -> None:
     for number in range(3, 32):
-        estate.keys_account(numbered(number), f"a{number}")
-    async with estate.client() as client:
+        workspace.keys_account(numbered(number), f"a{number}")
+    async with workspace.client() as client:
         schema = (await client.list_tools()).tools[0].input_schema
         assert "enum" not in schema["properties"]["target_account_id"]
-        assert text_of(await client.call_tool("whoami", {"target_account_id": "a31"})) == estate.id_of("a31")
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "a31"})) == workspace.id_of("a31")
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_a_call_is_signed_by_its_account(estate: WrapEstate, mode: str) -> None:
-    async with estate.client(mode=mode) as client:
-        for name in ("prod", "dev", "prod", estate.id_of("dev")):
+async def test_a_call_is_signed_by_its_account(workspace: WrapWorkspace, mode: str) -> None:
+    async with workspace.client(mode=mode) as client:
+        for name in ("prod", "dev", "prod", workspace.id_of("dev")):
             asked = await client.call_tool("whoami", {"target_account_id": name})
             assert not asked.is_error
-            assert text_of(asked) in (name, estate.id_of(name) if name in ("prod", "dev") else name)
-    signed = {(one.account, one.region) for one in estate.world.asked("GetCallerIdentity")}
-    assert signed == {(estate.id_of("prod"), "us-east-1"), (estate.id_of("dev"), "eu-west-1")}
+            assert text_of(asked) in (name, workspace.id_of(name) if name in ("prod", "dev") else name)
+    signed = {(one.account, one.region) for one in workspace.world.asked("GetCallerIdentity")}
+    assert signed == {(workspace.id_of("prod"), "us-east-1"), (workspace.id_of("dev"), "eu-west-1")}
 
 
-async def test_an_account_is_never_guessed(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_an_account_is_never_guessed(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         for arguments, words in (
             ({}, "which account? Set target_account_id to one of: prod, dev."),
             ({"target_account_id": "prd"}, "Did you mean prod?"),
@@ -71,11 +71,11 @@ async def test_an_account_is_never_guessed(estate: WrapEstate) -> None:
             refused = await client.call_tool("whoami", arguments)
             assert refused.is_error
             assert words in text_of(refused)
-    assert not estate.world.asked("GetCallerIdentity")
+    assert not workspace.world.asked("GetCallerIdentity")
 
 
-async def test_what_a_server_answers_passes_unchanged(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_what_a_server_answers_passes_unchanged(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         rich = await client.call_tool("rich", {"target_account_id": "dev"})
         assert [part.type for part in rich.content] == ["image", "resource_link", "resource"]
         assert rich.structured_content == {"n": 5}
@@ -91,7 +91,7 @@ async def test_what_a_server_answers_passes_unchanged(estate: WrapEstate) -> Non
         assert len(text_of(big)) == 1_000_000
 
 
-async def test_progress_and_log_messages_reach_the_caller(estate: WrapEstate) -> None:
+async def test_progress_and_log_messages_reach_the_caller(workspace: WrapWorkspace) -> None:
     steps: list[tuple[float, float | None, str | None]] = []
     logged: list[Any] = []
 
@@ -101,20 +101,26 @@ async def test_progress_and_log_messages_reach_the_caller(estate: WrapEstate) ->
     async def log(params: LoggingMessageNotificationParams) -> None:
         logged.append((params.level, params.logger, params.data))
 
-    async with estate.proxy() as proxy, Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client:
+    async with (
+        workspace.proxy() as proxy,
+        Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client,
+    ):
         await client.call_tool("steps", {"target_account_id": "dev", "count": 3}, progress_callback=progressed)
     assert steps == [(1, 3, "step 1"), (2, 3, "step 2"), (3, 3, "step 3")]
     assert logged == [("info", "plain", {"said": "all steps"})]
 
 
-async def test_a_cancelled_call_is_cancelled_in_the_server(estate: WrapEstate) -> None:
+async def test_a_cancelled_call_is_cancelled_in_the_server(workspace: WrapWorkspace) -> None:
     """The server says when it wakes up: not before its caller gives up. A second call is there to hear it."""
     send, said_by_server = anyio.create_memory_object_stream[str](10)
 
     async def log(params: LoggingMessageNotificationParams) -> None:
         await send.send(str(params.data))
 
-    async with estate.proxy() as proxy, Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client:
+    async with (
+        workspace.proxy() as proxy,
+        Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client,
+    ):
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(client.call_tool, "sleep", {"target_account_id": "dev"})
@@ -134,14 +140,14 @@ async def test_a_cancelled_call_is_cancelled_in_the_server(estate: WrapEstate) -
     said_by_server.close()
 
 
-async def test_a_server_may_ask_the_client_behind_the_call(estate: WrapEstate) -> None:
+async def test_a_server_may_ask_the_client_behind_the_call(workspace: WrapWorkspace) -> None:
     questions: list[str] = []
 
     async def answer(context: Any, params: ElicitRequestParams) -> ElicitResult:
         questions.append(params.message)
         return ElicitResult(action="accept", content={"sure": "yes"})
 
-    async with estate.proxy() as proxy:
+    async with workspace.proxy() as proxy:
         async with Client(proxy.new_server(let_in), mode="legacy", elicitation_callback=answer) as client:
             asked = await client.call_tool("ask", {"target_account_id": "dev"})
         assert json.loads(text_of(asked)) == {"action": "accept", "content": {"sure": "yes"}}
@@ -151,7 +157,7 @@ async def test_a_server_may_ask_the_client_behind_the_call(estate: WrapEstate) -
     assert questions == ["Really?"]
 
 
-async def test_a_list_that_changes_is_noticed(estate: WrapEstate) -> None:
+async def test_a_list_that_changes_is_noticed(workspace: WrapWorkspace) -> None:
     changed = anyio.Event()
 
     async def message(message: Any) -> None:
@@ -159,7 +165,7 @@ async def test_a_list_that_changes_is_noticed(estate: WrapEstate) -> None:
             changed.set()
 
     async with (
-        estate.proxy() as proxy,
+        workspace.proxy() as proxy,
         Client(proxy.new_server(let_in), mode="legacy", message_handler=message) as client,
     ):
         before = {tool.name for tool in (await client.list_tools()).tools}
@@ -171,8 +177,8 @@ async def test_a_list_that_changes_is_noticed(estate: WrapEstate) -> None:
         assert text_of(await client.call_tool("grown", {"target_account_id": "dev"})) == "here"
 
 
-async def test_prompts_and_completions_take_the_account_too(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_prompts_and_completions_take_the_account_too(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         (prompt,) = (await client.list_prompts()).prompts
         assert [argument.name for argument in prompt.arguments or ()] == ["target_account_id", "what"]
         got = await client.get_prompt("review", {"target_account_id": "dev", "what": "costs"})
@@ -182,15 +188,15 @@ async def test_prompts_and_completions_take_the_account_too(estate: WrapEstate) 
             await client.get_prompt("review", {"what": "costs"})
 
 
-async def test_resources_are_read_for_an_account_or_for_nobody(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_resources_are_read_for_an_account_or_for_nobody(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         assert [one.uri for one in (await client.list_resources()).resources] == ["plain://fixed"]
         (template,) = (await client.list_resource_templates()).resource_templates
         assert template.uri_template == "plain://group/{name}{?target_account_id}"
         for uri, reader in (
             ("plain://fixed", "nobody"),
-            ("plain://fixed?target_account_id=dev", estate.id_of("dev")),
-            ("plain://group/x?target_account_id=prod", estate.id_of("prod")),
+            ("plain://fixed?target_account_id=dev", workspace.id_of("dev")),
+            ("plain://group/x?target_account_id=prod", workspace.id_of("prod")),
         ):
             (content,) = (await client.read_resource(uri)).contents
             assert content.uri == uri.split("?")[0]
@@ -199,9 +205,9 @@ async def test_resources_are_read_for_an_account_or_for_nobody(estate: WrapEstat
             await client.read_resource("other://x")
 
 
-async def test_only_tools_that_are_let_through_exist(estate: WrapEstate) -> None:
+async def test_only_tools_that_are_let_through_exist(workspace: WrapWorkspace) -> None:
     async def names(**filters: Any) -> set[str]:
-        async with estate.client({"plain": estate.plain(**filters)}) as client:
+        async with workspace.client({"plain": workspace.plain(**filters)}) as client:
             refused = None
             try:
                 await client.call_tool("environment", {"target_account_id": "dev"})
@@ -218,25 +224,25 @@ async def test_only_tools_that_are_let_through_exist(estate: WrapEstate) -> None
         await names(read_only=True, deny=["whoami", "echo"])
 
 
-async def test_servers_with_the_same_names_are_told_apart(estate: WrapEstate) -> None:
-    servers = {"one": estate.plain(allow=["echo", "whoami"]), "two": estate.plain(allow=["echo"])}
-    async with estate.client(servers) as client:
+async def test_servers_with_the_same_names_are_told_apart(workspace: WrapWorkspace) -> None:
+    servers = {"one": workspace.plain(allow=["echo", "whoami"]), "two": workspace.plain(allow=["echo"])}
+    async with workspace.client(servers) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == {"one_echo", "two_echo", "whoami"}
         for name in ("one_echo", "two_echo"):
             assert text_of(await client.call_tool(name, {"target_account_id": "dev", "text": name})) == name
         assert {prompt.name for prompt in (await client.list_prompts()).prompts} == {"one_review", "two_review"}
 
 
-async def test_a_parameter_that_a_tool_has_already_is_refused(estate: WrapEstate) -> None:
+async def test_a_parameter_that_a_tool_has_already_is_refused(workspace: WrapWorkspace) -> None:
     with pytest.raises(ConfigError, match="the tool echo of plain has a parameter text itself"):
-        async with estate.client(parameter="text"):
+        async with workspace.client(parameter="text"):
             pass
-    async with estate.client(parameter="account") as client:
+    async with workspace.client(parameter="account") as client:
         assert text_of(await client.call_tool("echo", {"account": "dev", "text": "hi"})) == "hi"
 
 
-async def test_the_server_in_front_says_who_is_behind_it(estate: WrapEstate) -> None:
-    async with estate.client() as client:
+async def test_the_server_in_front_says_who_is_behind_it(workspace: WrapWorkspace) -> None:
+    async with workspace.client() as client:
         assert client.server_info is not None
         assert (client.server_info.name, client.server_info.version) == ("plain", "1.2.3")
         assert (client.instructions or "").startswith("Ask plainly.\n\nEvery tool takes target_account_id")

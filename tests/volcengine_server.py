@@ -13,7 +13,7 @@ from typing import Any
 
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
-from serving import Server, serving, signed, started, write_config
+from running_server import Server, serving, signed, started, write_config
 
 
 def token(key: Key) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 
-from lake_estate import client_of, settings
+from lake_workspace import client_of, settings
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

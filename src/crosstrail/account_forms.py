@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from crosstrail.auth import Auth, KeysAuth, SentKeys
+from crosstrail.auth import Auth, KeysAuth, RequestKeys
 
 ENTRY_POINTS = "crosstrail.clouds"
 """The group of entry points by which a distribution brings clouds: name -> a `Cloud` (see clouds/base.py)."""
@@ -112,7 +112,7 @@ def parsed_auth(cloud: str, value: Any) -> Auth:
     """The form that a configuration's mapping is of, and no other cloud's. Raises ValidationError, PydanticCustomError."""
     form = account_form(cloud)
     if isinstance(value, Auth):
-        if not isinstance(value, SentKeys) and type(value) not in form.auths.values():
+        if not isinstance(value, RequestKeys) and type(value) not in form.auths.values():
             raise _of_others(form, value.type)
         return value
     if not isinstance(value, Mapping):

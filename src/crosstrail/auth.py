@@ -46,7 +46,7 @@ class KeysAuth(Auth):
         return self
 
 
-class SentKeys(KeysAuth):
+class RequestKeys(KeysAuth):
     """Keys that the caller sent along with the present request: in no configuration, and kept by nobody after it.
 
     `owner` is the account that STS said they are of. Nobody asks again: an account that is another one cannot have them.

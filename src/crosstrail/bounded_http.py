@@ -21,8 +21,8 @@ class TooMuch(httpx2.DecodingError):
 
 
 class _Counted(httpx2.AsyncByteStream):
-    def __init__(self, stream: Any, most_bytes: int, request: httpx2.Request) -> None:
-        self._stream, self._left, self._request = stream, most_bytes, request
+    def __init__(self, stream: Any, max_bytes: int, request: httpx2.Request) -> None:
+        self._stream, self._left, self._request = stream, max_bytes, request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
@@ -35,13 +35,13 @@ class _Counted(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-def client(*, seconds: float, most_bytes: int, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
+def client(*, seconds: float, max_bytes: int, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
     """A client each of whose answers ends with TooMuch after so many bytes. `seconds`: of each wait, not of all of it."""
 
     async def count(answer: httpx2.Response) -> None:
         if answer.headers.get("content-encoding", "identity").lower() != "identity":
             raise TooMuch("the answer is packed, though nobody asked for it", request=answer.request)
-        answer.stream = _Counted(answer.stream, most_bytes, answer.request)
+        answer.stream = _Counted(answer.stream, max_bytes, answer.request)
 
     return httpx2.AsyncClient(
         timeout=seconds, follow_redirects=False, headers={**(headers or {}), **PLAIN}, event_hooks={"response": [count]}
@@ -49,13 +49,13 @@ def client(*, seconds: float, most_bytes: int, headers: Mapping[str, str] | None
 
 
 async def fetched(
-    url: str, *, seconds: float, most_bytes: int, headers: Mapping[str, str] | None = None
+    url: str, *, seconds: float, max_bytes: int, headers: Mapping[str, str] | None = None
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Status, headers and body of a GET. Raises httpx2.HTTPError (TooMuch is one), TimeoutError.
 
     `seconds` bounds all of it: who trickles must not keep a caller waiting.
     """
     with anyio.fail_after(seconds):
-        async with client(seconds=seconds, most_bytes=most_bytes, headers=headers) as http:
+        async with client(seconds=seconds, max_bytes=max_bytes, headers=headers) as http:
             answer = await http.get(url)
             return answer.status_code, answer.headers, answer.content

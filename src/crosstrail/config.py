@@ -28,19 +28,19 @@ from pydantic.fields import FieldInfo
 from crosstrail.account_forms import auths_by_tag, placed
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.base import clouds
-from crosstrail.complaints import worst
 from crosstrail.errors import ConfigError
 from crosstrail.lake.catalog import has_lake
 from crosstrail.models import Account
-from crosstrail.section import Section, option
-from crosstrail.serving import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
+from crosstrail.server_settings import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
 from crosstrail.settings_file import read_mapping
+from crosstrail.settings_group import SettingsGroup, option
+from crosstrail.validation_errors import first_error
 
 FILE_NAME = "crosstrail.yaml"
 CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
 
 
-class LakeSettings(Section):
+class LakeSettings(SettingsGroup):
     """The embedded lake."""
 
     path: str = option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
@@ -62,7 +62,7 @@ class LakeSettings(Section):
         return bool(self.catalog) or has_lake(self.folder)
 
 
-class QuerySettings(Section):
+class QuerySettings(SettingsGroup):
     """SQL on the embedded lake."""
 
     time_limit: float = option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
@@ -95,7 +95,7 @@ class QuerySettings(Section):
         return Path(platformdirs.user_cache_dir("crosstrail", False)) / "results" / name
 
 
-class DatabaseSettings(Section):
+class DatabaseSettings(SettingsGroup):
     """A SQL database that lists AWS accounts."""
 
     url: SecretStr = option(
@@ -104,7 +104,7 @@ class DatabaseSettings(Section):
     secret_name: str = option("", "RDS_SECRET_NAME", "The same by a secret of AWS Secrets Manager; url goes before it.")
 
 
-class OrganizationSettings(Section):
+class OrganizationSettings(SettingsGroup):
     """The accounts of an AWS organization, all reached by a role of the same name."""
 
     role_name: str = option(
@@ -113,7 +113,7 @@ class OrganizationSettings(Section):
     external_id: str = option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
 
 
-class LookupSettings(Section):
+class LookupSettings(SettingsGroup):
     """Events asked of live accounts."""
 
     max_targets: int = option(
@@ -129,7 +129,7 @@ def credential_variables() -> tuple[str, ...]:
     return tuple(start for cloud in clouds() for start in cloud.credential_variables)
 
 
-class WrappedServer(Section):
+class WrappedServer(SettingsGroup):
     """One foreign MCP server, as `crosstrail wrap` starts it for each account."""
 
     command: tuple[str, ...] = option((), "", "Program and arguments that serve MCP over stdio.")
@@ -160,7 +160,7 @@ class WrappedServer(Section):
         return self
 
 
-class WrapSettings(Section):
+class WrapSettings(SettingsGroup):
     """Foreign MCP servers, served for many accounts."""
 
     servers: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")], WrappedServer] = option(
@@ -182,13 +182,13 @@ class WrapSettings(Section):
     call_timeout: float = option(600.0, "CROSSTRAIL_WRAP_CALL_TIMEOUT", "Seconds one call may take.", gt=0)
 
 
-def _groups() -> Mapping[str, type[Section]]:
+def _groups() -> Mapping[str, type[SettingsGroup]]:
     """The groups that the installed clouds have in the file, by their names."""
     return {cloud.name: cloud.settings for cloud in clouds() if cloud.settings}
 
 
-def _parsed_groups(values: Any) -> Mapping[str, Section]:
-    found: dict[str, Section] = {}
+def _parsed_groups(values: Any) -> Mapping[str, SettingsGroup]:
+    found: dict[str, SettingsGroup] = {}
     for name, group in _groups().items():
         try:
             found[name] = group.model_validate(values.get(name, {}))
@@ -197,7 +197,7 @@ def _parsed_groups(values: Any) -> Mapping[str, Section]:
     return found
 
 
-class Settings(Section):
+class Settings(SettingsGroup):
     """What `crosstrail.yaml`, the environment and the flags together say."""
 
     accounts: tuple[Account, ...] = Field((), description="The accounts crosstrail may answer for.")
@@ -227,7 +227,7 @@ class Settings(Section):
     encryption_key: SecretStr = option(
         "", "ENCRYPTION_KEY", "Fernet keys of stored secrets, comma-separated: the first encrypts, all decrypt."
     )
-    clouds: Annotated[Mapping[str, SerializeAsAny[Section]], PlainValidator(_parsed_groups)] = Field(
+    clouds: Annotated[Mapping[str, SerializeAsAny[SettingsGroup]], PlainValidator(_parsed_groups)] = Field(
         {}, validate_default=True
     )
     """The groups of the installed clouds, each under its cloud's name in the file."""
@@ -260,7 +260,7 @@ class Settings(Section):
 
 
 _LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule}
-SettingsT = TypeVar("SettingsT", bound=Section)
+SettingsT = TypeVar("SettingsT", bound=SettingsGroup)
 
 
 class Option(BaseModel):
@@ -360,7 +360,7 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    return isinstance(field.annotation, type) and issubclass(field.annotation, SettingsGroup)
 
 
 def _env_name(field: FieldInfo) -> str:
@@ -370,7 +370,7 @@ def _env_name(field: FieldInfo) -> str:
 
 def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -> ConfigError:
     """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one."""
-    place, kind, words = worst(error)
+    place, kind, words = first_error(error)
     auths = auths_by_tag()
     if place[:1] == ("clouds",):
         place = place[1:]

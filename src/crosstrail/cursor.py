@@ -25,8 +25,8 @@ _FORM = "L2"
 _BLOCKS_FORM = "B1"
 _ACCOUNTS_FORM = "A1"
 _CHECK_CHARACTERS = 12
-_MOST_CHARACTERS = 16_000
-_MOST_UNPACKED_BYTES = 200_000
+_MAX_CHARACTERS = 16_000
+_MAX_UNPACKED_BYTES = 200_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN = "Start again without next_token."
 
@@ -57,7 +57,7 @@ class Cursor:
             self.start,
         ]
         token = _sealed(_FORM, values)
-        if len(token) > _MOST_CHARACTERS:
+        if len(token) > _MAX_CHARACTERS:
             raise StalePageToken(
                 f"{len(self.position.seen) if self.position else 0} events share one moment: more than a page token can tell apart",
                 hint="Narrow the lookup by an attribute or one account, or use lake_query.",
@@ -159,10 +159,10 @@ def _opened(form: str, token: str, tool: str) -> Any:
     """The values. Raises StalePageToken for what `_sealed` did not make."""
     start = len(form) + _CHECK_CHARACTERS
     packed = token[start:] + "=" * (-len(token[start:]) % 4)
-    if not token.startswith(form) or len(token) > _MOST_CHARACTERS or token[len(form) : start] != _check(packed):
+    if not token.startswith(form) or len(token) > _MAX_CHARACTERS or token[len(form) : start] != _check(packed):
         raise StalePageToken(f"this next_token is broken, or not one of {tool}", hint=_AGAIN)
     try:
-        return json.loads(zlib.decompressobj().decompress(urlsafe_b64decode(packed), _MOST_UNPACKED_BYTES))
+        return json.loads(zlib.decompressobj().decompress(urlsafe_b64decode(packed), _MAX_UNPACKED_BYTES))
     except (NotBase64, zlib.error, ValueError, RecursionError) as error:
         raise StalePageToken("this next_token is broken", hint=_AGAIN) from error
 

@@ -60,7 +60,7 @@ class Account(BaseModel):
     tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown by list_accounts.")
     archive: str = Field("", description="A folder or file of its logs: the account is known by these alone.")
     accounts: tuple[_Archived, ...] = Field((), description="Others whose events the archive may bring; * for all.")
-    default: bool = Field(False, description="Asked when a call names no account.")
+    default: bool = Field(False, description="RequestInfo when a call names no account.")
     auth: Annotated[SerializeAsAny[Auth] | None, PlainValidator(_parsed_auth)] = Field(
         None, description="How its credentials are had; none for an account of the lake alone."
     )

@@ -25,7 +25,7 @@ OneHistory = Callable[[Account], bool]
 KnownRegions = Callable[[Account, str], Awaitable[frozenset[str] | None]]
 """The regions of the account's cloud, and where they lack this one those its archive holds; None: nobody knows them."""
 _ALL = ("all", "*")
-_MOST_NAMED = 100
+_MAX_NAMED = 100
 """Regions and globs in one selector: no cloud has as many, and each is asked of every account."""
 
 
@@ -73,7 +73,7 @@ async def choose(
     accounts: Iterable[Account],
     region: str,
     home_region: HomeRegion,
-    one_history: OneHistory,
+    regionless: OneHistory,
     *,
     most: int,
     start: int = 0,
@@ -95,7 +95,7 @@ async def choose(
         live = live or account.auth is not None
         there = [part for part in wanted if _is_glob(part) or not known or await _has(account, part, known, seen)]
         missing.difference_update(there)
-        if one_history(account) and (not wanted or any(part in _ALL for part in wanted)):
+        if regionless(account) and (not wanted or any(part in _ALL for part in wanted)):
             names = [""]
         elif not wanted:
             names = [await home_region(account)]
@@ -116,8 +116,8 @@ def _wanted(region: str) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(part.strip().lower() for part in region.split(",") if part.strip()))
     if wrong := [part for part in wanted if not is_region(re.sub(r"[*?\[\]!]", "-", part) + "-")]:
         raise InvalidRequest(f"{wrong[0][:40]!r} is no region", hint="Write names such as eu-west-1, a glob, or all.")
-    if len(wanted) > _MOST_NAMED:
-        raise InvalidRequest(f"more than {_MOST_NAMED} regions", hint="Name fewer, or all.")
+    if len(wanted) > _MAX_NAMED:
+        raise InvalidRequest(f"more than {_MAX_NAMED} regions", hint="Name fewer, or all.")
     return wanted
 
 

@@ -1,6 +1,6 @@
 """`make conformance`: MCP's own suites and its Inspector, against `crosstrail serve --demo` over HTTP and stdio.
 
-Needs npm; what it installs stays in `.conformance`. Prints each run's summary; the exit status is that of the worst.
+Needs npm; what it installs stays in `.conformance`. Prints each run's summary; the exit status is that of the first_error.
 """
 
 from __future__ import annotations

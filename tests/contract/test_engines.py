@@ -30,7 +30,7 @@ from crosstrail.errors import (
     StalePageToken,
 )
 from crosstrail.models import Account, QueryRef, QueryState
-from lake_estate import collect
+from lake_workspace import collect
 
 OURS = Account(id=ACCOUNT, alias="prod")
 THEIRS = Account(id="999999999999", alias="other")

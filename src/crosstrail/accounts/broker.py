@@ -18,15 +18,15 @@ from pydantic import SecretStr
 from crosstrail.account_forms import account_form
 from crosstrail.accounts.caller_identity import VerifiedCredentials
 from crosstrail.accounts.credentials import (
-    SENT_ALONG,
+    SEND_VALID_KEYS,
     Cached,
     CredentialProvider,
     CredentialsT,
     renewed_once,
 )
-from crosstrail.accounts.lru import LeastRecentlyUsed
-from crosstrail.auth import Auth, KeysAuth, SentKeys
-from crosstrail.caller import caller
+from crosstrail.accounts.lru_cache import LruCache
+from crosstrail.auth import Auth, KeysAuth, RequestKeys
+from crosstrail.call_context import current_call
 from crosstrail.errors import CredentialsError, UnsupportedByCloud
 from crosstrail.models import Account, AccountKey
 
@@ -48,8 +48,8 @@ class Broker(ABC, Generic[CredentialsT]):
     def __init__(self, encryption_key: SecretStr | None = None, *, max_accounts: int = MAX_ACCOUNTS) -> None:
         """`encryption_key`: the keys of the SecretBox, needed for encrypted secrets alone."""
         self._encryption_key = encryption_key
-        self._providers: LeastRecentlyUsed[tuple[AccountKey, str], tuple[Auth, Cached[CredentialsT]]] = (
-            LeastRecentlyUsed(max(max_accounts, MAX_ACCOUNTS))
+        self._providers: LruCache[tuple[AccountKey, str], tuple[Auth, Cached[CredentialsT]]] = LruCache(
+            max(max_accounts, MAX_ACCOUNTS)
         )
 
     async def credentials(self, account: Account, who: str = "") -> CredentialsT:
@@ -73,13 +73,15 @@ class Broker(ABC, Generic[CredentialsT]):
         """The account's kept provider. Raises UnsupportedByCloud for another cloud's account, CredentialsError."""
         if account.cloud != self.cloud:
             raise UnsupportedByCloud(f"account {account.name} is not an account of {account_form(self.cloud).title}")
-        who = who or caller().who
+        who = who or current_call().who
         if account.auth is None:
             raise CredentialsError(
                 f"no credentials are listed for account {account.name}",
                 hint="Give it an `auth` in crosstrail.yaml, or ask the lake with lake_query.",
             )
-        if isinstance(account.auth, SentKeys):  # its cloud named this account when it was asked about these very keys
+        if isinstance(
+            account.auth, RequestKeys
+        ):  # its cloud named this account when it was asked about these very keys
             return Cached(self._made(account, account.auth, who))
         key = self.owner(account, who)
         held = self._providers.get(key)
@@ -92,7 +94,7 @@ class Broker(ABC, Generic[CredentialsT]):
     def owner(account: Account, who: str = "") -> tuple[AccountKey, str]:
         """Whose credentials and clients are one: only a session of the caller's own bears the name of who asked."""
         own = account.auth is not None and account.auth.has_caller_sessions
-        return (account.key, (who or caller().who) if own else "")
+        return (account.key, (who or current_call().who) if own else "")
 
     @abstractmethod
     async def home_region(self, account: Account) -> str:
@@ -114,7 +116,9 @@ class Broker(ABC, Generic[CredentialsT]):
         """Close all connections."""
 
     @abstractmethod
-    def keys(self, auth: KeysAuth, secret: Callable[[], SecretStr], renewal: str) -> CredentialProvider[CredentialsT]:
+    def keys(
+        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
+    ) -> CredentialProvider[CredentialsT]:
         """A provider of listed keys, whose secret `secret` opens."""
 
     @abstractmethod
@@ -129,8 +133,8 @@ class Broker(ABC, Generic[CredentialsT]):
 
     def _made(self, account: Account, auth: Auth, who: str) -> CredentialProvider[CredentialsT]:
         if isinstance(auth, KeysAuth):
-            renewal = SENT_ALONG if isinstance(auth, SentKeys) else ""
-            return self.keys(auth, partial(self._opened, account.id, auth), renewal)
+            remediation = SEND_VALID_KEYS if isinstance(auth, RequestKeys) else ""
+            return self.keys(auth, partial(self._opened, account.id, auth), remediation)
         return self.other(account, auth, who)
 
     def _verified(

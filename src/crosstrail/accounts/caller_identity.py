@@ -35,8 +35,8 @@ class VerifiedCredentials(Generic[CredentialsT]):
         self._known = ("", "")
 
     @property
-    def renewal(self) -> str:
-        return self._provider.renewal
+    def remediation(self) -> str:
+        return self._provider.remediation
 
     async def credentials(self) -> CredentialsT:
         """Raises WrongAccount, and what the provider and `identify` raise."""

@@ -23,9 +23,9 @@ from crosstrail.errors import CloudUnavailable, CredentialsError, CredentialsExp
 
 FRESH_FOR = timedelta(minutes=5)
 """Credentials this close to their expiry are renewed; those without one are read again this often."""
-SENT = "of this request's keys"
+OF_REQUEST_KEYS = "of this request's keys"
 """What an account is called in errors where its number is not known."""
-SENT_ALONG = "Send keys that are valid in the Authorization header."
+SEND_VALID_KEYS = "Send keys that are valid in the Authorization header."
 """What renews keys that a request brought itself."""
 _ERROR_KEPT_SECONDS = 1.0
 _FINGERPRINT_KEY = secrets.token_bytes(32)
@@ -99,7 +99,7 @@ class CredentialProvider(Protocol[Given]):
     """One identity's source of credentials."""
 
     @property
-    def renewal(self) -> str:
+    def remediation(self) -> str:
         """What a person does when this identity's credentials have expired, as one sentence."""
         ...
 
@@ -117,12 +117,12 @@ class StaticKeys:
         secret: Callable[[], SecretStr],
         session_token: SecretStr | None = None,
         *,
-        renewal: str = "",
+        remediation: str = "",
     ) -> None:
         self._access_key_id = access_key_id
         self._secret = secret
         self._session_token = session_token
-        self.renewal = renewal or f"Store new keys in place of {access_key_id}."
+        self.remediation = remediation or f"Store new keys in place of {access_key_id}."
 
     async def credentials(self) -> Credentials:
         return Credentials(self._access_key_id, self._secret(), self._session_token)
@@ -151,8 +151,8 @@ class Cached(Generic[CredentialsT]):
         self._failure: tuple[CrosstrailError, float] | None = None
 
     @property
-    def renewal(self) -> str:
-        return self._provider.renewal
+    def remediation(self) -> str:
+        return self._provider.remediation
 
     async def credentials(self) -> CredentialsT:
         if self._held and self._now() < self._good_until:

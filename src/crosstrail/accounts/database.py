@@ -43,7 +43,7 @@ from crosstrail.errors import AccountsUnavailable, ConfigError
 from crosstrail.models import DEFAULT_CLOUD, Account
 from crosstrail.origin import install_hint
 
-Purpose = Literal["read", "write", "rehearse"]
+Purpose = Literal["read", "write", "dry_run"]
 METADATA = MetaData()
 ORGANIZATIONS = Table(
     "organizations",
@@ -169,7 +169,7 @@ class AccountDatabase:
         """One connection and one transaction: committed at the end, rolled back when anything is raised.
 
         To "write", a SQLite file and the tables are made where they are missing, and writers take turns. To
-        "rehearse" is the same with everything undone at the end. Raises AccountsUnavailable, ConfigError; an exception
+        "dry_run" is the same with everything undone at the end. Raises AccountsUnavailable, ConfigError; an exception
         of the caller's passes through as it is.
         """
         url = self._address()
@@ -179,7 +179,7 @@ class AccountDatabase:
                 raise ConfigError("there is no account database", hint=f"Check {self._setting}.").about(
                     url.database or ""
                 )
-            if purpose == "rehearse":
+            if purpose == "dry_run":
                 url = url.set(database=":memory:")
             else:
                 _create(Path(url.database or ""))
@@ -193,7 +193,7 @@ class AccountDatabase:
             with engine.begin() as connection:
                 _begin(connection, local, writing=purpose != "read")
                 yield connection
-                if purpose == "rehearse":
+                if purpose == "dry_run":
                     connection.rollback()
         except SQLAlchemyError as error:
             raise self._explained(error).about(place_of(url)) from None  # the original holds SQL

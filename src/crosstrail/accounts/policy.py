@@ -51,7 +51,7 @@ class Principal:
 
     @property
     def acting(self) -> tuple[str, str]:
-        """A name and a key of whoever a call is made for (caller.py); both empty for the person at stdin."""
+        """A name and a key of whoever a call is made for (call_context.py); both empty for the person at stdin."""
         return ("", "") if self.local else (self.name, " ".join(self.key))
 
     def values(self, kind: str) -> frozenset[str]:

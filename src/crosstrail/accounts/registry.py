@@ -19,7 +19,7 @@ EVERY_ACCOUNT = "*"
 _NAMES_IN_A_HINT = 10
 _LONGEST_PART = 200
 """Of a selector, in characters; no account has a longer name, and a longer glob takes minutes to be made ready."""
-_MOST_GLOBS = 100
+_MAX_GLOBS = 100
 """In one selector: each is compared with every account."""
 
 
@@ -78,8 +78,8 @@ class Registry:
         parts = list(dict.fromkeys(part.strip() for part in selector.split(",") if part.strip()))
         if not parts:
             return self._defaults()
-        if sum(_is_glob(part) for part in parts) > _MOST_GLOBS:
-            raise InvalidRequest(f"more than {_MOST_GLOBS} globs in one selector", hint="Name fewer, or * for all.")
+        if sum(_is_glob(part) for part in parts) > _MAX_GLOBS:
+            raise InvalidRequest(f"more than {_MAX_GLOBS} globs in one selector", hint="Name fewer, or * for all.")
         chosen = {account.key for part in parts for account in self._matching(part)}
         return tuple(account for account in self._accounts if account.key in chosen)
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from crosstrail.account_forms import AccountForm, account_form
 from crosstrail.accounts.listing import as_alias
 from crosstrail.auth import KeysAuth
-from crosstrail.complaints import complaint
 from crosstrail.errors import ConfigError
 from crosstrail.models import DEFAULT_CLOUD, Account
+from crosstrail.validation_errors import validation_message
 
 KEYS, ROLE = "aksk", "iam_role"
 _COLUMNS = ("account_id", "alias", "auth_type", "access_key_id", "secret_access_key_encrypted", "region")
@@ -54,7 +54,7 @@ def account_of(row: Mapping[str, Any], place: str, external_id: str = "", *, clo
     try:
         return Account.model_validate(listed)
     except ValidationError as error:
-        raise ConfigError(f"{place}: {complaint(error, _COLUMN_OF)}") from None
+        raise ConfigError(f"{place}: {validation_message(error, _COLUMN_OF)}") from None
 
 
 def columns_of(cloud: str) -> tuple[str, ...]:

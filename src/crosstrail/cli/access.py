@@ -11,9 +11,9 @@ from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.config import Settings
 from crosstrail.errors import InvalidRequest
-from crosstrail.estate import Estate
 from crosstrail.models import Account
-from crosstrail.visible import Visible
+from crosstrail.scoped_workspace import ScopedWorkspace
+from crosstrail.workspace import Workspace
 
 
 @click.group()
@@ -68,12 +68,12 @@ def _principal(who: str, groups: tuple[str, ...], scopes: tuple[str, ...]) -> Pr
 
 
 async def _given(settings: Settings, principal: Principal) -> tuple[Grant, tuple[Account, ...]]:
-    estate = Estate(settings)
+    workspace = Workspace(settings)
     try:
-        grant = granted(principal, await estate.access_rules())
-        return grant, (await Visible(estate, grant).registry()).accounts
+        grant = granted(principal, await workspace.access_rules())
+        return grant, (await ScopedWorkspace(workspace, grant).registry()).accounts
     finally:
-        await estate.aclose()
+        await workspace.aclose()
 
 
 def _row(grant: Grant, account: Account, writes: bool) -> dict[str, str]:

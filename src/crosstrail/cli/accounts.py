@@ -8,15 +8,15 @@ import anyio
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.account_import import add, encrypt, import_, rotate
 from crosstrail.cli.check import check
-from crosstrail.cli.enrol import add, encrypt, import_, rotate
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
 from crosstrail.config import Settings
 from crosstrail.coverage import count, gaps
-from crosstrail.estate import Estate
 from crosstrail.timerange import TimeRange
+from crosstrail.workspace import Workspace
 
 Row = dict[str, str | int | datetime | None]
 
@@ -68,13 +68,13 @@ def _shown(value: str | int | datetime | None) -> str:
 
 
 async def _rows(settings: Settings, selector: str) -> tuple[list[Row], tuple[str, ...]]:
-    estate = Estate(settings)
+    workspace = Workspace(settings)
     try:
-        listed = await estate.listed()
-        held = {(one.cloud, one.account): one for one in await estate.held()}
+        listed = await workspace.listed()
+        held = {(one.cloud, one.account): one for one in await workspace.held()}
         chosen = listed.registry.select(selector) if listed.registry.accounts else ()
     finally:
-        await estate.aclose()
+        await workspace.aclose()
     rows: list[Row] = []
     for account in chosen:
         lake = held.get(account.key)

@@ -20,10 +20,10 @@ from crosstrail.cli.words import out_json, say
 from crosstrail.clouds.base import HasEventDataStores
 from crosstrail.config import Settings
 from crosstrail.errors import CrosstrailError, WrongAccount
-from crosstrail.estate import Estate
 from crosstrail.lookup import ask_each
 from crosstrail.models import EventQuery, Target
 from crosstrail.server.coverage import block
+from crosstrail.workspace import Workspace
 
 _OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
 
@@ -72,30 +72,30 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
 
 async def _check_all(settings: Settings, selector: str, region: str) -> tuple[list[Checked], list[str]]:
     """What was found of each target, and who has no such region."""
-    estate = Estate(settings)
+    workspace = Workspace(settings)
     try:
-        accounts = (await estate.listed()).registry.select(selector)
+        accounts = (await workspace.listed()).registry.select(selector)
         live = [one for one in accounts if one.auth]
         found: list[Checked] = []
         while True:  # block after block
-            chosen = await estate.targets_of(live, region, start=len(found))
-            answers, _ = await ask_each(chosen.targets, lambda target: _check(estate, target), alone=not found)
+            chosen = await workspace.targets_of(live, region, start=len(found))
+            answers, _ = await ask_each(chosen.targets, lambda target: _check(workspace, target), alone=not found)
             found += answers.values()
             if not chosen.left or not answers:
                 return found, block(replace(chosen, start=0, targets=(), total=0))
     finally:
-        await estate.aclose()
+        await workspace.aclose()
 
 
-async def _check(estate: Estate, target: Target) -> Checked:
+async def _check(workspace: Workspace, target: Target) -> Checked:
     checked = Checked(target.account.alias, target.account.id, target.region)
     try:
-        trail = estate.trail_of(target.account)
+        trail = workspace.trail_of(target.account)
     except CrosstrailError as error:
         checked.problems.append(error.text)
         checked.lookup = _FAILED
         return checked
-    broker = estate.broker(target.account.cloud)
+    broker = workspace.broker(target.account.cloud)
     who = broker.identity(target.account, target.region)
     checked.identity = await _tried(checked, who, lambda name: name or _NOT_ASKED)
     if checked.identity == _FAILED:

@@ -12,11 +12,11 @@ import anyio
 import click
 import orjson
 
-from crosstrail.checking.findings import Report
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json
 from crosstrail.config import environment, load_settings
+from crosstrail.conformance.findings import Report
 from crosstrail.text import clean, visible
 
 _DETAIL = 200
@@ -66,7 +66,7 @@ def check(
         return _ping(as_json=as_json)
     if not target:
         raise click.UsageError("name an address, or a command after --")
-    from crosstrail.checking.running import Demands, Subject, check_server
+    from crosstrail.conformance.running import Demands, Subject, check_server
 
     if target[0].lower().startswith(("http://", "https://")):
         if len(target) > 1:
@@ -129,7 +129,7 @@ def _say(text: str, indent: str = "") -> None:
 
 
 def _ping(*, as_json: bool) -> int:
-    from crosstrail.checking.ping import ping
+    from crosstrail.conformance.ping import ping
 
     found = ping(load_settings().serve)
     passed = found.state == "pass"

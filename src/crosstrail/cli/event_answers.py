@@ -18,17 +18,17 @@ from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import in_options, out_json, say
 from crosstrail.config import Settings
 from crosstrail.engines.base import finished, run
-from crosstrail.estate import LAKE_ENGINE, Estate
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lookup import Failure, Listing, lookup_events
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage, Target
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.coverage import block, coverage, readable
 from crosstrail.server.events import COLUMNS, other_versions, summaries
 from crosstrail.server.filter_hints import why_nothing_matched
 from crosstrail.targets import Chosen
 from crosstrail.text import csv_cell
 from crosstrail.timerange import iso, parse_range
-from crosstrail.visible import Visible
+from crosstrail.workspace import LAKE_ENGINE, Workspace
 
 _PAGE = 1000
 _READING_SECONDS = 120.0
@@ -78,25 +78,25 @@ async def _lookup(
 ) -> tuple[Listing, Chosen, tuple[str, ...]]:
     """Block after block of all targets: what they gave together, newest first, up to the limit; all targets; warnings about
     accounts."""
-    estate = Estate(settings)
-    visible = Visible(estate)
+    workspace = Workspace(settings)
+    visible = ScopedWorkspace(workspace)
     listings: list[Listing] = []
     try:
         while True:
             done = sum(len(one.targets) for one in listings)
             chosen = await visible.targets(account, region, start=done)
-            await estate.open_trails(chosen.targets)
+            await workspace.open_trails(chosen.targets)
             alone = chosen.total == len(chosen.targets)
-            listings.append(await _block(estate, chosen.targets, query, alone=alone))
+            listings.append(await _block(workspace, chosen.targets, query, alone=alone))
             if not chosen.left:
                 together = _together(listings, query.limit)
                 chosen = replace(chosen, start=0, targets=together.targets)
                 return together, chosen, (await visible.listed()).warnings
     finally:
-        await estate.aclose()
+        await workspace.aclose()
 
 
-async def _block(estate: Estate, targets: tuple[Target, ...], query: EventQuery, *, alone: bool) -> Listing:
+async def _block(workspace: Workspace, targets: tuple[Target, ...], query: EventQuery, *, alone: bool) -> Listing:
     """Pages until the limit is reached, or the time that reading events one by one may take: one listing of all of them.
 
     A target that failed once has failed: what it did not say of an earlier page nobody has asked it again.
@@ -106,7 +106,7 @@ async def _block(estate: Estate, targets: tuple[Target, ...], query: EventQuery,
     failures: dict[Target, Failure] = {}
     end = anyio.current_time() + _READING_SECONDS
     while True:
-        listing = await lookup_events(estate.trail_of, targets, query, alone=alone)
+        listing = await lookup_events(workspace.trail_of, targets, query, alone=alone)
         events += listing.events
         failures = {one.target: one for one in listing.failures} | failures
         for target, page in listing.pages:
@@ -159,11 +159,11 @@ async def _query(
     settings: Settings, sql: str, account: str, limit: int | None
 ) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int, list[str]]:
     """(columns, rows up to the limit, rows in all, what the statement could read)."""
-    estate = Estate(settings)
-    visible = Visible(estate)
+    workspace = Workspace(settings)
+    visible = ScopedWorkspace(workspace)
     try:
         scope = await visible.scope(account)
-        engine = await estate.engine_for(sql, scope)
+        engine = await workspace.engine_for(sql, scope)
         page: ResultPage = await run(
             engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=settings.query.time_limit * 2
         )
@@ -175,4 +175,4 @@ async def _query(
         covered = await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
         return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
     finally:
-        await estate.aclose()
+        await workspace.aclose()

@@ -22,8 +22,8 @@ from crosstrail.lake.collector import collect as collect_logs
 from crosstrail.models import Account, AccountKey
 from crosstrail.text import clean
 
-_MOST_LISTED = 20
-_MOST_LETTERS = 60
+_MAX_LISTED = 20
+_MAX_LETTERS = 60
 
 
 class _Source(NamedTuple):
@@ -119,17 +119,17 @@ def _progress() -> Iterator[Progress | None]:
 
 
 def _print(report: Report, folder: Path) -> None:
-    for problem in report.problems[:_MOST_LISTED]:
+    for problem in report.problems[:_MAX_LISTED]:
         say(f"unreadable: {_named(problem.path)}, {problem.position}: {problem.reason}")
-    if report.problem_count > _MOST_LISTED:
-        say(f"... and {report.problem_count - _MOST_LISTED:,} more; --json lists up to 1,000")
-    for conflict in report.conflicts[:_MOST_LISTED]:
+    if report.problem_count > _MAX_LISTED:
+        say(f"... and {report.problem_count - _MAX_LISTED:,} more; --json lists up to 1,000")
+    for conflict in report.conflicts[:_MAX_LISTED]:
         say(
             f"conflict: account {conflict.account}, event {_named(conflict.event_id)} came again with other content in "
             f"{_named(conflict.source)}; its row shows which holds, and keeps the other in other_versions"
         )
-    if report.conflicting > _MOST_LISTED:
-        say(f"... and {report.conflicting - _MOST_LISTED:,} more conflicts")
+    if report.conflicting > _MAX_LISTED:
+        say(f"... and {report.conflicting - _MAX_LISTED:,} more conflicts")
     files = [f"{report.objects_read:,} read", f"{report.objects_known:,} known"]
     files += [f"{report.objects_ignored:,} without audit events"] if report.objects_ignored else []
     files += [f"{report.objects_failed:,} unreadable"] if report.objects_failed else []
@@ -140,7 +140,7 @@ def _print(report: Report, folder: Path) -> None:
     for kind, one in sorted(report.left_out.items(), key=lambda item: -item[1].files):
         out(f"        {one.files:,} {_named(kind)}: {', '.join(map(_short, one.examples))}")
     out(f"Events  {', '.join(events)}")
-    for account, count in sorted(report.kept_out.items(), key=lambda item: -item[1])[:_MOST_LISTED]:
+    for account, count in sorted(report.kept_out.items(), key=lambda item: -item[1])[:_MAX_LISTED]:
         out(f"        {count:,} of {account} kept out: list it under `accounts` of the archive, if it speaks for it")
     speed = f", {rate:,.0f} events/s" if report.new + report.known else ""
     out(f"Time    {report.seconds:.1f} s{speed}")
@@ -150,7 +150,7 @@ def _print(report: Report, folder: Path) -> None:
 def _short(path: str) -> str:
     """The end of a path, which tells more than its beginning."""
     named = _named(path[-200:])
-    return named if len(named) <= _MOST_LETTERS else f"...{named[-_MOST_LETTERS:]}"
+    return named if len(named) <= _MAX_LETTERS else f"...{named[-_MAX_LETTERS:]}"
 
 
 def _named(text: str) -> str:

@@ -16,8 +16,8 @@ from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.words import say
 from crosstrail.config import Settings, load_settings
 from crosstrail.errors import ConfigError
-from crosstrail.estate import Estate
-from crosstrail.serving import AuthMode, check
+from crosstrail.server_settings import AuthMode, check
+from crosstrail.workspace import Workspace
 
 if TYPE_CHECKING:
     from crosstrail.server.http import Listener
@@ -95,7 +95,7 @@ def _over_stdio(settings: Settings) -> None:
         say(
             "Speaking MCP over stdio. An MCP client starts this command by itself; for several clients: --transport http."
         )
-    anyio.run(serve_stdio, Estate(settings))
+    anyio.run(serve_stdio, Workspace(settings))
 
 
 def _over_http(settings: Settings) -> None:
@@ -136,8 +136,8 @@ def _counting_folder() -> TemporaryDirectory[str]:
 
 
 async def _rules(settings: Settings) -> tuple[Any, ...]:
-    estate = Estate(settings)
+    workspace = Workspace(settings)
     try:
-        return await estate.access_rules()
+        return await workspace.access_rules()
     finally:
-        await estate.aclose()
+        await workspace.aclose()

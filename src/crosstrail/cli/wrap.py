@@ -11,10 +11,10 @@ import click
 from pydantic import ValidationError
 
 from crosstrail.cli import with_settings
-from crosstrail.complaints import complaint
 from crosstrail.config import Settings, WrappedServer, WrapSettings
 from crosstrail.errors import ConfigError
-from crosstrail.serving import ServeSettings
+from crosstrail.server_settings import ServeSettings
+from crosstrail.validation_errors import validation_message
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -106,4 +106,4 @@ def _checked(model: Any, values: dict[str, Any]) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(complaint(error), hint="See: crosstrail wrap --help") from None
+        raise ConfigError(validation_message(error), hint="See: crosstrail wrap --help") from None

@@ -12,11 +12,11 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.cli.words import say
 from crosstrail.config import Settings, WrapSettings
 from crosstrail.errors import ConfigError
-from crosstrail.estate import Estate
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.foreign import ForeignAdmission, present_registry
-from crosstrail.server.gate import PrincipalOf
+from crosstrail.server.base_admission import PrincipalOf
+from crosstrail.server.wrapped_admission import WrappedAdmission, present_registry
 from crosstrail.text import visible
+from crosstrail.workspace import Workspace
 from crosstrail.wrap.catalog import says_it_reads
 from crosstrail.wrap.proxy import Proxy, opened
 from crosstrail.wrap.running import ended_when_told, serve_stdio
@@ -27,15 +27,15 @@ async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     if settings.serve.transport != "stdio":
         await _serve_http(wrap, settings)
         return
-    async with _proxy(wrap, Estate(settings)) as (proxy, estate), ended_when_told(proxy):
+    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace), ended_when_told(proxy):
         await proxy.learn_all()
-        with closing(_gate(proxy, estate, AuditLog(settings.audit))) as gate:
+        with closing(_gate(proxy, workspace, AuditLog(settings.audit))) as gate:
             await serve_stdio(proxy.new_server(gate))
 
 
 async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     """One line a tool: its name, whether it says it is read-only, its first line; then what else there is."""
-    async with _proxy(wrap, Estate(settings)) as (proxy, _), ended_when_told(proxy):
+    async with _proxy(wrap, Workspace(settings)) as (proxy, _), ended_when_told(proxy):
         await proxy.learn_all()
         await _show(proxy)
 
@@ -47,7 +47,7 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.identity import principal_of
     from crosstrail.server.serve_app import guarded_app, is_open_to_all, listener_of
     from crosstrail.server.sign_in import sign_in_of
-    from crosstrail.serving import check
+    from crosstrail.server_settings import check
 
     if settings.serve.auth == "token":
         raise ConfigError(
@@ -56,8 +56,8 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
         )
     if settings.serve.workers > 1:
         raise ConfigError("wrapped servers are served by one process", hint="Set serve.workers to 1.")
-    async with _proxy(wrap, Estate(settings)) as (proxy, estate):
-        has_rules = bool(await estate.access_rules())
+    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace):
+        has_rules = bool(await workspace.access_rules())
         check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
         sign_in, listener = sign_in_of(settings), listener_of(settings)
         with listening(listener) as socket:
@@ -65,27 +65,27 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
                 await proxy.learn_all()
             gate = _gate(
                 proxy,
-                estate,
+                workspace,
                 AuditLog(settings.audit, default="stderr"),
                 principal_of=principal_of,
                 open_to_all=is_open_to_all(settings, has_rules=has_rules),
             )
             say(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}")
-            app = guarded_app(proxy.new_server(gate), estate, sign_in, gate)
+            app = guarded_app(proxy.new_server(gate), workspace, sign_in, gate)
             await serve_http_here(app, listener, socket, protocol=TimelyHttp)
 
 
 def _gate(
     proxy: Proxy,
-    estate: Estate,
+    workspace: Workspace,
     record: AuditLog,
     *,
     principal_of: PrincipalOf | None = None,
     open_to_all: bool = False,
-) -> ForeignAdmission:
+) -> WrappedAdmission:
     """What every message to the proxy passes."""
-    return ForeignAdmission(
-        estate,
+    return WrappedAdmission(
+        workspace,
         parameter=proxy.settings.parameter,
         reads=lambda name: proxy.catalog.reads(name),  # the catalog changes
         record=record,
@@ -95,17 +95,17 @@ def _gate(
 
 
 @asynccontextmanager
-async def _proxy(wrap: WrapSettings, estate: Estate) -> AsyncIterator[tuple[Proxy, Estate]]:
+async def _proxy(wrap: WrapSettings, workspace: Workspace) -> AsyncIterator[tuple[Proxy, Workspace]]:
     """A proxy over the accounts that the present caller may name; both end with the block."""
 
     async def accounts() -> Registry:
-        return await present_registry(estate)
+        return await present_registry(workspace)
 
     try:
-        async with opened(wrap, accounts, estate.broker) as proxy:
-            yield proxy, estate
+        async with opened(wrap, accounts, workspace.broker) as proxy:
+            yield proxy, workspace
     finally:
-        await estate.aclose()
+        await workspace.aclose()
 
 
 async def _show(proxy: Proxy) -> None:

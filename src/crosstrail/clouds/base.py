@@ -21,7 +21,7 @@ from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.shape import RecordForm
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import EventDataStore, EventPage, EventQuery, Filter, NewTrail, Target, Trail
-from crosstrail.section import Section
+from crosstrail.settings_group import SettingsGroup
 
 __all__ = [
     "ENTRY_POINTS",
@@ -48,7 +48,7 @@ class AuditTrail(Protocol):
     """
 
     @property
-    def one_history(self) -> bool:
+    def regionless(self) -> bool:
         """Whether one lookup without a region answers for every region of an account."""
         ...
 
@@ -124,7 +124,7 @@ class Cloud:
     """(settings, options) -> the broker of its accounts."""
     open_trail: Callable[[Any, float], AuditTrail]
     """(its broker, seconds after which a lookup is given up) -> the trail of all its accounts."""
-    settings: type[Section] | None = None
+    settings: type[SettingsGroup] | None = None
     """Its group of settings, under its name in the file."""
     has_identity: Callable[[Mapping[str, str]], bool] = _no_identity
     """Whether these environment variables give the machine an identity in this cloud."""

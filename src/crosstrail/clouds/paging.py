@@ -12,7 +12,7 @@ from crosstrail.timerange import TimeRange
 
 LOOKUP_HISTORY = timedelta(days=90)
 """What both clouds' LookupEvents keep, of every account, whether a trail exists or not."""
-_MOST_A_REQUEST = 50
+_MAX_A_REQUEST = 50
 
 
 def span_of(query: EventQuery) -> TimeRange:
@@ -27,9 +27,9 @@ def page_size(query: EventQuery, *, sifts: bool = False) -> int:
     `sifts`: most of what comes will be dropped, so as much as there can be.
     """
     if sifts:
-        return _MOST_A_REQUEST
+        return _MAX_A_REQUEST
     given = len(query.before.seen) if query.before else 0
-    return min(query.limit + given, _MOST_A_REQUEST)
+    return min(query.limit + given, _MAX_A_REQUEST)
 
 
 def belongs(event: Event, span: TimeRange, before: Position | None) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.error_words import safe_words
@@ -47,8 +47,8 @@ class CloudTrailLake:
 
     def __init__(self, calls: CloudTrailCalls) -> None:
         self._calls = calls
-        self._pages: LeastRecentlyUsed[tuple[QueryRef, str], _Page] = LeastRecentlyUsed(_PAGES_KEPT)
-        self._found: LeastRecentlyUsed[str, tuple[AccountKey, str]] = LeastRecentlyUsed(_STORES_KEPT)
+        self._pages: LruCache[tuple[QueryRef, str], _Page] = LruCache(_PAGES_KEPT)
+        self._found: LruCache[str, tuple[AccountKey, str]] = LruCache(_STORES_KEPT)
 
     async def owner_of(self, sql: str, scope: QueryScope) -> Target | None:
         """The account and region of the scope whose CloudTrail Lake has the first store that the statement names.

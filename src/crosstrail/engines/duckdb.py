@@ -21,7 +21,7 @@ from typing import IO, Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from crosstrail.caller import caller
+from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.pages import read_page
 from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore, type_of
@@ -177,13 +177,15 @@ class LakeEngine:
     def _submit(self, sql: str, scope: QueryScope, ticket: Ticket) -> str:
         compiled = self._compiled(sql, scope, ticket)
         self._store.sweep()
-        if full := self._store.make_room(caller().key):
+        if full := self._store.make_room(current_call().key):
             raise LakeError(full, hint="Wait for the queries that run, or stop one with cancel_query.")
         accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
         start, end = (compiled[side] and datetime.fromisoformat(compiled[side]) for side in ("start", "end"))
         prepared = _Prepared(compiled["sql"], accounts, compiled["reads_table"], TimeRange(start, end))
         types = tuple(type_of(each) for each in compiled["types"])
-        record = Record(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time(), who=caller().key)
+        record = Record(
+            QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time(), who=current_call().key
+        )
         with self._changed:
             if self._closed:
                 raise LakeError("the server is shutting down")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-_MOST_CHARACTERS = 500
+_MAX_CHARACTERS = 500
 _WORD = re.compile(r"[^\W_]+")
 _HIDDEN = re.compile(r"-{3,}|…(?:[^\w(),.;:]*…)+")
 _KNOWN = frozenset(
@@ -42,6 +42,6 @@ def safe_words(error: str, statement: str) -> str:
         text = word.group()
         return text if text.lower() in known or (text.isdigit() and len(text) <= 4) else "…"
 
-    line = " ".join(_WORD.sub(kept, error[: 8 * _MOST_CHARACTERS]).split())
+    line = " ".join(_WORD.sub(kept, error[: 8 * _MAX_CHARACTERS]).split())
     line = "".join(sign for sign in line if sign.isalnum() or sign in " …_-'\"`.,;:()[]{}<>=+*/%!?$@#&|")
-    return _HIDDEN.sub("…", line)[:_MOST_CHARACTERS]
+    return _HIDDEN.sub("…", line)[:_MAX_CHARACTERS]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from crosstrail import private
-from crosstrail.caller import caller
+from crosstrail.call_context import current_call
 from crosstrail.engines.dialect.types import Type
 from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.models import AccountKey, QueryState
@@ -111,7 +111,7 @@ class ResultStore:
             raise unknown from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise damaged(native_id, "status.json") from None
-        if record.who != caller().key or not set(record.accounts) <= set(readable):
+        if record.who != current_call().key or not set(record.accounts) <= set(readable):
             raise unknown
         if not record.state.ended and self._abandoned(native_id):
             # It may have ended between the two looks.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crosstrail.engines.dialect.types import Type
 
 ALL_EVENTS = "events"
-_MOST_HINTED = 10
+_MAX_HINTED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ class Tables:
 
     def _hint(self) -> str:
         names = self._names()
-        more = len(names) - _MOST_HINTED
-        shown = ", ".join(names[:_MOST_HINTED])
+        more = len(names) - _MAX_HINTED
+        shown = ", ".join(names[:_MAX_HINTED])
         return f"FROM takes {shown}{f' and {more} more' if more > 0 else ''}, or an event data store id."
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from crosstrail.errors import SqlRejected
 
-MOST_CHARACTERS = 10_000
+MAX_CHARACTERS = 10_000
 """CloudTrail Lake's own limit."""
 _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _TOKEN = re.compile(
@@ -29,9 +29,9 @@ _TOKEN = re.compile(
 
 def check_length(sql: str) -> None:
     """Raises SqlRejected for a statement that no engine takes."""
-    if len(sql) > MOST_CHARACTERS:
+    if len(sql) > MAX_CHARACTERS:
         raise SqlRejected(
-            f"the statement has {len(sql)} characters; {MOST_CHARACTERS} are the most",
+            f"the statement has {len(sql)} characters; {MAX_CHARACTERS} are the most",
             line=1,
             column=1,
             hint="Shorten it: filter with LIKE or a WITH query instead of long lists.",
@@ -55,7 +55,7 @@ def store_ids(sql: str) -> tuple[str, ...]:
 
     None of a statement too long for any engine: each refuses it itself.
     """
-    if len(sql) > MOST_CHARACTERS:
+    if len(sql) > MAX_CHARACTERS:
         return ()
     found = (token.group().strip('"').lower() for token in _tokens(sql, "store"))
     return tuple(dict.fromkeys(found))

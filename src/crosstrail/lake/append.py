@@ -26,7 +26,7 @@ from crosstrail.lake.versions import Change, Conflict, Repeat, changed, resolve
 if TYPE_CHECKING:
     import duckdb
 
-_MOST_TRIES = 60
+_MAX_TRIES = 60
 _LONGEST_PAUSE = 1.0
 
 _IDS = """
@@ -68,7 +68,7 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
     import pyarrow.parquet as pq
 
     rows = {str(path): pq.read_metadata(path).num_rows for path in staged}
-    for attempt in range(_MOST_TRIES):
+    for attempt in range(_MAX_TRIES):
         base = table.snapshot()
         if rows and rows.keys() <= {file.path for file in base.files}:
             return Appended(sum(rows.values()), 0, ())  # a commit that was reported lost had landed

@@ -43,7 +43,7 @@ _ALONE_BYTES = _JOB_BYTES
 """Up to here this process does the work itself."""
 _COMMIT_ROWS = 250_000
 _COMMIT_SECONDS = 10.0
-_MOST_REPORTED = 1_000
+_MAX_REPORTED = 1_000
 
 MAX_BYTES = 64 * 1024**3
 """What one file may unpack to, unless the caller says otherwise. It is never held whole."""
@@ -172,7 +172,7 @@ def _note_unreadable(report: Report, path: str, reason: str) -> None:
 
     report.objects_failed += 1
     report.problem_count += 1
-    if len(report.problems) < _MOST_REPORTED:
+    if len(report.problems) < _MAX_REPORTED:
         report.problems.append(Problem(path, "byte 0", reason))
 
 
@@ -253,7 +253,7 @@ class _Collection:
         report.objects_failed += staged.failed
         report.bytes += staged.bytes
         report.problem_count += staged.problem_count
-        report.problems += staged.problems[: _MOST_REPORTED - len(report.problems)]
+        report.problems += staged.problems[: _MAX_REPORTED - len(report.problems)]
         self._pending.append(staged)
         self._eventless += staged.eventless
         self._done += len(job.objects)
@@ -286,7 +286,7 @@ class _Collection:
         report.new += appended.new
         report.known += appended.known
         report.conflicting += len(appended.conflicts)
-        report.conflicts += appended.conflicts[: _MOST_REPORTED - len(report.conflicts)]
+        report.conflicts += appended.conflicts[: _MAX_REPORTED - len(report.conflicts)]
         self._pending.clear()
         self._committed_at = monotonic()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from crosstrail.lake.snapshot import LakeFile
 from crosstrail.lake.table import CommitLost, LakeTable
 
-MOST_FILES = 16
+MAX_FILES = 16
 """Of a partition, that are not full, before it is compacted."""
 FULL_BYTES = 64 * 1024 * 1024
 """Unpacked; at most twice as much becomes one file. Arrow takes about three times that while it is sorted."""
@@ -76,10 +76,10 @@ def _groups(files: tuple[LakeFile, ...]) -> Iterator[list[LakeFile]]:
     for file in files:
         partitions[*file.key, file.day].append(file)
     for members in partitions.values():
-        if len(members) <= MOST_FILES:
+        if len(members) <= MAX_FILES:
             continue
         small = [one for one in map(_measured, members) if one.unpacked < FULL_BYTES]
-        if len(small) <= MOST_FILES:
+        if len(small) <= MAX_FILES:
             continue
         group: list[LakeFile] = []
         size = 0

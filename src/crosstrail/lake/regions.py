@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.coverage import Days, runs
 
 if TYPE_CHECKING:
     from crosstrail.lake.snapshot import LakeFile
 
-MOST_READ = 1_000
+MAX_READ = 1_000
 """Data files that one call reads the column of: about a second. What is known is kept."""
-_MOST_FILES = 200_000
+_MAX_FILES = 200_000
 """About 150 bytes each: most files hold the same few regions, which are kept once."""
-_known: LeastRecentlyUsed[str, frozenset[str]] = LeastRecentlyUsed(_MOST_FILES)
+_known: LruCache[str, frozenset[str]] = LruCache(_MAX_FILES)
 _same: dict[frozenset[str], frozenset[str]] = {}
 _lock = threading.Lock()
 

@@ -23,7 +23,7 @@ from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
 from crosstrail.lake.conditions import COLUMNS, condition, errors_in
 from crosstrail.lake.faults import data_fault
 from crosstrail.lake.reader import EVENTS_VIEW, connect
-from crosstrail.lake.regions import MOST_READ, holding, unknown
+from crosstrail.lake.regions import MAX_READ, holding, unknown
 from crosstrail.lake.snapshot import summary
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
@@ -48,7 +48,7 @@ class LakeTrail:
         self._limiter: anyio.CapacityLimiter | None = None
 
     @property
-    def one_history(self) -> bool:
+    def regionless(self) -> bool:
         return True
 
     @property
@@ -113,7 +113,7 @@ class _Search:
         target, held = self.target, table.account(self.target.account.key)
         if held and target.region:
             files = table.files([held.key])
-            if unknown(files) <= MOST_READ:
+            if unknown(files) <= MAX_READ:
                 try:
                     held = summary(held.key, holding(files, target.region))
                 except OSError as error:

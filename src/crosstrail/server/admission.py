@@ -1,7 +1,7 @@
 """The one place every message passes before anything is done for it: who asks, what they may see, how much, and the record.
 
 Decides nothing of its own: identity comes from auth.py, what it gives from the access rules, how much from limits.py. A
-handler is handed the estate as that principal may see it and cannot reach any other. Where no identity can be told, there
+handler is handed the workspace as that principal may see it and cannot reach any other. Where no identity can be told, there
 is none: only a process that serves its own stdin treats a message without a request as its owner's.
 """
 
@@ -22,25 +22,25 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
-from crosstrail.caller import Caller, acting_for
+from crosstrail.call_context import CallContext, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
-from crosstrail.estate import LAKE_ENGINE, Estate
 from crosstrail.models import QueryRef
-from crosstrail.sent_keys import KeyOwners, SentEstate
+from crosstrail.request_credentials import KeyOwners, RequestWorkspace
+from crosstrail.scoped_workspace import ScopedWorkspace, narrowed
 from crosstrail.server.audit import AuditLog
 from crosstrail.server.auth import credentials_of
+from crosstrail.server.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
 from crosstrail.server.context import FACTS
-from crosstrail.server.gate import Gate, PrincipalOf, failed, text_bytes
 from crosstrail.server.limits import Limits
 from crosstrail.server.prompts import NEEDS
 from crosstrail.server.render import clean
 from crosstrail.server.telemetry import Measures
 from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
-from crosstrail.visible import Visible, narrowed
+from crosstrail.workspace import LAKE_ENGINE, Workspace
 
 _log = logging.getLogger("crosstrail.admission")
-_visible: ContextVar[Visible] = ContextVar("crosstrail_visible")
+_visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
 OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, NEEDS)
 _LONGEST_QUERY = 3600.0
 _CLOUDS_QUERY = 120.0
@@ -50,17 +50,17 @@ _ASK_SECONDS = 5.0
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
 
 
-def present_view() -> Visible:
-    """The estate as the caller of the present message may see it."""
+def present_view() -> ScopedWorkspace:
+    """The workspace as the caller of the present message may see it."""
     return _visible.get()
 
 
-class Admission(Gate):
+class Admission(BaseAdmission):
     """A middleware of the MCP server. One a process."""
 
     def __init__(
         self,
-        estate: Estate,
+        workspace: Workspace,
         *,
         principal_of: PrincipalOf | None = None,
         open_to_all: bool = False,
@@ -74,17 +74,17 @@ class Admission(Gate):
         may use, and nothing else. `table`: the tools of this server. Raises ConfigError for toolsets and tools that are none.
         """
         self.table = table
-        settings = estate.settings
+        settings = workspace.settings
         self.offered = offered(
-            table, settings.serve, allow_writes=settings.allow_writes, answers_sql=estate.answers_sql
+            table, settings.serve, allow_writes=settings.allow_writes, answers_sql=workspace.answers_sql
         )
         self._prompts = table.prompts_of(self.offered)
         super().__init__(
             record or AuditLog(settings.audit),
-            Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in, ended=estate.query_ended),
+            Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in, ended=workspace.query_ended),
             principal_of,
         )
-        self._estate = estate
+        self._estate = workspace
         self._owners = owners
         self._otherwise = EVERYTHING if open_to_all else NOTHING
         self._narrowed = narrowed()
@@ -94,18 +94,18 @@ class Admission(Gate):
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         principal = self.principal(ctx.request)
-        estate = self._estate_of(ctx.request)
+        workspace = self._estate_of(ctx.request)
         grant, unread = NOTHING, False
         try:
-            grant = await self._grant(principal, estate)
+            grant = await self._grant(principal, workspace)
         except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
             _log.error("the access rules cannot be read: %s", error)
             unread = True
         names = left_by(self.table, grant, tightened(self.table, self.offered, _headers(ctx.request)))
-        token = _visible.set(self._view(estate, grant, ""))
+        token = _visible.set(self._view(workspace, grant, ""))
         try:
             if ctx.method == "tools/call":
-                return await self._call(ctx, call_next, principal, estate, grant, names, unread)
+                return await self._call(ctx, call_next, principal, workspace, grant, names, unread)
             if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=_visible.get()))
@@ -118,14 +118,14 @@ class Admission(Gate):
         ctx: ServerRequestContext[Any, Any],
         call_next: CallNext,
         principal: Principal,
-        estate: Estate | SentEstate,
+        workspace: Workspace | RequestWorkspace,
         grant: Grant,
         names: frozenset[str],
         unread: bool,
     ) -> HandlerResult:
         params = ctx.params or {}
         tool = str(params.get("name", ""))
-        view = self._view(estate, grant, tool)
+        view = self._view(workspace, grant, tool)
         result: HandlerResult = None
         began, outcome = time.monotonic(), "cancelled"
         self._running += 1
@@ -136,7 +136,7 @@ class Admission(Gate):
                 if not principal.local:
                     starts = tool == "lake_query" and tool in names
                     if starts:
-                        await self._forget_ended(principal, self._view(estate, grant, tool))
+                        await self._forget_ended(principal, self._view(workspace, grant, tool))
                     inside.enter_context(self.limits.admitted(principal.key, query=starts))
                 if unread:
                     result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
@@ -154,7 +154,7 @@ class Admission(Gate):
             finally:
                 if outcome == "failed" and (unread or tool not in names):
                     outcome = "refused"
-                who = _named(principal, estate)
+                who = _named(principal, workspace)
                 self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), text_bytes(result))
         return result
 
@@ -168,7 +168,7 @@ class Admission(Gate):
         params: Mapping[str, Any],
         outcome: str,
         seconds: float,
-        caller: Caller,
+        caller: CallContext,
         asked: tuple[list[str], list[str]],
         size: int,
     ) -> None:
@@ -194,23 +194,23 @@ class Admission(Gate):
                 self._one_ended = anyio.Event()
                 await self._one_ended.wait()
 
-    def _estate_of(self, request: Any) -> Estate | SentEstate:
+    def _estate_of(self, request: Any) -> Workspace | RequestWorkspace:
         if self._owners is None:
             return self._estate
-        return SentEstate(self._estate, self._owners, credentials_of(request))
+        return RequestWorkspace(self._estate, self._owners, credentials_of(request))
 
-    async def _grant(self, principal: Principal, estate: Estate | SentEstate) -> Grant:
+    async def _grant(self, principal: Principal, workspace: Workspace | RequestWorkspace) -> Grant:
         if principal.local:
             return EVERYTHING
-        if isinstance(estate, SentEstate):  # all of it is theirs; what keys may do, their cloud decides
+        if isinstance(workspace, RequestWorkspace):  # all of it is theirs; what keys may do, their cloud decides
             return EVERYTHING
         return granted(principal, await self._estate.access_rules(), otherwise=self._otherwise)
 
-    def _view(self, estate: Estate | SentEstate, grant: Grant, tool: str) -> Visible:
+    def _view(self, workspace: Workspace | RequestWorkspace, grant: Grant, tool: str) -> ScopedWorkspace:
         toolset = self.table.toolset_of.get(tool, "accounts")
-        return Visible(estate, grant, toolset=toolset, write=tool in self.table.writes, kept=self._narrowed)
+        return ScopedWorkspace(workspace, grant, toolset=toolset, write=tool in self.table.writes, kept=self._narrowed)
 
-    async def _forget_ended(self, principal: Principal, view: Visible) -> None:
+    async def _forget_ended(self, principal: Principal, view: ScopedWorkspace) -> None:
         """Ask after the queries of clouds that take the principal's last places: one ends without anybody noticing."""
         for query_id in self.limits.in_the_way(principal.key):
             ref = QueryRef.parse(query_id)
@@ -229,9 +229,9 @@ class Admission(Gate):
             self.limits.query_is(principal.key, facts["query_id"], facts["state"], longest=longest)
 
 
-def _named(principal: Principal, estate: Estate | SentEstate) -> Principal:
+def _named(principal: Principal, workspace: Workspace | RequestWorkspace) -> Principal:
     """For the record: whoever sent keys by what their cloud calls them, once that is known."""
-    owner = estate.owner if isinstance(estate, SentEstate) else None
+    owner = workspace.owner if isinstance(workspace, RequestWorkspace) else None
     return replace(principal, login=owner.trn or owner.account) if owner else principal
 
 

@@ -1,4 +1,4 @@
-"""The composition root of the MCP server: tools, resource, prompts and instructions around one estate.
+"""The composition root of the MCP server: tools, resource, prompts and instructions around one workspace.
 
 It decides nothing else. Transports and sign-in are not its matter.
 """
@@ -13,11 +13,11 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
-from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission, present_view
 from crosstrail.server.prompts import add_prompts
 from crosstrail.server.resources import add_resources
 from crosstrail.server.tools import build_tools
+from crosstrail.workspace import Workspace
 
 _ABOUT = {
     "list_accounts": "Which accounts, and what is held of them: list_accounts.",
@@ -45,28 +45,28 @@ def instructions(tools: Collection[str]) -> str:
 
 
 def create_server(
-    estate: Estate,
+    workspace: Workspace,
     admission: Admission | None = None,
     *,
     verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
-) -> MCPServer[Estate]:
-    """A server over this estate, for whom `admission` lets in; without one, for its owner alone, over stdio.
+) -> MCPServer[Workspace]:
+    """A server over this workspace, for whom `admission` lets in; without one, for its owner alone, over stdio.
 
     `verifier` and `auth`, both or neither: every HTTP request needs a token.
 
-    That one closes the estate's queries when the last message was answered. Over HTTP many sessions share an estate, and
+    That one closes the workspace's queries when the last message was answered. Over HTTP many sessions share a workspace, and
     whoever serves them closes it.
     """
-    admitted = admission or Admission(estate)
+    admitted = admission or Admission(workspace)
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Estate]) -> AsyncIterator[Estate]:
+    async def lifespan(_: MCPServer[Workspace]) -> AsyncIterator[Workspace]:
         try:
-            yield estate
+            yield workspace
         finally:
             if admission is None:
-                await estate.aclose()
+                await workspace.aclose()
                 admitted.close()
 
     server = MCPServer(
@@ -76,7 +76,7 @@ def create_server(
         version=__version__,
         tools=[
             tool
-            for tool in build_tools(allow_writes=True, structured=estate.settings.serve.structured)
+            for tool in build_tools(allow_writes=True, structured=workspace.settings.serve.structured)
             if tool.name in admitted.offered
         ],
         lifespan=lifespan,

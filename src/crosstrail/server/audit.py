@@ -19,19 +19,19 @@ from typing import Any
 import orjson
 
 from crosstrail.accounts.policy import Principal
-from crosstrail.caller import Caller, Upstream
+from crosstrail.call_context import CallContext, Upstream
 from crosstrail.errors import ConfigError
 from crosstrail.server.render import clean
 from crosstrail.server.shared_file import SharedFile
-from crosstrail.serving import AuditSettings
+from crosstrail.server_settings import AuditSettings
 from crosstrail.timerange import iso
 
 _CAP = 200
-_MOST_NAMES = 50
+_MAX_NAMES = 50
 _TOLD = {"target_account_id": "account", "selector": "account", "region": "region"}
 _TIMES = ("start_time", "end_time")
 _TURNED_AWAY = ("refused", "limited")
-_MOST_REFUSALS = 300
+_MAX_REFUSALS = 300
 """Written one by one in a minute; of more than these a number."""
 _MINUTE = 60.0
 
@@ -58,7 +58,7 @@ class AuditLog:
         request_id: str,
         outcome: str,
         seconds: float,
-        caller: Caller,
+        caller: CallContext,
         asked: tuple[list[str], list[str]] = ((), ()),  # type: ignore[assignment]
         size: int = 0,
     ) -> None:
@@ -76,9 +76,9 @@ class AuditLog:
                 "outcome": outcome,
                 "ms": round(seconds * 1000, 1),
                 "asked": _told(arguments),
-                "accounts": accounts[:_MOST_NAMES],
+                "accounts": accounts[:_MAX_NAMES],
                 "account_count": len(accounts),
-                "regions": [clean(region, _CAP) for region in regions[:_MOST_NAMES]],
+                "regions": [clean(region, _CAP) for region in regions[:_MAX_NAMES]],
                 "upstream_calls": caller.count,
                 "upstream": [_upstream(one) for one in caller.kept],
                 "bytes": size,
@@ -105,7 +105,7 @@ class AuditLog:
         """Whether this one is counted only: a status, or how a call ended."""
         self._next_minute()
         self._refused += 1
-        if self._refused <= _MOST_REFUSALS:
+        if self._refused <= _MAX_REFUSALS:
             return False
         self._more[what] += 1
         return True
@@ -135,7 +135,7 @@ def _handler(settings: AuditSettings, to: str) -> logging.Handler | None:
     if to == "stderr":
         return logging.StreamHandler(sys.stderr)
     try:
-        return SharedFile(to, most_bytes=settings.max_bytes, keep=settings.keep)
+        return SharedFile(to, max_bytes=settings.max_bytes, keep=settings.keep)
     except OSError as error:
         raise ConfigError(
             f"the audit file {to} cannot be written: {error.strerror}", hint="Check audit.to (CROSSTRAIL_AUDIT)."

@@ -16,7 +16,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.doors import LAST_LOOK_SECONDS, MOST_HEAD_BYTES, MOST_THROWN_BYTES
+from crosstrail.server.http_middleware import LAST_LOOK_SECONDS, MAX_HEAD_BYTES, MAX_THROWN_BYTES
 
 _HEADER_SECONDS = 10.0
 _TOLD_BY_STRANGERS = ("Invalid HTTP request received.", "Unsupported upgrade request.")
@@ -40,7 +40,7 @@ class TimelyHttp(H11Protocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         # As much of a head that comes in parts as of a whole one.
-        self.conn = h11.Connection(h11.SERVER, MOST_HEAD_BYTES)
+        self.conn = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
         self.logger.addFilter(_is_ours)  # added once, however often this is called
 
     def connection_made(self, transport: Any) -> None:
@@ -50,7 +50,7 @@ class TimelyHttp(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._thrown is not None:
             self._thrown += len(data)
-            if self._thrown > MOST_THROWN_BYTES:
+            if self._thrown > MAX_THROWN_BYTES:
                 self.transport.close()
             return
         super().data_received(data)

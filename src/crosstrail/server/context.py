@@ -29,11 +29,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
-from crosstrail.caller import caller
+from crosstrail.call_context import current_call
 from crosstrail.errors import CrosstrailError, InvalidRequest
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
 from crosstrail.server.structured import OUTPUT_SCHEMA, structured
-from crosstrail.visible import Visible
 
 _log = logging.getLogger("crosstrail.server")
 FACTS = "crosstrail/facts"
@@ -43,10 +43,10 @@ _ECHO_BYTES = 60
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a tool may use: the estate, and a way to tell how far it is."""
+    """What a tool may use: the workspace, and a way to tell how far it is."""
 
-    estate: Visible
-    _context: Context[Visible, Any]
+    workspace: ScopedWorkspace
+    _context: Context[ScopedWorkspace, Any]
 
     async def step(self, done: int, total: int) -> None:
         """Progress in targets answered."""
@@ -105,12 +105,12 @@ class GuardedTool(Tool):
         except MCPError:
             raise
         except CrosstrailError as error:
-            caller().error = type(error).__name__
+            current_call().error = type(error).__name__
             if error.where:
                 _log.warning("%s: %s (%s)", self.name, error, error.where)
             result = _failure(self._worded(" ".join([error.text, *getattr(error, "__notes__", ())])))
         except Exception as error:  # noqa: BLE001 - the last door: whatever comes must not reach the model as it is
-            caller().error = "crash"
+            current_call().error = "crash"
             result = _failure(_crash(self.name, error))
         _log.info("%s %s in %.3f s", self.name, "failed" if result.is_error else "done", time.monotonic() - began)
         return result

@@ -14,10 +14,10 @@ from crosstrail.coverage import Days, count, gaps, within
 from crosstrail.errors import CloudError, CrosstrailError, own
 from crosstrail.lookup import Failure, Listing
 from crosstrail.models import Account, AccountKey, Target
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.render import clean, listed
 from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso
-from crosstrail.visible import Visible
 
 _CAUSES_SHOWN = 8
 _CAUSE_BYTES, _CAUSES_BYTES = 300, 1_500
@@ -190,13 +190,13 @@ def _days(first: date, last: date) -> str:
     return str(first) if first == last else f"{first} to {last}"
 
 
-async def readable(estate: Visible, accounts: Sequence[Account], sql: str = "") -> list[str]:
+async def readable(workspace: ScopedWorkspace, accounts: Sequence[Account], sql: str = "") -> list[str]:
     """What SQL over these accounts could read: without it, 0 rows over an account never collected would be an answer.
 
     `sql`: accounts that it names come first where there is no room for all.
     """
     names = {account.key: account for account in sorted(accounts, key=lambda one: not _is_named(one, sql))}
-    held = {one.key: one for one in await estate.held() if one.key in names}
+    held = {one.key: one for one in await workspace.held() if one.key in names}
     lines = []
     if held:
         known = [Held(names[key].name, held[key].first, held[key].last, held[key].days) for key in names if key in held]
@@ -210,7 +210,7 @@ async def readable(estate: Visible, accounts: Sequence[Account], sql: str = "") 
     for live in (False, True):
         if lacking := [account for account in nothing if bool(account.auth) is live]:
             lines.append(_never_collected(lacking, live=live))
-    lines += _regions(await estate.regions_held([one for key, one in names.items() if key in held]))
+    lines += _regions(await workspace.regions_held([one for key, one in names.items() if key in held]))
     return lines
 
 
@@ -298,5 +298,5 @@ def named(targets: Sequence[Target]) -> Iterator[None]:
         if len(targets) != 1:
             raise
         told = own(error)
-        told.add_note(f"Asked: {target_name(targets[0])}.")
+        told.add_note(f"RequestInfo: {target_name(targets[0])}.")
         raise told from None

@@ -1,6 +1,6 @@
 """What `lookup_events` does and says: the question, the rows, the next step.
 
-Decides which columns a row has and how a page goes on. It never picks accounts or trails (the estate does), never
+Decides which columns a row has and how a page goes on. It never picks accounts or trails (the workspace does), never
 merges pages (lookup does), and knows no MCP: the command line may use it too.
 """
 
@@ -20,6 +20,7 @@ from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.filters import accepted, parse, spelled
 from crosstrail.lookup import Listing, Progress, lookup_events
 from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position, Target
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.coverage import block, coverage, named
 from crosstrail.server.filter_hints import why_nothing_matched
 from crosstrail.server.objects import fit_objects
@@ -37,9 +38,8 @@ from crosstrail.server.render import (
 )
 from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso, parse_range
-from crosstrail.visible import Visible
 
-MOST_RESULTS = 50
+MAX_RESULTS = 50
 COLUMNS = ("time", "account", "region", "event", "service", "principal", "source_ip", "error", "resource", "event_id")
 _WHOLE_COLUMNS = frozenset({"time", "account", "event_id"})
 _CELL_CAPS = (64, 48, 36, 28, 20, 14, 8)
@@ -79,7 +79,7 @@ class Request:
         if (
             set(values) <= set(cls.__slots__)
             and isinstance(most, int)
-            and 1 <= most <= MOST_RESULTS
+            and 1 <= most <= MAX_RESULTS
             and all(isinstance(text, str) for text in texts)
         ):
             return cls(**values)
@@ -87,7 +87,7 @@ class Request:
 
 
 async def look_up(
-    estate: Visible,
+    workspace: ScopedWorkspace,
     request: Request,
     next_token: str = "",
     *,
@@ -100,7 +100,7 @@ async def look_up(
         cursor = Cursor.decode(next_token)
         cursor.check(request.said())
         request, span, before = Request.again(cursor.asked), cursor.span, cursor.position
-        chosen = await estate.targets(request.target_account_id, request.region, start=cursor.start)
+        chosen = await workspace.targets(request.target_account_id, request.region, start=cursor.start)
         cursor.check_targets(chosen.digest)
         if not chosen.targets:
             raise StalePageToken(
@@ -110,21 +110,21 @@ async def look_up(
         now = now or datetime.now(UTC).replace(microsecond=0)
         # A time that cannot be read is told before an account that cannot be found.
         parse_range(request.start_time, request.end_time, now=now, default_age=None)
-        chosen = await estate.targets(request.target_account_id, request.region)
+        chosen = await workspace.targets(request.target_account_id, request.region)
         age = _default_age(request, live=chosen.live)
         span = parse_range(request.start_time, request.end_time, now=now, default_age=age)
     targets = chosen.targets
-    await estate.open_trails(targets)
-    filters = _filters(estate, targets, request)
+    await workspace.open_trails(targets)
+    filters = _filters(workspace, targets, request)
     query = EventQuery(span, filters, request.max_results, before, request.detail == "full")
     with named(targets):
         listing = await lookup_events(
-            estate.trail_of, targets, query, progress=progress, alone=chosen.total == len(targets)
+            workspace.trail_of, targets, query, progress=progress, alone=chosen.total == len(targets)
         )
     token = _token(request, span, chosen, listing)
     first, *others = coverage(span, listing, continued=before is not None)
     head = [first, *block(chosen, sorted_by_time=True), *others]
-    head += (await estate.listed()).warnings
+    head += (await workspace.listed()).warnings
     if request.detail != "full" and 0 < len(listing.events) <= _FEW:
         return _answer(request, filters, "\n".join(head), listing, token)
     # In a thread: whole events may be megabytes of hostile text, and the hints where there is none read files.
@@ -146,7 +146,7 @@ def _written(request: Request) -> tuple[Filter, ...]:
     return (*((Filter(key, value),) if key else ()), *parse(request.filters))
 
 
-def _filters(estate: Visible, targets: Sequence[Target], request: Request) -> tuple[Filter, ...]:
+def _filters(workspace: ScopedWorkspace, targets: Sequence[Target], request: Request) -> tuple[Filter, ...]:
     """The filters in our spelling. Raises InvalidRequest, also for a key that none of the targets' trails has."""
     written = _written(request)
     if not written:
@@ -154,7 +154,7 @@ def _filters(estate: Visible, targets: Sequence[Target], request: Request) -> tu
     known: set[str] = set()
     for target in targets:
         with suppress(CrosstrailError):  # a trail that cannot be opened says so itself, as a failed target
-            known |= estate.trail_of(target.account).attribute_keys
+            known |= workspace.trail_of(target.account).attribute_keys
     named = [Filter(spelled(one.key, known), one.value) for one in written]
     if known and (unknown := [one.key for one in named if one.key not in known]):
         raise InvalidRequest(

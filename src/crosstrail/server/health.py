@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from crosstrail.errors import CrosstrailError
-from crosstrail.estate import Estate
 from crosstrail.server.sign_in import SignIn
+from crosstrail.workspace import Workspace
 
 _log = logging.getLogger("crosstrail.health")
 _KEPT_SECONDS = 2.0
@@ -29,11 +29,11 @@ Check = Callable[[], Awaitable[Any]]
 class Health:
     """/ping and /healthz of one server."""
 
-    def __init__(self, estate: Estate | None, sign_in: SignIn) -> None:
-        """`estate`: None where callers have nothing of it."""
+    def __init__(self, workspace: Workspace | None, sign_in: SignIn) -> None:
+        """`workspace`: None where callers have nothing of it."""
         checks: dict[str, Check] = {}
-        if estate:
-            checks |= {"accounts": estate.listed, "lake": estate.held}
+        if workspace:
+            checks |= {"accounts": workspace.listed, "lake": workspace.held}
         if sign_in.reachable:
             checks["identity"] = sign_in.reachable
         self._checks = Checks(checks)

@@ -38,7 +38,7 @@ from starlette.types import Receive, Scope, Send
 from crosstrail.config import environment
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth import StreamOwners
-from crosstrail.server.garbage import look_seldom
+from crosstrail.server.gc_tuning import collect_garbage_seldom
 
 HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
 _LAST_ANSWERS_SECONDS = 5
@@ -103,7 +103,7 @@ def http_app(
         async with lifetime() as state, AsyncExitStack() as inside:
             for app in apps:
                 await inside.enter_async_context(app.router.lifespan_context(app))
-            look_seldom()
+            collect_garbage_seldom()
             yield dict(state or {})
 
     owners = [Middleware(StreamOwners, stream_path=SSE_PATH, message_path=MESSAGE_PATH)] if sse else []

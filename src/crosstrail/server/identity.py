@@ -22,7 +22,7 @@ from crosstrail.accounts.policy import ANONYMOUS, Principal
 from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth import HeaderUser
-from crosstrail.serving import JwtSettings
+from crosstrail.server_settings import JwtSettings
 from crosstrail.text import is_visible
 
 KEYS = "volcengine"
@@ -32,7 +32,7 @@ _LEEWAY_SECONDS = 30
 _KEYS_SECONDS = 3600.0
 _AGAIN_SECONDS = 30.0
 """A key id that nobody knows asks for the keys again at most this often: strangers choose key ids."""
-_MOST_KEYS_BYTES = 512_000
+_MAX_KEYS_BYTES = 512_000
 _FETCH_SECONDS = 10.0
 _LONGEST_SUBJECT = 255
 _NO_KEYS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -180,7 +180,7 @@ class Jwks:
         """What cannot be read leaves the kept keys as they are, for another hour at most."""
         self._asked_at = self._clock()
         try:
-            status, _, body = await fetched(self._url, seconds=self._seconds, most_bytes=_MOST_KEYS_BYTES)
+            status, _, body = await fetched(self._url, seconds=self._seconds, max_bytes=_MAX_KEYS_BYTES)
             if status != 200:
                 raise ValueError(status)
             keys = jwt.PyJWKSet.from_json(body.decode()).keys

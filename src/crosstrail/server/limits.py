@@ -20,10 +20,10 @@ from contextlib import contextmanager, suppress
 
 from crosstrail.errors import LimitReached
 from crosstrail.models import QueryState
-from crosstrail.serving import LimitSettings
+from crosstrail.server_settings import LimitSettings
 
 _log = logging.getLogger("crosstrail.limits")
-_MOST_PRINCIPALS = 10_000
+_MAX_PRINCIPALS = 10_000
 _SWEEP_CALLS = 1_000
 _MINUTE = 60.0
 _SOON = 2.0
@@ -174,7 +174,7 @@ class Limits:
 
     def _sweep(self) -> None:
         keep = "SELECT who FROM used ORDER BY at DESC LIMIT ?"
-        self._database.execute(f"DELETE FROM used WHERE who NOT IN ({keep})", (_MOST_PRINCIPALS,))  # noqa: S608
+        self._database.execute(f"DELETE FROM used WHERE who NOT IN ({keep})", (_MAX_PRINCIPALS,))  # noqa: S608
         self._database.execute("DELETE FROM running WHERE until <= ?", (self._clock(),))
 
 

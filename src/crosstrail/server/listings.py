@@ -15,6 +15,7 @@ from crosstrail.cursor import AccountsCursor
 from crosstrail.errors import StalePageToken
 from crosstrail.lookup import Progress
 from crosstrail.models import ALL_STORES_ID, Account, AccountKey
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.blocks import Paged, block_of
 from crosstrail.server.columns import described_columns
 from crosstrail.server.coverage import days_without_events
@@ -22,20 +23,19 @@ from crosstrail.server.live_stores import live_stores, with_stores
 from crosstrail.server.render import ANSWER_BYTES, Answer, Table, fit_table, listed, size
 from crosstrail.targets import Chosen
 from crosstrail.timerange import TimeRange, iso
-from crosstrail.visible import Visible
 
 if TYPE_CHECKING:
     from crosstrail.lake.snapshot import AccountSummary
 
 _CELL_CAPS = (120, 60, 40)
-_MOST_ROWS = 500
+_MAX_ROWS = 500
 """More never fit an answer."""
 _TOKEN_BYTES = 1_200
 _NAMES = 12
 _USUAL_OF_STORES = {"target_account_id": "", "include_details": True, "region": ""}
 
 
-async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answer:
+async def accounts(workspace: ScopedWorkspace, selector: str, next_token: str = "") -> Answer:
     """A page of the listed accounts that the selector names; of all of them when it is empty.
 
     Raises AccountNotFound, StalePageToken.
@@ -43,11 +43,11 @@ async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answ
     cursor = AccountsCursor.decode(next_token) if next_token else AccountsCursor(selector.strip(), 0, "")
     if selector.strip() not in ("", cursor.selector):
         raise StalePageToken("next_token belongs to another selector", hint="Send next_token alone to go on.")
-    chosen, known = await _chosen(estate, cursor.selector)
+    chosen, known = await _chosen(workspace, cursor.selector)
     start, digest = cursor.start, _digest(chosen)
     if next_token and (cursor.digest != digest or start >= len(chosen)):
         raise StalePageToken("the accounts have changed since this next_token", hint="Start again without next_token.")
-    held = await _held(estate)
+    held = await _held(workspace)
     if not chosen:
         return Answer(
             "No account is listed and the lake is empty: run `crosstrail collect` on log files.", {"count": 0}
@@ -77,7 +77,7 @@ async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answ
             days_without_events(held[account.key].days, TimeRange()) if account.key in held else "",
             " ".join(f"{name}={value}" for name, value in account.tags.items()),
         )
-        for account in chosen[start : start + _MOST_ROWS]
+        for account in chosen[start : start + _MAX_ROWS]
     ]
     head = [f"{len(chosen)} account{'s' * (len(chosen) != 1)}; an archive is known by its log files alone."]
     head += [*known.warnings, *known.left_out]
@@ -93,7 +93,7 @@ async def accounts(estate: Visible, selector: str, next_token: str = "") -> Answ
 
 
 async def stores(
-    estate: Visible,
+    workspace: ScopedWorkspace,
     selector: str,
     region: str,
     next_token: str = "",
@@ -108,20 +108,22 @@ async def stores(
     arguments = {"target_account_id": selector.strip(), "include_details": details, "region": region.strip()}
     call, cursor = Paged("list_event_data_stores", arguments, _USUAL_OF_STORES, next_token).opened()
     selector, details, region = (call.asked[name] for name in _USUAL_OF_STORES)
-    accounts, known = await _chosen(estate, selector)
-    live = with_stores(estate, accounts)
-    chosen = await block_of(cursor, lambda start: estate.targets_of(live, region, start=start)) if live else Chosen(())
+    accounts, known = await _chosen(workspace, selector)
+    live = with_stores(workspace, accounts)
+    chosen = (
+        await block_of(cursor, lambda start: workspace.targets_of(live, region, start=start)) if live else Chosen(())
+    )
     if cursor and not live:
         raise StalePageToken("the accounts of this next_token are not there", hint="Start again without next_token.")
     token, onward = call.next_call(chosen)
     described = described_columns() if details and not cursor else ""
     room = ANSWER_BYTES - size(described) - size(onward)
     text, theirs = await live_stores(
-        estate, chosen, details=details, room=room if cursor else room // 2, progress=progress
+        workspace, chosen, details=details, room=room if cursor else room // 2, progress=progress
     )
     count, tables = len(theirs.rows), [theirs]
     if not cursor:
-        own, table, with_events = await _own_stores(estate, accounts, known, region, room - size(text))
+        own, table, with_events = await _own_stores(workspace, accounts, known, region, room - size(text))
         count, tables = count + len(table.rows) - 1, [table, theirs]
         text = "\n\n".join(filter(None, [own, text] if with_events or not theirs.rows else [text, own]))
     facts = {"count": count, **({"next_token": token} if token else {})}
@@ -129,13 +131,13 @@ async def stores(
 
 
 async def _own_stores(
-    estate: Visible, chosen: Sequence[Account], known: AccountList, region: str, room: int
+    workspace: ScopedWorkspace, chosen: Sequence[Account], known: AccountList, region: str, room: int
 ) -> tuple[str, Table, bool]:
     """Those of the embedded lake as text and as rows, the one for all first, and whether any holds events."""
     wanted = {name.strip() for name in region.split(",")} - {"", "all", "*"}
     if wanted:
         chosen = [one for one in chosen if not (one.region or one.regions) or wanted & {one.region, *one.regions}]
-    held = await _held(estate)
+    held = await _held(workspace)
     columns = ("event_data_store_id", "account", "name", "cloud", "events", "first", "last")
     found = {account.key: [held[account.key]] for account in chosen if account.key in held}
     own = [(one.store_id, one.id, one.name, one.cloud, *_holding(found.get(one.key, []))) for one in chosen]
@@ -156,15 +158,15 @@ def _digest(accounts: Sequence[Account]) -> str:
     return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
 
 
-async def _chosen(estate: Visible, selector: str) -> tuple[Sequence[Account], AccountList]:
+async def _chosen(workspace: ScopedWorkspace, selector: str) -> tuple[Sequence[Account], AccountList]:
     """The accounts, and the list that they are of."""
-    known = await estate.listed()
+    known = await workspace.listed()
     registry = known.registry
     return registry.select(selector) if selector.strip() else registry.accounts, known
 
 
-async def _held(estate: Visible) -> dict[AccountKey, AccountSummary]:
-    return {(one.cloud, one.account): one for one in await estate.held()}
+async def _held(workspace: ScopedWorkspace) -> dict[AccountKey, AccountSummary]:
+    return {(one.cloud, one.account): one for one in await workspace.held()}
 
 
 def _holding(held: Sequence[AccountSummary]) -> tuple[str, str, str]:

@@ -12,17 +12,17 @@ from crosstrail.engines.cloudtrail_lake import CLOSED
 from crosstrail.errors import CrosstrailError
 from crosstrail.lookup import Failure, Progress, ask_each
 from crosstrail.models import Account, EventDataStore, Target
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.coverage import asked, block, failed
 from crosstrail.server.render import Fitted, Table, fence, fit_table, size
 from crosstrail.targets import Chosen
 from crosstrail.timerange import iso
-from crosstrail.visible import Visible
 
 _CELL_CAPS = (200, 100, 60, 36)
 
 
 async def live_stores(
-    estate: Visible,
+    workspace: ScopedWorkspace,
     chosen: Chosen,
     *,
     details: bool,
@@ -34,7 +34,7 @@ async def live_stores(
         return "", _rows(())
 
     async def ask(target: Target) -> tuple[EventDataStore, ...]:
-        trail = estate.trail_of(target.account)
+        trail = workspace.trail_of(target.account)
         return (
             await trail.list_event_data_stores(target, details=details) if isinstance(trail, HasEventDataStores) else ()
         )
@@ -57,9 +57,9 @@ async def live_stores(
     return "\n".join([*head, fence(table.text)]), _rows(found[: table.shown])
 
 
-def with_stores(estate: Visible, accounts: Sequence[Account]) -> list[Account]:
+def with_stores(workspace: ScopedWorkspace, accounts: Sequence[Account]) -> list[Account]:
     """Those of the accounts that could have event data stores in their own cloud."""
-    return [one for one in accounts if one.auth and isinstance(estate.trail_of(one), HasEventDataStores)]
+    return [one for one in accounts if one.auth and isinstance(workspace.trail_of(one), HasEventDataStores)]
 
 
 def _table(stores: Sequence[EventDataStore], room: int) -> Fitted:

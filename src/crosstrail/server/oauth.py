@@ -32,7 +32,7 @@ from crosstrail.bounded_http import client, fetched
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 from crosstrail.server.identity import subject_of
-from crosstrail.serving import GITHUB_USER, OAuthSettings, userinfo_url
+from crosstrail.server_settings import GITHUB_USER, OAuthSettings, userinfo_url
 
 _log = logging.getLogger("crosstrail.identity")
 _ASK_SECONDS = 10
@@ -40,10 +40,10 @@ _TOKEN_SECONDS = 30
 """For all of an exchange of a code or a token; the former is of each wait."""
 _KNOWN_SECONDS = 60
 """How long a provider's answer about a token stands: a token withdrawn there works here for that long at most."""
-_MOST_KNOWN = 10_000
-_MOST_BYTES = 256_000
+_MAX_KNOWN = 10_000
+_MAX_BYTES = 256_000
 """Of what a provider says of one user, or at its token endpoint."""
-_LONGEST_REDIRECT, _MOST_REDIRECTS = 2_000, 20
+_LONGEST_REDIRECT, _MAX_REDIRECTS = 2_000, 20
 _SCHEMES_OF_OTHERS = frozenset(
     [
         "about",
@@ -86,7 +86,7 @@ class UserInfo(TokenVerifier):
         super().__init__()
         self._url = url
         self._issuer = issuer
-        self._known = TokenCache(ttl_seconds=_KNOWN_SECONDS, max_size=_MOST_KNOWN)
+        self._known = TokenCache(ttl_seconds=_KNOWN_SECONDS, max_size=_MAX_KNOWN)
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """None when the provider does not know it, or does not answer."""
@@ -95,9 +95,7 @@ class UserInfo(TokenVerifier):
             return known
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "crosstrail"}
         try:
-            status, given, body = await fetched(
-                self._url, seconds=_ASK_SECONDS, most_bytes=_MOST_BYTES, headers=headers
-            )
+            status, given, body = await fetched(self._url, seconds=_ASK_SECONDS, max_bytes=_MAX_BYTES, headers=headers)
             said: Any = json.loads(body) if status == 200 else {}
         except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             _log.error("%s does not say whose a token is: %s", self._url, type(error).__name__)
@@ -163,7 +161,7 @@ class _Tokens(AsyncOAuth2Client):
 
     def __init__(self, client_id: str, client_secret: str | None, method: str | None) -> None:
         super().__init__(client_id, client_secret, method)
-        self._client = client(seconds=_ASK_SECONDS, most_bytes=_MOST_BYTES)
+        self._client = client(seconds=_ASK_SECONDS, max_bytes=_MAX_BYTES)
 
     async def _request_token(self, url: str, data: dict[str, Any]) -> dict[str, Any]:
         with anyio.fail_after(_TOKEN_SECONDS):
@@ -180,8 +178,8 @@ class _Proxy(OAuthProxy):
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
         addresses = [str(address) for address in client_info.redirect_uris or ()]
-        if len(addresses) > _MOST_REDIRECTS:
-            raise RegistrationError("invalid_redirect_uri", f"at most {_MOST_REDIRECTS} addresses can be registered")
+        if len(addresses) > _MAX_REDIRECTS:
+            raise RegistrationError("invalid_redirect_uri", f"at most {_MAX_REDIRECTS} addresses can be registered")
         for reason in filter(None, map(refused_redirect, addresses)):
             raise RegistrationError("invalid_redirect_uri", f"a redirect address is refused: {reason}")
         await super().register_client(client_info)

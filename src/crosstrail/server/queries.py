@@ -16,11 +16,11 @@ import anyio.to_thread
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.errors import CrosstrailError, InvalidRequest, QueryTimedOut
-from crosstrail.estate import LAKE_ENGINE
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.coverage import readable
 from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, Table, clean, fence, fit_table, size
-from crosstrail.visible import Visible
+from crosstrail.workspace import LAKE_ENGINE
 
 WAIT_SECONDS = 50.0
 """The longest a call waits: below the 60 s at which common clients give up."""
@@ -30,7 +30,7 @@ _NARROWEST_CAPS = (100, 60, 30)
 
 
 async def start(
-    estate: Visible,
+    workspace: ScopedWorkspace,
     sql: str,
     selector: str,
     *,
@@ -47,8 +47,8 @@ async def start(
         raise InvalidRequest(
             "sql is empty", hint="Send one SELECT, for instance SELECT eventname, count(*) FROM events GROUP BY 1."
         )
-    scope = await estate.scope(selector, region)
-    chosen = await estate.engine_for(sql, scope, engine.strip())
+    scope = await workspace.scope(selector, region)
+    chosen = await workspace.engine_for(sql, scope, engine.strip())
     if chosen.name == LAKE_ENGINE:
         scope = replace(scope, region="")
     if not wait_seconds:
@@ -61,62 +61,64 @@ async def start(
         if running is None:  # it was the query's own time limit
             raise
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
-    notes = await readable(estate, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
-    notes += (await estate.listed()).warnings
+    notes = await readable(workspace, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
+    notes += (await workspace.listed()).warnings
     if region.strip() and chosen.name == LAKE_ENGINE:
         notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")
     return await _page(chosen, scope, page, page_token="", note="\n".join(notes))
 
 
-async def status(estate: Visible, query_id: str, selector: str, region: str) -> Answer:
+async def status(workspace: ScopedWorkspace, query_id: str, selector: str, region: str) -> Answer:
     """Raises InvalidRequest for an id that is unknown, expired, or over accounts outside the selector."""
-    engine, ref, scope = await _query(estate, query_id, selector, region)
+    engine, ref, scope = await _query(workspace, query_id, selector, region)
     return _status(await engine.status(ref, scope))
 
 
-async def cancel(estate: Visible, query_id: str, selector: str, region: str) -> Answer:
-    engine, ref, scope = await _query(estate, query_id, selector, region)
+async def cancel(workspace: ScopedWorkspace, query_id: str, selector: str, region: str) -> Answer:
+    engine, ref, scope = await _query(workspace, query_id, selector, region)
     return _status(await engine.cancel(ref, scope))
 
 
-async def results(estate: Visible, query_id: str, selector: str, region: str, *, limit: int, page_token: str) -> Answer:
+async def results(
+    workspace: ScopedWorkspace, query_id: str, selector: str, region: str, *, limit: int, page_token: str
+) -> Answer:
     """A page of rows, or where the query stands while it has none. Raises StalePageToken, QueryFailed, ..."""
-    engine, ref, scope = await _query(estate, query_id, selector, region)
+    engine, ref, scope = await _query(workspace, query_id, selector, region)
     page = await engine.results(ref, scope, page_token=page_token, limit=limit)
     if not page.status.state.ended:
         return _running(page.status)
     first = engine.name == LAKE_ENGINE and not page_token
-    note = "\n".join(await readable(estate, scope.accounts)) if first else ""
+    note = "\n".join(await readable(workspace, scope.accounts)) if first else ""
     return await _page(engine, scope, finished(page), page_token=page_token, note=note)
 
 
 async def _query(
-    estate: Visible, query_id: str, selector: str, region: str
+    workspace: ScopedWorkspace, query_id: str, selector: str, region: str
 ) -> tuple[QueryEngine, QueryRef, QueryScope]:
     text = query_id.strip()
     if not text:
         raise InvalidRequest("query_id is empty", hint="Send the query_id that lake_query returned.")
-    scope = await estate.scope(selector, region)
-    ref = QueryRef.parse(text) or await _bare(estate, text, scope)
-    return estate.engine(ref.engine), ref, scope
+    scope = await workspace.scope(selector, region)
+    ref = QueryRef.parse(text) or await _bare(workspace, text, scope)
+    return workspace.engine(ref.engine), ref, scope
 
 
-async def _bare(estate: Visible, native_id: str, scope: QueryScope) -> QueryRef:
+async def _bare(workspace: ScopedWorkspace, native_id: str, scope: QueryScope) -> QueryRef:
     """A native id without our words around it: the lake's, or one of CloudTrail Lake of the only live account named."""
     here = QueryRef(LAKE_ENGINE, "*", "", native_id)
     live = [account for account in scope.accounts if account.auth and account.cloud == CloudTrailLake.cloud]
     if not live:
         return here
-    if estate.settings.lake.exists() and not scope.region:
+    if workspace.settings.lake.exists() and not scope.region:
         with suppress(CrosstrailError):
-            await estate.engine().status(here, scope)
+            await workspace.engine().status(here, scope)
             return here
     if len(live) > 1:
         raise InvalidRequest(
             f"no query of the lake has this id, and there are {len(live)} live accounts whose CloudTrail Lake may have it",
             hint="Send target_account_id of one too, or the query_id as lake_query returned it.",
         )
-    return await cast(CloudTrailLake, estate.engine(CloudTrailLake.name)).found(native_id, scope)
+    return await cast(CloudTrailLake, workspace.engine(CloudTrailLake.name)).found(native_id, scope)
 
 
 def _running(state: QueryStatus) -> Answer:

@@ -1,4 +1,4 @@
-"""The composition root of `crosstrail serve` over HTTP: one estate, its MCP server, its doors, its sign-in, its health.
+"""The composition root of `crosstrail serve` over HTTP: one workspace, its MCP server, its doors, its sign-in, its health.
 
 It decides nothing else. Imported only when HTTP is served.
 """
@@ -20,29 +20,29 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from crosstrail.config import Settings
-from crosstrail.estate import Estate
-from crosstrail.sent_keys import KeyOwners, api_of
+from crosstrail.request_credentials import KeyOwners, api_of
 from crosstrail.server.admission import OUR_TOOLS, Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.doors import (
-    MOST_MADE_UP_BYTES,
-    MOST_UNKNOWN_BYTES,
-    Bodies,
-    Crowds,
-    Heads,
-    Names,
-    Paces,
-    Refusals,
-)
-from crosstrail.server.gate import Gate
+from crosstrail.server.base_admission import BaseAdmission
 from crosstrail.server.health import Health
 from crosstrail.server.http import Listener, http_app
+from crosstrail.server.http_middleware import (
+    MAX_MADE_UP_BYTES,
+    MAX_UNKNOWN_BYTES,
+    BodyLimit,
+    ConcurrencyLimit,
+    HeaderLimit,
+    HostCheck,
+    RateLimit,
+    RefusalRecord,
+)
 from crosstrail.server.identity import principal_of
 from crosstrail.server.logs import log_to_stderr
 from crosstrail.server.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.telemetry import Telemetry
 from crosstrail.server.toolsets import ToolTable
+from crosstrail.workspace import Workspace
 
 _HEADERS_OF_PAGES = (
     "Accept",
@@ -79,11 +79,11 @@ def serve_app(
     `create_server` makes it. `uses_accounts`: see guarded_app. Raises ConfigError."""
     log_to_stderr(settings.log_level)
     sign_in = sign_in_of(settings)
-    estate = Estate(settings)
+    workspace = Workspace(settings)
     open_to_all = is_open_to_all(settings, has_rules=has_rules)
-    owners = KeyOwners(api_of(estate), deadline=settings.lookup.deadline) if sign_in.by_keys else None
+    owners = KeyOwners(api_of(workspace), deadline=settings.lookup.deadline) if sign_in.by_keys else None
     admission = Admission(
-        estate,
+        workspace,
         principal_of=principal_of,
         open_to_all=open_to_all,
         record=AuditLog(settings.audit, default="stderr"),
@@ -91,9 +91,9 @@ def serve_app(
         owners=owners,
         table=table,
     )
-    server = make(estate, admission, verifier=sign_in.verifier, auth=sign_in.settings)
+    server = make(workspace, admission, verifier=sign_in.verifier, auth=sign_in.settings)
     sse = settings.serve.transport == "sse"
-    return guarded_app(server, estate, sign_in, admission, sse=sse, uses_accounts=uses_accounts)
+    return guarded_app(server, workspace, sign_in, admission, sse=sse, uses_accounts=uses_accounts)
 
 
 def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
@@ -103,18 +103,18 @@ def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
 
 def guarded_app(
     server: MCPServer[Any] | Server[Any],
-    estate: Estate,
+    workspace: Workspace,
     sign_in: SignIn,
-    gate: Gate,
+    gate: BaseAdmission,
     *,
     sse: bool = False,
     uses_accounts: bool = True,
 ) -> Starlette:
-    """A server behind its doors: names, sizes, sign-in, health. It closes the estate and the gate at its end.
+    """A server behind its doors: names, sizes, sign-in, health. It closes the workspace and the gate at its end.
 
-    `uses_accounts`: whether its tools ask the estate's accounts and lake, so that its health depends on them.
+    `uses_accounts`: whether its tools ask the workspace's accounts and lake, so that its health depends on them.
     """
-    settings = estate.settings
+    settings = workspace.settings
     serve = settings.serve
     telemetry = Telemetry() if settings.audit.telemetry else None
 
@@ -124,23 +124,23 @@ def guarded_app(
             async with sign_in.swept():
                 yield {"record": gate.record}
         finally:
-            await estate.aclose()
+            await workspace.aclose()
             gate.close()
             if telemetry:
                 await anyio.to_thread.run_sync(telemetry.close)
 
-    most = min(serve.max_body, MOST_MADE_UP_BYTES) if sign_in.by_keys else serve.max_body
+    most = min(serve.max_body, MAX_MADE_UP_BYTES) if sign_in.by_keys else serve.max_body
     middleware = [
-        Middleware(Refusals, record=gate.record),
-        Middleware(Names, hosts=_hosts(settings), origins=_origins(settings)),
+        Middleware(RefusalRecord, record=gate.record),
+        Middleware(HostCheck, hosts=_hosts(settings), origins=_origins(settings)),
         *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
-        Middleware(Heads),
-        *([Middleware(Paces, most=sign_in.paces)] if sign_in.paces else []),
+        Middleware(HeaderLimit),
+        *([Middleware(RateLimit, most=sign_in.paces)] if sign_in.paces else []),
         *sign_in.middleware,  # before bodies: a stranger's is not held
-        Middleware(Crowds),
-        Middleware(Bodies, most=most, most_unknown=MOST_UNKNOWN_BYTES if sign_in.middleware else None),
+        Middleware(ConcurrencyLimit),
+        Middleware(BodyLimit, most=most, max_unknown=MAX_UNKNOWN_BYTES if sign_in.middleware else None),
     ]
-    health = Health(estate if uses_accounts and not sign_in.by_keys else None, sign_in)
+    health = Health(workspace if uses_accounts and not sign_in.by_keys else None, sign_in)
     routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]
     checked = {"auth": sign_in.settings, "token_verifier": sign_in.verifier} if isinstance(server, Server) else {}
     return http_app(

@@ -35,9 +35,9 @@ _NEXT_WAIT_SECONDS = 10.0
 class SharedFile(RotatingFileHandler):
     """`path`, and `path.1` to `path.<keep>`, the oldest last; `path.lock` stays empty. A pipe or a device is only written."""
 
-    def __init__(self, path: str, *, most_bytes: int, keep: int) -> None:
+    def __init__(self, path: str, *, max_bytes: int, keep: int) -> None:
         """Raises OSError."""
-        super().__init__(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
+        super().__init__(path, maxBytes=max_bytes, backupCount=keep, encoding="utf-8")
         self._turns: IO[bytes] | None = None
         self._waits_from = 0.0
         if path.startswith("/dev/") or not os.path.isfile(path):

@@ -30,7 +30,7 @@ from crosstrail.origin import install_hint
 from crosstrail.server.auth import HeaderCredentials, refused
 from crosstrail.server.http import HTTP_PATH
 from crosstrail.server.identity import JwtVerifier
-from crosstrail.serving import CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH, JwtSettings, OAuthSettings, userinfo_url
+from crosstrail.server_settings import CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH, JwtSettings, OAuthSettings, userinfo_url
 
 PING_PATH, HEALTH_PATH = "/ping", "/healthz"
 _log = logging.getLogger("crosstrail.identity")

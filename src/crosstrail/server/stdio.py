@@ -16,10 +16,10 @@ from typing import Any
 import anyio
 from mcp.server.mcpserver import MCPServer
 
-from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
-from crosstrail.server.garbage import look_seldom
+from crosstrail.server.gc_tuning import collect_garbage_seldom
+from crosstrail.workspace import Workspace
 
 _LAST_ANSWERS_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 3.0
@@ -28,23 +28,23 @@ _WRITTEN_SECONDS = 0.1
 
 
 async def serve_stdio(
-    estate: Estate,
+    workspace: Workspace,
     admission: Admission | None = None,
-    make: Callable[[Estate, Admission], MCPServer[Any]] = create_server,
+    make: Callable[[Workspace, Admission], MCPServer[Any]] = create_server,
 ) -> None:
     """Returns when the client has left. Told to stop, it ends the program. `make`: the server behind the admission."""
-    admission = admission or Admission(estate)
-    server = make(estate, admission)
-    look_seldom()
+    admission = admission or Admission(workspace)
+    server = make(workspace, admission)
+    collect_garbage_seldom()
     try:
-        async with _ended_when_told(estate, admission):
+        async with _ended_when_told(workspace, admission):
             await server.run_stdio_async()
     finally:
-        await _close(estate, admission)
+        await _close(workspace, admission)
 
 
 @asynccontextmanager
-async def _ended_when_told(estate: Estate, admission: Admission) -> AsyncIterator[None]:
+async def _ended_when_told(workspace: Workspace, admission: Admission) -> AsyncIterator[None]:
     """In this block SIGTERM and SIGINT end the calls, what they hold, and then the whole program.
 
     Whoever reads stdin is a thread that waits for a line and cannot be stopped.
@@ -61,7 +61,7 @@ async def _ended_when_told(estate: Estate, admission: Admission) -> AsyncIterato
             await anyio.sleep(_WRITTEN_SECONDS)
             calls.cancel()
             await admission.drained(_LAST_WORDS_SECONDS)
-            await _close(estate, admission)
+            await _close(workspace, admission)
             os._exit(128 + number)
 
     async with anyio.create_task_group() as tasks:
@@ -71,6 +71,6 @@ async def _ended_when_told(estate: Estate, admission: Admission) -> AsyncIterato
         tasks.cancel_scope.cancel()
 
 
-async def _close(estate: Estate, admission: Admission) -> None:
-    await estate.aclose()
+async def _close(workspace: Workspace, admission: Admission) -> None:
+    await workspace.aclose()
     admission.close()

@@ -27,7 +27,7 @@ OUTPUT_SCHEMA: dict[str, Any] = {
     },
     "required": ["rows", "rows_left_out", "cells_cut", "facts"],
 }
-_MOST_BYTES = 36_000
+_MAX_BYTES = 36_000
 """Of all rows together; the text comes beside them."""
 _CELL_BYTES = 2_000
 
@@ -35,7 +35,7 @@ _CELL_BYTES = 2_000
 def structured(tables: Sequence[Table], facts: Mapping[str, Any]) -> dict[str, Any]:
     """What OUTPUT_SCHEMA describes. Works through no more rows than fit."""
     rows: list[dict[str, str | None]] = []
-    room, cut, left = _MOST_BYTES, 0, 0
+    room, cut, left = _MAX_BYTES, 0, 0
     for table in tables:
         names = _names(table.columns)
         for place, row in enumerate(table.rows):

@@ -1,7 +1,7 @@
 """Spans and metrics of calls, where OpenTelemetry's SDK is installed and asked for; nothing otherwise.
 
 Decides their names and attributes: tool, outcome, principal, accounts, regions. mcp opens the span of a call, and each
-upstream request adds its own (caller.py). No other argument, no event and no error's text is ever put into one.
+upstream request adds its own (call_context.py). No other argument, no event and no error's text is ever put into one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from opentelemetry import metrics, trace
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 
-_MOST_NAMES = 50
+_MAX_NAMES = 50
 _CLOSING_MILLISECONDS = 1_500
 
 
@@ -43,8 +43,8 @@ class Measures:
         accounts, regions = asked
         span.set_attribute("crosstrail.outcome", outcome)
         span.set_attribute("enduser.id", principal)
-        span.set_attribute("cloud.account.ids", list(accounts[:_MOST_NAMES]))
-        span.set_attribute("cloud.regions", list(regions[:_MOST_NAMES]))
+        span.set_attribute("cloud.account.ids", list(accounts[:_MAX_NAMES]))
+        span.set_attribute("cloud.regions", list(regions[:_MAX_NAMES]))
 
 
 class Telemetry:

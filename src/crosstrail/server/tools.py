@@ -46,7 +46,7 @@ async def lookup_events(
         ),
     ] = "",
     attribute_value: Annotated[Text, Field(description="Its exact value, e.g. ConsoleLogin, iam.amazonaws.com.")] = "",
-    max_results: Annotated[int, Field(description="Events a page.", ge=1, le=events.MOST_RESULTS)] = 10,
+    max_results: Annotated[int, Field(description="Events a page.", ge=1, le=events.MAX_RESULTS)] = 10,
     next_token: NextToken = "",
     region: Region = "",
     detail: Annotated[Literal["summary", "full"], Field(description="full: whole events as JSON.")] = "summary",
@@ -65,7 +65,7 @@ async def lookup_events(
     request = events.Request(
         target_account_id, start_time, end_time, attribute_key, attribute_value, max_results, region, detail, filters
     )
-    return await events.look_up(call.estate, request, next_token, progress=call.step)
+    return await events.look_up(call.workspace, request, next_token, progress=call.step)
 
 
 async def lake_query(
@@ -84,7 +84,7 @@ async def lake_query(
     list_event_data_stores with include_details.
     """
     return await queries.start(
-        call.estate,
+        call.workspace,
         sql,
         target_account_id,
         wait_seconds=queries.WAIT_SECONDS if wait_for_completion else 0,
@@ -98,7 +98,7 @@ async def get_query_status(
     call: Call, query_id: QueryId, target_account_id: Readable = "", region: EngineRegion = ""
 ) -> Answer:
     """Say where a query stands: QUEUED, RUNNING, FINISHED, FAILED, CANCELLED or TIMED_OUT."""
-    return await queries.status(call.estate, query_id, target_account_id, region)
+    return await queries.status(call.workspace, query_id, target_account_id, region)
 
 
 async def get_query_results(
@@ -111,7 +111,7 @@ async def get_query_results(
 ) -> Answer:
     """Get a page of rows of a finished query. Results are kept for an hour."""
     return await queries.results(
-        call.estate, query_id, target_account_id, region, limit=max_results, page_token=next_token
+        call.workspace, query_id, target_account_id, region, limit=max_results, page_token=next_token
     )
 
 
@@ -119,7 +119,7 @@ async def cancel_query(
     call: Call, query_id: QueryId, target_account_id: Readable = "", region: EngineRegion = ""
 ) -> Answer:
     """Stop a running query. One that has ended stays as it ended."""
-    return await queries.cancel(call.estate, query_id, target_account_id, region)
+    return await queries.cancel(call.workspace, query_id, target_account_id, region)
 
 
 async def list_event_data_stores(
@@ -131,7 +131,7 @@ async def list_event_data_stores(
 ) -> Answer:
     """List the event data stores that lake_query can name: the lake's, and those of live accounts' CloudTrail Lake."""
     return await listings.stores(
-        call.estate, target_account_id, region, next_token, details=include_details, progress=call.step
+        call.workspace, target_account_id, region, next_token, details=include_details, progress=call.step
     )
 
 
@@ -141,7 +141,7 @@ async def list_accounts(
     next_token: NextToken = "",
 ) -> Answer:
     """List the accounts that can be asked: id, alias, cloud, regions, and what is held of each. Ask this first."""
-    return await listings.accounts(call.estate, selector, next_token)
+    return await listings.accounts(call.workspace, selector, next_token)
 
 
 async def describe_trails(
@@ -152,7 +152,7 @@ async def describe_trails(
     next_token: NextToken = "",
 ) -> Answer:
     """Describe the trails of live accounts: where they deliver and whether they are logging. Archives have none."""
-    return await trails.describe(call.estate, target_account_id, trail_names, region, next_token, progress=call.step)
+    return await trails.describe(call.workspace, target_account_id, trail_names, region, next_token, progress=call.step)
 
 
 async def create_trail(
@@ -177,7 +177,7 @@ async def create_trail(
         validates_files=enable_log_file_validation,
         start_logging=start_logging,
     )
-    return await trails.create(call.estate, target_account_id, wanted, region)
+    return await trails.create(call.workspace, target_account_id, wanted, region)
 
 
 @dataclass(frozen=True, slots=True)

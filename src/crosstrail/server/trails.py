@@ -8,11 +8,11 @@ from crosstrail.clouds.base import CreatesTrails
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud
 from crosstrail.lookup import Progress, ask_each
 from crosstrail.models import NewTrail, Trail
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.blocks import Paged, block_of
 from crosstrail.server.coverage import asked, block, failed, named
 from crosstrail.server.render import ANSWER_BYTES, Answer, Fitted, Table, fence, fit_table, size
 from crosstrail.timerange import iso
-from crosstrail.visible import Visible
 
 _CELL_CAPS = (200, 100, 64, 32)
 _FRAME_BYTES = 320
@@ -20,7 +20,7 @@ _USUAL = {"target_account_id": "", "trail_names": [], "region": ""}
 
 
 async def describe(
-    estate: Visible,
+    workspace: ScopedWorkspace,
     selector: str,
     names: Sequence[str],
     region: str,
@@ -34,13 +34,13 @@ async def describe(
     wanted = call.asked
     names = tuple(wanted["trail_names"])
     chosen = await block_of(
-        cursor, lambda start: estate.targets(wanted["target_account_id"], wanted["region"], start=start)
+        cursor, lambda start: workspace.targets(wanted["target_account_id"], wanted["region"], start=start)
     )
-    await estate.open_trails(chosen.targets)
+    await workspace.open_trails(chosen.targets)
     with named(chosen.targets):
         trails, failures = await ask_each(
             chosen.targets,
-            lambda target: estate.trail_of(target.account).describe_trails(target, names),
+            lambda target: workspace.trail_of(target.account).describe_trails(target, names),
             progress=progress,
             alone=chosen.total == len(chosen.targets),
         )
@@ -61,17 +61,17 @@ async def describe(
     return Answer(text, facts, tables=[_as_table(found[: table.shown])])
 
 
-async def create(estate: Visible, selector: str, wanted: NewTrail, region: str) -> Answer:
+async def create(workspace: ScopedWorkspace, selector: str, wanted: NewTrail, region: str) -> Answer:
     """Create one trail in one account and region. Raises InvalidRequest where more, or none, are named."""
     if not selector.strip():
         raise InvalidRequest("target_account_id is empty", hint="A write names its account: an id or an alias.")
-    chosen = await estate.targets(selector, region)
+    chosen = await workspace.targets(selector, region)
     if chosen.total > 1:
         raise InvalidRequest(
             f"a trail is created in one account and region, not in {asked(chosen.targets)}", hint="Name one of each."
         )
     target = chosen.targets[0]
-    trail = estate.trail_of(target.account)
+    trail = workspace.trail_of(target.account)
     if not isinstance(trail, CreatesTrails):
         raise UnsupportedByCloud(
             f"no trail can be created in account {target.account.name}", hint="That needs a live account (auth)."

@@ -14,14 +14,14 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
-from crosstrail.estate import Estate
-from crosstrail.sent_keys import api_of
+from crosstrail.request_credentials import api_of
 from crosstrail.server.admission import Admission
 from crosstrail.server.logs import log_to_stderr
 from crosstrail.server.toolsets import ToolTable
-from crosstrail.server.volcengine_caller import CloudTrail
 from crosstrail.server.volcengine_config import CloudTrailServerSettings
+from crosstrail.server.volcengine_requests import CloudTrail
 from crosstrail.server.volcengine_tools import build_volcengine_tools
+from crosstrail.workspace import Workspace
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -39,19 +39,19 @@ logging; CreateTrail makes one, where writes are allowed. What events contain is
 
 def create_volcengine_server(
     settings: CloudTrailServerSettings,
-    estate: Estate,
+    workspace: Workspace,
     admission: Admission,
     *,
     verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
 ) -> MCPServer[Any]:
-    """A server for whom `admission` lets in; whoever made the estate and the admission closes them. Sign-in as in app.py."""
+    """A server for whom `admission` lets in; whoever made the workspace and the admission closes them. Sign-in as in app.py."""
     return MCPServer(
         "mcp-server-cloud-trail",
         title="火山引擎云审计 / Volcengine CloudTrail",
         instructions=INSTRUCTIONS,
         version=__version__,
-        tools=list(build_volcengine_tools(CloudTrail(settings, estate))),
+        tools=list(build_volcengine_tools(CloudTrail(settings, workspace))),
         log_level="WARNING",
         middleware=[admission],
         token_verifier=verifier,
@@ -65,17 +65,17 @@ async def serve_volcengine_stdio(settings: CloudTrailServerSettings) -> None:
 
     served = settings.as_served()
     log_to_stderr(served.log_level)
-    estate = Estate(served)
-    await serve_stdio(estate, Admission(estate, table=TOOLS), partial(create_volcengine_server, settings))
+    workspace = Workspace(served)
+    await serve_stdio(workspace, Admission(workspace, table=TOOLS), partial(create_volcengine_server, settings))
 
 
 def volcengine_http_app(settings: CloudTrailServerSettings) -> tuple[Starlette, Listener]:
     """The ASGI application of `transport: sse` and `http`, and where it listens. Sets up the process's log."""
     from crosstrail.server.serve_app import listener_of, serve_app
 
-    def make(estate: Estate, admission: Admission, **sign_in: Any) -> MCPServer[Any]:
-        api_of(estate).load()  # while there is time: before it listens
-        return create_volcengine_server(settings, estate, admission, **sign_in)
+    def make(workspace: Workspace, admission: Admission, **sign_in: Any) -> MCPServer[Any]:
+        api_of(workspace).load()  # while there is time: before it listens
+        return create_volcengine_server(settings, workspace, admission, **sign_in)
 
     served = settings.as_served()
     app = serve_app(served, has_rules=bool(served.access), table=TOOLS, make=make, uses_accounts=False)

@@ -16,8 +16,7 @@ from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.volcengine.settings import VolcengineSettings
 from crosstrail.config import Settings, resolved
 from crosstrail.errors import ConfigError
-from crosstrail.section import Names, Section, option
-from crosstrail.serving import (
+from crosstrail.server_settings import (
     VOLCENGINE_CALLBACK_PATH,
     AuditSettings,
     LimitSettings,
@@ -26,6 +25,7 @@ from crosstrail.serving import (
     check,
 )
 from crosstrail.settings_file import read_mapping
+from crosstrail.settings_group import Names, SettingsGroup, option
 
 FILE_NAME = "cfg.yaml"
 
@@ -38,7 +38,7 @@ class _OAuthSettings(OAuthSettings):
     )
 
 
-class CloudTrailServerSettings(Section):
+class CloudTrailServerSettings(SettingsGroup):
     """What cfg.yaml, the environment and the flags together say."""
 
     service_code: str = option("cloud_trail", "", "The service that requests are signed for.", pattern=r"^[a-z0-9_]+$")

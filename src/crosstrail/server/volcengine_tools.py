@@ -21,7 +21,7 @@ from crosstrail.errors import InvalidRequest
 from crosstrail.server.arguments import Names, Text
 from crosstrail.server.context import Body, Call, GuardedTool
 from crosstrail.server.render import Answer
-from crosstrail.server.volcengine_caller import CloudTrail
+from crosstrail.server.volcengine_requests import CloudTrail
 
 _INVISIBLE = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _OUR_NAMES = {"lookup_events": "LookupEvents", "describe_trails": "DescribeTrails", "create_trail": "CreateTrail"}
@@ -153,7 +153,7 @@ class CloudTrailTools:
 
     async def _answer(self, call: Call, action: Action, params: Mapping[str, Any]) -> Answer:
         """The Result: facts that say everything."""
-        return Answer("", await self._cloud_trail.ask(call.estate, action, params), complete=True)
+        return Answer("", await self._cloud_trail.ask(call.workspace, action, params), complete=True)
 
 
 class VolcengineTool(GuardedTool):

@@ -19,9 +19,9 @@ from crosstrail.errors import ConfigError
 from crosstrail.models import Account
 from crosstrail.wrap.child import Child
 
-MOST_LISTED = 30
+MAX_LISTED = 30
 """Above this many accounts their names are not in every tool's schema."""
-_MOST_PAGES = 1_000
+_MAX_PAGES = 1_000
 LISTS = {
     "tools": ("tools/list", "tools"),
     "prompts": ("prompts/list", "prompts"),
@@ -68,7 +68,7 @@ async def learn(server: str, child: Child, hello: Mapping[str, Any], seconds: fl
         if ("resources" if name == "templates" else name) not in hello.get("capabilities", {}):
             continue
         params: dict[str, Any] = {}
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             page = await child.request(method, params, seconds)
             found[name] += page.get(key, [])
             if not page.get("nextCursor"):
@@ -214,7 +214,7 @@ def _named(routes: Sequence[Route]) -> dict[str, Route]:
 
 def _account_schema(choice: Choice) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string", "description": _describe(choice)}
-    if 0 < len(choice.accounts) <= MOST_LISTED:
+    if 0 < len(choice.accounts) <= MAX_LISTED:
         schema["enum"] = [account.name for account in choice.accounts]
     if choice.default:
         schema["default"] = choice.default.name

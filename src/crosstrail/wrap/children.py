@@ -25,7 +25,7 @@ from mcp.shared.exceptions import MCPError
 
 from crosstrail import private
 from crosstrail.accounts.credentials import fingerprint
-from crosstrail.caller import caller
+from crosstrail.call_context import current_call
 from crosstrail.clouds.base import cloud_of
 from crosstrail.config import WrappedServer, WrapSettings
 from crosstrail.errors import WrappedServerError
@@ -101,7 +101,7 @@ class Children:
         Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
         does not start, or no place for it becomes free in time.
         """
-        who, identity = caller().who, caller().key
+        who, identity = current_call().who, current_call().key
         renewed = await self._renewed(account, who)
         try:
             with anyio.fail_after(self._settings.call_timeout):

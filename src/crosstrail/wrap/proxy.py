@@ -24,12 +24,12 @@ from mcp_types import INVALID_PARAMS
 
 from crosstrail.accounts.broker import AnyBroker
 from crosstrail.accounts.registry import Registry
-from crosstrail.caller import caller
+from crosstrail.call_context import current_call
 from crosstrail.config import WrapSettings
 from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
 from crosstrail.models import Account
 from crosstrail.wrap.caller import ContextCaller
-from crosstrail.wrap.catalog import MOST_LISTED, Catalog, Choice, Offer, Route, learn
+from crosstrail.wrap.catalog import MAX_LISTED, Catalog, Choice, Offer, Route, learn
 from crosstrail.wrap.changes import Changes
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
@@ -155,7 +155,7 @@ class Proxy:
         self, context: Context, server: str, account: Account | None, method: str, params: Mapping[str, Any]
     ) -> dict[str, Any]:
         client = ContextCaller(context)
-        caller().wrapped = account.id if account else ""
+        current_call().wrapped = account.id if account else ""
         meta = {k: v for k, v in (params.get("_meta") or {}).items() if not k.startswith(_PROTOCOL_META)}
         progress = meta.pop("progressToken", None) is not None
         sent = {k: v for k, v in params.items() if k != "_meta"} | ({"_meta": meta} if meta else {})
@@ -187,8 +187,8 @@ class Proxy:
             return choice.default
         if not choice.accounts:
             raise AccountNotFound("no account with credentials is listed", hint="List accounts in crosstrail.yaml.")
-        names = ", ".join(account.name for account in choice.accounts[:MOST_LISTED])
-        more = f" and {len(choice.accounts) - MOST_LISTED} more" if len(choice.accounts) > MOST_LISTED else ""
+        names = ", ".join(account.name for account in choice.accounts[:MAX_LISTED])
+        more = f" and {len(choice.accounts) - MAX_LISTED} more" if len(choice.accounts) > MAX_LISTED else ""
         raise InvalidRequest("which account?", hint=f"Set {self.settings.parameter} to one of: {names}{more}.")
 
     async def _learn(self, server: str) -> Offer:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _STORE_IN_SQL = re.compile(r"\bFROM\s+\"?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b", re.IGNORECASE)
 _LONGEST_STATEMENT = 10_000
-_MOST_RUNNING = 10
+_MAX_RUNNING = 10
 _RUNNING = ("QUEUED", "RUNNING")
 
 
@@ -67,7 +67,7 @@ def start_query(world: World, account: FakeAccount, region: str, params: dict[st
     store = _store(account, region, found.group(1))
     if store["Status"] != "ENABLED":
         raise Refusal("InactiveEventDataStoreException", "The event data store is inactive.")
-    if sum(query.states[0] in _RUNNING for query in account.queries.values()) >= _MOST_RUNNING:
+    if sum(query.states[0] in _RUNNING for query in account.queries.values()) >= _MAX_RUNNING:
         raise Refusal("MaxConcurrentQueriesException", "You are already running the maximum number of queries.")
     query = replace(
         account.outcome,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import anyio.from_thread
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.listing import Listing
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.alibaba.accounts import CLOUD
 from crosstrail.clouds.alibaba.broker import AlibabaBroker
@@ -29,5 +29,5 @@ class Ambient:
 
     async def _account(self) -> str:
         provider, api = self._broker.environment, self._broker.api
-        asked = Asked("of the environment's identity", api.region, str(GET_CALLER_IDENTITY), provider.renewal)
+        asked = RequestInfo("of the environment's identity", api.region, str(GET_CALLER_IDENTITY), provider.remediation)
         return await account_of_credentials(api, await provider.credentials(), asked)

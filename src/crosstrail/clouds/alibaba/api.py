@@ -23,9 +23,9 @@ import orjson
 from yarl import URL
 
 from crosstrail import __version__
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
-from crosstrail.caller import Upstream
+from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.call_context import Upstream
 from crosstrail.clouds.alibaba.errors import garbled, refused, unreachable
 from crosstrail.clouds.alibaba.regions import HOME_REGION, WITHOUT_STS
 from crosstrail.clouds.alibaba.signing import canonical_query, flattened, request_headers, signed
@@ -81,7 +81,7 @@ class AlibabaApi:
         action: Action,
         params: Mapping[str, Any],
         credentials: Credentials | None,
-        asked: Asked,
+        asked: RequestInfo,
         request: Upstream | None = None,
     ) -> dict[str, Any]:
         """The answer, from the region of `asked` or the default one; `request` learns its id. Without credentials the request
@@ -124,7 +124,7 @@ class AlibabaApi:
         return self._endpoint.replace("{product}", product).replace("{region}", region)
 
     def _headers(
-        self, action: Action, address: str, query: str, credentials: Credentials | None, asked: Asked
+        self, action: Action, address: str, query: str, credentials: Credentials | None, asked: RequestInfo
     ) -> dict[str, str]:
         headers = request_headers(
             urlsplit(address).netloc,
@@ -189,7 +189,7 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _object(body: bytes, status: int, asked: Asked) -> dict[str, Any]:
+def _object(body: bytes, status: int, asked: RequestInfo) -> dict[str, Any]:
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -209,8 +209,10 @@ def _proxy_for(address: str) -> str | None:
     return getproxies().get(split.scheme)
 
 
-def _check_characters(credentials: Credentials, asked: Asked) -> None:
+def _check_characters(credentials: Credentials, asked: RequestInfo) -> None:
     """A header cannot hold everything, and what refuses it repeats the value."""
     token = credentials.session_token.get_secret_value() if credentials.session_token else ""
     if any(not ("!" <= one <= "~") for one in credentials.access_key_id + token):
-        raise CredentialsError(f"the credentials of {asked.place} hold characters that no key has", hint=asked.renewal)
+        raise CredentialsError(
+            f"the credentials of {asked.place} hold characters that no key has", hint=asked.remediation
+        )

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.auth import Auth, KeysAuth
-from crosstrail.caller import upstream
+from crosstrail.call_context import upstream
 from crosstrail.clouds.alibaba.accounts import CLOUD, AlibabaRoleAuth
 from crosstrail.clouds.alibaba.api import Action, AlibabaApi
 from crosstrail.clouds.alibaba.credentials import (
@@ -55,7 +55,7 @@ class AlibabaBroker(Broker[Credentials]):
         region = region or await self.home_region(account)
 
         async def ask(credentials: Credentials) -> dict[str, Any]:
-            asked = Asked(account.name, region, str(action), provider.renewal)
+            asked = RequestInfo(account.name, region, str(action), provider.remediation)
             with upstream(str(action), account.id, region) as request:
                 return await self.api.call(action, params, credentials, asked, request)
 
@@ -80,8 +80,10 @@ class AlibabaBroker(Broker[Credentials]):
     async def aclose(self) -> None:
         await self.api.aclose()
 
-    def keys(self, auth: KeysAuth, secret: Callable[[], SecretStr], renewal: str) -> CredentialProvider[Credentials]:
-        return StaticKeys(auth.access_key_id, secret, auth.session_token, renewal=renewal)
+    def keys(
+        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
+    ) -> CredentialProvider[Credentials]:
+        return StaticKeys(auth.access_key_id, secret, auth.session_token, remediation=remediation)
 
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
         if isinstance(auth, AlibabaRoleAuth):
@@ -91,6 +93,8 @@ class AlibabaBroker(Broker[Credentials]):
     async def account_of(
         self, account: Account, provider: CredentialProvider[Credentials], credentials: Credentials
     ) -> str:
-        asked = Asked(account.name, await self.home_region(account), str(GET_CALLER_IDENTITY), provider.renewal)
+        asked = RequestInfo(
+            account.name, await self.home_region(account), str(GET_CALLER_IDENTITY), provider.remediation
+        )
         with upstream(asked.action, account.id, asked.region) as request:
             return await account_of_credentials(self.api, credentials, asked, request)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.alibaba.api import Action
 from crosstrail.clouds.alibaba.broker import AlibabaBroker
+from crosstrail.clouds.paced_retry import paced_retry
 from crosstrail.clouds.ratelimit import RateLimiter
-from crosstrail.clouds.turns import in_turn
 from crosstrail.models import Account
 
 VERSION = "2020-07-06"
@@ -56,9 +56,9 @@ class AlibabaCalls:
         Raises CredentialsError, CloudError, InvalidRequest with account, region, code and request id; CloudUnavailable also
         at the deadline.
         """
-        return await in_turn(
+        return await paced_retry(
             lambda: self._broker.call(account, region, action, params),
-            Asked(account.name, region, str(action)),
+            RequestInfo(account.name, region, str(action)),
             pace=self._lookups if action == LOOKUP_EVENTS else self._others,
             key=account.key,
             deadline=self.deadline,

@@ -17,9 +17,9 @@ import anyio.to_thread
 import orjson
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, renewed_once, session_name
-from crosstrail.caller import Upstream
+from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.call_context import Upstream
 from crosstrail.clouds.alibaba.accounts import AlibabaRoleAuth, owner_of
 from crosstrail.clouds.alibaba.api import Action, AlibabaApi
 from crosstrail.clouds.alibaba.settings import AlibabaSettings
@@ -54,7 +54,7 @@ _MAX_TOKEN = 20_000
 class EnvironmentKeys:
     """The keys of ALIBABA_CLOUD_ACCESS_KEY_ID, _ACCESS_KEY_SECRET and _SECURITY_TOKEN, as settings have them."""
 
-    renewal = f"Set {_VARIABLES} to keys that are valid, and ALIBABA_CLOUD_SECURITY_TOKEN for temporary ones."
+    remediation = f"Set {_VARIABLES} to keys that are valid, and ALIBABA_CLOUD_SECURITY_TOKEN for temporary ones."
 
     def __init__(self, environment: AlibabaSettings) -> None:
         self._environment = environment
@@ -78,7 +78,9 @@ class EnvironmentKeys:
 class OidcRole:
     """The role of ALIBABA_CLOUD_ROLE_ARN, assumed with the token in ALIBABA_CLOUD_OIDC_TOKEN_FILE, which others renew."""
 
-    renewal = "Check that the token in ALIBABA_CLOUD_OIDC_TOKEN_FILE is renewed, and that the role trusts its provider."
+    remediation = (
+        "Check that the token in ALIBABA_CLOUD_OIDC_TOKEN_FILE is renewed, and that the role trusts its provider."
+    )
 
     def __init__(self, environment: AlibabaSettings, api: AlibabaApi) -> None:
         self._environment = environment
@@ -94,7 +96,7 @@ class OidcRole:
             "RoleSessionName": session_name(""),
             "DurationSeconds": _OIDC_SECONDS,
         }
-        asked = Asked(owner_of(role), "", str(ASSUME_ROLE_WITH_OIDC), self.renewal)
+        asked = RequestInfo(owner_of(role), "", str(ASSUME_ROLE_WITH_OIDC), self.remediation)
         answer = await _assumed(self._api, ASSUME_ROLE_WITH_OIDC, params, None, asked, _TRUST_PROVIDER)
         return _credentials(answer, role)
 
@@ -106,10 +108,10 @@ class OidcRole:
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no token"
             raise CredentialsError(
-                f"the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE cannot be read: {reason}", hint=self.renewal
+                f"the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE cannot be read: {reason}", hint=self.remediation
             ) from None
         if not 4 <= len(token) <= _MAX_TOKEN:
-            raise CredentialsError("the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE holds no token", hint=self.renewal)
+            raise CredentialsError("the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE holds no token", hint=self.remediation)
         return token
 
 
@@ -127,8 +129,8 @@ class AlibabaAssumeRole:
         self._who = who
 
     @property
-    def renewal(self) -> str:
-        return self._base.renewal
+    def remediation(self) -> str:
+        return self._base.remediation
 
     async def credentials(self) -> Credentials:
         """Raises AssumeRoleDenied, CredentialsExpired (the base identity's), CredentialsError, CloudError."""
@@ -147,7 +149,7 @@ class AlibabaAssumeRole:
             params["Policy"] = READS_ONLY
         if auth.source_identity:
             params["SourceIdentity"] = name
-        asked = Asked(auth.account_id, self._region, str(ASSUME_ROLE), self.renewal)
+        asked = RequestInfo(auth.account_id, self._region, str(ASSUME_ROLE), self.remediation)
         answer = await _assumed(self._api, ASSUME_ROLE, params, base, asked, _TRUST_IDENTITY)
         return _credentials(answer, auth.role_arn)
 
@@ -169,7 +171,7 @@ def environment_identity(environment: AlibabaSettings, api: AlibabaApi) -> Crede
 
 
 async def account_of_credentials(
-    api: AlibabaApi, credentials: Credentials, asked: Asked, request: Upstream | None = None
+    api: AlibabaApi, credentials: Credentials, asked: RequestInfo, request: Upstream | None = None
 ) -> str:
     """The number of the account that credentials are of, as STS says. Raises CredentialsError, CloudError."""
     answer = await api.call(GET_CALLER_IDENTITY, {}, credentials, asked, request)
@@ -185,7 +187,7 @@ async def account_of_credentials(
 
 
 async def _assumed(
-    api: AlibabaApi, action: Action, params: Mapping[str, Any], base: Credentials | None, asked: Asked, trust: str
+    api: AlibabaApi, action: Action, params: Mapping[str, Any], base: Credentials | None, asked: RequestInfo, trust: str
 ) -> dict[str, Any]:
     """STS's answer, which is for the role's own account. Raises AssumeRoleDenied, WrongAccount, CredentialsError."""
     role = str(params["RoleArn"])

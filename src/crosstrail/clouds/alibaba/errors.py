@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from crosstrail.accounts.asked import Asked, shortened, told
+from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,
@@ -65,12 +65,12 @@ def kind_of_code(code: str) -> type[CrosstrailError] | None:
     return InvalidRequest if code.startswith(("Missing", "Invalid")) else None
 
 
-def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Asked) -> CrosstrailError:
+def refused(status: int, body: bytes, headers: Mapping[str, str], asked: RequestInfo) -> CrosstrailError:
     """What an answer that is an error means; one without Alibaba's members is known by its status alone."""
     said = _members(body)
     code, request_id = _text(said.get("Code")), _text(said.get("RequestId")) or headers.get("x-acs-request-id", "")
     kind = kind_of_code(code) or _kind_of_status(status)
-    ending = told(code or f"HTTP {status}", shortened(request_id))
+    ending = error_suffix(code or f"HTTP {status}", shortened(request_id))
     reason = shortened(_without_signed_text(_text(said.get("Message"))))
     ending += f": {reason}" if reason else ""
     facts = {
@@ -91,11 +91,11 @@ def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Asked) 
     hint = _HINTS.get(code.partition(".")[0], "")
     if issubclass(kind, CredentialsError):
         words = "have expired" if kind is CredentialsExpired else "are not accepted"
-        return kind(f"the credentials of {asked.place} {words}{ending}", hint=hint or asked.renewal)
+        return kind(f"the credentials of {asked.place} {words}{ending}", hint=hint or asked.remediation)
     return kind(f"{asked.place} refused {asked.action}{ending}", hint=hint)
 
 
-def unreachable(fault: str, asked: Asked) -> CloudUnavailable:
+def unreachable(fault: str, asked: RequestInfo) -> CloudUnavailable:
     """No answer came; `fault` is the kind of connection fault."""
     return CloudUnavailable(
         f"{asked.place} did not answer {asked.action} ({fault})",
@@ -106,7 +106,7 @@ def unreachable(fault: str, asked: Asked) -> CloudUnavailable:
     )
 
 
-def garbled(status: int, asked: Asked) -> CloudUnavailable:
+def garbled(status: int, asked: RequestInfo) -> CloudUnavailable:
     """Something answered, and not as Alibaba Cloud does."""
     return CloudUnavailable(
         f"{asked.place} answered {asked.action} with something that is no answer of Alibaba Cloud (HTTP {status})",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 HOME_REGION = "cn-hangzhou"
-"""Asked where nothing names another."""
+"""RequestInfo where nothing names another."""
 KNOWN_REGIONS = frozenset(
     (
         "ap-northeast-1",

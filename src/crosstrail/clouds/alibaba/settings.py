@@ -6,10 +6,10 @@ from pydantic import SecretStr
 
 from crosstrail.clouds.alibaba.accounts import ROLE_ARN
 from crosstrail.clouds.alibaba.regions import HOME_REGION
-from crosstrail.section import Section, option
+from crosstrail.settings_group import SettingsGroup, option
 
 
-class AlibabaSettings(Section):
+class AlibabaSettings(SettingsGroup):
     """Alibaba Cloud's API, and the environment's identity for it: keys, or a role that a token assumes (as in ACK's pods)."""
 
     ambient: bool = option(

@@ -44,7 +44,7 @@ class AlibabaTrail:
         self._now = now
 
     @property
-    def one_history(self) -> bool:
+    def regionless(self) -> bool:
         return False
 
     @property

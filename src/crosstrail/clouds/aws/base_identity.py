@@ -11,13 +11,13 @@ from typing import Any
 
 from botocore.config import Config
 
-from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.aws.bounds import BoundedSession
-from crosstrail.clouds.aws.credentials import renewal_of
+from crosstrail.clouds.aws.credentials import remediation_of
 from crosstrail.clouds.aws.errors import mapped
 
 _DEFAULT_REGION = "us-east-1"
-_RENEWAL = "Set or renew this machine's own AWS credentials."
+_REMEDIATION = "Set or renew this machine's own AWS credentials."
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 
 
@@ -27,9 +27,9 @@ class BaseIdentity:
     def __init__(self, region: str = "") -> None:
         """An empty region is the one of botocore's configuration. Raises CrosstrailError where that cannot be read."""
         self._session = BoundedSession()
-        self._renewal = _RENEWAL
+        self._remediation = _REMEDIATION
         with mapped(self._asked(region or _DEFAULT_REGION, "")):  # AWS_PROFILE may name a profile that is not there
-            self._renewal = renewal_of(self._session) or _RENEWAL
+            self._remediation = remediation_of(self._session) or _REMEDIATION
             self.region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
 
     @contextmanager
@@ -42,8 +42,8 @@ class BaseIdentity:
         with mapped(asked), closing(self._session.create_client(service, self.region, config=_CONFIG)) as client:
             yield client
 
-    def _asked(self, region: str, action: str) -> Asked:
-        return Asked("of the base identity", region, action, self._renewal)
+    def _asked(self, region: str, action: str) -> RequestInfo:
+        return RequestInfo("of the base identity", region, action, self._remediation)
 
 
 def secret_text(name: str, region: str = "") -> str:

@@ -15,11 +15,11 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked, told
 from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.accounts.request_info import RequestInfo, error_suffix
 from crosstrail.auth import AmbientAuth, Auth, KeysAuth
-from crosstrail.caller import upstream
+from crosstrail.call_context import upstream
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key
 from crosstrail.clouds.aws.regions import HOME_REGION, partition_of
@@ -83,7 +83,7 @@ class AwsBroker(Broker[Credentials]):
             from crosstrail.clouds.aws.errors import mapped
 
             action = f"{service}:{operation.title().replace('_', '')}"
-            asked = Asked(account.name, region, action, provider.renewal)
+            asked = RequestInfo(account.name, region, action, provider.remediation)
             with upstream(action, account.id, region) as request, mapped(asked):
                 if service in self._asked_once:
                     endpoint = clients.known(service, region)
@@ -132,8 +132,10 @@ class AwsBroker(Broker[Credentials]):
             await self._clients.wire.aclose()
             self._clients.close()
 
-    def keys(self, auth: KeysAuth, secret: Callable[[], SecretStr], renewal: str) -> CredentialProvider[Credentials]:
-        return StaticKeys(auth.access_key_id, secret, auth.session_token, renewal=renewal)
+    def keys(
+        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
+    ) -> CredentialProvider[Credentials]:
+        return StaticKeys(auth.access_key_id, secret, auth.session_token, remediation=remediation)
 
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
         from crosstrail.clouds.aws.credentials import AssumeRole, Profile
@@ -155,13 +157,13 @@ class AwsBroker(Broker[Credentials]):
         clients = await self._opened_clients()
         from crosstrail.clouds.aws.errors import UNKNOWN_KEY, VENDOR_ERRORS, code_of, mapped, request_id_of
 
-        asked = Asked(account.name, region, GET_CALLER_IDENTITY, provider.renewal)
+        asked = RequestInfo(account.name, region, GET_CALLER_IDENTITY, provider.remediation)
         with upstream(GET_CALLER_IDENTITY, account.id, region) as request, mapped(asked):
             try:
                 answer = await self._run(partial(clients.ask_once, "sts", region, credentials, "get_caller_identity"))
             except VENDOR_ERRORS as error:
                 if code_of(error) in UNKNOWN_KEY and not (account.region or account.regions):
-                    raise unknown_key(asked, told(code_of(error), request_id_of(error))) from None
+                    raise unknown_key(asked, error_suffix(code_of(error), request_id_of(error))) from None
                 raise
             request.request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
             return account_of_identity(answer, region)
@@ -201,7 +203,7 @@ class AwsBroker(Broker[Credentials]):
 
                 connect, read, attempts = self._transport
                 try:
-                    with mapped(Asked("", "", "")):
+                    with mapped(RequestInfo("", "", "")):
                         self._clients = AwsClients(
                             most=self._max_clients,
                             connect_timeout=connect,
@@ -228,7 +230,7 @@ class _SessionToken:
         self._account = account
 
     @property
-    def renewal(self) -> str:
+    def remediation(self) -> str:
         return f"Store new keys of account {self._account.name}."
 
     async def credentials(self) -> Credentials:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.paced_retry import paced_retry
 from crosstrail.clouds.ratelimit import RateLimiter
-from crosstrail.clouds.turns import in_turn
 from crosstrail.models import Account
 
 SERVICE = "cloudtrail"
@@ -42,9 +42,9 @@ class CloudTrailCalls:
     async def ask(self, account: Account, region: str, operation: str, **params: Any) -> dict[str, Any]:
         """The answer as boto gives it. Raises what AwsBroker.call does; CloudUnavailable also at the deadline."""
         lookup = operation == "lookup_events"
-        return await in_turn(
+        return await paced_retry(
             lambda: self._broker.call(account, SERVICE, region, operation, **params),
-            Asked(account.name, region, f"{SERVICE}:{_api_name(operation)}"),
+            RequestInfo(account.name, region, f"{SERVICE}:{_api_name(operation)}"),
             pace=self._lookups if lookup else self._others,
             key=(account.key, region),
             deadline=self.deadline,

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from crosstrail import __version__
 from crosstrail.accounts.credentials import Credentials
-from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.clouds.aws.bounds import BoundedSession
 from crosstrail.clouds.aws.wire import AwsWire, Endpoint
 
@@ -51,8 +51,8 @@ class AwsClients:
         self._session.register("before-parse", _refuse_broken)
         self._attempts = attempts
         self._lock = threading.Lock()  # neither sessions nor the mapping are safe between threads
-        self._held: LeastRecentlyUsed[tuple[Hashable, str, str], tuple[Credentials, Any]] = LeastRecentlyUsed(most)
-        self._endpoints: LeastRecentlyUsed[tuple[str, str], Endpoint] = LeastRecentlyUsed(most)
+        self._held: LruCache[tuple[Hashable, str, str], tuple[Credentials, Any]] = LruCache(most)
+        self._endpoints: LruCache[tuple[str, str], Endpoint] = LruCache(most)
         self.wire = AwsWire(self._session, connect_timeout=connect_timeout, read_timeout=read_timeout)
 
     def known(self, service: str, region: str) -> Endpoint | None:

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import botocore.session
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked, shortened, told
 from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
+from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.clouds.aws.bounds import BoundedSession
 from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
@@ -79,11 +79,11 @@ class Profile:
         self._name = name
         self._run = run
         self._region = region
-        self._renewal = self._sign_in("Renew the credentials of {}.")
+        self._remediation = self._sign_in("Renew the credentials of {}.")
 
     @property
-    def renewal(self) -> str:
-        return self._renewal
+    def remediation(self) -> str:
+        return self._remediation
 
     async def credentials(self) -> Credentials:
         """Raises CredentialsExpired when somebody has to sign in again, CredentialsError when there are none."""
@@ -93,7 +93,7 @@ class Profile:
     def _resolve(self) -> Credentials:
         try:
             session = BoundedSession(profile=self._name or None)
-            self._renewal = self._renewal_of(session)
+            self._remediation = self._renewal_of(session)
             if not session.get_config_variable("region"):
                 session.set_config_variable("region", self._region)
             found = session.get_credentials()
@@ -101,7 +101,7 @@ class Profile:
         except VENDOR_ERRORS as error:
             raise self._explained(error) from None
         except RuntimeError:  # botocore's own word for: renewed, and what came has expired already
-            raise CredentialsExpired(f"the credentials of {self} have expired", hint=self._renewal) from None
+            raise CredentialsExpired(f"the credentials of {self} have expired", hint=self._remediation) from None
         if frozen is None or not frozen.access_key:
             raise CredentialsError(
                 f"{self} has no AWS credentials",
@@ -119,24 +119,26 @@ class Profile:
         return text.format(self)
 
     def _renewal_of(self, session: botocore.session.Session) -> str:
-        if command := renewal_of(session):
+        if command := remediation_of(session):
             return command
         if "credential_process" in session.get_scoped_config():
             return f"Run the credential_process of {self} by hand and see what it says."
         return self._sign_in("Renew the credentials of {}.")
 
     def _explained(self, error: Exception) -> CrosstrailError:
-        ours = translated(error, Asked("", "", "credentials", self._renewal))
+        ours = translated(error, RequestInfo("", "", "credentials", self._remediation))
         code = code_of(error) or type(error).__name__
         if isinstance(ours, CredentialsExpired) or code == "UnauthorizedException":  # SSO's word for an expired sign-in
-            return CredentialsExpired(f"the credentials of {self} have expired ({code})", hint=self._renewal)
+            return CredentialsExpired(f"the credentials of {self} have expired ({code})", hint=self._remediation)
         if code == "ProfileNotFound":
             named = str(self) if self._name else "the AWS profile that AWS_PROFILE names"
             return CredentialsError(f"{named} does not exist", hint="See: aws configure list-profiles")
-        return CredentialsError(f"{self} gives no credentials{told(code, request_id_of(error))}", hint=self._renewal)
+        return CredentialsError(
+            f"{self} gives no credentials{error_suffix(code, request_id_of(error))}", hint=self._remediation
+        )
 
 
-def renewal_of(session: botocore.session.Session) -> str:
+def remediation_of(session: botocore.session.Session) -> str:
     """The command by which a person signs in again, where the session's profile is one that people sign in to."""
     config = session.get_scoped_config()
     option = f" --profile {session.profile}" if session.profile else ""
@@ -160,8 +162,8 @@ class AssumeRole:
         self._who = who
 
     @property
-    def renewal(self) -> str:
-        return self._base.renewal
+    def remediation(self) -> str:
+        return self._base.remediation
 
     async def credentials(self) -> Credentials:
         """Raises AssumeRoleDenied, CredentialsExpired (the base identity's), CredentialsError, CloudError."""
@@ -189,11 +191,13 @@ class AssumeRole:
 
     def _explained(self, error: Exception) -> CrosstrailError:
         role, code, message = self._auth.role_arn, code_of(error), message_of(error)
-        ending = told(code, request_id_of(error))
+        ending = error_suffix(code, request_id_of(error))
         if code in ("AccessDenied", "AccessDeniedException"):
             return AssumeRoleDenied(f"may not assume {role}{ending}", hint=self._likely_cause(message))
         if code in _EXPIRED:
-            return CredentialsExpired(f"the base identity that assumes {role} has expired{ending}", hint=self.renewal)
+            return CredentialsExpired(
+                f"the base identity that assumes {role} has expired{ending}", hint=self.remediation
+            )
         if code == "ValidationError":
             hint = "Set the role's maximum session duration, or the account's auth.duration, to fit."
             return CredentialsError(f"cannot assume {role}{ending}: {shortened(message)}", hint=hint)
@@ -201,7 +205,7 @@ class AssumeRole:
             hint = f"Enable STS in {self._region} in the base identity's account, or set another region."
             return CredentialsError(f"cannot assume {role}: STS is off in {self._region}{ending}", hint=hint)
         account = self._auth.account_id
-        ours = translated(error, Asked(account, self._region, "sts:AssumeRole", self.renewal))
+        ours = translated(error, RequestInfo(account, self._region, "sts:AssumeRole", self.remediation))
         if type(ours) is CredentialsError:
             return CredentialsError(
                 f"STS does not accept the base identity that assumes {role}{ending}", hint=ours.hint

@@ -17,7 +17,7 @@ from aiohttp import ClientError as WireError
 from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
-from crosstrail.accounts.asked import Asked, shortened, told
+from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.error_kinds import kind_of_code, kind_of_fault, kind_of_status
 from crosstrail.clouds.aws.regions import ALWAYS_ON
 from crosstrail.errors import (
@@ -55,7 +55,7 @@ _IDENTIFIER = re.compile(r"[\w.$-]{1,64}")
 
 
 @contextmanager
-def mapped(asked: Asked) -> Iterator[None]:
+def mapped(asked: RequestInfo) -> Iterator[None]:
     """Raise ours in place of botocore's; the vendor's own text, which may hold values, is not chained."""
     try:
         yield
@@ -63,7 +63,7 @@ def mapped(asked: Asked) -> Iterator[None]:
         raise translated(error, asked) from None
 
 
-def translated(error: Exception, asked: Asked) -> CrosstrailError:
+def translated(error: Exception, asked: RequestInfo) -> CrosstrailError:
     """The error of ours that says what one of botocore's means."""
     if isinstance(error, vendor.ClientError):
         return _from_answer(error.response, asked)
@@ -95,7 +95,7 @@ def denied_action(message: str) -> str:
     return found.group(1) if (found := _ACTION.search(message)) else ""
 
 
-def _from_answer(response: dict[str, Any], asked: Asked) -> CrosstrailError:
+def _from_answer(response: dict[str, Any], asked: RequestInfo) -> CrosstrailError:
     error = response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -104,21 +104,21 @@ def _from_answer(response: dict[str, Any], asked: Asked) -> CrosstrailError:
         kind = StalePageToken
     if code in UNKNOWN_KEY and asked.region.count("-") == 2 and asked.region not in _ALWAYS_ON:
         return UnsupportedByCloud(
-            f"{asked.place} does not know the access key: the region may not be enabled{told(code, _request_id(response))}",
+            f"{asked.place} does not know the access key: the region may not be enabled{error_suffix(code, _request_id(response))}",
             hint="Enable the region in the account's settings, or leave it out.",
         )
     request_id = _request_id(response)
-    ending = told(code or f"HTTP {status}", request_id)
+    ending = error_suffix(code or f"HTTP {status}", request_id)
     if issubclass(kind, CloudError):
         return _cloud_error(kind, response, asked, ending)
     if issubclass(kind, CredentialsExpired):
-        return kind(f"the credentials of {asked.place} have expired{ending}", hint=asked.renewal)
+        return kind(f"the credentials of {asked.place} have expired{ending}", hint=asked.remediation)
     if issubclass(kind, CredentialsError):
         if _CLOCK.search(message) or code in _CLOCK_CODES:
             return kind(
                 f"{asked.place} refused the request's time{ending}", hint="Set this machine's clock right (NTP)."
             )
-        return kind(f"{asked.place} does not accept the credentials{ending}", hint=asked.renewal)
+        return kind(f"{asked.place} does not accept the credentials{ending}", hint=asked.remediation)
     if issubclass(kind, SqlRejected):
         return _sql_rejected(message, asked, ending)
     reason = f": {shortened(message)}" if message else ""
@@ -129,7 +129,7 @@ def _from_answer(response: dict[str, Any], asked: Asked) -> CrosstrailError:
     return kind(f"{asked.place} refused {asked.action}{ending}{reason}", hint=hints.get(kind, ""))
 
 
-def _cloud_error(kind: type[CloudError], response: dict[str, Any], asked: Asked, ending: str) -> CloudError:
+def _cloud_error(kind: type[CloudError], response: dict[str, Any], asked: RequestInfo, ending: str) -> CloudError:
     error = response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
     facts = {"code": code, "request_id": _request_id(response), "account": asked.account, "region": asked.region}
@@ -149,7 +149,7 @@ def _cloud_error(kind: type[CloudError], response: dict[str, Any], asked: Asked,
     return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
 
 
-def _from_fault(kind: type[CrosstrailError], error: Exception, asked: Asked) -> CrosstrailError:
+def _from_fault(kind: type[CrosstrailError], error: Exception, asked: RequestInfo) -> CrosstrailError:
     name = type(error).__name__
     if issubclass(kind, CloudError):
         return kind(
@@ -163,13 +163,13 @@ def _from_fault(kind: type[CrosstrailError], error: Exception, asked: Asked) -> 
         hint = "Check AWS_PROFILE, the other AWS_ variables and the AWS config file."
         return kind(f"the AWS configuration of this machine cannot be used ({name})", hint=hint)
     if issubclass(kind, CredentialsExpired):
-        return kind(f"the credentials of {asked.place} have expired ({name})", hint=asked.renewal)
+        return kind(f"the credentials of {asked.place} have expired ({name})", hint=asked.remediation)
     if issubclass(kind, CredentialsError):
-        return kind(f"no credentials for {asked.place} ({name})", hint=asked.renewal)
+        return kind(f"no credentials for {asked.place} ({name})", hint=asked.remediation)
     return kind(f"{asked.action} cannot be asked of {asked.place} ({name})", hint="Check the arguments and the region.")
 
 
-def _sql_rejected(message: str, asked: Asked, ending: str) -> SqlRejected:
+def _sql_rejected(message: str, asked: RequestInfo, ending: str) -> SqlRejected:
     place = _SQL_PLACE.search(message)
     line, column = (int(place.group(1)), int(place.group(2))) if place else (0, 0)
     # The reason may quote the statement: names stay, anything longer goes.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.aws.regions import PARTITIONS, partition_of
 from crosstrail.errors import CloudError, CredentialsError
 
@@ -26,14 +26,14 @@ def account_of_identity(answer: Mapping[str, Any], region: str) -> str:
     return account
 
 
-def unknown_key(asked: Asked, ending: str) -> CredentialsError:
+def unknown_key(asked: RequestInfo, ending: str) -> CredentialsError:
     """The refusal where STS does not know the key of an account that nothing names a region of.
 
     The other partitions are not tried: other companies run them, and a key of one is nobody's business in another.
     """
     return CredentialsError(
         f"{asked.place} does not know the access key{ending}",
-        hint=f"{asked.renewal} Or, if the account is in another partition of AWS than {asked.region} is, set its `region`: "
+        hint=f"{asked.remediation} Or, if the account is in another partition of AWS than {asked.region} is, set its `region`: "
         "cn-north-1 for AWS China, us-gov-west-1 for GovCloud.",
     )
 

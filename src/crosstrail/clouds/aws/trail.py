@@ -33,7 +33,7 @@ from crosstrail.models import (
 )
 from crosstrail.timerange import TimeRange
 
-_MOST_SELECTIVE_FIRST = (
+_MAX_SELECTIVE_FIRST = (
     AttributeKey.EVENT_ID,
     AttributeKey.ACCESS_KEY_ID,
     AttributeKey.RESOURCE_NAME,
@@ -66,7 +66,7 @@ class AwsTrail:
         self._now = now
 
     @property
-    def one_history(self) -> bool:
+    def regionless(self) -> bool:
         return False
 
     @property
@@ -179,7 +179,7 @@ def _divided(filters: Sequence[Filter]) -> tuple[dict[str, Any], tuple[Filter, .
     category = left.pop(FilterKey.EVENT_CATEGORY, None)
     if category and category.value == "insight":
         return {"EventCategory": "insight"}, tuple(left.values())
-    for key in _MOST_SELECTIVE_FIRST:
+    for key in _MAX_SELECTIVE_FIRST:
         if chosen := left.pop(key, None):
             return _attribute(chosen), tuple(left.values())
     principal = left.get(FilterKey.PRINCIPAL)

@@ -33,9 +33,9 @@ from botocore.utils import get_environ_proxies, parse_timestamp
 from crosstrail.accounts.credentials import Credentials
 
 _FIRST_ERROR_STATUS = 300
-_MOST_CONNECTIONS = 512
+_MAX_CONNECTIONS = 512
 _REQUEST_ID = "x-amzn-requestid"
-_MOST_BYTES = 64_000_000
+_MAX_BYTES = 64_000_000
 """Of one answer: 50 events of 256 KB, or 1,000 rows of a query, are far less."""
 
 
@@ -103,7 +103,7 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for part in answer.content.iter_chunked(65_536):
         body += part
-        if len(body) > _MOST_BYTES:
+        if len(body) > _MAX_BYTES:
             answer.close()
             raise aiohttp.ClientPayloadError("the answer is too long")
     return bytes(body)
@@ -141,21 +141,21 @@ class AwsWire:
     def _opened(self) -> aiohttp.ClientSession:
         if self._http is None:
             self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_most_connections(), ssl=self._tls),
+                connector=aiohttp.TCPConnector(limit=_max_connections(), ssl=self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
             )
         return self._http
 
 
-def _most_connections() -> int:
+def _max_connections() -> int:
     """At once to all endpoints: 512, but no more than half the files that this process may have open."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return _MOST_CONNECTIONS
+        return _MAX_CONNECTIONS
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_MOST_CONNECTIONS, soft // 2))
+    return _MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_MAX_CONNECTIONS, soft // 2))
 
 
 def _said(body: bytes, shape: StructureShape) -> dict[str, Any]:

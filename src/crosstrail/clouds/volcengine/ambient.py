@@ -5,8 +5,8 @@ STS says which account that is, once. Volcengine's SDK is imported once an ident
 
 from __future__ import annotations
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.listing import Listing
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
@@ -26,7 +26,9 @@ class Ambient:
 
     def read(self) -> Listing:
         """Raises CredentialsError, CloudError."""
-        asked = Asked("of VOLCENGINE_ACCESS_KEY", self._api.region, str(GET_CALLER_IDENTITY), self._keys.renewal)
+        asked = RequestInfo(
+            "of VOLCENGINE_ACCESS_KEY", self._api.region, str(GET_CALLER_IDENTITY), self._keys.remediation
+        )
         answer, _ = self._api.call_blocking(GET_CALLER_IDENTITY, {}, self._keys.held(), asked)
         account = Account(id=account_of_identity(answer), cloud="volcengine", default=True, auth=AmbientAuth())
         return Listing(self.name, (account,))

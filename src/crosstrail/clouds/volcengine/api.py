@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
-from crosstrail.caller import Upstream
+from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.call_context import Upstream
 from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.errors import ConfigError
 
@@ -54,7 +54,7 @@ class VolcengineApi:
         action: Action,
         params: Mapping[str, Any],
         credentials: Credentials,
-        asked: Asked,
+        asked: RequestInfo,
         request: Upstream | None = None,
     ) -> dict[str, Any]:
         """The Result, in the region of `asked` or the default one; `request` learns its id. Cancelling leaves the request to
@@ -78,7 +78,7 @@ class VolcengineApi:
             self._sdk.close()
 
     def call_blocking(
-        self, action: Action, params: Mapping[str, Any], credentials: Credentials, asked: Asked
+        self, action: Action, params: Mapping[str, Any], credentials: Credentials, asked: RequestInfo
     ) -> tuple[dict[str, Any], str]:
         """The Result and the request's id: what `call` does in a thread."""
         return self._opened().call(action, params, credentials, asked.region or self.region, asked)

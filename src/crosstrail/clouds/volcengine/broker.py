@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.auth import Auth, KeysAuth
-from crosstrail.caller import upstream
+from crosstrail.call_context import upstream
 from crosstrail.clouds.volcengine.accounts import VolcengineRoleAuth
 from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.clouds.volcengine.api import VolcengineApi
@@ -74,8 +74,10 @@ class VolcengineBroker(Broker[Credentials]):
     async def aclose(self) -> None:
         self.api.close()
 
-    def keys(self, auth: KeysAuth, secret: Callable[[], SecretStr], renewal: str) -> CredentialProvider[Credentials]:
-        return StaticKeys(auth.access_key_id, secret, auth.session_token, renewal=renewal)
+    def keys(
+        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
+    ) -> CredentialProvider[Credentials]:
+        return StaticKeys(auth.access_key_id, secret, auth.session_token, remediation=remediation)
 
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
         if isinstance(auth, VolcengineRoleAuth):
@@ -98,6 +100,6 @@ class VolcengineBroker(Broker[Credentials]):
         provider: CredentialProvider[Credentials],
         credentials: Credentials,
     ) -> dict[str, Any]:
-        asked = Asked(account.name, region, str(action), provider.renewal)
+        asked = RequestInfo(account.name, region, str(action), provider.remediation)
         with upstream(str(action), account.id, region) as request:
             return await self.api.call(action, params, credentials, asked, request)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
-from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.clouds.paced_retry import paced_retry
 from crosstrail.clouds.ratelimit import RateLimiter
-from crosstrail.clouds.turns import in_turn
 from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.models import Account
@@ -27,7 +27,7 @@ _NOT_TWICE = frozenset({CREATE_TRAIL.name})
 """What may have happened although no answer came, and must not happen again."""
 
 
-class Turns:
+class PacedRequests:
     """The pace of all requests of one process, by whoever they are for."""
 
     def __init__(self, *, deadline: float = 45.0) -> None:
@@ -36,10 +36,10 @@ class Turns:
         self._pace = RateLimiter(_PER_SECOND, burst=int(_PER_SECOND))
 
     async def take(
-        self, action: Action, ask: Callable[[], Awaitable[dict[str, Any]]], asked: Asked, key: Hashable
+        self, action: Action, ask: Callable[[], Awaitable[dict[str, Any]]], asked: RequestInfo, key: Hashable
     ) -> dict[str, Any]:
         """What `ask` gives. Raises what it does; CloudUnavailable also at the deadline."""
-        return await in_turn(
+        return await paced_retry(
             ask, asked, pace=self._pace, key=key, deadline=self._deadline, repeatable=action.name not in _NOT_TWICE
         )
 
@@ -50,7 +50,7 @@ class VolcengineCalls:
     def __init__(self, broker: VolcengineBroker, *, deadline: float = 45.0) -> None:
         self._broker = broker
         self.deadline = deadline
-        self._turns = Turns(deadline=deadline)
+        self._turns = PacedRequests(deadline=deadline)
 
     async def home_region(self, account: Account) -> str:
         """The region whose API is asked when a target names none."""
@@ -61,6 +61,6 @@ class VolcengineCalls:
         return await self._turns.take(
             action,
             lambda: self._broker.call(account, region, action, params),
-            Asked(account.name, region, str(action)),
+            RequestInfo(account.name, region, str(action)),
             account.key,
         )

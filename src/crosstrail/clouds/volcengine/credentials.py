@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.volcengine.accounts import VolcengineRoleAuth
 from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.clouds.volcengine.api import VolcengineApi
@@ -27,7 +27,7 @@ _VARIABLES = "VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY"
 class EnvironmentKeys:
     """The keys of VOLCENGINE_ACCESS_KEY, VOLCENGINE_SECRET_KEY and VOLCENGINE_ACCESS_SESSION_TOKEN, as settings have them."""
 
-    renewal = f"Set {_VARIABLES} to keys that are valid, and VOLCENGINE_ACCESS_SESSION_TOKEN for temporary ones."
+    remediation = f"Set {_VARIABLES} to keys that are valid, and VOLCENGINE_ACCESS_SESSION_TOKEN for temporary ones."
 
     def __init__(
         self, access_key: str = "", secret_key: SecretStr | None = None, session_token: SecretStr | None = None
@@ -67,8 +67,8 @@ class AssumeRole:
         self._who = who
 
     @property
-    def renewal(self) -> str:
-        return self._base.renewal
+    def remediation(self) -> str:
+        return self._base.remediation
 
     async def credentials(self) -> Credentials:
         """Raises AssumeRoleDenied, CredentialsExpired (the base identity's), CredentialsError, CloudError."""
@@ -76,7 +76,7 @@ class AssumeRole:
 
     async def _assumed_by(self, base: Credentials) -> Credentials:
         role = self._auth.role_trn
-        asked = Asked(self._auth.account_id, "", str(ASSUME_ROLE), self.renewal)
+        asked = RequestInfo(self._auth.account_id, "", str(ASSUME_ROLE), self.remediation)
         params = {
             "RoleTrn": role,
             "RoleSessionName": session_name(self._who),

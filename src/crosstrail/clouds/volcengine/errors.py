@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from crosstrail.accounts.asked import Asked, shortened, told
+from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,
@@ -58,14 +58,14 @@ def kind_of_code(code: str) -> type[CrosstrailError] | None:
     return _KIND_OF_CODE.get(code.partition(".")[0])
 
 
-def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: Asked) -> CrosstrailError:
+def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: RequestInfo) -> CrosstrailError:
     """What an answer that is an error means; one without the usual envelope is known by its status alone."""
     metadata = _metadata(body)
     error = metadata.get("Error")
     error = error if isinstance(error, dict) else {}
     code, request_id = str(error.get("Code") or ""), str(metadata.get("RequestId") or "")
     kind = kind_of_code(code) or _kind_of_status(status)
-    ending = told(code or f"HTTP {status}", request_id)
+    ending = error_suffix(code or f"HTTP {status}", request_id)
     reason = shortened(str(error.get("Message") or ""))
     ending += f": {reason}" if reason else ""
     facts = {
@@ -85,11 +85,11 @@ def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: A
         return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
     if issubclass(kind, CredentialsError):
         words = "have expired or are not valid" if kind is CredentialsExpired else "are not accepted"
-        return kind(f"the credentials of {asked.place} {words}{ending}", hint=_HINTS.get(code, asked.renewal))
+        return kind(f"the credentials of {asked.place} {words}{ending}", hint=_HINTS.get(code, asked.remediation))
     return kind(f"{asked.place} refused {asked.action}{ending}", hint=_HINTS.get(code, ""))
 
 
-def unreachable(fault: str, asked: Asked) -> CloudUnavailable:
+def unreachable(fault: str, asked: RequestInfo) -> CloudUnavailable:
     """No answer came; `fault` is the kind of connection fault."""
     return CloudUnavailable(
         f"{asked.place} did not answer {asked.action} ({fault})",
@@ -100,7 +100,7 @@ def unreachable(fault: str, asked: Asked) -> CloudUnavailable:
     )
 
 
-def garbled(status: int, asked: Asked) -> CloudUnavailable:
+def garbled(status: int, asked: RequestInfo) -> CloudUnavailable:
     """Something answered, and not as Volcengine does."""
     return CloudUnavailable(
         f"{asked.place} answered {asked.action} with something that is no answer of Volcengine (HTTP {status})",

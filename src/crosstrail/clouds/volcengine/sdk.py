@@ -25,15 +25,15 @@ from volcenginesdkcore.interceptor import InterceptorContext, ResponseIntercepto
 from volcenginesdkcore.rest import ApiException, RESTClientObject
 
 from crosstrail import __version__
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.credentials import Credentials
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.volcengine.errors import garbled, refused, unreachable
 from crosstrail.errors import CredentialsError
 
 if TYPE_CHECKING:
     from crosstrail.clouds.volcengine.actions import Action
 
-_MOST_BYTES = 64_000_000
+_MAX_BYTES = 64_000_000
 """Of one answer: 50 events are far less."""
 logging.getLogger("volcenginesdkcore").setLevel(logging.WARNING)  # its DEBUG lines are bodies, those of STS too
 
@@ -64,7 +64,7 @@ class VolcengineSdk:
         manager.request = partial(_bounded, manager.request, read_timeout)
 
     def call(
-        self, action: Action, params: Mapping[str, Any], credentials: Credentials, region: str, asked: Asked
+        self, action: Action, params: Mapping[str, Any], credentials: Credentials, region: str, asked: RequestInfo
     ) -> tuple[dict[str, Any], str]:
         """The Result and the request's id. Raises CredentialsError, CloudError or InvalidRequest."""
         info = UniversalInfo(
@@ -87,7 +87,7 @@ class VolcengineSdk:
             raise garbled(200, asked) from None
         except ValueError:  # http.client repeats the value that no header can hold
             raise CredentialsError(
-                f"the credentials of {asked.place} hold characters that no key has", hint=asked.renewal
+                f"the credentials of {asked.place} hold characters that no key has", hint=asked.remediation
             ) from None
         return _result(response.status, response.data, response.getheaders(), asked)
 
@@ -115,7 +115,7 @@ def _bounded(request: Callable[..., BaseHTTPResponse], seconds: float, *asked: A
     try:
         for part in answer.stream(65_536, decode_content=True):
             body += part
-            if len(body) > _MOST_BYTES:
+            if len(body) > _MAX_BYTES:
                 raise ProtocolError("the answer is too long")
             if time.monotonic() > until:
                 raise ProtocolError("the answer takes too long")
@@ -156,7 +156,7 @@ def flattened(params: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _result(status: int, body: str, headers: Mapping[str, str], asked: Asked) -> tuple[dict[str, Any], str]:
+def _result(status: int, body: str, headers: Mapping[str, str], asked: RequestInfo) -> tuple[dict[str, Any], str]:
     try:
         answer = orjson.loads(body)
         metadata = answer["ResponseMetadata"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from crosstrail.section import Section, option
+from crosstrail.settings_group import SettingsGroup, option
 
 
-class VolcengineSettings(Section):
+class VolcengineSettings(SettingsGroup):
     """Volcengine's API, and the environment's keys for it: those of an `ambient` account, and those that assume roles."""
 
     ambient: bool = option(

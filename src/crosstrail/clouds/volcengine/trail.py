@@ -70,7 +70,7 @@ class VolcengineTrail:
         self._now = now
 
     @property
-    def one_history(self) -> bool:
+    def regionless(self) -> bool:
         return True
 
     @property

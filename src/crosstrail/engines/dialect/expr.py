@@ -135,7 +135,7 @@ def rejected(refusal: Refusal, node: exp.Expr, place: Place) -> SqlRejected:
 
 
 class Place:
-    """Turns positions in the text that was parsed into lines and columns of the text the caller sent."""
+    """PacedRequests positions in the text that was parsed into lines and columns of the text the caller sent."""
 
     def __init__(self, original: str, inserted: list[int]) -> None:
         self._original = original

@@ -15,7 +15,7 @@ from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.types import is_comparable
 
-_MOST_SETS = 256
+_MAX_SETS = 256
 _SETS: dict[type, str] = {exp.GroupingSets: "GROUPING SETS", exp.Cube: "CUBE", exp.Rollup: "ROLLUP"}
 
 
@@ -54,8 +54,8 @@ def grouping(
         if word:
             entries = len(part.expressions)
             sets *= 2**entries if word == "CUBE" else entries + 1
-            if sets > _MOST_SETS:
-                raise rejected(Refusal(f"GROUP BY makes at most {_MOST_SETS} grouping sets here"), part, compiler.place)
+            if sets > _MAX_SETS:
+                raise rejected(Refusal(f"GROUP BY makes at most {_MAX_SETS} grouping sets here"), part, compiler.place)
             pieces.append(f"{word} ({', '.join(several(each) for each in part.expressions)})")
         else:
             pieces.append(_plain(one, part))

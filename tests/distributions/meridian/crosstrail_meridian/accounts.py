@@ -6,7 +6,7 @@ import re
 
 from crosstrail.account_forms import AccountForm
 from crosstrail.auth import KeysAuth
-from crosstrail.section import Section, option
+from crosstrail.settings_group import SettingsGroup, option
 
 CLOUD = "meridian"
 PUBLIC = "https://api.meridian.example"
@@ -21,7 +21,7 @@ ACCOUNTS = AccountForm(
 """A client's id and secret are listed as an access key's are, so that they are stored and encrypted like those."""
 
 
-class MeridianSettings(Section):
+class MeridianSettings(SettingsGroup):
     """Where Meridian is reached."""
 
     endpoint: str = option(PUBLIC, "MERIDIAN_ENDPOINT", "Address of Meridian's API, http or https.", min_length=1)

@@ -15,9 +15,9 @@ import aiohttp
 import orjson
 
 from crosstrail import __version__
-from crosstrail.accounts.asked import Asked, shortened, told
 from crosstrail.accounts.credentials import BearerToken
-from crosstrail.caller import Upstream
+from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
+from crosstrail.call_context import Upstream
 from crosstrail.errors import (
     AccessDenied,
     CloudUnavailable,
@@ -56,7 +56,7 @@ class MeridianApi:
 
     async def call(
         self,
-        asked: Asked,
+        asked: RequestInfo,
         path: str,
         params: Mapping[str, str],
         token: BearerToken | None,
@@ -116,7 +116,7 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _broken(fault: str, asked: Asked) -> CloudUnavailable:
+def _broken(fault: str, asked: RequestInfo) -> CloudUnavailable:
     return CloudUnavailable(
         f"{asked.place} did not answer {asked.action} ({fault})",
         hint="Check the network and meridian.endpoint, then try again.",
@@ -125,13 +125,13 @@ def _broken(fault: str, asked: Asked) -> CloudUnavailable:
     )
 
 
-def _refused(error: Mapping[str, Any], status: int, headers: Mapping[str, str], asked: Asked) -> CrosstrailError:
+def _refused(error: Mapping[str, Any], status: int, headers: Mapping[str, str], asked: RequestInfo) -> CrosstrailError:
     code, request_id = str(error.get("code") or f"HTTP {status}"), headers.get("X-Request-Id", "")
     kind = _KINDS.get(code, CloudUnavailable if status >= 500 else InvalidRequest)
-    ending = f"{told(code, shortened(request_id))}: {shortened(str(error.get('message') or ''))}"
+    ending = f"{error_suffix(code, shortened(request_id))}: {shortened(str(error.get('message') or ''))}"
     facts = {"code": code, "request_id": request_id, "account": asked.account}
     if issubclass(kind, CredentialsError):
-        return kind(f"the credentials of {asked.place} are not accepted{ending}", hint=asked.renewal)
+        return kind(f"the credentials of {asked.place} are not accepted{ending}", hint=asked.remediation)
     if issubclass(kind, AccessDenied):
         return kind(
             f"{asked.place} denies {asked.action}{ending}", hint=f"Allow {asked.action} to this client.", **facts

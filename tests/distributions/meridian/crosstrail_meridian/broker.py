@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
 from crosstrail.accounts.credentials import BearerToken, CredentialProvider
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.auth import Auth, KeysAuth
-from crosstrail.caller import upstream
+from crosstrail.call_context import upstream
 from crosstrail.errors import CredentialsError
 from crosstrail.models import Account
 from crosstrail_meridian.accounts import CLOUD
@@ -24,17 +24,17 @@ _TOKEN, _WHO = "/v1/token", "/v1/whoami"
 class ClientTokens:
     """Tokens of one client: its secret is exchanged for each at the token endpoint."""
 
-    def __init__(self, api: MeridianApi, client: str, secret: Callable[[], SecretStr], renewal: str) -> None:
+    def __init__(self, api: MeridianApi, client: str, secret: Callable[[], SecretStr], remediation: str) -> None:
         self._api, self._client, self._secret = api, client, secret
-        self.renewal = renewal or f"Store a new secret of the client {client}."
+        self.remediation = remediation or f"Store a new secret of the client {client}."
 
     async def credentials(self) -> BearerToken:
-        asked = Asked(f"of client {self._client}", "", "token:Create", self.renewal)
+        asked = RequestInfo(f"of client {self._client}", "", "token:Create", self.remediation)
         sent = {"client_id": self._client, "client_secret": self._secret().get_secret_value()}
         answer = await self._api.call(asked, _TOKEN, sent, None)
         token, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not isinstance(seconds, int):
-            raise CredentialsError(f"the token endpoint gave client {self._client} no token", hint=self.renewal)
+            raise CredentialsError(f"the token endpoint gave client {self._client} no token", hint=self.remediation)
         return BearerToken(SecretStr(token), datetime.now(UTC) + timedelta(seconds=seconds))
 
 
@@ -56,7 +56,7 @@ class MeridianBroker(Broker[BearerToken]):
         async def ask(token: BearerToken) -> dict[str, Any]:
             with upstream(action, account.id, "") as request:
                 return await self._api.call(
-                    Asked(account.name, "", action, provider.renewal), path, params, token, request
+                    RequestInfo(account.name, "", action, provider.remediation), path, params, token, request
                 )
 
         return await self.asked(provider, ask)
@@ -73,10 +73,12 @@ class MeridianBroker(Broker[BearerToken]):
     async def aclose(self) -> None:
         await self._api.aclose()
 
-    def keys(self, auth: KeysAuth, secret: Callable[[], SecretStr], renewal: str) -> CredentialProvider[BearerToken]:
+    def keys(
+        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
+    ) -> CredentialProvider[BearerToken]:
         if auth.session_token is not None:
             raise CredentialsError("a client of Meridian has no session token", hint="List its id and secret alone.")
-        return ClientTokens(self._api, auth.access_key_id, secret, renewal)
+        return ClientTokens(self._api, auth.access_key_id, secret, remediation)
 
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[BearerToken]:
         raise CredentialsError(f"account {account.name} is not listed with a client's id and secret")
@@ -85,5 +87,5 @@ class MeridianBroker(Broker[BearerToken]):
         self, account: Account, provider: CredentialProvider[BearerToken], credentials: BearerToken
     ) -> str:
         with upstream("account:WhoAmI", account.id, "") as request:
-            asked = Asked(account.name, "", "account:WhoAmI", provider.renewal)
+            asked = RequestInfo(account.name, "", "account:WhoAmI", provider.remediation)
             return str((await self._api.call(asked, _WHO, {}, credentials, request)).get("account") or "")

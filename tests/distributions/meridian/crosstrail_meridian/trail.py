@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crosstrail.accounts.asked import Asked
 from crosstrail.accounts.caller_identity import wrong_account
+from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.clouds.paced_retry import paced_retry
 from crosstrail.clouds.paging import span_of
 from crosstrail.clouds.ratelimit import RateLimiter
 from crosstrail.clouds.reading import Reading
-from crosstrail.clouds.turns import in_turn
 from crosstrail.errors import CloudError, UnsupportedByCloud
 from crosstrail.filters import KEYS, FilterKey, accepted, matches
 from crosstrail.models import AttributeKey, Event, EventPage, EventQuery, Filter, Target, Trail
@@ -31,7 +31,7 @@ _KEYS = frozenset(KEYS) - {AttributeKey.ACCESS_KEY_ID, FilterKey.EVENT_CATEGORY,
 class MeridianTrail:
     """An account's audit log is one, newest first. It is asked by the actor's name; every other filter is applied here."""
 
-    one_history = True
+    regionless = True
     attribute_keys = _KEYS
 
     def __init__(self, broker: MeridianBroker, deadline: float) -> None:
@@ -58,9 +58,9 @@ class MeridianTrail:
         sifted = [one for one in filters if one is not actor]
         reading = Reading(query, span, target, "", sifts=bool(sifted), deadline=self._deadline)
         while True:
-            answer = await in_turn(
+            answer = await paced_retry(
                 lambda: self._broker.call(account, _ACTION, _PATH, params),
-                Asked(account.name, "", _ACTION),
+                RequestInfo(account.name, "", _ACTION),
                 pace=self._pace,
                 key=account.key,
                 deadline=self._deadline,

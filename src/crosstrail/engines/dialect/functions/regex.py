@@ -21,7 +21,7 @@ _ODD_LETTERS = r"[ßẞſKİıŉǰΐΰև\x{1E96}-\x{1E9D}\x{1F50}-\x{1FFF}\x{FB0
 _ODD_LETTERS_PYTHON = re.sub(r"\\x\{([0-9A-F]{4})\}", r"\\u\1", _ODD_LETTERS)
 _PROBES = ("", "a", " ", "1", "\n")
 _REPEATS = re.compile(r"\{(?:\d+,)?([1-9]\d{0,8})")
-_MOST_REPEATS = 1000
+_MAX_REPEATS = 1000
 """RE2's own limit, for one repetition and for nested ones together."""
 _REPEAT_NOTHING = re.compile(r"[*+?}]\+")
 
@@ -61,8 +61,8 @@ class Pattern:
         text, place = self._text, 0
         if _REPEAT_NOTHING.search(re.sub(r"\\.", "", text)):
             raise Refusal("possessive repetition such as a*+ is not supported here", "Use a* or a*?.")
-        if prod(int(most) for most in _REPEATS.findall(text)) > _MOST_REPEATS:
-            raise Refusal(f"repetitions in a regular expression may come to {_MOST_REPEATS} here")
+        if prod(int(most) for most in _REPEATS.findall(text)) > _MAX_REPEATS:
+            raise Refusal(f"repetitions in a regular expression may come to {_MAX_REPEATS} here")
         opened: list[tuple[int, int]] = []
         alternatives: list[int] = []
         while place < len(text):

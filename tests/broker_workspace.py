@@ -14,7 +14,7 @@ from live_aws import PROD, AwsAccounts
 
 
 @dataclass
-class BrokerEstate(AwsAccounts):
+class BrokerWorkspace(AwsAccounts):
     """Accounts, each with one event that only it has, every second one reached by a role."""
 
     accounts: list[Account] = field(default_factory=list)

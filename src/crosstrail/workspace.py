@@ -1,7 +1,7 @@
-"""The estate: the accounts, trails and engines that one Settings describes, put together once a process.
+"""The workspace: the accounts, trails and engines that one Settings describes, put together once a process.
 
 It decides which trail answers for an account, and which engine runs a statement; it never renders, and never decides who
-may see what: both front ends (server and command line) reach it through visible.py.
+may see what: both front ends (server and command line) reach it through scoped_workspace.py.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _READ_SECONDS = 15.0
 """For one answer of a live account: it leaves room for a second try before clients give up."""
 
 
-class Estate:
+class Workspace:
     """Open one, share it between all calls, `aclose` it at the end."""
 
     def __init__(self, settings: Settings) -> None:
@@ -108,10 +108,10 @@ class Estate:
         """
 
         def read() -> list[tuple[Account, Mapping[str, Days]]]:
-            from crosstrail.lake.regions import MOST_READ, days_by_region, unknown
+            from crosstrail.lake.regions import MAX_READ, days_by_region, unknown
 
             found: list[tuple[Account, Mapping[str, Days]]] = []
-            left = MOST_READ
+            left = MAX_READ
             for account in accounts:
                 files = self.lake.files([account.key])
                 left -= unknown(files)
@@ -157,17 +157,17 @@ class Estate:
 
     def _regions_held(self, account: Account) -> frozenset[str] | None:
         """None where that takes too long or a file cannot be read: the lookup itself says what it found there."""
-        from crosstrail.lake.regions import MOST_READ, days_by_region, unknown
+        from crosstrail.lake.regions import MAX_READ, days_by_region, unknown
 
         files = self.lake.files([account.key])
         with suppress(OSError):
-            return frozenset(days_by_region(files)) if unknown(files) <= MOST_READ else None
+            return frozenset(days_by_region(files)) if unknown(files) <= MAX_READ else None
         return None
 
     def _one_history(self, account: Account) -> bool:
         """Of a cloud that is not installed too: then its one target says so."""
         try:
-            return not account.auth or self.trail_of(account).one_history
+            return not account.auth or self.trail_of(account).regionless
         except UnsupportedByCloud:
             return True
 

@@ -21,13 +21,13 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextConten
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Principal, granted
 from crosstrail.accounts.registry import Registry
-from crosstrail.caller import acting_for
+from crosstrail.call_context import acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
-from crosstrail.estate import Estate
+from crosstrail.scoped_workspace import ScopedWorkspace, narrowed
 from crosstrail.server.audit import AuditLog
-from crosstrail.server.gate import Gate, PrincipalOf, failed, text_bytes
+from crosstrail.server.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
 from crosstrail.server.limits import Limits
-from crosstrail.visible import Visible, narrowed
+from crosstrail.workspace import Workspace
 
 _log = logging.getLogger("crosstrail.admission")
 _CALL = "tools/call"
@@ -40,21 +40,21 @@ _LISTS = {
     "resources/templates/list": "resourceTemplates",
 }
 """Method -> the key of its items."""
-_view: ContextVar[Visible] = ContextVar("crosstrail_foreign_view")
+_view: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_foreign_view")
 
 
-async def present_registry(estate: Estate) -> Registry:
+async def present_registry(workspace: Workspace) -> Registry:
     """The accounts the caller of the present message may name; outside of messages, all."""
     view = _view.get(None)
-    return await view.registry() if view else (await estate.listed()).registry
+    return await view.registry() if view else (await workspace.listed()).registry
 
 
-class ForeignAdmission(Gate):
+class WrappedAdmission(BaseAdmission):
     """A middleware of a foreign server's MCP server. One a process."""
 
     def __init__(
         self,
-        estate: Estate,
+        workspace: Workspace,
         *,
         parameter: str,
         reads: Callable[[str], bool],
@@ -65,8 +65,8 @@ class ForeignAdmission(Gate):
         """`parameter` names the account of a call; `reads` says whether a tool changes nothing. `principal_of`: None on
         stdio. `open_to_all`: where there is no rule, everybody may do everything.
         """
-        super().__init__(record, Limits(estate.settings.limits, longest_query=0.0), principal_of)
-        self._estate = estate
+        super().__init__(record, Limits(workspace.settings.limits, longest_query=0.0), principal_of)
+        self._estate = workspace
         self._parameter = parameter
         self._reads = reads
         self._otherwise = EVERYTHING if open_to_all else NOTHING
@@ -77,7 +77,7 @@ class ForeignAdmission(Gate):
         grant = await self._grant(principal)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == _CALL else ""
         writes = ctx.method == _CALL and not self._reads(tool)
-        token = _view.set(Visible(self._estate, grant, write=writes, kept=self._narrowed))
+        token = _view.set(ScopedWorkspace(self._estate, grant, write=writes, kept=self._narrowed))
         try:
             if ctx.method in _USES:
                 return await self._used(ctx, call_next, principal, tool, allowed=_allows(grant, writes))

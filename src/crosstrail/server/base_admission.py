@@ -18,7 +18,7 @@ PrincipalOf = Callable[[Any], Principal]
 """The HTTP request of a message -> who sent it."""
 
 
-class Gate:
+class BaseAdmission:
     """One a process; whoever makes it closes it."""
 
     def __init__(self, record: AuditLog, limits: Limits, principal_of: PrincipalOf | None) -> None:

@@ -1,4 +1,4 @@
-"""Whose keys they are: asked once, kept for minutes by a fingerprint, in bounded memory; and an estate that is theirs alone."""
+"""Whose keys they are: asked once, kept for minutes by a fingerprint, in bounded memory; and a workspace that is theirs alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.config import Settings
 from crosstrail.engines.base import QueryScope
 from crosstrail.errors import CredentialsError, InvalidRequest, LimitReached
-from crosstrail.estate import Estate
 from crosstrail.models import Account, Target
-from crosstrail.sent_keys import KeyOwners, Owner, SentEstate, api_of
+from crosstrail.request_credentials import KeyOwners, Owner, RequestWorkspace, api_of
+from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.server.events import Request, look_up
-from crosstrail.visible import Visible
+from crosstrail.workspace import Workspace
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD
@@ -137,7 +137,7 @@ async def test_new_callers_at_once_are_bounded(fake: FakeVolcengine) -> None:
     """Strangers may make up keys as fast as they can write."""
     fake.world.delay = 0.2
     made_up = [Credentials(f"AKLT{number}", SecretStr("x")) for number in range(6)]
-    async with owners_of(fake, most_waiting=4) as owners:
+    async with owners_of(fake, max_waiting=4) as owners:
         outcomes = await asyncio.gather(*(owners.owner(one) for one in made_up), return_exceptions=True)
         assert [type(one) for one in outcomes] == [CredentialsError] * 4 + [LimitReached] * 2
         good = fake.world.add_key(CN_PROD)
@@ -147,7 +147,7 @@ async def test_new_callers_at_once_are_bounded(fake: FakeVolcengine) -> None:
 async def test_who_was_known_does_not_wait_behind_strangers(fake: FakeVolcengine) -> None:
     known, clock = fake.world.add_key(CN_PROD), Clock()
     made_up = [Credentials(f"AKLT{number}", SecretStr("x")) for number in range(40)]
-    async with owners_of(fake, clock, most_waiting=40) as owners:
+    async with owners_of(fake, clock, max_waiting=40) as owners:
         await owners.owner(sent(known))
         clock.now += 301
         fake.world.delay = 0.1
@@ -167,9 +167,9 @@ async def test_the_estate_is_theirs_alone(fake: FakeVolcengine) -> None:
             "volcengine": {"endpoint": fake.url, "access_key": key.id, "secret_key": key.secret},
         }
     )
-    estate = Estate(settings)
-    owners = KeyOwners(api_of(estate), deadline=10)
-    theirs = SentEstate(estate, owners, sent(key))
+    workspace = Workspace(settings)
+    owners = KeyOwners(api_of(workspace), deadline=10)
+    theirs = RequestWorkspace(workspace, owners, sent(key))
     [account] = (await theirs.listed()).registry.accounts
     assert account.key == ("volcengine", CN_PROD)
     assert await theirs.held() == ()
@@ -180,34 +180,36 @@ async def test_the_estate_is_theirs_alone(fake: FakeVolcengine) -> None:
         theirs.engine("lake")
     with pytest.raises(InvalidRequest, match="no lake"):
         await theirs.engine_for("SELECT 1", QueryScope((account,), {}, ""))
-    nobody = SentEstate(estate, owners, None)
+    nobody = RequestWorkspace(workspace, owners, None)
     with pytest.raises(CredentialsError, match="carries no keys"):
         await nobody.listed()
     assert nobody.owner is None
-    await estate.aclose()
+    await workspace.aclose()
 
 
 async def test_a_key_id_that_is_none_is_refused_in_words(fake: FakeVolcengine) -> None:
     key = fake.world.add_key(CN_PROD)
     fake.world.keys["AKLT-x-1"] = replace(key, id="AKLT-x-1")
-    estate = Estate(Settings.model_validate({"volcengine": {"endpoint": fake.url}}))
-    theirs = SentEstate(estate, KeyOwners(api_of(estate), deadline=10), replace(sent(key), access_key_id="AKLT-x-1"))
+    workspace = Workspace(Settings.model_validate({"volcengine": {"endpoint": fake.url}}))
+    theirs = RequestWorkspace(
+        workspace, KeyOwners(api_of(workspace), deadline=10), replace(sent(key), access_key_id="AKLT-x-1")
+    )
     with pytest.raises(CredentialsError, match="AccessKeyId"):
         await theirs.listed()
     assert fake.world.requests == []
-    await estate.aclose()
+    await workspace.aclose()
 
 
 async def test_no_secret_outlives_its_request(fake: FakeVolcengine) -> None:
     """Neither the broker's caches nor the ones of owners, trails or clients hold it."""
     key = fake.world.add_key(CN_PROD)
     event = fake.world.account(CN_PROD).log("GetUser", moment())
-    estate = Estate(Settings.model_validate({"volcengine": {"endpoint": fake.url}}))
-    owners = KeyOwners(api_of(estate), deadline=10)
+    workspace = Workspace(Settings.model_validate({"volcengine": {"endpoint": fake.url}}))
+    owners = KeyOwners(api_of(workspace), deadline=10)
 
     async def one_request() -> None:
-        theirs = SentEstate(estate, owners, sent(key))
-        answer = await look_up(Visible(theirs), Request())
+        theirs = RequestWorkspace(workspace, owners, sent(key))
+        answer = await look_up(ScopedWorkspace(theirs), Request())
         assert event in answer.text
         assert holders(key.secret)
 
@@ -215,7 +217,7 @@ async def test_no_secret_outlives_its_request(fake: FakeVolcengine) -> None:
     await anyio.lowlevel.checkpoint()
     assert owners.known(sent(key))
     assert holders(key.secret) == []
-    await estate.aclose()
+    await workspace.aclose()
 
 
 def holders(secret: str) -> list[SecretStr]:
@@ -225,8 +227,8 @@ def holders(secret: str) -> list[SecretStr]:
 
 
 def test_a_target_of_theirs_hides_its_secret(fake: FakeVolcengine) -> None:
-    from crosstrail.auth import SentKeys
+    from crosstrail.auth import RequestKeys
 
-    auth = SentKeys(owner=CN_PROD, access_key_id="AKLT1", secret_access_key=SecretStr("swordfish"))
+    auth = RequestKeys(owner=CN_PROD, access_key_id="AKLT1", secret_access_key=SecretStr("swordfish"))
     target = Target(Account(id=CN_PROD, cloud="volcengine", auth=auth))
     assert "swordfish" not in repr(target) + target.account.model_dump_json()

@@ -14,7 +14,7 @@ from pydantic import SecretStr, field_validator, model_validator
 
 from crosstrail.accounts.policy import TOOLSETS
 from crosstrail.errors import ConfigError
-from crosstrail.section import Names, Section, option
+from crosstrail.settings_group import Names, SettingsGroup, option
 
 GITHUB_USER = "https://api.github.com/user"
 """It shows an e-mail address only when GitHub has verified it."""
@@ -23,7 +23,7 @@ CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH = "/auth/callback", "/auth/oauth/callbac
 AuthMode = Literal["none", "token", "jwt", "oauth"]
 
 
-class ServeSettings(Section):
+class ServeSettings(SettingsGroup):
     """`crosstrail serve`."""
 
     transport: Literal["stdio", "http", "sse"] = option(
@@ -79,7 +79,7 @@ class ServeSettings(Section):
             return self.host == "localhost"
 
 
-class JwtSettings(Section):
+class JwtSettings(SettingsGroup):
     """Tokens of an identity provider."""
 
     issuer: str = option("", "CROSSTRAIL_JWT_ISSUER", "`iss` of its tokens.")
@@ -104,7 +104,7 @@ class JwtSettings(Section):
         return self
 
 
-class OAuthSettings(Section):
+class OAuthSettings(SettingsGroup):
     """An OAuth application, for clients that register themselves; GitHub's needs the first five keys alone."""
 
     client_id: str = option("", "CROSSTRAIL_OAUTH_CLIENT_ID", "Id of the OAuth application.")
@@ -143,7 +143,7 @@ class OAuthSettings(Section):
         return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-class LimitSettings(Section):
+class LimitSettings(SettingsGroup):
     """What one principal may ask of one server, of all its workers together."""
 
     calls_per_minute: int = option(240, "CROSSTRAIL_CALLS_PER_MINUTE", "Most calls a minute.", ge=1)
@@ -151,7 +151,7 @@ class LimitSettings(Section):
     queries_at_once: int = option(4, "CROSSTRAIL_QUERIES_AT_ONCE", "Most SQL queries that run at once.", ge=1)
 
 
-class AuditSettings(Section):
+class AuditSettings(SettingsGroup):
     """The record of every call."""
 
     to: str = option("", "CROSSTRAIL_AUDIT", "stderr, off, or a file. Empty: stderr over HTTP, off on stdio.")

@@ -47,7 +47,7 @@ def import_accounts(
     open_box: Callable[[], SecretBox],
     others: Sequence[Account] = (),
     *,
-    rehearse: bool = False,
+    dry_run: bool = False,
 ) -> tuple[tuple[Account, ...], tuple[str, ...]]:
     """Store every account of a file, or none: (the accounts, the names of columns that were ignored).
 
@@ -59,7 +59,7 @@ def import_accounts(
     """
     rows = list(_rows(text))
     box = open_box() if any(_has_keys(row) for _, row in rows) else None
-    with database.transaction("rehearse" if rehearse else "write") as connection:
+    with database.transaction("dry_run" if dry_run else "write") as connection:
         external_ids = external_ids_of(connection)
         accounts: list[Account] = []
         problems: list[str] = []

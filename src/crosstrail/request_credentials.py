@@ -1,4 +1,4 @@
-"""The estate of a caller whose keys came with the request: one account, the one these keys belong to, and nothing else.
+"""The workspace of a caller whose keys came with the request: one account, the one these keys belong to, and nothing else.
 
 Decides whose keys they are, as Volcengine's STS says, and that no configured account, no lake and no credentials of the
 server are there for such a caller. It keeps no secret: what was learned is kept by a fingerprint of the keys, for minutes.
@@ -17,26 +17,26 @@ from typing import Any, NoReturn
 import anyio
 from pydantic import ValidationError
 
-from crosstrail.accounts.asked import Asked
-from crosstrail.accounts.credentials import SENT, SENT_ALONG, Credentials, fingerprint
+from crosstrail.accounts.credentials import OF_REQUEST_KEYS, SEND_VALID_KEYS, Credentials, fingerprint
 from crosstrail.accounts.directory import AccountList
-from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.accounts.registry import Registry
-from crosstrail.auth import SentKeys
-from crosstrail.caller import upstream
+from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.auth import RequestKeys
+from crosstrail.call_context import upstream
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.clouds.volcengine.accounts import CLOUD
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
-from crosstrail.clouds.volcengine.calls import Turns
+from crosstrail.clouds.volcengine.calls import PacedRequests
 from crosstrail.clouds.volcengine.identity import GET_CALLER_IDENTITY, account_of_identity
 from crosstrail.config import Settings
 from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, LimitReached
-from crosstrail.estate import Estate
 from crosstrail.models import Account, Target
 from crosstrail.targets import Chosen
+from crosstrail.workspace import Workspace
 
 _KNOWN_SECONDS = 300.0
 _AT_ONCE = 16
@@ -52,9 +52,9 @@ class Owner:
     trn: str = ""
 
 
-def api_of(estate: Estate) -> VolcengineApi:
+def api_of(workspace: Workspace) -> VolcengineApi:
     """The API that callers' keys are asked about."""
-    broker = estate.broker(CLOUD)
+    broker = workspace.broker(CLOUD)
     assert isinstance(broker, VolcengineBroker)  # noqa: S101 - of this project's own cloud
     return broker.api
 
@@ -68,16 +68,16 @@ class KeyOwners:
         *,
         deadline: float,
         most: int = 10_000,
-        most_waiting: int = 1_000,
+        max_waiting: int = 1_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`deadline`: seconds that asking may take, waiting for its turn and repeats included. `most`: owners that are kept;
-        `most_waiting`: keys whose owner is being asked for."""
+        `max_waiting`: keys whose owner is being asked for."""
         self._api = api
-        self._turns = Turns(deadline=deadline)
+        self._turns = PacedRequests(deadline=deadline)
         self._clock = clock
-        self._known: LeastRecentlyUsed[str, tuple[Owner, float]] = LeastRecentlyUsed(most)
-        self._most_waiting = most_waiting
+        self._known: LruCache[str, tuple[Owner, float]] = LruCache(most)
+        self._max_waiting = max_waiting
         self._asking: dict[str, asyncio.Task[Owner]] = {}
         self._at_once = anyio.Semaphore(_AT_ONCE)
 
@@ -101,7 +101,7 @@ class KeyOwners:
         key = fingerprint(credentials)
         if key not in self._asking:
             is_new = self._known.get(key) is None
-            if is_new and len(self._asking) >= self._most_waiting:
+            if is_new and len(self._asking) >= self._max_waiting:
                 raise LimitReached("too many new callers at once", retry_after=2, hint="Ask again in 2 s.")
             task = asyncio.get_running_loop().create_task(
                 self._ask(key, credentials, self._at_once if is_new else nullcontext())
@@ -111,7 +111,7 @@ class KeyOwners:
         return await asyncio.shield(self._asking[key])
 
     async def _ask(self, key: str, credentials: Credentials, turn: AbstractAsyncContextManager[Any]) -> Owner:
-        asked = Asked(SENT, self._api.region, str(GET_CALLER_IDENTITY), SENT_ALONG)
+        asked = RequestInfo(OF_REQUEST_KEYS, self._api.region, str(GET_CALLER_IDENTITY), SEND_VALID_KEYS)
 
         async def ask() -> dict[str, Any]:
             async with turn:
@@ -136,12 +136,12 @@ def _owner(answer: dict[str, Any]) -> Owner:
     return Owner(account, trn if isinstance(trn, str) and _TRN.fullmatch(trn) else "")
 
 
-class SentEstate:
-    """What `Visible` asks of an estate, for the keys of one request. Make one for each message."""
+class RequestWorkspace:
+    """What `ScopedWorkspace` asks of a workspace, for the keys of one request. Make one for each message."""
 
-    def __init__(self, estate: Estate, owners: KeyOwners, credentials: Credentials | None) -> None:
+    def __init__(self, workspace: Workspace, owners: KeyOwners, credentials: Credentials | None) -> None:
         """`credentials`: None where a message came without any; then there is nothing."""
-        self._estate = estate
+        self._estate = workspace
         self._owners = owners
         self._credentials = credentials
         self._listed: AccountList | None = None
@@ -159,7 +159,7 @@ class SentEstate:
         """The one account. Raises what KeyOwners does."""
         if self._listed is None:
             if self._credentials is None:
-                raise CredentialsError("this request carries no keys", hint=SENT_ALONG)
+                raise CredentialsError("this request carries no keys", hint=SEND_VALID_KEYS)
             auth = _auth(self._credentials)  # before anything is sent: an id with a comma would say more than an id
             owner = await self._owners.owner(self._credentials)
             auth = auth.model_copy(update={"owner": owner.account})
@@ -175,17 +175,17 @@ class SentEstate:
         return []
 
     async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
-        """As the estate's."""
+        """As the workspace's."""
         return await self._estate.targets_of(accounts, region, start=start)
 
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail of the one account. Raises CredentialsError for any other."""
-        if not isinstance(account.auth, SentKeys):
-            raise CredentialsError(f"account {account.name} is not that {SENT}")
+        if not isinstance(account.auth, RequestKeys):
+            raise CredentialsError(f"account {account.name} is not that {OF_REQUEST_KEYS}")
         return self._estate.trail_of(account)
 
     async def open_trails(self, targets: Iterable[Target]) -> None:
-        await self._estate.open_trails(target for target in targets if isinstance(target.account.auth, SentKeys))
+        await self._estate.open_trails(target for target in targets if isinstance(target.account.auth, RequestKeys))
 
     def engine(self, name: str = "") -> QueryEngine:
         """Raises InvalidRequest: there is none."""
@@ -196,16 +196,16 @@ class SentEstate:
         _no_engine()
 
 
-def _auth(credentials: Credentials) -> SentKeys:
+def _auth(credentials: Credentials) -> RequestKeys:
     try:
-        return SentKeys(
+        return RequestKeys(
             owner="",  # not known yet: no account takes them so
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
             session_token=credentials.session_token,
         )
     except ValidationError:
-        raise CredentialsError("AccessKeyId is not what an access key id looks like", hint=SENT_ALONG) from None
+        raise CredentialsError("AccessKeyId is not what an access key id looks like", hint=SEND_VALID_KEYS) from None
 
 
 def _no_engine() -> NoReturn:

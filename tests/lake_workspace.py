@@ -1,4 +1,4 @@
-"""A made-up estate for the server's tests: log files written here, collected by the real command, asked by a real client."""
+"""A made-up workspace for the server's tests: log files written here, collected by the real command, asked by a real client."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mcp_types import CallToolResult
 import preloaded
 from crosstrail.accounts.policy import Principal
 from crosstrail.config import Settings
-from crosstrail.estate import Estate
 from crosstrail.server.admission import Admission
 from crosstrail.server.app import create_server
+from crosstrail.workspace import Workspace
 
 NOON = datetime(2026, 11, 19, 12, 0, 0, tzinfo=UTC)
 PROD, DEV, OLD = "111111111111", "222222222222", "033333333333"
@@ -85,15 +85,15 @@ def settings(lake: Path, accounts: Iterable[Mapping[str, Any]] = ACCOUNTS, **mor
 @asynccontextmanager
 async def client_of(given: Settings, mode: str = "auto") -> AsyncIterator[Client]:
     """A real MCP client on a server over these settings, in this process."""
-    async with Client(create_server(Estate(given)), mode=mode) as client:
+    async with Client(create_server(Workspace(given)), mode=mode) as client:
         yield client
 
 
 class Always(Admission):
     """Every message comes from one principal, where no HTTP request brings one."""
 
-    def __init__(self, estate: Estate, someone: Principal) -> None:
-        super().__init__(estate, principal_of=lambda _: someone)
+    def __init__(self, workspace: Workspace, someone: Principal) -> None:
+        super().__init__(workspace, principal_of=lambda _: someone)
         self._someone = someone
 
     def principal(self, request: Any) -> Principal:

@@ -8,7 +8,7 @@ _NEW_OBJECTS = 50_000
 """Between two looks: some 20 MB at most."""
 
 
-def look_seldom() -> None:
+def collect_garbage_seldom() -> None:
     """What is loaded stays: looking through it again and again takes an eighth of a busy server's time, and a third where
     a call asks hundreds of targets."""
     gc.collect()

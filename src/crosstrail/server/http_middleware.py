@@ -23,23 +23,23 @@ from crosstrail.server.audit import AuditLog
 from crosstrail.server.identity import principal_of
 
 _BODY_SECONDS = 10.0
-MOST_HEAD_BYTES = 32_768
-MOST_UNKNOWN_BYTES = 8_192
+MAX_HEAD_BYTES = 32_768
+MAX_UNKNOWN_BYTES = 8_192
 """Of a body from somebody who has not signed in: a form, or a registration, which is kept for good."""
-MOST_MADE_UP_BYTES = 65_536
+MAX_MADE_UP_BYTES = 65_536
 """Of a body that comes with keys: they may be made up."""
-MOST_OPEN = 200
+MAX_OPEN = 200
 _ONCE = {b"authorization": "Authorization", b"x-mcp-toolsets": "X-MCP-Toolsets", b"x-mcp-readonly": "X-MCP-Readonly"}
 """Which of two would count is a matter of taste, here and in a proxy that adds one."""
 _LENGTHS = {b"content-length", b"transfer-encoding"}
-_MOST_HELD_BYTES = 64_000_000
+_MAX_HELD_BYTES = 64_000_000
 """Of all bodies on their way together."""
 LAST_LOOK_SECONDS = 2.0
-MOST_THROWN_BYTES = 4_000_000
+MAX_THROWN_BYTES = 4_000_000
 """How long, and how much, is still read of a request that was turned away."""
 
 
-class Refusals:
+class RefusalRecord:
     """Records every answer that turns a request away, and every redirect that carries an OAuth error to a client."""
 
     _STATUSES = frozenset({400, 401, 403, 408, 413, 421, 429, 431})
@@ -83,7 +83,7 @@ class _Request:
         self.scope = scope
 
 
-class Names:
+class HostCheck:
     """Lets in requests to one of our names, from no page or a known one; `*` in a list checks nothing of it."""
 
     def __init__(self, app: ASGIApp, *, hosts: Sequence[str], origins: Sequence[str]) -> None:
@@ -119,7 +119,7 @@ class _Crowded(Exception):
     """All the room for requests on their way is taken."""
 
 
-class Heads:
+class HeaderLimit:
     """Holds the head of a request to a size, in however few parts it came, to one identity, and to one length of its body:
     where a proxy in front believes the other one, it takes the end of one caller's request for another's."""
 
@@ -127,8 +127,8 @@ class Heads:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _head_bytes(scope) > MOST_HEAD_BYTES:
-            await _turned_away(431, f"a request's head has at most {MOST_HEAD_BYTES} bytes", scope, receive, send)
+        if scope["type"] == "http" and _head_bytes(scope) > MAX_HEAD_BYTES:
+            await _turned_away(431, f"a request's head has at most {MAX_HEAD_BYTES} bytes", scope, receive, send)
         elif scope["type"] == "http" and (twice := _said_twice(scope)):
             await _turned_away(400, f"a request has one {twice} header", scope, receive, send)
         elif scope["type"] == "http" and {name for name, _ in scope["headers"]} >= _LENGTHS:
@@ -149,7 +149,7 @@ def _head_bytes(scope: Scope) -> int:
     return named + len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
 
 
-class Paces:
+class RateLimit:
     """Holds all requests for some addresses together to a number a minute: each of them leaves something behind."""
 
     def __init__(self, app: ASGIApp, *, most: Mapping[str, int], clock: Callable[[], float] = time.monotonic) -> None:
@@ -174,10 +174,10 @@ class Paces:
         return left >= 1
 
 
-class Crowds:
+class ConcurrencyLimit:
     """Holds whoever signed in to so many requests open at once in this process: a stream may stay open for good."""
 
-    def __init__(self, app: ASGIApp, *, most: int = MOST_OPEN) -> None:
+    def __init__(self, app: ASGIApp, *, most: int = MAX_OPEN) -> None:
         self._app = app
         self._most = most
         self._open: Counter[tuple[str, str]] = Counter()
@@ -199,19 +199,19 @@ class Crowds:
                 del self._open[who]
 
 
-class Bodies:
+class BodyLimit:
     """Holds a request's body to a size and a time; it is read whole before anybody sees the request.
 
     One object a process sees all requests, and bounds what it holds of those still on their way, too.
     """
 
     def __init__(
-        self, app: ASGIApp, *, most: int, most_unknown: int | None = None, seconds: float = _BODY_SECONDS
+        self, app: ASGIApp, *, most: int, max_unknown: int | None = None, seconds: float = _BODY_SECONDS
     ) -> None:
-        """`most_unknown`: bytes of a body whose sender has not signed in, where callers must."""
+        """`max_unknown`: bytes of a body whose sender has not signed in, where callers must."""
         self._app = app
         self._most = most
-        self._most_unknown = most if most_unknown is None else min(most, most_unknown)
+        self._max_unknown = most if max_unknown is None else min(most, max_unknown)
         self._seconds = seconds
         self._held = 0
 
@@ -219,7 +219,7 @@ class Bodies:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        most = self._most if isinstance(scope.get("user"), AuthenticatedUser) else self._most_unknown
+        most = self._most if isinstance(scope.get("user"), AuthenticatedUser) else self._max_unknown
         try:
             async with asyncio.timeout(self._seconds):
                 body = await self._read(Headers(scope=scope), receive, most)
@@ -259,7 +259,7 @@ class Bodies:
                     return None
                 if not message.get("more_body", False):
                     return bytes(body)
-                if self._held > _MOST_HELD_BYTES:
+                if self._held > _MAX_HELD_BYTES:
                     raise _Crowded
         finally:
             self._held -= len(body)
@@ -280,7 +280,7 @@ async def _turned_away(status: int, text: str, scope: Scope, receive: Receive, s
     with suppress(TimeoutError):
         async with asyncio.timeout(LAST_LOOK_SECONDS):
             thrown, more = 0, True
-            while more and thrown < MOST_THROWN_BYTES:
+            while more and thrown < MAX_THROWN_BYTES:
                 message = await receive()
                 thrown += len(message.get("body", b""))
                 more = message["type"] == "http.request" and message.get("more_body", False)

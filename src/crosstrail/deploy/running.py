@@ -12,11 +12,11 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crosstrail.deploying.plan import ENDPOINT, LIFECYCLE, Plan
+from crosstrail.deploy.plan import ENDPOINT, LIFECYCLE, Plan
 from crosstrail.errors import ConfigError, CrosstrailError
 
 if TYPE_CHECKING:
-    from crosstrail.deploying.aws import Deployment
+    from crosstrail.deploy.aws import Deployment
 
 Say = Callable[[str], None]
 _BUILDER = "Install Docker with buildx; a machine without either can run the commands of --dry-run elsewhere."
@@ -85,7 +85,7 @@ def deploy(plan: Plan, say: Say, *, profile: str, wait: float) -> str:
 
 def push_image(plan: Plan, say: Say, *, profile: str, wait: float = 0.0) -> Deployment:
     """Everything up to the image in ECR, where other platforms take it from, too. Raises CrosstrailError."""
-    from crosstrail.deploying.aws import Deployment
+    from crosstrail.deploy.aws import Deployment
 
     _run(plan.builder(), "docker cannot build the image", hint=_BUILDER)
     deployment = Deployment(plan, say, profile=profile, wait=wait)

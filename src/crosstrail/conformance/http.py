@@ -17,11 +17,11 @@ import anyio
 import httpx2
 
 from crosstrail.bounded_http import client, fetched
-from crosstrail.checking.findings import Finding
+from crosstrail.conformance.findings import Finding
 
 _BOTH = "application/json, text/event-stream"
 _PROTOCOL = "2025-11-25"
-MOST_BYTES = 32_000_000
+MAX_BYTES = 32_000_000
 """Of one answer, such as a list of tools: hundreds of times more than a client takes."""
 _PING_BYTES = 10_000
 _HELLO = {
@@ -44,7 +44,7 @@ _LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
 
 async def check_http(url: str, bearer: str, seconds: float) -> list[Finding]:
     """The findings about an address that answers. `bearer` may be empty."""
-    async with client(seconds=seconds, most_bytes=MOST_BYTES) as http:
+    async with client(seconds=seconds, max_bytes=MAX_BYTES) as http:
         sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         return [
             await _foreign_session(http, url, sent),
@@ -60,7 +60,7 @@ async def refused(url: str, bearer: str, seconds: float) -> tuple[str, str]:
     The reason is empty where the answer itself gives none.
     """
     sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-    async with client(seconds=seconds, most_bytes=MOST_BYTES) as http:
+    async with client(seconds=seconds, max_bytes=MAX_BYTES) as http:
         try:
             with anyio.fail_after(seconds):
                 async with http.stream("POST", url, json=_HELLO, headers={**sent, "Accept": _BOTH}) as answer:
@@ -107,7 +107,7 @@ async def _ping(url: str, seconds: float) -> Finding:
     path = split.path.rstrip("/").removesuffix("mcp") + "ping"
     try:
         address = urlunsplit((split.scheme, split.netloc, path, "", ""))
-        status, _, body = await fetched(address, seconds=seconds, most_bytes=_PING_BYTES)
+        status, _, body = await fetched(address, seconds=seconds, max_bytes=_PING_BYTES)
     except (httpx2.HTTPError, TimeoutError) as error:
         return Finding("/ping", "fail", f"no answer: {type(error).__name__}")
     try:

@@ -34,7 +34,7 @@ async def let_in(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Ha
 
 
 @dataclass
-class WrapEstate(LiveAws):
+class WrapWorkspace(LiveAws):
     """`prod` has a role that the base identity assumes, `dev` a long-lived key."""
 
     def id_of(self, alias: str) -> str:
@@ -74,11 +74,11 @@ class WrapEstate(LiveAws):
         return path
 
 
-def open_wrap_estate(fake_aws: FakeAws, base: Key) -> WrapEstate:
-    estate = WrapEstate(fake_aws.world, base, fake_aws.url, AwsBroker(read_timeout=30.0))
-    estate.role_account(numbered(1), "prod")
-    estate.keys_account(numbered(2), "dev", region="eu-west-1")
-    return estate
+def open_wrap_workspace(fake_aws: FakeAws, base: Key) -> WrapWorkspace:
+    workspace = WrapWorkspace(fake_aws.world, base, fake_aws.url, AwsBroker(read_timeout=30.0))
+    workspace.role_account(numbered(1), "prod")
+    workspace.keys_account(numbered(2), "dev", region="eu-west-1")
+    return workspace
 
 
 def numbered(number: int) -> str:

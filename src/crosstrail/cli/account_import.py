@@ -23,8 +23,8 @@ from crosstrail.cli import with_settings
 from crosstrail.cli.words import out, say
 from crosstrail.config import Settings
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
-from crosstrail.estate import account_database
 from crosstrail.models import DEFAULT_CLOUD, Account
+from crosstrail.workspace import account_database
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase
@@ -73,7 +73,7 @@ def add(
 
     It is used by a role, which needs no stored secret, or by an access key.
     """
-    from crosstrail.accounts.enrolment import add as store
+    from crosstrail.accounts.account_import import add as store
 
     given = [name for name, role in roles.items() if role]
     if len(given) + bool(access_key_id) != 1:
@@ -109,14 +109,14 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     (aksk or iam_role), access_key_id, secret_access_key_encrypted (or secret_access_key in plain text), role_arn (of
     another cloud its own), region, org_id (or external_id), and cloud.
     """
-    from crosstrail.accounts.enrolment import import_accounts
+    from crosstrail.accounts.account_import import import_accounts
 
     try:
         text = file.read().decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError("the file is not UTF-8 text", hint="Save it as UTF-8.") from None
     database = _database(settings)
-    added, ignored = import_accounts(database, text, lambda: _box(settings), settings.accounts, rehearse=dry_run)
+    added, ignored = import_accounts(database, text, lambda: _box(settings), settings.accounts, dry_run=dry_run)
     for account in added:
         out(f"{'would add' if dry_run else 'added'} {_named(account)}")
     counted = f"{len(added)} account{'s' * (len(added) != 1)}"
@@ -149,7 +149,7 @@ def rotate(settings: Settings) -> None:
     box = _box(settings)
     database = account_database(settings)
     if database:
-        from crosstrail.accounts.enrolment import rotate as encrypt_again
+        from crosstrail.accounts.account_import import rotate as encrypt_again
 
         count = encrypt_again(database, box)
         out(f"{count} secret{'s' * (count != 1)} encrypted again in {database.name}.")

@@ -16,7 +16,7 @@ from typing import Any
 
 from crosstrail.errors import CrosstrailError
 
-_MOST_KEPT = 200
+_MAX_KEPT = 200
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Upstream:
 
 
 @dataclass(slots=True)
-class Caller:
+class CallContext:
     """Who asked, and the requests made for them: all are counted, the first 200 kept.
 
     `who` is a name to show, which two may share; `key` tells them apart. `error`: the kind of error that the call ended with,
@@ -47,22 +47,22 @@ class Caller:
 
     def note(self, request: Upstream) -> None:
         self.count += 1
-        if len(self.kept) < _MOST_KEPT:
+        if len(self.kept) < _MAX_KEPT:
             self.kept.append(request)
 
 
-_current: ContextVar[Caller | None] = ContextVar("crosstrail_caller", default=None)
+_current: ContextVar[CallContext | None] = ContextVar("crosstrail_caller", default=None)
 
 
-def caller() -> Caller:
+def current_call() -> CallContext:
     """The present caller; one that nobody reads where no call is admitted, as on the command line."""
-    return _current.get() or Caller()
+    return _current.get() or CallContext()
 
 
 @contextmanager
-def acting_for(who: str, key: str = "") -> Iterator[Caller]:
+def acting_for(who: str, key: str = "") -> Iterator[CallContext]:
     """What runs inside runs on behalf of `who`."""
-    made = Caller(who, key)
+    made = CallContext(who, key)
     token = _current.set(made)
     try:
         yield made
@@ -75,7 +75,7 @@ def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
     """One request, counted for the present caller and, where OpenTelemetry's SDK is set up, a span of its own."""
     trace, tracer = _tracing()
     request = Upstream(action, account, region)
-    caller().note(request)
+    current_call().note(request)
     attributes = {"cloud.account.id": account, "cloud.region": region}
     with tracer.start_as_current_span(
         action, kind=trace.SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False

@@ -1,4 +1,4 @@
-"""The words of an error about a call to a cloud: whom was asked what, and how the answer's code is told.
+"""The words of an error about a call to a cloud: whom was asked what, and how the answer's code is error_suffix.
 
 Shared by the clouds' error mappings. It decides no kind of error, and shows no vendor's text unshortened.
 """
@@ -13,14 +13,14 @@ _TEXT_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestInfo:
     """What was being asked when an error came: the words of every message."""
 
     account: str
     region: str
     action: str
     """As the cloud's permissions write it: `cloudtrail:LookupEvents`."""
-    renewal: str = ""
+    remediation: str = ""
     """What a person does when these credentials have expired."""
 
     @property
@@ -28,7 +28,7 @@ class Asked:
         return f"account {self.account} in {self.region}" if self.region else f"account {self.account}"
 
 
-def told(code: str, request_id: str) -> str:
+def error_suffix(code: str, request_id: str) -> str:
     """Code and request id in brackets, for the end of a message."""
     return f" ({code}, request {request_id})" if request_id else f" ({code})"
 

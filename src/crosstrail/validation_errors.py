@@ -40,7 +40,7 @@ _FORMS = {
 """Name of a field with a pattern -> that pattern in words."""
 
 
-def worst(error: ValidationError) -> tuple[tuple[str, ...], str, str]:
+def first_error(error: ValidationError) -> tuple[tuple[str, ...], str, str]:
     """(place, pydantic's type, words): of all that is wrong a misspelt name first, as other things follow from it."""
     found = error.errors(include_input=False, include_url=False)
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
@@ -48,9 +48,9 @@ def worst(error: ValidationError) -> tuple[tuple[str, ...], str, str]:
     return place, first["type"], _words(first["type"], first["msg"], place[-1] if place else "")
 
 
-def complaint(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
+def validation_message(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
     """`place: words` on one line; `names` calls the last part of the place by another name."""
-    place, _, words = worst(error)
+    place, _, words = first_error(error)
     if names is not None:
         place = tuple(names.get(part, part) for part in place[-1:])
     return f"{'.'.join(place)}: {words}" if place else words

@@ -1,8 +1,8 @@
-"""The estate as one principal may see it: the only way from a call to accounts, trails, engines and what the lake holds.
+"""The workspace as one principal may see it: the only way from a call to accounts, trails, engines and what the lake holds.
 
 Decides that what is not given does not exist: every list, selector, total and warning comes from the accounts given to
 the principal, so an absent account and a forbidden one take the same path to the same words. Only what is written here
-passes from the estate; whatever an estate learns to do later stays closed until it is opened here on purpose.
+passes from the workspace; whatever a workspace learns to do later stays closed until it is opened here on purpose.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crosstrail.accounts.directory import AccountList
-from crosstrail.accounts.lru import LeastRecentlyUsed
+from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.accounts.policy import EVERYTHING, Grant, Toolset
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
 from crosstrail.clouds.base import AuditTrail
@@ -20,39 +20,39 @@ from crosstrail.config import Settings
 from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
-from crosstrail.estate import Estate
 from crosstrail.models import Account, Target
-from crosstrail.sent_keys import SentEstate
+from crosstrail.request_credentials import RequestWorkspace
 from crosstrail.targets import Chosen
+from crosstrail.workspace import Workspace
 
 if TYPE_CHECKING:
     from crosstrail.lake.snapshot import AccountSummary
 
-_log = logging.getLogger("crosstrail.visible")
+_log = logging.getLogger("crosstrail.scoped_workspace")
 _KEPT = 256
 _SOMETHING_IS_OLD = "Some of the list of accounts is missing or old; the operator's log says which."
 
-Narrowed = LeastRecentlyUsed[tuple[Grant, Toolset, bool, int], tuple[Registry, Registry]]
+Narrowed = LruCache[tuple[Grant, Toolset, bool, int], tuple[Registry, Registry]]
 
 
 def narrowed() -> Narrowed:
-    """Registries kept for the calls to come, to share between all views of one estate."""
-    return LeastRecentlyUsed(_KEPT)
+    """Registries kept for the calls to come, to share between all views of one workspace."""
+    return LruCache(_KEPT)
 
 
-class Visible:
+class ScopedWorkspace:
     """Made for one call, of one grant and the toolset of the tool that is called."""
 
     def __init__(
         self,
-        estate: Estate | SentEstate,
+        workspace: Workspace | RequestWorkspace,
         grant: Grant = EVERYTHING,
         *,
         toolset: Toolset = "accounts",
         write: bool = False,
         kept: Narrowed | None = None,
     ) -> None:
-        self._estate = estate
+        self._estate = workspace
         self._grant = grant
         self._toolset = toolset
         self._write = write
@@ -137,7 +137,7 @@ class Visible:
         return self._estate.engine(name)
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
-        """As the estate's: a store id that nothing knows is looked for in the accounts of the scope alone."""
+        """As the workspace's: a store id that nothing knows is looked for in the accounts of the scope alone."""
         return await self._estate.engine_for(sql, scope, name)
 
     def _narrow(self, registry: Registry) -> Registry:

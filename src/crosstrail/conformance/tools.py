@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp_types import Tool
 
-from crosstrail.checking.findings import Finding, judged
+from crosstrail.conformance.findings import Finding, judged
 
 CROSSTRAIL = "crosstrail"
 OWN_TOOLS = (

@@ -24,13 +24,13 @@ from mcp_types import CONNECTION_CLOSED, TextContent, Tool
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from crosstrail import bounded_http
-from crosstrail.checking.findings import Finding, Report, judged
-from crosstrail.checking.http import MOST_BYTES, check_http, refused
-from crosstrail.checking.tools import CROSSTRAIL, check_tools, reading_tool
+from crosstrail.conformance.findings import Finding, Report, judged
+from crosstrail.conformance.http import MAX_BYTES, check_http, refused
+from crosstrail.conformance.tools import CROSSTRAIL, check_tools, reading_tool
 
 logging.getLogger("mcp").setLevel(logging.CRITICAL)  # its tracebacks quote the server; we say what is wrong
 
-_MOST_PAGES = 50
+_MAX_PAGES = 50
 _LAST_WORDS = 300
 _ABSENT = "there is no program"
 _FAULTS = (MCPError, OSError, TimeoutError, httpx2.HTTPError, ExceptionGroup, ValueError)
@@ -145,7 +145,7 @@ async def _opened(subject: Subject, mode: str, written: IO[str], seconds: float)
         return
     headers = {"Authorization": f"Bearer {subject.bearer}"} if subject.bearer else {}
     async with (
-        bounded_http.client(headers=headers, seconds=seconds, most_bytes=MOST_BYTES) as http,
+        bounded_http.client(headers=headers, seconds=seconds, max_bytes=MAX_BYTES) as http,
         Client(streamable_http_client(subject.url, http_client=http), mode=mode, cache=None) as client,
     ):
         yield client
@@ -155,7 +155,7 @@ async def _listed(client: Client) -> tuple[Tool, ...]:
     """Every tool, page by page."""
     tools: list[Tool] = []
     cursor: str | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         page = await client.list_tools(cursor=cursor)
         tools += page.tools
         cursor = page.next_cursor

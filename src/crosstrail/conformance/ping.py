@@ -10,8 +10,8 @@ import json
 import ssl
 from urllib.parse import urlsplit
 
-from crosstrail.checking.findings import Finding
-from crosstrail.serving import ServeSettings
+from crosstrail.conformance.findings import Finding
+from crosstrail.server_settings import ServeSettings
 
 _SECONDS = 5.0
 

@@ -39,7 +39,7 @@ _FORMS = {
     ),
 }
 """What each argument looks like, as AWS says: it would refuse another only once the image is built."""
-_LONGEST_REPOSITORY, _LONGEST_VALUE, _MOST_VARIABLES = 256, 5000, 50
+_LONGEST_REPOSITORY, _LONGEST_VALUE, _MAX_VARIABLES = 256, 5000, 50
 _SHORTEST_SECRET = 4
 """Shorter ones are parts of words."""
 ENDPOINT = "DEFAULT"
@@ -121,8 +121,8 @@ class Plan:
             raise ConfigError(
                 f"the value of {long[0]} is too long", hint=f"AgentCore takes {_LONGEST_VALUE} characters."
             )
-        if len(self.variables()) > _MOST_VARIABLES:
-            raise ConfigError("there are too many variables", hint=f"AgentCore takes {_MOST_VARIABLES}.")
+        if len(self.variables()) > _MAX_VARIABLES:
+            raise ConfigError("there are too many variables", hint=f"AgentCore takes {_MAX_VARIABLES}.")
 
     def _written(self) -> dict[str, tuple[str, ...]]:
         """What was given, by what it is to be; an empty one was left out."""

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from crosstrail.accounts.asked import Asked, shortened
+from crosstrail.accounts.request_info import RequestInfo, shortened
 from crosstrail.clouds.aws.bounds import BoundedSession
 from crosstrail.clouds.aws.error_kinds import kind_of_code
 from crosstrail.clouds.aws.errors import (
@@ -28,7 +28,7 @@ from crosstrail.clouds.aws.errors import (
     request_id_of,
     translated,
 )
-from crosstrail.deploying.plan import ENDPOINT, LIFECYCLE, Plan
+from crosstrail.deploy.plan import ENDPOINT, LIFECYCLE, Plan
 from crosstrail.errors import AccessDenied, CloudError, ConfigError, CredentialsError, CrosstrailError, QueryTimedOut
 
 Say = Callable[[str], None]
@@ -37,7 +37,7 @@ _MOVING = ("CREATING", "UPDATING", "DELETING")
 _DEAD = ("CREATE_FAILED", "DELETE_FAILED")
 """What no update brings back."""
 _SEE_LOG = "See its log group /aws/bedrock-agentcore/runtimes; then run the same command again."
-_RENEWAL = "Sign in to AWS as the deployer, or name a --profile that is; then run the same command again."
+_REMEDIATION = "Sign in to AWS as the deployer, or name a --profile that is; then run the same command again."
 
 
 class Deployment:
@@ -220,7 +220,7 @@ class Deployment:
         """What the cloud said no to comes with its own sentence: it is the deployer's, about the deployer's request."""
         plan, code, kind = self._plan, code_of(error), kind_of_code(code_of(error))
         if not isinstance(error, ClientError) or (kind and issubclass(kind, CredentialsError)):
-            ours = translated(error, Asked(plan.account, plan.region, action, _RENEWAL))
+            ours = translated(error, RequestInfo(plan.account, plan.region, action, _REMEDIATION))
             if isinstance(ours, CloudError):
                 ours.hint = "Check --region, the network and any proxy; then run the same command again."
             elif isinstance(ours, ConfigError):

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import anyio
 
-from crosstrail.accounts.asked import Asked
+from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.ratelimit import RateLimiter
 from crosstrail.errors import CloudUnavailable, Throttled
 
@@ -22,9 +22,9 @@ _FIRST_PAUSE_SECONDS = 0.2
 T = TypeVar("T")
 
 
-async def in_turn(
+async def paced_retry(
     ask: Callable[[], Awaitable[T]],
-    asked: Asked,
+    asked: RequestInfo,
     *,
     pace: RateLimiter,
     key: Hashable,

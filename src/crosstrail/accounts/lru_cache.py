@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class LeastRecentlyUsed(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """Not locked: whoever shares one between threads holds a lock of its own."""
 
     def __init__(self, most: int) -> None:
