@@ -1,4 +1,4 @@
-"""Who sees what: rules, and every door of the server asked by principals who may see some accounts and not others."""
+"""Who sees what: rules, and every tool of the server asked by principals who may see some accounts and not others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cloud that this project does not know: an installed distribution brings it, and every door takes its accounts.
+"""A cloud that this project does not know: an installed distribution brings it, and every command and tool takes its accounts.
 
 The cloud is tests/distributions/meridian. Its ids hold what the ids of no other cloud here do: slashes, colons, capitals.
 """

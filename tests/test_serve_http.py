@@ -1,4 +1,4 @@
-"""`crosstrail serve` over HTTP: what it refuses to start with, its endpoints, its doors, its end."""
+"""`crosstrail serve` over HTTP: what it refuses to start with, its endpoints, its middleware, its end."""
 
 from __future__ import annotations
 

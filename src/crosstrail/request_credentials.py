@@ -141,14 +141,14 @@ class RequestWorkspace:
 
     def __init__(self, workspace: Workspace, owners: KeyOwners, credentials: Credentials | None) -> None:
         """`credentials`: None where a message came without any; then there is nothing."""
-        self._estate = workspace
+        self._workspace = workspace
         self._owners = owners
         self._credentials = credentials
         self._listed: AccountList | None = None
 
     @property
     def settings(self) -> Settings:
-        return self._estate.settings
+        return self._workspace.settings
 
     @property
     def owner(self) -> Owner | None:
@@ -176,16 +176,16 @@ class RequestWorkspace:
 
     async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
         """As the workspace's."""
-        return await self._estate.targets_of(accounts, region, start=start)
+        return await self._workspace.targets_of(accounts, region, start=start)
 
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail of the one account. Raises CredentialsError for any other."""
         if not isinstance(account.auth, RequestKeys):
             raise CredentialsError(f"account {account.name} is not that {OF_REQUEST_KEYS}")
-        return self._estate.trail_of(account)
+        return self._workspace.trail_of(account)
 
     async def open_trails(self, targets: Iterable[Target]) -> None:
-        await self._estate.open_trails(target for target in targets if isinstance(target.account.auth, RequestKeys))
+        await self._workspace.open_trails(target for target in targets if isinstance(target.account.auth, RequestKeys))
 
     def engine(self, name: str = "") -> QueryEngine:
         """Raises InvalidRequest: there is none."""

@@ -52,7 +52,7 @@ class ScopedWorkspace:
         write: bool = False,
         kept: Narrowed | None = None,
     ) -> None:
-        self._estate = workspace
+        self._workspace = workspace
         self._grant = grant
         self._toolset = toolset
         self._write = write
@@ -66,14 +66,14 @@ class ScopedWorkspace:
 
     @property
     def settings(self) -> Settings:
-        return self._estate.settings
+        return self._workspace.settings
 
     async def listed(self) -> AccountList:
         """The accounts there are for this principal. Raises AccountsUnavailable without saying what else there is."""
         if self._grant.everything:
-            return await self._estate.listed()
+            return await self._workspace.listed()
         try:
-            known = await self._estate.listed()
+            known = await self._workspace.listed()
         except CrosstrailError as error:  # its words may name accounts and places of others
             _log.error("the accounts cannot be listed: %s", error)
             raise AccountsUnavailable(
@@ -86,7 +86,7 @@ class ScopedWorkspace:
 
     async def held(self) -> tuple[AccountSummary, ...]:
         """What the lake holds of each account of this principal."""
-        held = await self._estate.held()
+        held = await self._workspace.held()
         if self._grant.everything:
             return held
         keys = {account.key for account in (await self.registry()).accounts}
@@ -94,7 +94,7 @@ class ScopedWorkspace:
 
     async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
         """For each account that this view gave out: which days hold events of each region."""
-        return await self._estate.regions_held(accounts)
+        return await self._workspace.regions_held(accounts)
 
     async def targets(self, selector: str, region: str, *, start: int = 0) -> Chosen:
         """The (account, region) pairs that the two selectors name, a block from `start` on.
@@ -105,7 +105,7 @@ class ScopedWorkspace:
 
     async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
         """The same for accounts that this view gave out. Raises InvalidRequest."""
-        chosen = await self._estate.targets_of(accounts, region, start=start)
+        chosen = await self._workspace.targets_of(accounts, region, start=start)
         self._accounts.update((target.account.id, None) for target in chosen.targets)
         self._regions.update((target.region, None) for target in chosen.targets if target.region)
         return chosen
@@ -127,18 +127,18 @@ class ScopedWorkspace:
 
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail of an account that this view gave out."""
-        return self._estate.trail_of(account)
+        return self._workspace.trail_of(account)
 
     async def open_trails(self, targets: Iterable[Target]) -> None:
-        await self._estate.open_trails(targets)
+        await self._workspace.open_trails(targets)
 
     def engine(self, name: str = "") -> QueryEngine:
         """Reads what its scope names, and scopes come from this view alone. Raises InvalidRequest."""
-        return self._estate.engine(name)
+        return self._workspace.engine(name)
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
         """As the workspace's: a store id that nothing knows is looked for in the accounts of the scope alone."""
-        return await self._estate.engine_for(sql, scope, name)
+        return await self._workspace.engine_for(sql, scope, name)
 
     def _narrow(self, registry: Registry) -> Registry:
         key = (self._grant, self._toolset, self._write, id(registry))

@@ -41,7 +41,7 @@ async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
 
 
 async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
-    """At /mcp, with the doors, sign-in, rules, limits and record of `crosstrail serve`."""
+    """At /mcp, with the middleware, sign-in, rules, limits and record of `crosstrail serve`."""
     from crosstrail.server.connections import TimelyHttp
     from crosstrail.server.http import HTTP_PATH, listening, serve_http_here
     from crosstrail.server.identity import principal_of

@@ -84,7 +84,7 @@ class Admission(BaseAdmission):
             Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in, ended=workspace.query_ended),
             principal_of,
         )
-        self._estate = workspace
+        self._workspace = workspace
         self._owners = owners
         self._otherwise = EVERYTHING if open_to_all else NOTHING
         self._narrowed = narrowed()
@@ -196,15 +196,15 @@ class Admission(BaseAdmission):
 
     def _estate_of(self, request: Any) -> Workspace | RequestWorkspace:
         if self._owners is None:
-            return self._estate
-        return RequestWorkspace(self._estate, self._owners, credentials_of(request))
+            return self._workspace
+        return RequestWorkspace(self._workspace, self._owners, credentials_of(request))
 
     async def _grant(self, principal: Principal, workspace: Workspace | RequestWorkspace) -> Grant:
         if principal.local:
             return EVERYTHING
         if isinstance(workspace, RequestWorkspace):  # all of it is theirs; what keys may do, their cloud decides
             return EVERYTHING
-        return granted(principal, await self._estate.access_rules(), otherwise=self._otherwise)
+        return granted(principal, await self._workspace.access_rules(), otherwise=self._otherwise)
 
     def _view(self, workspace: Workspace | RequestWorkspace, grant: Grant, tool: str) -> ScopedWorkspace:
         toolset = self.table.toolset_of.get(tool, "accounts")

@@ -109,7 +109,7 @@ class GuardedTool(Tool):
             if error.where:
                 _log.warning("%s: %s (%s)", self.name, error, error.where)
             result = _failure(self._worded(" ".join([error.text, *getattr(error, "__notes__", ())])))
-        except Exception as error:  # noqa: BLE001 - the last door: whatever comes must not reach the model as it is
+        except Exception as error:  # noqa: BLE001 - the last place: whatever comes must not reach the model as it is
             current_call().error = "crash"
             result = _failure(_crash(self.name, error))
         _log.info("%s %s in %.3f s", self.name, "failed" if result.is_error else "done", time.monotonic() - began)

@@ -48,7 +48,7 @@ _IDLE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where a server listens. Which names it may be called by is not its matter: see doors.py."""
+    """Where a server listens. Which names it may be called by is not its matter: see http_middleware.py."""
 
     host: str
     port: int
@@ -78,7 +78,7 @@ def http_app(
     state of every connection.
     """
     AppStatus.enable_automatic_graceful_drain = False  # else a stream ends before its answer; uvicorn gives it a time
-    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # doors.py checks names
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # HostCheck does
     apps = [
         server.streamable_http_app(
             streamable_http_path=HTTP_PATH,

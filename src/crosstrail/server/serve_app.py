@@ -1,4 +1,4 @@
-"""The composition root of `crosstrail serve` over HTTP: one workspace, its MCP server, its doors, its sign-in, its health.
+"""The composition root of `crosstrail serve` over HTTP: one workspace, its MCP server, its middleware, its sign-in, its health.
 
 It decides nothing else. Imported only when HTTP is served.
 """
@@ -110,7 +110,7 @@ def guarded_app(
     sse: bool = False,
     uses_accounts: bool = True,
 ) -> Starlette:
-    """A server behind its doors: names, sizes, sign-in, health. It closes the workspace and the gate at its end.
+    """A server behind its middleware: hosts, sizes, sign-in, health. It closes the workspace and the admission at its end.
 
     `uses_accounts`: whether its tools ask the workspace's accounts and lake, so that its health depends on them.
     """

@@ -1,5 +1,5 @@
 """The composition root of `mcp-server-cloud-trail`: three tools around Volcengine CloudTrail, behind what `crosstrail serve` has
-in front of its own: the same admission, limits, doors and record.
+in front of its own: the same admission, limits, middleware and record.
 
 It decides nothing else.
 """

@@ -66,7 +66,7 @@ class WrappedAdmission(BaseAdmission):
         stdio. `open_to_all`: where there is no rule, everybody may do everything.
         """
         super().__init__(record, Limits(workspace.settings.limits, longest_query=0.0), principal_of)
-        self._estate = workspace
+        self._workspace = workspace
         self._parameter = parameter
         self._reads = reads
         self._otherwise = EVERYTHING if open_to_all else NOTHING
@@ -77,7 +77,7 @@ class WrappedAdmission(BaseAdmission):
         grant = await self._grant(principal)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == _CALL else ""
         writes = ctx.method == _CALL and not self._reads(tool)
-        token = _view.set(ScopedWorkspace(self._estate, grant, write=writes, kept=self._narrowed))
+        token = _view.set(ScopedWorkspace(self._workspace, grant, write=writes, kept=self._narrowed))
         try:
             if ctx.method in _USES:
                 return await self._used(ctx, call_next, principal, tool, allowed=_allows(grant, writes))
@@ -141,7 +141,7 @@ class WrappedAdmission(BaseAdmission):
         if principal.local:
             return EVERYTHING
         try:
-            rules = await self._estate.access_rules()
+            rules = await self._workspace.access_rules()
         except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
             _log.error("the access rules cannot be read: %s", error)
             return NOTHING

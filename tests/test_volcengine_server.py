@@ -36,7 +36,7 @@ def fake() -> Iterator[FakeVolcengine]:
 @pytest.fixture(scope="module")
 def server(fake: FakeVolcengine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that every caller on this machine may ask, with the environment's keys and few calls."""
-    audit = tmp_path_factory.mktemp("doors") / "audit.jsonl"
+    audit = tmp_path_factory.mktemp("server") / "audit.jsonl"
     key = fake.world.add_key(CN_PROD)
     environ = {"VOLCENGINE_ENDPOINT": fake.url, "VOLCENGINE_ACCESS_KEY": key.id, "VOLCENGINE_SECRET_KEY": key.secret}
     with served(environ | {"CROSSTRAIL_CALLS_PER_MINUTE": "20"}, "--audit", str(audit)) as made:
