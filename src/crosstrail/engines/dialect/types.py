@@ -69,7 +69,6 @@ HUGEINT = Type("hugeint")
 """Of intermediate results only; Trino has no such type."""
 DAY_TIME, YEAR_MONTH = Type("interval day to second"), Type("interval year to month")
 
-INTEGERS = (TINYINT, SMALLINT, INTEGER, BIGINT)
 _INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 _DUCK = {
     "unknown": "INTEGER",
