@@ -91,7 +91,7 @@ async def test_a_region_that_is_not_enabled_is_told_from_a_wrong_key(workspace: 
     with pytest.raises(UnsupportedByCloud, match=r"prod in ap-east-1 .* may not be enabled"):
         await look_up(broker, account, "ap-east-1")
     stranger = prod(Key("AKIASTRANGER", "hush", PROD, ""))
-    with pytest.raises(CredentialsError, match=r"us-east-1 does not accept the credentials .InvalidClientTokenId"):
+    with pytest.raises(CredentialsError, match=r"us-east-1 does not know the access key .InvalidClientTokenId"):
         await look_up(broker, stranger)
     await broker.aclose()
 
