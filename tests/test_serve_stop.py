@@ -20,14 +20,14 @@ from ports import free_port
 from running_server import INITIALIZE, INITIALIZED, LIST_TOOLS, PATIENCE, post, serving, write_config
 
 KEYS = {"type": "keys", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "a-secret"}
-MANY = " CROSS JOIN ".join(f"events t{number}" for number in range(30))
+MANY = ", ".join(f"UNNEST(sequence(1, 10000)) {name}(n{name})" for name in "abc")
 ENDLESS = {
     "jsonrpc": "2.0",
     "id": 3,
     "method": "tools/call",
     "params": {
         "name": "lake_query",
-        "arguments": {"sql": f"SELECT count(*) FROM {MANY}"},
+        "arguments": {"sql": f"SELECT count(*) FROM events, {MANY} WHERE na + nb * nc = -1"},
         "_meta": {"progressToken": 1},
     },
 }
