@@ -20,7 +20,7 @@ from crosstrail.errors import InvalidRequest, UnsupportedByCloud
 from crosstrail.models import Account, Target, is_region
 
 HomeRegion = Callable[[Account], Awaitable[str]]
-OneHistory = Callable[[Account], bool]
+Regionless = Callable[[Account], bool]
 """Whether one question answers for every region of the account."""
 KnownRegions = Callable[[Account, str], Awaitable[frozenset[str] | None]]
 """The regions of the account's cloud, and where they lack this one those its archive holds; None: nobody knows them."""
@@ -73,7 +73,7 @@ async def choose(
     accounts: Iterable[Account],
     region: str,
     home_region: HomeRegion,
-    regionless: OneHistory,
+    regionless: Regionless,
     *,
     most: int,
     start: int = 0,

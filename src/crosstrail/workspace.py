@@ -132,7 +132,7 @@ class Workspace:
             accounts,
             region,
             self.home_region,
-            self._one_history,
+            self._is_regionless,
             most=most,
             start=start,
             known=self._known_regions,
@@ -164,7 +164,7 @@ class Workspace:
             return frozenset(days_by_region(files)) if unknown(files) <= MAX_READ else None
         return None
 
-    def _one_history(self, account: Account) -> bool:
+    def _is_regionless(self, account: Account) -> bool:
         """Of a cloud that is not installed too: then its one target says so."""
         try:
             return not account.auth or self.trail_of(account).regionless
@@ -218,16 +218,18 @@ class Workspace:
         return LakeTrail(self.lake)
 
     def broker(self, cloud: str) -> AnyBroker:
-        """The one door to the credentials of that cloud's accounts. Raises UnsupportedByCloud."""
-        with self._opening:
-            if cloud not in self._brokers:
-                options = OpenOptions(
-                    self.settings.encryption_key,
-                    max_accounts=max(MAX_ACCOUNTS, 2 * self.settings.lookup.max_targets),
-                    read_timeout=_READ_SECONDS,
-                )
-                self._brokers[cloud] = cloud_of(cloud).open(self.settings.of_cloud(cloud), options)
-            return self._brokers[cloud]
+        """What has the credentials of that cloud's accounts. Raises UnsupportedByCloud.
+
+        Asked on the event loop, so it waits for nobody: of two that open at once one is dropped, before it asked anything.
+        """
+        if cloud not in self._brokers:
+            options = OpenOptions(
+                self.settings.encryption_key,
+                max_accounts=max(MAX_ACCOUNTS, 2 * self.settings.lookup.max_targets),
+                read_timeout=_READ_SECONDS,
+            )
+            self._brokers.setdefault(cloud, cloud_of(cloud).open(self.settings.of_cloud(cloud), options))
+        return self._brokers[cloud]
 
     def trail_of(self, account: Account) -> AuditTrail:
         """The trail that answers lookups for this account: its cloud's, or the lake where no credentials are listed.
@@ -320,7 +322,7 @@ class Workspace:
         lake, self._lake = self._lake, None
         if lake:
             await anyio.to_thread.run_sync(lake.close)
-        for broker in self._brokers.values():
+        for broker in tuple(self._brokers.values()):
             await broker.aclose()
 
 
