@@ -154,9 +154,12 @@ def test_an_account_is_not_stored_twice_unless_it_is_to_be_replaced(accounts: An
     [
         ([PROD], "one of --role-arn, --role-trn and --access-key-id"),
         ([PROD, "--role-arn", ROLE, "--access-key-id", "AKIA"], "one of --role-arn, --role-trn and --access-key-id"),
-        ([PROD, "--access-key-id", "AKIA", "--external-id", "x"], "--external-id belongs to a role"),
+        ([PROD, "--access-key-id", "AKIA", "--external-id", "x"], "--external-id belongs to --role-arn"),
         (["1111", "--access-key-id", "AKIA"], "account_id is not an AWS account id"),
         ([DEV, "--role-arn", ROLE], "role of another account"),
+        ([PROD, "--role-trn", "swordfish"], "role_trn: must be such as trn:iam::"),
+        ([PROD, "--role-arn", "swordfish"], "role_arn: must be such as arn:aws:iam::"),
+        ([PROD, "--role-arn", ROLE, "--cloud", "volcengine"], "role_trn missing"),
         ([PROD, "--role-arn", ROLE, "--alias", "生产"], "alias has no letter"),
         ([PROD, "--access-key-id", "AKIA"], "no secret was given"),
     ],

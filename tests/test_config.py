@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel, ValidationError, field_validator
 
 from conftest import CommandLine
 from crosstrail import settings_file
+from crosstrail.account_forms import placed
 from crosstrail.config import load_settings, options
 from crosstrail.errors import ConfigError
 from crosstrail.workspace import account_database
@@ -147,6 +149,21 @@ def test_an_address_of_a_database_wins_over_a_secret() -> None:
     database = account_database(load_settings(environ=environ))
     assert database
     assert database.name == "the account database", "not that of the secret, and nothing of its address"
+
+
+def test_what_is_wrong_is_said_as_it_was_said_further_in() -> None:
+    class Braces(BaseModel):
+        form: str
+
+        @field_validator("form")
+        @classmethod
+        def _refused(cls, value: str) -> str:
+            raise ValueError("must be {product} of {region}")
+
+    with pytest.raises(ValidationError) as refused:
+        Braces(form="x")
+    (moved,) = placed(refused.value, "group").errors()
+    assert (moved["loc"], moved["msg"]) == (("group", "form"), "Value error, must be {product} of {region}")
 
 
 def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:

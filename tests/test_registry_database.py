@@ -8,10 +8,13 @@ import traceback
 
 import pytest
 import sqlalchemy
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
-from crosstrail.accounts.account_import import add
+from crosstrail.accounts.account_import import add, rotate
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url, url_in_secret
+from crosstrail.accounts.secrets import SecretBox
 from crosstrail.auth import KeysAuth
 from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.errors import AccountsUnavailable, ConfigError, CrosstrailError
@@ -123,6 +126,24 @@ def test_numeric_ids_keep_their_leading_zeros(database_url: str) -> None:
     execute(database_url, TABLES.replace("account_id VARCHAR(20)", "account_id BIGINT"))
     insert(database_url, f"1, 11111111111, 'a', 'iam_role', NULL, NULL, '{ROLE.format('011111111111')}', NULL, 7")
     assert [account.id for account in AccountDatabase.at(database_url).read().accounts] == ["011111111111"]
+
+
+@pytest.mark.parametrize("column", ["BIGINT", "BYTEA"])
+def test_secrets_are_encrypted_again_whatever_the_column_of_ids(database_url: str, column: str) -> None:
+    """Their tokens are bound to the account's id: to the id, not to how a column has it."""
+    execute(database_url, TABLES.replace("account_id VARCHAR(20)", f"account_id {column}"))
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    token = SecretBox(old).encrypt(SecretStr("hush"), "011111111111")
+    binary = "CAST('011111111111' AS BLOB)" if database_url.startswith("sqlite") else "'011111111111'"
+    number = "11111111111" if column == "BIGINT" else binary
+    insert(database_url, f"1, {number}, 'a', 'aksk', 'AKIA', '{token}', NULL, NULL, NULL")
+    database = AccountDatabase.at(database_url)
+    assert rotate(database, SecretBox(f"{new},{old}")) == 1
+    (account,) = database.read().accounts
+    assert isinstance(account.auth, KeysAuth)
+    assert account.auth.secret_access_key_encrypted
+    stored = account.auth.secret_access_key_encrypted.get_secret_value()
+    assert SecretBox(new).decrypt(stored, "011111111111") == SecretStr("hush")
 
 
 def test_tokens_in_a_binary_column_are_read(database_url: str) -> None:

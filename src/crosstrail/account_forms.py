@@ -93,19 +93,21 @@ def account_forms() -> Mapping[str, AccountForm]:
     return {name: account_form(name) for name in sorted(installed_clouds())}
 
 
-def clouds_of_role(column: str, role: str) -> list[str]:
-    """The clouds whose accounts can have this role, stored in that column; more than one only where their roles look alike."""
+def cloud_of_role(column: str, role: str, default: str) -> str:
+    """The cloud whose accounts have such a role, stored in that column. `default` where that is one of several, or none is.
 
-    def fits(form: AccountForm) -> bool:
-        model = form.auths.get("role")
-        if model is None or form.role_column != column:
-            return False
-        try:
-            return bool(model.model_validate({"type": "role", column: role}))
-        except ValidationError:
-            return False
+    Of a role that fits none, a cloud that has the column: its form says what is wrong with it.
+    """
+    having = [name for name, form in account_forms().items() if form.role_column == column]
+    found = [name for name in having if _is_role(account_form(name), role)] or having
+    return default if default in found or not found else found[0]
 
-    return [name for name, form in account_forms().items() if fits(form)]
+
+def _is_role(form: AccountForm, role: str) -> bool:
+    try:
+        return bool(form.auths["role"].model_validate({"type": "role", form.role_column: role}))
+    except ValidationError:
+        return False
 
 
 def parsed_auth(cloud: str, value: Any) -> Auth:
@@ -126,7 +128,7 @@ def parsed_auth(cloud: str, value: Any) -> Auth:
         elsewhere = [name for name, (_, other) in owners.items() if other.named_by and other.named_by in value]
         if elsewhere:
             field = owners[elsewhere[0]][1].named_by
-            name = next(iter(clouds_of_role(field, str(value[field]))), elsewhere[0])
+            name = cloud_of_role(field, str(value[field]), elsewhere[0])
             raise _set_cloud(field, account_form(name).title, name)
     try:
         return model.model_validate(value)
@@ -177,7 +179,7 @@ def placed(error: ValidationError, place: str) -> ValidationError:
     """The same errors, each one place further in."""
 
     def moved(one: Any) -> InitErrorDetails:
-        kind = PydanticCustomError(one["type"], one["msg"].replace("{", "{{").replace("}", "}}"))
+        kind = PydanticCustomError(one["type"], one["msg"])  # without values nothing in the text is filled in
         return InitErrorDetails(type=kind, loc=(place, *one["loc"]), input=None)
 
     details = [moved(one) for one in error.errors(include_url=False, include_input=False)]

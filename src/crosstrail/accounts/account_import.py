@@ -15,7 +15,7 @@ import orjson
 from pydantic import SecretStr
 from sqlalchemy import Connection, String, Table, cast, insert, select, update
 
-from crosstrail.account_forms import account_form, account_forms, clouds_of_role
+from crosstrail.account_forms import account_form, account_forms, cloud_of_role
 from crosstrail.accounts.database import (
     ORGANIZATIONS,
     AccountDatabase,
@@ -96,7 +96,7 @@ def rotate(database: AccountDatabase, box: SecretBox) -> int:
             for row_id, account_id, token in rows:
                 if not text_of(token):
                     continue
-                renewed = box.rotate(text_of(token), account_form(cloud).stored_id(account_id))
+                renewed = box.rotate(text_of(token), _id_text(account_id, cloud))
                 connection.execute(update(table).where(_row_is(table, row_id)).values({held: renewed}))
                 count += 1
     return count
@@ -152,10 +152,11 @@ def _imported(row: Mapping[str, Any], place: str, box: SecretBox | None, externa
 def _cloud_of(row: Mapping[str, Any], place: str) -> str:
     """The cloud that the row says, else the one whose role it names, else the default. Raises ConfigError."""
     tables = account_tables()
-    columns = {form.role_column: text_of(row.get(form.role_column)) for form in account_forms().values()}
-    columns.pop("", None)  # of clouds without roles
-    named = [cloud for column, role in columns.items() if role for cloud in clouds_of_role(column, role)]
-    cloud = text_of(row.get(CLOUD)).lower() or next(iter(named), DEFAULT_CLOUD)
+    cloud = text_of(row.get(CLOUD)).lower()
+    if not cloud:
+        roles = {form.role_column: text_of(row.get(form.role_column)) for form in account_forms().values()}
+        given = [(column, role) for column, role in roles.items() if role]
+        cloud = cloud_of_role(*given[0], DEFAULT_CLOUD) if given else DEFAULT_CLOUD
     if cloud not in tables:
         raise ConfigError(f"{place}: {CLOUD} is none of {', '.join(tables)}")
     return cloud
@@ -168,7 +169,7 @@ def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool
     owners: dict[str, AccountKey] = {}
     for cloud, table in tables_of(connection).items():
         for row_id, account_id, alias in connection.execute(select(table.c.id, table.c.account_id, table.c.alias)):
-            key = (cloud, account_form(cloud).stored_id(account_id))
+            key = (cloud, _id_text(account_id, cloud))
             row_ids[key] = row_id
             if text_of(alias):
                 owners[text_of(alias).lower()] = key
@@ -209,3 +210,9 @@ def _organization(connection: Connection, account: Account) -> Any:
 def _row_is(table: Table, row_id: Any) -> Any:
     """The condition that names one row, whatever type its id has in an existing table."""
     return cast(table.c.id, String) == str(row_id)
+
+
+def _id_text(account_id: Any, cloud: str) -> str:
+    """An id whatever its column is; a numeric one has dropped the leading zeros of ids of a fixed length."""
+    form, text = account_form(cloud), text_of(account_id)
+    return text.zfill(form.id_length) if form.fixed_length else text

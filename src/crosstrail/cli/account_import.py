@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 from pydantic import SecretStr
 
-from crosstrail.account_forms import account_forms, clouds_of_role
+from crosstrail.account_forms import account_forms, cloud_of_role
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.rows import KEYS, ROLE, account_of
@@ -40,8 +40,12 @@ def _role_options(command: Callable[..., None]) -> Callable[..., None]:
             titles.setdefault(form.role_column, []).append(form.title)
     for column, named in reversed(titles.items()):
         help_ = f"The role to assume in it, of an account of {' or '.join(named)}."
-        command = click.option(f"--{column.replace('_', '-')}", default="", help=help_)(command)
+        command = click.option(_option(column), default="", help=help_)(command)
     return command
+
+
+def _option(column: str) -> str:
+    return f"--{column.replace('_', '-')}"
 
 
 def _clouds() -> list[str]:
@@ -53,7 +57,12 @@ def _clouds() -> list[str]:
 @click.option("--alias", default="", help="A name to use for it.")
 @click.option("--region", default="", help="The region asked when a call names none.")
 @_role_options
-@click.option("--cloud", type=click.Choice(_clouds()), default=DEFAULT_CLOUD, help="Whose account it is, with a key.")
+@click.option(
+    "--cloud",
+    type=click.Choice(_clouds()),
+    default=None,
+    help=f"Whose account it is; else the cloud of the role, or {DEFAULT_CLOUD}.",
+)
 @click.option("--external-id", default="", help="What that role's trust policy asks for.")
 @click.option("--access-key-id", default="", help="Its access key; the secret is asked for, or read from stdin.")
 @click.option("--replace", is_flag=True, help="Change an account that is there already.")
@@ -63,7 +72,7 @@ def add(
     account_id: str,
     alias: str,
     region: str,
-    cloud: str,
+    cloud: str | None,
     external_id: str,
     access_key_id: str,
     replace: bool,
@@ -77,12 +86,13 @@ def add(
 
     given = [name for name, role in roles.items() if role]
     if len(given) + bool(access_key_id) != 1:
-        known = ", ".join(f"--{name.replace('_', '-')}" for name in roles)
+        known = ", ".join(map(_option, roles))
         raise InvalidRequest(f"give one of {known} and --access-key-id", hint="A role needs no stored secret.")
-    if given:
-        cloud = next(iter(clouds_of_role(given[0], roles[given[0]])), cloud)
+    if not cloud:
+        cloud = cloud_of_role(given[0], roles[given[0]], DEFAULT_CLOUD) if given else DEFAULT_CLOUD
     if external_id and not (given and account_forms()[cloud].external_ids):
-        raise InvalidRequest("--external-id belongs to a role of a cloud whose roles ask for one")
+        asking = dict.fromkeys(_option(form.role_column) for form in account_forms().values() if form.external_ids)
+        raise InvalidRequest(f"--external-id belongs to {' or '.join(asking)}")
     database = _database(settings)
     row = {"account_id": account_id, "alias": alias, "region": region, "auth_type": ROLE}
     row |= roles
