@@ -79,6 +79,13 @@ def own(error: E) -> E:
     return copied
 
 
+def with_hint(error: E, hint: str) -> E:
+    """A copy with another hint."""
+    copied = own(error)
+    copied.hint = hint.strip()
+    return copied
+
+
 class ConfigError(CrosstrailError):
     """A setting is missing, unknown or malformed."""
 

@@ -21,7 +21,9 @@ from crosstrail.accounts.credentials import (
     SEND_VALID_KEYS,
     Cached,
     CredentialProvider,
+    Credentials,
     CredentialsT,
+    StaticKeys,
     renewed_once,
 )
 from crosstrail.accounts.lru_cache import LruCache
@@ -156,6 +158,15 @@ class Broker(ABC, Generic[CredentialsT]):
         from crosstrail.accounts.secrets import SecretBox
 
         return SecretBox(self._encryption_key.get_secret_value() if self._encryption_key else "")
+
+
+class KeyPairBroker(Broker[Credentials]):
+    """The broker of a cloud whose credentials are an access key, its secret and, of a session, a token."""
+
+    def keys(
+        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
+    ) -> CredentialProvider[Credentials]:
+        return StaticKeys(auth.access_key_id, secret, auth.session_token, remediation=remediation)
 
 
 AnyBroker = Broker[Any]

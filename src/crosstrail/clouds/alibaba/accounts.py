@@ -11,6 +11,7 @@ from crosstrail.account_forms import AccountForm
 from crosstrail.auth import AmbientAuth, Auth, KeysAuth
 
 CLOUD = "alibaba"
+_PRINCIPAL = re.compile(r"acs:(?:ram|sts)::([0-9]{6,20}):.+", re.ASCII)
 ROLE_ARN = r"acs:ram::[0-9]{6,20}:role/[A-Za-z0-9_.@-]{1,64}"
 
 
@@ -51,5 +52,5 @@ ACCOUNTS = AccountForm(
 
 def owner_of(arn: str) -> str:
     """The account in a resource name such as `acs:ram::ACCOUNT:role/NAME`; empty for what is none."""
-    parts = arn.split(":", 4)
-    return parts[3] if len(parts) == 5 and parts[0] == "acs" and parts[1] in ("ram", "sts") else ""
+    found = _PRINCIPAL.fullmatch(arn)
+    return found[1] if found else ""

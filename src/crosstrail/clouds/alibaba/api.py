@@ -29,6 +29,7 @@ from crosstrail.call_context import Upstream
 from crosstrail.clouds.alibaba.errors import garbled, refused, unreachable
 from crosstrail.clouds.alibaba.regions import HOME_REGION, WITHOUT_STS
 from crosstrail.clouds.alibaba.signing import canonical_query, flattened, request_headers, signed
+from crosstrail.clouds.bounded_body import bounded_body
 from crosstrail.errors import ConfigError, CredentialsError, InvalidRequest
 from crosstrail.models import is_region
 
@@ -96,7 +97,7 @@ class AlibabaApi:
         http = await self._opened()
         try:
             async with http.post(url, headers=headers, proxy=_proxy_for(address), allow_redirects=False) as answer:
-                body = await _bounded(answer)
+                body = await bounded_body(answer, _MAX_BYTES)
         except aiohttp.ClientError as error:
             raise unreachable(type(error).__name__, asked) from None
         except TimeoutError:
@@ -176,17 +177,6 @@ def checked_endpoint(endpoint: str) -> str:
             hint=f"Write a scheme and a host, such as {ENDPOINT} or https://{{product}}-vpc.{{region}}.aliyuncs.com.",
         )
     return f"{split.scheme}://{split.netloc}"
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    """The body, of which nobody needs more. Raises aiohttp.ClientPayloadError for a longer one."""
-    body = bytearray()
-    async for part in answer.content.iter_chunked(65_536):
-        body += part
-        if len(body) > _MAX_BYTES:
-            answer.close()
-            raise aiohttp.ClientPayloadError("the answer is too long")
-    return bytes(body)
 
 
 def _object(body: bytes, status: int, asked: RequestInfo) -> dict[str, Any]:

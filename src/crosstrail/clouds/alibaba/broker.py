@@ -1,19 +1,17 @@
-"""Credentials of Alibaba Cloud accounts, and what is asked of Alibaba Cloud with them."""
+"""Credentials of Alibaba Cloud accounts: where they come from, and whom they are of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from pydantic import SecretStr
 
-from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
-from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.accounts.broker import MAX_ACCOUNTS
+from crosstrail.accounts.credentials import CredentialProvider, Credentials
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.auth import Auth, KeysAuth
+from crosstrail.auth import Auth
 from crosstrail.call_context import upstream
+from crosstrail.clouds.action_broker import ActionBroker
 from crosstrail.clouds.alibaba.accounts import CLOUD, AlibabaRoleAuth
-from crosstrail.clouds.alibaba.api import Action, AlibabaApi
+from crosstrail.clouds.alibaba.api import AlibabaApi
 from crosstrail.clouds.alibaba.credentials import (
     GET_CALLER_IDENTITY,
     AlibabaAssumeRole,
@@ -21,11 +19,10 @@ from crosstrail.clouds.alibaba.credentials import (
     environment_identity,
 )
 from crosstrail.clouds.alibaba.settings import AlibabaSettings
-from crosstrail.errors import CredentialsError
 from crosstrail.models import Account
 
 
-class AlibabaBroker(Broker[Credentials]):
+class AlibabaBroker(ActionBroker[AlibabaApi]):
     """The broker of Alibaba Cloud accounts (see accounts/broker.py), and one action in one of them."""
 
     cloud = CLOUD
@@ -39,51 +36,16 @@ class AlibabaBroker(Broker[Credentials]):
         max_accounts: int = MAX_ACCOUNTS,
     ) -> None:
         """`settings` hold the environment's identity, which assumes roles and is that of an ambient account."""
-        super().__init__(encryption_key, max_accounts=max_accounts)
-        self.api = api or AlibabaApi()
-        self.environment = environment_identity(settings or AlibabaSettings(), self.api)
-        self._base = Cached(self.environment)
-
-    async def call(
-        self, account: Account, region: str, action: Action, params: Mapping[str, Any], *, who: str = ""
-    ) -> dict[str, Any]:
-        """One action; its answer. It repeats nothing, but renews credentials that are called expired once.
-
-        Raises like `credentials`, and CloudError or InvalidRequest with account, region, code and request id.
-        """
-        provider = self.provider(account, who)
-        region = region or await self.home_region(account)
-
-        async def ask(credentials: Credentials) -> dict[str, Any]:
-            asked = RequestInfo(account.name, region, str(action), provider.remediation)
-            with upstream(str(action), account.id, region) as request:
-                return await self.api.call(action, params, credentials, asked, request)
-
-        return await self.asked(provider, ask)
-
-    async def home_region(self, account: Account) -> str:
-        return account.region or self.api.region
+        api = api or AlibabaApi()
+        environment = environment_identity(settings or AlibabaSettings(), api)
+        super().__init__(api, environment, encryption_key, max_accounts=max_accounts)
 
     async def identity(self, account: Account, region: str) -> str:
         answer = await self.call(account, region, GET_CALLER_IDENTITY, {})
         return str(answer.get("Arn") or "").rpartition(":")[2]
 
-    async def temporary(self, account: Account, who: str) -> Credentials:
-        held = await self.credentials(account, who)
-        if held.session_token is None:
-            raise CredentialsError(
-                f"account {account.name} has a long-lived key alone, which no wrapped server is given",
-                hint="Give the account a role: auth: {type: role, role_arn: ...}.",
-            )
-        return held
-
     async def aclose(self) -> None:
         await self.api.aclose()
-
-    def keys(
-        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
-    ) -> CredentialProvider[Credentials]:
-        return StaticKeys(auth.access_key_id, secret, auth.session_token, remediation=remediation)
 
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
         if isinstance(auth, AlibabaRoleAuth):
@@ -93,8 +55,7 @@ class AlibabaBroker(Broker[Credentials]):
     async def account_of(
         self, account: Account, provider: CredentialProvider[Credentials], credentials: Credentials
     ) -> str:
-        asked = RequestInfo(
-            account.name, await self.home_region(account), str(GET_CALLER_IDENTITY), provider.remediation
-        )
-        with upstream(asked.action, account.id, asked.region) as request:
+        region = await self.home_region(account)
+        asked = RequestInfo(account.name, region, str(GET_CALLER_IDENTITY), provider.remediation)
+        with upstream(asked.action, account.id, region) as request:
             return await account_of_credentials(self.api, credentials, asked, request)

@@ -6,8 +6,6 @@ account that was meant before anything is asked with it. Reads no environment va
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ import anyio.to_thread
 import orjson
 from pydantic import SecretStr
 
+from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, renewed_once, session_name
 from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.call_context import Upstream
@@ -29,10 +28,8 @@ from crosstrail.errors import (
     CloudError,
     CredentialsError,
     InvalidRequest,
-    WrongAccount,
 )
 
-_log = logging.getLogger("crosstrail.accounts")
 ASSUME_ROLE = Action("sts", "AssumeRole", "2015-04-01")
 ASSUME_ROLE_WITH_OIDC = Action("sts", "AssumeRoleWithOIDC", "2015-04-01")
 GET_CALLER_IDENTITY = Action("sts", "GetCallerIdentity", "2015-04-01")
@@ -45,7 +42,6 @@ READS_ONLY = orjson.dumps(
 _VARIABLES = "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 _NAME_CHARACTERS = "A-Za-z0-9_.@-"
 """Of a session's name; fewer than AWS takes."""
-_ACCOUNT = re.compile(r"[0-9]{6,20}", re.ASCII)
 _OIDC_SECONDS = 3600
 _MAX_TOKEN = 20_000
 """Characters of an identity provider's token that STS takes."""
@@ -176,14 +172,14 @@ async def account_of_credentials(
     """The number of the account that credentials are of, as STS says. Raises CredentialsError, CloudError."""
     answer = await api.call(GET_CALLER_IDENTITY, {}, credentials, asked, request)
     account, named = answer.get("AccountId"), owner_of(str(answer.get("Arn") or ""))
-    if not isinstance(account, str) or not _ACCOUNT.fullmatch(account) or named != account:
+    if not named or account != named:
         raise CloudError(
             f"{GET_CALLER_IDENTITY} did not say whose these credentials are",
             hint="Check any proxy and the endpoint that is configured, then try again.",
             account=asked.account,
             region=asked.region,
         )
-    return account
+    return named
 
 
 async def _assumed(
@@ -202,14 +198,7 @@ async def _assumed(
         ) from None
     user = answer.get("AssumedRoleUser")
     found = owner_of(str(user.get("Arn") or "")) if isinstance(user, Mapping) else ""
-    if found != owner_of(role):
-        shown = found if _ACCOUNT.fullmatch(found) else "unknown"
-        _log.error("the answer of STS to %s of %s is refused: it is for account %s", action.name, role, shown)
-        raise WrongAccount(
-            f"STS answered for another account than that of {role}: its credentials were not used",
-            actual=found,
-            hint="Check any proxy and the endpoint that is configured.",
-        )
+    check_assumed(("acs", found), ("acs", owner_of(role)), role)
     return answer
 
 

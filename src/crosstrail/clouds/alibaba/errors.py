@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
+from crosstrail.clouds import refusals
+from crosstrail.clouds.refusals import Facts, cloud_error, kind_of_status
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,
@@ -69,25 +71,18 @@ def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Request
     """What an answer that is an error means; one without Alibaba's members is known by its status alone."""
     said = _members(body)
     code, request_id = _text(said.get("Code")), _text(said.get("RequestId")) or headers.get("x-acs-request-id", "")
-    kind = kind_of_code(code) or _kind_of_status(status)
+    kind = kind_of_code(code) or kind_of_status(status)
     ending = error_suffix(code or f"HTTP {status}", shortened(request_id))
     reason = shortened(_without_signed_text(_text(said.get("Message"))))
     ending += f": {reason}" if reason else ""
-    facts = {
-        "code": code or f"HTTP {status}",
-        "request_id": request_id,
-        "account": asked.account,
-        "region": asked.region,
-    }
-    if issubclass(kind, Throttled):
-        throttled = kind(f"{asked.place} throttles {asked.action}{ending}", hint="Ask again later.", **facts)
-        throttled.retry_after = _retry_after(headers)
-        return throttled
-    if issubclass(kind, AccessDenied):
-        hint = f"Allow {asked.action} to the identity that crosstrail uses for this account."
-        return kind(f"{asked.place} denies {asked.action}{ending}", hint=hint, **facts)
     if issubclass(kind, CloudError):
-        return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
+        facts: Facts = {
+            "code": code or f"HTTP {status}",
+            "request_id": request_id,
+            "account": asked.account,
+            "region": asked.region,
+        }
+        return cloud_error(kind, asked, ending, facts, headers)
     hint = _HINTS.get(code.partition(".")[0], "")
     if issubclass(kind, CredentialsError):
         words = "have expired" if kind is CredentialsExpired else "are not accepted"
@@ -97,36 +92,13 @@ def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Request
 
 def unreachable(fault: str, asked: RequestInfo) -> CloudUnavailable:
     """No answer came; `fault` is the kind of connection fault."""
-    return CloudUnavailable(
-        f"{asked.place} did not answer {asked.action} ({fault})",
-        hint="Check the network, any proxy, the region's name and the endpoint that is configured, then try again.",
-        code=fault,
-        account=asked.account,
-        region=asked.region,
-    )
+    hint = "Check the network, any proxy, the region's name and the endpoint that is configured, then try again."
+    return refusals.unreachable(fault, asked, hint)
 
 
 def garbled(status: int, asked: RequestInfo) -> CloudUnavailable:
     """Something answered, and not as Alibaba Cloud does."""
-    return CloudUnavailable(
-        f"{asked.place} answered {asked.action} with something that is no answer of Alibaba Cloud (HTTP {status})",
-        hint="Check any proxy and the endpoint that is configured.",
-        code=f"HTTP {status}",
-        account=asked.account,
-        region=asked.region,
-    )
-
-
-def _kind_of_status(status: int) -> type[CrosstrailError]:
-    if status == 429:
-        return Throttled
-    if status >= 500:
-        return CloudUnavailable
-    if status == 401:
-        return CredentialsError
-    if status == 403:
-        return AccessDenied
-    return InvalidRequest if status in (400, 404, 409) else CloudError
+    return refusals.garbled(status, asked, "Alibaba Cloud", "Check any proxy and the endpoint that is configured.")
 
 
 def _members(body: bytes) -> dict[str, Any]:
@@ -144,8 +116,3 @@ def _without_signed_text(message: str) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "")
-    return float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text, re.ASCII) else None

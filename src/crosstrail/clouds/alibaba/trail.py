@@ -25,7 +25,7 @@ from crosstrail.clouds.alibaba.lookups import HISTORY, LOOKUP_KEYS, divided, rea
 from crosstrail.clouds.paging import page_size, span_of
 from crosstrail.clouds.reading import Reading
 from crosstrail.clouds.shape import time_of
-from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, own
+from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, with_hint
 from crosstrail.models import Event, EventPage, EventQuery, NewTrail, Target, Trail, is_region
 from crosstrail.timerange import TimeRange
 
@@ -115,7 +115,7 @@ class AlibabaTrail:
         try:
             made = await self._calls.ask(target.account, region, CREATE_TRAIL, params)
         except CloudUnavailable as error:
-            raise _with_hint(error, "Whether the trail was created is not known: see describe_trails first.") from None
+            raise with_hint(error, "Whether the trail was created is not known: see describe_trails first.") from None
         made = {"HomeRegion": region, **params, **made}
         if not trail.start_logging:
             return _trail(target, made, {"IsLogging": False})
@@ -123,7 +123,7 @@ class AlibabaTrail:
             await self._calls.ask(target.account, region, START_LOGGING, {"Name": trail.name})
         except CrosstrailError as error:
             hint = f"The trail {trail.name} was created and does not log yet. {error.hint}"
-            raise _with_hint(error, hint) from None
+            raise with_hint(error, hint) from None
         return _trail(target, made, {"IsLogging": True})
 
     async def _described(self, target: Target, region: str, found: Mapping[str, Any]) -> Trail:
@@ -180,9 +180,3 @@ def _moment(value: Any) -> datetime | None:
         return time_of(value) if value else None
     except ValueError:
         return None
-
-
-def _with_hint(error: CrosstrailError, hint: str) -> CrosstrailError:
-    told = own(error)
-    told.hint = hint
-    return told

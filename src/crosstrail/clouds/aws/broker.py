@@ -15,10 +15,10 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import SecretStr
 
-from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
-from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials, StaticKeys
+from crosstrail.accounts.broker import MAX_ACCOUNTS, KeyPairBroker
+from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials
 from crosstrail.accounts.request_info import RequestInfo, error_suffix
-from crosstrail.auth import AmbientAuth, Auth, KeysAuth
+from crosstrail.auth import AmbientAuth, Auth
 from crosstrail.call_context import upstream
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key
@@ -36,7 +36,7 @@ _SESSION_SECONDS = 3_600
 T = TypeVar("T")
 
 
-class AwsBroker(Broker[Credentials]):
+class AwsBroker(KeyPairBroker):
     """The broker of AWS accounts (see accounts/broker.py), and one call in one of them."""
 
     cloud = "aws"
@@ -131,11 +131,6 @@ class AwsBroker(Broker[Credentials]):
         if self._clients is not None:
             await self._clients.wire.aclose()
             self._clients.close()
-
-    def keys(
-        self, auth: KeysAuth, secret: Callable[[], SecretStr], remediation: str
-    ) -> CredentialProvider[Credentials]:
-        return StaticKeys(auth.access_key_id, secret, auth.session_token, remediation=remediation)
 
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
         from crosstrail.clouds.aws.credentials import AssumeRole, Profile

@@ -20,6 +20,7 @@ from botocore.parsers import ResponseParserError
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.error_kinds import kind_of_code, kind_of_fault, kind_of_status
 from crosstrail.clouds.aws.regions import ALWAYS_ON
+from crosstrail.clouds.refusals import retry_after
 from crosstrail.errors import (
     AccessDenied,
     CloudError,
@@ -135,7 +136,8 @@ def _cloud_error(kind: type[CloudError], response: dict[str, Any], asked: Reques
     facts = {"code": code, "request_id": _request_id(response), "account": asked.account, "region": asked.region}
     if kind is Throttled:
         throttled = Throttled(f"{asked.place} throttles {asked.action}{ending}", hint="Ask again later.", **facts)
-        throttled.retry_after = _retry_after(response)
+        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        throttled.retry_after = retry_after({"Retry-After": headers.get("retry-after", "")})
         return throttled
     if kind is AccessDenied:
         action = denied_action(message) or asked.action
@@ -181,8 +183,3 @@ def _sql_rejected(message: str, asked: RequestInfo, ending: str) -> SqlRejected:
 
 def _request_id(response: dict[str, Any]) -> str:
     return str(response.get("ResponseMetadata", {}).get("RequestId", ""))
-
-
-def _retry_after(response: dict[str, Any]) -> float | None:
-    text = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")
-    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None

@@ -19,7 +19,7 @@ from crosstrail.clouds.aws.events import events_of
 from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.paging import LOOKUP_HISTORY, page_size, span_of
 from crosstrail.clouds.reading import Reading
-from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, own
+from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, with_hint
 from crosstrail.filters import KEYS, FilterKey, accepted, session_name
 from crosstrail.models import (
     AttributeKey,
@@ -130,14 +130,14 @@ class AwsTrail:
         except CloudUnavailable as error:
             if error.nothing_sent:
                 raise
-            raise _told(error, "Whether the trail was created is not known: see describe_trails first.") from None
+            raise with_hint(error, "Whether the trail was created is not known: see describe_trails first.") from None
         made = {"HomeRegion": region, **made}
         if not trail.start_logging:
             return _trail(target, made, {"IsLogging": False})
         try:
             await self._calls.ask(target.account, region, "start_logging", Name=made["TrailARN"])
         except CrosstrailError as error:
-            raise _told(error, f"The trail {trail.name} was created and does not log yet. {error.hint}") from None
+            raise with_hint(error, f"The trail {trail.name} was created and does not log yet. {error.hint}") from None
         return _trail(target, made, {"IsLogging": True})
 
     async def list_event_data_stores(self, target: Target, *, details: bool = False) -> tuple[EventDataStore, ...]:
@@ -212,13 +212,6 @@ async def _each(items: Sequence[T], ask: Callable[[T], Awaitable[R]]) -> tuple[R
         for place, item in enumerate(items):
             group.start_soon(one, place, item)
     return tuple(answers[place] for place in range(len(items)))
-
-
-def _told(error: CrosstrailError, hint: str) -> CrosstrailError:
-    """The same error with another hint."""
-    told = own(error)
-    told.hint = hint.strip()
-    return told
 
 
 def _trail(target: Target, found: Mapping[str, Any], status: Mapping[str, Any], error: str = "") -> Trail:

@@ -31,6 +31,7 @@ from botocore.session import Session
 from botocore.utils import get_environ_proxies, parse_timestamp
 
 from crosstrail.accounts.credentials import Credentials
+from crosstrail.clouds.bounded_body import bounded_body
 
 _FIRST_ERROR_STATUS = 300
 _MAX_CONNECTIONS = 512
@@ -98,17 +99,6 @@ class _Signer(SigV4Auth):  # type: ignore[misc]
         return sha256(request.data).hexdigest()
 
 
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    """The body, unpacked, of which nobody needs more. Raises aiohttp.ClientPayloadError for a longer one."""
-    body = bytearray()
-    async for part in answer.content.iter_chunked(65_536):
-        body += part
-        if len(body) > _MAX_BYTES:
-            answer.close()
-            raise aiohttp.ClientPayloadError("the answer is too long")
-    return bytes(body)
-
-
 class AwsWire:
     """The connections that all requests share: whose a request is stands in its signature. For one event loop."""
 
@@ -128,7 +118,7 @@ class AwsWire:
         async with self._opened().post(
             endpoint.url, data=body, headers=headers, proxy=endpoint.proxy, allow_redirects=False
         ) as answer:
-            whole = await _bounded(answer)
+            whole = await bounded_body(answer, _MAX_BYTES)
         return endpoint.read(asked, answer.status, answer.headers, whole)
 
     async def aclose(self) -> None:

@@ -7,13 +7,14 @@ own words, shortened, what is wrong. Pure: it needs no SDK.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
+from crosstrail.clouds import refusals
+from crosstrail.clouds.refusals import Facts, cloud_error, kind_of_status
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,
@@ -64,25 +65,18 @@ def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: R
     error = metadata.get("Error")
     error = error if isinstance(error, dict) else {}
     code, request_id = str(error.get("Code") or ""), str(metadata.get("RequestId") or "")
-    kind = kind_of_code(code) or _kind_of_status(status)
+    kind = kind_of_code(code) or kind_of_status(status)
     ending = error_suffix(code or f"HTTP {status}", request_id)
     reason = shortened(str(error.get("Message") or ""))
     ending += f": {reason}" if reason else ""
-    facts = {
-        "code": code or f"HTTP {status}",
-        "request_id": request_id,
-        "account": asked.account,
-        "region": asked.region,
-    }
-    if issubclass(kind, Throttled):
-        throttled = kind(f"{asked.place} throttles {asked.action}{ending}", hint="Ask again later.", **facts)
-        throttled.retry_after = _retry_after(headers)
-        return throttled
-    if issubclass(kind, AccessDenied):
-        hint = f"Allow {asked.action} to the identity that crosstrail uses for this account."
-        return kind(f"{asked.place} denies {asked.action}{ending}", hint=hint, **facts)
     if issubclass(kind, CloudError):
-        return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
+        facts: Facts = {
+            "code": code or f"HTTP {status}",
+            "request_id": request_id,
+            "account": asked.account,
+            "region": asked.region,
+        }
+        return cloud_error(kind, asked, ending, facts, headers)
     if issubclass(kind, CredentialsError):
         words = "have expired or are not valid" if kind is CredentialsExpired else "are not accepted"
         return kind(f"the credentials of {asked.place} {words}{ending}", hint=_HINTS.get(code, asked.remediation))
@@ -91,36 +85,13 @@ def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: R
 
 def unreachable(fault: str, asked: RequestInfo) -> CloudUnavailable:
     """No answer came; `fault` is the kind of connection fault."""
-    return CloudUnavailable(
-        f"{asked.place} did not answer {asked.action} ({fault})",
-        hint="Check the network, any proxy and VOLCENGINE_ENDPOINT, then try again.",
-        code=fault,
-        account=asked.account,
-        region=asked.region,
-    )
+    hint = "Check the network, any proxy and VOLCENGINE_ENDPOINT, then try again."
+    return refusals.unreachable(fault, asked, hint)
 
 
 def garbled(status: int, asked: RequestInfo) -> CloudUnavailable:
     """Something answered, and not as Volcengine does."""
-    return CloudUnavailable(
-        f"{asked.place} answered {asked.action} with something that is no answer of Volcengine (HTTP {status})",
-        hint="Check any proxy and VOLCENGINE_ENDPOINT.",
-        code=f"HTTP {status}",
-        account=asked.account,
-        region=asked.region,
-    )
-
-
-def _kind_of_status(status: int) -> type[CrosstrailError]:
-    if status == 429:
-        return Throttled
-    if status >= 500:
-        return CloudUnavailable
-    if status == 401:
-        return CredentialsError
-    if status == 403:
-        return AccessDenied
-    return InvalidRequest if status in (400, 404, 409) else CloudError
+    return refusals.garbled(status, asked, "Volcengine", "Check any proxy and VOLCENGINE_ENDPOINT.")
 
 
 def _metadata(body: str | bytes) -> dict[str, Any]:
@@ -129,8 +100,3 @@ def _metadata(body: str | bytes) -> dict[str, Any]:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return {}
     return metadata if isinstance(metadata, dict) else {}
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "")
-    return float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text, re.ASCII) else None

@@ -18,6 +18,7 @@ from crosstrail import __version__
 from crosstrail.accounts.credentials import BearerToken
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.call_context import Upstream
+from crosstrail.clouds.bounded_body import bounded_body
 from crosstrail.errors import (
     AccessDenied,
     CloudUnavailable,
@@ -70,7 +71,7 @@ class MeridianApi:
             async with http.request(
                 "GET" if token else "POST", self._endpoint + path, headers=headers, allow_redirects=False, **how
             ) as answer:
-                body, status, given = await _bounded(answer), answer.status, answer.headers
+                body, status, given = await bounded_body(answer, _MAX_BYTES), answer.status, answer.headers
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise _broken(type(error).__name__, asked) from None
         if request:
@@ -96,16 +97,6 @@ class MeridianApi:
                 headers={"User-Agent": f"crosstrail/{__version__}", "Accept-Encoding": "identity"},
             )
         return self._http
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for part in answer.content.iter_chunked(65_536):
-        body += part
-        if len(body) > _MAX_BYTES:
-            answer.close()
-            raise aiohttp.ClientPayloadError("the answer is too long")
-    return bytes(body)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
