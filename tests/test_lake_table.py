@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,7 @@ from audit_logs import ACCOUNT, ids, log, record, rows, volcengine_item, write
 from crosstrail.errors import LakeError
 from crosstrail.lake import compact
 from crosstrail.lake.collector import collect
+from crosstrail.lake.partition import partition_of, partition_path
 from crosstrail.lake.schema import ALL_COLUMNS, ARROW_SCHEMA, ICEBERG_SCHEMA, duckdb_columns
 from crosstrail.lake.snapshot import Snapshot
 from crosstrail.lake.table import CommitLost, LakeTable
@@ -277,3 +278,11 @@ def test_collectors_compact_under_each_other_and_under_queries(tmp_path: Path, o
     assert ids(lake) == everything
     assert len(table.plan(None)) <= compact.MAX_FILES
     assert {str(path) for path in table.data_folder.rglob("*.parquet")} == table.referenced()
+
+
+@pytest.mark.parametrize("account", ["111111111111", "..", ".", "a/../b", "team.a/prod", "a%2Eb"])
+def test_an_account_has_one_folder_of_its_own(tmp_path: Path, account: str) -> None:
+    """Whatever sign its id holds, which came out of a log."""
+    folder = tmp_path / partition_path("cloud", account, "2026-11-19")
+    assert folder.resolve().parents[1] == tmp_path.resolve() / "cloud"
+    assert partition_of(folder / "0.parquet") == ("cloud", account, date(2026, 11, 19))

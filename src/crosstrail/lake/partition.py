@@ -8,11 +8,12 @@ from urllib.parse import quote, unquote
 
 
 def partition_path(cloud: str, account: str, day: str) -> str:
-    """The folder below the data folder. Callers checked the cloud's name and the day; an account's id may hold any sign.
+    """The folder below the data folder. Callers checked the cloud's name and the day; an account's id may hold any sign,
+    and be `..` where its cloud lets it.
 
     Not `account=...`: DuckDB would take such a path for a column and guess its type, losing leading zeros.
     """
-    return f"{cloud}/{quote(account, safe='')}/{day}"
+    return f"{cloud}/{quote(account, safe='').replace('.', '%2E')}/{day}"
 
 
 def partition_of(path: PurePath) -> tuple[str, str, date]:
