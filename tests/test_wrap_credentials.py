@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,11 +16,14 @@ import anyio.to_thread
 import pytest
 from pydantic import SecretStr
 
+from crosstrail.clouds.aws.cloud import AWS
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
 from crosstrail.config import WrappedServer
+from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import Account
+from crosstrail.wrap import delivery
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.volcengine import FakeVolcengine
 from lake_workspace import text_of
@@ -251,3 +255,14 @@ async def test_volcengine_servers_get_temporary_keys_and_a_new_process_before_th
             assert refused.is_error
             assert "long-lived key alone" in text_of(refused)
         await broker.aclose()
+
+
+async def test_a_cloud_that_can_give_a_process_no_credentials_is_refused(
+    workspace: WrapWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process without its account's identity would have whatever it finds on the machine."""
+    monkeypatch.setattr(delivery, "cloud_of", lambda _: replace(AWS, endpoint_variables=None))
+    temporary = TemporaryCredentials(lambda _: workspace.broker)
+    prod = Account.model_validate(workspace.listed[0])
+    with pytest.raises(UnsupportedByCloud, match="cannot be given credentials of AWS"):
+        await temporary.variables(prod, "", None)

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 
 from crosstrail.accounts.broker import AnyBroker
 from crosstrail.clouds.base import cloud_of
-from crosstrail.errors import CrosstrailError
+from crosstrail.errors import CrosstrailError, UnsupportedByCloud
 from crosstrail.models import Account
 
 _log = logging.getLogger("crosstrail.wrap")
@@ -52,11 +52,15 @@ class TemporaryCredentials:
         return await self._broker_of(account.cloud).temporary(account, who)
 
     async def variables(self, account: Account, who: str, grant: Grant | None) -> Mapping[str, str]:
-        """Those by which a process finds the account's credentials: where to ask for them, or temporary ones themselves."""
+        """Those by which a process finds the account's credentials: where to ask for them, or temporary ones themselves.
+
+        Raises UnsupportedByCloud where its cloud has neither."""
         cloud, region = cloud_of(account.cloud), await self._broker_of(account.cloud).home_region(account)
         if grant and cloud.endpoint_variables:
             return cloud.endpoint_variables(grant.uri, grant.token.get_secret_value(), region)
-        return cloud.child_variables(await self.of(account, who), region) if cloud.child_variables else {}
+        if cloud.child_variables is None:  # without an identity of the account's it would have whatever it finds
+            raise UnsupportedByCloud(f"a wrapped server cannot be given credentials of {cloud.accounts.title}")
+        return cloud.child_variables(await self.of(account, who), region)
 
 
 @dataclass
