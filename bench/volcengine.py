@@ -26,12 +26,12 @@ from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.calls import VolcengineCalls
 from crosstrail.clouds.volcengine.trail import VolcengineTrail
-from crosstrail.lookup import lookup_events
+from crosstrail.lookup.fanout import lookup_events
 from crosstrail.models import Account, EventQuery, Target
 from processes import fake, serving, without_aws
 
 _DELAY = 0.2
-_SERVER = ["-c", "from crosstrail.cli.volcengine import main; main()"]
+_SERVER = ["-c", "from crosstrail.launch.drop_in import main; main()"]
 
 
 async def rounds(ask: Callable[[], Awaitable[object]], count: int) -> list[float]:

@@ -15,10 +15,10 @@ from mcp_types import CallToolResult
 
 import preloaded
 from crosstrail.accounts.policy import Principal
-from crosstrail.config import Settings
-from crosstrail.server.admission import Admission
+from crosstrail.server.access.admission import Admission
 from crosstrail.server.app import create_server
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.workspace import Workspace
 
 NOON = datetime(2026, 11, 19, 12, 0, 0, tzinfo=UTC)
 PROD, DEV, OLD = "111111111111", "222222222222", "033333333333"

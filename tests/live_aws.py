@@ -14,8 +14,8 @@ from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.aws.calls import SERVICE, CloudTrailCalls
 from crosstrail.clouds.aws.trail import AwsTrail
 from crosstrail.clouds.shape import username_of
-from crosstrail.config import Settings
 from crosstrail.models import Account
+from crosstrail.settings.config import Settings
 from fakes.aws import FakeAws, Key, World
 from listed_accounts import ListedAccounts
 

@@ -21,9 +21,9 @@ from crosstrail.accounts.database import AccountDatabase, account_tables
 from crosstrail.accounts.database_rules import ACCESS_RULES
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, AccessRule, Principal, granted
 from crosstrail.models import Account
-from crosstrail.server.admission import Admission
+from crosstrail.server.access.admission import Admission
 from crosstrail.server.app import create_server
-from crosstrail.workspace import Workspace
+from crosstrail.workspace.workspace import Workspace
 from lake_workspace import ACCOUNTS, DEV, NOON, OLD, PROD, Always, collect, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio

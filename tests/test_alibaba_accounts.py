@@ -15,8 +15,8 @@ from conftest import CommandLine
 from crosstrail.clouds.alibaba.accounts import AlibabaRoleAuth
 from crosstrail.clouds.alibaba.cloud import ALIBABA
 from crosstrail.clouds.alibaba.regions import KNOWN_REGIONS
-from crosstrail.config import load_settings
 from crosstrail.errors import ConfigError
+from crosstrail.settings.config import load_settings
 from fakes.alibaba import FakeAlibaba, Key
 from listed_accounts import moment
 from live_alibaba import BASE, HZ_DEV, HZ_PROD

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crosstrail.config import load_settings
 from crosstrail.errors import InvalidRequest
+from crosstrail.lookup.targets import choose
 from crosstrail.models import Account
-from crosstrail.targets import choose
+from crosstrail.settings.config import load_settings
 
 pytestmark = pytest.mark.anyio
 KEYS = {"type": "keys", "access_key_id": "AKIA", "secret_access_key": "s"}

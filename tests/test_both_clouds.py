@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from conftest import CommandLine
-from crosstrail.config import Settings
+from crosstrail.settings.config import Settings
 from lake_workspace import client_of, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws, live_aws

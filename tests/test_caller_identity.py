@@ -29,9 +29,9 @@ from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.calls import DESCRIBE_TRAILS
 from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
-from crosstrail.config import Settings
 from crosstrail.errors import AccessDenied, CloudError, CloudUnavailable, CredentialsError, WrongAccount
 from crosstrail.models import Account
+from crosstrail.settings.config import Settings
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.aws import Key
 from lake_workspace import client_of, text_of

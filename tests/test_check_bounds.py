@@ -17,7 +17,7 @@ from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.bounded_http import TooMuch, fetched
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.calls import DESCRIBE_TRAILS
-from crosstrail.conformance.http import MAX_BYTES
+from crosstrail.conformance.http_checks import MAX_BYTES
 from crosstrail.errors import CloudUnavailable
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\n%s\r\n"

@@ -71,7 +71,7 @@ def test_a_problem_of_every_kind_of_read_is_said_once(crosstrail: CommandLine, t
 
 def test_a_terminal_that_knows_few_letters_gets_those(many: Path) -> None:
     """The tools of the wrapped server are described in Chinese."""
-    server = [sys.executable, "-c", "from crosstrail.cli.volcengine import main; main()"]
+    server = [sys.executable, "-c", "from crosstrail.launch.drop_in import main; main()"]
     done = subprocess.run(
         [sys.executable, "-m", "crosstrail", "wrap", "--list-tools", "--config", str(many), "--", *server],
         env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},

@@ -7,11 +7,11 @@ import yaml
 from pydantic import BaseModel, ValidationError, field_validator
 
 from conftest import CommandLine
-from crosstrail import settings_file
 from crosstrail.account_forms import placed
-from crosstrail.config import load_settings, options
 from crosstrail.errors import ConfigError
-from crosstrail.workspace import account_database
+from crosstrail.settings import file as settings_file
+from crosstrail.settings.config import load_settings, options
+from crosstrail.workspace.workspace import account_database
 
 ROLE = "arn:aws:iam::222222222222:role/Audit"
 

@@ -22,7 +22,7 @@ def commands(tmp_path: Path) -> Path:
     """A folder with the console script, as an installation has it on PATH."""
     script = tmp_path / "bin" / "mcp-server-cloud-trail"
     script.parent.mkdir()
-    script.write_text(f"#!{sys.executable}\nfrom crosstrail.cli.volcengine import main\nmain()\n")
+    script.write_text(f"#!{sys.executable}\nfrom crosstrail.launch.drop_in import main\nmain()\n")
     script.chmod(0o755)
     return script.parent
 

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from audit_logs import ACCOUNT, log
-from crosstrail.config import Settings
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
+from crosstrail.settings.config import Settings
 from lake_workspace import client_of
 from postgres_server import PostgresServer
 

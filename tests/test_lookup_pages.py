@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosstrail.errors import AccessDenied, CloudUnavailable
-from crosstrail.lookup import Listing, TrailOf, lookup_events
+from crosstrail.lookup.fanout import Listing, TrailOf, lookup_events
 from crosstrail.models import Account, Event, EventPage, EventQuery, Position, Target, Trail
 
 NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)

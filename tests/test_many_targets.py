@@ -11,12 +11,12 @@ import pytest
 
 from conftest import CommandLine
 from crosstrail.clouds.aws.regions import ALWAYS_ON, known_regions
-from crosstrail.config import Settings
-from crosstrail.cursor import BlockCursor
 from crosstrail.errors import InvalidRequest
+from crosstrail.lookup.cursor import BlockCursor
 from crosstrail.models import Account
-from crosstrail.scoped_workspace import ScopedWorkspace
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.scoped import ScopedWorkspace
+from crosstrail.workspace.workspace import Workspace
 from lake_workspace import NOON, client_of, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws

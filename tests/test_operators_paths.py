@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from conftest import CommandLine
-from crosstrail.config import Settings
+from crosstrail.settings.config import Settings
 from lake_workspace import NOON, PROD, client_of, collect, record, text_of, write_logs
 
 pytestmark = pytest.mark.anyio

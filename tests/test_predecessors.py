@@ -15,7 +15,7 @@ import pytest
 
 from conftest import CommandLine
 from credential_sources import write_config as write_aws_config
-from crosstrail.config import load_settings
+from crosstrail.settings.config import load_settings
 from fakes.aws import FakeAws
 from fakes.volcengine import FakeVolcengine
 from lake_workspace import client_of, collect, facts_of, record, rows_of, text_of, write_logs

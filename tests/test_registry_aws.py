@@ -16,10 +16,10 @@ from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.base_identity import secret_text
 from crosstrail.clouds.aws.organizations import Organization
 from crosstrail.clouds.aws.profiles import Profiles
-from crosstrail.config import Settings
 from crosstrail.errors import AccessDenied, CloudUnavailable, ConfigError, CredentialsError, CrosstrailError
 from crosstrail.models import Account
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.workspace import Workspace
 from fakes.aws import FakeAws, Key
 from live_aws import BASE as MANAGEMENT
 from postgres_server import PASSWORD, USER, PostgresServer

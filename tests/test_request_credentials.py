@@ -14,15 +14,15 @@ import pytest
 from pydantic import SecretStr
 
 from crosstrail.accounts.credentials import Credentials, fingerprint
+from crosstrail.answers.lookup_events import Request, look_up
 from crosstrail.clouds.volcengine.api import VolcengineApi
-from crosstrail.config import Settings
 from crosstrail.engines.base import QueryScope
 from crosstrail.errors import CredentialsError, InvalidRequest, LimitReached
 from crosstrail.models import Account, Target
-from crosstrail.request_credentials import KeyOwners, Owner, RequestWorkspace, api_of
-from crosstrail.scoped_workspace import ScopedWorkspace
-from crosstrail.server.events import Request, look_up
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.request_workspace import KeyOwners, Owner, RequestWorkspace, api_of
+from crosstrail.workspace.scoped import ScopedWorkspace
+from crosstrail.workspace.workspace import Workspace
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_DEV, CN_PROD

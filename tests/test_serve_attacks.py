@@ -18,8 +18,8 @@ import pytest
 
 from crosstrail.accounts.policy import Principal
 from crosstrail.call_context import CallContext
-from crosstrail.server.audit import AuditLog
-from crosstrail.server_settings import AuditSettings
+from crosstrail.server.access.audit import AuditLog
+from crosstrail.settings.server import AuditSettings
 from running_server import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, post, serving, write_config
 from volcengine_server import DROP_IN, PROGRAMS, Program, served
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from crosstrail.errors import CrosstrailError
-from crosstrail.server.health import Checks
+from crosstrail.server.http.health import Checks
 from fakes.idp import FakeIdp
 from running_server import PATIENCE, health, serving, write_config
 

@@ -18,7 +18,7 @@ import jwt
 import pytest
 
 from crosstrail.models import Account
-from crosstrail.server.identity import Jwks
+from crosstrail.server.auth.jwt_verifier import Jwks
 from fakes.http import Answer, HttpFake
 from fakes.idp import FakeIdp, SigningKey
 from lake_workspace import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
@@ -227,8 +227,8 @@ def test_one_key_in_the_configuration_is_enough(idp: FakeIdp, folder: Path) -> N
 
 async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
     """A rule for a client must not match a person who is called like one."""
-    from crosstrail.server.identity import JwtVerifier
-    from crosstrail.server_settings import JwtSettings
+    from crosstrail.server.auth.jwt_verifier import JwtVerifier
+    from crosstrail.settings.server import JwtSettings
 
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE)
     person = await verifier.verify_token(idp.token(sub="batch-job"))
@@ -239,8 +239,8 @@ async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
 
 
 async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> None:
-    from crosstrail.server.identity import JwtVerifier
-    from crosstrail.server_settings import JwtSettings
+    from crosstrail.server.auth.jwt_verifier import JwtVerifier
+    from crosstrail.settings.server import JwtSettings
 
     now = [0.0]
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE, clock=lambda: now[0])

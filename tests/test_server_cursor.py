@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosstrail.cursor import AccountsCursor, Cursor
 from crosstrail.errors import StalePageToken
+from crosstrail.lookup.cursor import AccountsCursor, Cursor
 from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
 

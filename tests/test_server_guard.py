@@ -14,11 +14,11 @@ from mcp import Client
 from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult, ToolAnnotations
 
-from crosstrail.config import Settings
+from crosstrail.answers.render import Answer
 from crosstrail.errors import LakeError
 from crosstrail.server.context import Call, GuardedTool
-from crosstrail.server.render import Answer
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.workspace import Workspace
 from lake_workspace import text_of
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from crosstrail.accounts.database import account_tables
 from crosstrail.server.app import create_server
-from crosstrail.workspace import Workspace
+from crosstrail.workspace.workspace import Workspace
 from lake_workspace import client_of, settings, text_of
 from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws

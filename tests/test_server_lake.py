@@ -13,11 +13,11 @@ import anyio
 import pytest
 from mcp import Client
 
-from crosstrail.cursor import Cursor
+from crosstrail.lookup.cursor import Cursor
 from crosstrail.models import Position
-from crosstrail.scoped_workspace import ScopedWorkspace
 from crosstrail.timerange import TimeRange
-from crosstrail.workspace import Workspace
+from crosstrail.workspace.scoped import ScopedWorkspace
+from crosstrail.workspace.workspace import Workspace
 from lake_workspace import (
     ACCOUNTS,
     DEV,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from crosstrail.config import load_settings
+from crosstrail.settings.config import load_settings
 from lake_workspace import client_of, facts_of, rows_of, text_of
 from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws

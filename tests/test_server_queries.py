@@ -12,9 +12,9 @@ import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
-from crosstrail.scoped_workspace import ScopedWorkspace
-from crosstrail.server import queries
-from crosstrail.workspace import Workspace
+from crosstrail.answers import lake_query as queries
+from crosstrail.workspace.scoped import ScopedWorkspace
+from crosstrail.workspace.workspace import Workspace
 from lake_workspace import (
     ACCOUNTS,
     DEV,

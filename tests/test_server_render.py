@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosstrail.server.objects import fit_objects
-from crosstrail.server.render import clean, fence, fit_table, shorten, size
+from crosstrail.answers.objects import fit_objects
+from crosstrail.answers.render import clean, fence, fit_table, shorten, size
 
 HOSTILE = (
     "a\x00b\x07c\x1b[31mred\x1b[0m",

@@ -10,10 +10,10 @@ import pytest
 from mcp import Client
 
 from crosstrail.accounts.policy import Principal
-from crosstrail.config import Settings
 from crosstrail.errors import CloudUnavailable, LimitReached, own
 from crosstrail.server.app import create_server
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.workspace import Workspace
 from fakes.aws import FakeAws, Key
 from lake_workspace import Always, text_of
 

@@ -12,8 +12,8 @@ from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.auth import AmbientAuth, KeysAuth
 from crosstrail.clouds.volcengine.accounts import VolcengineRoleAuth
-from crosstrail.config import load_settings
 from crosstrail.errors import ConfigError
+from crosstrail.settings.config import load_settings
 from test_accounts_cli import NEW, OLD, SECRET, accounts, opened, rows, stored
 from test_registry_database import TABLES, execute
 

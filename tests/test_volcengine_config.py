@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crosstrail.errors import ConfigError
-from crosstrail.server.volcengine_config import load_server_settings
+from crosstrail.server.volcengine.drop_in_settings import load_server_settings
 
 _OAUTH = """
 oauth:
@@ -117,7 +117,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 def _run(*arguments: str, **environ: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from crosstrail.cli.volcengine import main; main()", *arguments]
+    command = [sys.executable, "-c", "from crosstrail.launch.drop_in import main; main()", *arguments]
     return subprocess.run(
         command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
     )

@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from crosstrail.clouds.volcengine.regions import KNOWN_REGIONS
-from crosstrail.config import Settings
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud, WrongAccount
 from crosstrail.models import Account, Event, EventPage, EventQuery, Filter, NewTrail, Target, Trail
+from crosstrail.settings.config import Settings
 from crosstrail.timerange import TimeRange
 from lake_workspace import client_of, text_of
 from listed_accounts import moment

@@ -17,10 +17,10 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
-from crosstrail.server.admission import Admission
-from crosstrail.server.volcengine_app import TOOLS, create_volcengine_server
-from crosstrail.server.volcengine_config import load_server_settings
-from crosstrail.workspace import Workspace
+from crosstrail.server.access.admission import Admission
+from crosstrail.server.volcengine.drop_in_app import TOOLS, create_volcengine_server
+from crosstrail.server.volcengine.drop_in_settings import load_server_settings
+from crosstrail.workspace.workspace import Workspace
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from live_volcengine import CN_PROD
@@ -292,7 +292,7 @@ def test_over_stdio_as_a_process(fake: FakeVolcengine) -> None:
     event = fake.world.accounts[CN_PROD].log("GetUser", moment())
     parameters = StdioServerParameters(
         command=sys.executable,
-        args=["-c", "from crosstrail.cli.volcengine import main; main()"],
+        args=["-c", "from crosstrail.launch.drop_in import main; main()"],
         env={
             "VOLCENGINE_ACCESS_KEY": key.id,
             "VOLCENGINE_SECRET_KEY": key.secret,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from crosstrail.lake.catalog import CATALOG_FILE
-from crosstrail.workspace import Workspace
+from crosstrail.workspace.workspace import Workspace
 from lake_workspace import NOON, PROD, collect, record, settings, write_logs
 
 

@@ -20,9 +20,9 @@ from crosstrail.clouds.aws.cloud import AWS
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
-from crosstrail.config import WrappedServer
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import Account
+from crosstrail.settings.config import WrappedServer
 from crosstrail.wrap import delivery
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.volcengine import FakeVolcengine

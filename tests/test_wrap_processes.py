@@ -17,8 +17,8 @@ import anyio.to_thread
 import pytest
 from mcp import Client
 
-from crosstrail.config import WrapSettings
 from crosstrail.errors import WrappedServerError
+from crosstrail.settings.config import WrapSettings
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials

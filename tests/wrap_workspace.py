@@ -18,8 +18,8 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from crosstrail.accounts.broker import AnyBroker
 from crosstrail.accounts.registry import Registry
 from crosstrail.clouds.aws.broker import AwsBroker
-from crosstrail.config import WrapSettings
 from crosstrail.models import Account
+from crosstrail.settings.config import WrapSettings
 from crosstrail.wrap.proxy import Proxy, opened
 from fakes.aws import FakeAws, Key
 from live_aws import LiveAws

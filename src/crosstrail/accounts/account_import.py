@@ -26,8 +26,8 @@ from crosstrail.accounts.database import (
 )
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.rows import KEYS, ORGANIZATION, account_of, columns_of, row_of, text_of
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.accounts.table_rows import KEYS, ORGANIZATION, account_of, columns_of, row_of, text_of
 from crosstrail.errors import AccountError, ConfigError, CredentialsError
 from crosstrail.models import DEFAULT_CLOUD, Account, AccountKey
 

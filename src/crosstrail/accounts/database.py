@@ -38,7 +38,7 @@ from crosstrail.account_forms import AccountForm, account_form, account_forms
 from crosstrail.accounts.database_rules import rules_of
 from crosstrail.accounts.database_url import SQLITE, parse_url, place_of, url_in_secret
 from crosstrail.accounts.listing import Listing, as_alias, sift
-from crosstrail.accounts.rows import ORGANIZATION, ROLE, account_of, text_of
+from crosstrail.accounts.table_rows import ORGANIZATION, ROLE, account_of, text_of
 from crosstrail.errors import AccountsUnavailable, ConfigError
 from crosstrail.models import DEFAULT_CLOUD, Account
 from crosstrail.origin import install_hint

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, Table, Text, inspect, select
 
 from crosstrail.accounts.policy import AccessRule
-from crosstrail.accounts.rows import text_of
+from crosstrail.accounts.table_rows import text_of
 
 _METADATA = MetaData()
 ACCESS_RULES = Table(

@@ -1,7 +1,7 @@
 """Who may do what: access rules match a principal and give accounts, toolsets and writes.
 
 Decides what one principal may use, from rules alone. Nothing is given that no rule gives. It never asks an identity
-provider (server/auth.py does), never lists accounts, and never says whether an account that is not given exists.
+provider (server/auth does), never lists accounts, and never says whether an account that is not given exists.
 """
 
 from __future__ import annotations

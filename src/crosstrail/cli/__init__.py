@@ -21,16 +21,16 @@ from crosstrail.cli.words import in_options, say
 from crosstrail.errors import ConfigError, CrosstrailError
 
 _COMMANDS = {
-    "access": ("access", "Who may use which accounts."),
-    "accounts": ("accounts", "List, check, add and import accounts."),
-    "check": ("check_server", "Check that an MCP server works for many accounts."),
-    "collect": ("lake", "Read log files into the lake, for `lookup` and `query`."),
-    "demo": ("demo", "See it work on a made-up organisation with an incident in it."),
-    "deploy": ("deploy", "Run it on Amazon Bedrock AgentCore."),
-    "lookup": ("events", "List events, newest first, of one account or many."),
-    "query": ("events", "Run a CloudTrail Lake SQL query on the lake."),
-    "serve": ("serve", "Serve the MCP tools."),
-    "wrap": ("wrap", "Serve any MCP server for all accounts."),
+    "access": ("cli.access", "Who may use which accounts."),
+    "accounts": ("cli.accounts", "List, check, add and import accounts."),
+    "check": ("cli.check_server", "Check that an MCP server works for many accounts."),
+    "collect": ("cli.lake", "Read log files into the lake, for `lookup` and `query`."),
+    "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),
+    "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
+    "lookup": ("cli.events", "List events, newest first, of one account or many."),
+    "query": ("cli.events", "Run a CloudTrail Lake SQL query on the lake."),
+    "serve": ("launch.serve", "Serve the MCP tools."),
+    "wrap": ("launch.wrap", "Serve any MCP server for all accounts."),
 }
 
 
@@ -46,7 +46,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"crosstrail.cli.{_COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"crosstrail.{_COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -74,7 +74,7 @@ def with_settings_after(first: Callable[[], None]) -> Callable[[Callable[..., An
 def _with_settings(first: Callable[[], None], command: Callable[..., Any]) -> Callable[..., Any]:
     def load(config: str, lake: str, **rest: Any) -> Any:
         first()
-        from crosstrail.config import load_settings
+        from crosstrail.settings.config import load_settings
 
         return command(settings=load_settings(config, {"lake.path": lake}), **rest)
 

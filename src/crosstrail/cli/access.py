@@ -9,11 +9,11 @@ from crosstrail.accounts.policy import TOOLSETS, Grant, Principal, granted
 from crosstrail.cli import with_settings
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.config import Settings
 from crosstrail.errors import InvalidRequest
 from crosstrail.models import Account
-from crosstrail.scoped_workspace import ScopedWorkspace
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.scoped import ScopedWorkspace
+from crosstrail.workspace.workspace import Workspace
 
 
 @click.group()

@@ -16,15 +16,15 @@ from pydantic import SecretStr
 from crosstrail.account_forms import account_forms, cloud_of_role
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.rows import KEYS, ROLE, account_of
 from crosstrail.accounts.secrets import SecretBox
+from crosstrail.accounts.table_rows import KEYS, ROLE, account_of
 from crosstrail.auth import KeysAuth
 from crosstrail.cli import with_settings
 from crosstrail.cli.words import out, say
-from crosstrail.config import Settings
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 from crosstrail.models import DEFAULT_CLOUD, Account
-from crosstrail.workspace import account_database
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.workspace import account_database
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase

@@ -13,10 +13,10 @@ from crosstrail.cli.check import check
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
-from crosstrail.config import Settings
 from crosstrail.coverage import count, gaps
+from crosstrail.settings.config import Settings
 from crosstrail.timerange import TimeRange
-from crosstrail.workspace import Workspace
+from crosstrail.workspace.workspace import Workspace
 
 Row = dict[str, str | int | datetime | None]
 

@@ -13,17 +13,17 @@ from typing import Any
 import anyio
 import click
 
+from crosstrail.answers.coverage_text import block
 from crosstrail.cli import with_settings
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
 from crosstrail.clouds.base import HasEventDataStores
-from crosstrail.config import Settings
 from crosstrail.errors import CrosstrailError, WrongAccount
-from crosstrail.lookup import ask_each
+from crosstrail.lookup.fanout import ask_each
 from crosstrail.models import EventQuery, Target
-from crosstrail.server.coverage import block
-from crosstrail.workspace import Workspace
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.workspace import Workspace
 
 _OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
 

@@ -15,8 +15,8 @@ import orjson
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json
-from crosstrail.config import environment, load_settings
 from crosstrail.conformance.findings import Report
+from crosstrail.settings.config import environment, load_settings
 from crosstrail.text import clean, visible
 
 _DETAIL = 200
@@ -66,7 +66,7 @@ def check(
         return _ping(as_json=as_json)
     if not target:
         raise click.UsageError("name an address, or a command after --")
-    from crosstrail.conformance.running import Demands, Subject, check_server
+    from crosstrail.conformance.check_run import Demands, Subject, check_server
 
     if target[0].lower().startswith(("http://", "https://")):
         if len(target) > 1:

@@ -13,12 +13,12 @@ import click
 from crosstrail.cli.check_server import print_report, read_token
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.words import out
-from crosstrail.config import environment
 from crosstrail.deploy.plan import Plan, SignIn
-from crosstrail.deploy.running import deploy as run_deployment
-from crosstrail.deploy.running import dry_run as planned
-from crosstrail.deploy.running import push_image
+from crosstrail.deploy.steps import deploy as run_deployment
+from crosstrail.deploy.steps import dry_run as planned
+from crosstrail.deploy.steps import push_image
 from crosstrail.errors import ConfigError
+from crosstrail.settings.config import environment
 
 
 @click.group()
@@ -91,7 +91,7 @@ def aws(
 
 def _check(address: str, token: str, *, foreign: bool) -> int:
     """What a foreign server says of its own tools is shown, and no fault of the deployment's."""
-    from crosstrail.conformance.running import Demands, Subject, check_server
+    from crosstrail.conformance.check_run import Demands, Subject, check_server
 
     report = anyio.run(check_server, Subject(url=address, bearer=token), Demands())
     print_report(report)

@@ -13,22 +13,22 @@ from datetime import UTC, datetime
 
 import anyio
 
+from crosstrail.answers.coverage_text import block, coverage, readable
+from crosstrail.answers.filter_hints import why_nothing_matched
+from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import in_options, out_json, say
-from crosstrail.config import Settings
 from crosstrail.engines.base import finished, run
 from crosstrail.filters import KEYS, accepted
-from crosstrail.lookup import Failure, Listing, lookup_events
+from crosstrail.lookup.fanout import Failure, Listing, lookup_events
+from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage, Target
-from crosstrail.scoped_workspace import ScopedWorkspace
-from crosstrail.server.coverage import block, coverage, readable
-from crosstrail.server.events import COLUMNS, other_versions, summaries
-from crosstrail.server.filter_hints import why_nothing_matched
-from crosstrail.targets import Chosen
+from crosstrail.settings.config import Settings
 from crosstrail.text import csv_cell
 from crosstrail.timerange import iso, parse_range
-from crosstrail.workspace import LAKE_ENGINE, Workspace
+from crosstrail.workspace.scoped import ScopedWorkspace
+from crosstrail.workspace.workspace import LAKE_ENGINE, Workspace
 
 _PAGE = 1000
 _READING_SECONDS = 120.0

@@ -12,7 +12,7 @@ import click
 from crosstrail.cli import with_settings, with_settings_after
 
 if TYPE_CHECKING:
-    from crosstrail.config import Settings
+    from crosstrail.settings.config import Settings
 
 _FILTERS: dict[str, tuple[str, str]] = {
     "name": ("EventName", "Event name, such as ConsoleLogin."),

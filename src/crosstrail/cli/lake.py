@@ -16,10 +16,10 @@ from crosstrail.account_forms import account_forms
 from crosstrail.cli import with_settings
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.config import Settings
 from crosstrail.lake.collector import MAX_BYTES, Progress, Report
 from crosstrail.lake.collector import collect as collect_logs
 from crosstrail.models import Account, AccountKey
+from crosstrail.settings.config import Settings
 from crosstrail.text import clean
 
 _MAX_LISTED = 20

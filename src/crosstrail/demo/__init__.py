@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crosstrail.config import Settings
+    from crosstrail.settings.config import Settings
 
 
 def prepare(folder: Path | None = None) -> Settings:

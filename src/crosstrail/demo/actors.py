@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from crosstrail.demo.words import iam_id
+from crosstrail.demo.word_lists import iam_id
 
 PROD, DEV, AUDIT = "111122223333", "444455556666", "123456789012"
 CN, HZ = "2100000001", "1100000000000001"

@@ -23,9 +23,9 @@ from crosstrail.demo.actors import (
     at,
 )
 from crosstrail.demo.apis import Json
-from crosstrail.demo.record import Caller, user_identity
+from crosstrail.demo.event_record import Caller, user_identity
 from crosstrail.demo.traffic import assume_across, call, signed_on
-from crosstrail.demo.words import hexadecimal, iam_id
+from crosstrail.demo.word_lists import hexadecimal, iam_id
 
 INTRUDER_ADDRESS = "203.0.113.66"
 FOREIGN_ACCOUNT = "999999999999"

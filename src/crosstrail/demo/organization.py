@@ -12,8 +12,8 @@ import yaml
 
 from crosstrail.demo import alibaba, traffic, volcengine
 from crosstrail.demo.actors import AUDIT, CN, DEV, HZ, PROD
-from crosstrail.demo.delivery import ORGANIZATION_ID, write_actiontrail, write_cloudtrail, write_lookup_answers
 from crosstrail.demo.incident import Incident, incident
+from crosstrail.demo.log_files import ORGANIZATION_ID, write_actiontrail, write_cloudtrail, write_lookup_answers
 from crosstrail.models import Account
 
 LOGS = "logs"

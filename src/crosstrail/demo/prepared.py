@@ -21,8 +21,8 @@ from time import monotonic
 import platformdirs
 
 from crosstrail import __version__, private
-from crosstrail.config import FILE_NAME, Settings, load_settings
 from crosstrail.errors import ConfigError, LakeBusy, LakeError
+from crosstrail.settings.config import FILE_NAME, Settings, load_settings
 
 _LOCK, _STAMP = "demo.lock", "demo.json"
 _WAIT_SECONDS = 300

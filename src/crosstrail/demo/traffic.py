@@ -12,7 +12,7 @@ from random import Random
 
 from crosstrail.demo.actors import AUDIT, CI_USER, INCIDENT_DAY, REPLACEMENT_KEY, Actor, Entry, agent, at, cast, days
 from crosstrail.demo.apis import Json, apis
-from crosstrail.demo.record import (
+from crosstrail.demo.event_record import (
     Caller,
     aws_service,
     console_login,
@@ -21,7 +21,7 @@ from crosstrail.demo.record import (
     throttled,
     user_identity,
 )
-from crosstrail.demo.words import Words, hexadecimal, iam_id, random_uuid
+from crosstrail.demo.word_lists import Words, hexadecimal, iam_id, random_uuid
 
 _ON_BEHALF = {
     "secretsmanager:GetSecretValue": ("kms:Decrypt", "secretsmanager.amazonaws.com"),

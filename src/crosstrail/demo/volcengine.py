@@ -15,8 +15,8 @@ import orjson
 from crosstrail.demo.actors import CN
 from crosstrail.demo.apis import Json
 from crosstrail.demo.incident import INTRUDER_ADDRESS, clock
-from crosstrail.demo.words import hexadecimal, random_uuid
-from crosstrail.demo.workers import Call, Worker, ordinary_calls
+from crosstrail.demo.ordinary_days import Call, Worker, ordinary_calls
+from crosstrail.demo.word_lists import hexadecimal, random_uuid
 from crosstrail.timerange import iso
 
 REGION = "cn-beijing"

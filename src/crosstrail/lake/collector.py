@@ -24,9 +24,9 @@ from crosstrail.lake.faults import fault
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
+from crosstrail.lake.reading_processes import Workers, processors
 from crosstrail.lake.sources import LogObject, find
 from crosstrail.lake.table import LakeTable
-from crosstrail.lake.worker import Workers, processors
 from crosstrail.models import AccountKey
 
 if TYPE_CHECKING:

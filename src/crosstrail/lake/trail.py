@@ -20,10 +20,10 @@ from crosstrail.clouds.base import cloud_of
 from crosstrail.clouds.record_text import parsed_record
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
-from crosstrail.lake.conditions import COLUMNS, condition, errors_in
 from crosstrail.lake.faults import data_fault
 from crosstrail.lake.reader import EVENTS_VIEW, connect
 from crosstrail.lake.regions import MAX_READ, holding, unknown
+from crosstrail.lake.row_filters import COLUMNS, condition, errors_in
 from crosstrail.lake.snapshot import summary
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Resource, Target, Trail
 from crosstrail.timerange import TimeRange

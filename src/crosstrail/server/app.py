@@ -13,11 +13,11 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
-from crosstrail.server.admission import Admission, present_view
+from crosstrail.server.access.admission import Admission, present_view
 from crosstrail.server.prompts import add_prompts
 from crosstrail.server.resources import add_resources
 from crosstrail.server.tools import build_tools
-from crosstrail.workspace import Workspace
+from crosstrail.workspace.workspace import Workspace
 
 _ABOUT = {
     "list_accounts": "Which accounts, and what is held of them: list_accounts.",

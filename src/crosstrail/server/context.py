@@ -29,11 +29,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
+from crosstrail.answers.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
+from crosstrail.answers.structured import OUTPUT_SCHEMA, structured
 from crosstrail.call_context import current_call
 from crosstrail.errors import CrosstrailError, InvalidRequest
-from crosstrail.scoped_workspace import ScopedWorkspace
-from crosstrail.server.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
-from crosstrail.server.structured import OUTPUT_SCHEMA, structured
+from crosstrail.workspace.scoped import ScopedWorkspace
 
 _log = logging.getLogger("crosstrail.server")
 FACTS = "crosstrail/facts"

@@ -15,7 +15,7 @@ from mcp_types import Completion, CompletionArgument, CompletionContext, PromptR
 from pydantic import Field
 
 from crosstrail.errors import CrosstrailError
-from crosstrail.scoped_workspace import ScopedWorkspace
+from crosstrail.workspace.scoped import ScopedWorkspace
 
 _MAX_COMPLETIONS = 100
 _RULES = (

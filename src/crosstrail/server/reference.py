@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crosstrail.config import options
 from crosstrail.server.tools import build_tools
+from crosstrail.settings.config import options
 
 
 def tools_table() -> str:

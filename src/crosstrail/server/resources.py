@@ -7,7 +7,7 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.resources import FunctionResource
 
-from crosstrail.server.columns import described_columns
+from crosstrail.answers.event_columns import described_columns
 
 
 def add_resources(server: MCPServer[Any]) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import anyio
 from mcp.server.mcpserver import MCPServer
 
-from crosstrail.server.admission import Admission
+from crosstrail.server.access.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.gc_tuning import collect_garbage_seldom
-from crosstrail.workspace import Workspace
+from crosstrail.workspace.workspace import Workspace
 
 _LAST_ANSWERS_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 3.0

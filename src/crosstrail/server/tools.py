@@ -14,11 +14,14 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from crosstrail.accounts.policy import Toolset
+from crosstrail.answers import account_lists as listings
+from crosstrail.answers import lake_query as queries
+from crosstrail.answers import lookup_events as events
+from crosstrail.answers import trails
+from crosstrail.answers.render import Answer
 from crosstrail.models import NewTrail
-from crosstrail.server import events, listings, queries, trails
 from crosstrail.server.arguments import Names, Text
 from crosstrail.server.context import Body, Call, GuardedTool
-from crosstrail.server.render import Answer
 
 Account = Annotated[
     Text, Field(description="Account id, alias, glob (prod-*), comma list, or *. Empty: the default account.")

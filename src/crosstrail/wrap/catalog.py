@@ -14,9 +14,9 @@ from typing import Any
 
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
-from crosstrail.config import WrappedServer
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account
+from crosstrail.settings.config import WrappedServer
 from crosstrail.wrap.child import Child
 
 MAX_LISTED = 30

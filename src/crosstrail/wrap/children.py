@@ -27,9 +27,9 @@ from crosstrail import private
 from crosstrail.accounts.credentials import fingerprint
 from crosstrail.call_context import current_call
 from crosstrail.clouds.base import cloud_of
-from crosstrail.config import WrappedServer, WrapSettings
 from crosstrail.errors import WrappedServerError
 from crosstrail.models import Account, AccountKey
+from crosstrail.settings.config import WrappedServer, WrapSettings
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.delivery import CredentialEndpoint, Grant, TemporaryCredentials
 from crosstrail.wrap.environment import server_environment

@@ -2,7 +2,7 @@
 
 Decides which variables of the machine a server gets (programs, languages, certificates, proxies, package caches) and which
 it never does: none of crosstrail's, none of a cloud's. Two accounts' processes share no folder but the package caches.
-Reads no environment itself: config.py does.
+Reads no environment itself: settings/ does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crosstrail.clouds.base import clouds
-from crosstrail.config import WrappedServer, environment
+from crosstrail.settings.config import WrappedServer, environment
 
 _PLACE = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "NIX_LD", "NIX_LD_LIBRARY_PATH")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")

@@ -25,9 +25,9 @@ from mcp_types import INVALID_PARAMS
 from crosstrail.accounts.broker import AnyBroker
 from crosstrail.accounts.registry import Registry
 from crosstrail.call_context import current_call
-from crosstrail.config import WrapSettings
 from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
 from crosstrail.models import Account
+from crosstrail.settings.config import WrapSettings
 from crosstrail.wrap.caller import ContextCaller
 from crosstrail.wrap.catalog import MAX_LISTED, Catalog, Choice, Offer, Route, learn
 from crosstrail.wrap.changes import Changes

@@ -1,0 +1,302 @@
+"""What an answer says it covered: who was asked, who answered, who failed and why, which time is known at all.
+
+Decides that wording for every tool over targets. It asks nobody, and takes no word from a log but what `clean` leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from crosstrail.answers.render import clean, listed
+from crosstrail.coverage import Days, count, gaps, within
+from crosstrail.errors import CloudError, CrosstrailError, own
+from crosstrail.lookup.fanout import Failure, Listing
+from crosstrail.lookup.targets import Chosen
+from crosstrail.models import Account, AccountKey, Target
+from crosstrail.timerange import TimeRange, iso
+from crosstrail.workspace.scoped import ScopedWorkspace
+
+_CAUSES_SHOWN = 8
+_CAUSE_BYTES, _CAUSES_BYTES = 300, 1_500
+"""Of each cause, where they are many, and of all together."""
+_REGIONS_NAMED = 3
+"""More of one account are counted."""
+_DAY = timedelta(days=1)
+_NAMES, _KINDS, _RUNS = 6, 3, 4
+"""Accounts named of those that lack the same; kinds of lacking told; gaps named of one."""
+_NO_LOG = (
+    "No event there means no log, not that nothing happened; days without any event may be quiet ones or not collected."
+)
+
+
+def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]:
+    """Who was asked, who answered, who failed and why, what time is really covered, and whether this is all."""
+    answered = target_names([target for target, _ in listing.pages])
+    count, least = len(listing.events), "further " if continued else ""
+    older = "older ones may exist" if listing.examined else "older ones exist"
+    rest = older if listing.next else "no older ones" if continued else "all there are"
+    none = f"no {least}event{' so far' * bool(listing.next)}"
+    events = f"{count} {least}event{'s' * (count != 1)}, newest first, {rest}" if count else none
+    lines = [f"{asked(listing.targets)}, {span}: {events}."]
+    if listing.failures:
+        lines.append(f"Answered: {listed(answered) or 'none'}. {failed(listing.failures)}")
+    elif len(answered) > 1:
+        lines.append(f"Answered: {listed(answered)}.")
+    if span.start and span.start > datetime.now(UTC):
+        lines.append(
+            f"All of the span asked lies in the future: now is {iso(datetime.now(UTC).replace(microsecond=0))}."
+        )
+    lines += _held(span, listing)
+    if listing.back_to:
+        lines.append(f"Covered so far: back to {iso(listing.back_to)}.{_examined(listing)}")
+    elif listing.examined:
+        lines.append(_examined(listing).strip())
+    return lines
+
+
+def _examined(listing: Listing) -> str:
+    if not listing.examined:
+        return ""
+    return f" {listing.examined:,} events were read one by one: no cloud picks by these filters itself."
+
+
+def asked(targets: Sequence[Target]) -> str:
+    """`prod (111111111111) us-east-1`, or `3 accounts x every region`."""
+    accounts = dict.fromkeys(target.account.key for target in targets)
+    if len(targets) == 1:
+        return target_name(targets[0])
+    regions = list(dict.fromkeys(target.region for target in targets))
+    where = "every region" if regions == [""] else listed([region or "every region" for region in regions])
+    pairs = "" if len(targets) == len(accounts) * len(regions) else f" ({len(targets)} pairs)"
+    return f"{len(accounts)} account{'s' * (len(accounts) != 1)} x {where}{pairs}"
+
+
+def target_name(target: Target) -> str:
+    """`prod (111111111111) us-east-1`."""
+    account = target.account
+    name = f"{account.alias} ({account.id})" if account.alias else account.id
+    return f"{name} {clean(target.region, 40)}" if target.region else name
+
+
+def target_names(targets: Sequence[Target]) -> list[str]:
+    """The name of each, those of one account together where they are many: `prod (111111111111) in 17 regions`."""
+    by_account: dict[AccountKey, list[Target]] = {}
+    for target in targets:
+        by_account.setdefault(target.account.key, []).append(target)
+    names: list[str] = []
+    for same in by_account.values():
+        if len(same) <= _REGIONS_NAMED:
+            names += [target_name(target) for target in same]
+        else:
+            names.append(f"{target_name(Target(same[0].account))} in {len(same)} regions")
+    return names
+
+
+def failed(failures: Sequence[Failure]) -> str:
+    """`Failed: legacy, old (cause and fix); ...`: targets that failed alike are named together; the first few of many."""
+    alike: dict[object, list[Failure]] = {}
+    for one in failures:
+        alike.setdefault(_cause(one.error), []).append(one)
+    cap = max(_CAUSE_BYTES, _CAUSES_BYTES // len(alike))
+    said = [
+        f"{listed(target_names([one.target for one in same]))} ({clean(same[0].error.text, cap).rstrip('.')})"
+        for same in alike.values()
+    ]
+    left = len(said) - _CAUSES_SHOWN
+    return f"Failed: {'; '.join(said[:_CAUSES_SHOWN])}{f'; and for {left} other reasons' if left > 0 else ''}."
+
+
+def _cause(error: CrosstrailError) -> object:
+    """The same for errors that differ only in where they happened and in the number of the request."""
+    return (type(error), error.code, error.hint) if isinstance(error, CloudError) else error.text
+
+
+def _held(span: TimeRange, listing: Listing) -> list[str]:
+    """What the archives hold, and whose logs leave the span asked uncovered, wholly or in part."""
+    lines = _live(span, listing)
+    archives = [(target, page) for target, page in listing.pages if page.held and not target.account.auth]
+    empty = target_names([target for target, page in archives if not page.days])
+    held = [
+        Held(target_name(target), page.held.start, page.held.end, page.days)
+        for target, page in archives
+        if page.held and page.held.start and page.held.end and page.days
+    ]
+    lines += [f"Nothing is held of: {listed(empty, _NAMES)}."] if empty else []
+    if held:
+        lines.append(f"Events held: {iso(min(one.first for one in held))} to {iso(max(one.last for one in held))}.")
+        lines += _uncovered(held, span)
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a lake holds of one account, or of one of its regions, that it holds anything of."""
+
+    name: str
+    first: datetime
+    last: datetime
+    days: Days
+
+    def has_any_of(self, span: TimeRange) -> bool:
+        return not (_later(span.start, self.last) or _later(self.first, span.end)) and bool(within(self.days, span))
+
+
+def _uncovered(held: Sequence[Held], span: TimeRange) -> list[str]:
+    """Whose days leave the span asked uncovered. An open span lacks only what lies between two days held."""
+    asked = span.start or span.end
+    outside = [one for one in held if asked and not one.has_any_of(span)]
+    alike: dict[str, list[str]] = {}
+    for one in held:
+        if one not in outside and (words := _missing(one, span)):
+            alike.setdefault(words, []).append(one.name)
+    lines = []
+    if outside:
+        names = listed([f"{one.name} ({TimeRange(one.first, one.last)})" for one in outside], _NAMES)
+        lines.append(f"No log of the span asked: {names}.")
+    lines += [f"{listed(names, _NAMES)}: {words}." for words, names in list(alike.items())[:_KINDS]]
+    left = sum(len(names) for names in list(alike.values())[_KINDS:])
+    lines += [f"{left} more accounts lack other days of it."] if left else []
+    return [*lines, _NO_LOG] if lines else []
+
+
+def _missing(held: Held, span: TimeRange) -> str:
+    """`no events on 2 days: ...; no events after 2026-11-12; asked until 2026-11-17`, or nothing."""
+    said = []
+    if lacking := days_without_events(held.days, span):
+        said.append(f"no events on {lacking}")
+    first, last = held.days[0][0], held.days[-1][1]
+    if span.start and span.start.date() < first:
+        said.append(f"no events before {first}; asked from {span.start.date()}")
+    until = min(span.end or datetime.max.replace(tzinfo=UTC), datetime.now(UTC)).date()
+    if (span.start or span.end) and last < until:
+        said.append(f"no events after {last}; asked until {until}")
+    return ". ".join(part[0].upper() + part[1:] if place else part for place, part in enumerate(said))
+
+
+def days_without_events(days: Days, span: TimeRange) -> str:
+    """`3 days: 2026-11-04 to 2026-11-05, 2026-11-07`: those between two days held, in the span; empty where there is none."""
+    lacking = gaps(days, span)
+    if not lacking:
+        return ""
+    number, more = count(lacking), len(lacking) - _RUNS
+    shown = ", ".join(_days(*run) for run in lacking[:_RUNS]) + (f" and {more} more" if more > 0 else "")
+    return f"{number} day{'s' * (number != 1)}: {shown}"
+
+
+def _days(first: date, last: date) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+async def readable(workspace: ScopedWorkspace, accounts: Sequence[Account], sql: str = "") -> list[str]:
+    """What SQL over these accounts could read: without it, 0 rows over an account never collected would be an answer.
+
+    `sql`: accounts that it names come first where there is no room for all.
+    """
+    names = {account.key: account for account in sorted(accounts, key=lambda one: not _is_named(one, sql))}
+    held = {one.key: one for one in await workspace.held() if one.key in names}
+    lines = []
+    if held:
+        known = [Held(names[key].name, held[key].first, held[key].last, held[key].days) for key in names if key in held]
+        first, last = min(one.first for one in known), max(one.last for one in known)
+        days = (datetime.now(UTC) - last) // _DAY
+        age = f", {days} day{'s' * (days != 1)} before now" if days > 0 else ""
+        span = TimeRange(first, last)
+        lines.append(f"Readable: {listed([one.name for one in known])}; events held {span}{age}.")
+        lines += _uncovered_alike(known, last)
+    nothing = [account for key, account in names.items() if key not in held]
+    for live in (False, True):
+        if lacking := [account for account in nothing if bool(account.auth) is live]:
+            lines.append(_never_collected(lacking, live=live))
+    lines += _regions(await workspace.regions_held([one for key, one in names.items() if key in held]))
+    return lines
+
+
+def _regions(held: Sequence[tuple[Account, Mapping[str, Days]]]) -> list[str]:
+    """Regions that an account lists and nothing is held of, and those whose events end before the account's."""
+    lines, earlier = [], []
+    for account, days in held:
+        if lacking := [clean(region, 40) for region in account.regions if region not in days]:
+            lines.append(f"Nothing is held of {account.name} in: {listed(lacking, _NAMES)}.")
+        newest = max((runs[-1][1] for runs in days.values()), default=None)
+        earlier += [
+            f"{account.name} {clean(region, 40)} ({runs[-1][1]})"
+            for region, runs in sorted(days.items())
+            if newest and runs[-1][1] < newest
+        ]
+    left = len(lines) - _KINDS
+    lines[_KINDS:] = [f"{left} more accounts have regions of which nothing is held."] if left > 0 else []
+    return [*lines, f"Regions ending earlier: {listed(earlier, _NAMES)}."] if earlier else lines
+
+
+def _never_collected(accounts: Sequence[Account], *, live: bool) -> str:
+    named = listed([account.name for account in accounts], _NAMES)
+    if not live:
+        return f"The lake holds no event of {named}: run `crosstrail collect` on their log files first."
+    return (
+        f"The lake holds no event of {named}: live accounts, never collected, so SQL cannot see what happened there. Ask "
+        "lookup_events, or run `crosstrail collect FOLDER` on their trails' log files."
+    )
+
+
+def _uncovered_alike(held: Sequence[Held], last: datetime) -> list[str]:
+    """Gaps, and accounts that end before the others; the statement alone knows which time it asks for."""
+    lines = _uncovered(held, TimeRange())
+    earlier = [f"{one.name} ({one.last.date()})" for one in held if one.last.date() < last.date()]
+    return [*lines, f"Ending earlier: {listed(earlier, _NAMES)}."] if earlier else lines
+
+
+def _is_named(account: Account, sql: str) -> bool:
+    text = sql.lower()
+    return any(name and name.lower() in text for name in (account.id, account.alias, account.store_id))
+
+
+def _live(span: TimeRange, listing: Listing) -> list[str]:
+    """Where the span asked goes back further than the clouds themselves do."""
+    begins = [
+        page.held.start for target, page in listing.pages if target.account.auth and page.held and page.held.start
+    ]
+    if not begins or (span.start and not _later(min(begins), span.start, _DAY)):
+        return []
+    nothing = " No event of the span asked can be there." if _later(min(begins), span.end) else ""
+    return [
+        f"Live accounts answer for the time since {iso(min(begins))} only.{nothing} Older events: collect the trail's log "
+        "files and ask lake_query."
+    ]
+
+
+def block(chosen: Chosen, *, sorted_by_time: bool = False) -> list[str]:
+    """Which part of all targets this page is about, and who could not be asked at all."""
+    lines = []
+    if chosen.total > len(chosen.targets):
+        first, last = chosen.start + 1, chosen.start + len(chosen.targets)
+        among = "newest first is among these alone, and " if sorted_by_time else ""
+        lines.append(
+            f"These are targets {first:,} to {last:,} of {chosen.total:,}, an account in a region each, in the order of "
+            f"list_accounts; {among}{chosen.left:,} are left to ask by next_token."
+        )
+    if chosen.without:
+        named = listed([account.name for account in chosen.without], 6)
+        lines.append(f"NOT asked, because their cloud has no such region: {named}.")
+    if chosen.nowhere:
+        lines.append(f"NOT asked: {listed(chosen.nowhere, 6)}, which no account asked has.")
+    return lines
+
+
+def _later(one: datetime | None, other: datetime | None, by: timedelta = timedelta()) -> bool:
+    return bool(one and other and one > other + by)
+
+
+@contextmanager
+def named(targets: Sequence[Target]) -> Iterator[None]:
+    """Notes on an error which account and region it is about, when only one was asked."""
+    try:
+        yield
+    except CrosstrailError as error:
+        if len(targets) != 1:
+            raise
+        told = own(error)
+        told.add_note(f"RequestInfo: {target_name(targets[0])}.")
+        raise told from None

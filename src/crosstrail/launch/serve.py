@@ -1,0 +1,143 @@
+"""`crosstrail serve`: the MCP tools, to one client over stdio or to many over HTTP."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, get_args
+
+import anyio
+import click
+
+from crosstrail.cli import CONFIG_HELP
+from crosstrail.cli.words import say
+from crosstrail.errors import ConfigError
+from crosstrail.settings.config import Settings, load_settings
+from crosstrail.settings.server import AuthMode, check
+from crosstrail.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from crosstrail.server.http.http_app import Listener
+
+_FLAGS = {
+    "transport": click.Choice(["stdio", "http", "sse"]),
+    "host": str,
+    "port": int,
+    "public-url": str,
+    "tls-cert": str,
+    "tls-key": str,
+    "allowed-hosts": str,
+    "allowed-origins": str,
+    "auth": click.Choice(get_args(AuthMode)),
+    "toolsets": str,
+    "tools": str,
+    "exclude-tools": str,
+    "workers": int,
+}
+_SWITCHES = ("behind-proxy", "no-auth", "read-only", "structured")
+
+
+def _serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each setting of `serve`, with that setting's help."""
+    fields = Settings.model_fields["serve"].annotation.model_fields  # type: ignore[union-attr]
+    for name in reversed(_SWITCHES):
+        help = fields[name.replace("-", "_")].description
+        command = click.option(f"--{name}", is_flag=True, help=help)(command)
+    for name, kind in reversed(_FLAGS.items()):
+        help = fields[name.replace("-", "_")].description
+        command = click.option(f"--{name}", type=kind, default=None, help=help)(command)
+    return command
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Serve the made-up organisation of `crosstrail demo`.")
+@_serving_options
+@click.option(
+    "--allow-writes", is_flag=True, help="Offer the tools that change something, to whom a rule says `write`."
+)
+@click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
+@click.option("--config", metavar="FILE", default="", help=CONFIG_HELP)
+@click.option("--lake", metavar="FOLDER", default="", help="Folder of the lake (else lake.path).")
+def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **given: Any) -> None:
+    """Serve the MCP tools; what is logged goes to stderr.
+
+    Over stdio to one client, who may see every account. Over HTTP (--transport http) at /mcp, to whom the access rules
+    let in.
+    """
+    flags = {f"serve.{name}": value or "" for name, value in given.items() if value != 0} | {
+        "allow_writes": allow_writes or "",
+        "audit.to": audit,
+        "lake.path": lake,
+    }
+    if given.get("port") == 0:
+        flags["serve.port"] = "0"
+    settings = load_settings(config, flags)
+    if demo:
+        from crosstrail.demo import prepare
+
+        settings = prepare().model_copy(update={"serve": settings.serve, "audit": settings.audit})
+    if settings.serve.transport == "stdio":
+        _over_stdio(settings)
+    else:
+        _over_http(settings)
+
+
+def _over_stdio(settings: Settings) -> None:
+    from crosstrail.server.stderr_log import log_to_stderr
+    from crosstrail.server.stdio import serve_stdio
+
+    check(settings.serve, settings.jwt, settings.oauth, rules=bool(settings.access))
+    log_to_stderr(settings.log_level)
+    if sys.stdin.isatty():
+        say(
+            "Speaking MCP over stdio. An MCP client starts this command by itself; for several clients: --transport http."
+        )
+    anyio.run(serve_stdio, Workspace(settings))
+
+
+def _over_http(settings: Settings) -> None:
+    from crosstrail.server.http.serve_app import app_factory, listener_of, serve_app
+
+    has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
+    check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
+    workers, listener = settings.serve.workers, listener_of(settings)
+    with ExitStack() as held:
+        if workers > 1:
+            folder = held.enter_context(_counting_folder())
+            app: Any = app_factory(settings, has_rules=has_rules, counted_in=str(Path(folder) / "limits.db"))
+        else:
+            app = serve_app(settings, has_rules=has_rules)
+        answer_over_http(app, listener, sse=settings.serve.transport == "sse", workers=workers)
+
+
+def answer_over_http(app: Any, listener: Listener, *, sse: bool, name: str = "crosstrail", workers: int = 1) -> None:
+    """Serve an application until it is told to stop, and say where. `name`: of the server. Raises ConfigError."""
+    from crosstrail.server.http.connections import TimelyHttp
+    from crosstrail.server.http.http_app import HTTP_PATH, SSE_PATH, listening, serve_http
+
+    with listening(listener) as socket:
+        address = listener.address(socket)
+        say(f"{name} serves {' and '.join(address + path for path in (HTTP_PATH, SSE_PATH)[: 1 + sse])}")
+        serve_http(app, listener, socket, protocol=TimelyHttp, workers=workers)
+
+
+def _counting_folder() -> TemporaryDirectory[str]:
+    """Where workers count calls together. Raises ConfigError."""
+    try:
+        return TemporaryDirectory(prefix="crosstrail-")
+    except OSError:
+        raise ConfigError(
+            "workers count calls together in a temporary file, and there is no place for one",
+            hint="Set TMPDIR to a folder that can be written, or workers to 1.",
+        ) from None
+
+
+async def _rules(settings: Settings) -> tuple[Any, ...]:
+    workspace = Workspace(settings)
+    try:
+        return await workspace.access_rules()
+    finally:
+        await workspace.aclose()

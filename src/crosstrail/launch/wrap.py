@@ -1,0 +1,109 @@
+"""`crosstrail wrap`: any MCP server, unedited, for all accounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from crosstrail.cli import with_settings
+from crosstrail.errors import ConfigError
+from crosstrail.settings.config import Settings, WrappedServer, WrapSettings
+from crosstrail.settings.server import ServeSettings
+from crosstrail.validation_errors import validation_message
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", str(value))
+        if not found:
+            self.fail(f"{value!r} is no duration: write 30s, 10m or 1h", param, ctx)
+        return float(found.group(1)) * _UNITS[found.group(2)]
+
+
+@click.command()
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--module", metavar="NAME", default="", help="Wrap a Python module instead of a command.")
+@click.option("--python", metavar="PATH", default="", help="The Python that has the module (else crosstrail's own).")
+@click.option("--env", metavar="NAME=VALUE", multiple=True, help="A variable the server needs. Repeatable.")
+@click.option("--pass-env", metavar="NAME", multiple=True, help="A variable it gets as it is here. Repeatable.")
+@click.option("--read-only", is_flag=True, help="Offer only tools that say they are read-only.")
+@click.option("--allow", metavar="TOOL", multiple=True, help="Offer only these tools: names or globs. Repeatable.")
+@click.option("--deny", metavar="TOOL", multiple=True, help="Do not offer these tools. Repeatable.")
+@click.option("--parameter", metavar="NAME", default=None, help="The parameter that names the account.")
+@click.option("--idle", type=_Duration(), default=None, help="How long a process without calls is kept, such as 10m.")
+@click.option("--max-children", type=int, default=None, help="Most processes at a time.")
+@click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", help="stdio, or http at /mcp.")
+@click.option("--host", default=None, help="Address to listen on over HTTP.")
+@click.option("--port", type=int, default=None, help="Port to listen on over HTTP.")
+@click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
+@click.option("--list-tools", is_flag=True, help="Print what would be served, and leave.")
+@with_settings
+def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given: Any) -> None:
+    """Serve an MCP server's tools with one more parameter, the account.
+
+    COMMAND starts the server, after `--`: crosstrail wrap -- uvx awslabs.billing-cost-management-mcp-server. Without one
+    the servers under `wrap` in crosstrail.yaml are served together. Over HTTP the settings of `serve`, sign-in and access
+    rules hold.
+    """
+    import anyio
+
+    from crosstrail.launch.wrapped import list_wrapped, serve_wrapped
+    from crosstrail.server.stderr_log import log_to_stderr
+
+    log_to_stderr(settings.log_level)
+    wrapped = _wrapped(settings.wrap, command, given)
+    serve = {**settings.serve.model_dump(), **_said(given, "transport", "host", "port")}
+    changed: dict[str, Any] = {"serve": _checked(ServeSettings, serve)}
+    if given["audit"]:
+        changed["audit"] = settings.audit.model_copy(update={"to": given["audit"]})
+    anyio.run(list_wrapped if list_tools else serve_wrapped, wrapped, settings.model_copy(update=changed))
+
+
+def _wrapped(settings: WrapSettings, command: tuple[str, ...], given: Mapping[str, Any]) -> WrapSettings:
+    """What is to be wrapped: the one server of the command line, else those of the settings."""
+    values = {**settings.model_dump(exclude={"servers"}), **_said(given, "parameter", "idle", "max_children")}
+    one = {name: given[name] for name in ("module", "python", "env", "pass_env", "read_only", "allow", "deny")}
+    if command or one["module"]:
+        one |= {"command": command, "env": _pairs(one["env"])}
+        values["servers"] = {_name(command[0] if command else one["module"]): _checked(WrappedServer, one)}
+    elif any(one.values()):
+        raise click.UsageError("these options describe one server: name its command after --, or its --module")
+    else:
+        values["servers"] = settings.servers
+    checked: WrapSettings = _checked(WrapSettings, values)
+    return checked
+
+
+def _said(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Those of these options that the command line has."""
+    return {name: given[name] for name in names if given[name] is not None}
+
+
+def _name(program: str) -> str:
+    """A server's name from its program: what is left of letters, digits, _ and -."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", PurePath(program).name).strip("-_")
+    return re.sub(r"^[^A-Za-z]+", "", plain)[:32] or "server"
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    for one in given:
+        if "=" not in one:
+            raise click.UsageError(f"--env {one}: write NAME=VALUE, or --pass-env {one}")
+    return dict(one.split("=", 1) for one in given)
+
+
+def _checked(model: Any, values: dict[str, Any]) -> Any:
+    """Raises ConfigError in words, without the values: one may be a secret."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(validation_message(error), hint="See: crosstrail wrap --help") from None

@@ -1,0 +1,130 @@
+"""The composition root of `crosstrail wrap`: a proxy, who may use it, and a transport.
+
+It decides nothing else. Imported when the command runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+from crosstrail.accounts.registry import Registry
+from crosstrail.cli.words import say
+from crosstrail.errors import ConfigError
+from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.access.base_admission import PrincipalOf
+from crosstrail.server.access.wrapped_admission import WrappedAdmission, present_registry
+from crosstrail.settings.config import Settings, WrapSettings
+from crosstrail.text import visible
+from crosstrail.workspace.workspace import Workspace
+from crosstrail.wrap.catalog import says_it_reads
+from crosstrail.wrap.proxy import Proxy, opened
+from crosstrail.wrap.running import ended_when_told, serve_stdio
+
+
+async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
+    """Serve until the client leaves or the process is told to stop."""
+    if settings.serve.transport != "stdio":
+        await _serve_http(wrap, settings)
+        return
+    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace), ended_when_told(proxy):
+        await proxy.learn_all()
+        with closing(_gate(proxy, workspace, AuditLog(settings.audit))) as gate:
+            await serve_stdio(proxy.new_server(gate))
+
+
+async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
+    """One line a tool: its name, whether it says it is read-only, its first line; then what else there is."""
+    async with _proxy(wrap, Workspace(settings)) as (proxy, _), ended_when_told(proxy):
+        await proxy.learn_all()
+        await _show(proxy)
+
+
+async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
+    """At /mcp, with the middleware, sign-in, rules, limits and record of `crosstrail serve`."""
+    from crosstrail.server.auth.principals import principal_of
+    from crosstrail.server.auth.sign_in import sign_in_of
+    from crosstrail.server.http.connections import TimelyHttp
+    from crosstrail.server.http.http_app import HTTP_PATH, listening, serve_http_here
+    from crosstrail.server.http.serve_app import guarded_app, is_open_to_all, listener_of
+    from crosstrail.settings.server import check
+
+    if settings.serve.auth == "token":
+        raise ConfigError(
+            "auth token is for `crosstrail serve`: a wrapped server gets the credentials of listed accounts",
+            hint="Set serve.auth to jwt or oauth.",
+        )
+    if settings.serve.workers > 1:
+        raise ConfigError("wrapped servers are served by one process", hint="Set serve.workers to 1.")
+    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace):
+        has_rules = bool(await workspace.access_rules())
+        check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
+        sign_in, listener = sign_in_of(settings), listener_of(settings)
+        with listening(listener) as socket:
+            async with ended_when_told(proxy):
+                await proxy.learn_all()
+            gate = _gate(
+                proxy,
+                workspace,
+                AuditLog(settings.audit, default="stderr"),
+                principal_of=principal_of,
+                open_to_all=is_open_to_all(settings, has_rules=has_rules),
+            )
+            say(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}")
+            app = guarded_app(proxy.new_server(gate), workspace, sign_in, gate)
+            await serve_http_here(app, listener, socket, protocol=TimelyHttp)
+
+
+def _gate(
+    proxy: Proxy,
+    workspace: Workspace,
+    record: AuditLog,
+    *,
+    principal_of: PrincipalOf | None = None,
+    open_to_all: bool = False,
+) -> WrappedAdmission:
+    """What every message to the proxy passes."""
+    return WrappedAdmission(
+        workspace,
+        parameter=proxy.settings.parameter,
+        reads=lambda name: proxy.catalog.reads(name),  # the catalog changes
+        record=record,
+        principal_of=principal_of,
+        open_to_all=open_to_all,
+    )
+
+
+@asynccontextmanager
+async def _proxy(wrap: WrapSettings, workspace: Workspace) -> AsyncIterator[tuple[Proxy, Workspace]]:
+    """A proxy over the accounts that the present caller may name; both end with the block."""
+
+    async def accounts() -> Registry:
+        return await present_registry(workspace)
+
+    try:
+        async with opened(wrap, accounts, workspace.broker) as proxy:
+            yield proxy, workspace
+    finally:
+        await workspace.aclose()
+
+
+async def _show(proxy: Proxy) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    choice = await proxy.choice()
+    console = Console(highlight=False, soft_wrap=True)
+    for tool in proxy.catalog.shown_tools(choice):
+        kind = "reads" if says_it_reads(tool) else "may write"
+        first = (tool.get("description") or "").strip().split("\n", 1)[0][:100]
+        console.print(f"[bold]{escape(visible(tool['name']))}[/bold]  {kind}  {escape(visible(first))}")
+    for kind, shown in (
+        ("prompt", proxy.catalog.prompts),
+        ("resource", proxy.catalog.resources),
+        ("template", proxy.catalog.templates),
+    ):
+        for name in shown:
+            console.print(f"{kind} {escape(visible(name))}")
+    names = ", ".join(account.name for account in choice.accounts[:30]) or "none: list some in crosstrail.yaml"
+    default = f"; default {choice.default.name}" if choice.default else ""
+    console.print(f"{len(proxy.catalog.tools)} tools; {proxy.settings.parameter}: {escape(names)}{default}")

@@ -1,0 +1,1 @@
+"""What every message passes: admission, access rules, limits, the record of calls."""

@@ -1,0 +1,262 @@
+"""The one place every message passes before anything is done for it: who asks, what they may see, how much, and the record.
+
+Decides nothing of its own: identity comes from server/auth, what it gives from the access rules, how much from limits.py. A
+handler is handed the workspace as that principal may see it and cannot reach any other. Where no identity can be told, there
+is none: only a process that serves its own stdin treats a message without a request as its owner's.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+import anyio
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent
+
+from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
+from crosstrail.answers.render import clean
+from crosstrail.call_context import CallContext, acting_for
+from crosstrail.errors import CrosstrailError, LimitReached
+from crosstrail.models import QueryRef
+from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.access.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
+from crosstrail.server.access.limits import Limits
+from crosstrail.server.access.telemetry import Measures
+from crosstrail.server.auth.header_credentials import credentials_of
+from crosstrail.server.context import FACTS
+from crosstrail.server.prompts import NEEDS
+from crosstrail.server.tools import TOOLSET_OF, WRITES
+from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
+from crosstrail.workspace.request_workspace import KeyOwners, RequestWorkspace
+from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
+from crosstrail.workspace.workspace import LAKE_ENGINE, Workspace
+
+_log = logging.getLogger("crosstrail.admission")
+_visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
+OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, NEEDS)
+_LONGEST_QUERY = 3600.0
+_CLOUDS_QUERY = 120.0
+_ASK_SECONDS = 5.0
+"""For asking after one query of a cloud, when somebody needs its place."""
+"""Seconds that a cloud's own query counts after its call: whether it has ended only its cloud can tell, which limits them too."""
+"""CloudTrail Lake's own limit; the embedded lake's is shorter."""
+
+
+def present_view() -> ScopedWorkspace:
+    """The workspace as the caller of the present message may see it."""
+    return _visible.get()
+
+
+class Admission(BaseAdmission):
+    """A middleware of the MCP server. One a process."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        principal_of: PrincipalOf | None = None,
+        open_to_all: bool = False,
+        record: AuditLog | None = None,
+        counted_in: str = "",
+        owners: KeyOwners | None = None,
+        table: ToolTable = OUR_TOOLS,
+    ) -> None:
+        """`principal_of`: None on stdio. `open_to_all`: where there is no access rule, everybody may see everything.
+        `counted_in`: the file in which processes count calls together. `owners`: where each request brings the keys that it
+        may use, and nothing else. `table`: the tools of this server. Raises ConfigError for toolsets and tools that are none.
+        """
+        self.table = table
+        settings = workspace.settings
+        self.offered = offered(
+            table, settings.serve, allow_writes=settings.allow_writes, answers_sql=workspace.answers_sql
+        )
+        self._prompts = table.prompts_of(self.offered)
+        super().__init__(
+            record or AuditLog(settings.audit),
+            Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in, ended=workspace.query_ended),
+            principal_of,
+        )
+        self._workspace = workspace
+        self._owners = owners
+        self._otherwise = EVERYTHING if open_to_all else NOTHING
+        self._narrowed = narrowed()
+        self._measures = Measures()
+        self._running = 0
+        self._one_ended = anyio.Event()
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        principal = self.principal(ctx.request)
+        workspace = self._estate_of(ctx.request)
+        grant, unread = NOTHING, False
+        try:
+            grant = await self._grant(principal, workspace)
+        except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
+            _log.error("the access rules cannot be read: %s", error)
+            unread = True
+        names = left_by(self.table, grant, tightened(self.table, self.offered, _headers(ctx.request)))
+        token = _visible.set(self._view(workspace, grant, ""))
+        try:
+            if ctx.method == "tools/call":
+                return await self._call(ctx, call_next, principal, workspace, grant, names, unread)
+            if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
+                raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
+            result = await call_next(replace(ctx, lifespan_context=_visible.get()))
+            return only(result, names) if ctx.method == "tools/list" else result
+        finally:
+            _visible.reset(token)
+
+    async def _call(
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        call_next: CallNext,
+        principal: Principal,
+        workspace: Workspace | RequestWorkspace,
+        grant: Grant,
+        names: frozenset[str],
+        unread: bool,
+    ) -> HandlerResult:
+        params = ctx.params or {}
+        tool = str(params.get("name", ""))
+        view = self._view(workspace, grant, tool)
+        result: HandlerResult = None
+        began, outcome = time.monotonic(), "cancelled"
+        self._running += 1
+        with ExitStack() as inside:
+            inside.callback(self._ended)
+            caller = inside.enter_context(acting_for(*principal.acting))
+            try:
+                if not principal.local:
+                    starts = tool == "lake_query" and tool in names
+                    if starts:
+                        await self._forget_ended(principal, self._view(workspace, grant, tool))
+                    inside.enter_context(self.limits.admitted(principal.key, query=starts))
+                if unread:
+                    result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
+                elif tool not in names:
+                    result = no_such_tool(tool, names)
+                else:
+                    result = await call_next(replace(ctx, lifespan_context=view))
+                    self._note_query(principal, result)
+                outcome = "failed" if failed(result) else "done"
+            except LimitReached as error:
+                outcome, result = "limited", refusal(error.text)
+            except Exception:
+                outcome = "refused"  # a protocol error: the request itself was malformed
+                raise
+            finally:
+                if outcome == "failed" and (unread or tool not in names):
+                    outcome = "refused"
+                who = _named(principal, workspace)
+                self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), text_bytes(result))
+        return result
+
+    def _ended(self) -> None:
+        self._running -= 1
+        self._one_ended.set()
+
+    def _told(
+        self,
+        principal: Principal,
+        params: Mapping[str, Any],
+        outcome: str,
+        seconds: float,
+        caller: CallContext,
+        asked: tuple[list[str], list[str]],
+        size: int,
+    ) -> None:
+        """The record and the measures of one call that ended."""
+        tool = str(params.get("name", ""))
+        self.record.call(
+            principal,
+            tool,
+            params.get("arguments"),
+            request_id=secrets.token_hex(8),
+            outcome=outcome,
+            seconds=seconds,
+            caller=caller,
+            asked=asked,
+            size=size,
+        )
+        self._measures.call(tool if tool in self.table.toolset_of else "", outcome, seconds, principal.name, asked)
+
+    async def drained(self, seconds: float) -> None:
+        """Wait until no call runs, for so long at most."""
+        with anyio.move_on_after(seconds):
+            while self._running:
+                self._one_ended = anyio.Event()
+                await self._one_ended.wait()
+
+    def _estate_of(self, request: Any) -> Workspace | RequestWorkspace:
+        if self._owners is None:
+            return self._workspace
+        return RequestWorkspace(self._workspace, self._owners, credentials_of(request))
+
+    async def _grant(self, principal: Principal, workspace: Workspace | RequestWorkspace) -> Grant:
+        if principal.local:
+            return EVERYTHING
+        if isinstance(workspace, RequestWorkspace):  # all of it is theirs; what keys may do, their cloud decides
+            return EVERYTHING
+        return granted(principal, await self._workspace.access_rules(), otherwise=self._otherwise)
+
+    def _view(self, workspace: Workspace | RequestWorkspace, grant: Grant, tool: str) -> ScopedWorkspace:
+        toolset = self.table.toolset_of.get(tool, "accounts")
+        return ScopedWorkspace(workspace, grant, toolset=toolset, write=tool in self.table.writes, kept=self._narrowed)
+
+    async def _forget_ended(self, principal: Principal, view: ScopedWorkspace) -> None:
+        """Ask after the queries of clouds that take the principal's last places: one ends without anybody noticing."""
+        for query_id in self.limits.in_the_way(principal.key):
+            ref = QueryRef.parse(query_id)
+            if ref is None or ref.engine == LAKE_ENGINE:
+                continue
+            with anyio.move_on_after(_ASK_SECONDS), suppress(CrosstrailError):
+                found = await view.engine(ref.engine).status(ref, await view.scope(ref.account, ref.region))
+                self.limits.query_is(principal.key, query_id, found.state, longest=_CLOUDS_QUERY)
+
+    def _note_query(self, principal: Principal, result: HandlerResult) -> None:
+        """A query that goes on after its call still counts as one of the principal's."""
+        facts = (getattr(result, "meta", None) or _raw(result).get("_meta") or {}).get(FACTS, {})
+        if facts.get("query_id") and facts.get("state"):
+            ref = QueryRef.parse(facts["query_id"])
+            longest = _LONGEST_QUERY if ref is None or ref.engine == LAKE_ENGINE else _CLOUDS_QUERY
+            self.limits.query_is(principal.key, facts["query_id"], facts["state"], longest=longest)
+
+
+def _named(principal: Principal, workspace: Workspace | RequestWorkspace) -> Principal:
+    """For the record: whoever sent keys by what their cloud calls them, once that is known."""
+    owner = workspace.owner if isinstance(workspace, RequestWorkspace) else None
+    return replace(principal, login=owner.trn or owner.account) if owner else principal
+
+
+def _headers(request: Any) -> Mapping[str, str]:
+    headers: Mapping[str, str] = getattr(request, "headers", None) or {}
+    return headers
+
+
+def only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
+    """A list of tools without those that are not there for this caller."""
+    if isinstance(result, ListToolsResult):
+        return result.model_copy(update={"tools": [tool for tool in result.tools if tool.name in names]})
+    listed = _raw(result)
+    return {**listed, "tools": [tool for tool in listed.get("tools", ()) if tool["name"] in names]}
+
+
+def refusal(text: str) -> CallToolResult:
+    """A tool error in these words."""
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def no_such_tool(tool: str, names: frozenset[str]) -> CallToolResult:
+    """The same for a tool that does not exist and one that is not there for this caller."""
+    return refusal(f"there is no tool {clean(tool, 60)!r}. Tools: {', '.join(sorted(names)) or 'none'}.")
+
+
+def _raw(result: HandlerResult) -> dict[str, Any]:
+    return result if isinstance(result, dict) else {}

@@ -1,0 +1,174 @@
+"""Who may use tools that are not ours: the same principals, access rules, limits and records as for our own.
+
+Decides which accounts a caller may name and whether the tools that write are there for them. A rule that gives some of
+crosstrail's own tools alone gives no foreign ones. It reads no argument but the account, and no answer but its size. A
+prompt, a resource or a completion counts as a call of a tool does.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from contextvars import ContextVar
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
+
+from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Principal, granted
+from crosstrail.accounts.registry import Registry
+from crosstrail.call_context import acting_for
+from crosstrail.errors import CrosstrailError, LimitReached
+from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.access.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
+from crosstrail.server.access.limits import Limits
+from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
+from crosstrail.workspace.workspace import Workspace
+
+_log = logging.getLogger("crosstrail.admission")
+_CALL = "tools/call"
+_USES = (_CALL, "prompts/get", "resources/read", "completion/complete")
+"""What reaches a foreign server's process, with an account's credentials: each is limited and recorded."""
+_LISTS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
+"""Method -> the key of its items."""
+_view: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_foreign_view")
+
+
+async def present_registry(workspace: Workspace) -> Registry:
+    """The accounts the caller of the present message may name; outside of messages, all."""
+    view = _view.get(None)
+    return await view.registry() if view else (await workspace.listed()).registry
+
+
+class WrappedAdmission(BaseAdmission):
+    """A middleware of a foreign server's MCP server. One a process."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        parameter: str,
+        reads: Callable[[str], bool],
+        record: AuditLog,
+        principal_of: PrincipalOf | None = None,
+        open_to_all: bool = False,
+    ) -> None:
+        """`parameter` names the account of a call; `reads` says whether a tool changes nothing. `principal_of`: None on
+        stdio. `open_to_all`: where there is no rule, everybody may do everything.
+        """
+        super().__init__(record, Limits(workspace.settings.limits, longest_query=0.0), principal_of)
+        self._workspace = workspace
+        self._parameter = parameter
+        self._reads = reads
+        self._otherwise = EVERYTHING if open_to_all else NOTHING
+        self._narrowed = narrowed()
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        principal = self.principal(ctx.request)
+        grant = await self._grant(principal)
+        tool = str((ctx.params or {}).get("name", "")) if ctx.method == _CALL else ""
+        writes = ctx.method == _CALL and not self._reads(tool)
+        token = _view.set(ScopedWorkspace(self._workspace, grant, write=writes, kept=self._narrowed))
+        try:
+            if ctx.method in _USES:
+                return await self._used(ctx, call_next, principal, tool, allowed=_allows(grant, writes))
+            if ctx.method == "logging/setLevel" and not principal.local:
+                return {}  # the processes of all callers would be told, and a request over HTTP leaves no session behind
+            with acting_for(*principal.acting):
+                return self._shown(ctx.method, await call_next(ctx), grant)
+        finally:
+            _view.reset(token)
+
+    async def _used(
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        call_next: CallNext,
+        principal: Principal,
+        tool: str,
+        *,
+        allowed: bool,
+    ) -> HandlerResult:
+        """From the limit to the record: one piece, so that no way out of it leaves without the record."""
+        result: HandlerResult = None
+        params = ctx.params or {}
+        began, outcome = time.monotonic(), "cancelled"
+        with ExitStack() as inside, acting_for(*principal.acting) as caller:
+            try:
+                if not principal.local:
+                    inside.enter_context(self.limits.admitted(principal.key))
+                if not allowed:
+                    unknown = (
+                        f"Unknown tool: {tool[:64]}"
+                        if ctx.method == _CALL
+                        else "nothing of this server is there for you"
+                    )
+                    raise MCPError(code=INVALID_PARAMS, message=unknown)
+                result = await call_next(ctx)
+                outcome = "failed" if failed(result) else "done"
+            except LimitReached as error:
+                outcome = "limited"
+                if ctx.method != _CALL:
+                    raise MCPError(code=INTERNAL_ERROR, message=error.text) from None
+                result = CallToolResult(content=[TextContent(type="text", text=error.text)], is_error=True)
+            except Exception:
+                outcome = "refused"  # a protocol error, ours or the foreign server's
+                raise
+            finally:
+                self.record.call(
+                    principal,
+                    tool if ctx.method == _CALL else ctx.method,
+                    {"target_account_id": _selector(ctx.method, params, self._parameter)},
+                    request_id=secrets.token_hex(8),
+                    outcome=outcome,
+                    seconds=time.monotonic() - began,
+                    caller=caller,
+                    asked=([caller.wrapped] if caller.wrapped else [], []),
+                    size=text_bytes(result),
+                )
+        return result
+
+    async def _grant(self, principal: Principal) -> Grant:
+        """Fails closed: rules that cannot be read give nothing."""
+        if principal.local:
+            return EVERYTHING
+        try:
+            rules = await self._workspace.access_rules()
+        except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
+            _log.error("the access rules cannot be read: %s", error)
+            return NOTHING
+        given = granted(principal, rules, otherwise=self._otherwise)
+        whole = tuple(rule for rule in given.rules if set(rule.toolsets) == set(TOOLSETS))
+        return Grant(whole, given.everything)
+
+    def _shown(self, method: str, result: HandlerResult, grant: Grant) -> HandlerResult:
+        """A list without what is not there for the caller."""
+        key = _LISTS.get(method)
+        if key is None or not isinstance(result, dict) or _allows(grant, True):
+            return result
+        if not _allows(grant, False):
+            return {**result, key: []}
+        kept = [one for one in result.get(key, ()) if method != "tools/list" or self._reads(one["name"])]
+        return {**result, key: kept}
+
+
+def _allows(grant: Grant, write: bool) -> bool:
+    return grant.allows("accounts", write=write)
+
+
+def _selector(method: str, params: Mapping[str, Any], parameter: str) -> Any:
+    """The account that a message names, as it was written; empty where it names none."""
+    if method == "resources/read":
+        plain, _, account = str(params.get("uri", "")).rpartition(f"{parameter}=")
+        return account if plain.endswith(("?", "&")) and "&" not in account else ""
+    holder = params.get("context") if method == "completion/complete" else params
+    arguments = holder.get("arguments") if isinstance(holder, Mapping) else None
+    return arguments.get(parameter, "") if isinstance(arguments, Mapping) else ""

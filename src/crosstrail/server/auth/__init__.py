@@ -1,0 +1,1 @@
+"""Who sends a request over HTTP: sign-in, tokens, credentials in headers."""

@@ -1,0 +1,271 @@
+"""Signing in through an OAuth application, such as GitHub's, for clients that register themselves.
+
+FastMCP's OAuth proxy does it: registration, PKCE, consent, state and redirect checks, our own tokens around the
+provider's. This decides what that proxy is given, where it keeps what it must remember, and whose a provider's token is.
+The only module that knows fastmcp; imported when `auth: oauth` is served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx2
+import platformdirs
+from fastmcp.server.auth import TokenVerifier
+from fastmcp.server.auth.auth import AccessToken
+from fastmcp.server.auth.oauth_proxy import OAuthProxy
+from fastmcp.server.auth.oauth_proxy.upstream import AsyncOAuth2Client
+from fastmcp.server.auth.redirect_validation import is_loopback_host
+from fastmcp.utilities.token_cache import TokenCache
+from key_value.aio.protocols import AsyncKeyValue
+from mcp.server.auth.provider import RegistrationError
+from mcp.shared.auth import OAuthClientInformationFull
+
+from crosstrail import private
+from crosstrail.bounded_http import client, fetched
+from crosstrail.errors import ConfigError
+from crosstrail.origin import install_hint
+from crosstrail.server.auth.principals import subject_of
+from crosstrail.settings.server import GITHUB_USER, OAuthSettings, userinfo_url
+
+_log = logging.getLogger("crosstrail.identity")
+_ASK_SECONDS = 10
+_TOKEN_SECONDS = 30
+"""For all of an exchange of a code or a token; the former is of each wait."""
+_KNOWN_SECONDS = 60
+"""How long a provider's answer about a token stands: a token withdrawn there works here for that long at most."""
+_MAX_KNOWN = 10_000
+_MAX_BYTES = 256_000
+"""Of what a provider says of one user, or at its token endpoint."""
+_LONGEST_REDIRECT, _MAX_REDIRECTS = 2_000, 20
+_SCHEMES_OF_OTHERS = frozenset(
+    [
+        "about",
+        "blob",
+        "chrome",
+        "content",
+        "data",
+        "file",
+        "filesystem",
+        "ftp",
+        "ftps",
+        "gopher",
+        "intent",
+        "jar",
+        "javascript",
+        "ldap",
+        "mailto",
+        "resource",
+        "sftp",
+        "sms",
+        "ssh",
+        "tel",
+        "urn",
+        "vbscript",
+        "view-source",
+        "ws",
+        "wss",
+    ]
+)
+
+
+class UserInfo(TokenVerifier):
+    """Whose a provider's token is, as its userinfo address says.
+
+    That address cannot tell for whom a token was made. So this is for tokens alone that the proxy got in its own sign-in:
+    it must never stand in front of a server by itself.
+    """
+
+    def __init__(self, url: str, issuer: str) -> None:
+        super().__init__()
+        self._url = url
+        self._issuer = issuer
+        self._known = TokenCache(ttl_seconds=_KNOWN_SECONDS, max_size=_MAX_KNOWN)
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """None when the provider does not know it, or does not answer."""
+        kept, known = self._known.get(token)
+        if kept:
+            return known
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "crosstrail"}
+        try:
+            status, given, body = await fetched(self._url, seconds=_ASK_SECONDS, max_bytes=_MAX_BYTES, headers=headers)
+            said: Any = json.loads(body) if status == 200 else {}
+        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+            _log.error("%s does not say whose a token is: %s", self._url, type(error).__name__)
+            return None
+        subject = _subject(said) if isinstance(said, dict) else ""
+        if not subject:
+            return None
+        scopes = given.get("x-oauth-scopes", "").replace(",", " ").split()
+        claims = {name: said.get(name) for name in ("email", "email_verified", "login", "groups")}
+        found = AccessToken(
+            token=token,
+            client_id=subject,
+            scopes=scopes,
+            subject=subject,
+            claims={
+                **claims,
+                "email_verified": said.get("email_verified", self._url == GITHUB_USER),
+                "iss": self._issuer,
+            },
+        )
+        self._known.set(token, found)
+        return found
+
+
+def _subject(said: dict[str, Any]) -> str:
+    """`sub` of OpenID Connect, or where there is none, the number that GitHub gives a user as `id`."""
+    if "sub" in said:
+        return subject_of(said["sub"])
+    number = said.get("id")
+    return str(number) if type(number) is int and number > 0 else subject_of(number)
+
+
+def refused_redirect(address: str) -> str:
+    """Why no code may be sent to this address; empty for one that a client may register.
+
+    RFC 6749 3.1.2 (absolute, no fragment), RFC 8252 7 and 8.3: https, http on the machine itself, or an application's own
+    scheme. Whatever stands before an @ would be taken for the host by a person who reads it.
+    """
+    try:
+        split = urlsplit(address)
+        host = split.hostname
+        _ = split.port
+    except ValueError:
+        return "it is no address"
+    scheme = split.scheme.lower()
+    if len(address) > _LONGEST_REDIRECT or not address.isascii() or re.search(r"[\x00-\x20\x7f\\<>\"`{}|^]", address):
+        return "it has characters that no address has, or too many"
+    if "#" in address:
+        return "it has a fragment"
+    if "@" in split.netloc:
+        return "it has a user name in it"
+    if "*" in address:
+        return "it has a wildcard in it"
+    if scheme in ("http", "https"):
+        if not host:
+            return "it names no host"
+        return "" if scheme == "https" or is_loopback_host(host) else "http is for addresses of the machine itself"
+    return "its scheme is no application's own" if scheme in _SCHEMES_OF_OTHERS or not scheme else ""
+
+
+class _Tokens(AsyncOAuth2Client):
+    """FastMCP's client of the provider's token endpoint, whose answers it would read to the end whatever comes."""
+
+    def __init__(self, client_id: str, client_secret: str | None, method: str | None) -> None:
+        super().__init__(client_id, client_secret, method)
+        self._client = client(seconds=_ASK_SECONDS, max_bytes=_MAX_BYTES)
+
+    async def _request_token(self, url: str, data: dict[str, Any]) -> dict[str, Any]:
+        with anyio.fail_after(_TOKEN_SECONDS):
+            return await super()._request_token(url, data)
+
+
+class _Proxy(OAuthProxy):
+    """FastMCP's, which checks less of where a code may be sent."""
+
+    def _create_upstream_oauth_client(self) -> AsyncOAuth2Client:
+        secret = self._upstream_client_secret
+        method = self._token_endpoint_auth_method
+        return _Tokens(self._upstream_client_id, secret.get_secret_value() if secret else None, method)
+
+    async def register_client(self, client_info: OAuthClientInformationFull) -> None:
+        addresses = [str(address) for address in client_info.redirect_uris or ()]
+        if len(addresses) > _MAX_REDIRECTS:
+            raise RegistrationError("invalid_redirect_uri", f"at most {_MAX_REDIRECTS} addresses can be registered")
+        for reason in filter(None, map(refused_redirect, addresses)):
+            raise RegistrationError("invalid_redirect_uri", f"a redirect address is refused: {reason}")
+        await super().register_client(client_info)
+
+    async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
+        """One that registered an address which is refused now has to register anew."""
+        found = await super().get_client(client_id)
+        if found and any(refused_redirect(str(address)) for address in found.redirect_uris or ()):
+            return None
+        return found
+
+
+def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAuthProxy:
+    """The sign-in of a server at `public_url`, which remembers in a store of `open_store`."""
+    _log_like_everybody()
+    secret, key = settings.client_secret.get_secret_value(), _key(settings)
+    scopes = settings.scope.replace(",", " ").split()
+    return _Proxy(
+        upstream_authorization_endpoint=settings.authorize_url,
+        upstream_token_endpoint=settings.token_url,
+        upstream_client_id=settings.client_id,
+        upstream_client_secret=secret,
+        token_verifier=UserInfo(userinfo_url(settings), settings.authorize_url),
+        base_url=public_url,
+        redirect_path=settings.callback_path,
+        valid_scopes=scopes or None,
+        extra_authorize_params={"scope": " ".join(scopes)} if scopes else None,
+        allowed_client_redirect_uris=list(settings.redirect_uris) or None,
+        client_storage=_encrypted(store, key),
+        jwt_signing_key=key,
+        require_authorization_consent=True,
+        forward_resource=False,  # the provider knows no such address, and some refuse what they do not know
+        enable_cimd=False,  # it would have the server fetch addresses that strangers name
+    )
+
+
+def _log_like_everybody() -> None:
+    """FastMCP's own log goes to stderr as it is, and quotes what strangers write into an address; its debug lines are left out."""
+    theirs = logging.getLogger("fastmcp")
+    for handler in tuple(theirs.handlers):
+        theirs.removeHandler(handler)
+    theirs.propagate = True
+    theirs.setLevel(max(logging.getLogger().level, logging.INFO))
+
+
+def _key(settings: OAuthSettings) -> str:
+    return settings.signing_key.get_secret_value() or settings.client_secret.get_secret_value()
+
+
+def _encrypted(store: Any, key: str) -> AsyncKeyValue:
+    from cryptography.fernet import Fernet
+    from fastmcp.server.auth.jwt_issuer import derive_jwt_key
+    from key_value.aio.wrappers.encryption import FernetEncryptionWrapper
+
+    fernet = Fernet(derive_jwt_key(low_entropy_material=key, salt="crosstrail-oauth-storage"))
+    return FernetEncryptionWrapper(key_value=store, fernet=fernet, raise_on_decryption_error=False)
+
+
+def open_store(settings: OAuthSettings) -> Any:
+    """Where what the proxy remembers is kept: a folder, or Redis for several replicas. A folder's `cull` removes what has
+    expired, which nothing else does. Raises ConfigError for one that cannot be opened."""
+    place, key = settings.storage, _key(settings)
+    if place.startswith(("redis://", "rediss://")):
+        try:
+            from key_value.aio.stores.redis import RedisStore
+        except ImportError:
+            raise ConfigError("oauth.storage in Redis needs its client", hint=install_hint("oauth")) from None
+        return RedisStore(url=place)
+    from pathlib import Path
+
+    from key_value.aio.stores.filetree import (
+        FileTreeStore,
+        FileTreeV1CollectionSanitizationStrategy,
+        FileTreeV1KeySanitizationStrategy,
+    )
+
+    root = Path(place).expanduser() if place else Path(platformdirs.user_data_dir("crosstrail", False)) / "oauth"
+    folder = root / hashlib.sha256(key.encode()).hexdigest()[:16]  # another key cannot read what this one wrote
+    try:
+        private.make_root(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"oauth.storage {root} cannot be used: {error.strerror}", hint="Name another folder."
+        ) from None
+    return FileTreeStore(
+        data_directory=folder,
+        key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(folder),
+        collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(folder),
+    )

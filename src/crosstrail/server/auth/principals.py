@@ -1,0 +1,63 @@
+"""Who sent an HTTP request: the principal that a verified token, or the keys in a header, speak of.
+
+Decides which claims become part of a principal. It never takes a name that the provider does not vouch for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+
+from crosstrail.accounts.policy import ANONYMOUS, Principal
+from crosstrail.server.auth.header_credentials import HeaderUser
+from crosstrail.text import is_visible
+
+KEYS = "volcengine"
+"""The issuer of principals who are known by the keys they send: no token's, which are addresses."""
+_MAX_SUBJECT = 255
+
+
+def principal_of(request: Any) -> Principal:
+    """The principal of a request that the bearer middleware let through; ANONYMOUS for any other."""
+    user = getattr(request, "scope", {}).get("user")
+    if not isinstance(user, AuthenticatedUser):
+        return ANONYMOUS
+    token = user.access_token
+    if isinstance(user, HeaderUser):
+        return Principal(subject=token.client_id, login=user.label, issuer=KEYS)
+    claims = token.claims or {}
+    return Principal(
+        subject=str(token.subject or claims.get("sub") or ""),
+        email=_email(claims),
+        login=str(claims.get("login") or ""),
+        groups=frozenset(texts(claims.get("groups"))),
+        scopes=frozenset(token.scopes),
+        client=token.client_id,
+        issuer=str(claims.get("iss") or ""),
+    )
+
+
+def subject_of(value: Any) -> str:
+    """The name that a provider gives somebody, as it stands; empty for what names nobody.
+
+    Two spellings that read alike must not be two people, nor a missing name everybody without one: no white space around
+    it, no character that prints nothing, at most 255 characters (OpenID Connect Core, 2).
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_SUBJECT or value != value.strip():
+        return ""
+    return value if all(map(is_visible, value)) else ""
+
+
+def _email(claims: Mapping[str, Any]) -> str:
+    """Only one that its provider has verified: whoever signs up may have typed any."""
+    email = claims.get("email")
+    return email if isinstance(email, str) and claims.get("email_verified") is True else ""
+
+
+def texts(value: Any) -> list[str]:
+    """A claim that is one text or a list of them; whatever else it holds is no text."""
+    if isinstance(value, str):
+        return [value]
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []

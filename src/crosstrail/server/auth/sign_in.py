@@ -1,0 +1,170 @@
+"""How callers prove over HTTP who they are: what the server must check, and the addresses that a sign-in needs.
+
+Decides what stands in front for each `serve.auth`, and what clients are told about where to sign in. FastMCP is imported
+only where `oauth` is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx2
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.settings import AuthSettings
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.routing import BaseRoute, Route
+
+from crosstrail.clouds.volcengine.accounts import CLOUD
+from crosstrail.clouds.volcengine.api import checked_endpoint
+from crosstrail.errors import ConfigError
+from crosstrail.origin import install_hint
+from crosstrail.server.auth.header_credentials import HeaderCredentials, refused
+from crosstrail.server.auth.jwt_verifier import JwtVerifier
+from crosstrail.server.http.http_app import HTTP_PATH
+from crosstrail.settings.config import Settings
+from crosstrail.settings.server import CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH, JwtSettings, OAuthSettings, userinfo_url
+
+PING_PATH, HEALTH_PATH = "/ping", "/healthz"
+_log = logging.getLogger("crosstrail.identity")
+_ANSWER_SECONDS = 4.0
+_SWEEP_SECONDS = 3600.0
+_YES_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How callers prove who they are: by a token for `verifier`, by keys that each request brings, or not at all."""
+
+    verifier: TokenVerifier | None = None
+    settings: AuthSettings | None = None
+    routes: Sequence[BaseRoute] = ()
+    reachable: Callable[[], Awaitable[bool]] | None = None
+    by_keys: bool = False
+    sweep: Callable[[], Awaitable[None]] | None = None
+    """Removes what has expired of what a sign-in remembers."""
+    paces: Mapping[str, int] = field(default_factory=dict)
+    """Requests a minute of all together for addresses that write something down, be it in the log, for whoever asks."""
+
+    @asynccontextmanager
+    async def swept(self) -> AsyncIterator[None]:
+        """In this block what has expired is removed, now and every hour."""
+        sweeping = asyncio.create_task(_every_hour(self.sweep)) if self.sweep else None
+        try:
+            yield
+        finally:
+            if sweeping:
+                sweeping.cancel()
+
+    @property
+    def middleware(self) -> list[Middleware]:
+        """What tells who sends a request, before anything that depends on it."""
+        if self.by_keys:
+            backend = HeaderCredentials(open_paths=(PING_PATH, HEALTH_PATH))
+            return [Middleware(AuthenticationMiddleware, backend=backend, on_error=refused)]
+        if self.verifier:
+            return [Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(self.verifier))]
+        return []
+
+
+async def _every_hour(sweep: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await sweep()
+        except Exception as error:  # noqa: BLE001 - a disk's trouble ends no server
+            _log.error("what sign-ins left behind cannot be removed: %s", type(error).__name__)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def sign_in_of(settings: Settings) -> SignIn:
+    """The sign-in that `serve.auth` names. Raises ConfigError."""
+    if settings.serve.auth == "token":
+        return key_sign_in(settings.of_cloud(CLOUD).endpoint)
+    if settings.serve.auth == "jwt":
+        return jwt_sign_in(settings.jwt, settings.serve.public_url)
+    return oauth_sign_in(settings.oauth, settings.serve.public_url) if settings.serve.auth == "oauth" else SignIn()
+
+
+def key_sign_in(endpoint: str) -> SignIn:
+    """Volcengine's keys, in each request. Whether they are any is the cloud's to say. Raises ConfigError for an endpoint
+    that is no address."""
+    return SignIn(by_keys=True, reachable=_Answers(checked_endpoint(endpoint)))
+
+
+class _Answers:
+    """Whether anything speaks HTTP at an address, whatever it says. A yes stands for 5 minutes: it is another's server."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._until = float("-inf")
+
+    async def __call__(self) -> bool:
+        if time.monotonic() < self._until:
+            return True
+        try:
+            async with httpx2.AsyncClient(timeout=_ANSWER_SECONDS) as client, client.stream("GET", self._address):
+                self._until = time.monotonic() + _YES_SECONDS
+                return True
+        except httpx2.HTTPError:
+            return False
+
+
+def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:
+    """Tokens of an identity provider. Raises ConfigError for a public key that is none."""
+    address = public_url.rstrip("/") + HTTP_PATH if public_url else ""
+    audience = settings.audience or address
+    verifier = JwtVerifier(settings, audience)
+    auth = _auth_settings(settings.issuer, address or audience, settings.required_scopes)
+    return SignIn(verifier, auth, (), verifier.reachable)
+
+
+def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
+    """An OAuth application. Raises ConfigError where FastMCP is not installed or its storage cannot be opened."""
+    try:
+        from crosstrail.server.auth.oauth import oauth_provider, open_store
+    except ImportError:
+        raise ConfigError("auth oauth needs FastMCP", hint=install_hint("oauth")) from None
+    url = public_url.rstrip("/")
+    store = open_store(settings)
+    provider = oauth_provider(settings, url, store)
+    # To the letter what the provider's own metadata says: clients compare the two as text.
+    auth = _auth_settings(str(provider.issuer_url), url + HTTP_PATH, ())
+    return SignIn(
+        provider,
+        auth,
+        _with_both_callbacks(provider.get_routes(mcp_path=HTTP_PATH), settings.callback_path),
+        _Answers(userinfo_url(settings)),
+        sweep=getattr(store, "cull", None),
+        paces={"/register": 30, "/authorize": 120} | dict.fromkeys(_callbacks(settings.callback_path), 120),
+    )
+
+
+def _callbacks(path: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((path, CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH)))
+
+
+def _with_both_callbacks(routes: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
+    """A sign-in that was begun with one callback's path ends at it, whichever is the one of new ones."""
+    own = next(route for route in routes if isinstance(route, Route) and route.path == path)
+    more = [Route(one, own.endpoint, methods=["GET"]) for one in _callbacks(path) if one != path]
+    return [*routes, *more]
+
+
+def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:
+    """The verifier checks the audience itself, as the one who knows what it may be."""
+    is_url = urlsplit(resource).scheme in ("http", "https")
+    return AuthSettings.model_validate(
+        {
+            "issuer_url": issuer,
+            "resource_server_url": resource if is_url else None,
+            "required_scopes": list(scopes) or None,
+            "validate_token_resource": False,
+        }
+    )

@@ -1,0 +1,118 @@
+"""One connection of HTTP/1.1: how long its next request's head may take to come, and what is said where it is no HTTP.
+
+Decides what uvicorn leaves open; it parses nothing (h11 does), and sees requests only until they are whole. Whatever it
+turns away is recorded, by status and address alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.http.middleware import LAST_LOOK_SECONDS, MAX_HEAD_BYTES, MAX_THROWN_BYTES
+
+_HEADER_SECONDS = 10.0
+_TOLD_BY_STRANGERS = ("Invalid HTTP request received.", "Unsupported upgrade request.")
+"""What uvicorn logs as often as a stranger likes."""
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.msg not in _TOLD_BY_STRANGERS and not str(record.msg).startswith("No supported WebSocket library")
+
+
+class TimelyHttp(H11Protocol):
+    """HTTP/1.1 that gives a request's head a time to come, and records what is no HTTP or too large.
+
+    A connection's state holds `record`, an AuditLog, and perhaps `header_seconds`.
+    """
+
+    _waiting: asyncio.TimerHandle | None = None
+    _thrown: int | None = None
+    """Bytes thrown away since this connection was turned away; None as long as it is not."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # As much of a head that comes in parts as of a whole one.
+        self.conn = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
+        self.logger.addFilter(_is_ours)  # added once, however often this is called
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        if self._thrown is not None:
+            self._thrown += len(data)
+            if self._thrown > MAX_THROWN_BYTES:
+                self.transport.close()
+            return
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop()
+        elif self._waiting is None:
+            self._wait()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop()  # the next request was already there
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Called where h11 gives up: 431 for a head too large, 501 for a coding it does not know, else 400.
+
+        What still comes is thrown away for a moment: a connection closed on unread data is reset, and the client would
+        not see why.
+        """
+        status = HTTPStatus(getattr(sys.exception(), "error_status_hint", 400))
+        self._record(status)
+        self._stop()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # whoever waits for the rest of this request waits in vain
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._say(status)
+            self._thrown = 0
+            self._waiting = self.loop.call_later(LAST_LOOK_SECONDS, self.transport.close)
+        else:  # in the middle of an answer
+            self.transport.close()
+
+    def _say(self, status: HTTPStatus) -> None:
+        text = status.phrase.encode()
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text))), ("Connection", "close")]
+        answer = h11.Response(status_code=status.value, headers=headers, reason=text)
+        for event in (answer, h11.Data(data=text), h11.EndOfMessage()):
+            if data := self.conn.send(event):
+                self.transport.write(data)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(self.app_state.get("header_seconds", _HEADER_SECONDS), self._late)
+
+    def _stop(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _late(self) -> None:
+        self._waiting = None
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self.conn.trailing_data[0]:  # a connection that never said a word is nobody's request
+            self._record(408)
+        self.transport.close()
+
+    def _record(self, status: int) -> None:
+        record: AuditLog = self.app_state["record"]
+        record.refused(status, method="", path="", client=str((self.client or ("",))[0]))

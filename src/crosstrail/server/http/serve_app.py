@@ -1,0 +1,186 @@
+"""The composition root of `crosstrail serve` over HTTP: one workspace, its MCP server, its middleware, its sign-in, its health.
+
+It decides nothing else. Imported only when HTTP is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from mcp.server.lowlevel import Server
+from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from crosstrail.server.access.admission import OUR_TOOLS, Admission
+from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.access.base_admission import BaseAdmission
+from crosstrail.server.access.telemetry import Telemetry
+from crosstrail.server.app import create_server
+from crosstrail.server.auth.principals import principal_of
+from crosstrail.server.auth.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
+from crosstrail.server.http.health import Health
+from crosstrail.server.http.http_app import Listener, http_app
+from crosstrail.server.http.middleware import (
+    MAX_MADE_UP_BYTES,
+    MAX_UNKNOWN_BYTES,
+    BodyLimit,
+    ConcurrencyLimit,
+    HeaderLimit,
+    HostCheck,
+    RateLimit,
+    RefusalRecord,
+)
+from crosstrail.server.stderr_log import log_to_stderr
+from crosstrail.server.toolsets import ToolTable
+from crosstrail.settings.config import Settings
+from crosstrail.workspace.request_workspace import KeyOwners, api_of
+from crosstrail.workspace.workspace import Workspace
+
+_HEADERS_OF_PAGES = (
+    "Accept",
+    "Authorization",
+    "Content-Type",
+    "Last-Event-ID",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Protocol-Version",
+    "Mcp-Session-Id",
+    "X-MCP-Readonly",
+    "X-MCP-Toolsets",
+)
+"""What MCP clients send, of every revision of the protocol, and what narrows the tools."""
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+def listener_of(settings: Settings) -> Listener:
+    serve = settings.serve
+    return Listener(serve.host, serve.port, tls_cert=serve.tls_cert, tls_key=serve.tls_key)
+
+
+def serve_app(
+    settings: Settings,
+    *,
+    has_rules: bool,
+    counted_in: str = "",
+    table: ToolTable = OUR_TOOLS,
+    make: Callable[..., MCPServer[Any]] = create_server,
+    uses_accounts: bool = True,
+) -> Starlette:
+    """The application. `has_rules`: whether there was any access rule when the server started. `counted_in`: the file in
+    which several processes count calls together. `table` and `make`: the tools, and the server that has them, as
+    `create_server` makes it. `uses_accounts`: see guarded_app. Raises ConfigError."""
+    log_to_stderr(settings.log_level)
+    sign_in = sign_in_of(settings)
+    workspace = Workspace(settings)
+    open_to_all = is_open_to_all(settings, has_rules=has_rules)
+    owners = KeyOwners(api_of(workspace), deadline=settings.lookup.deadline) if sign_in.by_keys else None
+    admission = Admission(
+        workspace,
+        principal_of=principal_of,
+        open_to_all=open_to_all,
+        record=AuditLog(settings.audit, default="stderr"),
+        counted_in=counted_in,
+        owners=owners,
+        table=table,
+    )
+    server = make(workspace, admission, verifier=sign_in.verifier, auth=sign_in.settings)
+    sse = settings.serve.transport == "sse"
+    return guarded_app(server, workspace, sign_in, admission, sse=sse, uses_accounts=uses_accounts)
+
+
+def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
+    """Whether everybody who is let in may see everything."""
+    return not has_rules and (settings.serve.auth == "none" or settings.serve.allow_any)
+
+
+def guarded_app(
+    server: MCPServer[Any] | Server[Any],
+    workspace: Workspace,
+    sign_in: SignIn,
+    gate: BaseAdmission,
+    *,
+    sse: bool = False,
+    uses_accounts: bool = True,
+) -> Starlette:
+    """A server behind its middleware: hosts, sizes, sign-in, health. It closes the workspace and the admission at its end.
+
+    `uses_accounts`: whether its tools ask the workspace's accounts and lake, so that its health depends on them.
+    """
+    settings = workspace.settings
+    serve = settings.serve
+    telemetry = Telemetry() if settings.audit.telemetry else None
+
+    @asynccontextmanager
+    async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
+        try:
+            async with sign_in.swept():
+                yield {"record": gate.record}
+        finally:
+            await workspace.aclose()
+            gate.close()
+            if telemetry:
+                await anyio.to_thread.run_sync(telemetry.close)
+
+    most = min(serve.max_body, MAX_MADE_UP_BYTES) if sign_in.by_keys else serve.max_body
+    middleware = [
+        Middleware(RefusalRecord, record=gate.record),
+        Middleware(HostCheck, hosts=_hosts(settings), origins=_origins(settings)),
+        *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
+        Middleware(HeaderLimit),
+        *([Middleware(RateLimit, most=sign_in.paces)] if sign_in.paces else []),
+        *sign_in.middleware,  # before bodies: a stranger's is not held
+        Middleware(ConcurrencyLimit),
+        Middleware(BodyLimit, most=most, max_unknown=MAX_UNKNOWN_BYTES if sign_in.middleware else None),
+    ]
+    health = Health(workspace if uses_accounts and not sign_in.by_keys else None, sign_in)
+    routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]
+    checked = {"auth": sign_in.settings, "token_verifier": sign_in.verifier} if isinstance(server, Server) else {}
+    return http_app(
+        server, listener_of(settings), middleware, routes=routes, sse=sse, sign_in=checked, lifetime=lifetime
+    )
+
+
+def app_factory(settings: Settings, *, has_rules: bool, counted_in: str) -> Callable[[], Starlette]:
+    """What makes the application in a process of its own."""
+    return partial(serve_app, settings, has_rules=has_rules, counted_in=counted_in)
+
+
+def _hosts(settings: Settings) -> list[str]:
+    serve = settings.serve
+    names = [*serve.allowed_hosts]
+    if serve.public_url:
+        names.append(urlsplit(serve.public_url).netloc)
+    if serve.loopback and not serve.behind_proxy:
+        names += _LOOPBACK_NAMES
+    return [pattern for name in names for pattern in (name, f"{name}:*")]
+
+
+def _origins(settings: Settings) -> list[str]:
+    serve = settings.serve
+    names = [*serve.allowed_origins]
+    if serve.public_url:
+        split = urlsplit(serve.public_url)
+        names.append(f"{split.scheme}://{split.netloc}")
+    if serve.loopback and not serve.behind_proxy:
+        names += [f"{scheme}://{host}" for host in _LOOPBACK_NAMES for scheme in ("http", "https")]
+        names += [f"{name}:*" for name in names if urlsplit(name).hostname in ("127.0.0.1", "localhost", "::1")]
+    return names
+
+
+def _cors(origins: Sequence[str]) -> Middleware:
+    """Lets pages of these origins ask and read answers, with tokens and keys in headers; never with cookies."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=list(_HEADERS_OF_PAGES),
+        expose_headers=["WWW-Authenticate", "Mcp-Session-Id", "Retry-After"],
+    )

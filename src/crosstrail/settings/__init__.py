@@ -1,0 +1,1 @@
+"""Every option there is; the only reader of os.environ."""

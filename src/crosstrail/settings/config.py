@@ -1,0 +1,392 @@
+"""Every setting: its name, default, environment variable and help, in one place.
+
+Decides what the settings are and where each comes from: flag > environment > file > default. The only module that reads
+`os.environ`; nothing writes it. Unknown keys are refused with the nearest valid name, never ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import platformdirs
+from pydantic import (
+    BaseModel,
+    Field,
+    PlainValidator,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from crosstrail.account_forms import auths_by_tag, placed
+from crosstrail.accounts.policy import AccessRule
+from crosstrail.clouds.base import clouds
+from crosstrail.errors import ConfigError
+from crosstrail.lake.catalog import has_lake
+from crosstrail.models import Account
+from crosstrail.settings.file import read_mapping
+from crosstrail.settings.server import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
+from crosstrail.settings_group import SettingsGroup, option
+from crosstrail.validation_errors import first_error
+
+FILE_NAME = "crosstrail.yaml"
+CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
+
+
+class LakeSettings(SettingsGroup):
+    """The embedded lake."""
+
+    path: str = option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
+    catalog: str = option(
+        "",
+        "CROSSTRAIL_LAKE_CATALOG",
+        "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI.",
+    )
+    aliases: Mapping[str, str] = option(
+        {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
+    )
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.path) if self.path else Path(platformdirs.user_data_dir("crosstrail", False)) / "lake"
+
+    def exists(self) -> bool:
+        """Whether there is a lake to open, as far as that can be told without opening it."""
+        return bool(self.catalog) or has_lake(self.folder)
+
+
+class QuerySettings(SettingsGroup):
+    """SQL on the embedded lake."""
+
+    time_limit: float = option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
+    memory_limit: str = option(
+        "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
+    )
+    keep_results: float = option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
+    results_per_caller: str = option(
+        "1GB",
+        "CROSSTRAIL_QUERY_RESULTS_PER_CALLER",
+        "Disk that one caller's results may take; their oldest ended ones go first.",
+        pattern=r"^[0-9]+(MB|GB)$",
+    )
+    results_total: str = option(
+        "4GB", "CROSSTRAIL_QUERY_RESULTS_TOTAL", "Disk that all results may take.", pattern=r"^[0-9]+(MB|GB)$"
+    )
+    results_folder: str = option(
+        "",
+        "CROSSTRAIL_QUERY_RESULTS_FOLDER",
+        "Folder of results. Empty: in the lake's; where that cannot be written, in the user's cache folder.",
+    )
+
+    def results_of(self, lake: Path) -> Path:
+        """Where the results of queries on that lake are kept."""
+        if self.results_folder:
+            return Path(self.results_folder)
+        if not lake.is_dir() or os.access(lake, os.W_OK):
+            return lake / "results"
+        name = hashlib.sha256(str(lake.resolve()).encode()).hexdigest()[:16]
+        return Path(platformdirs.user_cache_dir("crosstrail", False)) / "results" / name
+
+
+class DatabaseSettings(SettingsGroup):
+    """A SQL database that lists AWS accounts."""
+
+    url: SecretStr = option(
+        "", "DATABASE_URL", "Database that lists accounts: postgresql://USER:PASSWORD@HOST/NAME or sqlite:////FILE."
+    )
+    secret_name: str = option("", "RDS_SECRET_NAME", "The same by a secret of AWS Secrets Manager; url goes before it.")
+
+
+class OrganizationSettings(SettingsGroup):
+    """The accounts of an AWS organization, all reached by a role of the same name."""
+
+    role_name: str = option(
+        "", "CROSSTRAIL_ORGANIZATION_ROLE", "Role to assume in every account of the AWS organization; lists them all."
+    )
+    external_id: str = option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
+
+
+class LookupSettings(SettingsGroup):
+    """Events asked of live accounts."""
+
+    max_targets: int = option(
+        200, "CROSSTRAIL_MAX_TARGETS", "Most targets (an account in a region) that one call asks.", ge=1, le=10_000
+    )
+    deadline: float = option(
+        45.0, "CROSSTRAIL_LOOKUP_DEADLINE", "Seconds one target may take, waiting for its turn included.", gt=0, le=600
+    )
+
+
+def credential_variables() -> tuple[str, ...]:
+    """How variables begin that say whose credentials are used: a foreign server has its account's, and no others."""
+    return tuple(start for cloud in clouds() for start in cloud.credential_variables)
+
+
+class WrappedServer(SettingsGroup):
+    """One foreign MCP server, as `crosstrail wrap` starts it for each account."""
+
+    command: tuple[str, ...] = option((), "", "Program and arguments that serve MCP over stdio.")
+    module: str = option(
+        "",
+        "",
+        "A Python module instead of a command.",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*)?$",
+    )
+    python: str = option("", "", "The Python that has the module. Empty: crosstrail's own.")
+    env: Mapping[str, SecretStr] = option({}, "", "Variables it needs besides its credentials.")
+    pass_env: tuple[str, ...] = option((), "", "Names of variables it gets as crosstrail has them.")
+    read_only: bool = option(False, "", "Offer only tools that say they are read-only.")
+    allow: tuple[str, ...] = option((), "", "Offer only these tools: names or globs.")
+    deny: tuple[str, ...] = option((), "", "Do not offer these: names or globs; before `allow`.")
+
+    @model_validator(mode="after")
+    def _one_program(self) -> Self:
+        if bool(self.command) == bool(self.module):
+            raise ValueError("give one of command and module")
+        return self
+
+    @model_validator(mode="after")
+    def _no_identity(self) -> Self:
+        """A fixed identity would answer for every account."""
+        if named := sorted(name for name in (*self.env, *self.pass_env) if name.startswith(credential_variables())):
+            raise ValueError(f"{named[0]} is not passed on: each account's own credentials are")
+        return self
+
+
+class WrapSettings(SettingsGroup):
+    """Foreign MCP servers, served for many accounts."""
+
+    servers: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")], WrappedServer] = option(
+        {}, "", "Name -> command (or module), env, pass_env, read_only, allow, deny."
+    )
+    parameter: str = option(
+        "target_account_id",
+        "CROSSTRAIL_WRAP_PARAMETER",
+        "The parameter that names the account.",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+    )
+    idle: float = option(600.0, "CROSSTRAIL_WRAP_IDLE", "Seconds that a child process without calls is kept.", gt=0)
+    max_children: int = option(
+        8, "CROSSTRAIL_WRAP_MAX_CHILDREN", "Most child processes at a time, over all servers.", ge=1, le=256
+    )
+    start_timeout: float = option(
+        60.0, "CROSSTRAIL_WRAP_START_TIMEOUT", "Seconds a server may take to start and list what it has.", gt=0
+    )
+    call_timeout: float = option(600.0, "CROSSTRAIL_WRAP_CALL_TIMEOUT", "Seconds one call may take.", gt=0)
+
+
+def _groups() -> Mapping[str, type[SettingsGroup]]:
+    """The groups that the installed clouds have in the file, by their names."""
+    return {cloud.name: cloud.settings for cloud in clouds() if cloud.settings}
+
+
+def _parsed_groups(values: Any) -> Mapping[str, SettingsGroup]:
+    found: dict[str, SettingsGroup] = {}
+    for name, group in _groups().items():
+        try:
+            found[name] = group.model_validate(values.get(name, {}))
+        except ValidationError as error:
+            raise placed(error, name) from None
+    return found
+
+
+class Settings(SettingsGroup):
+    """What `crosstrail.yaml`, the environment and the flags together say."""
+
+    accounts: tuple[Account, ...] = Field((), description="The accounts crosstrail may answer for.")
+    region: str = option(
+        "",
+        "AWS_REGION, AWS_DEFAULT_REGION",
+        "AWS region asked when neither the call nor the account names one.",
+    )
+    ambient: bool = option(
+        False,
+        "CROSSTRAIL_AMBIENT",
+        "Where no account is listed, answer for the AWS identity of the machine; on when the environment holds one "
+        "(AWS_PROFILE, AWS_ACCESS_KEY_ID, ...).",
+    )
+    allow_writes: bool = option(False, "CROSSTRAIL_ALLOW_WRITES", "Offer the tools that change something.")
+    database: DatabaseSettings = DatabaseSettings()
+    organization: OrganizationSettings = OrganizationSettings()
+    profiles: str = option(
+        "", "CROSSTRAIL_PROFILES", "AWS profiles to list as accounts: names or globs, comma-separated; `*` for all."
+    )
+    refresh_accounts: float = option(
+        60.0, "CROSSTRAIL_REFRESH_ACCOUNTS", "Seconds before a database or the config files are read again.", ge=1
+    )
+    keep_accounts: float = option(
+        3600.0, "CROSSTRAIL_KEEP_ACCOUNTS", "Most seconds that accounts stay known while their source is away.", ge=0
+    )
+    encryption_key: SecretStr = option(
+        "", "ENCRYPTION_KEY", "Fernet keys of stored secrets, comma-separated: the first encrypts, all decrypt."
+    )
+    clouds: Annotated[Mapping[str, SerializeAsAny[SettingsGroup]], PlainValidator(_parsed_groups)] = Field(
+        {}, validate_default=True
+    )
+    """The groups of the installed clouds, each under its cloud's name in the file."""
+    lookup: LookupSettings = LookupSettings()
+    lake: LakeSettings = LakeSettings()
+    query: QuerySettings = QuerySettings()
+    access: tuple[AccessRule, ...] = Field((), description="Who may use which accounts; nobody else may use any.")
+    serve: ServeSettings = ServeSettings()
+    jwt: JwtSettings = JwtSettings()
+    oauth: OAuthSettings = OAuthSettings()
+    limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
+    wrap: WrapSettings = WrapSettings()
+    log_level: Literal["debug", "info", "warning", "error"] = option(
+        "warning", "CROSSTRAIL_LOG_LEVEL", "What is logged to stderr: debug, info, warning or error."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_groups(cls, values: Any) -> Any:
+        """In the file a cloud's group stands beside the others."""
+        if not isinstance(values, dict) or "clouds" in values:
+            return values
+        groups = {name: values[name] for name in _groups() if name in values}
+        return {name: value for name, value in values.items() if name not in groups} | {"clouds": groups}
+
+    def of_cloud(self, name: str) -> Any:
+        """The settings of an installed cloud: its group, or all of them where it has none."""
+        return self.clouds.get(name, self)
+
+
+_LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule}
+SettingsT = TypeVar("SettingsT", bound=SettingsGroup)
+
+
+class Option(BaseModel):
+    """One leaf of Settings, as the documentation lists it."""
+
+    name: str
+    env: str
+    default: str
+    help: str
+
+
+def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Option]:
+    """Every option that is not a list of accounts or of access rules, in the order of the file."""
+    for name, field in section.model_fields.items():
+        if name == "clouds":
+            for cloud, group in _groups().items():
+                yield from options(group, f"{cloud}.")
+        elif _is_section(field):
+            yield from options(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        elif name not in _LISTS:
+            default = "" if field.default in ("", {}, ()) else str(field.default)
+            if isinstance(field.default, tuple):
+                default = ",".join(field.default)
+            yield Option(name=prefix + name, env=_env_name(field), default=default, help=field.description or "")
+
+
+def environment(names: Iterable[str] | None = None) -> dict[str, str]:
+    """The variables of these names that this process has; all it has without names."""
+    if names is None:
+        return dict(os.environ)
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def load_settings(
+    config: str = "", flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from a file (named, else CROSSTRAIL_CONFIG, else found), the environment and flags such as `lake.path`.
+
+    Relative paths in the file are taken from the file's folder. Raises ConfigError.
+    """
+    environ = os.environ if environ is None else environ
+    path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
+    values: dict[str, Any] = read_mapping(path) if path else {}
+    for cloud in clouds():
+        group = values.setdefault(cloud.name, {}) if cloud.settings else values
+        if isinstance(group, dict) and cloud.has_identity(environ):
+            group.setdefault("ambient", True)
+    return resolved(Settings, values, str(path or ""), flags, environ)
+
+
+def resolved(
+    model: type[SettingsT],
+    values: dict[str, Any],
+    source: str,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> SettingsT:
+    """What a file's `values`, the environment and the flags say together; `source` is the file's name. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    sources = {"": source or "the settings"}
+    for each in options(model):
+        for variable in each.env.split(", "):
+            if variable and (text := environ.get(variable, "")):
+                _put(values, each.name, text)
+                sources[each.name] = f"{variable} in the environment"
+                break
+    for name, value in (flags or {}).items():
+        if value not in (None, ""):
+            _put(values, name, value)
+            sources[name] = "the command line"
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error, sources, model) from None
+
+
+def _config_file(named: str) -> Path | None:
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"there is no configuration file {path}", hint=f"Check --config or {CONFIG_VARIABLE}.")
+        return path
+    for folder in (Path.cwd(), Path(platformdirs.user_config_dir("crosstrail", False))):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return None
+
+
+def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, name = dotted.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            return  # the file has nonsense here: validation will say so
+        values = inner
+    values[name] = value
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, SettingsGroup)
+
+
+def _env_name(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra.get("env", "")) if isinstance(extra, dict) else ""
+
+
+def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -> ConfigError:
+    """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one."""
+    place, kind, words = first_error(error)
+    auths = auths_by_tag()
+    if place[:1] == ("clouds",):
+        place = place[1:]
+        model = _groups().get(place[0], model) if len(place) > 1 else model
+    keys = [name for name, before in zip(place, ("", *place), strict=False) if before != "auth" or name not in auths]
+    dotted = ".".join(keys)
+    source = sources.get(dotted, sources[""])
+    if kind != "extra_forbidden":
+        return ConfigError(f"{dotted} ({source}): {words}", hint="Settings are listed in the README.")
+    for name, before in zip(place[:-1], ("", *place), strict=False):
+        model = auths.get(name, model) if before == "auth" else _LISTS.get(name, model)
+        if name in getattr(model, "model_fields", {}) and _is_section(model.model_fields[name]):
+            model = model.model_fields[name].annotation
+        elif before == "servers":
+            model = WrappedServer
+    known = [name for field in model.model_fields for name in (_groups() if field == "clouds" else (field,))]
+    near = difflib.get_close_matches(place[-1], known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
+    return ConfigError(f"{dotted} ({source}): {words}", hint=hint)

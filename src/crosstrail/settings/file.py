@@ -1,0 +1,186 @@
+"""A file of settings as the mapping that it holds, not yet checked.
+
+It decides what of a file cannot be meant: a key that is given twice, of which YAML would silently drop the first, access
+rules included. Which settings there are is config.py's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crosstrail.errors import ConfigError
+
+_SQLITE_FILE = "sqlite:///"
+_TEXT = "tag:yaml.org,2002:str"
+_TAGS = {list: "tag:yaml.org,2002:seq", dict: "tag:yaml.org,2002:map"}
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+_MERGE = object()
+"""The key `<<`: what it names is merged in, and may be given again."""
+_MAX_DEPTH = 100
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""With libyaml's parser, where PyYAML was built with it."""
+
+
+class _GivenTwice(Exception):
+    """The message names the key and its line, never a value."""
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A list or a mapping that has not ended yet."""
+
+    value: list[Any] | dict[Hashable, Any]
+    key: Any = None
+    """Of a mapping: what the next value belongs to."""
+    has_key: bool = False
+    merged: list[Any] = field(default_factory=list)
+    """The values of its merge keys: what it has itself goes before theirs."""
+
+
+class _Document:
+    """One document, made of the parser's events instead of its tree of nodes.
+
+    With libyaml's parser that takes a tenth of the time, and no depth: its tree is made by recursion in C, which ends the
+    process on a file that is nested deeply enough.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._loader: Any = _Loader(text)
+        self._plain: dict[str, Any] = {}
+        self._anchors: dict[str, Any] = {}
+        self._root = _Open([])
+        self._open = [self._root]
+
+    def read(self) -> Any:
+        """What it says; None when it is empty. Raises YAMLError, _GivenTwice."""
+        try:
+            for event in iter(self._loader.get_event, None):
+                self._take(event)
+        finally:
+            self._loader.dispose()
+        return next(iter(self._root.value), None)
+
+    def _take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            self._add(self._scalar(event), event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._end(self._open.pop(), event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            value: list[Any] | dict[Hashable, Any] = [] if isinstance(event, yaml.SequenceStartEvent) else {}
+            if event.tag not in (None, "!", _TAGS[type(value)]):
+                raise _refused(f"nothing is made of the tag {event.tag!r}", event)
+            if len(self._open) > _MAX_DEPTH:
+                raise _refused("nested too deeply", event)
+            self._add(value, event)
+            self._open.append(_Open(value))
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise _refused("an alias of nothing", event)
+            self._add(self._anchors[event.anchor], event)
+        elif isinstance(event, yaml.DocumentStartEvent) and self._root.value:
+            raise _refused("a second document", event)
+
+    def _scalar(self, event: Any) -> Any:
+        """The value of a text; a file says few different ones without quotes, and finding out their type takes longest."""
+        if event.implicit[0] and not event.tag:
+            if event.value not in self._plain:
+                self._plain[event.value] = self._typed(self._tag(event), event)
+            return self._plain[event.value]
+        return self._typed(self._tag(event), event)
+
+    def _tag(self, event: Any) -> str:
+        if event.tag not in (None, "!"):
+            return str(event.tag)
+        return str(self._loader.resolve(yaml.ScalarNode, event.value, event.implicit))
+
+    def _typed(self, tag: str, event: Any) -> Any:
+        if tag == _TEXT:
+            return event.value
+        if tag == _MERGE_TAG:
+            return _MERGE
+        return self._loader.construct_object(yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark))
+
+    def _add(self, value: Any, event: Any) -> None:
+        """To what is open: as an item, as a key or as a key's value."""
+        if not isinstance(event, yaml.AliasEvent) and event.anchor is not None:
+            if event.anchor in self._anchors:
+                raise _refused("an anchor of two values", event)
+            self._anchors[event.anchor] = value
+        parent = self._open[-1]
+        if value is _MERGE and (isinstance(parent.value, list) or parent.has_key):
+            raise _refused("a merge key that is no key", event)
+        if isinstance(parent.value, list):
+            parent.value.append(value)
+        elif parent.has_key:
+            if parent.key is _MERGE:
+                parent.merged.append(value)
+            else:
+                parent.value[parent.key] = value
+            parent.has_key = False
+        else:
+            if not isinstance(value, Hashable):
+                raise _refused("a key that is no single value", event)
+            if isinstance(value, str) and value in parent.value:
+                raise _GivenTwice(f"{value[:60]!r} is given twice, again at line {event.start_mark.line + 1}")
+            parent.key, parent.has_key = value, True
+
+    def _end(self, ended: _Open, event: yaml.Event) -> None:
+        if not isinstance(ended.value, dict) or not ended.merged:
+            return
+        own = dict(ended.value)
+        ended.value.clear()
+        for merged in ended.merged:
+            for each in reversed(merged) if isinstance(merged, list) else [merged]:
+                if not isinstance(each, dict):
+                    raise _refused("what is merged is no mapping", event)
+                ended.value.update(each)
+        ended.value.update(own)
+
+
+def _refused(problem: str, event: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The settings a file holds, not yet checked. Raises ConfigError."""
+    try:
+        values = _Document(path.read_text("utf-8")).read()
+    except _GivenTwice as error:
+        raise ConfigError(f"{path}: {error}", hint="Join the two: YAML itself would take the second alone.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Let the user that crosstrail runs as read it; in the container image that is 10001.",
+        ) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path} cannot be read as YAML{place}", hint="See the examples in the README.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must be a mapping of settings", hint="See the examples in the README.")
+    _anchor_paths(values, path.resolve().parent)
+    return values
+
+
+def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
+    """Make the folders, archives and a SQLite file absolute: their meaning must not hang on the working folder."""
+    places = [
+        values.get("lake"),
+        values.get("query"),
+        *(values["accounts"] if isinstance(values.get("accounts"), list) else ()),
+    ]
+    for place in places:
+        for key in ("path", "archive", "results_folder"):
+            if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
+                place[key] = str(folder / Path(place[key]).expanduser())
+    database = values.get("database")
+    url = database.get("url") if isinstance(database, dict) else None
+    if isinstance(url, str) and url.startswith(_SQLITE_FILE):
+        database["url"] = _SQLITE_FILE + str(folder / url.removeprefix(_SQLITE_FILE))  # type: ignore[index]

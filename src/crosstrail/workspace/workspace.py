@@ -1,0 +1,361 @@
+"""The workspace: the accounts, trails and engines that one Settings describes, put together once a process.
+
+It decides which trail answers for an account, and which engine runs a statement; it never renders, and never decides who
+may see what: both front ends (server and command line) reach it through scoped.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
+from crosstrail.accounts.directory import AccountList, Directory
+from crosstrail.accounts.listing import AccountSource, Listing
+from crosstrail.accounts.policy import AccessRule
+from crosstrail.accounts.registry import Registry
+from crosstrail.clouds.aws.broker import AwsBroker
+from crosstrail.clouds.aws.calls import CloudTrailCalls
+from crosstrail.clouds.base import AuditTrail, HasEventDataStores, OpenOptions, cloud_of, clouds
+from crosstrail.coverage import Days
+from crosstrail.engines.base import QueryEngine, QueryScope
+from crosstrail.engines.cloudtrail_lake import CloudTrailLake
+from crosstrail.engines.statement import store_ids
+from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest, UnsupportedByCloud
+from crosstrail.lake import missing_libraries, require_libraries
+from crosstrail.lookup.targets import Chosen, choose
+from crosstrail.models import ALL_STORES_ID, Account, AccountKey, QueryRef, Target
+from crosstrail.settings.config import Settings
+
+if TYPE_CHECKING:
+    from crosstrail.accounts.database import AccountDatabase
+    from crosstrail.engines.duckdb import LakeEngine
+    from crosstrail.lake.snapshot import AccountSummary
+    from crosstrail.lake.table import LakeTable
+
+LAKE_ENGINE = "lake"
+_READ_SECONDS = 15.0
+"""For one answer of a live account: it leaves room for a second try before clients give up."""
+
+
+class Workspace:
+    """Open one, share it between all calls, `aclose` it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        Registry(settings.accounts)  # names given twice are refused at once, not at the first call
+        self._engine: LakeEngine | None = None
+        self._lake: LakeTable | None = None
+        self._trails: dict[str, AuditTrail] = {}
+        self._opening = threading.Lock()
+        self._brokers: dict[str, AnyBroker] = {}
+
+    async def listed(self) -> AccountList:
+        """The accounts of all sources, with warnings.
+
+        Where none is configured: those whose events the lake holds, and those of the machine's own identities.
+        """
+        if self._directory:
+            return await self._directory.listed()
+        held = [Account(id=summary.account, cloud=summary.cloud) for summary in await self.held()]
+        own: dict[AccountKey, Account] = {}
+        failures: list[tuple[str, CrosstrailError]] = []
+        for name, directory in self._ambient.items():
+            try:
+                own |= {account.key: account for account in (await directory.listed()).registry.accounts}
+            except CrosstrailError as error:
+                failures.append((name, error))
+        if failures and not held and not own:
+            raise failures[0][1]
+        warnings = tuple(f"the account of {name} is left out: {error.text}" for name, error in failures)
+        return AccountList(Registry([*own.values(), *(one for one in held if one.key not in own)]), warnings)
+
+    async def access_rules(self) -> tuple[AccessRule, ...]:
+        """Every access rule there is: those of the settings, and those of sources. Raises what a source raises."""
+        return self.settings.access + ((await self._directory.listed()).rules if self._directory else ())
+
+    @cached_property
+    def _directory(self) -> Directory | None:
+        return _directory(self.settings)
+
+    @cached_property
+    def _ambient(self) -> Mapping[str, Directory]:
+        """By what the identity is called; each fails by itself."""
+        found = [
+            cloud.ambient(group, self.broker(cloud.name))
+            for cloud in clouds()
+            if cloud.ambient and (group := self.settings.of_cloud(cloud.name)).ambient
+        ]
+        return {source.name: Directory([], [source]) for source in found}
+
+    async def held(self) -> tuple[AccountSummary, ...]:
+        """What the lake holds of each account; nothing when there is no lake yet."""
+
+        def read() -> tuple[AccountSummary, ...]:
+            return self.lake.accounts() if self.settings.lake.exists() else ()
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
+        """For each account, which days hold events of each region.
+
+        Silent about an account of which more files would have to be read for it than one call may spend.
+        """
+
+        def read() -> list[tuple[Account, Mapping[str, Days]]]:
+            from crosstrail.lake.regions import MAX_READ, days_by_region, unknown
+
+            found: list[tuple[Account, Mapping[str, Days]]] = []
+            left = MAX_READ
+            for account in accounts:
+                files = self.lake.files([account.key])
+                left -= unknown(files)
+                if left < 0:
+                    break
+                found.append((account, days_by_region(files)))
+            return found
+
+        return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else []
+
+    async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
+        """The (account, region) pairs that a region selector names of these accounts, a block of them from `start` on.
+
+        Raises InvalidRequest.
+        """
+        most = self.settings.lookup.max_targets
+        return await choose(
+            accounts,
+            region,
+            self.home_region,
+            self._is_regionless,
+            most=most,
+            start=start,
+            known=self._known_regions,
+            elsewhere=_all_regions,
+        )
+
+    async def _known_regions(self, account: Account, region: str) -> frozenset[str] | None:
+        """Of the account's cloud; where that has no such region, those that the lake holds of an archive as well."""
+        try:
+            cloud = cloud_of(account.cloud)
+        except UnsupportedByCloud:
+            return None
+        if cloud.known_regions is None:
+            return None
+        home = await self.home_region(account) if account.auth else ""
+        own = home or getattr(self.settings.of_cloud(account.cloud), "region", "")
+        names = cloud.known_regions(home) | ({own} - {""})
+        if region in names or account.auth or not self.settings.lake.exists():
+            return names
+        held = await anyio.to_thread.run_sync(self._regions_held, account)
+        return None if held is None else names | held
+
+    def _regions_held(self, account: Account) -> frozenset[str] | None:
+        """None where that takes too long or a file cannot be read: the lookup itself says what it found there."""
+        from crosstrail.lake.regions import MAX_READ, days_by_region, unknown
+
+        files = self.lake.files([account.key])
+        with suppress(OSError):
+            return frozenset(days_by_region(files)) if unknown(files) <= MAX_READ else None
+        return None
+
+    def _is_regionless(self, account: Account) -> bool:
+        """Of a cloud that is not installed too: then its one target says so."""
+        try:
+            return not account.auth or self.trail_of(account).regionless
+        except UnsupportedByCloud:
+            return True
+
+    async def home_region(self, account: Account) -> str:
+        """The region asked when a call names none."""
+        if account.region or account.regions:
+            return account.region or account.regions[0]
+        try:
+            return await self.broker(account.cloud).home_region(account)
+        except UnsupportedByCloud:
+            return ""  # its target says so
+
+    def answers_sql(self) -> bool:
+        """Whether anything here could answer SQL: the embedded lake, or event data stores of live accounts.
+
+        Accounts of a database, an organization, profiles or the machine's own identity come later: they might have stores.
+        """
+        settings = self.settings
+        database = settings.database
+        if not missing_libraries() or settings.ambient or settings.profiles or settings.organization.role_name:
+            return True
+        if database.secret_name or database.url.get_secret_value():
+            return True
+        return any(self._has_stores(account) for account in settings.accounts if account.auth)
+
+    def _has_stores(self, live: Account) -> bool:
+        """Whether its cloud keeps events in stores; not so of a cloud that is not installed."""
+        try:
+            return isinstance(self.trail_of(live), HasEventDataStores)
+        except UnsupportedByCloud:
+            return False
+
+    @property
+    def lake(self) -> LakeTable:
+        """Opened by the first thread that asks. Raises LakeError."""
+        with self._opening:
+            if self._lake is None:
+                require_libraries()
+                from crosstrail.lake.table import LakeTable
+
+                self._lake = LakeTable.open(self.settings.lake.folder, catalog=self.settings.lake.catalog)
+            return self._lake
+
+    @cached_property
+    def _lake_trail(self) -> AuditTrail:
+        from crosstrail.lake.trail import LakeTrail
+
+        return LakeTrail(self.lake)
+
+    def broker(self, cloud: str) -> AnyBroker:
+        """What has the credentials of that cloud's accounts. Raises UnsupportedByCloud.
+
+        Asked on the event loop, so it waits for nobody: of two that open at once one is dropped, before it asked anything.
+        """
+        if cloud not in self._brokers:
+            options = OpenOptions(
+                self.settings.encryption_key,
+                max_accounts=max(MAX_ACCOUNTS, 2 * self.settings.lookup.max_targets),
+                read_timeout=_READ_SECONDS,
+            )
+            self._brokers.setdefault(cloud, cloud_of(cloud).open(self.settings.of_cloud(cloud), options))
+        return self._brokers[cloud]
+
+    def trail_of(self, account: Account) -> AuditTrail:
+        """The trail that answers lookups for this account: its cloud's, or the lake where no credentials are listed.
+
+        Raises UnsupportedByCloud, LakeError.
+        """
+        if not account.auth:
+            return self._lake_trail
+        cloud = account.cloud
+        if cloud not in self._trails:
+            trail = cloud_of(cloud).open_trail(self.broker(cloud), self.settings.lookup.deadline)
+            self._trails.setdefault(cloud, trail)
+        return self._trails[cloud]
+
+    async def open_trails(self, targets: Iterable[Target]) -> None:
+        """Open what answers for these targets off the event loop: the first time loads libraries and the lake.
+
+        One that cannot be opened is left for its own lookup to report.
+        """
+
+        wanted = {target.account.cloud if target.account.auth else "": target.account for target in targets}
+        opened = {*self._trails, *([""] if "_lake_trail" in self.__dict__ else [])}
+        if opened >= wanted.keys():
+            return
+
+        def open_each() -> None:
+            for account in wanted.values():
+                with suppress(CrosstrailError):
+                    self.trail_of(account)
+
+        await anyio.to_thread.run_sync(open_each)
+
+    def engine(self, name: str = "") -> QueryEngine:
+        """An engine by its name; without one, the lake. Raises InvalidRequest."""
+        if name == CloudTrailLake.name:
+            return self._cloudtrail_lake
+        if name not in ("", LAKE_ENGINE):
+            known = f"{LAKE_ENGINE}, {CloudTrailLake.name}"
+            raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
+        if self._engine is None:
+            require_libraries()
+            from crosstrail.engines.duckdb import LakeEngine, Limits, bytes_of
+            from crosstrail.engines.results import Quota
+
+            lake, query = self.settings.lake, self.settings.query
+            limits = Limits(seconds=query.time_limit, memory=query.memory_limit)
+            self._engine = LakeEngine(
+                lake.folder,
+                catalog=lake.catalog,
+                limits=limits,
+                kept_seconds=query.keep_results,
+                results=query.results_of(lake.folder),
+                quota=Quota(bytes_of(query.results_per_caller), bytes_of(query.results_total)),
+            )
+        return self._engine
+
+    def query_ended(self, query_id: str) -> bool:
+        """Whether a query of the lake has ended, on whichever process; False for what cannot be told at once."""
+        ref = QueryRef.parse(query_id)
+        if ref is None or ref.engine != LAKE_ENGINE:
+            return False
+        with suppress(CrosstrailError):
+            self.engine()
+        return self._engine is not None and self._engine.has_ended(ref.native_id)
+
+    async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
+        """The engine by its name, or that of the statement: a store that CloudTrail Lake has, else the lake.
+
+        A store id that nothing here knows is looked for in the live accounts of the scope.
+        """
+        if name:
+            return self.engine(name)
+        own = {ALL_STORES_ID, *scope.store_aliases, *(account.store_id for account in scope.accounts)}
+        if set(store_ids(sql)) - {store.lower() for store in own} and await self._cloudtrail_lake.owner_of(sql, scope):
+            return self._cloudtrail_lake
+        return self.engine()
+
+    @cached_property
+    def _cloudtrail_lake(self) -> CloudTrailLake:
+        broker = self.broker(CloudTrailLake.cloud)
+        assert isinstance(broker, AwsBroker)  # noqa: S101 - of this project's own cloud
+        return CloudTrailLake(CloudTrailCalls(broker, deadline=self.settings.lookup.deadline))
+
+    async def aclose(self) -> None:
+        """Stop the queries that still run and let go of the lake. A call after this opens anew."""
+        engine, self._engine = self._engine, None
+        if engine:
+            await engine.aclose()
+        self.__dict__.pop("_lake_trail", None)
+        lake, self._lake = self._lake, None
+        if lake:
+            await anyio.to_thread.run_sync(lake.close)
+        for broker in tuple(self._brokers.values()):
+            await broker.aclose()
+
+
+def _all_regions() -> frozenset[str]:
+    """Of every cloud whose regions are known."""
+    return frozenset[str]().union(*(cloud.known_regions("") for cloud in clouds() if cloud.known_regions))
+
+
+def account_database(settings: Settings) -> AccountDatabase | None:
+    """The database that lists accounts, where one is configured. Raises ConfigError for an address nobody can read."""
+    database = settings.database
+    if not (database.url.get_secret_value() or database.secret_name):
+        return None
+    from crosstrail.accounts.database import AccountDatabase
+
+    if url := database.url.get_secret_value():  # as in the AWS Labs server: an address goes before a secret's name
+        return AccountDatabase.at(url)
+    for cloud in clouds():
+        if cloud.read_secret:
+            return AccountDatabase.of_secret(
+                database.secret_name, partial(cloud.read_secret, settings.of_cloud(cloud.name))
+            )
+    raise ConfigError("no installed cloud keeps secrets", hint="Set database.url (DATABASE_URL).")
+
+
+def _directory(settings: Settings) -> Directory | None:
+    """Every configured source of accounts; None when there is none at all."""
+    fixed = [Listing("crosstrail.yaml", settings.accounts)] if settings.accounts else []
+    sources: list[AccountSource] = []
+    if database := account_database(settings):
+        sources.append(database)
+    for cloud in clouds():
+        sources += cloud.sources(settings.of_cloud(cloud.name))
+    if not fixed and not sources:
+        return None
+    return Directory(fixed, sources, refresh=settings.refresh_accounts, keep=settings.keep_accounts)
