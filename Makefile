@@ -18,11 +18,12 @@ SUPPORTED := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
   || { echo "crosstrail needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 
 # Environments are made by uv where it is there, else by venv and pip. $(call made,FOLDER) is a new one, $(call install,FOLDER)
-# puts something in it, $(call complete,FOLDER) fails where something that is installed needs what is not.
+# puts something in it, $(call complete,FOLDER) fails where something that is installed needs what is not. pip compiles
+# bytecode by itself; without it, and where Python may write none, every process would compile what it imports, for seconds.
 UV := $(shell command -v uv 2>/dev/null)
 ifneq ($(UV),)
 made = uv venv --quiet --clear --python $(PYTHON) $(1)
-install = uv pip install --quiet --python $(1)
+install = uv pip install --quiet --compile-bytecode --python $(1)
 complete = uv pip check --quiet --python $(1)
 else
 made = rm -rf $(1) && $(PYTHON) -m venv $(1)

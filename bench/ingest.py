@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import statistics
 import subprocess
@@ -19,14 +18,11 @@ import time
 from pathlib import Path
 
 from generate import generate
+from processes import child_cpu, compile_all
 
 AIM = 50_000
-
-
-def _cpu_seconds() -> float:
-    """Of all child processes that have ended: says what a run cost on a machine that others use too."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+FEW = 1_000
+"""Events of a collection that is little else than its start and its commit."""
 
 
 def collect(logs: Path, lake: Path) -> tuple[float, dict[str, float]]:
@@ -46,26 +42,37 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
+    compile_all()
     with tempfile.TemporaryDirectory(prefix="crosstrail-bench-") as folder:
         logs, lake = Path(folder, "logs"), Path(folder, "lake")
         bytes_ = generate(logs, arguments.events)
         print(
             f"{arguments.events:,} events, {bytes_ / arguments.events:,.0f} bytes each, {size(logs) / 1e6:,.0f} MB gzipped"
         )
-        rates = []
+        few = Path(folder, "few")
+        generate(few, FEW)
+        rates, costs, starts = [], [], []
         for number in range(1, arguments.runs + 1):
             shutil.rmtree(lake, ignore_errors=True)
-            cpu = _cpu_seconds()
+            cpu = child_cpu()
             seconds, report = collect(logs, lake)
-            cpu = _cpu_seconds() - cpu
+            costs.append(child_cpu() - cpu)
             assert report["new"] == arguments.events, report
             rates.append(arguments.events / seconds)
             print(
                 f"run {number}: {seconds:5.1f} s  {rates[-1]:8,.0f} events/s  {bytes_ / seconds / 1e6:6.0f} MB/s  "
-                f"{cpu:5.1f} s of processor time"
+                f"{costs[-1]:5.1f} s of processor time"
             )
+            cpu = child_cpu()
+            collect(few, Path(folder, f"few-{number}"))
+            starts.append(child_cpu() - cpu)
         again, report = collect(logs, lake)
         assert report["new"] == 0, report
+        cost, start = statistics.median(costs), statistics.median(starts)
+        each = (cost - start) / (arguments.events - FEW) * 1e6
+        print(
+            f"processor time: median {cost:.1f} s, of which {start:.1f} s for {FEW:,} events; {each:.0f} µs for each one more"
+        )
         files = list(lake.rglob("*.parquet"))
         print(f"median {statistics.median(rates):,.0f} events/s (aim {AIM:,}); again, all known: {again:.2f} s")
         print(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
+import sysconfig
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,6 +90,18 @@ def serving(command: list[str], environment: Mapping[str, str]) -> Iterator[tupl
             yield found[1], running.pid
         finally:
             running.terminate()
+
+
+def compile_all() -> None:
+    """Bytecode of crosstrail and of what it imports, where it is missing or old: else each process measured compiles its own."""
+    compileall.compile_dir(ROOT / "src", quiet=1)
+    compileall.compile_dir(sysconfig.get_paths()["purelib"], quiet=2, workers=0)
+
+
+def child_cpu() -> float:
+    """Seconds of processor time of all child processes that have ended: says what a run cost on a machine that others use too."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def without_aws(**values: str) -> dict[str, str]:

@@ -135,6 +135,8 @@ def test_make_with_a_newer_release_in_the_index_installs_the_lock(installer: dic
         "addresses-1.0.dist-info", "models-1.0.dist-info", "server-1.0.dist-info", "small-1.dist-info"
     ]  # fmt: skip
     assert f"/files/{NEWER.filename}" not in index.asked
+    compiled = project.glob(".venv/lib/*/site-packages/__pycache__/server.*.pyc")
+    assert list(compiled), "every process would compile it anew"
 
 
 @pytest.mark.parametrize("installer", ["uv"], indirect=True)  # pip would get a newer pip first, from a real index
