@@ -20,6 +20,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from pydantic import SecretStr
 
 from crosstrail.errors import CloudUnavailable, CredentialsError, CredentialsExpired, CrosstrailError
+from crosstrail.tasks import outlive_waiters
 
 FRESH_FOR = timedelta(minutes=5)
 """Credentials this close to their expiry are renewed; those without one are read again this often."""
@@ -161,8 +162,7 @@ class Cached(Generic[CredentialsT]):
             raise self._failure[0].with_traceback(None)
         if self._fetching is None or self._fetching.done():
             # A task of the loop's own, not of the caller's: shielding alone would not outlive the caller's task group.
-            self._fetching = asyncio.get_running_loop().create_task(self._fetch())
-            self._fetching.add_done_callback(_noticed)
+            self._fetching = outlive_waiters(asyncio.get_running_loop().create_task(self._fetch()))
         return await asyncio.shield(self._fetching)
 
     def invalidate(self, stale: CredentialsT | None = None) -> None:
@@ -207,9 +207,3 @@ def session_name(who: str, characters: str = "A-Za-z0-9_+=,.@-") -> str:
         return name
     # Two callers must not read alike because of what was cut off or replaced.
     return f"{name[:55]}-{hashlib.sha256(who.encode()).hexdigest()[:8]}"
-
-
-def _noticed(task: asyncio.Task[Any]) -> None:
-    """Take the outcome, so that asyncio does not report a failure that every waiter left before hearing."""
-    if not task.cancelled():
-        task.exception()

@@ -15,11 +15,12 @@ from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import PrincipalOf
 from crosstrail.server.access.wrapped_admission import WrappedAdmission, present_registry
 from crosstrail.settings.config import Settings, WrapSettings
+from crosstrail.stop_signals import exit_on_signal
 from crosstrail.text import visible
 from crosstrail.workspace.workspace import Workspace
 from crosstrail.wrap.catalog import says_it_reads
 from crosstrail.wrap.proxy import Proxy, opened
-from crosstrail.wrap.running import ended_when_told, serve_stdio
+from crosstrail.wrap.running import serve_stdio
 
 
 async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
@@ -27,7 +28,7 @@ async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     if settings.serve.transport != "stdio":
         await _serve_http(wrap, settings)
         return
-    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace), ended_when_told(proxy):
+    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace), exit_on_signal(proxy.aclose):
         await proxy.learn_all()
         with closing(_gate(proxy, workspace, AuditLog(settings.audit))) as gate:
             await serve_stdio(proxy.new_server(gate))
@@ -35,7 +36,7 @@ async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
 
 async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     """One line a tool: its name, whether it says it is read-only, its first line; then what else there is."""
-    async with _proxy(wrap, Workspace(settings)) as (proxy, _), ended_when_told(proxy):
+    async with _proxy(wrap, Workspace(settings)) as (proxy, _), exit_on_signal(proxy.aclose):
         await proxy.learn_all()
         await _show(proxy)
 
@@ -61,7 +62,7 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
         check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
         sign_in, listener = sign_in_of(settings), listener_of(settings)
         with listening(listener) as socket:
-            async with ended_when_told(proxy):
+            async with exit_on_signal(proxy.aclose):
                 await proxy.learn_all()
             gate = _gate(
                 proxy,

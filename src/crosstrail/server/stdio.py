@@ -6,9 +6,6 @@ leaves a line in the record.
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +16,7 @@ from mcp.server.mcpserver import MCPServer
 from crosstrail.server.access.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.gc_tuning import collect_garbage_seldom
+from crosstrail.stop_signals import exit_on_signal
 from crosstrail.workspace.workspace import Workspace
 
 _LAST_ANSWERS_SECONDS = 5.0
@@ -37,38 +35,27 @@ async def serve_stdio(
     server = make(workspace, admission)
     collect_garbage_seldom()
     try:
-        async with _ended_when_told(workspace, admission):
+        async with _ended_on_signal(workspace, admission):
             await server.run_stdio_async()
     finally:
         await _close(workspace, admission)
 
 
 @asynccontextmanager
-async def _ended_when_told(workspace: Workspace, admission: Admission) -> AsyncIterator[None]:
-    """In this block SIGTERM and SIGINT end the calls, what they hold, and then the whole program.
-
-    Whoever reads stdin is a thread that waits for a line and cannot be stopped.
-    """
-    if sys.platform == "win32":  # which has no such signals to wait for
-        yield
-        return
+async def _ended_on_signal(workspace: Workspace, admission: Admission) -> AsyncIterator[None]:
+    """In this block SIGTERM and SIGINT end the calls, what they hold, and then the whole program."""
     calls = anyio.CancelScope()
 
-    async def leave() -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            number = await anext(aiter(signals))
-            await admission.drained(_LAST_ANSWERS_SECONDS)
-            await anyio.sleep(_WRITTEN_SECONDS)
-            calls.cancel()
-            await admission.drained(_LAST_WORDS_SECONDS)
-            await _close(workspace, admission)
-            os._exit(128 + number)
+    async def end() -> None:
+        await admission.drained(_LAST_ANSWERS_SECONDS)
+        await anyio.sleep(_WRITTEN_SECONDS)
+        calls.cancel()
+        await admission.drained(_LAST_WORDS_SECONDS)
+        await _close(workspace, admission)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(leave)
+    async with exit_on_signal(end):
         with calls:
             yield
-        tasks.cancel_scope.cancel()
 
 
 async def _close(workspace: Workspace, admission: Admission) -> None:

@@ -30,6 +30,7 @@ from crosstrail.clouds.base import cloud_of
 from crosstrail.errors import WrappedServerError
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import WrappedServer, WrapSettings
+from crosstrail.tasks import outlive_waiters
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.delivery import CredentialEndpoint, Grant, TemporaryCredentials
 from crosstrail.wrap.environment import server_environment
@@ -186,8 +187,7 @@ class Children:
         child = Child(changed)
         process = Process(key, account, renewed, child, grant=grant)
         self._all.add(process)
-        process.starting = self._task(self._start(process, capabilities))
-        process.starting.add_done_callback(_noticed)
+        process.starting = outlive_waiters(self._task(self._start(process, capabilities)))
         return process
 
     async def _start(self, process: Process, capabilities: Mapping[str, Any]) -> None:
@@ -258,9 +258,3 @@ class Children:
 def command_of(server: WrappedServer) -> tuple[str, ...]:
     """Program and arguments; a module runs in the Python that has it."""
     return server.command or (server.python or sys.executable, _MODULE_RUNNER, server.module)
-
-
-def _noticed(task: asyncio.Task[None]) -> None:
-    """Take the outcome, so that asyncio does not report a failure that every caller left before hearing."""
-    if not task.cancelled():
-        task.exception()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +22,6 @@ from contextlib import (
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import anyio
 import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
@@ -39,6 +37,7 @@ from crosstrail.errors import ConfigError
 from crosstrail.server.auth.header_credentials import StreamOwners
 from crosstrail.server.gc_tuning import collect_garbage_seldom
 from crosstrail.settings.config import environment
+from crosstrail.stop_signals import on_stop_signal
 
 HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
 _LAST_ANSWERS_SECONDS = 5
@@ -189,16 +188,11 @@ async def serve_http_here(
     """The same in the event loop that runs already, for an application that lives in it; told to stop, it returns."""
     server = _ToldToStop(_config(app, listener, protocol, 1))
 
-    async def stop() -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for _ in signals:
-                server.should_exit = True
+    async def stop(_: int) -> None:
+        server.should_exit = True
 
-    stopping = asyncio.create_task(stop())
-    try:
+    async with on_stop_signal(stop):
         await server.serve(sockets=[opened])
-    finally:
-        stopping.cancel()
 
 
 class _ToldToStop(uvicorn.Server):
