@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ from postgres_server import PostgresServer, running_server, server_folder
 if TYPE_CHECKING:
     from fakes.idp import FakeIdp
     from wrap_workspace import WrapWorkspace
+
+# Tests start hundreds of processes. Where the machine sets this, each of them would compile crosstrail again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 # What Hypothesis draws, and how long it may take, must not depend on the run or on how busy the machine is.
