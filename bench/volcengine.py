@@ -27,7 +27,8 @@ from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.calls import VolcengineCalls
 from crosstrail.clouds.volcengine.trail import VolcengineTrail
 from crosstrail.lookup.fanout import lookup_events
-from crosstrail.models import Account, EventQuery, Target
+from crosstrail.lookup.targets import OpenTarget
+from crosstrail.models import Account, EventQuery
 from processes import fake, serving, without_aws
 
 _DELAY = 0.2
@@ -75,10 +76,10 @@ async def over_http(url: str, calls: int, count: int) -> list[float]:
 async def over_accounts(url: str, listed: list[dict[str, Any]], count: int) -> list[float]:
     broker = VolcengineBroker(api=VolcengineApi(url))
     trail = VolcengineTrail(VolcengineCalls(broker))
-    targets = tuple(Target(Account.model_validate(one)) for one in listed)
+    targets = tuple(OpenTarget(Account.model_validate(one), opened=trail) for one in listed)
 
     async def ask() -> None:
-        listing = await lookup_events(lambda _: trail, targets, EventQuery())
+        listing = await lookup_events(targets, EventQuery())
         assert not listing.failures
 
     try:

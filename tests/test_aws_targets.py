@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crosstrail.errors import InvalidRequest
+from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.lookup.targets import choose
 from crosstrail.models import Account
 from crosstrail.settings.config import load_settings
@@ -22,8 +22,12 @@ async def home(account: Account) -> str:
     return account.regions[0] if account.regions else "us-east-1"
 
 
+async def unopened(account: Account) -> CrosstrailError:
+    return CrosstrailError("nothing is asked here")
+
+
 async def names(accounts: tuple[Account, ...], region: str, most: int = 1000) -> list[str]:
-    chosen = await choose(accounts, region, home, lambda account: account.auth is None, most=most)
+    chosen = await choose(accounts, region, home, lambda account: account.auth is None, unopened, most=most)
     return [f"{target.account.alias} {target.region}".strip() for target in chosen.targets]
 
 
@@ -69,7 +73,7 @@ async def test_what_is_no_region_is_refused(region: str) -> None:
 
 
 async def test_targets_beyond_the_bound_are_counted() -> None:
-    chosen = await choose((PROD, DEV), "all", home, lambda account: account.auth is None, most=3)
+    chosen = await choose((PROD, DEV), "all", home, lambda account: account.auth is None, unopened, most=3)
     assert [target.region for target in chosen.targets] == ["eu-west-1", "us-west-2", "us-east-1"]
     assert (chosen.left, chosen.total) == (16, 19)
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosstrail.errors import AccessDenied, CloudUnavailable
-from crosstrail.lookup.fanout import Listing, TrailOf, lookup_events
+from crosstrail.lookup.fanout import Listing, lookup_events
+from crosstrail.lookup.targets import OpenTarget
 from crosstrail.models import Account, Event, EventPage, EventQuery, Position, Target, Trail
 
 NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)
@@ -33,10 +34,6 @@ class ListedTrail:
     @property
     def attribute_keys(self) -> frozenset[str]:
         return frozenset()
-
-    @property
-    def regionless(self) -> bool:
-        return False
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
         self.requests += 1
@@ -73,18 +70,21 @@ def targets(count: int) -> tuple[Target, ...]:
     return tuple(Target(Account(id=str(100_000_000_000 + number)), "us-east-1") for number in range(count))
 
 
-def listed(trail: ListedTrail | TrailOf, chosen: tuple[Target, ...], limit: int) -> list[Listing]:
+def opened(trail: ListedTrail, chosen: tuple[Target, ...]) -> tuple[OpenTarget, ...]:
+    return tuple(OpenTarget(one.account, one.region, opened=trail) for one in chosen)
+
+
+def listed(chosen: tuple[OpenTarget, ...], limit: int) -> list[Listing]:
     """All pages."""
-    trail_of: TrailOf = (lambda _: trail) if isinstance(trail, ListedTrail) else trail
 
     async def pages() -> list[Listing]:
-        found = [await lookup_events(trail_of, chosen, EventQuery(limit=limit))]
+        found = [await lookup_events(chosen, EventQuery(limit=limit))]
         before: Position | None = None
         while position := found[-1].next:
             assert found[-1].events or before is None or position.time < before.time
             before = position
             query = EventQuery(limit=limit, before=position)
-            found.append(await lookup_events(trail_of, chosen, query))
+            found.append(await lookup_events(chosen, query))
         return found
 
     return anyio.run(pages)
@@ -102,7 +102,7 @@ def test_every_event_comes_once_and_in_order(ages: list[list[int]], limit: int, 
     chosen = targets(len(ages))
     held = {target.account.id: seconds for target, seconds in zip(chosen, ages, strict=True)}
     trails = {target.account.id: ListedTrail(held, page, number in sifts) for number, target in enumerate(chosen)}
-    pages = listed(lambda account: trails[account.id], chosen, limit)
+    pages = listed(tuple(opened(trails[one.account.id], (one,))[0] for one in chosen), limit)
     found = [event for one in pages for event in one.events]
     meet = sum((len(seconds) + 1) // 2 if trails[one].sifts else len(seconds) for one, seconds in held.items())
     assert len({event.identity for event in found}) == len(found) == meet
@@ -113,11 +113,11 @@ def test_every_event_comes_once_and_in_order(ages: list[list[int]], limit: int, 
 def test_one_failing_target_of_many_is_data_and_alone_it_is_an_error() -> None:
     chosen = targets(3)
     trail = ListedTrail({target.account.id: [1, 2] for target in chosen}, 50, broken={chosen[1].account.id})
-    (page,) = listed(trail, chosen, 50)
+    (page,) = listed(opened(trail, chosen), 50)
     assert len(page.events) == 4
-    assert [(one.target, type(one.error)) for one in page.failures] == [(chosen[1], AccessDenied)]
+    assert [(one.target, type(one.error)) for one in page.failures] == [(opened(trail, chosen)[1], AccessDenied)]
     with pytest.raises(AccessDenied):
-        listed(trail, chosen[1:2], 50)
+        listed(opened(trail, chosen[1:2]), 50)
 
 
 def test_each_target_that_ends_is_told_as_progress() -> None:
@@ -129,7 +129,7 @@ def test_each_target_that_ends_is_told_as_progress() -> None:
         steps.append((done, total))
 
     async def body() -> None:
-        await lookup_events(lambda _: trail, chosen, EventQuery(), progress=progress)
+        await lookup_events(opened(trail, chosen), EventQuery(), progress=progress)
 
     anyio.run(body)
     assert steps == [(number, 5) for number in range(1, 6)]
@@ -141,6 +141,6 @@ def test_what_is_no_error_of_ours_is_not_hidden() -> None:
             raise ZeroDivisionError
 
     with pytest.raises(BaseExceptionGroup) as caught:
-        listed(Broken({}, 1), targets(2), 1)
+        listed(opened(Broken({}, 1), targets(2)), 1)
     assert caught.group_contains(ZeroDivisionError)
     assert not caught.group_contains(CloudUnavailable)

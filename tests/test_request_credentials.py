@@ -159,7 +159,7 @@ async def test_who_was_known_does_not_wait_behind_strangers(fake: FakeVolcengine
     assert waiting >= 40 - 2 * 16
 
 
-async def test_the_estate_is_theirs_alone(fake: FakeVolcengine) -> None:
+async def test_the_workspace_of_request_keys_is_their_account_alone(fake: FakeVolcengine) -> None:
     key = fake.world.add_key(CN_PROD)
     settings = Settings.model_validate(
         {
@@ -175,7 +175,7 @@ async def test_the_estate_is_theirs_alone(fake: FakeVolcengine) -> None:
     assert await theirs.held() == ()
     for listed in (settings.accounts[0], Account(id=CN_PROD, cloud="volcengine", auth=settings.accounts[0].auth)):
         with pytest.raises(CredentialsError):
-            theirs.trail_of(listed)
+            await theirs.targets_of([listed], "")
     with pytest.raises(InvalidRequest, match="no lake"):
         theirs.engine("lake")
     with pytest.raises(InvalidRequest, match="no lake"):

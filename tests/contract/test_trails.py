@@ -21,7 +21,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from audit_logs import ACCOUNT, record, write
 from crosstrail.clouds.alibaba import record as alibaba_record
-from crosstrail.clouds.base import AuditTrail
+from crosstrail.clouds.base import AuditTrail, HasEventDataStores, cloud_of
 from crosstrail.clouds.volcengine import record as volcengine_record
 from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake.collector import collect
@@ -450,3 +450,9 @@ def test_cancelling_a_lookup_ends_it(served: Served) -> None:
 
     assert served.portal.call(cancelled_at_once)
     assert _page(served, EventQuery()).events
+
+
+def test_stores_are_where_the_cloud_says(backend: Backend, served: Served) -> None:
+    """Whether SQL can be answered is told by the cloud's value alone, before any trail is open."""
+    expected = backend.name != "lake" and cloud_of(backend.cloud).event_data_stores
+    assert isinstance(served.trail, HasEventDataStores) == expected

@@ -14,7 +14,7 @@ from crosstrail.accounts.directory import AccountList
 from crosstrail.answers.blocks import Paged, block_of
 from crosstrail.answers.coverage_text import days_without_events
 from crosstrail.answers.event_columns import described_columns
-from crosstrail.answers.live_stores import live_stores, with_stores
+from crosstrail.answers.live_stores import live_stores
 from crosstrail.answers.render import ANSWER_BYTES, Answer, Table, fit_table, listed, size
 from crosstrail.errors import StalePageToken
 from crosstrail.lookup.cursor import AccountsCursor
@@ -109,7 +109,7 @@ async def stores(
     call, cursor = Paged("list_event_data_stores", arguments, _USUAL_OF_STORES, next_token).opened()
     selector, details, region = (call.asked[name] for name in _USUAL_OF_STORES)
     accounts, known = await _chosen(workspace, selector)
-    live = with_stores(workspace, accounts)
+    live = workspace.with_stores(accounts)
     chosen = (
         await block_of(cursor, lambda start: workspace.targets_of(live, region, start=start)) if live else Chosen(())
     )
@@ -118,9 +118,7 @@ async def stores(
     token, onward = call.next_call(chosen)
     described = described_columns() if details and not cursor else ""
     room = ANSWER_BYTES - size(described) - size(onward)
-    text, theirs = await live_stores(
-        workspace, chosen, details=details, room=room if cursor else room // 2, progress=progress
-    )
+    text, theirs = await live_stores(chosen, details=details, room=room if cursor else room // 2, progress=progress)
     count, tables = len(theirs.rows), [theirs]
     if not cursor:
         own, table, with_events = await _own_stores(workspace, accounts, known, region, room - size(text))

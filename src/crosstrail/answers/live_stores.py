@@ -13,16 +13,14 @@ from crosstrail.clouds.base import HasEventDataStores
 from crosstrail.engines.cloudtrail_lake import CLOSED
 from crosstrail.errors import CrosstrailError
 from crosstrail.lookup.fanout import Failure, Progress, ask_each
-from crosstrail.lookup.targets import Chosen
-from crosstrail.models import Account, EventDataStore, Target
+from crosstrail.lookup.targets import Chosen, OpenTarget
+from crosstrail.models import EventDataStore
 from crosstrail.timerange import iso
-from crosstrail.workspace.scoped import ScopedWorkspace
 
 _CELL_CAPS = (200, 100, 60, 36)
 
 
 async def live_stores(
-    workspace: ScopedWorkspace,
     chosen: Chosen,
     *,
     details: bool,
@@ -33,8 +31,8 @@ async def live_stores(
     if not chosen.targets:
         return "", _rows(())
 
-    async def ask(target: Target) -> tuple[EventDataStore, ...]:
-        trail = workspace.trail_of(target.account)
+    async def ask(target: OpenTarget) -> tuple[EventDataStore, ...]:
+        trail = target.trail
         return (
             await trail.list_event_data_stores(target, details=details) if isinstance(trail, HasEventDataStores) else ()
         )
@@ -55,11 +53,6 @@ async def live_stores(
     if table.shown < len(found):
         head.append(f"{len(found) - table.shown} more do not fit: narrow them by a selector such as prod-*.")
     return "\n".join([*head, fence(table.text)]), _rows(found[: table.shown])
-
-
-def with_stores(workspace: ScopedWorkspace, accounts: Sequence[Account]) -> list[Account]:
-    """Those of the accounts that could have event data stores in their own cloud."""
-    return [one for one in accounts if one.auth and isinstance(workspace.trail_of(one), HasEventDataStores)]
 
 
 def _table(stores: Sequence[EventDataStore], room: int) -> Fitted:

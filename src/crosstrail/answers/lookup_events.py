@@ -34,8 +34,8 @@ from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.filters import accepted, parse, spelled
 from crosstrail.lookup.cursor import Cursor
 from crosstrail.lookup.fanout import Listing, Progress, lookup_events
-from crosstrail.lookup.targets import Chosen
-from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position, Target
+from crosstrail.lookup.targets import Chosen, OpenTarget
+from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position
 from crosstrail.timerange import TimeRange, iso, parse_range
 from crosstrail.workspace.scoped import ScopedWorkspace
 
@@ -114,13 +114,10 @@ async def look_up(
         age = _default_age(request, live=chosen.live)
         span = parse_range(request.start_time, request.end_time, now=now, default_age=age)
     targets = chosen.targets
-    await workspace.open_trails(targets)
-    filters = _filters(workspace, targets, request)
+    filters = _filters(targets, request)
     query = EventQuery(span, filters, request.max_results, before, request.detail == "full")
     with named(targets):
-        listing = await lookup_events(
-            workspace.trail_of, targets, query, progress=progress, alone=chosen.total == len(targets)
-        )
+        listing = await lookup_events(targets, query, progress=progress, alone=chosen.total == len(targets))
     token = _token(request, span, chosen, listing)
     first, *others = coverage(span, listing, continued=before is not None)
     head = [first, *block(chosen, sorted_by_time=True), *others]
@@ -146,7 +143,7 @@ def _written(request: Request) -> tuple[Filter, ...]:
     return (*((Filter(key, value),) if key else ()), *parse(request.filters))
 
 
-def _filters(workspace: ScopedWorkspace, targets: Sequence[Target], request: Request) -> tuple[Filter, ...]:
+def _filters(targets: Sequence[OpenTarget], request: Request) -> tuple[Filter, ...]:
     """The filters in our spelling. Raises InvalidRequest, also for a key that none of the targets' trails has."""
     written = _written(request)
     if not written:
@@ -154,7 +151,7 @@ def _filters(workspace: ScopedWorkspace, targets: Sequence[Target], request: Req
     known: set[str] = set()
     for target in targets:
         with suppress(CrosstrailError):  # a trail that cannot be opened says so itself, as a failed target
-            known |= workspace.trail_of(target.account).attribute_keys
+            known |= target.trail.attribute_keys
     named = [Filter(spelled(one.key, known), one.value) for one in written]
     if known and (unknown := [one.key for one in named if one.key not in known]):
         raise InvalidRequest(

@@ -36,11 +36,10 @@ async def describe(
     chosen = await block_of(
         cursor, lambda start: workspace.targets(wanted["target_account_id"], wanted["region"], start=start)
     )
-    await workspace.open_trails(chosen.targets)
     with named(chosen.targets):
         trails, failures = await ask_each(
             chosen.targets,
-            lambda target: workspace.trail_of(target.account).describe_trails(target, names),
+            lambda target: target.trail.describe_trails(target, names),
             progress=progress,
             alone=chosen.total == len(chosen.targets),
         )
@@ -71,7 +70,7 @@ async def create(workspace: ScopedWorkspace, selector: str, wanted: NewTrail, re
             f"a trail is created in one account and region, not in {asked(chosen.targets)}", hint="Name one of each."
         )
     target = chosen.targets[0]
-    trail = workspace.trail_of(target.account)
+    trail = target.trail
     if not isinstance(trail, CreatesTrails):
         raise UnsupportedByCloud(
             f"no trail can be created in account {target.account.name}", hint="That needs a live account (auth)."

@@ -21,7 +21,8 @@ from crosstrail.cli.words import out_json, say
 from crosstrail.clouds.base import HasEventDataStores
 from crosstrail.errors import CrosstrailError, WrongAccount
 from crosstrail.lookup.fanout import ask_each
-from crosstrail.models import EventQuery, Target
+from crosstrail.lookup.targets import OpenTarget
+from crosstrail.models import EventQuery
 from crosstrail.settings.config import Settings
 from crosstrail.workspace.workspace import Workspace
 
@@ -87,10 +88,10 @@ async def _check_all(settings: Settings, selector: str, region: str) -> tuple[li
         await workspace.aclose()
 
 
-async def _check(workspace: Workspace, target: Target) -> Checked:
+async def _check(workspace: Workspace, target: OpenTarget) -> Checked:
     checked = Checked(target.account.alias, target.account.id, target.region)
     try:
-        trail = workspace.trail_of(target.account)
+        trail = target.trail
     except CrosstrailError as error:
         checked.problems.append(error.text)
         checked.lookup = _FAILED

@@ -22,8 +22,8 @@ from crosstrail.cli.words import in_options, out_json, say
 from crosstrail.engines.base import finished, run
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lookup.fanout import Failure, Listing, lookup_events
-from crosstrail.lookup.targets import Chosen
-from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage, Target
+from crosstrail.lookup.targets import Chosen, OpenTarget
+from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage
 from crosstrail.settings.config import Settings
 from crosstrail.text import csv_cell
 from crosstrail.timerange import iso, parse_range
@@ -85,9 +85,8 @@ async def _lookup(
         while True:
             done = sum(len(one.targets) for one in listings)
             chosen = await visible.targets(account, region, start=done)
-            await workspace.open_trails(chosen.targets)
             alone = chosen.total == len(chosen.targets)
-            listings.append(await _block(workspace, chosen.targets, query, alone=alone))
+            listings.append(await _block(chosen.targets, query, alone=alone))
             if not chosen.left:
                 together = _together(listings, query.limit)
                 chosen = replace(chosen, start=0, targets=together.targets)
@@ -96,17 +95,17 @@ async def _lookup(
         await workspace.aclose()
 
 
-async def _block(workspace: Workspace, targets: tuple[Target, ...], query: EventQuery, *, alone: bool) -> Listing:
+async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, *, alone: bool) -> Listing:
     """Pages until the limit is reached, or the time that reading events one by one may take: one listing of all of them.
 
     A target that failed once has failed: what it did not say of an earlier page nobody has asked it again.
     """
     events: list[Event] = []
-    answered: dict[Target, EventPage] = {}
-    failures: dict[Target, Failure] = {}
+    answered: dict[OpenTarget, EventPage] = {}
+    failures: dict[OpenTarget, Failure] = {}
     end = anyio.current_time() + _READING_SECONDS
     while True:
-        listing = await lookup_events(workspace.trail_of, targets, query, alone=alone)
+        listing = await lookup_events(targets, query, alone=alone)
         events += listing.events
         failures = {one.target: one for one in listing.failures} | failures
         for target, page in listing.pages:

@@ -48,11 +48,6 @@ class AuditTrail(Protocol):
     """
 
     @property
-    def regionless(self) -> bool:
-        """Whether one lookup without a region answers for every region of an account."""
-        ...
-
-    @property
     def attribute_keys(self) -> frozenset[str]:
         """The keys that filters may have here, alone and together. What the cloud cannot apply is applied to each event."""
         ...
@@ -124,6 +119,10 @@ class Cloud:
     """(settings, options) -> the broker of its accounts."""
     open_trail: Callable[[Any, float], AuditTrail]
     """(its broker, seconds after which a lookup is given up) -> the trail of all its accounts."""
+    regionless: bool = False
+    """Whether one lookup without a region answers for every region of an account."""
+    event_data_stores: bool = False
+    """Whether it keeps events in stores that its own SQL reads: then its trail is a HasEventDataStores."""
     settings: type[SettingsGroup] | None = None
     """Its group of settings, under its name in the file."""
     has_identity: Callable[[Mapping[str, str]], bool] = _no_identity

@@ -48,10 +48,6 @@ class LakeTrail:
         self._limiter: anyio.CapacityLimiter | None = None
 
     @property
-    def regionless(self) -> bool:
-        return True
-
-    @property
     def attribute_keys(self) -> frozenset[str]:
         return frozenset(KEYS)
 

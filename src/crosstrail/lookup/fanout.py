@@ -13,11 +13,10 @@ from typing import TypeVar
 
 import anyio
 
-from crosstrail.clouds.base import AuditTrail
 from crosstrail.errors import CrosstrailError
-from crosstrail.models import Account, Event, EventPage, EventQuery, Position, Target
+from crosstrail.lookup.targets import OpenTarget
+from crosstrail.models import Event, EventPage, EventQuery, Position
 
-TrailOf = Callable[[Account], AuditTrail]
 Progress = Callable[[int, int], Awaitable[None]]
 """(targets answered or failed so far, targets in all) -> None."""
 
@@ -29,7 +28,7 @@ Answered = TypeVar("Answered")
 class Failure:
     """One target that could not be asked, and why."""
 
-    target: Target
+    target: OpenTarget
     error: CrosstrailError
 
 
@@ -38,8 +37,8 @@ class Listing:
     """One page over all targets. `next` continues it; None when this was all there is."""
 
     events: tuple[Event, ...]
-    targets: tuple[Target, ...]
-    pages: tuple[tuple[Target, EventPage], ...]
+    targets: tuple[OpenTarget, ...]
+    pages: tuple[tuple[OpenTarget, EventPage], ...]
     failures: tuple[Failure, ...]
     next: Position | None
 
@@ -55,8 +54,7 @@ class Listing:
 
 
 async def lookup_events(
-    trail_of: TrailOf,
-    targets: tuple[Target, ...],
+    targets: tuple[OpenTarget, ...],
     query: EventQuery,
     *,
     progress: Progress | None = None,
@@ -67,8 +65,8 @@ async def lookup_events(
     `alone`: there are no others, in other blocks.
     """
 
-    def ask(target: Target) -> Awaitable[EventPage]:
-        return trail_of(target.account).lookup_events(target, query)
+    def ask(target: OpenTarget) -> Awaitable[EventPage]:
+        return target.trail.lookup_events(target, query)
 
     pages, failures = await ask_each(targets, ask, progress=progress, alone=alone)
     events, position = _merge(list(pages.values()), query)
@@ -76,23 +74,23 @@ async def lookup_events(
 
 
 async def ask_each(
-    targets: tuple[Target, ...],
-    ask: Callable[[Target], Awaitable[Answered]],
+    targets: tuple[OpenTarget, ...],
+    ask: Callable[[OpenTarget], Awaitable[Answered]],
     *,
     progress: Progress | None = None,
     alone: bool = True,
-) -> tuple[dict[Target, Answered], tuple[Failure, ...]]:
+) -> tuple[dict[OpenTarget, Answered], tuple[Failure, ...]]:
     """What each target answered, and which failed; both in the order of the targets.
 
     A single target's error is raised as it is: there is no other answer for it to spoil, nor progress between any.
     """
     if alone and len(targets) == 1:
         return {targets[0]: await ask(targets[0])}, ()
-    answers: dict[Target, Answered] = {}
-    errors: dict[Target, CrosstrailError] = {}
+    answers: dict[OpenTarget, Answered] = {}
+    errors: dict[OpenTarget, CrosstrailError] = {}
     limiter = anyio.CapacityLimiter(_TARGETS_AT_ONCE)
 
-    async def ask_one(target: Target) -> None:
+    async def ask_one(target: OpenTarget) -> None:
         async with limiter:
             try:
                 answers[target] = await ask(target)

@@ -1,8 +1,8 @@
 """Which targets a call asks: the accounts it selected, in the regions it named, one block of them a call.
 
-Decides what a region selector means for each account, which regions there are, and which targets a block holds. It never
-picks accounts, never asks a cloud, and never drops a target silently: what is left for other blocks is counted, and what an
-account does not have is told.
+Decides what a region selector means for each account, which regions there are, and which targets a block holds. A target
+comes with the trail that answers for it, so nobody asks again which that is. It never picks accounts, never asks a cloud, and
+never drops a target silently: what is left for other blocks is counted, and what an account does not have is told.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from crosstrail.clouds.base import cloud_of
-from crosstrail.errors import InvalidRequest, UnsupportedByCloud
+from crosstrail.clouds.base import AuditTrail, cloud_of
+from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud, own
 from crosstrail.models import Account, Target, is_region
 
 HomeRegion = Callable[[Account], Awaitable[str]]
@@ -24,16 +24,32 @@ Regionless = Callable[[Account], bool]
 """Whether one question answers for every region of the account."""
 KnownRegions = Callable[[Account, str], Awaitable[frozenset[str] | None]]
 """The regions of the account's cloud, and where they lack this one those its archive holds; None: nobody knows them."""
+OpenTrail = Callable[[Account], Awaitable[AuditTrail | CrosstrailError]]
+"""The trail that answers for an account, or why it cannot be opened."""
 _ALL = ("all", "*")
 _MAX_NAMED = 100
 """Regions and globs in one selector: no cloud has as many, and each is asked of every account."""
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTarget(Target):
+    """A target with the trail that answers for it."""
+
+    opened: AuditTrail | CrosstrailError = field(kw_only=True, compare=False, repr=False)
+
+    @property
+    def trail(self) -> AuditTrail:
+        """Raises why it cannot be opened: UnsupportedByCloud, LakeError."""
+        if isinstance(self.opened, CrosstrailError):
+            raise own(self.opened)
+        return self.opened
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """One block of all targets that a call names."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[OpenTarget, ...]
     start: int = 0
     """How many come before the block."""
     total: int = 0
@@ -59,13 +75,13 @@ class _Block:
     start: int
     most: int
     total: int = 0
-    kept: list[Target] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
     names: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=8))
 
     def add(self, account: Account, regions: Sequence[str]) -> None:
         self.names.update(f"{account.cloud}/{account.id}/{','.join(regions)}\n".encode())
         first, end = max(self.start - self.total, 0), self.start + self.most - self.total
-        self.kept += [Target(account, region) for region in regions[first : max(end, 0)]]
+        self.targets += [Target(account, region) for region in regions[first : max(end, 0)]]
         self.total += len(regions)
 
 
@@ -74,6 +90,7 @@ async def choose(
     region: str,
     home_region: HomeRegion,
     regionless: Regionless,
+    open_trail: OpenTrail,
     *,
     most: int,
     start: int = 0,
@@ -108,8 +125,10 @@ async def choose(
         raise _unknown(refused[0], seen)
     if not block.total and without:
         raise InvalidRequest(f"no region matches {', '.join(wanted)}", hint="Name it in full, or list it in `regions`.")
-    kept, digest = tuple(block.kept), block.names.hexdigest()
-    return Chosen(kept, start, block.total, digest, live, tuple(without), tuple(nowhere))
+    targets = tuple(
+        [OpenTarget(one.account, one.region, opened=await open_trail(one.account)) for one in block.targets]
+    )
+    return Chosen(targets, start, block.total, block.names.hexdigest(), live, tuple(without), tuple(nowhere))
 
 
 def _wanted(region: str) -> tuple[str, ...]:

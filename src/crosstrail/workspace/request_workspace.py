@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -24,7 +24,6 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.auth import RequestKeys
 from crosstrail.call_context import upstream
-from crosstrail.clouds.base import AuditTrail
 from crosstrail.clouds.volcengine.accounts import CLOUD
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
@@ -34,7 +33,7 @@ from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, LimitReached
 from crosstrail.lookup.targets import Chosen
-from crosstrail.models import Account, Target
+from crosstrail.models import Account
 from crosstrail.settings.config import Settings
 from crosstrail.workspace.workspace import Workspace
 
@@ -175,17 +174,15 @@ class RequestWorkspace:
         return []
 
     async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
-        """As the workspace's."""
+        """Of the one account. Raises CredentialsError for any other, InvalidRequest."""
+        for account in accounts:
+            if not isinstance(account.auth, RequestKeys):
+                raise CredentialsError(f"account {account.name} is not that {OF_REQUEST_KEYS}")
         return await self._workspace.targets_of(accounts, region, start=start)
 
-    def trail_of(self, account: Account) -> AuditTrail:
-        """The trail of the one account. Raises CredentialsError for any other."""
-        if not isinstance(account.auth, RequestKeys):
-            raise CredentialsError(f"account {account.name} is not that {OF_REQUEST_KEYS}")
-        return self._workspace.trail_of(account)
-
-    async def open_trails(self, targets: Iterable[Target]) -> None:
-        await self._workspace.open_trails(target for target in targets if isinstance(target.account.auth, RequestKeys))
+    def with_stores(self, accounts: Sequence[Account]) -> list[Account]:
+        """None: the SQL of stores is not there for request keys."""
+        return []
 
     def engine(self, name: str = "") -> QueryEngine:
         """Raises InvalidRequest: there is none."""

@@ -8,19 +8,18 @@ passes from the workspace; whatever a workspace learns to do later stays closed 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crosstrail.accounts.directory import AccountList
 from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.accounts.policy import EVERYTHING, Grant, Toolset
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
-from crosstrail.clouds.base import AuditTrail
 from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 from crosstrail.lookup.targets import Chosen
-from crosstrail.models import Account, Target
+from crosstrail.models import Account
 from crosstrail.settings.config import Settings
 from crosstrail.workspace.request_workspace import RequestWorkspace
 from crosstrail.workspace.workspace import Workspace
@@ -125,12 +124,9 @@ class ScopedWorkspace:
         }
         return QueryScope(accounts, aliases, region.strip().lower())
 
-    def trail_of(self, account: Account) -> AuditTrail:
-        """The trail of an account that this view gave out."""
-        return self._workspace.trail_of(account)
-
-    async def open_trails(self, targets: Iterable[Target]) -> None:
-        await self._workspace.open_trails(targets)
+    def with_stores(self, accounts: Sequence[Account]) -> list[Account]:
+        """Those of the accounts whose own cloud keeps events in stores."""
+        return self._workspace.with_stores(accounts)
 
     def engine(self, name: str = "") -> QueryEngine:
         """Reads what its scope names, and scopes come from this view alone. Raises InvalidRequest."""

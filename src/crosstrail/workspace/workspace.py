@@ -7,7 +7,7 @@ may see what: both front ends (server and command line) reach it through scoped.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -21,15 +21,15 @@ from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.aws.calls import CloudTrailCalls
-from crosstrail.clouds.base import AuditTrail, HasEventDataStores, OpenOptions, cloud_of, clouds
+from crosstrail.clouds.base import AuditTrail, OpenOptions, cloud_of, clouds
 from crosstrail.coverage import Days
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
 from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
-from crosstrail.lookup.targets import Chosen, choose
-from crosstrail.models import ALL_STORES_ID, Account, AccountKey, QueryRef, Target
+from crosstrail.lookup.targets import Chosen, OpenTrail, choose
+from crosstrail.models import ALL_STORES_ID, Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from crosstrail.lake.table import LakeTable
 
 LAKE_ENGINE = "lake"
+_LAKE_TRAIL = ""
+"""Stands where a cloud's name does, for accounts without credentials: the lake answers for them."""
 _READ_SECONDS = 15.0
 """For one answer of a live account: it leaves room for a second try before clients give up."""
 
@@ -133,6 +135,7 @@ class Workspace:
             region,
             self.home_region,
             self._is_regionless,
+            self._opener(),
             most=most,
             start=start,
             known=self._known_regions,
@@ -167,7 +170,7 @@ class Workspace:
     def _is_regionless(self, account: Account) -> bool:
         """Of a cloud that is not installed too: then its one target says so."""
         try:
-            return not account.auth or self.trail_of(account).regionless
+            return not account.auth or cloud_of(account.cloud).regionless
         except UnsupportedByCloud:
             return True
 
@@ -191,14 +194,12 @@ class Workspace:
             return True
         if database.secret_name or database.url.get_secret_value():
             return True
-        return any(self._has_stores(account) for account in settings.accounts if account.auth)
+        return bool(self.with_stores(settings.accounts))
 
-    def _has_stores(self, live: Account) -> bool:
-        """Whether its cloud keeps events in stores; not so of a cloud that is not installed."""
-        try:
-            return isinstance(self.trail_of(live), HasEventDataStores)
-        except UnsupportedByCloud:
-            return False
+    def with_stores(self, accounts: Sequence[Account]) -> list[Account]:
+        """Those of the accounts that are live and whose own cloud keeps events in stores."""
+        having = {cloud.name for cloud in clouds() if cloud.event_data_stores}
+        return [account for account in accounts if account.auth and account.cloud in having]
 
     @property
     def lake(self) -> LakeTable:
@@ -210,12 +211,6 @@ class Workspace:
 
                 self._lake = LakeTable.open(self.settings.lake.folder, catalog=self.settings.lake.catalog)
             return self._lake
-
-    @cached_property
-    def _lake_trail(self) -> AuditTrail:
-        from crosstrail.lake.trail import LakeTrail
-
-        return LakeTrail(self.lake)
 
     def broker(self, cloud: str) -> AnyBroker:
         """What has the credentials of that cloud's accounts. Raises UnsupportedByCloud.
@@ -231,36 +226,30 @@ class Workspace:
             self._brokers.setdefault(cloud, cloud_of(cloud).open(self.settings.of_cloud(cloud), options))
         return self._brokers[cloud]
 
-    def trail_of(self, account: Account) -> AuditTrail:
-        """The trail that answers lookups for this account: its cloud's, or the lake where no credentials are listed.
+    def _opener(self) -> OpenTrail:
+        """For one call: a trail that cannot be opened is tried once, not once for each of a thousand accounts."""
+        failed: dict[str, CrosstrailError] = {}
 
-        Raises UnsupportedByCloud, LakeError.
-        """
-        if not account.auth:
-            return self._lake_trail
-        cloud = account.cloud
-        if cloud not in self._trails:
-            trail = cloud_of(cloud).open_trail(self.broker(cloud), self.settings.lookup.deadline)
-            self._trails.setdefault(cloud, trail)
-        return self._trails[cloud]
+        async def opened(account: Account) -> AuditTrail | CrosstrailError:
+            name = account.cloud if account.auth else _LAKE_TRAIL
+            if found := self._trails.get(name) or failed.get(name):
+                return found
+            try:
+                return await anyio.to_thread.run_sync(self._open_trail, name)
+            except CrosstrailError as error:
+                return failed.setdefault(name, error)
 
-    async def open_trails(self, targets: Iterable[Target]) -> None:
-        """Open what answers for these targets off the event loop: the first time loads libraries and the lake.
+        return opened
 
-        One that cannot be opened is left for its own lookup to report.
-        """
+    def _open_trail(self, name: str) -> AuditTrail:
+        """The trail of a cloud, or of the lake; in a thread, since the first time loads libraries. Raises UnsupportedByCloud,
+        LakeError."""
+        if name == _LAKE_TRAIL:
+            from crosstrail.lake.trail import LakeTrail
 
-        wanted = {target.account.cloud if target.account.auth else "": target.account for target in targets}
-        opened = {*self._trails, *([""] if "_lake_trail" in self.__dict__ else [])}
-        if opened >= wanted.keys():
-            return
-
-        def open_each() -> None:
-            for account in wanted.values():
-                with suppress(CrosstrailError):
-                    self.trail_of(account)
-
-        await anyio.to_thread.run_sync(open_each)
+            return self._trails.setdefault(name, LakeTrail(self.lake))
+        trail = cloud_of(name).open_trail(self.broker(name), self.settings.lookup.deadline)
+        return self._trails.setdefault(name, trail)
 
     def engine(self, name: str = "") -> QueryEngine:
         """An engine by its name; without one, the lake. Raises InvalidRequest."""
@@ -318,7 +307,7 @@ class Workspace:
         engine, self._engine = self._engine, None
         if engine:
             await engine.aclose()
-        self.__dict__.pop("_lake_trail", None)
+        self._trails.pop(_LAKE_TRAIL, None)
         lake, self._lake = self._lake, None
         if lake:
             await anyio.to_thread.run_sync(lake.close)

@@ -44,10 +44,6 @@ class AlibabaTrail:
         self._now = now
 
     @property
-    def regionless(self) -> bool:
-        return False
-
-    @property
     def attribute_keys(self) -> frozenset[str]:
         """AWS's spelling of those that both clouds have, and what only ActionTrail knows."""
         return LOOKUP_KEYS

@@ -132,6 +132,7 @@ AWS = Cloud(
     accounts=ACCOUNTS,
     open=_open,
     open_trail=_open_trail,
+    event_data_stores=True,
     has_identity=_has_identity,
     sources=_sources,
     ambient=_ambient,

@@ -66,10 +66,6 @@ class AwsTrail:
         self._now = now
 
     @property
-    def regionless(self) -> bool:
-        return False
-
-    @property
     def attribute_keys(self) -> frozenset[str]:
         return frozenset(KEYS)
 

@@ -65,6 +65,7 @@ VOLCENGINE = Cloud(
     accounts=ACCOUNTS,
     open=_open,
     open_trail=_open_trail,
+    regionless=True,
     settings=VolcengineSettings,
     has_identity=_has_identity,
     ambient=_ambient,

@@ -70,10 +70,6 @@ class VolcengineTrail:
         self._now = now
 
     @property
-    def regionless(self) -> bool:
-        return True
-
-    @property
     def attribute_keys(self) -> frozenset[str]:
         """AWS's spelling of those that both clouds have; Volcengine's own spelling of them is understood too."""
         return _KEYS

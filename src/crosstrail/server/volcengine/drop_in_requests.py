@@ -44,7 +44,7 @@ class CloudTrail:
         if not self._by_keys:
             return await self._asked_with_own(action, params)
         [target] = (await workspace.targets("", "")).targets
-        trail = workspace.trail_of(target.account)
+        trail = target.trail
         assert isinstance(trail, VolcengineTrail)  # noqa: S101 - of this project's own cloud
         return await trail.result(target, action, params)
 

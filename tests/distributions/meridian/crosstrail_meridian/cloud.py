@@ -37,6 +37,7 @@ MERIDIAN = Cloud(
     accounts=ACCOUNTS,
     open=_open,
     open_trail=_open_trail,
+    regionless=True,
     settings=MeridianSettings,
     known_regions=lambda home: frozenset(),
     records=RECORDS,

@@ -31,7 +31,6 @@ _KEYS = frozenset(KEYS) - {AttributeKey.ACCESS_KEY_ID, FilterKey.EVENT_CATEGORY,
 class MeridianTrail:
     """An account's audit log is one, newest first. It is asked by the actor's name; every other filter is applied here."""
 
-    regionless = True
     attribute_keys = _KEYS
 
     def __init__(self, broker: MeridianBroker, deadline: float) -> None:
