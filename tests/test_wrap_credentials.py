@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ import anyio.to_thread
 import pytest
 from pydantic import SecretStr
 
+from crosstrail.accounts.credentials import Expiring
 from crosstrail.clouds.aws.cloud import AWS
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
@@ -23,7 +25,7 @@ from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import Account
 from crosstrail.settings.config import WrappedServer
-from crosstrail.wrap import delivery
+from crosstrail.wrap import delivery, loopback
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from fakes.volcengine import FakeVolcengine
 from lake_workspace import text_of
@@ -91,20 +93,85 @@ async def test_nonsense_does_not_stop_the_endpoint(workspace: WrapWorkspace) -> 
     async with CredentialEndpoint(TemporaryCredentials(lambda _: workspace.broker)) as endpoint:
         grant = endpoint.grant(prod, "")
         port = int(grant.uri.split(":")[2].split("/")[0])
-        for nonsense in (
-            b"\r\n\r\n",
-            b"GET\r\n\r\n",
-            b"GET /credentials/\xb2 HTTP/1.1\r\n\r\n",
-            b"x" * 20_000,
-            b"\x00\xff\r\n\r\n",
+        token = grant.token.get_secret_value()
+        twice = f"GET /credentials/1 HTTP/1.1\r\nHost: x\r\nAuthorization: x\r\nAuthorization: {token}\r\n\r\n"
+        for nonsense, status in (
+            (b"\r\n\r\n", b"400"),
+            (b"GET\r\n\r\n", b"400"),
+            (b"GET /credentials/\xb2 HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+            (b"GET /credentials/9999999999999999 HTTP/1.1\r\nHost: x\r\n\r\n", b"403"),
+            (b"HEAD /credentials/1 HTTP/1.1\r\nHost: x\r\n\r\n", b"403"),
+            (twice.encode(), b"403"),
+            (b"x" * 20_000, b"431"),
+            (b"\x00\xff\r\n\r\n", b"400"),
         ):
             async with await anyio.connect_tcp("127.0.0.1", port) as stream:
                 await stream.send(nonsense)
                 try:
-                    assert b"403" in await stream.receive()
+                    assert (await stream.receive()).startswith(b"HTTP/1.1 " + status), nonsense
                 except (anyio.EndOfStream, anyio.BrokenResourceError):
                     assert len(nonsense) > 8_192, "only what is too long is left without an answer"
+        assert (await get(grant.uri, Authorization=token))[0] == 200
+
+
+async def test_connections_without_a_request_keep_nobody_out(
+    workspace: WrapWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (prod, _) = (await workspace.registry()).accounts
+    async with (
+        CredentialEndpoint(TemporaryCredentials(lambda _: workspace.broker)) as endpoint,
+        AsyncExitStack() as open_,
+    ):
+        grant = endpoint.grant(prod, "")
+        port = int(grant.uri.split(":")[2].split("/")[0])
+        silent = [
+            await open_.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+            for _ in range(3 * loopback.MAX_WAITING)
+        ]
         assert (await get(grant.uri, Authorization=grant.token.get_secret_value()))[0] == 200
+        with anyio.fail_after(5):  # less than a head may take
+            for stream in silent[: 2 * loopback.MAX_WAITING]:
+                with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                    await stream.receive()
+        monkeypatch.setattr(loopback, "_HEAD_SECONDS", 0.1)
+        async with await anyio.connect_tcp("127.0.0.1", port) as slow:
+            await slow.send(b"GET /credentials/1 HTTP/1.1\r\nHost")
+            with anyio.fail_after(60), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                await slow.receive()
+
+
+class Withholding:
+    """A broker that gives one account no credentials until it may."""
+
+    def __init__(self, workspace: WrapWorkspace, account: Account) -> None:
+        self.may = anyio.Event()
+        self._workspace = workspace
+        self._account = account
+
+    async def temporary(self, account: Account, who: str) -> Expiring:
+        if account == self._account:
+            await self.may.wait()
+        credentials: Expiring = await self._workspace.broker.temporary(account, who)
+        return credentials
+
+
+async def test_many_requests_of_one_child_are_bounded_and_delay_no_other(workspace: WrapWorkspace) -> None:
+    prod, dev = (await workspace.registry()).accounts
+    broker: Any = Withholding(workspace, prod)
+    async with CredentialEndpoint(TemporaryCredentials(lambda _: broker)) as endpoint, AsyncExitStack() as open_:
+        of_prod, of_dev = endpoint.grant(prod, ""), endpoint.grant(dev, "")
+        port, path = of_prod.uri.removeprefix("http://127.0.0.1:").split("/", 1)
+        head = f"GET /{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {of_prod.token.get_secret_value()}\r\n\r\n"
+        streams = []
+        for _ in range(delivery.MAX_AT_ONCE + 1):
+            streams.append(await open_.enter_async_context(await anyio.connect_tcp("127.0.0.1", int(port))))
+            await streams[-1].send(head.encode())
+        with anyio.fail_after(60):
+            assert (await streams.pop().receive()).startswith(b"HTTP/1.1 429")
+            assert (await get(of_dev.uri, Authorization=of_dev.token.get_secret_value()))[0] == 200
+            broker.may.set()
+            for stream in streams:
+                assert (await stream.receive()).startswith(b"HTTP/1.1 200")
 
 
 async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
