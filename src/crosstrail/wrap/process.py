@@ -1,6 +1,6 @@
-"""One foreign server's process: its pipes and its end.
+"""One wrapped server's process: its pipes and its end.
 
-Decides what stdout and stderr may hold, how long an end may take, and what is kept of stderr to explain a failure. A
+Decides what stdout and stderr may hold, how long an end may take, and which lines of stderr are there to explain a failure. A
 launcher in between ends the process with everything it started, also when crosstrail is killed. It knows lines, not MCP.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,8 +20,8 @@ from pathlib import Path
 from crosstrail.text import visible
 
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
-LONGEST_LINE = 32 * 1024 * 1024
-_TAIL_LINES, _TAIL_WIDTH, _WORDS_WIDTH = 12, 300, 1_500
+MAX_LINE_BYTES = 32 * 1024 * 1024
+_TAIL_LINES, _TAIL_WIDTH, _LAST_WORDS_WIDTH = 12, 300, 1_500
 # Clients give crosstrail about two seconds to leave: its processes must have left before.
 _STOP_SECONDS, _KILL_SECONDS = 1.0, 5.0
 
@@ -38,8 +39,9 @@ class Program:
 class ServerProcess:
     """`await spawn()`, read `lines()`, `write()`, and `end()` at last. What goes wrong with a pipe is the end of `lines`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, lifeline: int) -> None:
+    def __init__(self, process: Process, transport: asyncio.SubprocessTransport, lifeline: int) -> None:
         self._process = process
+        self._transport = transport
         self._lifeline = lifeline
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._errors = asyncio.create_task(self._read_errors())
@@ -48,24 +50,26 @@ class ServerProcess:
     async def spawn(cls, program: Program) -> ServerProcess:
         """Raises OSError when not even the launcher runs; a command that cannot be run ends with status 127."""
         watched, lifeline = os.pipe()
+        loop = asyncio.get_running_loop()
         try:
-            process = await asyncio.create_subprocess_exec(
+            # What create_subprocess_exec does; but that keeps the transport to itself, which alone closes the pipes.
+            transport, protocol = await loop.subprocess_exec(
+                lambda: SubprocessStreamProtocol(limit=MAX_LINE_BYTES, loop=loop),
                 *(sys.executable, "-I", "-S", _LAUNCHER, str(watched), *program.command),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
                 env=dict(program.environment),
                 cwd=program.folder,
                 start_new_session=True,
                 pass_fds=(watched,),
-                limit=LONGEST_LINE,
             )
         except BaseException:
             os.close(lifeline)
             raise
         finally:
             os.close(watched)
-        return cls(process, lifeline)
+        return cls(Process(transport, protocol, loop), transport, lifeline)
 
     @property
     def status(self) -> int | None:
@@ -75,10 +79,10 @@ class ServerProcess:
     @property
     def last_words(self) -> str:
         """The last lines of stderr, and what else was odd, on one line."""
-        return " | ".join(self._tail)[-_WORDS_WIDTH:]
+        return " | ".join(self._tail)[-_LAST_WORDS_WIDTH:]
 
     def note(self, line: bytes | str, *, prefix: str = "") -> None:
-        """Keep a line for `last_words`."""
+        """Add a line to `last_words`."""
         text = clean(line.decode("utf-8", "replace") if isinstance(line, bytes) else line)
         if text.strip("^~ "):  # the markers under a traceback's lines say nothing alone
             self._tail.append(prefix + text)
@@ -90,7 +94,7 @@ class ServerProcess:
             try:
                 yield await stdout.readuntil(b"\n")
             except asyncio.LimitOverrunError:
-                self.note(f"a line on stdout was longer than {LONGEST_LINE >> 20} MB")
+                self.note(f"a line on stdout was longer than {MAX_LINE_BYTES >> 20} MB")
                 return
             except (asyncio.IncompleteReadError, ConnectionError):
                 return
@@ -114,23 +118,21 @@ class ServerProcess:
         if self._process.stdin:
             self._process.stdin.close()
         if not await self._ended_within(_STOP_SECONDS):
-            self._let_go()
+            self._close_lifeline()
             if not await self._ended_within(_KILL_SECONDS):
                 with suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
                 await self._ended_within(_KILL_SECONDS)
         else:
-            self._let_go()
+            self._close_lifeline()
             if (self._process.returncode or 0) < 0:  # a launcher that was killed left its tree
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, signal.SIGKILL)
         await asyncio.wait([self._errors], timeout=_STOP_SECONDS)
         self._errors.cancel()
-        transport = getattr(self._process, "_transport", None)  # a survivor's open pipe would keep it open
-        if transport:
-            transport.close()
+        self._transport.close()  # a survivor's open pipe would keep it open
 
-    def _let_go(self) -> None:
+    def _close_lifeline(self) -> None:
         lifeline, self._lifeline = self._lifeline, -1
         if lifeline >= 0:
             os.close(lifeline)
@@ -147,8 +149,8 @@ class ServerProcess:
     async def _read_errors(self) -> None:
         stderr, rest = self._process.stderr, b""
         while stderr and (chunk := await stderr.read(65_536)):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole[-_TAIL_LINES:]:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines[-_TAIL_LINES:]:
                 self.note(line)
             rest = rest[-4 * _TAIL_WIDTH :]
         self.note(rest)
