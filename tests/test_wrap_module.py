@@ -9,8 +9,9 @@ import pytest
 from mcp import Client
 
 from crosstrail.errors import WrappedServerError
+from crosstrail.wrap.serving import new_server
 from lake_workspace import text_of
-from wrap_workspace import WrapWorkspace, let_in
+from wrap_workspace import WrapWorkspace
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +68,7 @@ async def test_a_module_is_served(workspace: WrapWorkspace, tmp_path: Path, kind
     source, answer = MODULES[kind]
     (tmp_path / "foreign_module.py").write_text(source)
     server = {"module": "foreign_module", "env": {"PYTHONPATH": str(tmp_path)}}
-    async with workspace.proxy({"m": server}) as proxy, Client(proxy.new_server(let_in)) as client:
+    async with workspace.proxy({"m": server}) as proxy, Client(new_server(proxy, workspace.admit)) as client:
         called = await client.call_tool("ready", {"target_account_id": "dev"})
         assert text_of(called) == answer
 

@@ -17,6 +17,7 @@ import anyio.to_thread
 import pytest
 from mcp import Client
 
+from crosstrail.call_context import CallContext
 from crosstrail.errors import WrappedServerError
 from crosstrail.settings.config import WrapSettings
 from crosstrail.wrap.child import Child
@@ -41,6 +42,7 @@ async def spawned(client: Client, account: str) -> list[int]:
         ("garbage", r"python did not start within 6 s\. It said: (not MCP on stdout: Welcome to garbage( \| )?)+$"),
         ("leave", r"python ended \(exit status 3\)\. It said: no licence found$"),
         ("listless", r"python did not answer tools/list within 6 s$"),
+        ("nameless", r"python answers tools/list with an item without name$"),
         ("endless", r"python ended \(exit status [0-9]+\)\. It said: a line on stdout was longer than 32 MB$"),
     ],
 )
@@ -200,15 +202,15 @@ async def test_waiting_for_a_place_is_bounded(workspace: WrapWorkspace, tmp_path
 
     async with CredentialEndpoint(temporary) as endpoint:
         children = Children(settings, temporary, endpoint, tmp_path / "homes", nobody)
-        async with children.lease("plain", dev):
+        async with children.lease("plain", dev, CallContext()):
             with pytest.raises(WrappedServerError, match="all 1 processes of wrapped servers are busy"):
-                async with children.lease("plain", prod):
+                async with children.lease("plain", prod, CallContext()):
                     pass
         process = None
         with anyio.fail_after(60):
             while process is None:
                 with suppress(WrappedServerError):  # as long as the other one's process has not ended
-                    async with children.lease("plain", prod) as process:
+                    async with children.lease("plain", prod, CallContext()) as process:
                         assert process.child.alive
         await children.aclose()
         assert not process.child.alive

@@ -8,12 +8,14 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestParams, ElicitResult, LoggingMessageNotificationParams
 
 from crosstrail.errors import ConfigError
+from crosstrail.wrap.serving import new_server
 from lake_workspace import text_of
-from wrap_workspace import WrapWorkspace, let_in, numbered
+from wrap_workspace import WrapWorkspace, numbered
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +49,22 @@ async def test_many_accounts_are_not_listed_in_schemas(workspace: WrapWorkspace)
         schema = (await client.list_tools()).tools[0].input_schema
         assert "enum" not in schema["properties"]["target_account_id"]
         assert text_of(await client.call_tool("whoami", {"target_account_id": "a31"})) == workspace.id_of("a31")
+
+
+async def test_a_message_that_nobody_admitted_gets_nothing(workspace: WrapWorkspace) -> None:
+    async def asks_nobody(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        return await call_next(ctx)
+
+    async with workspace.proxy() as proxy, Client(new_server(proxy, asks_nobody), mode="legacy") as client:
+        for ask in (
+            client.list_tools(),
+            client.list_resources(),
+            client.call_tool("whoami", {"target_account_id": "prod"}),
+            client.read_resource("plain://fixed"),
+        ):
+            with pytest.raises(MCPError, match="admitted by nobody"):
+                await ask
+    assert not workspace.world.asked("GetCallerIdentity")
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -103,7 +121,7 @@ async def test_progress_and_log_messages_reach_the_caller(workspace: WrapWorkspa
 
     async with (
         workspace.proxy() as proxy,
-        Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client,
+        Client(new_server(proxy, workspace.admit), mode="legacy", logging_callback=log) as client,
     ):
         await client.call_tool("steps", {"target_account_id": "dev", "count": 3}, progress_callback=progressed)
     assert steps == [(1, 3, "step 1"), (2, 3, "step 2"), (3, 3, "step 3")]
@@ -119,7 +137,7 @@ async def test_a_cancelled_call_is_cancelled_in_the_server(workspace: WrapWorksp
 
     async with (
         workspace.proxy() as proxy,
-        Client(proxy.new_server(let_in), mode="legacy", logging_callback=log) as client,
+        Client(new_server(proxy, workspace.admit), mode="legacy", logging_callback=log) as client,
     ):
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
@@ -148,10 +166,10 @@ async def test_a_server_may_ask_the_client_behind_the_call(workspace: WrapWorksp
         return ElicitResult(action="accept", content={"sure": "yes"})
 
     async with workspace.proxy() as proxy:
-        async with Client(proxy.new_server(let_in), mode="legacy", elicitation_callback=answer) as client:
+        async with Client(new_server(proxy, workspace.admit), mode="legacy", elicitation_callback=answer) as client:
             asked = await client.call_tool("ask", {"target_account_id": "dev"})
         assert json.loads(text_of(asked)) == {"action": "accept", "content": {"sure": "yes"}}
-        async with Client(proxy.new_server(let_in), mode="legacy") as client:
+        async with Client(new_server(proxy, workspace.admit), mode="legacy") as client:
             refused = await client.call_tool("ask", {"target_account_id": "dev"})
         assert "code" in json.loads(text_of(refused)), "a client that cannot be asked is no consent"
     assert questions == ["Really?"]
@@ -166,7 +184,7 @@ async def test_a_list_that_changes_is_noticed(workspace: WrapWorkspace) -> None:
 
     async with (
         workspace.proxy() as proxy,
-        Client(proxy.new_server(let_in), mode="legacy", message_handler=message) as client,
+        Client(new_server(proxy, workspace.admit), mode="legacy", message_handler=message) as client,
     ):
         before = {tool.name for tool in (await client.list_tools()).tools}
         await client.call_tool("grow", {"target_account_id": "dev"})

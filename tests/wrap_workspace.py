@@ -1,4 +1,4 @@
-"""Accounts of a fake AWS, foreign servers of tests/wrapped for them, and a client in front of the proxy."""
+"""Accounts of a fake AWS, wrapped servers of tests/wrapped for them, and a client in front of the proxy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import select
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,18 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
 from crosstrail.accounts.broker import AnyBroker
 from crosstrail.accounts.registry import Registry
+from crosstrail.call_context import CallContext
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.models import Account
 from crosstrail.settings.config import WrapSettings
 from crosstrail.wrap.proxy import Proxy, opened
+from crosstrail.wrap.serving import new_server
+from crosstrail.wrapped_call import WrappedCall
 from fakes.aws import FakeAws, Key
 from live_aws import LiveAws
 
 SERVERS = Path(__file__).parent / "wrapped"
 PLAIN = str(SERVERS / "plain.py")
-
-
-async def let_in(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """A gate that asks nobody who they are, for tests of what stands behind it."""
-    return await call_next(ctx)
 
 
 @dataclass
@@ -42,6 +40,15 @@ class WrapWorkspace(LiveAws):
 
     async def registry(self) -> Registry:
         return Registry(Account.model_validate(one) for one in self.listed)
+
+    async def admit(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """An admission that asks nobody who they are, for tests of what stands behind it."""
+        return await call_next(replace(ctx, lifespan_context=self.call))
+
+    @property
+    def call(self) -> WrappedCall:
+        """A call that may name every account."""
+        return WrappedCall(self.registry, CallContext())
 
     def plain(self, *arguments: str, **more: Any) -> dict[str, Any]:
         """Settings of tests/wrapped/plain.py; `more` are further settings of the server."""
@@ -55,8 +62,8 @@ class WrapWorkspace(LiveAws):
         """A proxy that has learnt what its servers have; by default one, plain.py."""
         patient = {"start_timeout": 300, **settings}  # the servers of strangers load for long
         given = WrapSettings.model_validate({"servers": servers or {"plain": self.plain()}, **patient})
-        async with opened(given, self.registry, lambda _: broker or self.broker) as proxy:
-            await proxy.learn_all()
+        async with opened(given, lambda _: broker or self.broker) as proxy:
+            await proxy.learn_all(self.call)
             yield proxy
 
     @asynccontextmanager
@@ -64,7 +71,7 @@ class WrapWorkspace(LiveAws):
         self, servers: Mapping[str, Any] | None = None, *, mode: str = "legacy", **settings: Any
     ) -> AsyncIterator[Client]:
         """A real MCP client of such a proxy, in this process."""
-        async with self.proxy(servers, **settings) as proxy, Client(proxy.new_server(let_in), mode=mode) as client:
+        async with self.proxy(servers, **settings) as proxy, Client(new_server(proxy, self.admit), mode=mode) as client:
             yield client
 
     def config(self, folder: Path, **more: Any) -> Path:

@@ -1,1 +1,1 @@
-"""Foreign MCP servers for the tests of `crosstrail wrap`: programs of their own that know nothing of crosstrail."""
+"""MCP servers for the tests of `crosstrail wrap`: programs of their own that know nothing of crosstrail."""

@@ -1,4 +1,4 @@
-"""A foreign server without any SDK: JSON-RPC by hand, credentials and signatures as the cloud's manuals describe them.
+"""A wrapped server without any SDK: JSON-RPC by hand, credentials and signatures as the cloud's manuals describe them.
 
 Starts in a few milliseconds, so that a test can start hundreds. Its first argument is how it misbehaves.
 """
@@ -249,6 +249,9 @@ def main() -> None:
         message = json.loads(line)
         number, method, params = message.get("id"), message.get("method", ""), message.get("params") or {}
         if method == "tools/list" and MODE == "listless":
+            continue
+        if method == "tools/list" and MODE == "nameless":
+            send({"id": number, "result": {"tools": [{"description": "Of no name."}]}})
             continue
         if method == "tools/call":
             threading.Thread(target=answer, args=(number, params), daemon=True).start()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import TypedDict, TypeVar, Unpack
 
 import click
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from crosstrail.cli import with_settings
 from crosstrail.errors import ConfigError
@@ -16,13 +16,33 @@ from crosstrail.settings.config import Settings, WrappedServer, WrapSettings
 from crosstrail.settings.server import ServeSettings
 from crosstrail.validation_errors import validation_message
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class _Options(TypedDict):
+    """As click gives them: None where one was left out."""
+
+    module: str
+    python: str
+    env: tuple[str, ...]
+    pass_env: tuple[str, ...]
+    read_only: bool
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    parameter: str | None
+    idle: float | None
+    max_children: int | None
+    transport: str
+    host: str | None
+    port: int | None
+    audit: str
 
 
 class _Duration(click.ParamType[float]):
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", str(value))
         if not found:
             self.fail(f"{value!r} is no duration: write 30s, 10m or 1h", param, ctx)
@@ -47,7 +67,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
 @click.option("--list-tools", is_flag=True, help="Print what would be served, and leave.")
 @with_settings
-def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given: Any) -> None:
+def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given: Unpack[_Options]) -> None:
     """Serve an MCP server's tools with one more parameter, the account.
 
     COMMAND starts the server, after `--`: crosstrail wrap -- uvx awslabs.billing-cost-management-mcp-server. Without one
@@ -61,31 +81,42 @@ def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given
 
     log_to_stderr(settings.log_level)
     wrapped = _wrapped(settings.wrap, command, given)
-    serve = {**settings.serve.model_dump(), **_said(given, "transport", "host", "port")}
-    changed: dict[str, Any] = {"serve": _checked(ServeSettings, serve)}
+    serve = {
+        **settings.serve.model_dump(),
+        **_given(transport=given["transport"], host=given["host"], port=given["port"]),
+    }
+    changed: dict[str, object] = {"serve": _checked(ServeSettings, serve)}
     if given["audit"]:
         changed["audit"] = settings.audit.model_copy(update={"to": given["audit"]})
     anyio.run(list_wrapped if list_tools else serve_wrapped, wrapped, settings.model_copy(update=changed))
 
 
-def _wrapped(settings: WrapSettings, command: tuple[str, ...], given: Mapping[str, Any]) -> WrapSettings:
+def _wrapped(settings: WrapSettings, command: tuple[str, ...], given: _Options) -> WrapSettings:
     """What is to be wrapped: the one server of the command line, else those of the settings."""
-    values = {**settings.model_dump(exclude={"servers"}), **_said(given, "parameter", "idle", "max_children")}
-    one = {name: given[name] for name in ("module", "python", "env", "pass_env", "read_only", "allow", "deny")}
-    if command or one["module"]:
-        one |= {"command": command, "env": _pairs(one["env"])}
-        values["servers"] = {_name(command[0] if command else one["module"]): _checked(WrappedServer, one)}
+    limits = _given(parameter=given["parameter"], idle=given["idle"], max_children=given["max_children"])
+    values = {**settings.model_dump(exclude={"servers"}), **limits}
+    one: dict[str, object] = {
+        "module": given["module"],
+        "python": given["python"],
+        "env": given["env"],
+        "pass_env": given["pass_env"],
+        "read_only": given["read_only"],
+        "allow": given["allow"],
+        "deny": given["deny"],
+    }
+    if command or given["module"]:
+        one |= {"command": command, "env": _pairs(given["env"])}
+        values["servers"] = {_name(command[0] if command else given["module"]): _checked(WrappedServer, one)}
     elif any(one.values()):
         raise click.UsageError("these options describe one server: name its command after --, or its --module")
     else:
         values["servers"] = settings.servers
-    checked: WrapSettings = _checked(WrapSettings, values)
-    return checked
+    return _checked(WrapSettings, values)
 
 
-def _said(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def _given(**options: object) -> dict[str, object]:
     """Those of these options that the command line has."""
-    return {name: given[name] for name in names if given[name] is not None}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _name(program: str) -> str:
@@ -101,7 +132,7 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     return dict(one.split("=", 1) for one in given)
 
 
-def _checked(model: Any, values: dict[str, Any]) -> Any:
+def _checked(model: type[ModelT], values: Mapping[str, object]) -> ModelT:
     """Raises ConfigError in words, without the values: one may be a secret."""
     try:
         return model.model_validate(values)

@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
-from crosstrail.accounts.registry import Registry
+from crosstrail.call_context import CallContext
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import PrincipalOf
-from crosstrail.server.access.wrapped_admission import WrappedAdmission, present_registry
+from crosstrail.server.access.wrapped_admission import WrappedAdmission
 from crosstrail.settings.config import Settings, WrapSettings
 from crosstrail.stop_signals import exit_on_signal
 from crosstrail.text import visible
+from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 from crosstrail.wrap.catalog import says_it_reads
+from crosstrail.wrap.message import text
 from crosstrail.wrap.proxy import Proxy, opened
-from crosstrail.wrap.running import serve_stdio
+from crosstrail.wrap.serving import new_server, serve_stdio
+from crosstrail.wrapped_call import WrappedCall
 
 
 async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
@@ -28,17 +31,17 @@ async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     if settings.serve.transport != "stdio":
         await _serve_http(wrap, settings)
         return
-    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace), exit_on_signal(proxy.aclose):
-        await proxy.learn_all()
-        with closing(_gate(proxy, workspace, AuditLog(settings.audit))) as gate:
-            await serve_stdio(proxy.new_server(gate))
+    async with _proxy(wrap, settings) as (proxy, workspace), exit_on_signal(proxy.aclose):
+        await proxy.learn_all(_owner(workspace))
+        with closing(_admission(proxy, workspace, AuditLog(settings.audit))) as admission:
+            await serve_stdio(new_server(proxy, admission))
 
 
 async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     """One line a tool: its name, whether it says it is read-only, its first line; then what else there is."""
-    async with _proxy(wrap, Workspace(settings)) as (proxy, _), exit_on_signal(proxy.aclose):
-        await proxy.learn_all()
-        await _show(proxy)
+    async with _proxy(wrap, settings) as (proxy, workspace), exit_on_signal(proxy.aclose):
+        await proxy.learn_all(_owner(workspace))
+        await _show(proxy, _owner(workspace))
 
 
 async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
@@ -57,14 +60,14 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
         )
     if settings.serve.workers > 1:
         raise ConfigError("wrapped servers are served by one process", hint="Set serve.workers to 1.")
-    async with _proxy(wrap, Workspace(settings)) as (proxy, workspace):
+    async with _proxy(wrap, settings) as (proxy, workspace):
         has_rules = bool(await workspace.access_rules())
         check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
         sign_in, listener = sign_in_of(settings), listener_of(settings)
         with listening(listener) as socket:
             async with exit_on_signal(proxy.aclose):
-                await proxy.learn_all()
-            gate = _gate(
+                await proxy.learn_all(_owner(workspace))
+            admission = _admission(
                 proxy,
                 workspace,
                 AuditLog(settings.audit, default="stderr"),
@@ -72,11 +75,11 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
                 open_to_all=is_open_to_all(settings, has_rules=has_rules),
             )
             say(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}")
-            app = guarded_app(proxy.new_server(gate), workspace, sign_in, gate)
+            app = guarded_app(new_server(proxy, admission), workspace, sign_in, admission)
             await serve_http_here(app, listener, socket, protocol=TimelyHttp)
 
 
-def _gate(
+def _admission(
     proxy: Proxy,
     workspace: Workspace,
     record: AuditLog,
@@ -88,37 +91,39 @@ def _gate(
     return WrappedAdmission(
         workspace,
         parameter=proxy.settings.parameter,
-        reads=lambda name: proxy.catalog.reads(name),  # the catalog changes
+        reads=proxy.reads,
         record=record,
         principal_of=principal_of,
         open_to_all=open_to_all,
     )
 
 
+def _owner(workspace: Workspace) -> WrappedCall:
+    """Whoever started the process, outside of any message: every account, in nobody's name."""
+    return WrappedCall(ScopedWorkspace(workspace).registry, CallContext())
+
+
 @asynccontextmanager
-async def _proxy(wrap: WrapSettings, workspace: Workspace) -> AsyncIterator[tuple[Proxy, Workspace]]:
-    """A proxy over the accounts that the present caller may name; both end with the block."""
-
-    async def accounts() -> Registry:
-        return await present_registry(workspace)
-
+async def _proxy(wrap: WrapSettings, settings: Settings) -> AsyncIterator[tuple[Proxy, Workspace]]:
+    """A proxy and the workspace with its accounts; both end with the block."""
+    workspace = Workspace(settings)
     try:
-        async with opened(wrap, accounts, workspace.broker) as proxy:
+        async with opened(wrap, workspace.broker) as proxy:
             yield proxy, workspace
     finally:
         await workspace.aclose()
 
 
-async def _show(proxy: Proxy) -> None:
+async def _show(proxy: Proxy, call: WrappedCall) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    choice = await proxy.choice()
+    choice = await proxy.choice(call)
     console = Console(highlight=False, soft_wrap=True)
     for tool in proxy.catalog.shown_tools(choice):
         kind = "reads" if says_it_reads(tool) else "may write"
-        first = (tool.get("description") or "").strip().split("\n", 1)[0][:100]
-        console.print(f"[bold]{escape(visible(tool['name']))}[/bold]  {kind}  {escape(visible(first))}")
+        first = text(tool.get("description")).strip().split("\n", 1)[0][:100]
+        console.print(f"[bold]{escape(visible(text(tool['name'])))}[/bold]  {kind}  {escape(visible(first))}")
     for kind, shown in (
         ("prompt", proxy.catalog.prompts),
         ("resource", proxy.catalog.resources),

@@ -6,11 +6,7 @@ its connection can carry them back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from mcp.server.connection import allowed_log_levels
-from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types import (
@@ -21,11 +17,13 @@ from mcp_types import (
 )
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from crosstrail.wrap.message import Answer, Context, Json
+
 _ASKABLE = {"sampling/createMessage", "elicitation/create", "roots/list"}
 _CAPABILITIES = ("sampling", "elicitation", "roots")
 
 
-class _Answer(BaseModel):
+class _ClientAnswer(BaseModel):
     """Whatever the client says: it is the wrapped server's to read."""
 
     model_config = ConfigDict(extra="allow")
@@ -34,7 +32,7 @@ class _Answer(BaseModel):
 class ContextCaller:
     """A Caller over the context of the request it made."""
 
-    def __init__(self, context: ServerRequestContext[Any, Any]) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
 
     @property
@@ -43,18 +41,18 @@ class ContextCaller:
         return None if self._context.request is None else id(self._context.request)
 
     @property
-    def capabilities(self) -> dict[str, Any]:
+    def capabilities(self) -> Json:
         """What the wrapped server may ask of this client, as the handshake words it."""
         known = self._context.session.client_capabilities
         if known is None or not self._context.session.can_send_request:
             return {}
-        told = known.model_dump(by_alias=True, mode="json", exclude_none=True)
-        return {name: told[name] for name in _CAPABILITIES if name in told}
+        said: Json = known.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return {name: said[name] for name in _CAPABILITIES if name in said}
 
     async def progress(self, progress: float, total: float | None, message: str | None) -> None:
         await self._context.session.report_progress(progress, total, message)
 
-    async def told(self, method: str, params: Mapping[str, Any]) -> None:
+    async def notify(self, method: str, params: Json) -> None:
         """A log message, where the client wants those of this level."""
         if method != "notifications/message":
             return
@@ -67,12 +65,12 @@ class ContextCaller:
                 LoggingMessageNotification(params=message), related_request_id=self._context.request_id
             )
 
-    async def asked(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def request(self, method: str, params: Json) -> Answer:
         """The client's answer. Raises MCPError, the client's own or that it cannot be asked."""
         if method not in _ASKABLE:
             raise MCPError(code=METHOD_NOT_FOUND, message=f"{method} is not passed on")
         request = server_request_adapter.validate_python({"method": method, "params": params}, by_name=False)
         answer = await self._context.session.send_request(
-            request, _Answer, metadata=ServerMessageMetadata(related_request_id=self._context.request_id)
+            request, _ClientAnswer, metadata=ServerMessageMetadata(related_request_id=self._context.request_id)
         )
         return answer.model_dump(mode="json")

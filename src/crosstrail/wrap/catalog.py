@@ -10,25 +10,33 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
 
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
-from crosstrail.errors import ConfigError
+from crosstrail.errors import ConfigError, WrappedServerError
 from crosstrail.models import Account
 from crosstrail.settings.config import WrappedServer
-from crosstrail.wrap.child import Child
+from crosstrail.wrap.child import Child, Hello
+from crosstrail.wrap.message import Json, items, table
 
 MAX_LISTED = 30
 """Above this many accounts their names are not in every tool's schema."""
 _MAX_PAGES = 1_000
 LISTS = {
-    "tools": ("tools/list", "tools"),
-    "prompts": ("prompts/list", "prompts"),
-    "resources": ("resources/list", "resources"),
-    "templates": ("resources/templates/list", "resourceTemplates"),
+    "tools": ("tools/list", "tools", "name"),
+    "prompts": ("prompts/list", "prompts", "name"),
+    "resources": ("resources/list", "resources", "uri"),
+    "templates": ("resources/templates/list", "resourceTemplates", "uriTemplate"),
 }
-"""Our name -> the method that lists it, and the key of its items."""
+"""Our name -> the method that lists it, the key of its items, and the key of an item's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A tool, prompt, resource or template: what it is called by, and all that its server says of it."""
+
+    name: str
+    said: Json
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,8 @@ class Offer:
     """What one server has, as it said it; items of every list of LISTS."""
 
     server: str
-    hello: Mapping[str, Any]
-    items: Mapping[str, Sequence[Mapping[str, Any]]]
-
-    def can(self, capability: str) -> bool:
-        return capability in self.hello.get("capabilities", {})
+    hello: Hello
+    items: Mapping[str, Sequence[Item]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Route:
 
     server: str
     name: str
-    item: Mapping[str, Any]
+    item: Json
 
 
 @dataclass(frozen=True)
@@ -60,36 +65,43 @@ class Choice:
     default: Account | None = None
 
 
-async def learn(server: str, child: Child, hello: Mapping[str, Any], seconds: float) -> Offer:
+async def learn(server: str, child: Child, hello: Hello, seconds: float) -> Offer:
     """Ask a server for all its lists. Raises WrappedServerError, MCPError."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for name, (method, key) in LISTS.items():
-        found[name] = []
-        if ("resources" if name == "templates" else name) not in hello.get("capabilities", {}):
+    found: dict[str, list[Item]] = {}
+    for kind, (method, key, name_key) in LISTS.items():
+        found[kind] = []
+        if ("resources" if kind == "templates" else kind) not in hello.capabilities:
             continue
-        params: dict[str, Any] = {}
+        params: Json = {}
         for _ in range(_MAX_PAGES):
             page = await child.request(method, params, seconds)
-            found[name] += page.get(key, [])
+            found[kind] += [_item(server, method, name_key, one) for one in items(page.get(key))]
             if not page.get("nextCursor"):
                 break
             params = {"cursor": page["nextCursor"]}
     return Offer(server, hello, found)
 
 
-def offered(tool: Mapping[str, Any], server: WrappedServer) -> bool:
+def _item(server: str, method: str, name_key: str, value: object) -> Item:
+    """Raises WrappedServerError where it has no name to be called by."""
+    name = table(value).get(name_key)
+    if not isinstance(name, str):
+        raise WrappedServerError(f"{server} answers {method} with an item without {name_key}")
+    return Item(name, table(value))
+
+
+def offered(tool: Item, server: WrappedServer) -> bool:
     """Whether the settings let this tool through."""
-    name = tool["name"]
-    if any(fnmatchcase(name, pattern) for pattern in server.deny):
+    if any(fnmatchcase(tool.name, pattern) for pattern in server.deny):
         return False
-    if server.allow and not any(fnmatchcase(name, pattern) for pattern in server.allow):
+    if server.allow and not any(fnmatchcase(tool.name, pattern) for pattern in server.allow):
         return False
-    return not server.read_only or says_it_reads(tool)
+    return not server.read_only or says_it_reads(tool.said)
 
 
-def says_it_reads(tool: Mapping[str, Any]) -> bool:
+def says_it_reads(tool: Json) -> bool:
     """A tool that does not say so counts as one that writes."""
-    return (tool.get("annotations") or {}).get("readOnlyHint") is True
+    return table(tool.get("annotations")).get("readOnlyHint") is True
 
 
 @dataclass
@@ -109,14 +121,13 @@ class Catalog:
         found = list(offers)
         catalog = cls(parameter)
         catalog.tools = _named([route for offer in found for route in _let_through(offer, servers[offer.server])])
-        catalog.prompts = _named([Route(o.server, p["name"], p) for o in found for p in o.items["prompts"]])
+        catalog.prompts = _named([Route(o.server, one.name, one.said) for o in found for one in o.items["prompts"]])
         for offer in found:  # a URI cannot be renamed: of two servers with the same one, the first is asked
-            for item in offer.items["resources"]:
-                catalog.resources.setdefault(item["uri"], Route(offer.server, item["uri"], item))
-            for item in offer.items["templates"]:
-                catalog.templates.setdefault(item["uriTemplate"], Route(offer.server, item["uriTemplate"], item))
+            for kind, routes in (("resources", catalog.resources), ("templates", catalog.templates)):
+                for one in offer.items[kind]:
+                    routes.setdefault(one.name, Route(offer.server, one.name, one.said))
         for name, route in catalog.tools.items():
-            if parameter in route.item.get("inputSchema", {}).get("properties", {}):
+            if parameter in table(table(route.item.get("inputSchema")).get("properties")):
                 raise ConfigError(
                     f"the tool {name} of {route.server} has a parameter {parameter} itself",
                     hint="Choose another name with --parameter (wrap.parameter).",
@@ -127,18 +138,18 @@ class Catalog:
         """Whether the tool of this shown name says that it changes nothing."""
         return tool in self.tools and says_it_reads(self.tools[tool].item)
 
-    def shown_tools(self, choice: Choice) -> list[dict[str, Any]]:
+    def shown_tools(self, choice: Choice) -> list[Json]:
         """Every tool with the account as its first parameter."""
-        shown = []
+        shown: list[Json] = []
         for name, route in self.tools.items():
-            schema = dict(route.item.get("inputSchema") or {"type": "object"})
-            schema["properties"] = {self.parameter: _account_schema(choice), **schema.get("properties", {})}
+            schema = dict(table(route.item.get("inputSchema"))) or {"type": "object"}
+            schema["properties"] = {self.parameter: _account_schema(choice), **table(schema.get("properties"))}
             if choice.default is None:
-                schema["required"] = [self.parameter, *schema.get("required", ())]
+                schema["required"] = [self.parameter, *items(schema.get("required"))]
             shown.append({**route.item, "name": name, "inputSchema": schema})
         return shown
 
-    def shown_prompts(self, choice: Choice) -> list[dict[str, Any]]:
+    def shown_prompts(self, choice: Choice) -> list[Json]:
         """Every prompt with the account as its first argument."""
         argument = {
             "name": self.parameter,
@@ -146,14 +157,14 @@ class Catalog:
             "required": choice.default is None,
         }
         return [
-            {**route.item, "name": name, "arguments": [argument, *(route.item.get("arguments") or ())]}
+            {**route.item, "name": name, "arguments": [argument, *items(route.item.get("arguments"))]}
             for name, route in self.prompts.items()
         ]
 
-    def shown_resources(self) -> list[dict[str, Any]]:
-        return [dict(route.item) for route in self.resources.values()]
+    def shown_resources(self) -> list[Json]:
+        return [route.item for route in self.resources.values()]
 
-    def shown_templates(self) -> list[dict[str, Any]]:
+    def shown_templates(self) -> list[Json]:
         """Every template with the account as one more value of its query."""
         return [{**route.item, "uriTemplate": self.with_account(uri)} for uri, route in self.templates.items()]
 
@@ -179,9 +190,9 @@ class Catalog:
 def _let_through(offer: Offer, server: WrappedServer) -> list[Route]:
     """Raises ConfigError when the settings leave nothing of a server that has tools."""
     tools = offer.items["tools"]
-    routes = [Route(offer.server, tool["name"], tool) for tool in tools if offered(tool, server)]
+    routes = [Route(offer.server, tool.name, tool.said) for tool in tools if offered(tool, server)]
     if tools and not routes:
-        silent = server.read_only and not any(says_it_reads(tool) for tool in tools)
+        silent = server.read_only and not any(says_it_reads(tool.said) for tool in tools)
         raise ConfigError(
             f"none of the {len(tools)} tools of {offer.server} is let through",
             hint="None says that it is read-only: leave --read-only out and name tools with --allow."
@@ -212,8 +223,8 @@ def _named(routes: Sequence[Route]) -> dict[str, Route]:
     return named
 
 
-def _account_schema(choice: Choice) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "description": _describe(choice)}
+def _account_schema(choice: Choice) -> Json:
+    schema: dict[str, object] = {"type": "string", "description": _describe(choice)}
     if 0 < len(choice.accounts) <= MAX_LISTED:
         schema["enum"] = [account.name for account in choice.accounts]
     if choice.default:

@@ -1,15 +1,16 @@
-"""One foreign server as we speak MCP with it: the handshake, calls, what it says meanwhile.
+"""One wrapped server as we speak MCP with it: the handshake, calls, what it says meanwhile.
 
 Decides how long each step may take and what is said when one fails. Messages pass as they are: nothing a tool answered is
-read, changed or logged here. The process is opened and ended by one task of its own, whoever calls.
+read, changed or logged here. Of the handshake it reads what a server says of itself. The process is opened and ended by one task of its own, whoever calls.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -22,12 +23,30 @@ from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND, jsonrpc_message_adapt
 
 from crosstrail import __version__
 from crosstrail.errors import WrappedServerError
+from crosstrail.wrap.message import Answer, Json, table, text
 from crosstrail.wrap.process import Program, ServerProcess, clean
 
 _log = logging.getLogger("crosstrail.wrap")
 _PROTOCOL = "2025-11-25"
 """The newest protocol with a handshake: every server speaks it, and its answers are translated for each client."""
 _LIST_CHANGED = "/list_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a server said of itself in the handshake; empty where it said nothing, or not yet."""
+
+    name: str = ""
+    version: str = ""
+    title: str = ""
+    instructions: str = ""
+    capabilities: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        info = table(answer.get("serverInfo"))
+        name, version, title = (text(info.get(key)) for key in ("name", "version", "title"))
+        return cls(name, version, title, text(answer.get("instructions")), frozenset(table(answer.get("capabilities"))))
 
 
 class Caller(Protocol):
@@ -39,9 +58,9 @@ class Caller(Protocol):
 
     async def progress(self, progress: float, total: float | None, message: str | None) -> None: ...
 
-    async def told(self, method: str, params: Mapping[str, Any]) -> None: ...
+    async def notify(self, method: str, params: Json) -> None: ...
 
-    async def asked(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]: ...
+    async def request(self, method: str, params: Json) -> Answer: ...
 
 
 class Child:
@@ -61,7 +80,7 @@ class Child:
     def alive(self) -> bool:
         return self._owner is not None and not self._owner.done() and not self._stop.is_set()
 
-    async def start(self, program: Program, capabilities: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    async def start(self, program: Program, capabilities: Json, seconds: float) -> Hello:
         """Start the process and shake hands: what the server says of itself. `capabilities`: of the client behind us.
 
         Raises WrappedServerError when it does not run or does not answer in `seconds`; it has ended then.
@@ -87,16 +106,16 @@ class Child:
         except BaseException:
             await self.aclose()
             raise
-        return answer
+        return Hello.of(answer)
 
     async def request(
         self,
         method: str,
-        params: Mapping[str, Any],
+        params: Json,
         seconds: float,
         caller: Caller | None = None,
         progress: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Answer:
         """The server's own answer. Cancelling tells the server; so does the end of its `seconds`.
 
         Raises MCPError, the server's own error; WrappedServerError when it died or was too slow.
@@ -113,7 +132,7 @@ class Child:
             if caller:
                 self._callers.remove(caller)
 
-    async def notify(self, method: str, params: Mapping[str, Any] | None) -> None:
+    async def notify(self, method: str, params: Json | None) -> None:
         await self._open().notify(method, params)
 
     async def aclose(self) -> None:
@@ -127,7 +146,7 @@ class Child:
         if self._owner:
             await asyncio.wait([self._owner])
 
-    async def _send(self, method: str, params: Mapping[str, Any], options: CallOptions) -> dict[str, Any]:
+    async def _send(self, method: str, params: Json, options: CallOptions) -> Answer:
         try:
             return await self._open().send_raw_request(method, params, options)
         except MCPError as error:
@@ -164,7 +183,7 @@ class Child:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._read, process, incoming)
                 tasks.start_soon(self._write, process, leaving)
-                await tasks.start(self._dispatcher.run, self._asked, self._told)
+                await tasks.start(self._dispatcher.run, self._on_request, self._on_notification)
                 self._ready.set()
                 await self._stop.wait()
                 incoming.close()  # whoever still waits for an answer hears that there will be none
@@ -201,21 +220,19 @@ class Child:
                     self._stop.set()
                     return
 
-    async def _told(
-        self, context: DispatchContext[TransportContext], method: str, params: Mapping[str, Any] | None
+    async def _on_notification(
+        self, context: DispatchContext[TransportContext], method: str, params: Json | None
     ) -> None:
         if method.endswith(_LIST_CHANGED):
             await self._on_change(self, method)
         elif caller := self._only_caller():
-            await caller.told(method, params or {})
+            await caller.notify(method, params or {})
 
-    async def _asked(
-        self, context: DispatchContext[TransportContext], method: str, params: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
+    async def _on_request(self, context: DispatchContext[TransportContext], method: str, params: Json | None) -> Answer:
         if method == "ping":
             return {}
         if caller := self._only_caller():
-            return await caller.asked(method, params or {})
+            return await caller.request(method, params or {})
         raise MCPError(code=METHOD_NOT_FOUND, message=f"{method}: no client to ask")
 
     def _only_caller(self) -> Caller | None:

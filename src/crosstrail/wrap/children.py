@@ -11,12 +11,11 @@ import asyncio
 import hashlib
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import anyio
@@ -25,15 +24,16 @@ from mcp.shared.exceptions import MCPError
 
 from crosstrail import private
 from crosstrail.accounts.credentials import fingerprint
-from crosstrail.call_context import current_call
+from crosstrail.call_context import CallContext
 from crosstrail.clouds.base import cloud_of
 from crosstrail.errors import WrappedServerError
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import WrappedServer, WrapSettings
 from crosstrail.tasks import outlive_waiters
-from crosstrail.wrap.child import Child
+from crosstrail.wrap.child import Child, Hello
 from crosstrail.wrap.delivery import CredentialEndpoint, Grant, TemporaryCredentials
 from crosstrail.wrap.environment import server_environment
+from crosstrail.wrap.message import Json
 from crosstrail.wrap.process import Program
 
 _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
@@ -47,14 +47,14 @@ OnChange = Callable[[str, Child, str], Awaitable[None]]
 
 @dataclass(eq=False)
 class Process:
-    """One process and who uses it. `hello`: what the server said of itself, once `starting` is done."""
+    """One process and who uses it. `hello`: what the server said of itself, empty until `starting` is done."""
 
     key: Key
     account: Account | None
     renewed: str
     """Changes when the process must be replaced because its credentials were."""
     child: Child
-    hello: dict[str, Any] = field(default_factory=dict)
+    hello: Hello = field(default_factory=Hello)
     calls: int = 0
     grant: Grant | None = None
     starting: asyncio.Task[None] | None = None
@@ -90,19 +90,19 @@ class Children:
         self._freed = asyncio.Event()
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._log_level: Mapping[str, Any] | None = None
+        self._log_level: Json | None = None
 
     @asynccontextmanager
     async def lease(
-        self, server: str, account: Account | None, capabilities: Mapping[str, Any] | None = None
+        self, server: str, account: Account | None, caller: CallContext, capabilities: Json | None = None
     ) -> AsyncIterator[Process]:
-        """The process of this server for this account and the present caller, for one call. `capabilities`: of the client,
-        told to a new one.
+        """The process of this server for this account and this caller, for one call. A new one hears the `capabilities` of
+        the client.
 
         Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
         does not start, or no place for it becomes free in time.
         """
-        who, identity = current_call().who, current_call().key
+        who, identity = caller.who, caller.key
         renewed = await self._renewed(account, who)
         try:
             with anyio.fail_after(self._settings.call_timeout):
@@ -121,12 +121,11 @@ class Children:
             process.calls -= 1
             self._settle(process)
 
-    async def set_log_level(self, params: Mapping[str, Any]) -> None:
+    async def set_log_level(self, params: Json) -> None:
         """Tell every process there is, and those to come, what the client wants to hear."""
         self._log_level = params
         for process in tuple(self._current.values()):
-            if process.hello:
-                await self._tell_log_level(process)
+            await self._send_log_level(process)
 
     async def aclose(self) -> None:
         """End every process, remove their folders; bounded by seconds."""
@@ -137,15 +136,13 @@ class Children:
         await anyio.to_thread.run_sync(partial(shutil.rmtree, self._folder, ignore_errors=True))
 
     async def _renewed(self, account: Account | None, who: str) -> str:
-        """Asks for the credentials before every call: what is wrong with them is told here, in our words."""
+        """Asks for the credentials before every call: what is wrong with them is said here, in our words."""
         if account is None:
             return ""
         credentials = await self._temporary.of(account, who)
         return fingerprint(credentials) if not cloud_of(account.cloud).endpoint_variables else ""
 
-    async def _placed(
-        self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any] | None
-    ) -> Process:
+    async def _placed(self, key: Key, account: Account | None, renewed: str, capabilities: Json | None) -> Process:
         while True:
             process = self._current.pop(key, None)
             if process and (process.ended or process.renewed != renewed):
@@ -175,7 +172,7 @@ class Children:
         finally:
             self._waiting -= 1
 
-    def _new(self, key: Key, account: Account | None, renewed: str, capabilities: Mapping[str, Any]) -> Process:
+    def _new(self, key: Key, account: Account | None, renewed: str, capabilities: Json) -> Process:
         server, _, who, identity = key
 
         async def changed(child: Child, method: str) -> None:
@@ -190,18 +187,18 @@ class Children:
         process.starting = outlive_waiters(self._task(self._start(process, capabilities)))
         return process
 
-    async def _start(self, process: Process, capabilities: Mapping[str, Any]) -> None:
+    async def _start(self, process: Process, capabilities: Json) -> None:
         try:
             program = await self._program(process)
             process.hello = await process.child.start(program, capabilities, self._settings.start_timeout)
-            await self._tell_log_level(process)
+            await self._send_log_level(process)
         except BaseException:
             self._end(process)
             raise
         self._task(self._watch(process))
 
-    async def _tell_log_level(self, process: Process) -> None:
-        if self._log_level and "logging" in process.hello.get("capabilities", {}):
+    async def _send_log_level(self, process: Process) -> None:
+        if self._log_level and "logging" in process.hello.capabilities:
             with suppress(MCPError, WrappedServerError):  # it says more or less than it should: no reason to fail
                 await process.child.request("logging/setLevel", self._log_level, self._settings.start_timeout)
 
@@ -248,8 +245,8 @@ class Children:
         self._all.discard(process)
         self._freed.set()
 
-    def _task(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work)
+    def _task(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

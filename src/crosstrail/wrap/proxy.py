@@ -11,20 +11,23 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
-from mcp.server.context import ServerMiddleware, ServerRequestContext
-from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CompleteRequestParams,
+    GetPromptRequestParams,
+    PromptReference,
+    ReadResourceRequestParams,
+    SetLevelRequestParams,
+)
 
 from crosstrail.accounts.broker import AnyBroker
-from crosstrail.accounts.registry import Registry
-from crosstrail.call_context import current_call
 from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
 from crosstrail.models import Account
 from crosstrail.settings.config import WrapSettings
@@ -34,36 +37,29 @@ from crosstrail.wrap.changes import Changes
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
-from crosstrail.wrap.serving import build_server
+from crosstrail.wrap.message import Answer, Json, Message, ParamsT, table
+from crosstrail.wrapped_call import WrappedCall
 
 _log = logging.getLogger("crosstrail.wrap")
 _PROTOCOL_META = "io.modelcontextprotocol/"
 
-Context = ServerRequestContext[Any, Any]
-Accounts = Callable[[], Awaitable[Registry]]
-"""The accounts there are for the present caller."""
-
 
 class Proxy:
-    """What all handlers share; made by `opened`, which learns what the servers have."""
+    """What all handlers share; made by `opened`. It knows no accounts: each message brings those of its sender."""
 
-    def __init__(self, settings: WrapSettings, accounts: Accounts, children: Children, changes: Changes) -> None:
+    def __init__(self, settings: WrapSettings, children: Children, changes: Changes) -> None:
         self.settings = settings
         self.changes = changes
         self.offers: dict[str, Offer] = {}
         self.catalog = Catalog(settings.parameter)
-        self._accounts = accounts
         self._children = children
 
-    def new_server(self, gate: ServerMiddleware[Any]) -> Server[Any]:
-        """An MCP server over this proxy, for any transport. Every message passes `gate`."""
-        server = build_server(self)
-        server.middleware.append(gate)
-        return server
+    async def learn_all(self, call: WrappedCall) -> None:
+        """Ask every server what it has, on behalf of whoever starts it.
 
-    async def learn_all(self) -> None:
-        """Ask every server what it has. Raises WrappedServerError, and ConfigError when names collide."""
-        for offer in await asyncio.gather(*(self._learn(name) for name in self.settings.servers)):
+        Raises WrappedServerError, and ConfigError when names collide.
+        """
+        for offer in await asyncio.gather(*(self._learn(name, call) for name in self.settings.servers)):
             self.offers[offer.server] = offer
         self.catalog = self._catalog(self.offers)
         self.changes.watch(self.relearn)
@@ -85,95 +81,101 @@ class Proxy:
         self.offers, self.catalog = offers, catalog
         return changed
 
-    async def choice(self) -> Choice:
-        """The accounts the present caller may name: those with credentials."""
-        accounts = tuple(one for one in (await self._accounts()).accounts if one.auth)
+    def reads(self, tool: str) -> bool:
+        """Whether the tool of this name says, as things are now, that it changes nothing."""
+        return self.catalog.reads(tool)
+
+    async def choice(self, call: WrappedCall) -> Choice:
+        """The accounts the caller may name: those with credentials."""
+        accounts = tuple(one for one in (await call.accounts()).accounts if one.auth)
         default = next((one for one in accounts if one.default), None)
         return Choice(accounts, default or (accounts[0] if len(accounts) == 1 else None))
 
-    async def call_tool(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def call_tool(self, message: Message[CallToolRequestParams]) -> Answer:
         """The server's answer, or a tool error in our words."""
-        name = params["name"]
+        name = message.params.name
         route = self.catalog.tools.get(name)
         if route is None:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:64]}")
         began, account = time.monotonic(), "-"
         try:
-            chosen, arguments = await self._split(params.get("arguments") or {})
+            chosen, arguments = await self._split(message.call, message.params.arguments or {})
             account = chosen.name
-            sent = {**params, "name": route.name, "arguments": arguments}
-            result = await self._ask(context, route.server, chosen, "tools/call", sent)
+            sent = {**message.sent, "name": route.name, "arguments": arguments}
+            result = await self._ask(message, route.server, chosen, "tools/call", sent)
         except CrosstrailError as error:
             result = {"content": [{"type": "text", "text": error.text}], "isError": True}
         ended = "failed" if result.get("isError") else "done"
         _log.info("%s of %s for account %s %s in %.3f s", name, route.server, account, ended, time.monotonic() - began)
         return result
 
-    async def get_prompt(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def get_prompt(self, message: Message[GetPromptRequestParams]) -> Answer:
         """Raises MCPError, as all below do."""
-        route = self._route(self.catalog.prompts, params["name"], "prompt")
-        chosen, arguments = await self._split(params.get("arguments") or {})
-        sent = {**params, "name": route.name, "arguments": arguments}
-        return await self._ask(context, route.server, chosen, "prompts/get", sent)
+        route = self._route(self.catalog.prompts, message.params.name, "prompt")
+        chosen, arguments = await self._split(message.call, message.params.arguments or {})
+        sent = {**message.sent, "name": route.name, "arguments": arguments}
+        return await self._ask(message, route.server, chosen, "prompts/get", sent)
 
-    async def read_resource(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def read_resource(self, message: Message[ReadResourceRequestParams]) -> Answer:
         """Where neither the URI nor a default names an account, the process that has none reads it."""
-        uri, selector = self.catalog.split_uri(str(params["uri"]))
+        uri, selector = self.catalog.split_uri(message.params.uri)
         server = self.catalog.resource_server(uri)
         if not server:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown resource: {uri[:200]}")
-        account = await self._account(selector) if selector else (await self.choice()).default
-        return await self._ask(context, server, account, "resources/read", {**params, "uri": uri})
+        call = message.call
+        account = await self._account(call, selector) if selector else (await self.choice(call)).default
+        return await self._ask(message, server, account, "resources/read", {**message.sent, "uri": uri})
 
-    async def complete(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def complete(self, message: Message[CompleteRequestParams]) -> Answer:
         """Completes the account itself; everything else is the server's to complete."""
-        argument, reference = params["argument"], dict(params["ref"])
-        choice = await self.choice()
-        if argument["name"] == self.settings.parameter:
-            found = [one.name for one in choice.accounts if one.name.lower().startswith(argument["value"].lower())]
+        params, parameter = message.params, self.settings.parameter
+        choice = await self.choice(message.call)
+        if params.argument.name == parameter:
+            prefix = params.argument.value.lower()
+            found = [one.name for one in choice.accounts if one.name.lower().startswith(prefix)]
             return {"completion": {"values": found[:100], "total": len(found), "hasMore": len(found) > 100}}
-        if reference["type"] == "ref/prompt":
-            route = self._route(self.catalog.prompts, reference["name"], "prompt")
-            reference["name"] = route.name
+        if isinstance(params.ref, PromptReference):
+            route = self._route(self.catalog.prompts, params.ref.name, "prompt")
+            named = {"name": route.name}
         else:
             by_shown = {self.catalog.with_account(uri): one for uri, one in self.catalog.templates.items()}
-            route = self._route(by_shown | self.catalog.templates, reference["uri"], "resource template")
-            reference["uri"] = route.name
-        sent = {**params, "ref": reference}
-        given = {**(params.get("context") or {}).get("arguments", {})}
-        account = await self._account(given.pop(self.settings.parameter)) if self.settings.parameter in given else None
-        if params.get("context"):
-            sent["context"] = {**params["context"], "arguments": given}
-        return await self._ask(context, route.server, account or choice.default, "completion/complete", sent)
+            route = self._route(by_shown | self.catalog.templates, params.ref.uri, "resource template")
+            named = {"uri": route.name}
+        sent = {**message.sent, "ref": {**table(message.sent.get("ref")), **named}}
+        arguments = dict(params.context.arguments or {}) if params.context else {}
+        account = await self._account(message.call, arguments.pop(parameter)) if parameter in arguments else None
+        if context := table(sent.get("context")):
+            sent["context"] = {**context, "arguments": arguments}
+        return await self._ask(message, route.server, account or choice.default, "completion/complete", sent)
 
-    async def set_log_level(self, context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def set_log_level(self, message: Message[SetLevelRequestParams]) -> Answer:
         """For every process there is and will be."""
-        await self._children.set_log_level({"level": params["level"]})
+        await self._children.set_log_level({"level": message.params.level})
         return {}
 
     async def _ask(
-        self, context: Context, server: str, account: Account | None, method: str, params: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        client = ContextCaller(context)
-        current_call().wrapped = account.id if account else ""
-        meta = {k: v for k, v in (params.get("_meta") or {}).items() if not k.startswith(_PROTOCOL_META)}
+        self, message: Message[ParamsT], server: str, account: Account | None, method: str, params: Json
+    ) -> Answer:
+        client, caller = ContextCaller(message.context), message.call.caller
+        caller.wrapped = account.id if account else ""
+        meta = {k: v for k, v in table(params.get("_meta")).items() if not k.startswith(_PROTOCOL_META)}
         progress = meta.pop("progressToken", None) is not None
         sent = {k: v for k, v in params.items() if k != "_meta"} | ({"_meta": meta} if meta else {})
-        async with self._children.lease(server, account, client.capabilities) as process:
+        async with self._children.lease(server, account, caller, client.capabilities) as process:
             return await process.child.request(method, sent, self.settings.call_timeout, client, progress)
 
-    async def _split(self, arguments: Mapping[str, Any]) -> tuple[Account, dict[str, Any]]:
+    async def _split(self, call: WrappedCall, arguments: Json) -> tuple[Account, Json]:
         """The account a call names, and the arguments that are the server's."""
         rest = dict(arguments)
-        return await self._account(rest.pop(self.settings.parameter, "")), rest
+        return await self._account(call, rest.pop(self.settings.parameter, "")), rest
 
-    async def _account(self, selector: Any) -> Account:
+    async def _account(self, call: WrappedCall, selector: object) -> Account:
         """Raises AccountNotFound, InvalidRequest."""
         if not isinstance(selector, str | None):
             raise InvalidRequest(f"{self.settings.parameter} is a text, the alias or id of an account")
         if not selector or not selector.strip():
-            return await self._default()
-        found = (await self._accounts()).select(selector)
+            return await self._default(call)
+        found = (await call.accounts()).select(selector)
         if len(found) > 1:
             raise InvalidRequest(
                 f"{self.settings.parameter} names {len(found)} accounts, and one call is answered for one",
@@ -181,8 +183,8 @@ class Proxy:
             )
         return found[0]
 
-    async def _default(self) -> Account:
-        choice = await self.choice()
+    async def _default(self, call: WrappedCall) -> Account:
+        choice = await self.choice(call)
         if choice.default:
             return choice.default
         if not choice.accounts:
@@ -191,10 +193,10 @@ class Proxy:
         more = f" and {len(choice.accounts) - MAX_LISTED} more" if len(choice.accounts) > MAX_LISTED else ""
         raise InvalidRequest("which account?", hint=f"Set {self.settings.parameter} to one of: {names}{more}.")
 
-    async def _learn(self, server: str) -> Offer:
-        account = (await self.choice()).default
+    async def _learn(self, server: str, call: WrappedCall) -> Offer:
+        account = (await self.choice(call)).default
         try:
-            async with self._children.lease(server, account) as process:
+            async with self._children.lease(server, account, call.caller) as process:
                 return await learn(server, process.child, process.hello, self.settings.start_timeout)
         except MCPError as error:
             raise WrappedServerError(f"{server} cannot list what it has: {error}") from None
@@ -210,9 +212,7 @@ class Proxy:
 
 
 @asynccontextmanager
-async def opened(
-    settings: WrapSettings, accounts: Accounts, broker_of: Callable[[str], AnyBroker]
-) -> AsyncIterator[Proxy]:
+async def opened(settings: WrapSettings, broker_of: Callable[[str], AnyBroker]) -> AsyncIterator[Proxy]:
     """A proxy that has learnt nothing yet; every process it starts ends with the block.
 
     Raises ConfigError when nothing is to be wrapped.
@@ -224,7 +224,7 @@ async def opened(
     folder = Path(tempfile.mkdtemp(prefix="crosstrail-wrap-"))
     async with CredentialEndpoint(temporary) as endpoint:
         children = Children(settings, temporary, endpoint, folder, changes.noticed)
-        proxy = Proxy(settings, accounts, children, changes)
+        proxy = Proxy(settings, children, changes)
         try:
             yield proxy
         finally:

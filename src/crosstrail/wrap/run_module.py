@@ -12,32 +12,44 @@ import importlib
 import inspect
 import os
 import sys
-from typing import Any
+from collections.abc import Awaitable, Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import TypeGuard  # newer than some Python that runs this
 
 _NAMES = ("mcp", "server", "app")
 
 
-def server_of(module: Any) -> Any:
+class _Lowlevel(Protocol):
+    def create_initialization_options(self) -> object: ...
+
+    async def run(self, reading: object, writing: object, options: object) -> None: ...
+
+
+def server_of(module: ModuleType) -> object:
     """The object that serves, under a usual name or as the only one of its kind; None when there is none."""
     named = [getattr(module, name, None) for name in _NAMES]
     others = [value for name, value in vars(module).items() if not name.startswith("_")]
     return next((one for one in [*named, *others] if _serves(one)), None)
 
 
-def _serves(value: Any) -> bool:
+def _serves(value: object) -> bool:
     if inspect.isclass(value) or inspect.ismodule(value):
         return False
     return callable(getattr(value, "run_stdio_async", None)) or _is_lowlevel(value)
 
 
-def _is_lowlevel(value: Any) -> bool:
+def _is_lowlevel(value: object) -> TypeGuard[_Lowlevel]:
     return callable(getattr(value, "create_initialization_options", None)) and callable(getattr(value, "run", None))
 
 
-async def serve(server: Any) -> None:
+async def serve(server: object) -> None:
     """Until stdin ends."""
     if not _is_lowlevel(server):
-        await server.run_stdio_async()
+        run: Callable[[], Awaitable[object]] = getattr(server, "run_stdio_async")  # noqa: B009 - of any SDK
+        await run()
         return
     from mcp.server.stdio import stdio_server
 
@@ -45,7 +57,7 @@ async def serve(server: Any) -> None:
         await server.run(reading, writing, server.create_initialization_options())
 
 
-async def _set_up_and_serve(module: Any) -> bool:
+async def _set_up_and_serve(module: ModuleType) -> bool:
     """In one event loop, because what setup() opens may belong to it; False when there is nothing to serve."""
     done = module.setup()
     if inspect.isawaitable(done):
@@ -57,7 +69,7 @@ async def _set_up_and_serve(module: Any) -> bool:
     return True
 
 
-def _finish(result: Any) -> None:
+def _finish(result: object) -> None:
     if inspect.iscoroutine(result):
         asyncio.run(result)
 

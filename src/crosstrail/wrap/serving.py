@@ -1,17 +1,18 @@
 """The MCP server in front of a proxy: which methods it has, and what it says of itself.
 
-Decides nothing about a call: each handler is one await of the proxy. It has a method only where a wrapped server has it.
+Decides nothing about a call: each handler is one await of the proxy. It has a method only where a wrapped server has it, and
+no message reaches the proxy that was not admitted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from mcp.server.caching import CacheableMethod, CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import ServerMiddleware
 from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.server.models import InitializationOptions
+from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -25,16 +26,15 @@ from mcp_types import (
     SubscriptionsListenRequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import BaseModel
 
 from crosstrail import __version__
 from crosstrail.errors import CrosstrailError
+from crosstrail.wrap.child import Hello
+from crosstrail.wrap.message import Answer, Context, Message, ParamsT
+from crosstrail.wrap.proxy import Proxy
+from crosstrail.wrapped_call import WrappedCall
 
-if TYPE_CHECKING:
-    from crosstrail.wrap.proxy import Proxy
-
-Context = ServerRequestContext[Any, Any]
-Answer = Callable[[Context, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+WrappingServer = Server[WrappedCall | None]
 _CACHEABLE: tuple[CacheableMethod, ...] = (
     "tools/list",
     "prompts/list",
@@ -49,69 +49,90 @@ _ONE_ACCOUNT = (
 )
 
 
-def build_server(proxy: Proxy) -> Server[Any]:
-    """A server with the methods that the wrapped servers have between them."""
+def new_server(proxy: Proxy, admission: ServerMiddleware[WrappedCall | None]) -> WrappingServer:
+    """A server with the methods that the wrapped servers have between them, for any transport.
+
+    Every message passes `admission`, which gives it the WrappedCall that it runs with, as `lifespan_context`.
+    """
     offers = list(proxy.offers.values())
-    one = offers[0].hello.get("serverInfo", {}) if len(offers) == 1 else {}
-    server: Server[Any] = Server(
-        one.get("name") or "crosstrail",
-        version=one.get("version") or __version__,
-        title=one.get("title"),
+    one = offers[0].hello if len(offers) == 1 else Hello()
+    server: WrappingServer = Server(
+        one.name or "crosstrail",
+        version=one.version or __version__,
+        title=one.title or None,
         instructions=_instructions(proxy),
         cache_hints=dict.fromkeys(_CACHEABLE, CacheHint(ttl_ms=0, scope="private")),
+        lifespan=_admitted_by_nobody,
     )
-
-    for method, (capability, params, answer) in _methods(proxy).items():
-        if any(offer.can(capability) for offer in offers):
-            server.add_request_handler(method, params, _handler(proxy, answer))
+    server.middleware.append(admission)
+    can = {capability for offer in offers for capability in offer.hello.capabilities}
+    _add_methods(server, proxy, can)
     server.add_request_handler(
         "subscriptions/listen", SubscriptionsListenRequestParams, ListenHandler(proxy.changes.bus)
     )
     return server
 
 
-def _methods(proxy: Proxy) -> dict[str, tuple[str, type[BaseModel], Answer]]:
-    """Method -> the capability of a wrapped server that it needs, its parameters, who answers it."""
+async def serve_stdio(server: WrappingServer) -> None:
+    """Serve one client over stdin and stdout until it leaves. An older client is told that the lists may change."""
+    async with stdio_server() as (reading, writing):
+        await server.run(reading, writing, server.create_initialization_options(NotificationOptions(True, True, True)))
 
-    async def tools(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"tools": proxy.catalog.shown_tools(await proxy.choice())}
 
-    async def prompts(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"prompts": proxy.catalog.shown_prompts(await proxy.choice())}
+@asynccontextmanager
+async def _admitted_by_nobody(server: WrappingServer) -> AsyncIterator[WrappedCall | None]:
+    """What a message comes with before its admission."""
+    yield None
 
-    async def resources(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+
+def _add_methods(server: WrappingServer, proxy: Proxy, can: set[str]) -> None:
+    """`can`: the capabilities of the wrapped servers."""
+
+    async def tools(message: Message[PaginatedRequestParams]) -> Answer:
+        return {"tools": proxy.catalog.shown_tools(await proxy.choice(message.call))}
+
+    async def prompts(message: Message[PaginatedRequestParams]) -> Answer:
+        return {"prompts": proxy.catalog.shown_prompts(await proxy.choice(message.call))}
+
+    async def resources(message: Message[PaginatedRequestParams]) -> Answer:
         return {"resources": proxy.catalog.shown_resources()}
 
-    async def templates(context: Context, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def templates(message: Message[PaginatedRequestParams]) -> Answer:
         return {"resourceTemplates": proxy.catalog.shown_templates()}
 
-    return {
-        "tools/list": ("tools", PaginatedRequestParams, tools),
-        "tools/call": ("tools", CallToolRequestParams, proxy.call_tool),
-        "prompts/list": ("prompts", PaginatedRequestParams, prompts),
-        "prompts/get": ("prompts", GetPromptRequestParams, proxy.get_prompt),
-        "resources/list": ("resources", PaginatedRequestParams, resources),
-        "resources/templates/list": ("resources", PaginatedRequestParams, templates),
-        "resources/read": ("resources", ReadResourceRequestParams, proxy.read_resource),
-        "completion/complete": ("completions", CompleteRequestParams, proxy.complete),
-        "logging/setLevel": ("logging", SetLevelRequestParams, proxy.set_log_level),
-    }
+    def add(method: str, params: type[ParamsT], answer: Callable[[Message[ParamsT]], Awaitable[Answer]]) -> None:
+        server.add_request_handler(method, params, _handler(proxy, answer))
+
+    if "tools" in can:
+        add("tools/list", PaginatedRequestParams, tools)
+        add("tools/call", CallToolRequestParams, proxy.call_tool)
+    if "prompts" in can:
+        add("prompts/list", PaginatedRequestParams, prompts)
+        add("prompts/get", GetPromptRequestParams, proxy.get_prompt)
+    if "resources" in can:
+        add("resources/list", PaginatedRequestParams, resources)
+        add("resources/templates/list", PaginatedRequestParams, templates)
+        add("resources/read", ReadResourceRequestParams, proxy.read_resource)
+    if "completions" in can:
+        add("completion/complete", CompleteRequestParams, proxy.complete)
+    if "logging" in can:
+        add("logging/setLevel", SetLevelRequestParams, proxy.set_log_level)
 
 
-def initialization(server: Server[Any]) -> InitializationOptions:
-    """What a connection of an older client is told: that the lists may change."""
-    return server.create_initialization_options(NotificationOptions(True, True, True))
+def _handler(
+    proxy: Proxy, answer: Callable[[Message[ParamsT]], Awaitable[Answer]]
+) -> Callable[[Context, ParamsT], Awaitable[Answer]]:
+    """With the parameters as they were sent, so that nothing of them is lost; errors of ours in our words."""
 
-
-def _handler(proxy: Proxy, answer: Answer) -> Callable[[Context, Any], Awaitable[dict[str, Any]]]:
-    """The raw parameters, so that nothing a client sent is lost; errors of ours in our words."""
-
-    async def handle(context: Context, params: Any) -> dict[str, Any]:
+    async def handle(context: Context, params: ParamsT) -> Answer:
+        call = context.lifespan_context
+        if not isinstance(call, WrappedCall):
+            raise MCPError(code=INTERNAL_ERROR, message="this message was admitted by nobody")
         modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         if context.request is None and not modern:
             proxy.changes.session = context.session
         try:
-            result = await answer(context, context.params or {})
+            result = await answer(Message(context, params, context.params or {}, call))
         except CrosstrailError as error:
             raise MCPError(code=INTERNAL_ERROR, message=error.text) from None
         # The wrapped servers speak a protocol whose results do not say that they are complete.
@@ -122,6 +143,6 @@ def _handler(proxy: Proxy, answer: Answer) -> Callable[[Context, Any], Awaitable
 
 def _instructions(proxy: Proxy) -> str:
     """The servers' own, and how the account is named."""
-    own = {name: offer.hello.get("instructions") or "" for name, offer in proxy.offers.items()}
+    own = {name: offer.hello.instructions for name, offer in proxy.offers.items()}
     texts = [text if len(own) == 1 else f"{name}: {text}" for name, text in own.items() if text]
     return "\n\n".join([*texts, _ONE_ACCOUNT.format(name=proxy.settings.parameter)])

@@ -6,7 +6,6 @@ Decides nothing about accounts or tools: that is what the admission of one serve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from mcp.server.context import HandlerResult
 
@@ -14,7 +13,7 @@ from crosstrail.accounts.policy import ANONYMOUS, LOCAL, Principal
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.limits import Limits
 
-PrincipalOf = Callable[[Any], Principal]
+PrincipalOf = Callable[[object], Principal]
 """The HTTP request of a message -> who sent it."""
 
 
@@ -27,7 +26,7 @@ class BaseAdmission:
         self.limits = limits
         self._principal_of = principal_of
 
-    def principal(self, request: Any) -> Principal:
+    def principal(self, request: object) -> Principal:
         """Where no identity can be told, there is none."""
         if self._principal_of is None:
             return LOCAL
@@ -48,10 +47,10 @@ def text_bytes(result: HandlerResult) -> int:
     """Bytes of the texts of an answer."""
     content = _field(result, "content", "content")
     texts = [_field(one, "text", "text") for one in content] if isinstance(content, list | tuple) else []
-    # A foreign server's text may be none, and half a character may stand in it.
+    # A wrapped server's text may be none, and half a character may stand in it.
     return sum(len(text.encode(errors="replace")) for text in texts if isinstance(text, str))
 
 
-def _field(value: Any, name: str, key: str) -> Any:
+def _field(value: object, name: str, key: str) -> object:
     """Of an object of mcp's, or of what such an object is on the wire."""
     return value.get(key) if isinstance(value, Mapping) else getattr(value, name, None)

@@ -1,7 +1,7 @@
 """Who may use tools that are not ours: the same principals, access rules, limits and records as for our own.
 
 Decides which accounts a caller may name and whether the tools that write are there for them. A rule that gives some of
-crosstrail's own tools alone gives no foreign ones. It reads no argument but the account, and no answer but its size. A
+crosstrail's own tools alone gives no wrapped ones. It reads no argument but the account, and no answer but its size. A
 prompt, a resource or a completion counts as a call of a tool does.
 """
 
@@ -12,27 +12,26 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from contextvars import ContextVar
-from typing import Any
+from dataclasses import replace
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Principal, granted
-from crosstrail.accounts.registry import Registry
-from crosstrail.call_context import acting_for
+from crosstrail.call_context import CallContext, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
 from crosstrail.server.access.limits import Limits
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
 from crosstrail.workspace.workspace import Workspace
+from crosstrail.wrapped_call import WrappedCall
 
 _log = logging.getLogger("crosstrail.admission")
 _CALL = "tools/call"
 _USES = (_CALL, "prompts/get", "resources/read", "completion/complete")
-"""What reaches a foreign server's process, with an account's credentials: each is limited and recorded."""
+"""What reaches a wrapped server's process, with an account's credentials: each is limited and recorded."""
 _LISTS = {
     "tools/list": "tools",
     "prompts/list": "prompts",
@@ -40,17 +39,11 @@ _LISTS = {
     "resources/templates/list": "resourceTemplates",
 }
 """Method -> the key of its items."""
-_view: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_foreign_view")
-
-
-async def present_registry(workspace: Workspace) -> Registry:
-    """The accounts the caller of the present message may name; outside of messages, all."""
-    view = _view.get(None)
-    return await view.registry() if view else (await workspace.listed()).registry
+_Context = ServerRequestContext[WrappedCall | None, object]
 
 
 class WrappedAdmission(BaseAdmission):
-    """A middleware of a foreign server's MCP server. One a process."""
+    """A middleware of the MCP server in front of wrapped servers. One a process."""
 
     def __init__(
         self,
@@ -72,27 +65,27 @@ class WrappedAdmission(BaseAdmission):
         self._otherwise = EVERYTHING if open_to_all else NOTHING
         self._narrowed = narrowed()
 
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def __call__(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         principal = self.principal(ctx.request)
         grant = await self._grant(principal)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == _CALL else ""
         writes = ctx.method == _CALL and not self._reads(tool)
-        token = _view.set(ScopedWorkspace(self._workspace, grant, write=writes, kept=self._narrowed))
-        try:
+        view = ScopedWorkspace(self._workspace, grant, write=writes, kept=self._narrowed)
+        # The context variable besides the argument: brokers and requests to clouds read it, for any kind of call.
+        with acting_for(*principal.acting) as caller:
+            admitted = replace(ctx, lifespan_context=WrappedCall(view.registry, caller))
             if ctx.method in _USES:
-                return await self._used(ctx, call_next, principal, tool, allowed=_allows(grant, writes))
+                return await self._used(admitted, call_next, principal, caller, tool, allowed=_allows(grant, writes))
             if ctx.method == "logging/setLevel" and not principal.local:
-                return {}  # the processes of all callers would be told, and a request over HTTP leaves no session behind
-            with acting_for(*principal.acting):
-                return self._shown(ctx.method, await call_next(ctx), grant)
-        finally:
-            _view.reset(token)
+                return {}  # it would reach the processes of all callers, and a request over HTTP leaves no session behind
+            return self._shown(ctx.method, await call_next(admitted), grant)
 
     async def _used(
         self,
-        ctx: ServerRequestContext[Any, Any],
+        ctx: _Context,
         call_next: CallNext,
         principal: Principal,
+        caller: CallContext,
         tool: str,
         *,
         allowed: bool,
@@ -101,7 +94,7 @@ class WrappedAdmission(BaseAdmission):
         result: HandlerResult = None
         params = ctx.params or {}
         began, outcome = time.monotonic(), "cancelled"
-        with ExitStack() as inside, acting_for(*principal.acting) as caller:
+        with ExitStack() as inside:
             try:
                 if not principal.local:
                     inside.enter_context(self.limits.admitted(principal.key))
@@ -120,7 +113,7 @@ class WrappedAdmission(BaseAdmission):
                     raise MCPError(code=INTERNAL_ERROR, message=error.text) from None
                 result = CallToolResult(content=[TextContent(type="text", text=error.text)], is_error=True)
             except Exception:
-                outcome = "refused"  # a protocol error, ours or the foreign server's
+                outcome = "refused"  # a protocol error, ours or the wrapped server's
                 raise
             finally:
                 self.record.call(
@@ -146,25 +139,25 @@ class WrappedAdmission(BaseAdmission):
             _log.error("the access rules cannot be read: %s", error)
             return NOTHING
         given = granted(principal, rules, otherwise=self._otherwise)
-        whole = tuple(rule for rule in given.rules if set(rule.toolsets) == set(TOOLSETS))
-        return Grant(whole, given.everything)
+        unrestricted = tuple(rule for rule in given.rules if set(rule.toolsets) == set(TOOLSETS))
+        return Grant(unrestricted, given.everything)
 
     def _shown(self, method: str, result: HandlerResult, grant: Grant) -> HandlerResult:
         """A list without what is not there for the caller."""
         key = _LISTS.get(method)
-        if key is None or not isinstance(result, dict) or _allows(grant, True):
+        if key is None or _allows(grant, True):
             return result
-        if not _allows(grant, False):
-            return {**result, key: []}
-        kept = [one for one in result.get(key, ()) if method != "tools/list" or self._reads(one["name"])]
-        return {**result, key: kept}
+        if not isinstance(result, dict) or not _allows(grant, False):
+            return {**(result if isinstance(result, dict) else {}), key: []}
+        shown = [one for one in result.get(key, ()) if method != "tools/list" or self._reads(one["name"])]
+        return {**result, key: shown}
 
 
 def _allows(grant: Grant, write: bool) -> bool:
     return grant.allows("accounts", write=write)
 
 
-def _selector(method: str, params: Mapping[str, Any], parameter: str) -> Any:
+def _selector(method: str, params: Mapping[str, object], parameter: str) -> object:
     """The account that a message names, as it was written; empty where it names none."""
     if method == "resources/read":
         plain, _, account = str(params.get("uri", "")).rpartition(f"{parameter}=")

@@ -19,7 +19,7 @@ KEYS = "volcengine"
 _MAX_SUBJECT = 255
 
 
-def principal_of(request: Any) -> Principal:
+def principal_of(request: object) -> Principal:
     """The principal of a request that the bearer middleware let through; ANONYMOUS for any other."""
     user = getattr(request, "scope", {}).get("user")
     if not isinstance(user, AuthenticatedUser):
