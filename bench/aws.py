@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from typing import Any
 import anyio
 from mcp import Client, StdioServerParameters
 
-from processes import Cloud, fake
+from processes import Cloud, cpu, fake
 
 DELAY = 0.2
 ACCOUNTS = 50
@@ -78,8 +77,7 @@ def cpu_seconds(marker: str) -> float:
     for place in Path("/proc").iterdir():
         try:
             if place.name.isdigit() and marker in (place / "cmdline").read_text():
-                fields = (place / "stat").read_text().rpartition(")")[2].split()
-                return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                return cpu(int(place.name))
         except OSError:
             continue
     raise SystemExit(f"no process has {marker} in its command line")

@@ -26,7 +26,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from processes import memory, serving
+from processes import cpu, memory, serving
 
 MAX_MB = 6_000
 
@@ -70,11 +70,6 @@ def _sum(pid: int, of: Callable[[int], float]) -> float:
         except OSError:
             continue
     return total
-
-
-def _processor(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ask(url: str, sql: str, seconds: float) -> tuple[float, str]:
@@ -144,9 +139,9 @@ def _measured(url: str, pid: int, sql: str, seconds: float) -> str:
     for helper in helpers:
         helper.join()
     time.sleep(2)
-    before = _sum(pid, _processor)
+    before = _sum(pid, cpu)
     time.sleep(3)
-    after = _sum(pid, _processor) - before
+    after = _sum(pid, cpu) - before
     waited = f"{statistics.median(waits):.2f} / {max(waits):.2f} s"
     return f"{first:.2f} s | {took:.2f} s | {peak[0]:.0f} MB | {waited} | {after:.1f} s | {words}"
 

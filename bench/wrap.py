@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 from mcp import Client, StdioServerParameters
 
-from processes import ROOT, Cloud, fake, memory
+from processes import ROOT, Cloud, compile_all, cpu, fake, memory
 
 PLAIN = str(ROOT / "tests" / "wrapped" / "plain.py")
 
@@ -66,13 +66,18 @@ async def measure(cloud: Cloud, folder: Path, calls: int, children: int) -> None
             for result in [await through.call_tool("pid", {"target_account_id": name}) for name in names[:children]]
         ]
         ours, theirs = [], []
+        pid = crosstrail_pid(pids)
+        before = cpu(pid)
         for _ in range(calls):  # turn and turn about, so that both see the same machine
             theirs.append(await timed(straight, "echo", {"text": "x"}))
             ours.append(await timed(through, "echo", {"target_account_id": names[0], "text": "x"}))
-        used = memory(crosstrail_pid(pids))
+        used, a_call = memory(pid), 1000 * (cpu(pid) - before) / calls
     more = statistics.median(ours) - statistics.median(theirs)
     print(
         f"warm call: bare {statistics.median(theirs):.2f} ms, through wrap {statistics.median(ours):.2f} ms, +{more:.2f} ms"
+    )
+    print(
+        f"processor time of crosstrail: {1000 * before:.0f} ms before the first warm call, {a_call:.2f} ms a warm call"
     )
     first = statistics.median(cold) - statistics.median(starts)
     print(
@@ -87,6 +92,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--children", type=int, default=16)
     options = parser.parse_args()
+    compile_all()
     with (
         tempfile.TemporaryDirectory() as folder,
         fake("aws", accounts=options.children, events=0) as cloud,
