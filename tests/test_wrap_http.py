@@ -203,6 +203,22 @@ async def test_a_process_without_an_account_and_what_one_says_are_not_shared_by_
         assert pids[0] == pids[2] != pids[1]
 
 
+async def test_fields_that_crosstrail_does_not_know_pass_as_they_came(workspace: WrapWorkspace, tmp_path: Path) -> None:
+    """The server answers a completion with the parameters that it was sent."""
+    config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain()}})
+    sent: dict[str, Any] = {
+        "ref": {"type": "ref/prompt", "name": "review", "hint": [1, None]},
+        "argument": {"name": "what", "value": "x", "more": {"of": "it"}},
+        "context": {"arguments": {"target_account_id": "prod", "what": "y"}, "deep": {"a": 1.5}},
+        "_meta": {"plain/trace": {"id": "7"}},
+        "newer": {"b": [True]},
+    }
+    with wrapping(config) as server:
+        answer = post(server.url, {**LIST_TOOLS, "method": "completion/complete", "params": sent}).json()
+    (given,) = answer["result"]["completion"]["values"]
+    assert json.loads(given) == {**sent, "context": {"arguments": {"what": "y"}, "deep": {"a": 1.5}}}
+
+
 async def test_without_sign_in_loopback_is_served_and_nothing_is_left(workspace: WrapWorkspace, tmp_path: Path) -> None:
     config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain()}})
     with wrapping(config) as server:
