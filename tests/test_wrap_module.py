@@ -66,20 +66,20 @@ MODULES = {
 @pytest.mark.parametrize("kind", MODULES)
 async def test_a_module_is_served(workspace: WrapWorkspace, tmp_path: Path, kind: str) -> None:
     source, answer = MODULES[kind]
-    (tmp_path / "foreign_module.py").write_text(source)
-    server = {"module": "foreign_module", "env": {"PYTHONPATH": str(tmp_path)}}
+    (tmp_path / "wrapped_module.py").write_text(source)
+    server = {"module": "wrapped_module", "env": {"PYTHONPATH": str(tmp_path)}}
     async with workspace.proxy({"m": server}) as proxy, Client(new_server(proxy, workspace.admit)) as client:
         called = await client.call_tool("ready", {"target_account_id": "dev"})
         assert text_of(called) == answer
 
 
 async def test_a_module_that_cannot_be_served_is_explained(workspace: WrapWorkspace, tmp_path: Path) -> None:
-    (tmp_path / "foreign_empty.py").write_text("x = 1\n")
-    (tmp_path / "foreign_broken.py").write_text("import not_there_at_all\n")
+    (tmp_path / "wrapped_empty.py").write_text("x = 1\n")
+    (tmp_path / "wrapped_broken.py").write_text("import not_there_at_all\n")
     for module, words in (
-        ("foreign_empty", "the module foreign_empty has neither an MCP server object nor main"),
-        ("foreign_broken", "has no module not_there_at_all: name the one that has it with --python"),
-        ("foreign_absent", "has no module foreign_absent"),
+        ("wrapped_empty", "the module wrapped_empty has neither an MCP server object nor main"),
+        ("wrapped_broken", "has no module not_there_at_all: name the one that has it with --python"),
+        ("wrapped_absent", "has no module wrapped_absent"),
     ):
         server = {"module": module, "python": sys.executable, "env": {"PYTHONPATH": str(tmp_path)}}
         with pytest.raises(WrappedServerError, match=words):

@@ -158,8 +158,8 @@ async def test_a_module_of_every_fastmcp(
     workspace: WrapWorkspace, tmp_path: Path, python_with: Callable[[str], Path], version: str, setup: str
 ) -> None:
     source = FASTMCP.replace("@mcp.tool\n", "") + setup if setup else FASTMCP
-    (tmp_path / "foreign_fast.py").write_text(source)
+    (tmp_path / "wrapped_fast.py").write_text(source)
     python = python_with(f"fastmcp=={version}.*") / "python"
-    server = {"module": "foreign_fast", "python": str(python), "env": {"PYTHONPATH": str(tmp_path)}}
+    server = {"module": "wrapped_fast", "python": str(python), "env": {"PYTHONPATH": str(tmp_path)}}
     async with workspace.client({"fast": server}) as client:
         assert text_of(await client.call_tool("ready", {"target_account_id": "dev"})) == "us-east-1"

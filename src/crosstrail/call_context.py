@@ -35,7 +35,7 @@ class CallContext:
     """Who asked, and the requests made for them: all are counted, the first 200 kept.
 
     `who` is a name to show, which two may share; `key` tells them apart. `error`: the kind of error that the call ended with,
-    empty where it did not. `wrapped`: id of the account whose process of a foreign server the call was handed to.
+    empty where it did not. `wrapped`: id of the account whose process of a wrapped server the call was handed to.
     """
 
     who: str = ""

@@ -23,7 +23,7 @@ CrosstrailError            message for the reader; .hint says what to do next
 ├─ LakeError
 │   ├─ CorruptLogFile      .path, and .position: a byte offset or a record index
 │   └─ LakeBusy
-├─ WrappedServerError      a foreign MCP server did not start, did not answer or died
+├─ WrappedServerError      a wrapped MCP server did not start, did not answer or died
 └─ QueryError
     ├─ QueryFailed
     ├─ QueryTimedOut       .query_id: still running, ask again with it
@@ -211,7 +211,7 @@ class LakeBusy(LakeError):
 
 
 class WrappedServerError(CrosstrailError):
-    """A foreign server's process failed; the message ends with the last lines it wrote to stderr."""
+    """A wrapped server's process failed; the message ends with the last lines it wrote to stderr."""
 
 
 class QueryError(CrosstrailError):

@@ -60,7 +60,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--deny", metavar="TOOL", multiple=True, help="Do not offer these tools. Repeatable.")
 @click.option("--parameter", metavar="NAME", default=None, help="The parameter that names the account.")
 @click.option("--idle", type=_Duration(), default=None, help="How long a process without calls is kept, such as 10m.")
-@click.option("--max-children", type=int, default=None, help="Most processes at a time.")
+@click.option("--max-children", type=int, default=None, help="The largest number of processes at a time.")
 @click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", help="stdio, or http at /mcp.")
 @click.option("--host", default=None, help="Address to listen on over HTTP.")
 @click.option("--port", type=int, default=None, help="Port to listen on over HTTP.")

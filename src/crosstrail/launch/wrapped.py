@@ -27,7 +27,7 @@ from crosstrail.wrapped_call import WrappedCall
 
 
 async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
-    """Serve until the client leaves or the process is told to stop."""
+    """Serve until the client leaves or a signal ends the process."""
     if settings.serve.transport != "stdio":
         await _serve_http(wrap, settings)
         return

@@ -116,7 +116,7 @@ class Catalog:
 
     @classmethod
     def of(cls, offers: Iterable[Offer], servers: Mapping[str, WrappedServer], parameter: str) -> Catalog:
-        """Raises ConfigError when a tool has a parameter of that name already, when two names cannot be told apart, or when
+        """Raises ConfigError when a tool has a parameter of that name already, when two names are the same, or when
         the settings let no tool of a server through."""
         found = list(offers)
         catalog = cls(parameter)

@@ -1,4 +1,4 @@
-"""Lists that change while they are served: read again from the process that said so, then told to the clients.
+"""Lists that change while they are served: read again from the process that said so, then announced to the clients.
 
 Decides that one reading of a server is under way at a time, however often it says that something changed.
 """
@@ -35,7 +35,7 @@ Relearn = Callable[[str, Child], Awaitable[bool]]
 
 
 class Changes:
-    """`bus` is for clients that subscribe; `session` is the one older client that is told without asking."""
+    """`bus` is for clients that subscribe; `session` is the one older client, which has no way to subscribe."""
 
     def __init__(self) -> None:
         self.bus = InMemorySubscriptionBus()
@@ -64,9 +64,9 @@ class Changes:
         finally:
             del self._reading[server]
         if changed:
-            await self._tell(method)
+            await self._announce(method)
 
-    async def _tell(self, method: str) -> None:
+    async def _announce(self, method: str) -> None:
         event, notification = _KINDS[method]
         await self.bus.publish(event)
         if self.session:

@@ -50,7 +50,7 @@ class Hello:
 
 
 class Caller(Protocol):
-    """Who waits for a call: what the server may tell it and ask it meanwhile."""
+    """Who waits for a call: what the server may send it and ask it meanwhile."""
 
     @property
     def connection(self) -> object:
@@ -67,7 +67,7 @@ class Child:
     """Start it once, ask it many times at once, `aclose` it. Ended for whatever reason it stays ended."""
 
     def __init__(self, on_change: Callable[[Child, str], Awaitable[None]]) -> None:
-        """`on_change`: told the method of every notification that one of the server's lists has changed."""
+        """`on_change`: called with the method of every notification that one of the server's lists has changed."""
         self._program: Program | None = None
         self._on_change = on_change
         self._callers: list[Caller] = []
@@ -186,7 +186,7 @@ class Child:
                 await tasks.start(self._dispatcher.run, self._on_request, self._on_notification)
                 self._ready.set()
                 await self._stop.wait()
-                incoming.close()  # whoever still waits for an answer hears that there will be none
+                incoming.close()  # ends every request that still waits for an answer
                 await process.end()
                 tasks.cancel_scope.cancel()
         finally:

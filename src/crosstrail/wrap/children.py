@@ -1,4 +1,4 @@
-"""Which process answers for which account: started on first use, kept while it is used, replaced when it must be.
+"""Which process answers for which account: started on first use, reused while it is used, replaced when it must be.
 
 Decides how many processes there are, which one goes when another account needs its place, and when one is too old. Two
 accounts never share a process, nor do two callers who signed in, and a process never changes its account. It knows no tool and
@@ -96,8 +96,8 @@ class Children:
     async def lease(
         self, server: str, account: Account | None, caller: CallContext, capabilities: Json | None = None
     ) -> AsyncIterator[Process]:
-        """The process of this server for this account and this caller, for one call. A new one hears the `capabilities` of
-        the client.
+        """The process of this server for this account and this caller, for one call. A new one is sent the
+        `capabilities` of the client.
 
         Raises CredentialsError or CloudError when the account has no credentials now, WrappedServerError when the process
         does not start, or no place for it becomes free in time.
@@ -122,7 +122,7 @@ class Children:
             self._settle(process)
 
     async def set_log_level(self, params: Json) -> None:
-        """Tell every process there is, and those to come, what the client wants to hear."""
+        """Send it to every process there is, and to those to come."""
         self._log_level = params
         for process in tuple(self._current.values()):
             await self._send_log_level(process)
@@ -220,7 +220,7 @@ class Children:
         return Program(label, command_of(server), environment, home)
 
     def _settle(self, process: Process) -> None:
-        """After a call: keep it for the next one, or let it go."""
+        """After a call: leave it for the next one, or end it."""
         if process.calls:
             return
         if self._current.get(process.key) is not process:

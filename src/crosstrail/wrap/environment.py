@@ -1,4 +1,4 @@
-"""What a foreign server's process finds around it: a clean environment, a home folder of its own, one account's identity.
+"""What a wrapped server's process finds around it: a clean environment, a home folder of its own, one account's identity.
 
 Decides which variables of the machine a server gets (programs, languages, certificates, proxies, package caches) and which
 it never does: none of crosstrail's, none of a cloud's. Two accounts' processes share no folder but the package caches.
@@ -23,7 +23,7 @@ _PACKAGES = {
     "UV_PYTHON_INSTALL_DIR": ".local/share/uv/python",
     "NPM_CONFIG_CACHE": ".npm",
 }
-"""Where uvx and npx keep what they downloaded, below the user's home: else every account would download it again."""
+"""Where uvx and npx store what they downloaded, below the user's home: else every account would download it again."""
 _PACKAGE_SETTINGS = {"UV_CONFIG_FILE": ".config/uv/uv.toml", "NPM_CONFIG_USERCONFIG": ".npmrc"}
 _INDEXES = ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE", "NPM_CONFIG_REGISTRY")
 

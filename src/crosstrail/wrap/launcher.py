@@ -1,8 +1,8 @@
-"""Starts one foreign server and outlives it by nothing: when crosstrail is gone, in whatever way, so is the whole tree.
+"""Starts one wrapped server and ends with it: when crosstrail is gone, in whatever way, so is everything below it.
 
 Run as a program, `python -I -S launcher.py LIFELINE COMMAND...`, so it imports the standard library alone and little of it.
 LIFELINE is the reading end of a pipe that crosstrail holds open and never writes to: its end is the order to stop. The
-server keeps stdin, stdout and stderr; the exit status is the server's. It decides nothing about credentials or protocol.
+server has stdin, stdout and stderr; the exit status is the server's. It decides nothing about credentials or protocol.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def main() -> int:
     status: int | None = None
     while status is None:
         ready, _, _ = select.select([lifeline, wake], [], [])
-        told = set(os.read(wake, 64)) if wake in ready else set()
-        if lifeline in ready or told - {signal.SIGCHLD}:
+        received = set(os.read(wake, 64)) if wake in ready else set()
+        if lifeline in ready or received - {signal.SIGCHLD}:
             break
         status, _ = _reaped(server, status)
     status = _end_tree(server, status) or 0

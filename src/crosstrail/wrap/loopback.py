@@ -1,7 +1,7 @@
 """HTTP on loopback: one request a connection, a small one, answered with JSON that no client may cache.
 
 Decides how large a request's head may be and how long it may take, and how many connections may stand open without one: of
-too many the oldest gives way, so nobody keeps others out by opening connections. h11 reads and writes HTTP. What was sent
+too many the oldest gives way, so opening connections locks nobody out. h11 reads and writes HTTP. What was sent
 and what was answered is never logged.
 """
 

@@ -52,7 +52,7 @@ class ServerProcess:
         watched, lifeline = os.pipe()
         loop = asyncio.get_running_loop()
         try:
-            # What create_subprocess_exec does; but that keeps the transport to itself, which alone closes the pipes.
+            # What create_subprocess_exec does; but that gives out no transport, which alone closes the pipes.
             transport, protocol = await loop.subprocess_exec(
                 lambda: SubprocessStreamProtocol(limit=MAX_LINE_BYTES, loop=loop),
                 *(sys.executable, "-I", "-S", _LAUNCHER, str(watched), *program.command),
@@ -130,7 +130,7 @@ class ServerProcess:
                     os.killpg(self._process.pid, signal.SIGKILL)
         await asyncio.wait([self._errors], timeout=_STOP_SECONDS)
         self._errors.cancel()
-        self._transport.close()  # a survivor's open pipe would keep it open
+        self._transport.close()  # else it stays open with a survivor's pipe
 
     def _close_lifeline(self) -> None:
         lifeline, self._lifeline = self._lifeline, -1

@@ -74,7 +74,7 @@ def new_server(proxy: Proxy, admission: ServerMiddleware[WrappedCall | None]) ->
 
 
 async def serve_stdio(server: WrappingServer) -> None:
-    """Serve one client over stdin and stdout until it leaves. An older client is told that the lists may change."""
+    """Serve one client over stdin and stdout until it leaves. An older client learns from the handshake that the lists may change."""
     async with stdio_server() as (reading, writing):
         await server.run(reading, writing, server.create_initialization_options(NotificationOptions(True, True, True)))
 

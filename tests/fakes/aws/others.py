@@ -1,4 +1,4 @@
-"""One question each of services that foreign servers ask: enough to see which account's key signed it."""
+"""One question each of services that wrapped servers ask: enough to see which account's key signed it."""
 
 from __future__ import annotations
 

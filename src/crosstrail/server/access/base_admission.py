@@ -27,7 +27,7 @@ class BaseAdmission:
         self._principal_of = principal_of
 
     def principal(self, request: object) -> Principal:
-        """Where no identity can be told, there is none."""
+        """Where no identity is found, there is none."""
         if self._principal_of is None:
             return LOCAL
         return self._principal_of(request) if request is not None else ANONYMOUS
