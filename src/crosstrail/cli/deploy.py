@@ -45,7 +45,7 @@ def deploy() -> None:
     multiple=True,
     help="A variable of the server; NAME alone takes its value here, as secrets should be given. Repeatable.",
 )
-@click.option("--wrap", metavar="PACKAGE", default="", help="Serve this foreign MCP server through `crosstrail wrap`.")
+@click.option("--wrap", metavar="PACKAGE", default="", help="Serve this MCP server through `crosstrail wrap`.")
 @click.option(
     "--wrap-command", metavar="NAME", default="", help="Its command, where that is not called as the package."
 )
@@ -86,16 +86,16 @@ def aws(
     if not token:
         out("Not checked: that needs a token (--bearer); with AWS signatures alone only signing clients get in.")
         return DONE
-    return _check(address, token, foreign=bool(plan.wrap))
+    return _check(address, token, wrapped=bool(plan.wrap))
 
 
-def _check(address: str, token: str, *, foreign: bool) -> int:
-    """What a foreign server says of its own tools is shown, and no fault of the deployment's."""
+def _check(address: str, token: str, *, wrapped: bool) -> int:
+    """What a wrapped server says of its own tools is shown, and no fault of the deployment's."""
     from crosstrail.conformance.check_run import Demands, Subject, check_server
 
     report = anyio.run(check_server, Subject(url=address, bearer=token), Demands())
     print_report(report)
-    failed = [one for one in report.findings if one.state == "fail" and not (foreign and one.by_authors)]
+    failed = [one for one in report.findings if one.state == "fail" and not (wrapped and one.by_authors)]
     return verdict(passed=not failed)
 
 

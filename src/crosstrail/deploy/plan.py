@@ -73,7 +73,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One deployment. `source` is the folder with the Dockerfile; `wrap` a foreign server's package, else empty.
+    """One deployment. `source` is the folder with the Dockerfile; `wrap` a wrapped server's package, else empty.
 
     Without `role_arn` an image can be pushed, and nothing be run.
     """

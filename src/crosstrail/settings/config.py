@@ -125,12 +125,12 @@ class LookupSettings(SettingsGroup):
 
 
 def credential_variables() -> tuple[str, ...]:
-    """How variables begin that say whose credentials are used: a foreign server has its account's, and no others."""
+    """How variables begin that say whose credentials are used: a wrapped server has its account's, and no others."""
     return tuple(start for cloud in clouds() for start in cloud.credential_variables)
 
 
 class WrappedServer(SettingsGroup):
-    """One foreign MCP server, as `crosstrail wrap` starts it for each account."""
+    """One MCP server, as `crosstrail wrap` starts it for each account."""
 
     command: tuple[str, ...] = option((), "", "Program and arguments that serve MCP over stdio.")
     module: str = option(
@@ -161,7 +161,7 @@ class WrappedServer(SettingsGroup):
 
 
 class WrapSettings(SettingsGroup):
-    """Foreign MCP servers, served for many accounts."""
+    """Wrapped MCP servers, served for many accounts."""
 
     servers: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")], WrappedServer] = option(
         {}, "", "Name -> command (or module), env, pass_env, read_only, allow, deny."

@@ -49,7 +49,7 @@ class Hello:
         return cls(name, version, title, text(answer.get("instructions")), frozenset(table(answer.get("capabilities"))))
 
 
-class Caller(Protocol):
+class Client(Protocol):
     """Who waits for a call: what the server may send it and ask it meanwhile."""
 
     @property
@@ -70,7 +70,7 @@ class Child:
         """`on_change`: called with the method of every notification that one of the server's lists has changed."""
         self._program: Program | None = None
         self._on_change = on_change
-        self._callers: list[Caller] = []
+        self._clients: list[Client] = []
         self._process: ServerProcess | None = None
         self._dispatcher: JSONRPCDispatcher[TransportContext] | None = None
         self._ready, self._stop = asyncio.Event(), asyncio.Event()
@@ -113,24 +113,24 @@ class Child:
         method: str,
         params: Json,
         seconds: float,
-        caller: Caller | None = None,
+        client: Client | None = None,
         progress: bool = False,
     ) -> Answer:
         """The server's own answer. Cancelling tells the server; so does the end of its `seconds`.
 
         Raises MCPError, the server's own error; WrappedServerError when it died or was too slow.
         """
-        options: CallOptions = {"on_progress": caller.progress} if caller and progress else {}
-        if caller:
-            self._callers.append(caller)
+        options: CallOptions = {"on_progress": client.progress} if client and progress else {}
+        if client:
+            self._clients.append(client)
         try:
             with anyio.fail_after(seconds):
                 return await self._send(method, params, options)
         except TimeoutError:
             raise self._failed(f"did not answer {method} within {seconds:g} s") from None
         finally:
-            if caller:
-                self._callers.remove(caller)
+            if client:
+                self._clients.remove(client)
 
     async def notify(self, method: str, params: Json | None) -> None:
         await self._open().notify(method, params)
@@ -225,18 +225,18 @@ class Child:
     ) -> None:
         if method.endswith(_LIST_CHANGED):
             await self._on_change(self, method)
-        elif caller := self._only_caller():
-            await caller.notify(method, params or {})
+        elif client := self._only_client():
+            await client.notify(method, params or {})
 
     async def _on_request(self, context: DispatchContext[TransportContext], method: str, params: Json | None) -> Answer:
         if method == "ping":
             return {}
-        if caller := self._only_caller():
-            return await caller.request(method, params or {})
+        if client := self._only_client():
+            return await client.request(method, params or {})
         raise MCPError(code=METHOD_NOT_FOUND, message=f"{method}: no client to ask")
 
-    def _only_caller(self) -> Caller | None:
+    def _only_client(self) -> Client | None:
         """Whom a message is for that names no call: the last who called, unless it may be meant for another client."""
-        if len({caller.connection for caller in self._callers}) != 1:
+        if len({client.connection for client in self._clients}) != 1:
             return None
-        return self._callers[-1]
+        return self._clients[-1]

@@ -31,11 +31,11 @@ from crosstrail.accounts.broker import AnyBroker
 from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
 from crosstrail.models import Account
 from crosstrail.settings.config import WrapSettings
-from crosstrail.wrap.caller import ContextCaller
 from crosstrail.wrap.catalog import MAX_LISTED, Catalog, Choice, Offer, Route, learn
 from crosstrail.wrap.changes import Changes
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
+from crosstrail.wrap.client import CallingClient
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from crosstrail.wrap.message import Answer, Json, Message, ParamsT, table
 from crosstrail.wrapped_call import WrappedCall
@@ -156,7 +156,7 @@ class Proxy:
     async def _ask(
         self, message: Message[ParamsT], server: str, account: Account | None, method: str, params: Json
     ) -> Answer:
-        client, caller = ContextCaller(message.context), message.call.caller
+        client, caller = CallingClient(message.context), message.call.caller
         caller.wrapped = account.id if account else ""
         meta = {k: v for k, v in table(params.get("_meta")).items() if not k.startswith(_PROTOCOL_META)}
         progress = meta.pop("progressToken", None) is not None

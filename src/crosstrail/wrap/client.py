@@ -29,8 +29,8 @@ class _ClientAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class ContextCaller:
-    """A Caller over the context of the request it made."""
+class CallingClient:
+    """A Client over the context of the request it made."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
