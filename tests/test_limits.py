@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import re
@@ -26,6 +27,8 @@ from live_aws import PROD, LiveAws
 from running_server import PATIENCE
 from test_access import as_
 
+pytestmark = pytest.mark.anyio
+
 
 class Clock:
     now = 1000.0
@@ -49,64 +52,64 @@ def limits(clock: Clock, shared: str = "", **most: int) -> Limits:
     return _opened[-1]
 
 
-def call(made: Limits, who: str = "a", *, query: bool = False) -> None:
-    with made.admitted(who, query=query):
+async def call(made: Limits, who: str = "a", *, query: bool = False) -> None:
+    async with made.admitted(who, query=query):
         pass
 
 
-def test_calls_a_minute_come_back_as_time_passes() -> None:
+async def test_calls_a_minute_come_back_as_time_passes() -> None:
     clock = Clock()
     made = limits(clock, calls_per_minute=6)
     for _ in range(6):
-        call(made)
+        await call(made)
     with pytest.raises(LimitReached) as refused:
-        call(made)
+        await call(made)
     assert "6 calls a minute" in str(refused.value)
-    call(made, "b")
+    await call(made, "b")
     clock.now += refused.value.retry_after - 1.6
     with pytest.raises(LimitReached):
-        call(made)
+        await call(made)
     clock.now += 1.6
-    call(made)
+    await call(made)
     clock.now += 3600
     for _ in range(6):
-        call(made)
+        await call(made)
     with pytest.raises(LimitReached):
-        call(made)
+        await call(made)
 
 
-def test_calls_at_once() -> None:
+async def test_calls_at_once() -> None:
     made = limits(Clock(), concurrent_calls=2)
-    with made.admitted("a"), made.admitted("a"):
+    async with made.admitted("a"), made.admitted("a"):
         with pytest.raises(LimitReached, match="2 calls at once"):
-            call(made)
-        call(made, "b")
-    call(made)
+            await call(made)
+        await call(made, "b")
+    await call(made)
 
 
-def test_queries_at_once_count_those_that_were_left_running() -> None:
+async def test_queries_at_once_count_those_that_were_left_running() -> None:
     clock = Clock()
     made = limits(clock, queries_at_once=2)
-    made.query_is("a", "one", "RUNNING")
-    with made.admitted("a", query=True):
+    await made.query_is("a", "one", "RUNNING")
+    async with made.admitted("a", query=True):
         with pytest.raises(LimitReached, match="2 queries at once"):
-            call(made, query=True)
-        call(made)
-    made.query_is("a", "two", "QUEUED")
-    made.query_is("a", "two", "RUNNING")
+            await call(made, query=True)
+        await call(made)
+    await made.query_is("a", "two", "QUEUED")
+    await made.query_is("a", "two", "RUNNING")
     with pytest.raises(LimitReached) as refused:
-        call(made, query=True)
+        await call(made, query=True)
     assert "cancel_query" in refused.value.hint
     assert refused.value.retry_after == 60
-    call(made, "b", query=True)
-    made.query_is("a", "two", "CANCELLED")
-    call(made, query=True)
-    made.query_is("a", "three", "RUNNING")
+    await call(made, "b", query=True)
+    await made.query_is("a", "two", "CANCELLED")
+    await call(made, query=True)
+    await made.query_is("a", "three", "RUNNING")
     clock.now += 601
-    call(made, query=True)
+    await call(made, query=True)
 
 
-def test_a_query_that_ended_unasked_leaves_its_place_to_the_next(tmp_path: Path) -> None:
+async def test_a_query_that_ended_unasked_leaves_its_place_to_the_next(tmp_path: Path) -> None:
     ended: set[str] = set()
     shared = str(tmp_path / "limits.db")
     one, other = (
@@ -116,32 +119,31 @@ def test_a_query_that_ended_unasked_leaves_its_place_to_the_next(tmp_path: Path)
         for _ in range(2)
     )
     _opened.extend((one, other))
-    one.query_is("a", "first", "RUNNING")
-    one.query_is("a", "second", "QUEUED")
+    await one.query_is("a", "first", "RUNNING")
+    await one.query_is("a", "second", "QUEUED")
     with pytest.raises(LimitReached):
-        call(other, query=True)
+        await call(other, query=True)
     ended.add("second")
-    call(other, query=True)
-    other.query_is("a", "third", "RUNNING")
+    await call(other, query=True)
+    await other.query_is("a", "third", "RUNNING")
     with pytest.raises(LimitReached):
-        call(one, query=True)
+        await call(one, query=True)
 
 
-def test_a_clouds_query_counts_no_longer_than_it_may_be_unknown() -> None:
+async def test_a_clouds_query_counts_no_longer_than_it_may_be_unknown() -> None:
     clock = Clock()
     made = limits(clock, queries_at_once=1)
-    made.query_is("a", "cloud", "RUNNING", longest=120)
+    await made.query_is("a", "cloud", "RUNNING", longest=120)
     with pytest.raises(LimitReached):
-        call(made, query=True)
+        await call(made, query=True)
     clock.now += 121
-    call(made, query=True)
+    await call(made, query=True)
 
 
 def _finished(folder: Path) -> int:
     return sum('"FINISHED"' in one.read_text() for one in folder.rglob("status.json"))
 
 
-@pytest.mark.anyio
 async def test_queries_that_ended_by_themselves_lock_nobody_out(tmp_path: Path) -> None:
     """None of them is asked after: what counts is that they have ended."""
     rules = ({"who": ["*"], "accounts": ["*"]},)
@@ -154,7 +156,6 @@ async def test_queries_that_ended_by_themselves_lock_nobody_out(tmp_path: Path) 
                     await anyio.sleep(0.02)
 
 
-@pytest.mark.anyio
 async def test_a_clouds_query_that_ended_gives_its_place_back_at_once(aws: LiveAws) -> None:
     """Nobody asked after it: whoever needs the place has it looked for."""
     aws.keys_account(PROD, "prod")
@@ -181,78 +182,104 @@ async def test_a_clouds_query_that_ended_gives_its_place_back_at_once(aws: LiveA
     await workspace.aclose()
 
 
-def test_an_end_that_another_caller_saw_gives_the_place_back() -> None:
+async def test_an_end_that_another_caller_saw_gives_the_place_back() -> None:
     made = limits(Clock(), queries_at_once=1)
-    made.query_is("a", "one", "RUNNING")
-    assert made.in_the_way("a") == ("one",)
-    assert made.in_the_way("b") == ()
-    made.query_is("b", "one", "FINISHED")
-    assert made.in_the_way("a") == ()
-    call(made, "a", query=True)
+    await made.query_is("a", "one", "RUNNING")
+    assert await made.in_the_way("a") == ("one",)
+    assert await made.in_the_way("b") == ()
+    await made.query_is("b", "one", "FINISHED")
+    assert await made.in_the_way("a") == ()
+    await call(made, "a", query=True)
 
 
-def test_what_is_counted_is_bounded_and_the_latest_is_kept(tmp_path: Path) -> None:
+async def test_what_is_counted_is_bounded_and_the_latest_is_kept(tmp_path: Path) -> None:
     clock, file = Clock(), tmp_path / "limits.db"
     made = limits(clock, calls_per_minute=1, shared=str(file))
     for number in range(12_000):
         clock.now += 0.001
-        call(made, f"p{number}")
+        await call(made, f"p{number}")
     with pytest.raises(LimitReached):
-        call(made, "p11999")
+        await call(made, "p11999")
     with closing(sqlite3.connect(file)) as database:
         assert database.execute("SELECT count(*) FROM used").fetchone() == (10_000,)
         assert database.execute("SELECT count(*) FROM running").fetchone() == (0,)
     assert b"p11999" not in file.read_bytes()
 
 
-def test_processes_count_together(tmp_path: Path) -> None:
+async def test_processes_count_together(tmp_path: Path) -> None:
     clock, shared = Clock(), str(tmp_path / "limits.db")
     one, other = (
         limits(clock, shared=shared, calls_per_minute=6, concurrent_calls=2, queries_at_once=1) for _ in range(2)
     )
-    with one.admitted("a"), other.admitted("a"):
+    async with one.admitted("a"), other.admitted("a"):
         for made in (one, other):
             with pytest.raises(LimitReached, match="2 calls at once"):
-                call(made)
-            call(made, "b")
-    one.query_is("a", "q", "RUNNING")
+                await call(made)
+            await call(made, "b")
+    await one.query_is("a", "q", "RUNNING")
     with pytest.raises(LimitReached, match="1 queries at once"):
-        call(other, query=True)
-    other.query_is("a", "q", "FINISHED")
+        await call(other, query=True)
+    await other.query_is("a", "q", "FINISHED")
     for made in (one, other, one, other):
-        call(made)
+        await call(made)
     for made in (one, other):
         with pytest.raises(LimitReached, match="6 calls a minute"):
-            call(made)
+            await call(made)
 
 
-def _hold(shared: str) -> None:
-    with Limits(LimitSettings(concurrent_calls=1), longest_query=600, shared=shared).admitted("a"):
+async def _hold(shared: str) -> None:
+    async with Limits(LimitSettings(concurrent_calls=1), longest_query=600, shared=shared).admitted("a"):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+async def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     shared = str(tmp_path / "limits.db")
-    killed = multiprocessing.get_context("spawn").Process(target=_hold, args=(shared,))
+    killed = multiprocessing.get_context("spawn").Process(target=anyio.run, args=(_hold, shared))
     killed.start()
     killed.join(300)
     assert killed.exitcode == -signal.SIGKILL
     made = Limits(LimitSettings(concurrent_calls=1), longest_query=600, shared=shared)
-    with made.admitted("a"), pytest.raises(LimitReached, match="1 calls at once"):
-        call(made)
+    async with made.admitted("a"):
+        with pytest.raises(LimitReached, match="1 calls at once"):
+            await call(made)
     made.close()
 
 
-def test_what_cannot_be_counted_is_not_let_in(tmp_path: Path) -> None:
+async def test_the_event_loop_goes_on_while_another_process_counts(tmp_path: Path) -> None:
+    file = tmp_path / "limits.db"
+    made = limits(Clock(), shared=str(file), concurrent_calls=1)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(call, made)
+            for _ in range(10):
+                await anyio.sleep(0.001)
+            other.execute("COMMIT")
+        entered = anyio.Event()
+
+        async def hold() -> None:
+            async with made.admitted("a"):
+                entered.set()
+                await anyio.sleep_forever()
+
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(hold)
+            await entered.wait()
+            other.execute("BEGIN IMMEDIATE")
+            asyncio.get_running_loop().call_later(0.02, other.execute, "COMMIT")
+            calls.cancel_scope.cancel()
+    await call(made)  # the cancelled call gave its place back
+
+
+async def test_what_cannot_be_counted_is_not_let_in(tmp_path: Path) -> None:
     file = tmp_path / "limits.db"
     made = limits(Clock(), shared=str(file))
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.execute("DROP TABLE used")
     with pytest.raises(LimitReached, match="what can be counted now"):
-        call(made)
+        await call(made)
 
 
-@pytest.mark.anyio
 async def test_a_caller_is_told_when_to_come_back(tmp_path: Path) -> None:
     someone = Principal(subject="1")
     rules = ({"who": ["*"], "accounts": ["*"]},)

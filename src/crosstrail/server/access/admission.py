@@ -11,9 +11,9 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -43,16 +43,28 @@ _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
 OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, NEEDS)
 _LONGEST_QUERY = 3600.0
+"""CloudTrail Lake's own limit; the embedded lake's is shorter."""
 _CLOUDS_QUERY = 120.0
+"""Seconds that a cloud's own query counts after its call: whether it has ended only its cloud can tell, which limits them too."""
 _ASK_SECONDS = 5.0
 """For asking after one query of a cloud, when somebody needs its place."""
-"""Seconds that a cloud's own query counts after its call: whether it has ended only its cloud can tell, which limits them too."""
-"""CloudTrail Lake's own limit; the embedded lake's is shorter."""
 
 
 def present_view() -> ScopedWorkspace:
     """The workspace as the caller of the present message may see it."""
     return _visible.get()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who sent a message, and what is there for them."""
+
+    principal: Principal
+    workspace: Workspace | RequestWorkspace
+    grant: Grant
+    tools: frozenset[str]
+    unread: bool
+    """Whether the access rules could not be read, so that nothing is."""
 
 
 class Admission(BaseAdmission):
@@ -93,23 +105,17 @@ class Admission(BaseAdmission):
         self._one_ended = anyio.Event()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        principal = self.principal(ctx.request)
-        workspace = self._estate_of(ctx.request)
-        grant, unread = NOTHING, False
-        try:
-            grant = await self._grant(principal, workspace)
-        except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
-            _log.error("the access rules cannot be read: %s", error)
-            unread = True
-        names = left_by(self.table, grant, tightened(self.table, self.offered, _headers(ctx.request)))
-        token = _visible.set(self._view(workspace, grant, ""))
+        sender = await self._sender(ctx.request)
+        tool = str((ctx.params or {}).get("name", "")) if ctx.method == "tools/call" else ""
+        view = self._view(sender, tool)
+        token = _visible.set(view)
         try:
             if ctx.method == "tools/call":
-                return await self._call(ctx, call_next, principal, workspace, grant, names, unread)
+                return await self._call(ctx, call_next, sender, view, tool)
             if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
-            result = await call_next(replace(ctx, lifespan_context=_visible.get()))
-            return only(result, names) if ctx.method == "tools/list" else result
+            result = await call_next(replace(ctx, lifespan_context=view))
+            return only(result, sender.tools) if ctx.method == "tools/list" else result
         finally:
             _visible.reset(token)
 
@@ -117,34 +123,30 @@ class Admission(BaseAdmission):
         self,
         ctx: ServerRequestContext[Any, Any],
         call_next: CallNext,
-        principal: Principal,
-        workspace: Workspace | RequestWorkspace,
-        grant: Grant,
-        names: frozenset[str],
-        unread: bool,
+        sender: _Sender,
+        view: ScopedWorkspace,
+        tool: str,
     ) -> HandlerResult:
-        params = ctx.params or {}
-        tool = str(params.get("name", ""))
-        view = self._view(workspace, grant, tool)
+        principal, params = sender.principal, ctx.params or {}
         result: HandlerResult = None
         began, outcome = time.monotonic(), "cancelled"
         self._running += 1
-        with ExitStack() as inside:
+        async with AsyncExitStack() as inside:
             inside.callback(self._ended)
             caller = inside.enter_context(acting_for(*principal.acting))
             try:
                 if not principal.local:
-                    starts = tool == "lake_query" and tool in names
+                    starts = tool == "lake_query" and tool in sender.tools
                     if starts:
-                        await self._forget_ended(principal, self._view(workspace, grant, tool))
-                    inside.enter_context(self.limits.admitted(principal.key, query=starts))
-                if unread:
+                        await self._forget_ended(principal, self._view(sender, tool))
+                    await inside.enter_async_context(self.limits.admitted(principal.key, query=starts))
+                if sender.unread:
                     result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
-                elif tool not in names:
-                    result = no_such_tool(tool, names)
+                elif tool not in sender.tools:
+                    result = no_such_tool(tool, sender.tools)
                 else:
                     result = await call_next(replace(ctx, lifespan_context=view))
-                    self._note_query(principal, result)
+                    await self._note_query(principal, result)
                 outcome = "failed" if failed(result) else "done"
             except LimitReached as error:
                 outcome, result = "limited", refusal(error.text)
@@ -152,9 +154,9 @@ class Admission(BaseAdmission):
                 outcome = "refused"  # a protocol error: the request itself was malformed
                 raise
             finally:
-                if outcome == "failed" and (unread or tool not in names):
+                if outcome == "failed" and (sender.unread or tool not in sender.tools):
                     outcome = "refused"
-                who = _named(principal, workspace)
+                who = _named(principal, sender.workspace)
                 self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), text_bytes(result))
         return result
 
@@ -194,7 +196,7 @@ class Admission(BaseAdmission):
                 self._one_ended = anyio.Event()
                 await self._one_ended.wait()
 
-    def _estate_of(self, request: Any) -> Workspace | RequestWorkspace:
+    def _workspace_of(self, request: Any) -> Workspace | RequestWorkspace:
         if self._owners is None:
             return self._workspace
         return RequestWorkspace(self._workspace, self._owners, credentials_of(request))
@@ -206,27 +208,39 @@ class Admission(BaseAdmission):
             return EVERYTHING
         return granted(principal, await self._workspace.access_rules(), otherwise=self._otherwise)
 
-    def _view(self, workspace: Workspace | RequestWorkspace, grant: Grant, tool: str) -> ScopedWorkspace:
-        toolset = self.table.toolset_of.get(tool, "accounts")
-        return ScopedWorkspace(workspace, grant, toolset=toolset, write=tool in self.table.writes, kept=self._narrowed)
+    async def _sender(self, request: Any) -> _Sender:
+        """Fails closed: rules that cannot be read give nothing."""
+        principal, workspace = self.principal(request), self._workspace_of(request)
+        grant, unread = NOTHING, False
+        try:
+            grant = await self._grant(principal, workspace)
+        except CrosstrailError as error:  # of the place that lists the rules: its words are the operator's
+            _log.error("the access rules cannot be read: %s", error)
+            unread = True
+        tools = left_by(self.table, grant, tightened(self.table, self.offered, _headers(request)))
+        return _Sender(principal, workspace, grant, tools, unread)
+
+    def _view(self, sender: _Sender, tool: str) -> ScopedWorkspace:
+        toolset, write = self.table.toolset_of.get(tool, "accounts"), tool in self.table.writes
+        return ScopedWorkspace(sender.workspace, sender.grant, toolset=toolset, write=write, kept=self._narrowed)
 
     async def _forget_ended(self, principal: Principal, view: ScopedWorkspace) -> None:
         """Ask after the queries of clouds that take the principal's last places: one ends without anybody noticing."""
-        for query_id in self.limits.in_the_way(principal.key):
+        for query_id in await self.limits.in_the_way(principal.key):
             ref = QueryRef.parse(query_id)
             if ref is None or ref.engine == LAKE_ENGINE:
                 continue
             with anyio.move_on_after(_ASK_SECONDS), suppress(CrosstrailError):
                 found = await view.engine(ref.engine).status(ref, await view.scope(ref.account, ref.region))
-                self.limits.query_is(principal.key, query_id, found.state, longest=_CLOUDS_QUERY)
+                await self.limits.query_is(principal.key, query_id, found.state, longest=_CLOUDS_QUERY)
 
-    def _note_query(self, principal: Principal, result: HandlerResult) -> None:
+    async def _note_query(self, principal: Principal, result: HandlerResult) -> None:
         """A query that goes on after its call still counts as one of the principal's."""
         facts = (getattr(result, "meta", None) or _raw(result).get("_meta") or {}).get(FACTS, {})
         if facts.get("query_id") and facts.get("state"):
             ref = QueryRef.parse(facts["query_id"])
             longest = _LONGEST_QUERY if ref is None or ref.engine == LAKE_ENGINE else _CLOUDS_QUERY
-            self.limits.query_is(principal.key, facts["query_id"], facts["state"], longest=longest)
+            await self.limits.query_is(principal.key, facts["query_id"], facts["state"], longest=longest)
 
 
 def _named(principal: Principal, workspace: Workspace | RequestWorkspace) -> Principal:

@@ -1,7 +1,7 @@
 """How much one principal may ask at once and in a minute, of all processes that serve one address.
 
 Decides when a call has to wait outside, and says when to come back. It never queues a call: whoever is refused holds
-nothing. What is counted stands in a small database, of this process alone or in a file that several share; it holds digests
+nothing, and while another process counts, the event loop goes on. What is counted stands in a small database, of this process alone or in a file that several share; it holds digests
 of principals, and is bounded: who was away longest is forgotten first, and a full minute after that nothing is lost by it.
 """
 
@@ -15,12 +15,18 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+import anyio
 
 from crosstrail.errors import LimitReached
 from crosstrail.models import QueryState
+from crosstrail.server.access.token_bucket import TokenBucket
 from crosstrail.settings.server import LimitSettings
+
+T = TypeVar("T")
 
 _log = logging.getLogger("crosstrail.limits")
 _MAX_PRINCIPALS = 10_000
@@ -28,6 +34,8 @@ _SWEEP_CALLS = 1_000
 _MINUTE = 60.0
 _SOON = 2.0
 _LOCKED_SECONDS = 1.0
+"""The longest wait for another process, which counts in well under a millisecond."""
+_LOOK_SECONDS = 0.002
 _FOREVER = 1e18
 _CALL, _QUERY, _LEFT = "call", "query", "left"
 """What runs: a call, a call that began a query, a query that went on after its call."""
@@ -57,6 +65,7 @@ class Limits:
         all processes count in; its machine's clock is theirs, too. `ended`: whether a query that was left running has ended,
         as far as that can be told at once; it is asked when somebody needs the place that the query takes."""
         self._most = settings
+        self._bucket = TokenBucket(settings.calls_per_minute)
         self._longest = longest_query
         self._clock = clock
         self._has_ended = ended
@@ -65,68 +74,97 @@ class Limits:
         self._numbers = itertools.count(1)
         self._database = sqlite3.connect(shared or ":memory:", isolation_level=None, timeout=_LOCKED_SECONDS)
         self._database.executescript(_TABLES)
+        self._database.execute("PRAGMA busy_timeout = 0")  # from now on it is the event loop that would wait
 
-    @contextmanager
-    def admitted(self, principal: Hashable, *, query: bool = False) -> Iterator[None]:
+    @asynccontextmanager
+    async def admitted(self, principal: Hashable, *, query: bool = False) -> AsyncIterator[None]:
         """One call of a principal, for as long as it takes. `query`: it starts one. Raises LimitReached."""
         who, number = _digest(principal), next(self._numbers)
         call = f"{self._own} {number}"
-        with self._turn():
+
+        def enter() -> None:
             self._take(who, query)
             self._put(who, call, _QUERY if query else _CALL, _FOREVER)
             if number % _SWEEP_CALLS == 0:
                 self._sweep()
+
+        def leave() -> None:
+            self._database.execute("DELETE FROM running WHERE who = ? AND id = ?", (who, call))
+
+        try:
+            await self._in_turn(enter)
+        except sqlite3.Error as error:
+            _log.error("calls cannot be counted: %s", error)
+            raise _refused("what can be counted now", _SOON) from None
         try:
             yield
         finally:
             with suppress(sqlite3.Error):
-                self._database.execute("DELETE FROM running WHERE who = ? AND id = ?", (who, call))
+                await self._in_turn(leave)
 
-    def query_is(self, principal: Hashable, query_id: str, state: str, *, longest: float = _FOREVER) -> None:
+    async def query_is(self, principal: Hashable, query_id: str, state: str, *, longest: float = _FOREVER) -> None:
         """A query goes on after its call, or has ended as a later call found, whosever. `longest`: seconds that it counts at most."""
         who, query = _digest(principal), f"{_QUERY_NAME}{query_id}"
-        with suppress(sqlite3.Error):
+
+        def note() -> None:
             if QueryState(state).ended:
                 self._database.execute("DELETE FROM running WHERE id = ? AND kind = ?", (query, _LEFT))
             else:
                 self._put(who, query, _LEFT, self._clock() + min(longest, self._longest))
 
-    def in_the_way(self, principal: Hashable) -> tuple[str, ...]:
+        with suppress(sqlite3.Error):
+            await self._in_turn(note)
+
+    async def in_the_way(self, principal: Hashable) -> tuple[str, ...]:
         """The queries left running that take a place which the principal needs for one more; none while there is room."""
         who, now = _digest(principal), self._clock()
+
+        def left() -> tuple[str, ...]:
+            if not self._too_many(self._running(who, now), query=True):
+                return ()
+            asked = "SELECT id FROM running WHERE who = ? AND kind = ? AND until > ?"
+            rows = self._database.execute(asked, (who, _LEFT, now)).fetchall()
+            return tuple(name.removeprefix(_QUERY_NAME) for (name,) in rows)
+
         with suppress(sqlite3.Error):
-            if self._too_many(self._running(who, now), query=True):
-                asked = "SELECT id FROM running WHERE who = ? AND kind = ? AND until > ?"
-                rows = self._database.execute(asked, (who, _LEFT, now)).fetchall()
-                return tuple(name.removeprefix(_QUERY_NAME) for (name,) in rows)
+            return await self._in_turn(left)
         return ()
 
     def close(self) -> None:
         self._database.close()
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """What is done inside is done whole or not at all, beside other processes. Raises LimitReached."""
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
+    async def _in_turn(self, work: Callable[[], T]) -> T:
+        """What `work` gives; it is done whole or not at all, beside other processes. Raises sqlite3.Error.
+
+        A wait for another process goes on though the call was cancelled: a place that is not given back is lost.
+        """
+        until = time.monotonic() + _LOCKED_SECONDS
+        while True:
             try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            _log.error("calls cannot be counted: %s", error)
-            raise _refused("what can be counted now", _SOON) from None
+                return self._at_once(work)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(_LOOK_SECONDS)
+
+    def _at_once(self, work: Callable[[], T]) -> T:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            done = work()
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        return done
 
     def _take(self, who: str, query: bool) -> None:
         now, most = self._clock(), self._most
-        rate = most.calls_per_minute / _MINUTE
         found = self._database.execute("SELECT tokens, at FROM used WHERE who = ?", (who,)).fetchone()
         tokens, at = found or (float(most.calls_per_minute), now)
-        tokens = min(float(most.calls_per_minute), tokens + max(now - at, 0.0) * rate)
+        tokens = self._bucket.tokens(tokens, at, now)
         if tokens < 1:
-            raise _refused(f"{most.calls_per_minute} calls a minute", (1 - tokens) / rate)
+            raise _refused(f"{most.calls_per_minute} calls a minute", self._bucket.seconds_to_one(tokens))
         running = self._running(who, now)
         if self._too_many(running, query):
             self._forget_the_dead()

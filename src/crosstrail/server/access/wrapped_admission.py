@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -94,10 +94,10 @@ class WrappedAdmission(BaseAdmission):
         result: HandlerResult = None
         params = ctx.params or {}
         began, outcome = time.monotonic(), "cancelled"
-        with ExitStack() as inside:
+        async with AsyncExitStack() as inside:
             try:
                 if not principal.local:
-                    inside.enter_context(self.limits.admitted(principal.key))
+                    await inside.enter_async_context(self.limits.admitted(principal.key))
                 if not allowed:
                     unknown = (
                         f"Unknown tool: {tool[:64]}"

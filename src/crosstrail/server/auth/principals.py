@@ -5,10 +5,11 @@ Decides which claims become part of a principal. It never takes a name that the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from starlette.requests import HTTPConnection
 
 from crosstrail.accounts.policy import ANONYMOUS, Principal
 from crosstrail.server.auth.header_credentials import HeaderUser
@@ -17,13 +18,27 @@ from crosstrail.text import is_visible
 KEYS = "volcengine"
 """The issuer of principals who are known by the keys they send: no token's, which are addresses."""
 _MAX_SUBJECT = 255
+_KNOWN = "crosstrail.principal"
 
 
 def principal_of(request: object) -> Principal:
     """The principal of a request that the bearer middleware let through; ANONYMOUS for any other."""
-    user = getattr(request, "scope", {}).get("user")
+    return principal_in(request.scope) if isinstance(request, HTTPConnection) else ANONYMOUS
+
+
+def principal_in(scope: MutableMapping[str, Any]) -> Principal:
+    """The same of the request's ASGI scope. Worked out once a request: it is kept beside the user whose it is."""
+    user = scope.get("user")
     if not isinstance(user, AuthenticatedUser):
         return ANONYMOUS
+    known = scope.get(_KNOWN)
+    if known is None or known[0] is not user:
+        known = scope[_KNOWN] = (user, _principal(user))
+    principal: Principal = known[1]
+    return principal
+
+
+def _principal(user: AuthenticatedUser) -> Principal:
     token = user.access_token
     if isinstance(user, HeaderUser):
         return Principal(subject=token.client_id, login=user.label, issuer=KEYS)

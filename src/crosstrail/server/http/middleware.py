@@ -20,7 +20,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.server.auth.principals import principal_of
+from crosstrail.server.access.token_bucket import TokenBucket
+from crosstrail.server.auth.principals import principal_in
 
 _BODY_SECONDS = 10.0
 MAX_HEAD_BYTES = 32_768
@@ -61,7 +62,7 @@ class RefusalRecord:
                     method=scope["method"],
                     path=scope["path"],
                     client=str((scope.get("client") or ("",))[0]),
-                    principal=principal_of(_Request(scope)) if isinstance(user, AuthenticatedUser) else None,
+                    principal=principal_in(scope) if isinstance(user, AuthenticatedUser) else None,
                 )
             await send(message)
 
@@ -74,13 +75,6 @@ def _is_error(start: Message) -> bool:
         return False
     place = Headers(raw=list(start.get("headers", ()))).get("location", "")
     return "error" in parse_qs(urlsplit(place).query)
-
-
-class _Request:
-    """As much of a request as principal_of reads."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
 
 
 class HostCheck:
@@ -155,21 +149,20 @@ class RateLimit:
     def __init__(self, app: ASGIApp, *, most: Mapping[str, int], clock: Callable[[], float] = time.monotonic) -> None:
         """`most`: path -> requests a minute, and at once."""
         self._app = app
-        self._most = most
+        self._buckets = {path: TokenBucket(count) for path, count in most.items()}
         self._clock = clock
         self._left = {path: (float(count), clock()) for path, count in most.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").rstrip("/")
-        if scope["type"] == "http" and path in self._most and not self._take(path):
+        if scope["type"] == "http" and path in self._buckets and not self._take(path):
             await _turned_away(429, "too many sign-ins begin at once; try again soon", scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     def _take(self, path: str) -> bool:
-        now, most = self._clock(), float(self._most[path])
-        left, at = self._left[path]
-        left = min(most, left + (now - at) * most / 60)
+        now = self._clock()
+        left = self._buckets[path].tokens(*self._left[path], now)
         self._left[path] = (left - 1 if left >= 1 else left, now)
         return left >= 1
 
@@ -186,7 +179,7 @@ class ConcurrencyLimit:
         if not isinstance(scope.get("user"), AuthenticatedUser):
             await self._app(scope, receive, send)
             return
-        who = principal_of(_Request(scope)).key
+        who = principal_in(scope).key
         if self._open[who] >= self._most:
             await _turned_away(429, f"{self._most} requests of yours are open already", scope, receive, send)
             return
