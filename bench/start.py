@@ -5,7 +5,8 @@
 Of the server: time to the first tools/list over stdio, and memory then, beside a bare MCPServer in the same run. Bytecode
 is compiled first. Time runs from the start of the process to the answer's last byte; memory is the resident set at that
 moment (Linux). The goal: at most 0.8 s and 90 MB, with no heavy library loaded; with 5,000 accounts in crosstrail.yaml at
-most a second more. Of commands: time to their end and processor time with that of their workers; the goal is 0.5 s.
+most a second more. Of commands: time to their end, for which the goal is 0.5 s, and processor time without that of a
+query's worker.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ import pytest
 
 from crosstrail.accounts.registry import Registry
 from crosstrail.errors import AccountNotFound, ConfigError, InvalidRequest
-from crosstrail.models import ALL_STORES_ID, Account
+from crosstrail.models import Account
+from crosstrail.store_ids import ALL_STORES_ID
 
 PROD = Account(id="111111111111", alias="prod")
 PROD_EU = Account(id="111111111112", alias="prod-eu")

@@ -25,7 +25,6 @@ SOURCE = ROOT / "src"
 LINES = 400
 _DIALECT = "crosstrail.engines.dialect"
 CIRCLES = [
-    {f"{_DIALECT}.casts", f"{_DIALECT}.json_casts"},
     {
         f"{_DIALECT}.{name}"
         for name in (

@@ -10,7 +10,8 @@ import pytest
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.sql import prepare
 from crosstrail.errors import SqlRejected
-from crosstrail.models import ALL_STORES_ID, Account
+from crosstrail.models import Account
+from crosstrail.store_ids import ALL_STORES_ID
 
 PROD = Account(id="012345678901", alias="prod")
 DEV = Account(id="222222222222", alias="dev-eu.1")

@@ -18,7 +18,8 @@ from crosstrail.engines.sql import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.reader import connect
 from crosstrail.lake.table import LakeTable
-from crosstrail.models import ALL_STORES_ID, Account
+from crosstrail.models import Account
+from crosstrail.store_ids import ALL_STORES_ID
 
 BROKEN = {
     "list-all-errors-for-s3-events": (10, 39),

@@ -6,7 +6,6 @@ Nothing here knows a cloud's API, a database or MCP.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,11 +29,8 @@ from crosstrail.account_forms import account_form, parsed_auth
 from crosstrail.auth import Auth
 from crosstrail.coverage import Days
 from crosstrail.errors import InvalidRequest
+from crosstrail.store_ids import store_id
 from crosstrail.timerange import TimeRange
-
-_STORE_NAMESPACE = uuid.UUID("6f2c7f0e-2f5d-5a57-9f0e-3b1d5c0a7e11")
-ALL_STORES_ID = str(uuid.uuid5(_STORE_NAMESPACE, "all"))
-"""The event data store id that stands for every account the caller may see."""
 
 DEFAULT_CLOUD = "aws"
 """Of an account whose entry names none, as configurations of before other clouds have it."""
@@ -100,7 +96,7 @@ class Account(BaseModel):
     @property
     def store_id(self) -> str:
         """The UUID under which SQL may name this account's events; the same on every machine."""
-        return str(uuid.uuid5(_STORE_NAMESPACE, f"{self.cloud}:{self.id}"))
+        return store_id(self.cloud, self.id)
 
 
 def is_region(name: str) -> bool:

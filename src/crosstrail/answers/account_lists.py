@@ -20,7 +20,8 @@ from crosstrail.errors import StalePageToken
 from crosstrail.lookup.cursor import AccountsCursor
 from crosstrail.lookup.fanout import Progress
 from crosstrail.lookup.targets import Chosen
-from crosstrail.models import ALL_STORES_ID, Account, AccountKey
+from crosstrail.models import Account, AccountKey
+from crosstrail.store_ids import ALL_STORES_ID
 from crosstrail.timerange import TimeRange, iso
 from crosstrail.workspace.scoped import ScopedWorkspace
 

@@ -7,9 +7,9 @@ a store was found and the last pages of results, which no longer change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict, cast
 
 import anyio
 
@@ -26,6 +26,23 @@ _UPSTREAM_PAGE = 1000
 _PAGES_KEPT = 4
 _STORES_KEPT = 1000
 _ASKED_AT_ONCE = 32
+
+
+class _Statistics(TypedDict, total=False):
+    ExecutionTimeInMillis: int
+    EventsScanned: int
+    TotalResultsCount: int
+
+
+class _Answer(TypedDict, total=False):
+    """Of the answers about one query, what is asked for here: DescribeQuery, GetQueryResults and CancelQuery."""
+
+    QueryStatus: str
+    QueryStatistics: _Statistics | None
+    QueryString: str
+    ErrorMessage: str
+    QueryResultRows: list[list[dict[str, str | None]]] | None
+    NextToken: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +145,7 @@ class CloudTrailLake:
 
     async def status(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         answer = await self._asked(ref, scope, "describe_query")
-        statistics = answer.get("QueryStatistics") or {}
+        statistics = answer.get("QueryStatistics") or _Statistics()
         milliseconds = statistics.get("ExecutionTimeInMillis")
         return QueryStatus(
             ref,
@@ -166,10 +183,10 @@ class CloudTrailLake:
             return await self.status(ref, scope)  # it has ended, or never was: status says which
         return QueryStatus(ref, QueryState(answer.get("QueryStatus", QueryState.CANCELLED)))
 
-    async def _asked(self, ref: QueryRef, scope: QueryScope, operation: str, **params: Any) -> dict[str, Any]:
+    async def _asked(self, ref: QueryRef, scope: QueryScope, operation: str, **params: object) -> _Answer:
         account = self._account(ref, scope)
         try:
-            return await self._calls.ask(account, ref.region, operation, QueryId=ref.native_id, **params)
+            return cast(_Answer, await self._calls.ask(account, ref.region, operation, QueryId=ref.native_id, **params))
         except StalePageToken:
             raise
         except InvalidRequest as error:
@@ -204,11 +221,15 @@ def _no_such_query(reason: str = "") -> InvalidRequest:
     )
 
 
-def _page(ref: QueryRef, answer: Mapping[str, Any]) -> _Page:
+def _page(ref: QueryRef, answer: _Answer) -> _Page:
     cells = [[pair for cell in row for pair in cell.items()] for row in answer.get("QueryResultRows") or ()]
     columns, rows = _table(cells)
     state = QueryState(answer["QueryStatus"])
-    total = (answer.get("QueryStatistics") or {}).get("TotalResultsCount") if state is QueryState.FINISHED else None
+    total = (
+        (answer.get("QueryStatistics") or _Statistics()).get("TotalResultsCount")
+        if state is QueryState.FINISHED
+        else None
+    )
     status = QueryStatus(ref, state, rows=total)
     return _Page(status, columns, rows, answer.get("NextToken") or "")
 

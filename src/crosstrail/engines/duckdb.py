@@ -16,15 +16,16 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
+from crosstrail.engines.messages import CompileRequest, Reply, RunRequest, type_of
 from crosstrail.engines.pages import read_page
-from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore, type_of
+from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore
 from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import (
     COMPILES_AT_ONCE,
@@ -180,26 +181,33 @@ class LakeEngine:
         if full := self._store.make_room(current_call().key):
             raise LakeError(full, hint="Wait for the queries that run, or stop one with cancel_query.")
         accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
-        start, end = (compiled[side] and datetime.fromisoformat(compiled[side]) for side in ("start", "end"))
+        start, end = (datetime.fromisoformat(one) if one else None for one in (compiled["start"], compiled["end"]))
         prepared = _Prepared(compiled["sql"], accounts, compiled["reads_table"], TimeRange(start, end))
         types = tuple(type_of(each) for each in compiled["types"])
         record = Record(
             QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time(), who=current_call().key
         )
+        native_id, lock = self._created(record)
+        if refused := self._refused(_Job(native_id, prepared, record, lock, ticket)):
+            self._store.discard(native_id, lock)
+            raise LakeError(refused)
+        return native_id
+
+    def _refused(self, job: _Job) -> str:
+        """Queues the query; else why not. Touches no file: whoever waits for `_changed` may be the event loop."""
         with self._changed:
             if self._closed:
-                raise LakeError("the server is shutting down")
-            if ticket.stopped:  # whoever asked has gone meanwhile
-                raise LakeError("the query was given up")
-            native_id, lock = self._created(record)
-            self._jobs[native_id] = _Job(native_id, prepared, record, lock, ticket)
+                return "the server is shutting down"
+            if job.ticket.stopped:  # whoever asked has gone meanwhile
+                return "the query was given up"
+            self._jobs[job.native_id] = job
             self._pool = self._pool or ThreadPoolExecutor(self._limits.at_once, thread_name_prefix="lake-query")
             if self._watcher is None:
                 self._watcher = threading.Thread(target=self._watch, name="lake-query-watch", daemon=True)
                 self._watcher.start()
-            self._pool.submit(self._work, self._jobs[native_id])
+            self._pool.submit(self._work, job)
             self._changed.notify_all()
-        return native_id
+        return ""
 
     def _created(self, record: Record) -> tuple[str, IO[bytes]]:
         try:
@@ -208,10 +216,10 @@ class LakeEngine:
             found = fault(error, "the folder of query results")
             raise LakeError(str(found), hint="Set query.results_folder to a folder on a local disk.") from error
 
-    def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket) -> dict[str, Any]:
+    def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket) -> Reply:
         """Raises SqlRejected, also for what takes too long or too much to compile."""
         check_length(sql)
-        request = {
+        request: CompileRequest = {
             "work": "compile",
             "sql": sql,
             "accounts": [(account.cloud, account.id, account.alias) for account in scope.accounts],
@@ -252,10 +260,10 @@ class LakeEngine:
         job.record = replace(job.record, state=QueryState.RUNNING, started=time.time())
         self._store.write(job.native_id, job.record)
         limits, late = self._limits, time.monotonic() + self._limits.seconds
-        request = {
+        request: RunRequest = {
             "work": "run",
             "sql": job.prepared.sql,
-            "files": self._files(job.prepared),
+            "files": list(self._files(job.prepared)),
             "table": job.prepared.reads_table,
             "path": str(self._store.rows_path(job.native_id).absolute()),
             "memory": limits.memory,
@@ -288,14 +296,19 @@ class LakeEngine:
 
     def _watch(self) -> None:
         """Stops queries that another process asked to cancel and those that write too much; ends with the engine."""
-        with self._changed:
-            while not self._closed or self._jobs:
-                for job in self._jobs.values():
-                    if job.stop is None and self._store.cancel_asked(job.native_id):
-                        self._stop(job, QueryState.CANCELLED)
-                    elif job.stop is None:
-                        self._measure(job)
-                self._changed.wait(_WATCH_SECONDS if self._jobs else None)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._closed)
+                if not self._jobs:
+                    return
+                running = [job for job in self._jobs.values() if job.stop is None]
+            for job in running:  # which reads files, so not under the lock
+                if self._store.cancel_asked(job.native_id):
+                    self._stop(job, QueryState.CANCELLED)
+                else:
+                    self._measure(job)
+            with self._changed:
+                self._changed.wait(_WATCH_SECONDS)
 
     def _measure(self, job: _Job) -> None:
         written = self._store.written_bytes(job.native_id)
@@ -326,7 +339,7 @@ class LakeEngine:
         if record.state is not QueryState.FINISHED:
             return ResultPage(status, record.columns, ())
         path = self._store.rows_path(ref.native_id)
-        rows, following = read_page(path, ref.native_id, record, page_token, limit)
+        rows, following = read_page(path, ref.native_id, record, page_token, limit, self._workers)
         return ResultPage(status, record.columns, rows, following)
 
     def _explained(self, error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Pages of a finished query's result: the rows of one page, and the token that says where the next begins.
 
-Decides how many rows a page has and which tokens are good. It never decides who may read a result: results.py does, before.
+Decides how many rows a page has and which tokens are good. It never decides who may read a result: results.py does, before;
+nor who reads the file: a worker that is warm has the library for it, which takes this process a tenth of a second to load.
 """
 
 from __future__ import annotations
@@ -10,19 +11,29 @@ import binascii
 import json
 from pathlib import Path
 
+from crosstrail.engines.messages import parts_of
 from crosstrail.engines.results import Record, damaged
+from crosstrail.engines.workers import Workers
 from crosstrail.errors import InvalidRequest, StalePageToken
 
 MAX_ROWS = 1000
+_SECONDS = 10.0
 
 Rows = tuple[tuple[str | None, ...], ...]
 
 
-def read_page(path: Path, native_id: str, record: Record, page_token: str, limit: int) -> tuple[Rows, str]:
+def read_page(
+    path: Path, native_id: str, record: Record, page_token: str, limit: int, workers: Workers
+) -> tuple[Rows, str]:
     """The rows that `page_token` asks for and the token of the page after, '' for none. Raises StalePageToken, InvalidRequest."""
     offset = _offset(page_token, native_id) if page_token else 0
+    limit = max(1, min(limit, MAX_ROWS))
     try:
-        rows = _read_rows(path, record, offset, max(1, min(limit, MAX_ROWS)))
+        rows = _asked(path, record, offset, limit, workers)
+        if rows is None:
+            from crosstrail.engines.result_rows import read_rows
+
+            rows = read_rows(path, record.types, offset, limit)
     except FileNotFoundError:
         raise InvalidRequest("the results have expired", hint="Run the query again with lake_query.") from None
     except Exception:  # noqa: BLE001 - damage may raise anything, and its words may hold values of events
@@ -32,27 +43,20 @@ def read_page(path: Path, native_id: str, record: Record, page_token: str, limit
     return rows, _token(native_id, following) if more else ""
 
 
-def _read_rows(path: Path, record: Record, offset: int, limit: int) -> Rows:
-    """Rows `offset` to `offset + limit`, reading only the row groups they lie in."""
-    import pyarrow.parquet as pq
-
-    from crosstrail.engines.rendering import renderer
-
-    render = [renderer(kind) for kind in record.types]
-    rows: list[tuple[str | None, ...]] = []
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        first = 0
-        for group in range(file.metadata.num_row_groups):
-            size = file.metadata.row_group(group).num_rows
-            if first + size > offset and len(rows) < limit:
-                table = file.read_row_group(group).slice(max(0, offset - first), limit - len(rows))
-                columns = [column.to_pylist() for column in table.columns]
-                rows += [
-                    tuple(show(value) for show, value in zip(render, cells, strict=True))
-                    for cells in zip(*columns, strict=True)
-                ]
-            first += size
-    return tuple(rows)
+def _asked(path: Path, record: Record, offset: int, limit: int, workers: Workers) -> Rows | None:
+    """The rows as a warm worker reads them; None where none is idle or it could not."""
+    reply = workers.ask_idle(
+        {
+            "work": "page",
+            "path": str(path.absolute()),
+            "types": [parts_of(kind) for kind in record.types],
+            "offset": offset,
+            "limit": limit,
+            "seconds": _SECONDS,
+        },
+        seconds=_SECONDS,
+    )
+    return tuple(tuple(row) for row in reply["page"]) if "page" in reply else None
 
 
 def _token(native_id: str, offset: int) -> str:

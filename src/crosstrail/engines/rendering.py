@@ -17,11 +17,14 @@ from crosstrail.engines.dialect.addresses import shown
 from crosstrail.engines.dialect.times import offset_minutes
 from crosstrail.engines.dialect.types import Type
 
+_Value = Any
+"""What Arrow's `as_py` gives for a column's type, which `Type` says at run time alone."""
 
-def renderer(kind: Type) -> Callable[[Any], str | None]:
+
+def renderer(kind: Type) -> Callable[[_Value], str | None]:
     """A function from a value as Arrow gives it (`as_py`) to its text; None stays None."""
 
-    def render(value: Any) -> str | None:
+    def render(value: _Value) -> str | None:
         if value is None:
             return None
         if kind.args:
@@ -33,7 +36,7 @@ def renderer(kind: Type) -> Callable[[Any], str | None]:
     return render
 
 
-def scalar(value: Any, kind: Type) -> str:
+def scalar(value: _Value, kind: Type) -> str:
     """The text of a value that is no container and not None."""
     match kind.name:
         case "boolean":
@@ -61,7 +64,7 @@ def scalar(value: Any, kind: Type) -> str:
     return str(value)
 
 
-def plain(value: Any, kind: Type) -> Any:
+def plain(value: _Value, kind: Type) -> _Value:
     """The value as JSON's own types, for containers; numbers, booleans and NULL stay what they are."""
     if value is None:
         return None
@@ -82,7 +85,7 @@ def plain(value: Any, kind: Type) -> Any:
     return scalar(value, kind)
 
 
-def _key(key: Any, kind: Type) -> str:
+def _key(key: _Value, kind: Type) -> str:
     return scalar(key, kind) if not kind.args else str(plain(key, kind))
 
 
@@ -97,7 +100,7 @@ def _wall_clock(value: datetime, zone: str) -> datetime:
     return value.replace(tzinfo=timezone.utc).astimezone(there)  # noqa: UP017
 
 
-def _as_real(value: Any) -> float:
+def _as_real(value: _Value) -> float:
     """The shortest decimal that is this single-precision number."""
     import struct
 

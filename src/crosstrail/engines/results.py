@@ -6,7 +6,6 @@ died is told by its lock: the folder says RUNNING and nobody holds the lock.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -19,12 +18,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypedDict
 
 from crosstrail import private
 from crosstrail.call_context import current_call
 from crosstrail.engines.dialect.types import Type
+from crosstrail.engines.messages import TypeParts, type_of
 from crosstrail.errors import InvalidRequest, LakeError
+from crosstrail.lake.locks import is_taken, take
 from crosstrail.models import AccountKey, QueryState
 
 KEPT_SECONDS = 3600
@@ -84,10 +85,14 @@ class ResultStore:
         path = self._folder / native_id
         private.make_folder(path)
         private.create(path / "lock")
-        lock = (path / "lock").open("wb")
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = take(path / "lock")
         self.write(native_id, record)
         return native_id, lock
+
+    def discard(self, native_id: str, lock: IO[bytes]) -> None:
+        """What `create` made, for a query that is not run after all."""
+        shutil.rmtree(self._folder / native_id, ignore_errors=True)
+        lock.close()
 
     def write(self, native_id: str, record: Record) -> None:
         """Replaces the status in one step."""
@@ -106,7 +111,7 @@ class ResultStore:
         if not _ID.fullmatch(native_id):
             raise unknown
         try:
-            record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
+            record = _decoded((self._folder / native_id / "status.json").read_bytes())
         except OSError:
             raise unknown from None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -115,7 +120,7 @@ class ResultStore:
             raise unknown
         if not record.state.ended and self._abandoned(native_id):
             # It may have ended between the two looks.
-            record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
+            record = _decoded((self._folder / native_id / "status.json").read_bytes())
             if not record.state.ended:
                 ended = time.time()
                 record = replace(
@@ -133,7 +138,7 @@ class ResultStore:
         if not _ID.fullmatch(native_id):
             return False
         try:
-            record = _decoded(json.loads((self._folder / native_id / "status.json").read_bytes()))
+            record = _decoded((self._folder / native_id / "status.json").read_bytes())
         except (OSError, ValueError, KeyError, TypeError):
             return not (self._folder / native_id).exists()
         return record.state.ended or self._abandoned(native_id)
@@ -192,7 +197,7 @@ class ResultStore:
         for path in folders:
             try:
                 size = sum(one.stat().st_size for one in os.scandir(path))
-                record = _decoded(json.loads((path / "status.json").read_bytes()))
+                record = _decoded((path / "status.json").read_bytes())
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # it is just being made, or deleted
             ended = record.ended or (record.submitted if self._abandoned(path.name) else 0.0)
@@ -219,13 +224,9 @@ class ResultStore:
 
     def _abandoned(self, native_id: str) -> bool:
         try:
-            with (self._folder / native_id / "lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            return not is_taken(self._folder / native_id / "lock")
         except OSError:
             return True
-        return True
 
 
 def damaged(native_id: str, name: str) -> LakeError:
@@ -236,22 +237,33 @@ def damaged(native_id: str, name: str) -> LakeError:
     )
 
 
-def _decoded(data: dict[str, Any]) -> Record:
-    data["state"] = QueryState(data["state"])
-    data["accounts"] = tuple((cloud, account) for cloud, account in data["accounts"])
-    data["columns"] = tuple(data["columns"])
-    data |= {name: float(data[name]) for name in ("submitted", "started", "ended")}
-    data["types"] = tuple(type_of(each) for each in data["types"])
-    return Record(**data)
+class _Status(TypedDict):
+    """A Record as status.json has it."""
+
+    state: str
+    accounts: list[tuple[str, str]]
+    columns: list[str]
+    types: list[TypeParts]
+    submitted: float
+    started: float
+    ended: float
+    rows: int | None
+    error: str
+    who: str
 
 
-def type_of(data: dict[str, Any]) -> Type:
-    """A type as `asdict` took it apart."""
-    return Type(
-        data["name"],
-        tuple(type_of(part) for part in data["args"]),
-        tuple(data["fields"]),
-        tuple(data["size"]),
-        data["zone"],
-        tuple(data["keys"]),
+def _decoded(text: bytes) -> Record:
+    """Raises ValueError, KeyError, TypeError or AttributeError for a damaged one."""
+    data: _Status = json.loads(text)
+    return Record(
+        QueryState(data["state"]),
+        tuple((cloud, account) for cloud, account in data["accounts"]),
+        tuple(data["columns"]),
+        tuple(type_of(each) for each in data["types"]),
+        float(data["submitted"]),
+        float(data["started"]),
+        float(data["ended"]),
+        data["rows"],
+        data["error"],
+        data["who"],
     )

@@ -6,13 +6,13 @@ opens a file and never runs anything. sqlglot is loaded on first use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from crosstrail.engines.base import QueryScope
 from crosstrail.errors import SqlRejected
-from crosstrail.models import ALL_STORES_ID, Account, AccountKey
+from crosstrail.store_ids import ALL_STORES_ID, store_id
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -21,9 +21,45 @@ if TYPE_CHECKING:
     from crosstrail.engines.dialect.sources import Source
     from crosstrail.engines.dialect.spans import Bound
     from crosstrail.engines.dialect.types import Type
+    from crosstrail.models import AccountKey
 
 ALL_EVENTS = "events"
 _MAX_HINTED = 10
+
+
+class AccountNames(Protocol):
+    """What a statement may call an account. Not the model: loading that takes half the start of a worker."""
+
+    @property
+    def cloud(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def alias(self) -> str: ...
+
+
+class StatementScope(Protocol):
+    """The part of a QueryScope that names depend on."""
+
+    @property
+    def accounts(self) -> Sequence[AccountNames]: ...
+    @property
+    def store_aliases(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAccount:
+    cloud: str
+    id: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAccounts:
+    """A StatementScope of names alone."""
+
+    accounts: tuple[NamedAccount, ...] = ()
+    store_aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +76,7 @@ class Prepared:
     """For each scan of the lake, what limits its event times."""
 
 
-def prepare(sql: str, scope: QueryScope, *, now: datetime | None = None) -> Prepared:
+def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> Prepared:
     """Raises SqlRejected, with line and column, for anything but one SELECT that means here what it means to Trino."""
     from crosstrail.engines.dialect.expressions import Expressions
     from crosstrail.engines.dialect.parse import parse
@@ -93,7 +129,7 @@ def _check_output(relations: Relations, columns: tuple[tuple[str, Type], ...]) -
 class Tables:
     """The tables of one call: what may stand after FROM, and which of the accounts were named."""
 
-    def __init__(self, scope: QueryScope) -> None:
+    def __init__(self, scope: StatementScope) -> None:
         self._scope = scope
         self.read: set[AccountKey] = set()
 
@@ -109,10 +145,10 @@ class Tables:
         found = self._accounts(node.name)
         if found is None:
             raise Refusal("there is no such table", name_hint(node.name, self._names()) + self._hint())
-        self.read |= {account.key for account in found}
+        self.read |= {(account.cloud, account.id) for account in found}
         return _events(found)
 
-    def _accounts(self, name: str) -> tuple[Account, ...] | None:
+    def _accounts(self, name: str) -> Sequence[AccountNames] | None:
         """None for a name that stands for nothing here."""
         wanted = name.lower()
         aliases = {alias.lower(): target for alias, target in self._scope.store_aliases.items()}
@@ -120,14 +156,15 @@ class Tables:
         accounts = self._scope.accounts
         if wanted in (ALL_EVENTS, ALL_STORES_ID) or (wanted == "all" and name.lower() in aliases):
             return accounts
-        for attribute in ("id", "alias", "store_id"):
-            found = tuple(account for account in accounts if getattr(account, attribute).lower() == wanted)
-            if found:
-                return found
-        return None
+        return (
+            [account for account in accounts if account.id.lower() == wanted]
+            or [account for account in accounts if account.alias.lower() == wanted]
+            or [account for account in accounts if store_id(account.cloud, account.id) == wanted]
+            or None
+        )
 
     def _names(self) -> list[str]:
-        return [ALL_EVENTS, *(account.name for account in self._scope.accounts)]
+        return [ALL_EVENTS, *(account.alias or account.id for account in self._scope.accounts)]
 
     def _hint(self) -> str:
         names = self._names()
@@ -142,7 +179,7 @@ ELSE regexp_extract(source_object, '/([^/]*|[^/]*[.][zZ][iI][pP]!.*)$', 1) END""
 """Lakes of earlier versions hold where on the operator's machine a file was: see lake/sources.py: source_of."""
 
 
-def _events(accounts: tuple[Account, ...]) -> Source:
+def _events(accounts: Sequence[AccountNames]) -> Source:
     """The lake's columns, narrowed to the accounts."""
     from crosstrail.engines.dialect.columns import lake_fields
     from crosstrail.engines.dialect.sources import Source
@@ -156,5 +193,5 @@ def _events(accounts: tuple[Account, ...]) -> Source:
     ]
     fields = lake_fields()
     where = " OR ".join(tests) or "false"
-    listed = ", ".join(f"{_SOURCE} AS {field.sql}" if field.name == "source_object" else field.sql for field in fields)
+    listed = ", ".join(f"{_SOURCE} AS {one.sql}" if one.name == "source_object" else one.sql for one in fields)
     return Source(f"(SELECT {listed} FROM {EVENTS_VIEW} WHERE {where})", fields)  # noqa: S608 - names of ours and quoted texts

@@ -16,16 +16,14 @@ import resource
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from crosstrail import private
-from crosstrail.engines.base import QueryScope
+from crosstrail.engines.messages import CompileRequest, PageRequest, Reply, Request, RunRequest, parts_of, type_of
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.faults import data_fault
-from crosstrail.models import Account
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ def _listen(stream: IO[bytes], requests: queue.Queue[bytes]) -> None:
     os._exit(0)  # whoever asked is gone, and with them the use of what runs
 
 
-def _answer(replies: IO[bytes], reply: dict[str, Any]) -> None:
+def _answer(replies: IO[bytes], reply: Reply) -> None:
     replies.write(json.dumps(reply).encode() + b"\n")
     replies.flush()
 
@@ -82,19 +80,24 @@ def _answer(replies: IO[bytes], reply: dict[str, Any]) -> None:
 def _load() -> None:
     """What every query needs, so that a warm worker has it; and what a worker may never do."""
 
-    from crosstrail.engines.sql import prepare
+    from crosstrail.engines.sql import NamedAccounts, prepare
     from crosstrail.lake.reader import connect
 
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold events
-    prepare("SELECT 1", QueryScope(()))
+    prepare("SELECT 1", NamedAccounts())
     connect((), threads=1, table=False).close()
 
 
-def _done(request: dict[str, Any]) -> dict[str, Any]:
-    work = {"compile": _compile, "run": _run}[request["work"]]
+def _done(request: Request) -> Reply:
     try:
-        return work(request)
+        match request["work"]:
+            case "compile":
+                return _compile(request)
+            case "run":
+                return _run(request)
+            case "page":
+                return _page(request)
     except MemoryError:
         return {"failed": "memory"}
     finally:
@@ -102,13 +105,13 @@ def _done(request: dict[str, Any]) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
-def _compile(request: dict[str, Any]) -> dict[str, Any]:
-    from crosstrail.engines.sql import prepare
+def _compile(request: CompileRequest) -> Reply:
+    from crosstrail.engines.sql import NamedAccount, NamedAccounts, prepare
 
     _bound(request["seconds"], _STATEMENT_MEMORY, threads=1)
-    accounts = tuple(Account(id=number, alias=alias, cloud=cloud) for cloud, number, alias in request["accounts"])
+    accounts = tuple(NamedAccount(*names) for names in request["accounts"])
     try:
-        prepared = prepare(request["sql"], QueryScope(accounts, request["aliases"]))
+        prepared = prepare(request["sql"], NamedAccounts(accounts, request["aliases"]))
     except SqlRejected as refused:
         place = f"line {refused.line} column {refused.column}: " if refused.line else ""
         message = str(refused).removeprefix(place)
@@ -116,12 +119,12 @@ def _compile(request: dict[str, Any]) -> dict[str, Any]:
     span = span_of(prepared.scans)
     return {
         "sql": prepared.sql,
-        "columns": prepared.columns,
-        "types": [asdict(kind) for kind in prepared.types],
+        "columns": list(prepared.columns),
+        "types": [parts_of(kind) for kind in prepared.types],
         "accounts": sorted(prepared.accounts),
         "reads_table": bool(prepared.scans),
-        "start": span.start and span.start.isoformat(),
-        "end": span.end and span.end.isoformat(),
+        "start": span.start.isoformat() if span.start else None,
+        "end": span.end.isoformat() if span.end else None,
     }
 
 
@@ -151,15 +154,15 @@ def _moment(connection: duckdb.DuckDBPyConnection, sql: str) -> datetime | None:
     return found[0].replace(tzinfo=UTC) if found and isinstance(found[0], datetime) else None
 
 
-def _run(request: dict[str, Any]) -> dict[str, Any]:
+def _run(request: RunRequest) -> Reply:
     """Writes the result to `path`, where it appears when it is complete: {rows}, or {failed} with why."""
     from crosstrail.lake.reader import connect
 
     partial = Path(request["path"] + ".partial")
     _bound(request["seconds"], request["bytes_of_memory"], threads=request["threads"])
     try:
-        limits = {"memory_limit": request["memory"], "threads": request["threads"]}
-        with connect(request["files"], table=request["table"], **limits) as connection:
+        memory, threads = request["memory"], request["threads"]
+        with connect(request["files"], table=request["table"], memory_limit=memory, threads=threads) as connection:
             rows = _write(connection, request, partial)
         partial.replace(request["path"])
         return {"rows": rows}
@@ -168,7 +171,7 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
         return {"failed": _explained(error, request["files"])}
 
 
-def _write(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], partial: Path) -> int:
+def _write(connection: duckdb.DuckDBPyConnection, request: RunRequest, partial: Path) -> int:
     import pyarrow.parquet as pq
 
     reader = connection.sql(request["sql"]).to_arrow_reader(_BATCH_ROWS)
@@ -186,6 +189,19 @@ def _write(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], parti
             for part in _parts(batch):
                 writer.write_batch(part)
     return rows
+
+
+def _page(request: PageRequest) -> Reply:
+    """{page}, or {failed}: then whoever asked reads the file themselves, and says what is wrong with it."""
+    from crosstrail.engines.result_rows import read_rows
+
+    _bound(request["seconds"], _STATEMENT_MEMORY, threads=1)
+    try:
+        types = [type_of(each) for each in request["types"]]
+        rows = read_rows(Path(request["path"]), types, request["offset"], request["limit"])
+    except Exception:  # noqa: BLE001 - damage may raise anything, and its words may hold values of events
+        return {"failed": "damaged"}
+    return {"page": [list(row) for row in rows]}
 
 
 def _parts(batch: pyarrow.RecordBatch) -> list[pyarrow.RecordBatch]:

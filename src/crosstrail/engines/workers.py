@@ -13,12 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import IO, Any
+from typing import IO
 
+from crosstrail.engines.messages import Reply, Request
 from crosstrail.errors import LakeError
 
 IDLE_SECONDS = 60.0
@@ -105,7 +105,7 @@ class Workers:
         self._taken = 0
         self._closed = False
 
-    def ask(self, request: Mapping[str, Any], ticket: Ticket, *, seconds: float) -> dict[str, Any]:
+    def ask(self, request: Request, ticket: Ticket, *, seconds: float) -> Reply:
         """The answer; `seconds` count from when a worker takes it. Raises WorkerLate, WorkerStopped, WorkerDied, LakeError."""
         self._take(ticket)
         try:
@@ -123,6 +123,27 @@ class Workers:
                     self._idle.append(process)
                 return reply
             raise WorkerStopped
+        finally:
+            with self._free:
+                self._taken -= 1
+                self._free.notify()
+
+    def ask_idle(self, request: Request, *, seconds: float) -> Reply:
+        """The reply of a worker that is warm and has nothing to do; an empty one where there is none, or it came to no end."""
+        with self._free:
+            process = self._idle.pop() if self._idle and self._taken < self._most and not self._closed else None
+            if process is None:
+                return {}
+            self._taken += 1
+        ticket = Ticket()
+        try:
+            ticket.hold(process)
+            reply = self._exchange(process, request, ticket, seconds)
+            with self._free:
+                self._idle.append(process)
+            return reply
+        except (WorkerDied, WorkerLate, WorkerStopped):
+            return {}
         finally:
             with self._free:
                 self._taken -= 1
@@ -195,16 +216,14 @@ class Workers:
                 self._idle.remove(process)
                 _release(process)
 
-    def _exchange(
-        self, process: subprocess.Popen[bytes], request: Mapping[str, Any], ticket: Ticket, seconds: float
-    ) -> dict[str, Any]:
+    def _exchange(self, process: subprocess.Popen[bytes], request: Request, ticket: Ticket, seconds: float) -> Reply:
         if process.stdin is not None:
             with suppress(BrokenPipeError):  # then it has ended, which reading tells
                 process.stdin.write(json.dumps(request).encode() + b"\n")
                 process.stdin.flush()
         return self._reply(process, ticket, seconds)
 
-    def _reply(self, process: subprocess.Popen[bytes], ticket: Ticket, seconds: float) -> dict[str, Any]:
+    def _reply(self, process: subprocess.Popen[bytes], ticket: Ticket, seconds: float) -> Reply:
         line = _line(process, time.monotonic() + seconds)
         if ticket.stopped or self._closed or line is None or not line.endswith(b"\n"):
             process.kill()
@@ -216,8 +235,8 @@ class Workers:
             if line is None:
                 raise WorkerLate
             raise WorkerDied(memory=b"bad_alloc" in said or b"MemoryError" in said or status == -9, status=status)
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        reply: Reply = json.loads(line)
+        return reply
 
 
 def _line(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from crosstrail.errors import LakeError
-from crosstrail.origin import install_hint
 
 _LIBRARIES = ("duckdb", "msgspec", "pyarrow", "pyiceberg", "sqlglot")
 
@@ -18,4 +17,6 @@ def missing_libraries() -> list[str]:
 def require_libraries() -> None:
     """Call before anything here is used. Raises LakeError where the extra that brings the lake is not installed."""
     if missing := missing_libraries():
+        from crosstrail.origin import install_hint  # which reads the metadata of distributions: not for every worker
+
         raise LakeError(f"the embedded lake needs {', '.join(missing)}", hint=install_hint("lake"))

@@ -6,14 +6,14 @@ that begin with a dead run's name and stand in no snapshot.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from crosstrail import private
+from crosstrail.lake.locks import is_taken, take
 from crosstrail.lake.table import LakeTable
 
 RUNS_FOLDER = "runs"
@@ -27,14 +27,13 @@ class Run:
         self.name = uuid.uuid4().hex
         self._table = table
         self._folder = table.folder / RUNS_FOLDER
-        self._file: int | None = None
+        self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Run:
         private.make_folder(self._folder)
         unlocked = self._folder / f"{self.name}{_UNLOCKED}"
         private.create(unlocked)
-        self._file = os.open(unlocked, os.O_RDWR)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._lock = take(unlocked)
         unlocked.rename(self._folder / self.name)
         self._remove_leftovers()
         return self
@@ -42,11 +41,11 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
+        if self._lock is not None:
             if kind:
                 self._remove_files({self.name})
             (self._folder / self.name).unlink(missing_ok=True)
-            os.close(self._file)
+            self._lock.close()
 
     def _remove_leftovers(self) -> None:
         dead = {path.name for path in self._folder.iterdir() if path.name != self.name and _is_dead(path)}
@@ -64,13 +63,6 @@ class Run:
 
 def _is_dead(path: Path) -> bool:
     """Whether nobody holds the lock of that run. A run that has not got as far as locking counts as living."""
-    if path.name.endswith(_UNLOCKED):
-        return False
     with suppress(OSError):
-        file = os.open(path, os.O_RDWR)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        finally:
-            os.close(file)
+        return not path.name.endswith(_UNLOCKED) and not is_taken(path)
     return False

@@ -29,8 +29,9 @@ from crosstrail.engines.statement import store_ids
 from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
 from crosstrail.lookup.targets import Chosen, OpenTrail, choose
-from crosstrail.models import ALL_STORES_ID, Account, AccountKey, QueryRef
+from crosstrail.models import Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
+from crosstrail.store_ids import ALL_STORES_ID
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase

@@ -1,7 +1,6 @@
 """CAST, TRY_CAST and the coercions that nobody writes: what Trino makes of a value in another type.
 
-Decides which texts are numbers, times and booleans, how decimals and doubles are rounded, and how values read as text.
-DuckDB accepts far more texts than Trino does, so every cast from text is guarded by a pattern.
+Decides which types have a cast, and which are coerced. What a value becomes is in scalar_casts.py and json_casts.py.
 """
 
 from __future__ import annotations
@@ -9,47 +8,26 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from crosstrail.engines.dialect.addresses import address_from_text, address_text
-from crosstrail.engines.dialect.expr import Expr, Refusal, derived, null, require
+from crosstrail.engines.dialect.expr import Expr, Refusal, derived, null
 from crosstrail.engines.dialect.json_casts import from_json, to_json
-from crosstrail.engines.dialect.times import day_time_text, local, rounded, timestamp_text, year_month_text
+from crosstrail.engines.dialect.scalar_casts import cast_scalar
 from crosstrail.engines.dialect.types import (
-    BOOLEAN,
     DATE,
-    DAY_TIME,
-    DOUBLE,
-    IPADDRESS,
     JSON,
-    MAX_DECIMAL,
-    REAL,
     UNKNOWN,
-    VARBINARY,
-    VARCHAR,
-    YEAR_MONTH,
     Type,
     can_coerce,
     common,
-    duck,
-    is_integer,
-    is_number,
     timestamp_of,
     zoned,
 )
 
-_WHOLE = r"[+-]?[0-9]+"
-_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
-_DOUBLE = r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)"
-_DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-_TIME = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?"
-_NAMED_ZONE = "[A-Za-z]+/[A-Za-z_/+-]+[0-9]*"
-_ZONE = rf"UTC|Z|GMT|[+-][0-9]{{2}}:[0-9]{{2}}|{_NAMED_ZONE}"
 _MOMENT = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?",
     re.ASCII,
 )
 BY_KEY = "Take a value by its key: element_at(..., 'key'); the whole event as text is the column eventjson."
 """For maps, which look like JSON or text and can be made into neither."""
-_SPACES = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
 
 
 def coerce(expr: Expr, target: Type) -> Expr:
@@ -92,129 +70,7 @@ def cast(expr: Expr, target: Type) -> Expr:
         return from_json(expr, target)
     if source.name == target.name and source.args:
         return _nested(expr, target)
-    sql = _scalar(expr, target)
-    if sql is None:
-        raise Refusal(f"there is no cast from {source} to {target}")
-    return derived(sql, target, expr)
-
-
-def _scalar(expr: Expr, target: Type) -> str | None:
-    source, sql = expr.type, expr.sql
-    if target == VARCHAR:
-        return _to_text(expr)
-    if source == VARCHAR:
-        return _from_text(sql, target)
-    if source == BOOLEAN and is_number(target):
-        return f"CAST({sql} AS {duck(target)})"
-    if target == BOOLEAN and is_number(source):
-        return f"({sql} <> 0)"
-    if is_number(source) and is_number(target):
-        return _number(expr, target)
-    if source == IPADDRESS and target == VARBINARY:
-        return sql
-    if target == DATE and source.name in ("timestamp", "timestamptz"):
-        return f"CAST({local(expr).sql} AS DATE)"
-    if target.name == "timestamp" and source.name in ("date", "timestamp", "timestamptz"):
-        moment = f"CAST({local(expr).sql} AS TIMESTAMP)"
-        return rounded(moment, source.size[0] if source.size else 0, target.precision)
-    if target.name == "timestamptz" and source.name in ("date", "timestamp", "timestamptz"):
-        if source.name != "timestamptz" and target.zone != "UTC":
-            return None
-        return rounded(f"CAST({sql} AS TIMESTAMP)", source.size[0] if source.size else 0, target.precision)
-    return None
-
-
-def _number(expr: Expr, target: Type) -> str:
-    source, sql = expr.type, expr.sql
-    if source in (DOUBLE, REAL) and is_integer(target):
-        # Java rounds half up, towards positive infinity, after which DuckDB's own rounding changes nothing.
-        wide = f"CAST({sql} AS DOUBLE)"
-        half_up = f"(CASE WHEN {wide} < 0 THEN -round(-{wide}) ELSE round({wide}) END)"
-        return require(
-            f"isnan({wide}) OR isinf({wide})",
-            "this number fits no integer",
-            f"CAST({half_up} AS {duck(target)})",
-            target,
-        )
-    if source in (DOUBLE, REAL) and target.name == "decimal":
-        return f"CAST(CAST(CAST({sql} AS DOUBLE) AS VARCHAR) AS {duck(target)})"
-    return f"CAST({sql} AS {duck(target)})"
-
-
-def _from_text(sql: str, target: Type) -> str | None:
-    trimmed = f"trim({sql}, {_SPACES})"
-
-    def guarded(pattern: str, text: str, good: str) -> str:
-        return require(f"NOT regexp_full_match({text}, '{pattern}')", f"a text is no {target}", good, target)
-
-    if is_integer(target):
-        return guarded(_WHOLE, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
-    if target in (DOUBLE, REAL):
-        bare = f"regexp_replace(ltrim({trimmed}, '+'), '([0-9.])[fFdD]$', '\\1')"
-        return guarded(_DOUBLE, trimmed, f"CAST({bare} AS {duck(target)})")
-    if target.name == "decimal":
-        return guarded(_DECIMAL, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
-    if target == BOOLEAN:
-        good = f"(lower({sql}) IN ('true', 't', '1'))"
-        return require(
-            f"lower({sql}) NOT IN ('true', 't', '1', 'false', 'f', '0')", "a text is no boolean", good, target
-        )
-    if target == DATE:
-        return guarded(_DATE, trimmed, f"CAST({trimmed} AS DATE)")
-    if target.name == "timestamp":
-        pattern = f"{_DATE}( {_TIME})?( ?({_ZONE}))?"
-        # The zone is read and dropped: Trino casts to the wall clock that is written there.
-        bare = f"regexp_extract({trimmed}, '^({_DATE}( {_TIME})?)', 1)"
-        full = f"(CASE WHEN regexp_full_match({bare}, '.*:.*') AND NOT regexp_full_match({bare}, '.*:.*:.*') THEN {bare} || ':00' ELSE {bare} END)"
-        moment = rounded(f"CAST({full} AS TIMESTAMP)", 6, target.precision)
-        named = f"regexp_extract({trimmed}, '{_NAMED_ZONE}$')"
-        # timezone() fails on a name that is no zone's, which is all it is asked for.
-        exists = f"timezone({named}, TIMESTAMP '2000-01-01') IS NOT NULL"
-        return guarded(pattern, trimmed, f"(CASE WHEN {named} = '' OR {exists} THEN {moment} END)")
-    if target == VARBINARY:
-        return f"encode({sql})"
-    if target == IPADDRESS:
-        return address_from_text(sql)
-    return None
-
-
-def _to_text(expr: Expr) -> str | None:
-    source, sql = expr.type, expr.sql
-    if source.name == "decimal" and source.precision == source.scale and source.precision < MAX_DECIMAL:
-        # DuckDB leaves out the zero before the point where the type has no digits there.
-        return f"CAST(CAST({sql} AS DECIMAL({source.precision + 1}, {source.scale})) AS VARCHAR)"
-    if is_integer(source) or source.name in ("decimal", "boolean"):
-        return f"CAST({sql} AS VARCHAR)"
-    if source in (DOUBLE, REAL):
-        return double_text(sql)
-    if source == DATE:
-        return f"strftime({sql}, '%Y-%m-%d')"
-    if source.name in ("timestamp", "timestamptz"):
-        return timestamp_text(expr)
-    if source == DAY_TIME:
-        return day_time_text(sql)
-    if source == YEAR_MONTH:
-        return year_month_text(sql)
-    if source == IPADDRESS:
-        return address_text(sql)
-    return None
-
-
-def double_text(sql: str) -> str:
-    """Trino's text of a double: one digit, a point, the rest, E and the exponent."""
-    text = f"CAST(abs({sql}) AS VARCHAR)"
-    mantissa = f"split_part({text}, 'e', 1)"
-    shift = f"coalesce(TRY_CAST(split_part({text}, 'e', 2) AS INTEGER), 0)"
-    whole = f"split_part({mantissa}, '.', 1)"
-    digits = f"ltrim(replace({mantissa}, '.', ''), '0')"
-    padded = f"length(replace({mantissa}, '.', '')) - length({digits})"
-    exponent = f"(length({whole}) - 1 - ({padded}) + {shift})"
-    rest = f"coalesce(nullif(rtrim(substr({digits}, 2), '0'), ''), '0')"
-    sign = f"(CASE WHEN signbit({sql}) THEN '-' ELSE '' END)"
-    return (
-        f"(CASE WHEN isnan({sql}) THEN 'NaN' WHEN isinf({sql}) THEN {sign} || 'Infinity' WHEN {sql} = 0 THEN {sign} || '0E0' "
-        f"ELSE {sign} || left({digits}, 1) || '.' || {rest} || 'E' || {exponent} END)"
-    )
+    return cast_scalar(expr, target)
 
 
 def _nested(expr: Expr, target: Type) -> Expr:

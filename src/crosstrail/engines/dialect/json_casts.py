@@ -7,6 +7,7 @@ canonical (no spaces, json_parse sorts keys), so that equal values are equal tex
 from __future__ import annotations
 
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, require
+from crosstrail.engines.dialect.scalar_casts import cast_scalar, double_text
 from crosstrail.engines.dialect.types import BOOLEAN, DOUBLE, JSON, VARCHAR, Type, duck, is_integer
 from crosstrail.lake.reader import quoted
 
@@ -25,9 +26,7 @@ def _written(sql: str, kind: Type) -> str:
     if kind == VARCHAR:
         return f"CAST(to_json({sql}) AS VARCHAR)"
     if kind.name in ("date", "timestamp"):
-        from crosstrail.engines.dialect.casts import cast
-
-        return f"('\"' || {cast(Expr(sql, kind), VARCHAR).sql} || '\"')"
+        return f"('\"' || {cast_scalar(Expr(sql, kind), VARCHAR).sql} || '\"')"
     if kind.name == "array":
         items = f"list_transform({sql}, lambda v: coalesce({_written('v', kind.element)}, 'null'))"
         return f"('[' || array_to_string({items}, ',') || ']')"
@@ -65,19 +64,15 @@ def _read(sql: str, target: Type, sorted_keys: bool) -> str:
         return f"(CASE {null} ELSE {_container(sql, kind, target, sorted_keys)} END)"
     if target == VARCHAR:
         bad = f"WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {failure('an object or array cannot be cast to varchar; use json_format', target)}"
-        from crosstrail.engines.dialect.casts import double_text
-
         return f"(CASE {null} {bad} WHEN {kind} = 'DOUBLE' THEN {double_text(f'TRY_CAST({text} AS DOUBLE)')} ELSE {text} END)"
     if target in (BOOLEAN, DOUBLE) or is_integer(target):
-        from crosstrail.engines.dialect.casts import cast
-
         bad = f"WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {failure(f'JSON that is no {target}', target)}"
         as_bool = f"WHEN {kind} = 'BOOLEAN' THEN CAST(TRY_CAST({text} AS BOOLEAN) AS {duck(target)})"
-        number = cast(Expr(f"TRY_CAST({text} AS DOUBLE)", DOUBLE), target).sql
+        number = cast_scalar(Expr(f"TRY_CAST({text} AS DOUBLE)", DOUBLE), target).sql
         numeric = f"WHEN {kind} = 'DOUBLE' THEN {number}"
         if target == BOOLEAN:
             numeric = f"WHEN {kind} IN ('DOUBLE', 'UBIGINT', 'BIGINT') THEN TRY_CAST({text} AS DOUBLE) <> 0"
-        return f"(CASE {null} {bad} {as_bool} {numeric} ELSE {cast(Expr(text, VARCHAR), target).sql} END)"
+        return f"(CASE {null} {bad} {as_bool} {numeric} ELSE {cast_scalar(Expr(text, VARCHAR), target).sql} END)"
     raise Refusal(f"there is no cast from json to {target} here", "Cast to varchar first.")
 
 

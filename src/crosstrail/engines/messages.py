@@ -1,0 +1,102 @@
+"""What a worker process is asked and what it answers: the one line of JSON each way, as types.
+
+Decides the names of the parts alone. Whoever reads a line trusts the process at the other end: both are this project's.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from crosstrail.engines.dialect.types import Type
+
+
+class TypeParts(TypedDict):
+    """A Type of the dialect as `dataclasses.asdict` takes it apart."""
+
+    name: str
+    args: list[TypeParts]
+    fields: list[str]
+    size: list[int]
+    zone: str
+    keys: list[str]
+
+
+class CompileRequest(TypedDict):
+    work: Literal["compile"]
+    sql: str
+    accounts: list[tuple[str, str, str]]
+    """(cloud, id, alias) of each."""
+    aliases: dict[str, str]
+    seconds: float
+
+
+class RunRequest(TypedDict):
+    """`memory` is DuckDB's text for a size; `rows` and `bytes` are the limits of the result, which `path` is made for."""
+
+    work: Literal["run"]
+    sql: str
+    files: list[str]
+    table: bool
+    path: str
+    memory: str
+    bytes_of_memory: int
+    threads: int
+    rows: int
+    bytes: int
+    seconds: float
+
+
+class PageRequest(TypedDict):
+    """Rows `offset` to `offset + limit` of the result in `path`."""
+
+    work: Literal["page"]
+    path: str
+    types: list[TypeParts]
+    offset: int
+    limit: int
+    seconds: float
+
+
+Request = CompileRequest | RunRequest | PageRequest
+
+
+class Reply(TypedDict, total=False):
+    """`ready` comes once, before any request; `failed` says why, `memory` for too little of it."""
+
+    ready: bool
+    failed: str
+    rejected: str
+    line: int
+    column: int
+    hint: str
+    sql: str
+    columns: list[str]
+    types: list[TypeParts]
+    accounts: list[tuple[str, str]]
+    reads_table: bool
+    start: str | None
+    end: str | None
+    rows: int
+    page: list[list[str | None]]
+
+
+def type_of(parts: TypeParts) -> Type:
+    return Type(
+        parts["name"],
+        tuple(type_of(part) for part in parts["args"]),
+        tuple(parts["fields"]),
+        tuple(parts["size"]),
+        parts["zone"],
+        tuple(parts["keys"]),
+    )
+
+
+def parts_of(kind: Type) -> TypeParts:
+    return {
+        "name": kind.name,
+        "args": [parts_of(part) for part in kind.args],
+        "fields": list(kind.fields),
+        "size": list(kind.size),
+        "zone": kind.zone,
+        "keys": list(kind.keys),
+    }
