@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import orjson
 
@@ -32,14 +31,14 @@ def is_nested(text: bytes) -> bool:
     return text.count(b"{") + text.count(b"[") > _SURELY_SHALLOW
 
 
-def is_shallow(value: Any) -> bool:
+def is_shallow(value: object) -> bool:
     """Whether every reader of a record, and every writer, can take its depth."""
-    level = [value]
+    level: list[object] = [value]
     for _ in range(_MAX_DEPTH):
         level = [
             inner
             for one in level
-            for inner in (one.values() if isinstance(one, dict) else one)
+            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
             if isinstance(inner, dict | list)
         ]
         if not level:
@@ -47,7 +46,7 @@ def is_shallow(value: Any) -> bool:
     return False
 
 
-def parsed_record(text: str) -> Any:
+def parsed_record(text: str) -> object:
     """An integer beyond 64 bits comes as text, with every digit: a float would lose some. Raises ValueError."""
     raw = text.encode("utf-8", "replace")
     try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -30,7 +30,7 @@ _WHO = re.compile(r":((?:user|role|assumed-role|federated-user)/.+|root)\Z", re.
 """That part in the names of other clouds."""
 
 
-def time_of(value: Any) -> datetime:
+def time_of(value: object) -> datetime:
     """ISO 8601 text (UTC without an offset), or seconds, milli-, micro- or nanoseconds since 1970, as a number or as digits.
 
     Beyond microseconds digits are cut. Raises ValueError.
@@ -67,7 +67,7 @@ def _since_1970(number: float | Decimal) -> datetime:
 class ShapedRecord(NamedTuple):
     """One event as the lake takes it: `shape` has AWS's field names, `text` is the record as its cloud wrote it."""
 
-    shape: Mapping[str, Any]
+    shape: Mapping[str, object]
     text: bytes
     id: str
     resources: list[tuple[str, str]]
@@ -77,27 +77,27 @@ class ShapedRecord(NamedTuple):
 class RecordText(Protocol):
     """How a record's JSON is read and written, with every digit and escape as it was."""
 
-    def parsed(self, raw: bytes) -> Any:
+    def parsed(self, raw: bytes) -> object:
         """Raises ValueError."""
 
     def part(self, raw: bytes, key: str) -> bytes:
         """The text of one value of an object, as it stands there."""
 
-    def compact(self, value: Any) -> bytes: ...
+    def compact(self, value: object) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RecordForm:
     """How the events of one cloud are recognised and read where they lie in files, by what only that cloud writes."""
 
-    is_record: Callable[[Mapping[str, Any]], bool]
-    shaped: Callable[[Mapping[str, Any], bytes, RecordText], ShapedRecord]
+    is_record: Callable[[Mapping[str, object]], bool]
+    shaped: Callable[[Mapping[str, object], bytes, RecordText], ShapedRecord]
     """(a JSON object that is a record, its text, ...). Raises ValueError, TypeError, RecursionError for one that is broken."""
     account_in: Callable[[str], str] = lambda name: ""
     """The account that the path or the name of a log file names, by the cloud's rule for them."""
 
 
-def account_of(record: Mapping[str, Any], form: AccountForm, fallback: str = "") -> str:
+def account_of(record: Mapping[str, object], form: AccountForm, fallback: str = "") -> str:
     """The account whose trail this is, else the caller's, else `fallback`; empty when none of them is an account's id."""
     recipient = record.get("recipientAccountId")
     if isinstance(recipient, str) and form.is_id(recipient):
@@ -111,7 +111,7 @@ def account_of(record: Mapping[str, Any], form: AccountForm, fallback: str = "")
     return ""
 
 
-def id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+def id_of(record: Mapping[str, object], item: Mapping[str, object]) -> str:
     """The event's id; of a record without one, an id made from its content, the same for the same content."""
     own = record.get("eventID")
     if isinstance(own, str) and own:
@@ -120,7 +120,7 @@ def id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     return outer if isinstance(outer, str) and outer else content_id(record)
 
 
-def content_id(record: Mapping[str, Any]) -> str:
+def content_id(record: Mapping[str, object]) -> str:
     """An id for a record that has none."""
     try:
         text = orjson.dumps(record, option=orjson.OPT_SORT_KEYS, default=float)
@@ -129,7 +129,7 @@ def content_id(record: Mapping[str, Any]) -> str:
     return "content-" + hashlib.sha256(text).hexdigest()[:40]
 
 
-def errors_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+def errors_of(record: Mapping[str, object]) -> tuple[str, ...]:
     """What names the failure: the error code, `Failure` where the answer gives that as the action's outcome, the message.
 
     A sign-in that failed has no error code:
@@ -145,7 +145,7 @@ def errors_of(record: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in found if isinstance(text, str) and text))
 
 
-def username_of(identity: Mapping[str, Any]) -> str:
+def username_of(identity: Mapping[str, object]) -> str:
     """What LookupEvents calls Username: the user's name, the session's name of an assumed role, or root."""
     if isinstance(name := identity.get("userName"), str) and name:
         return name
@@ -160,7 +160,7 @@ def username_of(identity: Mapping[str, Any]) -> str:
     return ""
 
 
-def principal_of(identity: Mapping[str, Any]) -> str:
+def principal_of(identity: Mapping[str, object]) -> str:
     """The caller for a reader: user/alice, assumed-role/Audit/alice, root, or a service's host name."""
     arn = identity.get("arn")
     if isinstance(arn, str) and (colons := _ARN_PARTS.get(arn.partition(":")[0])) and arn.count(":") >= colons:

@@ -6,7 +6,6 @@ Decides which field of the shape an Event takes, and when a page is another acco
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from crosstrail.accounts.caller_identity import wrong_account
 from crosstrail.clouds.shape import errors_of, id_of, principal_of, time_of, username_of
@@ -14,7 +13,7 @@ from crosstrail.errors import CloudError
 from crosstrail.models import Account, Event, Resource
 
 
-def check_owner(shapes: Sequence[Mapping[str, Any]], account: Account) -> None:
+def check_owner(shapes: Sequence[Mapping[str, object]], account: Account) -> None:
     """Raises WrongAccount for a page without a single event of the account that was asked: it is another account's.
 
     One event proves nothing: it may tell only whose identity called, and a role is called from other accounts too.
@@ -25,15 +24,16 @@ def check_owner(shapes: Sequence[Mapping[str, Any]], account: Account) -> None:
 
 
 def event_of(
-    shape: Mapping[str, Any],
+    shape: Mapping[str, object],
     account: Account,
     resources: Iterable[tuple[str, str]],
     *,
     region: str = "",
-    record: Mapping[str, Any] | None,
+    record: Mapping[str, object] | None,
 ) -> Event:
     """`region`: of an event that names none. `resources`: (type, name) of each. Raises CloudError for one without a time."""
-    identity = shape.get("userIdentity") or {}
+    identity = caller if isinstance(caller := shape.get("userIdentity"), Mapping) else {}
+    read_only = shape.get("readOnly")
     try:
         time = time_of(shape.get("eventTime"))
     except ValueError:
@@ -52,7 +52,7 @@ def event_of(
         source_ip=_text(shape.get("sourceIPAddress")),
         error_code=_text(shape.get("errorCode")),
         errors=errors_of(shape),
-        read_only=shape.get("readOnly"),
+        read_only=read_only if isinstance(read_only, bool) else None,
         resources=tuple(Resource(kind, name) for kind, name in resources),
         record=record,
     )
@@ -66,5 +66,5 @@ def unreadable(account: Account) -> CloudError:
     )
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Set
 from functools import lru_cache
-from typing import Any
+from typing import TypedDict, TypeVar
 
 _MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
@@ -62,7 +62,22 @@ class _Block:
             yield abs(count)
 
 
-_Read = Callable[[_Block], Any]
+_T = TypeVar("_T")
+
+
+class _Named(TypedDict, total=False):
+    """A type, or a field, as an object of the schema's JSON; `type` always, the others of those that have them."""
+
+    type: _Schema
+    name: str
+    fields: list[_Named]
+    items: _Schema
+    values: _Schema
+    size: int
+
+
+_Schema = str | list["_Schema"] | _Named
+_Read = Callable[[_Block], object]
 _SCALARS: dict[str, _Read] = {
     "null": lambda block: None,
     "boolean": lambda block: block.take(1) == b"\x01",
@@ -75,7 +90,7 @@ _SCALARS: dict[str, _Read] = {
 }
 
 
-def records(file: bytes, skipped: Set[str] = frozenset()) -> Iterator[dict[str, Any]]:
+def records(file: bytes, skipped: Set[str] = frozenset()) -> Iterator[object]:
     """The records of a file, in order. A map whose keys are no texts is a list of {key, value}, as Iceberg writes it.
 
     Fields that are lists of whole numbers, and named in `skipped`, are passed over, which costs a tenth.
@@ -99,7 +114,7 @@ def records(file: bytes, skipped: Set[str] = frozenset()) -> Iterator[dict[str, 
             raise ValueError("damaged")
 
 
-def _reader(schema: Any, skipped: Set[str]) -> _Read:
+def _reader(schema: _Schema, skipped: Set[str]) -> _Read:
     if isinstance(schema, list):
         return _union([_reader(one, skipped) for one in schema])
     if isinstance(schema, str):
@@ -118,7 +133,7 @@ def _reader(schema: Any, skipped: Set[str]) -> _Read:
     return _reader(kind, skipped)
 
 
-def _field(field: Any, skipped: Set[str]) -> _Read:
+def _field(field: _Named, skipped: Set[str]) -> _Read:
     kind = field["type"]
     if field["name"] not in skipped:
         return _reader(kind, skipped)
@@ -127,7 +142,7 @@ def _field(field: Any, skipped: Set[str]) -> _Read:
     return _union(readers) if isinstance(kind, list) else readers[0]
 
 
-def _whole_numbers(schema: Any) -> int:
+def _whole_numbers(schema: _Schema) -> int:
     """How many an item of this list has, where it has nothing else."""
     items = schema["items"] if isinstance(schema, dict) and schema["type"] == "array" else None
     fields = items["fields"] if isinstance(items, dict) and items["type"] == "record" else ()
@@ -151,7 +166,7 @@ def _numbers(count: int) -> re.Pattern[bytes]:
 
 
 def _union(readers: list[_Read]) -> _Read:
-    def read(block: _Block) -> Any:
+    def read(block: _Block) -> object:
         which = block.long()
         if not 0 <= which < len(readers):
             raise ValueError("damaged")
@@ -168,5 +183,5 @@ def _array(item: _Read) -> _Read:
     return lambda block: [item(block) for count in block.counts() for _ in range(count)]
 
 
-def _map(block: _Block, value: _Read) -> dict[str, Any]:
+def _map(block: _Block, value: Callable[[_Block], _T]) -> dict[str, _T]:
     return {block.text(): value(block) for count in block.counts() for _ in range(count)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from crosstrail.lake.json_text import NotJson, parsed
 from crosstrail.lake.rows import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
@@ -25,7 +24,7 @@ _MAX_ROW = 2 * 1024 * 1024
 _TRUTH = {"true": True, "false": False}
 
 
-def is_row(item: Mapping[str, Any]) -> bool:
+def is_row(item: Mapping[str, object]) -> bool:
     """Whether the object is an exported row of one event."""
     return all(isinstance(item.get(name), str) for name in _NEEDED)
 
@@ -35,20 +34,20 @@ def are_cells(raw: bytes, place: int) -> bool:
     return _IS_CELLS.match(raw, place) is not None
 
 
-def from_cells(raw: bytes) -> dict[str, Any] | None:
+def from_cells(raw: bytes) -> dict[str, object] | None:
     """The row that a list of one-key objects is, as GetQueryResults gives rows; None for any other list."""
     if len(raw) > _MAX_ROW or not are_cells(raw, 0):
         return None
     cells = parsed(raw)
-    if not all(isinstance(cell, dict) and len(cell) == 1 for cell in cells):
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) and len(cell) == 1 for cell in cells):
         return None
     row = {key.lower(): value for cell in cells for key, value in cell.items()}
     return row if len(row) == len(cells) and ("eventjson" in row or is_row(row)) else None
 
 
-def to_record(item: Mapping[str, Any]) -> dict[str, Any]:
+def to_record(item: Mapping[str, object]) -> dict[str, object]:
     """The record of a row: NULL, which some exports write as an empty text or `null`, is an absent field."""
-    record: dict[str, Any] = {}
+    record: dict[str, object] = {}
     for column, value in item.items():
         field = _FIELDS.get(column)
         if field is None or value in (None, "", "null"):
@@ -65,7 +64,7 @@ def to_record(item: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _inner(value: Any) -> Any:
+def _inner(value: object) -> object:
     """What a nested column's text holds, where it is JSON."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
@@ -75,7 +74,7 @@ def _inner(value: Any) -> Any:
     return value
 
 
-def _renamed(value: Any, names: Mapping[str, str], depth: int = 8) -> Any:
+def _renamed(value: object, names: Mapping[str, str], depth: int = 8) -> object:
     if not isinstance(value, dict) or not depth:
         return value
     return {names.get(key, key): _renamed(inner, names, depth - 1) for key, inner in value.items()}

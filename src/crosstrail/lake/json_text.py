@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from math import isinf
-from typing import Any
 
 from msgspec import MsgspecError
 from msgspec.json import Decoder, Encoder
@@ -35,7 +34,7 @@ _decode = Decoder(float_hook=_number).decode
 _encode = Encoder(decimal_format="number").encode
 
 
-def parsed(raw: bytes) -> Any:
+def parsed(raw: bytes) -> object:
     """The value of strict JSON, with U+FFFD for halves of surrogate pairs. Raises NotJson for other text, RecursionError for
     one that is nested without end."""
     try:
@@ -47,6 +46,6 @@ def parsed(raw: bytes) -> Any:
         raise NotJson from error
 
 
-def compact(value: Any) -> bytes:
+def compact(value: object) -> bytes:
     """The value as JSON text without spaces, keys in their order. Raises TypeError or RecursionError for no JSON value."""
     return _encode(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 OTHER_JSON = "other JSON"
 
@@ -142,7 +142,7 @@ _HEADS = (
 )
 
 
-def kind_of_object(item: Mapping[str, Any]) -> str:
+def kind_of_object(item: Mapping[str, object]) -> str:
     """The standard name of what this JSON object is; OTHER_JSON when nothing tells."""
     source = item.get("eventSource")
     if isinstance(source, str) and source.endswith(".aliyuncs.com"):

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 from urllib.parse import quote
 
 from crosstrail.lake.avro import records
@@ -38,6 +38,72 @@ class Metadata:
     location: str
     uuid: str
     snapshot: Snapshot
+
+
+class _Bound(TypedDict):
+    key: int
+    value: bytes
+
+
+class _Partition(TypedDict):
+    cloud: str
+    account: str
+    day: int
+
+
+class _DataFile(TypedDict):
+    content: int
+    file_path: str
+    file_format: str
+    partition: _Partition
+    record_count: int
+    file_size_in_bytes: int
+    lower_bounds: list[_Bound]
+    upper_bounds: list[_Bound]
+
+
+class _Entry(TypedDict):
+    status: int
+    data_file: _DataFile
+
+
+class _Manifest(TypedDict):
+    content: int
+    manifest_path: str
+    added_files_count: int
+    existing_files_count: int
+    added_rows_count: int
+    existing_rows_count: int
+
+
+class _Field(TypedDict):
+    name: str
+    id: int
+    transform: str
+
+
+_Schema = TypedDict("_Schema", {"schema-id": int, "fields": list[_Field]})
+
+
+class _Spec(TypedDict):
+    fields: list[_Field]
+
+
+_Listed = TypedDict("_Listed", {"snapshot-id": int, "manifest-list": str})
+_Table = TypedDict(
+    "_Table",
+    {
+        "format-version": int,
+        "location": str,
+        "table-uuid": str,
+        "schemas": list[_Schema],
+        "current-schema-id": int,
+        "partition-specs": list[_Spec],
+        "current-snapshot-id": NotRequired[int | None],
+        "snapshots": list[_Listed],
+    },
+)
+"""Of Iceberg's table metadata, what is asked for here: https://iceberg.apache.org/spec/#table-metadata-and-snapshots"""
 
 
 class _Unknown(Exception):
@@ -66,11 +132,9 @@ def _location(folder: Path) -> str:
 
 
 def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
-    table = json.loads(Path(local(location)).read_bytes())
-    columns = {
-        field["name"]: field["id"]
-        for field in _one(table["schemas"], "schema-id", table["current-schema-id"])["fields"]
-    }
+    table: _Table = json.loads(Path(local(location)).read_bytes())
+    [schema] = [one for one in table["schemas"] if one["schema-id"] == table["current-schema-id"]]
+    columns = {field["name"]: field["id"] for field in schema["fields"]}
     [spec] = table["partition-specs"]
     if (
         table["format-version"] != _FORMAT
@@ -85,16 +149,17 @@ def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
         return Metadata(location, uuid, before.snapshot)
     if current in (None, -1):
         return Metadata(location, uuid, Snapshot(None, ()))
-    listed = _one(table["snapshots"], "snapshot-id", current)["manifest-list"]
+    [listed] = [one for one in table["snapshots"] if one["snapshot-id"] == current]
+    manifests = cast(list[_Manifest], _records(listed["manifest-list"]))
     data = str(folder / "events" / "data")
-    files = [file for each in _records(listed) for file in _files(each, columns["eventtime"], data)]
+    files = [file for each in manifests for file in _files(each, columns["eventtime"], data)]
     return Metadata(location, uuid, Snapshot(current, tuple(files)))
 
 
-def _files(manifest: dict[str, Any], time_id: int, data: str) -> list[LakeFile]:
+def _files(manifest: _Manifest, time_id: int, data: str) -> list[LakeFile]:
     """The data files that one list names. These lists have no checksum: it must agree with what is said of it."""
-    entries = [entry["data_file"] for entry in _records(manifest["manifest_path"]) if entry["status"] != _DELETED]
-    files = [_file(entry, time_id, data) for entry in entries]
+    entries = cast(list[_Entry], _records(manifest["manifest_path"]))
+    files = [_file(entry["data_file"], time_id, data) for entry in entries if entry["status"] != _DELETED]
     agrees = len(files) == manifest["added_files_count"] + manifest["existing_files_count"]
     agrees &= sum(file.rows for file in files) == manifest["added_rows_count"] + manifest["existing_rows_count"]
     if manifest["content"] != _DATA or not agrees:
@@ -102,9 +167,9 @@ def _files(manifest: dict[str, Any], time_id: int, data: str) -> list[LakeFile]:
     return files
 
 
-def _file(file: dict[str, Any], time_id: int, data: str) -> LakeFile:
+def _file(file: _DataFile, time_id: int, data: str) -> LakeFile:
     """One of them, which has to lie where its partition says, and to be as long."""
-    first, last = (_moment(file[bounds], time_id) for bounds in ("lower_bounds", "upper_bounds"))
+    first, last = (_moment(bounds, time_id) for bounds in (file["lower_bounds"], file["upper_bounds"]))
     place = file["partition"]
     day = date(1970, 1, 1) + timedelta(days=place["day"])
     path, rows, size = local(file["file_path"]), file["record_count"], file["file_size_in_bytes"]
@@ -120,15 +185,10 @@ def _file(file: dict[str, Any], time_id: int, data: str) -> LakeFile:
     return LakeFile(path, place["cloud"], place["account"], day, rows, size, first, last)
 
 
-def _moment(bounds: list[dict[str, Any]], time_id: int) -> datetime:
+def _moment(bounds: list[_Bound], time_id: int) -> datetime:
     [value] = [bound["value"] for bound in bounds if bound["key"] == time_id]
     return _EPOCH + timedelta(microseconds=int.from_bytes(value, "little", signed=True))
 
 
-def _records(location: str) -> list[dict[str, Any]]:
+def _records(location: str) -> list[object]:
     return list(records(Path(local(location)).read_bytes(), _UNUSED))
-
-
-def _one(listed: list[dict[str, Any]], key: str, value: Any) -> dict[str, Any]:
-    [found] = [each for each in listed if each[key] == value]
-    return found

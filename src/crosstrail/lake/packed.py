@@ -10,9 +10,13 @@ import bz2
 import io
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 Note = Callable[[int, str], None]
 """Told what is wrong, and behind how many unpacked bytes."""
@@ -231,7 +235,17 @@ def _member(stream: Stream, damages: list[str], wbits: int, kind: str) -> Iterat
     stream.back(len(decoder.unused_data))
 
 
-def _until_damage(decoder: Any, piece: bytes, given: int) -> Any:
+class _Inflater(Protocol):
+    """zlib's decoder, whose class has no public name."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _until_damage(decoder: _Inflater, piece: bytes, given: int) -> Generator[bytes, None, int]:
     """What `piece` gives before its damage, but for the `given` bytes that it gave already. Returns how many bytes of it
     lie behind the damage."""
     parts: list[bytes] = []
@@ -244,7 +258,7 @@ def _until_damage(decoder: Any, piece: bytes, given: int) -> Any:
     return len(piece) - place - 1
 
 
-def _drained(decoder: Any, piece: bytes) -> Iterator[bytes]:
+def _drained(decoder: _Inflater, piece: bytes) -> Iterator[bytes]:
     """What a zlib decoder makes of one piece, in parts of bounded size."""
     out = decoder.decompress(piece, _OUT)
     while out:
@@ -283,7 +297,9 @@ def _by_members(stream: Stream, note: Note, kind: str) -> Iterator[bytes]:
     out = 0
     try:
         while stream.peek(1).strip(b"\0") or (kind == "xz" and _skip_zeros(stream)):
-            decoder: Any = bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
+            decoder: bz2.BZ2Decompressor | lzma.LZMADecompressor = (
+                bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
+            )
             while not decoder.eof:
                 piece = stream.take(_FIRST_PIECE) if decoder.needs_input else b""
                 if decoder.needs_input and not piece:
@@ -309,7 +325,10 @@ def _skip_zeros(stream: Stream) -> bool:
 
 
 class _Readable(io.RawIOBase):
-    """A stream as a file, for pyarrow. What it gave is kept, as long as it is little."""
+    """A stream as a file, for pyarrow. What it gave is kept, as long as it is little.
+
+    Typed as one kind of buffer: that for all of them has no name before Python 3.12.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -319,7 +338,7 @@ class _Readable(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         piece = self._stream.take(len(buffer))
         buffer[: len(piece)] = piece
         self.all_kept = self.all_kept and len(self.given) + len(piece) <= _MAX_KEPT
@@ -354,7 +373,7 @@ def _last_part(packed: bytes, kind: str, out: int) -> bytes:
     return b"".join(parts)
 
 
-def _arrow_stream(file: io.RawIOBase | io.BytesIO, kind: str) -> Any:
+def _arrow_stream(file: io.RawIOBase | io.BytesIO, kind: str) -> pa.CompressedInputStream:
     import pyarrow as pa
 
     return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), _ARROW_CODECS[kind])

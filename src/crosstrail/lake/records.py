@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from typing import Any
+from typing import Protocol
 
 from msgspec import Raw, ValidationError, defstruct, field
 from msgspec.json import Decoder
@@ -71,7 +71,17 @@ _HINTS = ("owner", "account", "recipientaccountid", "recipientAccountId")
 """Keys of an envelope that say whose events it holds."""
 
 
-def _decoder(lists: tuple[str, ...]) -> Callable[[bytes], Any]:
+_Part = Raw | list[Raw]
+
+
+class _Envelope(Protocol):
+    """A struct of msgspec: each of its fields is a _Part, or None."""
+
+    @property
+    def __struct_fields__(self) -> tuple[str, ...]: ...
+
+
+def _decoder(lists: tuple[str, ...]) -> Callable[[bytes], _Envelope]:
     """Of an object's parts that may hold events, as written; of these lists, which must be lists, each element."""
     parts = [
         (f"part{number}", list[Raw] if key in lists else Raw, field(default=None, name=key))
@@ -138,7 +148,7 @@ class _Reader:
         if start == b"[":
             return self._list(raw, depth, hint)
         if start == b'"':
-            return self._text(parsed(raw), depth, hint)
+            return self._text(str(parsed(raw)), depth, hint)
         return (NotAnEvent(OTHER_JSON, "not a JSON object"),)
 
     def _list(self, raw: bytes, depth: int, hint: str) -> Iterator[Found]:
@@ -156,23 +166,25 @@ class _Reader:
             item = parsed(raw)
         except (NotJson, RecursionError) as error:
             return (Unreadable(_reason(error)),)
+        if not isinstance(item, dict):  # it begins like one
+            return (NotAnEvent(OTHER_JSON, "not a JSON object"),)
         found = self._recognised(item, raw.strip(), hint)
         return self._wrapped(item, raw, depth, hint) if found is None else (found,)
 
     def _delivered(self, raw: bytes, place: int, depth: int, hint: str) -> Iterator[Found]:
         """The records of a file, whose list begins at `place`, and what else is in it: ends of values are looked for once."""
-        parts: list[Any] = []
+        parts: list[_Part] = []
         if raw.count(b",") <= _MAX_LISTED and not exports.are_cells(raw, place):
             with suppress(ValidationError):  # one of the lists comes again, and is no list
                 parts = _present(_delivery(raw))
         for part in parts or _present(_envelope(raw)):
-            if not isinstance(part, list):
+            if isinstance(part, Raw):
                 yield from self.value(bytes(part), depth + 1, hint)
                 continue
             for one in part:
                 yield from self.value(bytes(one), depth + 2, hint)
 
-    def _recognised(self, item: dict[str, Any], raw: bytes, hint: str) -> Row | Unreadable | None:
+    def _recognised(self, item: dict[str, object], raw: bytes, hint: str) -> Row | Unreadable | None:
         """The event that the object is, or what it lacks; None for an object that is no event."""
         try:
             for cloud, form, accounts in _forms():
@@ -211,7 +223,7 @@ class _Reader:
         self._found_at = place + len(text)
         return document.written[place : self._found_at]
 
-    def _wrapped(self, item: dict[str, Any], raw: bytes, depth: int, hint: str) -> Iterator[Found]:
+    def _wrapped(self, item: dict[str, object], raw: bytes, depth: int, hint: str) -> Iterator[Found]:
         """What is inside an envelope: all its lists, else the first of its parts that holds an event."""
         kind = kind_of_object(item)
         if kind not in ENVELOPES:  # what somebody wrote into a text of another service's event is no event
@@ -220,7 +232,7 @@ class _Reader:
         hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and _is_account(value)), hint)
         inside = kind
         if not item.keys().isdisjoint(_ENVELOPES):
-            parts = [bytes(part) for part in _present(_envelope(raw))]
+            parts = [bytes(part) for part in _present(_envelope(raw)) if not isinstance(part, list)]
             if lists := [part for part in parts if part[:1] == b"["]:
                 for part in lists:
                     yield from self.value(part, depth + 1, hint)
@@ -281,7 +293,7 @@ def _ignored(offset: int, reason: str) -> None:
     """There are no damages in a value that is JSON."""
 
 
-def _present(envelope: Any) -> list[Any]:
+def _present(envelope: _Envelope) -> list[_Part]:
     """The parts of an envelope that may hold events, in the order in which they are looked at."""
     parts = (getattr(envelope, name) for name in envelope.__struct_fields__)
     return [one for one in parts if isinstance(one, list) or (one is not None and bytes(one)[:1] in (b"{", b"[", b'"'))]
@@ -291,7 +303,7 @@ class _Text:
     """RecordText (clouds/shape.py) by this lake's readers and writer."""
 
     @staticmethod
-    def parsed(raw: bytes) -> Any:
+    def parsed(raw: bytes) -> object:
         return parsed(raw)
 
     @staticmethod
@@ -299,7 +311,7 @@ class _Text:
         return bytes(_parts(raw)[key])
 
     @staticmethod
-    def compact(value: Any) -> bytes:
+    def compact(value: object) -> bytes:
         return compact(value)
 
 
@@ -320,7 +332,7 @@ def _is_account(text: str) -> bool:
 
 
 @lru_cache(maxsize=100_000)
-def _micros(value: Any) -> int:
+def _micros(value: object) -> int:
     return (time_of(value) - _EPOCH) // timedelta(microseconds=1)
 
 

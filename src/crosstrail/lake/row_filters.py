@@ -6,7 +6,6 @@ Decides which column answers for which filter, comparing as filters.py does. Val
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from crosstrail.clouds.shape import FAILURE
 from crosstrail.filters import ANY, FilterKey, address_forms, error_word
@@ -39,7 +38,7 @@ _CONDITIONS = {
 }
 
 
-def condition(one: Filter) -> tuple[str, tuple[Any, ...]]:
+def condition(one: Filter) -> tuple[str, tuple[object, ...]]:
     """A condition and its values. `one` is as `filters.accepted` gives it."""
     key, value = one.key, one.value
     if key == AttributeKey.READ_ONLY:
@@ -60,6 +59,6 @@ def condition(one: Filter) -> tuple[str, tuple[Any, ...]]:
     return _CONDITIONS[AttributeKey(key) if key in list(AttributeKey) else FilterKey(key)], (value,)
 
 
-def errors_in(values: Sequence[Any]) -> tuple[str, ...]:
+def errors_in(values: Sequence[object]) -> tuple[str, ...]:
     """Event.errors of a row's last COLUMNS."""
     return tuple(dict.fromkeys(str(value) for value in values if value))

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,7 +128,7 @@ FIRST_NAMES = frozenset(column.name for column in _OLDEST_COLUMNS)
 """The columns that every table has, whichever version made it."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """The two schemas, made when first asked for: their libraries take most of a second to load."""
     if name == "ICEBERG_SCHEMA":
         return _iceberg_schema()

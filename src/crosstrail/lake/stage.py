@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ _STAGED_BYTES = 96 * 1024 * 1024
 _MAX_PROBLEMS = 1_000
 _ROW_GROUP_ROWS = 65_536
 _DAY_MICROS = 86_400_000_000
+_BY_TIME = attrgetter("cloud", "account", "micros")
 _UNIQUE = ("eventid", "requestid", "eventjson", "eventjsonchecksum", "sharedeventid")
 """Columns whose values hardly repeat: a dictionary of them would only cost."""
 
@@ -173,9 +175,9 @@ class _Stage:
         rows = self._rows
         if not rows:
             return
-        rows.sort(key=lambda row: (row.cloud, row.account, row.micros))
+        rows.sort(key=_BY_TIME)
         table = to_table(rows, self._schema, self._source_of)
-        keys = [(row.cloud, row.account, row.micros // _DAY_MICROS) for row in rows]
+        keys = [(cloud, account, micros // _DAY_MICROS) for cloud, account, micros in map(_BY_TIME, rows)]
         start = 0
         for end in range(1, len(keys) + 1):
             if end == len(keys) or keys[end] != keys[start]:

@@ -7,11 +7,11 @@ asks a cloud.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import anyio
 import anyio.to_thread
@@ -77,7 +77,7 @@ class _Search:
     target: Target
     query: EventQuery
     where: str
-    values: list[Any]
+    values: list[object]
     network: str = ""
     """In which the source address must lie; the condition does not say that."""
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -136,9 +136,9 @@ class _Search:
             ) from error
         finally:
             self._connection = None
-        return [_event(self.target, row) for row in rows]
+        return [_event(self.target, _Row(*row)) for row in rows]
 
-    def _in_network(self, connection: duckdb.DuckDBPyConnection) -> tuple[str, list[Any]]:
+    def _in_network(self, connection: duckdb.DuckDBPyConnection) -> tuple[str, list[object]]:
         """The condition and its values, with those addresses of the files that lie in the network."""
         if not self.network:
             return self.where, self.values
@@ -154,9 +154,9 @@ def _network(query: EventQuery) -> str:
     return next(filter(is_network, sources), "")
 
 
-def _condition(target: Target, query: EventQuery) -> tuple[str, list[Any]]:
+def _condition(target: Target, query: EventQuery) -> tuple[str, list[object]]:
     """The WHERE clause and its values, but for a network."""
-    clauses: list[tuple[str, tuple[Any, ...]]] = [("cloud = ? AND account = ?", target.account.key)]
+    clauses: list[tuple[str, tuple[object, ...]]] = [("cloud = ? AND account = ?", target.account.key)]
     if target.region:
         clauses.append(("awsregion = ?", (target.region,)))
     if query.span.start:
@@ -193,41 +193,47 @@ def _newest_first(event: Event) -> tuple[float, str]:
     return -event.time.timestamp(), event.id
 
 
-def _event(target: Target, row: Sequence[Any]) -> Event:
-    (
-        moment,
-        region,
-        event_id,
-        name,
-        source,
-        username,
-        principal,
-        key,
-        address,
-        read_only,
-        types,
-        names,
-        others,
-        *error,
-    ) = row[:16]
+class _Row(NamedTuple):
+    """A row of COLUMNS, and its record where that was asked for."""
+
+    moment: datetime
+    region: str
+    event_id: str
+    name: str | None
+    source: str | None
+    username: str | None
+    principal: str | None
+    key: str | None
+    address: str | None
+    read_only: bool | None
+    types: list[str] | None
+    names: list[str] | None
+    others: int
+    error_code: str | None
+    outcome: str | None
+    error_message: str | None
+    record: str | None = None
+
+
+def _event(target: Target, row: _Row) -> Event:
     return Event(
         cloud=target.account.cloud,
         account=target.account.id,
-        region=region,
-        id=event_id,
-        time=moment.replace(tzinfo=UTC),
-        name=name or "",
-        source=source or "",
-        username=username or "",
-        principal=principal or "",
-        access_key_id=key or "",
-        source_ip=address or "",
-        error_code=error[0] or "",
-        errors=errors_in(error),
-        read_only=read_only,
-        resources=tuple(Resource(kind, one) for kind, one in zip(types or (), names or (), strict=True)),
-        record=parsed_record(row[16]) if len(row) > 16 else None,
-        other_versions=others,
+        region=row.region,
+        id=row.event_id,
+        time=row.moment.replace(tzinfo=UTC),
+        name=row.name or "",
+        source=row.source or "",
+        username=row.username or "",
+        principal=row.principal or "",
+        access_key_id=row.key or "",
+        source_ip=row.address or "",
+        error_code=row.error_code or "",
+        errors=errors_in((row.error_code, row.outcome, row.error_message)),
+        read_only=row.read_only,
+        resources=tuple(Resource(kind, one) for kind, one in zip(row.types or (), row.names or (), strict=True)),
+        record=None if row.record is None else cast(Mapping[str, object], parsed_record(row.record)),
+        other_versions=row.others,
     )
 
 

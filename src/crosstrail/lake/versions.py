@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, TypedDict
 
 import orjson
 
@@ -68,7 +69,24 @@ class _Event:
     contents: set[bytes]
     stored: int
     addendum: bool
-    day: Any
+    day: date
+
+
+class _VersionRow(TypedDict):
+    """The columns that are compared, or some of them."""
+
+    cloud: str
+    account: str
+    eventid: str
+    eventtime: datetime
+    source_object: str
+    eventjson: str
+    other_versions: list[_OtherVersion] | None
+
+
+class _OtherVersion(TypedDict):
+    source_object: str
+    eventjson: str
 
 
 def resolve(repeats: Iterable[Repeat]) -> tuple[dict[str, dict[int, Change]], tuple[Conflict, ...]]:
@@ -91,17 +109,17 @@ def resolve(repeats: Iterable[Repeat]) -> tuple[dict[str, dict[int, Change]], tu
             if event.change.others:
                 changes[place[0]][place[1]] = event.change
             if conflict:
-                conflicts.append(Conflict(*(later[name] for name in ("cloud", "account", "eventid", "source_object"))))
+                conflicts.append(Conflict(later["cloud"], later["account"], later["eventid"], later["source_object"]))
     return changes, tuple(conflicts)
 
 
-def _event(place: Place, row: Mapping[str, Any]) -> _Event:
+def _event(place: Place, row: _VersionRow) -> _Event:
     stored = [one["eventjson"] for one in row["other_versions"] or ()]
     contents = {_content(text) for text in (row["eventjson"], *stored)}
     return _Event(Change(place), contents, len(stored), _is_addendum(row["eventjson"]), row["eventtime"].date())
 
 
-def _join(event: _Event, place: Place, row: Mapping[str, Any]) -> bool:
+def _join(event: _Event, place: Place, row: _VersionRow) -> bool:
     """Adds a version to what is known of its event. True for a conflict: no addendum and no addendum's original."""
     content = _content(row["eventjson"])
     if content in event.contents:
@@ -179,9 +197,10 @@ def _replacements(path: str, changes: Mapping[int, Change]) -> pa.Table:
     return whole.set_column(column, ARROW_SCHEMA.field(column), pa.array(others, ARROW_SCHEMA.field(column).type))
 
 
-def _read(places: Collection[Place], columns: Sequence[str]) -> Iterator[tuple[Place, dict[str, Any]]]:
+def _read(places: Collection[Place], columns: Sequence[str]) -> Iterator[tuple[Place, _VersionRow]]:
     for some, table in _tables(places, columns):
-        yield from zip(some, table.to_pylist(), strict=True)
+        rows: list[_VersionRow] = table.to_pylist()
+        yield from zip(some, rows, strict=True)
 
 
 def _tables(places: Collection[Place], columns: Sequence[str] | None) -> Iterator[tuple[list[Place], pa.Table]]:

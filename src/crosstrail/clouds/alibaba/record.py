@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
 
 import orjson
 
@@ -46,22 +45,26 @@ _PATH_ACCOUNT = re.compile(
 )
 
 
-def is_record(item: Mapping[str, Any]) -> bool:
+def is_record(item: Mapping[str, object]) -> bool:
     """Whether this JSON object is an event. It asks for what only ActionTrail writes: its region, or read or write."""
-    if not isinstance(item.get("eventName") or item.get("eventId"), str) or "eventTime" not in item:
-        return False
-    if isinstance(item.get("acsRegion"), str):
-        return True
     source = item.get("eventSource")
-    return item.get("eventRW") in ("Read", "Write") or (isinstance(source, str) and source.endswith(_HOST))
+    return (
+        (
+            (isinstance(source, str) and source.endswith(_HOST))
+            or isinstance(item.get("acsRegion"), str)
+            or item.get("eventRW") in ("Read", "Write")
+        )
+        and isinstance(item.get("eventName") or item.get("eventId"), str)
+        and "eventTime" in item
+    )
 
 
-def to_cloudtrail(record: Mapping[str, Any], parse: Callable[[str], Any] = orjson.loads) -> dict[str, Any]:
+def to_cloudtrail(record: Mapping[str, object], parse: Callable[[str], object] = orjson.loads) -> dict[str, object]:
     """The same event with AWS's field names; `requestParameterJson` stays out where it only repeats the parameters.
 
     `parse`: as the record itself was parsed, so that the same numbers are the same.
     """
-    shaped: dict[str, Any] = {new: record[old] for old, new in _FIELDS.items() if record.get(old) not in (None, "")}
+    shaped: dict[str, object] = {new: record[old] for old, new in _FIELDS.items() if record.get(old) not in (None, "")}
     if identity := _identity(record.get("userIdentity")):
         shaped["userIdentity"] = identity
         if ACCOUNTS.is_id(str(owner := identity.get("accountId"))):
@@ -83,7 +86,7 @@ def to_cloudtrail(record: Mapping[str, Any], parse: Callable[[str], Any] = orjso
     return shaped
 
 
-def resources_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def resources_of(record: Mapping[str, object]) -> list[tuple[str, str]]:
     """(type, id) of `referencedResources`, and of resourceType with resourceName: types apart by `;`, ids of one by `,`."""
     found: dict[tuple[str, str], None] = {}
     referenced = record.get("referencedResources")
@@ -95,7 +98,7 @@ def resources_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(found)
 
 
-def _named(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _named(record: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     kinds, names = record.get("resourceType"), record.get("resourceName")
     if not isinstance(names, str) or not names:
         return
@@ -106,7 +109,7 @@ def _named(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield listed[min(place, len(listed) - 1)].strip(), name.strip()
 
 
-def _identity(value: Any) -> dict[str, Any]:
+def _identity(value: object) -> dict[str, object]:
     """The caller, with the resource name that RAM gives it: `acs:ram::ACCOUNT:user/alice`, `...:assumed-role/ROLE/SESSION`."""
     if not isinstance(value, Mapping):
         return {}
@@ -119,7 +122,7 @@ def _identity(value: Any) -> dict[str, Any]:
     return identity
 
 
-def _who(kind: Any, name: Any) -> str:
+def _who(kind: object, name: object) -> str:
     if kind == "root-account":
         return "root"
     if not isinstance(name, str) or not name:
@@ -130,7 +133,7 @@ def _who(kind: Any, name: Any) -> str:
     return f"assumed-role/{role}/{session}" if kind == "assumed-role" and colon else ""
 
 
-def _additional(record: Mapping[str, Any]) -> dict[str, Any]:
+def _additional(record: Mapping[str, object]) -> dict[str, object]:
     given = record.get("additionalEventData")
     found = dict(given) if isinstance(given, Mapping) else {"value": given} if given not in (None, "") else {}
     for name in _ADDITIONAL:
@@ -139,7 +142,7 @@ def _additional(record: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _parsed(value: Any, parse: Callable[[str], Any]) -> Any:
+def _parsed(value: object, parse: Callable[[str], object]) -> object:
     """JSON text as what it says; other text as it is."""
     if value in (None, ""):
         return None
@@ -151,7 +154,7 @@ def _parsed(value: Any, parse: Callable[[str], Any]) -> Any:
     return value
 
 
-def _shaped(item: Mapping[str, Any], raw: bytes, text: RecordText) -> ShapedRecord:
+def _shaped(item: Mapping[str, object], raw: bytes, text: RecordText) -> ShapedRecord:
     shape = to_cloudtrail(item, lambda inner: text.parsed(inner.encode()))
     return ShapedRecord(shape, raw, id_of(shape, {}), resources_of(item))
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 
 from crosstrail.clouds.record_text import parsed_record
 from crosstrail.clouds.shape import RecordForm, RecordText, ShapedRecord, id_of
@@ -60,7 +59,7 @@ _NAME_ACCOUNT = re.compile(r"(?:^|[/!])(\d{12})_CloudTrail(?:-[A-Za-z]+)?_[a-z]{
 RESOURCE_TYPES = tuple(dict.fromkeys(_NAMING_PARAMETERS.values()))
 
 
-def is_record(item: Mapping[str, Any]) -> bool:
+def is_record(item: Mapping[str, object]) -> bool:
     """Whether this JSON object is a CloudTrail record or an item of LookupEvents.
 
     It asks for what only AWS writes: other clouds' events have `eventTime`, `eventName` and `eventID` too, and the messages
@@ -68,7 +67,10 @@ def is_record(item: Mapping[str, Any]) -> bool:
     """
     if "CloudTrailEvent" in item:
         return True
-    source, region, version = item.get("eventSource"), item.get("awsRegion"), item.get("eventVersion")
+    source = item.get("eventSource")
+    if isinstance(source, str) and source.endswith(_AWS_HOSTS) and source[:4] != "aws:" and "eventTime" in item:
+        return True  # which nearly all records are: the rest is not asked of them
+    region, version = item.get("awsRegion"), item.get("eventVersion")
     if item.keys().isdisjoint(_EVENT_KEYS) and (version is None or "eventName" not in item):
         return False  # a catalogue of actions
     if isinstance(source, str):
@@ -81,7 +83,7 @@ def is_record(item: Mapping[str, Any]) -> bool:
     return isinstance(version, str | float | Decimal) and _VERSION.fullmatch(str(version)) is not None
 
 
-def to_columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
+def to_columns(record: Mapping[str, object]) -> Mapping[str, object]:
     """The record with the fields that its kind has elsewhere: what a column asks for is where it is asked for.
 
     Insights events name source and action inside `insightDetails`; aggregated events have eventId, accountId, a time window
@@ -89,14 +91,15 @@ def to_columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if record.keys().isdisjoint(_OTHERWISE_NAMED):
         return record
-    added: dict[str, Any] = {}
+    added: dict[str, object] = {}
     details = record.get("insightDetails")
     if isinstance(details, dict):
         added = {key: details[key] for key in ("eventName", "eventSource", "errorCode") if key in details}
     if isinstance(window := record.get("timeWindow"), dict):
-        added |= {"eventTime": window.get("windowStart"), "additionalEventData": {"timeWindow": window}}
+        counted: dict[str, object] = {"timeWindow": window}
+        added |= {"eventTime": window.get("windowStart"), "additionalEventData": counted}
         if isinstance(summary := record.get("summary"), dict):
-            added["additionalEventData"]["summary"] = summary
+            counted["summary"] = summary
             added |= _dimensions(summary)
     for key, other in (("eventTime", "@timestamp"), ("eventID", "eventId"), ("recipientAccountId", "accountId")):
         if other in record:
@@ -104,7 +107,7 @@ def to_columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**added, **record} if added else record
 
 
-def _dimensions(summary: Mapping[str, Any]) -> dict[str, str]:
+def _dimensions(summary: Mapping[str, object]) -> dict[str, str]:
     """The most frequent name of each dimension that is a column: statistics come most frequent first."""
     details = summary.get("details")
     found: dict[str, str] = {}
@@ -117,7 +120,7 @@ def _dimensions(summary: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
+def unwrap(item: Mapping[str, object]) -> Mapping[str, object]:
     """The record itself: of a LookupEvents item the one inside. Raises ValueError when that is not a JSON object."""
     if "CloudTrailEvent" not in item:
         return item
@@ -128,17 +131,17 @@ def unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
     return record
 
 
-def resources_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> list[tuple[str, str]]:
+def resources_of(record: Mapping[str, object], item: Mapping[str, object]) -> list[tuple[str, str]]:
     """(type, name or ARN) of the resources concerned, without repeats.
 
     From a LookupEvents item, else the record's own `resources`, and the parameters that name a resource; with an ARN,
     the name at its end is one more, so that either finds the event.
     """
     found: dict[tuple[str, str], None] = {}
-    listed = item.get("Resources") if item is not record else None
-    for one in listed if isinstance(listed, list) else ():
-        if isinstance(one, dict):
-            found[str(one.get("ResourceType") or ""), str(one.get("ResourceName") or "")] = None
+    if item is not record and isinstance(listed := item.get("Resources"), list):
+        for one in listed:
+            if isinstance(one, dict):
+                found[str(one.get("ResourceType") or ""), str(one.get("ResourceName") or "")] = None
     own = record.get("resources")
     for one in own if isinstance(own, list) else ():
         if isinstance(one, dict) and isinstance(arn := one.get("ARN") or one.get("ARNPrefix"), str):
@@ -148,22 +151,22 @@ def resources_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> list[tup
                 found[kind, arn.split(":", 5)[-1].partition("/")[2] or arn.rpartition(":")[2]] = None
     parameters = record.get("requestParameters")
     if isinstance(parameters, dict):
-        for key, name in parameters.items() if not _NAMING_PARAMETERS.keys().isdisjoint(parameters) else ():
-            if key in _NAMING_PARAMETERS and isinstance(name, str) and name:
+        for key in parameters:
+            if key in _NAMING_PARAMETERS and isinstance(name := parameters[key], str) and name:
                 found[_NAMING_PARAMETERS[key], name] = None
         if record.get("eventSource") == "cloudtrail.amazonaws.com" and isinstance(name := parameters.get("name"), str):
             found["AWS::CloudTrail::Trail", name] = None
     return list(found)
 
 
-def _shaped(item: Mapping[str, Any], raw: bytes, text: RecordText) -> ShapedRecord:
+def _shaped(item: Mapping[str, object], raw: bytes, text: RecordText) -> ShapedRecord:
     record, written, username = item, raw, ""
     if (inside := item.get("CloudTrailEvent")) is not None:
         written = inside.strip().encode() if isinstance(inside, str) else text.part(raw, "CloudTrailEvent")
-        record = text.parsed(written)
-        if not isinstance(record, dict):
+        parsed = text.parsed(written)
+        if not isinstance(parsed, dict):
             raise ValueError("CloudTrailEvent is not a JSON object")
-        record = {"eventTime": record.get("@timestamp") or item.get("EventTime")} | record
+        record = {"eventTime": parsed.get("@timestamp") or item.get("EventTime")} | parsed
         username = str(item.get("Username") or "")
     return ShapedRecord(to_columns(record), written, id_of(record, item), resources_of(record, item), username)
 

@@ -7,7 +7,6 @@ format is not published: it reads what LookupEvents answers (`Trails` items, the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from crosstrail.clouds.record_text import parsed_record
 from crosstrail.clouds.shape import RecordForm, RecordText, ShapedRecord, id_of
@@ -45,7 +44,7 @@ _JSON_FIELDS = {
 _READING_VERBS = ("Get", "List", "Describe", "Lookup", "Query", "Check", "Head")
 
 
-def is_record(item: Mapping[str, Any]) -> bool:
+def is_record(item: Mapping[str, object]) -> bool:
     """Whether this JSON object looks like a `Trails` item or an EventDetail."""
     if "EventDetail" in item:
         return isinstance(item.get("EventID") or item.get("EventName"), str)
@@ -54,7 +53,7 @@ def is_record(item: Mapping[str, Any]) -> bool:
     )
 
 
-def unwrap(item: Mapping[str, Any], parse: Callable[[str], Any] = parsed_record) -> Mapping[str, Any]:
+def unwrap(item: Mapping[str, object], parse: Callable[[str], object] = parsed_record) -> Mapping[str, object]:
     """EventDetail of a `Trails` item, with the item's fields where the detail lacks them. Raises ValueError."""
     if "EventDetail" not in item:
         return item
@@ -66,9 +65,9 @@ def unwrap(item: Mapping[str, Any], parse: Callable[[str], Any] = parsed_record)
     return {**outer, **detail}
 
 
-def to_cloudtrail(record: Mapping[str, Any]) -> dict[str, Any]:
+def to_cloudtrail(record: Mapping[str, object]) -> dict[str, object]:
     """The same event with AWS's field names. Empty texts are absent values, as Volcengine writes them."""
-    shaped: dict[str, Any] = {new: record[old] for old, new in _FIELDS.items() if record.get(old) not in (None, "")}
+    shaped: dict[str, object] = {new: record[old] for old, new in _FIELDS.items() if record.get(old) not in (None, "")}
     identity = record.get("UserIdentity")
     identity = identity if isinstance(identity, dict) else {}
     caller = {new: identity[old] for old, new in _IDENTITY_FIELDS.items() if identity.get(old) not in (None, "")}
@@ -87,7 +86,7 @@ def to_cloudtrail(record: Mapping[str, Any]) -> dict[str, Any]:
     return shaped
 
 
-def resources_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def resources_of(record: Mapping[str, object]) -> list[tuple[str, str]]:
     """(type, id) and (type, TRN) of RelatedResources."""
     found: dict[tuple[str, str], None] = {}
     listed = record.get("RelatedResources")
@@ -99,7 +98,7 @@ def resources_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(found)
 
 
-def _object(value: Any) -> Any:
+def _object(value: object) -> object:
     """Parameters may be an object or JSON text of one; other text is kept as it is."""
     if value in (None, ""):
         return None
@@ -111,7 +110,7 @@ def _object(value: Any) -> Any:
     return value
 
 
-def _read_only(record: Mapping[str, Any]) -> bool:
+def _read_only(record: Mapping[str, object]) -> bool:
     """As the event says, else by the verb its name starts with: Volcengine's ReadOnly attribute is not in the event."""
     stated = record.get("ReadOnly")
     if isinstance(stated, bool):
@@ -121,7 +120,7 @@ def _read_only(record: Mapping[str, Any]) -> bool:
     return str(record.get("EventName") or "").startswith(_READING_VERBS)
 
 
-def _shaped(item: Mapping[str, Any], raw: bytes, text: RecordText) -> ShapedRecord:
+def _shaped(item: Mapping[str, object], raw: bytes, text: RecordText) -> ShapedRecord:
     record = unwrap(item, lambda inner: text.parsed(inner.encode()))
     shape = to_cloudtrail(record)
     written = raw if record is item else text.compact(record)
