@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from audit_logs import ACCOUNT, lookup_item, record, rows, volcengine_detail, volcengine_item, write
-from crosstrail.lake.collector import Report, collect
+from crosstrail.lake.collector import CollectionReport, collect
 from crosstrail.lake.schema import ALL_COLUMNS, CLOUDTRAIL_LAKE_COLUMNS, COLUMNS
 
 
@@ -20,7 +20,9 @@ def _lines(*items: Any) -> str:
     return "\n".join(json.dumps(item) for item in items) + "\n"
 
 
-def _one(tmp_path: Path, content: Any, name: str = "one.json", **options: Any) -> tuple[Report, list[dict[str, Any]]]:
+def _one(
+    tmp_path: Path, content: Any, name: str = "one.json", **options: Any
+) -> tuple[CollectionReport, list[dict[str, Any]]]:
     write(tmp_path / "logs" / name, content)
     report = collect([tmp_path / "logs"], tmp_path / "lake", **options)
     return report, rows(tmp_path / "lake")

@@ -19,7 +19,7 @@ import pytest
 
 from audit_logs import ids, record
 from conftest import CommandLine
-from crosstrail.lake.collector import Report, collect
+from crosstrail.lake.collector import CollectionReport, collect
 
 _ONE, _TWO = (json.dumps({"Records": [record(number)]}).encode() for number in (1, 2))
 _BOTH = [record(1)["eventID"], record(2)["eventID"]]
@@ -56,7 +56,7 @@ def _zip(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byte
     return packed.getvalue()
 
 
-def _collected(tmp_path: Path, files: Mapping[str, bytes]) -> Report:
+def _collected(tmp_path: Path, files: Mapping[str, bytes]) -> CollectionReport:
     for name, data in files.items():
         path = tmp_path / "logs" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -176,7 +176,7 @@ def test_what_a_conflict_replaced_goes_without_a_compaction(tmp_path: Path, monk
     assert collect([write(tmp_path / "2.json", [record(1, sourceIPAddress="203.0.113.66")])], lake).conflicting == 1
     collect([log(tmp_path / "3.json", [2])], lake)
     assert old.exists()  # somebody may read it still
-    monkeypatch.setattr(compact, "_KEPT", timedelta(0))
+    monkeypatch.setattr(compact, "_REPLACED_FILES_STAY", timedelta(0))
     collect([log(tmp_path / "4.json", [3])], lake)
     assert not old.exists()
     assert len(ids(lake)) == 3

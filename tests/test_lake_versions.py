@@ -14,7 +14,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.transforms import DayTransform, IdentityTransform
 
 from audit_logs import ACCOUNT, document, record, rows, write
-from crosstrail.lake.collector import Report, collect
+from crosstrail.lake.collector import CollectionReport, collect
 from crosstrail.lake.reader import EVENTS_VIEW, connect
 from crosstrail.lake.records import records
 from crosstrail.lake.rows import Row, to_table
@@ -28,7 +28,7 @@ _UPDATED = record(1, errorCode="AccessDenied", addendum={"reason": "UPDATED_DATA
 _FORGED = record(1, sourceIPAddress="203.0.113.66")
 
 
-def _collect(tmp_path: Path, *files: list[dict[str, Any]]) -> list[Report]:
+def _collect(tmp_path: Path, *files: list[dict[str, Any]]) -> list[CollectionReport]:
     """Each file by a collection of its own, or all by one where a file is a list of lists."""
     reports = []
     for number, content in enumerate(files):

@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 from crosstrail.engines.base import QueryScope, run
-from crosstrail.engines.duckdb import LakeEngine, Limits
+from crosstrail.engines.duckdb import LakeEngine, QueryLimits
 from crosstrail.errors import QueryFailed, QueryTimedOut
 from crosstrail.models import QueryRef, QueryState, QueryStatus
 from ports import free_port
@@ -42,7 +42,7 @@ def _engine(folder: Path, body: Callable[[LakeEngine], Awaitable[None]], **limit
     async def limited() -> None:
         _earlier.update(_workers(os.getpid()))
         idle = float(limits.pop("idle", 61.0))
-        engine = LakeEngine(folder, limits=Limits(**limits), idle_seconds=idle)  # type: ignore[arg-type]
+        engine = LakeEngine(folder, limits=QueryLimits(**limits), idle_seconds=idle)  # type: ignore[arg-type]
         try:
             with anyio.fail_after(5 * PATIENCE):
                 await body(engine)

@@ -20,7 +20,7 @@ import pytest
 
 from audit_logs import ACCOUNT, record
 from crosstrail.engines.base import QueryEngine, QueryScope, run
-from crosstrail.engines.duckdb import LakeEngine, Limits
+from crosstrail.engines.duckdb import LakeEngine, QueryLimits
 from crosstrail.errors import (
     InvalidRequest,
     QueryCancelled,
@@ -59,8 +59,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def _engine(lake: Path, limits: Limits | None = None, kept_seconds: float = 3600) -> AsyncIterator[LakeEngine]:
-    engine = LakeEngine(lake, limits=limits or Limits(), kept_seconds=kept_seconds)
+async def _engine(
+    lake: Path, limits: QueryLimits | None = None, result_seconds: float = 3600
+) -> AsyncIterator[LakeEngine]:
+    engine = LakeEngine(lake, limits=limits or QueryLimits(), result_seconds=result_seconds)
     try:
         yield engine
     finally:
@@ -222,7 +224,7 @@ def test_a_failing_query_says_why_and_shows_no_value(lake: Path, sql: str, words
 
 def test_too_large_a_result_is_refused_not_cut(lake: Path) -> None:
     async def body() -> None:
-        async with _engine(lake, Limits(rows=3)) as engine:
+        async with _engine(lake, QueryLimits(rows=3)) as engine:
             with pytest.raises(QueryFailed, match="more than 3 rows"):
                 await run(engine, "SELECT eventid FROM prod", BOTH, limit=1, wait_seconds=200)
 
@@ -231,7 +233,7 @@ def test_too_large_a_result_is_refused_not_cut(lake: Path) -> None:
 
 def test_memory_is_limited(lake: Path) -> None:
     async def body() -> None:
-        async with _engine(lake, Limits(memory="40MB")) as engine:
+        async with _engine(lake, QueryLimits(memory="40MB")) as engine:
             sql = "SELECT count(*) FROM (SELECT DISTINCT a, b FROM UNNEST(sequence(1, 10000)) AS t(a), UNNEST(sequence(1, 10000)) AS u(b))"
             with pytest.raises(QueryFailed, match="more memory than 40MB"):
                 await run(engine, sql, BOTH, limit=1, wait_seconds=200)
@@ -241,7 +243,7 @@ def test_memory_is_limited(lake: Path) -> None:
 
 def test_time_is_limited(lake: Path) -> None:
     async def body() -> None:
-        async with _engine(lake, Limits(seconds=0.3)) as engine:
+        async with _engine(lake, QueryLimits(seconds=0.3)) as engine:
             with pytest.raises(QueryTimedOut, match=r"0\.3 s"):
                 await run(engine, ENDLESS, BOTH, limit=1, wait_seconds=200)
 
@@ -293,7 +295,7 @@ def test_cancelling_the_caller_stops_the_query(lake: Path) -> None:
 
 def test_more_queries_than_places_wait_their_turn(lake: Path) -> None:
     async def body() -> None:
-        async with _engine(lake, Limits(at_once=1)) as engine:
+        async with _engine(lake, QueryLimits(at_once=1)) as engine:
             first = await engine.start(ENDLESS, BOTH)
             second = await engine.start("SELECT 1", BOTH)
             assert (await engine.status(second, BOTH)).state is QueryState.QUEUED
@@ -305,7 +307,7 @@ def test_more_queries_than_places_wait_their_turn(lake: Path) -> None:
 
 def test_results_expire(lake: Path) -> None:
     async def body() -> None:
-        async with _engine(lake, kept_seconds=0.0) as engine:
+        async with _engine(lake, result_seconds=0.0) as engine:
             ref = await engine.start(ENDLESS, BOTH)
             await engine.cancel(ref, BOTH)
             with pytest.raises(InvalidRequest):

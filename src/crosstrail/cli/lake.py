@@ -16,7 +16,7 @@ from crosstrail.account_forms import account_forms
 from crosstrail.cli import with_settings
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.lake.collector import MAX_BYTES, Progress, Report
+from crosstrail.lake.collector import MAX_BYTES, CollectionReport, Progress
 from crosstrail.lake.collector import collect as collect_logs
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import Settings
@@ -57,7 +57,7 @@ def collect(
             raise click.BadParameter(f"there is no file or folder {path}", param_hint="PATH")
     if account and not any(form.is_id(account) for form in account_forms().values()):
         raise click.BadParameter("this is no account id of an installed cloud", param_hint="--account")
-    report = Report()
+    report = CollectionReport()
     for source in [_Source(paths, account, None)] if paths else _archives(settings, account):
         with _progress() as progress:
             report.add(
@@ -118,7 +118,7 @@ def _progress() -> Iterator[Progress | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print(report: Report, folder: Path) -> None:
+def _print(report: CollectionReport, folder: Path) -> None:
     for problem in report.problems[:_MAX_LISTED]:
         say(f"unreadable: {_named(problem.path)}, {problem.position}: {problem.reason}")
     if report.problem_count > _MAX_LISTED:

@@ -23,8 +23,8 @@ from crosstrail.models import Account, AccountKey, QueryRef, QueryState, QuerySt
 
 CLOSED = "CloudTrail Lake is closed to new customers since 2026-05-31: collect log files, and ask the lake instead."
 _UPSTREAM_PAGE = 1000
-_PAGES_KEPT = 4
-_STORES_KEPT = 1000
+_MAX_PAGES = 4
+_MAX_STORES = 1000
 _ASKED_AT_ONCE = 32
 
 
@@ -64,8 +64,8 @@ class CloudTrailLake:
 
     def __init__(self, calls: CloudTrailCalls) -> None:
         self._calls = calls
-        self._pages: LruCache[tuple[QueryRef, str], _Page] = LruCache(_PAGES_KEPT)
-        self._found: LruCache[str, tuple[AccountKey, str]] = LruCache(_STORES_KEPT)
+        self._pages: LruCache[tuple[QueryRef, str], _Page] = LruCache(_MAX_PAGES)
+        self._found: LruCache[str, tuple[AccountKey, str]] = LruCache(_MAX_STORES)
 
     async def owner_of(self, sql: str, scope: QueryScope) -> Target | None:
         """The account and region of the scope whose CloudTrail Lake has the first store that the statement names.
@@ -76,9 +76,9 @@ class CloudTrailLake:
         targets = await self._targets(scope) if ids else []
         if not targets:
             return None
-        kept = self._found.get(ids[0])
+        known = self._found.get(ids[0])
         for target in targets:
-            if kept == (target.account.key, target.region):
+            if known == (target.account.key, target.region):
                 return target
         failures: list[CrosstrailError] = []
         owners: list[Target] = []

@@ -25,16 +25,16 @@ from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.messages import CompileRequest, Reply, RunRequest, type_of
 from crosstrail.engines.pages import read_page
-from crosstrail.engines.results import DEFAULT_QUOTA, KEPT_SECONDS, Quota, Record, ResultStore
+from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
 from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import (
     COMPILES_AT_ONCE,
     IDLE_SECONDS,
     RUNS_AT_ONCE,
+    QueryWorkers,
     Ticket,
     WorkerDied,
     WorkerLate,
-    Workers,
     WorkerStopped,
     shared,
 )
@@ -51,7 +51,7 @@ _MEASURED_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueryLimits:
     """What one query may use. `memory` is DuckDB's text for a size."""
 
     seconds: float = 60.0
@@ -105,8 +105,8 @@ class LakeEngine:
         folder: Path,
         *,
         catalog: str = "",
-        limits: Limits = Limits(),
-        kept_seconds: float = KEPT_SECONDS,
+        limits: QueryLimits = QueryLimits(),
+        result_seconds: float = RESULT_SECONDS,
         results: Path | None = None,
         quota: Quota = DEFAULT_QUOTA,
         idle_seconds: float = IDLE_SECONDS,
@@ -115,12 +115,12 @@ class LakeEngine:
         self._folder = folder
         self._catalog = catalog
         self._limits = limits
-        self._store = ResultStore(results or folder / "results", kept_seconds=kept_seconds, quota=quota)
+        self._store = ResultStore(results or folder / "results", result_seconds=result_seconds, quota=quota)
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition()
-        most = limits.at_once + COMPILES_AT_ONCE
-        self._own = None if idle_seconds == IDLE_SECONDS else Workers(most, idle_seconds=idle_seconds)
-        self._workers = self._own or shared(most)
+        max_workers = limits.at_once + COMPILES_AT_ONCE
+        self._own = None if idle_seconds == IDLE_SECONDS else QueryWorkers(max_workers, idle_seconds=idle_seconds)
+        self._workers = self._own or shared(max_workers)
         self._compiling: set[Ticket] = set()
         self._starts: anyio.CapacityLimiter | None = None
         self._pool: ThreadPoolExecutor | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from crosstrail.engines.messages import parts_of
 from crosstrail.engines.results import Record, damaged
-from crosstrail.engines.workers import Workers
+from crosstrail.engines.workers import QueryWorkers
 from crosstrail.errors import InvalidRequest, StalePageToken
 
 MAX_ROWS = 1000
@@ -23,7 +23,7 @@ Rows = tuple[tuple[str | None, ...], ...]
 
 
 def read_page(
-    path: Path, native_id: str, record: Record, page_token: str, limit: int, workers: Workers
+    path: Path, native_id: str, record: Record, page_token: str, limit: int, workers: QueryWorkers
 ) -> tuple[Rows, str]:
     """The rows that `page_token` asks for and the token of the page after, '' for none. Raises StalePageToken, InvalidRequest."""
     offset = _offset(page_token, native_id) if page_token else 0
@@ -43,7 +43,7 @@ def read_page(
     return rows, _token(native_id, following) if more else ""
 
 
-def _asked(path: Path, record: Record, offset: int, limit: int, workers: Workers) -> Rows | None:
+def _asked(path: Path, record: Record, offset: int, limit: int, workers: QueryWorkers) -> Rows | None:
     """The rows as a warm worker reads them; None where none is idle or it could not."""
     reply = workers.ask_idle(
         {

@@ -50,9 +50,9 @@ def scalar(value: _Value, kind: Type) -> str:
         case "date":
             return value.isoformat() if isinstance(value, date) else str(value)
         case "interval day to second":
-            whole, rest = divmod(abs(value), 86_400_000)
+            integer, rest = divmod(abs(value), 86_400_000)
             clock = f"{rest // 3_600_000:02d}:{rest // 60_000 % 60:02d}:{rest // 1000 % 60:02d}.{rest % 1000:03d}"
-            return f"{'-' if value < 0 else ''}{whole} {clock}"
+            return f"{'-' if value < 0 else ''}{integer} {clock}"
         case "interval year to month":
             return f"{'-' if value < 0 else ''}{abs(value) // 12}-{abs(value) % 12}"
         case "ipaddress":
@@ -121,10 +121,10 @@ def java_double(value: float) -> str:
         text = repr(value)
         return text if "e" not in text else f"{value:f}".rstrip("0")
     digits, _, exponent = f"{value!r}".replace("-", "", 1 if value < 0 else 0).partition("e")
-    whole, _, fraction = digits.partition(".")
-    power = int(exponent or 0) + len(whole) - 1
-    significant = (whole + fraction).lstrip("0")
-    if whole.strip("0") == "":
+    integer, _, fraction = digits.partition(".")
+    power = int(exponent or 0) + len(integer) - 1
+    significant = (integer + fraction).lstrip("0")
+    if integer.strip("0") == "":
         power = int(exponent or 0) - (len(fraction) - len(fraction.lstrip("0"))) - 1
     significant = significant.rstrip("0") or "0"
     return f"{'-' if value < 0 else ''}{significant[0]}.{significant[1:] or '0'}E{power}"

@@ -28,7 +28,7 @@ from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.lake.locks import is_taken, take
 from crosstrail.models import AccountKey, QueryState
 
-KEPT_SECONDS = 3600
+RESULT_SECONDS = 3600
 _LEAST_BYTES = 256 * 1024
 """What the smallest result counts, so that quotas bound how many there are."""
 ROWS_FILE = "rows.parquet"
@@ -74,9 +74,9 @@ class _Stored:
 class ResultStore:
     """The folder `results` of a lake."""
 
-    def __init__(self, folder: Path, *, kept_seconds: float = KEPT_SECONDS, quota: Quota = DEFAULT_QUOTA) -> None:
+    def __init__(self, folder: Path, *, result_seconds: float = RESULT_SECONDS, quota: Quota = DEFAULT_QUOTA) -> None:
         self._folder = folder
-        self._kept = kept_seconds
+        self._result_seconds = result_seconds
         self._quota = quota
 
     def create(self, record: Record) -> tuple[str, IO[bytes]]:
@@ -128,7 +128,7 @@ class ResultStore:
                 )
                 with suppress(OSError):
                     self.write(native_id, record)
-        if record.state.ended and time.time() - record.ended > self._kept:
+        if record.state.ended and time.time() - record.ended > self._result_seconds:
             shutil.rmtree(self._folder / native_id, ignore_errors=True)
             raise unknown
         return record
@@ -218,7 +218,7 @@ class ResultStore:
             return
         for path in folders:
             with suppress(OSError):
-                old = time.time() - (path / "status.json").stat().st_mtime > self._kept
+                old = time.time() - (path / "status.json").stat().st_mtime > self._result_seconds
                 if _ID.fullmatch(path.name) and old and self._abandoned(path.name):
                     shutil.rmtree(path, ignore_errors=True)
 

@@ -63,7 +63,7 @@ class NamedAccounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedStatement:
     """A statement ready to run over the files of `accounts`; the columns of its result are c0, c1, ..."""
 
     sql: str
@@ -76,7 +76,7 @@ class Prepared:
     """For each scan of the lake, what limits its event times."""
 
 
-def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> Prepared:
+def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> PreparedStatement:
     """Raises SqlRejected, with line and column, for anything but one SELECT that means here what it means to Trino."""
     from crosstrail.engines.dialect.expressions import Expressions
     from crosstrail.engines.dialect.parse import parse
@@ -95,7 +95,7 @@ def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> 
         raise SqlRejected("the statement is nested too deeply", line=1, column=1, hint="Use WITH queries.") from None
     names = tuple(name or f"_col{index}" for index, (name, _) in enumerate(query.columns))
     kinds = tuple(kind for _, kind in query.columns)
-    return Prepared(text, names, kinds, frozenset(tables.read), scans)
+    return PreparedStatement(text, names, kinds, frozenset(tables.read), scans)
 
 
 def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ...], ...]]:

@@ -176,7 +176,7 @@ def _write(connection: duckdb.DuckDBPyConnection, request: RunRequest, partial: 
 
     reader = connection.sql(request["sql"]).to_arrow_reader(_BATCH_ROWS)
     rows = size = 0
-    most = (
+    limit = (
         f"more than {request['rows']} rows or {request['bytes'] // 2**20} MB; add LIMIT, fewer columns or an aggregate"
     )
     private.create(partial)
@@ -185,7 +185,7 @@ def _write(connection: duckdb.DuckDBPyConnection, request: RunRequest, partial: 
             rows += batch.num_rows
             size += batch.nbytes
             if rows > request["rows"] or size > request["bytes"]:
-                raise TooLarge(f"its result has {most}")
+                raise TooLarge(f"its result has {limit}")
             for part in _parts(batch):
                 writer.write_batch(part)
     return rows
@@ -247,9 +247,9 @@ def _bound(seconds: float, memory: int, *, threads: int) -> None:
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + (seconds + 5) * (threads + 1)))
 
 
-def _limit(which: int, most: int) -> None:
+def _limit(which: int, value: int) -> None:
     hard = resource.getrlimit(which)[1]
-    resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    resource.setrlimit(which, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def _memory(name: str) -> int:

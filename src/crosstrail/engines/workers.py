@@ -56,9 +56,9 @@ class WorkerDied(Exception):
 
 
 @cache
-def shared(most: int) -> Workers:
+def shared(max_processes: int) -> QueryWorkers:
     """The workers of this process, for any number of engines one after the other: they stay warm when an engine is closed."""
-    return Workers(most)
+    return QueryWorkers(max_processes)
 
 
 def start_early() -> None:
@@ -91,11 +91,11 @@ class Ticket:
                 raise WorkerStopped
 
 
-class Workers:
-    """At most `most` processes; a request beyond that waits for one."""
+class QueryWorkers:
+    """At most `max_processes` processes; a request beyond that waits for one."""
 
-    def __init__(self, most: int, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        self._most = most
+    def __init__(self, max_processes: int, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._max = max_processes
         self._idle_seconds = idle_seconds
         self._idle: list[subprocess.Popen[bytes]] = []
         self._early: list[subprocess.Popen[bytes]] = []
@@ -131,7 +131,7 @@ class Workers:
     def ask_idle(self, request: Request, *, seconds: float) -> Reply:
         """The reply of a worker that is warm and has nothing to do; an empty one where there is none, or it came to no end."""
         with self._free:
-            process = self._idle.pop() if self._idle and self._taken < self._most and not self._closed else None
+            process = self._idle.pop() if self._idle and self._taken < self._max and not self._closed else None
             if process is None:
                 return {}
             self._taken += 1
@@ -165,7 +165,7 @@ class Workers:
 
     def _take(self, ticket: Ticket) -> None:
         with self._free:
-            while self._taken >= self._most and not self._closed and not ticket.stopped:
+            while self._taken >= self._max and not self._closed and not ticket.stopped:
                 self._free.wait(0.5)
             if self._closed or ticket.stopped:
                 raise WorkerStopped

@@ -42,12 +42,12 @@ _REPEATS = """
 WITH copies AS (SELECT *, 1 AS turn FROM fresh {older}),
 counted AS (SELECT *, count(*) OVER (PARTITION BY cloud, account, eventid) AS copies FROM copies),
 ranked AS (
-    SELECT file, row, turn, checksum, row_number() OVER copy AS nth, first_value(file) OVER copy AS kept_file,
-        first_value(row) OVER copy AS kept_row, first_value(checksum) OVER copy AS kept_checksum
+    SELECT file, row, turn, checksum, row_number() OVER copy AS nth, first_value(file) OVER copy AS first_file,
+        first_value(row) OVER copy AS first_row, first_value(checksum) OVER copy AS first_checksum
     FROM counted WHERE copies > 1
     WINDOW copy AS (PARTITION BY cloud, account, eventid ORDER BY turn, parse_filename(file), row)
 )
-SELECT file, row, kept_file, kept_row, checksum = kept_checksum FROM ranked WHERE nth > 1 AND turn = 1
+SELECT file, row, first_file, first_row, checksum = first_checksum FROM ranked WHERE nth > 1 AND turn = 1
 """
 
 

@@ -24,7 +24,7 @@ from crosstrail.lake.faults import fault
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
-from crosstrail.lake.reading_processes import Workers, processors
+from crosstrail.lake.reading_processes import ReadingProcesses, processors
 from crosstrail.lake.sources import LogObject, find
 from crosstrail.lake.table import LakeTable
 from crosstrail.models import AccountKey
@@ -54,7 +54,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class Report:
+class CollectionReport:
     """What a collection did. Counts are of events, except where the name says objects: files, and files in archives.
 
     `left_out` tells the kinds of those that hold, or hold beside their events, what is no audit event.
@@ -78,7 +78,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
 
-    def add(self, other: Report) -> None:
+    def add(self, other: CollectionReport) -> None:
         """Count another collection into this one."""
         reason = other.not_compacted or self.not_compacted
         add_kinds(self.left_out, other.left_out)
@@ -100,13 +100,13 @@ def collect(
     workers: int = 0,
     max_bytes: int = MAX_BYTES,
     progress: Progress | None = None,
-) -> Report:
+) -> CollectionReport:
     """Read every log file below `paths` that the lake in `folder` has not read yet.
 
     `account` is for records that name none; events of others than `accounts` are kept out and counted (None: of nobody).
     `max_bytes` is what one file may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does not
     exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is wrong
-    with single files is in the Report (at most 1,000 problems listed, all counted).
+    with single files is in the CollectionReport (at most 1,000 problems listed, all counted).
     """
     require_libraries()
     began = monotonic()
@@ -118,7 +118,7 @@ def collect(
     try:
         has_table = bool(catalog) or (folder / CATALOG_FILE).is_file()
         todo = ledger.unknown(found.objects) if has_table else found.objects
-        report = Report(objects_known=len(found.objects) - len(todo), left_out=found.left_out)
+        report = CollectionReport(objects_known=len(found.objects) - len(todo), left_out=found.left_out)
         for path, reason in found.unreadable:
             _note_unreadable(report, path, reason)
         if todo:
@@ -148,7 +148,7 @@ def _tighten(folder: Path) -> None:
         )
 
 
-def _run(collection: _Collection, todo: list[LogObject], pool: Workers | None) -> None:
+def _run(collection: _Collection, todo: list[LogObject], pool: ReadingProcesses | None) -> None:
     """Raises LakeError for what a damaged, full or locked lake makes libraries raise; what is committed stays."""
     from pyarrow import ArrowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -159,15 +159,15 @@ def _run(collection: _Collection, todo: list[LogObject], pool: Workers | None) -
         raise fault(error, "the lake's folder") from error
 
 
-def _workers(todo: Sequence[LogObject], count: int) -> AbstractContextManager[Workers | None]:
+def _workers(todo: Sequence[LogObject], count: int) -> AbstractContextManager[ReadingProcesses | None]:
     """Processes for the work, or none where starting them would take longer than the work."""
     count = count or processors()
     if count == 1 or sum(map(_weight, todo)) <= _ALONE_BYTES:
         return nullcontext()
-    return Workers(count)
+    return ReadingProcesses(count)
 
 
-def _note_unreadable(report: Report, path: str, reason: str) -> None:
+def _note_unreadable(report: CollectionReport, path: str, reason: str) -> None:
     from crosstrail.lake.logs import Problem
 
     report.objects_failed += 1
@@ -181,7 +181,7 @@ def _scope(accounts: frozenset[AccountKey]) -> str:
     return sha256(repr(sorted(accounts)).encode()).hexdigest()[:12]
 
 
-def _add_kept_out(report: Report, accounts: Mapping[str, int]) -> None:
+def _add_kept_out(report: CollectionReport, accounts: Mapping[str, int]) -> None:
     for account, events in accounts.items():
         count_kept_out(report.kept_out, account, events)
 
@@ -194,7 +194,7 @@ class _Collection:
         table: LakeTable,
         ledger: Ledger,
         terms: Terms,
-        report: Report,
+        report: CollectionReport,
         progress: Progress | None,
     ) -> None:
         self._table = table
@@ -208,7 +208,7 @@ class _Collection:
         self._done = 0
         self._total = 0
 
-    def run(self, todo: list[LogObject], workers: Workers | None) -> None:
+    def run(self, todo: list[LogObject], workers: ReadingProcesses | None) -> None:
         from crosstrail.lake.runs import Run
         from crosstrail.lake.stage import stage
 
@@ -281,7 +281,7 @@ class _Collection:
 
         appended = append(self._table, [Path(path) for one in self._pending for path in one.files])
         for one in self._pending:
-            self._ledger.add(one.whole)
+            self._ledger.add(one.complete)
         report = self._report
         report.new += appended.new
         report.known += appended.known

@@ -24,7 +24,7 @@ FULL_BYTES = 64 * 1024 * 1024
 """Unpacked; at most twice as much becomes one file. Arrow takes about three times that while it is sorted."""
 _MERGES_A_COMMIT = 32
 _SORTED_ROWS = 16_384
-_KEPT = timedelta(hours=24)
+_REPLACED_FILES_STAY = timedelta(hours=24)
 """How long readers may go on with the files that were replaced."""
 
 
@@ -61,7 +61,9 @@ def compact(table: LakeTable, prefix: str) -> int:
             raise
         replaced += len(old)
         base = table.snapshot()
-    table.expire(datetime.now(UTC) - _KEPT)  # also what a correction or a conflict replaced, whoever compacted nothing
+    table.expire(
+        datetime.now(UTC) - _REPLACED_FILES_STAY
+    )  # also what a correction or a conflict replaced, whoever compacted nothing
     return replaced
 
 
@@ -112,13 +114,14 @@ def _write_one(files: list[str], path: Path) -> None:
     from crosstrail.lake.stage import write_parquet
 
     # Verified, because a copy of damaged pages would have right checksums.
-    whole = pa.concat_tables(
+    merged = pa.concat_tables(
         pq.read_table(file, schema=ARROW_SCHEMA, partitioning=None, page_checksum_verification=True) for file in files
     )
-    order = pc.sort_indices(whole, sort_keys=[("eventtime", "ascending")])
+    order = pc.sort_indices(merged, sort_keys=[("eventtime", "ascending")])
     parts = (
-        whole.take(order.slice(start, _SORTED_ROWS)).cast(ARROW_SCHEMA) for start in range(0, len(whole), _SORTED_ROWS)
+        merged.take(order.slice(start, _SORTED_ROWS)).cast(ARROW_SCHEMA)
+        for start in range(0, len(merged), _SORTED_ROWS)
     )
     write_parquet(parts, path, ARROW_SCHEMA)
-    del whole
+    del merged
     pa.default_memory_pool().release_unused()

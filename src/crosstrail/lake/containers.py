@@ -36,7 +36,7 @@ _Inner = tuple[str, Stream, _Damages]
 
 
 @dataclass(slots=True)
-class Entry:
+class LogEntry:
     """One file to read: `head` is its first bytes, `chunks` everything, once. `damages` grows while chunks are taken:
     (unpacked bytes before it, reason)."""
 
@@ -46,7 +46,7 @@ class Entry:
     damages: _Damages = field(default_factory=list)
 
 
-def entries(log: LogObject, max_bytes: int) -> Iterator[Entry]:
+def entries(log: LogObject, max_bytes: int) -> Iterator[LogEntry]:
     """The entries of a file, each to be read before the next one is asked for. Raises OSError from the file system, and at
     the end of a file that changed meanwhile.
 
@@ -90,7 +90,7 @@ class _Opener:
         """The file itself, as long as nothing of it is unpacked: a zip is read from its end."""
         self._entries = 0
 
-    def opened(self, name: str, stream: Stream, layers: int, damages: _Damages) -> Iterator[Entry]:
+    def opened(self, name: str, stream: Stream, layers: int, damages: _Damages) -> Iterator[LogEntry]:
         def note(offset: int, reason: str) -> None:
             damages.append((offset, reason))
 
@@ -99,7 +99,7 @@ class _Opener:
         archive = _zip_entries if head.startswith(SIGNATURES) else _tar_entries if _is_tar(head, name) else None
         if (kind or archive) and layers >= _MAX_LAYERS:
             note(0, f"packed more than {_MAX_LAYERS} times")
-            yield Entry(name, b"", iter(()), damages)
+            yield LogEntry(name, b"", iter(()), damages)
         elif kind:
             self._file = None
             inside = Stream(self._budget.unpacked(unpack(kind, stream, note), note))
@@ -107,21 +107,21 @@ class _Opener:
         elif archive:
             yield from self._archived(archive(self, stream, note), name, layers)
             if damages:
-                yield Entry(name, b"", iter(()), damages)
+                yield LogEntry(name, b"", iter(()), damages)
         else:
             head = stream.peek(HEAD)
             utf_16 = head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:2].count(0) == 1
             rest = stream.rest() if utf_16 else gunzipped(stream, note, text=True)  # gzip members may follow
-            yield Entry(name, head, rest, damages)
+            yield LogEntry(name, head, rest, damages)
 
-    def _archived(self, found: Iterator[_Inner], name: str, layers: int) -> Iterator[Entry]:
+    def _archived(self, found: Iterator[_Inner], name: str, layers: int) -> Iterator[LogEntry]:
         for inner, stream, damages in found:
             self._file = None
             self._entries += 1
             if self._entries > _MAX_ENTRIES or self._budget.spent:
                 reason = f"more than {_MAX_ENTRIES:,} files" if not self._budget.spent else "several files were refused"
                 reason += "; the rest of the archive was not read"
-                yield Entry(name, b"", iter(()), [(0, reason)])
+                yield LogEntry(name, b"", iter(()), [(0, reason)])
                 return
             yield from self.opened(f"{name}!{_printable(inner)}", stream, layers + 1, damages)
 

@@ -28,7 +28,7 @@ _OUT = 1024 * 1024
 """The most that one piece of packed data gives at once."""
 _MAX_RESUMED = 100
 """Damaged gzip members after which the next one is looked for."""
-_MAX_KEPT = 4 * 1024 * 1024
+_MAX_GIVEN = 4 * 1024 * 1024
 _ASKED = 16 * 1024
 _MAX_MEMORY = 128 * 1024 * 1024
 _TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
@@ -333,7 +333,7 @@ class _Readable(io.RawIOBase):
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.given = b""
-        self.all_kept = True
+        self.has_all = True
 
     def readable(self) -> bool:
         return True
@@ -341,8 +341,8 @@ class _Readable(io.RawIOBase):
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         piece = self._stream.take(len(buffer))
         buffer[: len(piece)] = piece
-        self.all_kept = self.all_kept and len(self.given) + len(piece) <= _MAX_KEPT
-        self.given = self.given + piece if self.all_kept else b""
+        self.has_all = self.has_all and len(self.given) + len(piece) <= _MAX_GIVEN
+        self.given = self.given + piece if self.has_all else b""
         return len(piece)
 
 
@@ -356,7 +356,7 @@ def _by_arrow(stream: Stream, note: Note, kind: str) -> Iterator[bytes]:
             out += len(part)
             yield part
     except OSError as error:
-        last = _last_part(file.given, kind, out) if file.all_kept else b""
+        last = _last_part(file.given, kind, out) if file.has_all else b""
         yield last
         note(out + len(last), f"the {kind} data is {'cut short' if 'truncated' in str(error).lower() else 'damaged'}")
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from crosstrail.lake.stage import Job, Staged
 
 
-class Workers:
+class ReadingProcesses:
     """A context: inside, `count` processes are starting or waiting for jobs. Raises LakeError when one does not start.
 
     Each job is a thread's, which waits at the pipe of one idle process: a pipe whose process dies ends the wait.
@@ -42,7 +42,7 @@ class Workers:
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._threads = ThreadPoolExecutor(count, "reader")
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> ReadingProcesses:
         context = multiprocessing.get_context("spawn")
         try:
             for _ in range(self._count):

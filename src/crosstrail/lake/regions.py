@@ -52,15 +52,15 @@ def unknown(files: Iterable[LakeFile]) -> int:
 
 def _regions(path: str) -> frozenset[str]:
     with _lock:
-        kept = _known.get(path)
-    if kept is None:
-        kept = _read(path)
+        regions = _known.get(path)
+    if regions is None:
+        regions = _read(path)
         with _lock:
             if len(_same) > 10_000:
                 _same.clear()
-            kept = _same.setdefault(kept, kept)
-            _known.put(path, kept)
-    return kept
+            regions = _same.setdefault(regions, regions)
+            _known.put(path, regions)
+    return regions
 
 
 def _read(path: str) -> frozenset[str]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crosstrail import private
-from crosstrail.lake.containers import Entry, entries
+from crosstrail.lake.containers import LogEntry, entries
 from crosstrail.lake.left_out import Kinds, count, count_kept_out
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
@@ -78,7 +78,7 @@ class Eventless:
 
 @dataclass(slots=True)
 class Staged:
-    """What came of a job. `whole` are the objects read without a problem, with the number of events in each; `read` and
+    """What came of a job. `complete` are the objects read without a problem, with the number of events in each; `read` and
     `failed` count files, those in archives too. `problems` are the first ones."""
 
     files: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Staged:
     bytes: int = 0
     read: int = 0
     failed: int = 0
-    whole: list[tuple[LogObject, int]] = field(default_factory=list)
+    complete: list[tuple[LogObject, int]] = field(default_factory=list)
     left_out: Kinds = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
@@ -121,7 +121,7 @@ class _Stage:
             if eventless:
                 self._done.eventless.append(eventless)
             elif not problems:
-                self._done.whole.append((log, events))
+                self._done.complete.append((log, events))
         self._to_columns()
         self._write()
         return self._done
@@ -143,7 +143,7 @@ class _Stage:
             return None
         return Eventless(log, frozenset(kinds), count) if log.named and not events and not problems else None
 
-    def _entry(self, entry: Entry) -> LogContent:
+    def _entry(self, entry: LogEntry) -> LogContent:
         done, content = self._done, LogContent()
         for row in read_log(entry.name, entry.head, entry.chunks, self._job.terms.account, content):
             if self._job.terms.accounts is not None and (row.cloud, row.account) not in self._job.terms.accounts:

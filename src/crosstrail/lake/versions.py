@@ -40,8 +40,8 @@ class Repeat:
 
     file: str
     row: int
-    kept_file: str
-    kept_row: int
+    first_file: str
+    first_row: int
     same: bool
 
 
@@ -91,18 +91,18 @@ class _OtherVersion(TypedDict):
 
 def resolve(repeats: Iterable[Repeat]) -> tuple[dict[str, dict[int, Change]], tuple[Conflict, ...]]:
     """File -> kept row -> its change, of the repeats whose content differs; and those that are conflicts."""
-    pairs = sorted((one for one in repeats if not one.same), key=lambda one: (one.kept_file, one.kept_row))
+    pairs = sorted((one for one in repeats if not one.same), key=lambda one: (one.first_file, one.first_row))
     changes: dict[str, dict[int, Change]] = defaultdict(dict)
     conflicts: list[Conflict] = []
     place: Place = ("", -1)
     event: _Event | None = None
     for start in range(0, len(pairs), _COMPARED_PAIRS):
         some = pairs[start : start + _COMPARED_PAIRS]
-        wanted = {(one.file, one.row) for one in some} | {(one.kept_file, one.kept_row) for one in some}
+        wanted = {(one.file, one.row) for one in some} | {(one.first_file, one.first_row) for one in some}
         rows = dict(_read(wanted, _COMPARED))
         for pair in some:
-            if event is None or place != (pair.kept_file, pair.kept_row):
-                place = pair.kept_file, pair.kept_row
+            if event is None or place != (pair.first_file, pair.first_row):
+                place = pair.first_file, pair.first_row
                 event = _event(place, rows[place])
             later = rows[pair.file, pair.row]
             conflict = _join(event, (pair.file, pair.row), later)

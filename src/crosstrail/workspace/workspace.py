@@ -261,16 +261,16 @@ class Workspace:
             raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
         if self._engine is None:
             require_libraries()
-            from crosstrail.engines.duckdb import LakeEngine, Limits, bytes_of
+            from crosstrail.engines.duckdb import LakeEngine, QueryLimits, bytes_of
             from crosstrail.engines.results import Quota
 
             lake, query = self.settings.lake, self.settings.query
-            limits = Limits(seconds=query.time_limit, memory=query.memory_limit)
+            limits = QueryLimits(seconds=query.time_limit, memory=query.memory_limit)
             self._engine = LakeEngine(
                 lake.folder,
                 catalog=lake.catalog,
                 limits=limits,
-                kept_seconds=query.keep_results,
+                result_seconds=query.keep_results,
                 results=query.results_of(lake.folder),
                 quota=Quota(bytes_of(query.results_per_caller), bytes_of(query.results_total)),
             )

@@ -24,8 +24,8 @@ _MAX_IN_TURN = 100
 
 def between(compiler: Expressions, node: exp.Between, scope: Scope) -> Expr:
     value, low, high = (compiler.compile(node.args[name], scope) for name in ("this", "low", "high"))
-    least, most = operators.compare(">=", value, low), operators.compare("<=", value, high)
-    return connected(compiler, "AND", [least, most], scope)
+    lower, upper = operators.compare(">=", value, low), operators.compare("<=", value, high)
+    return connected(compiler, "AND", [lower, upper], scope)
 
 
 def in_(compiler: Expressions, node: exp.In, scope: Scope) -> Expr:

@@ -89,7 +89,7 @@ class Expressions:
             self._nodes += 1
             if self._nodes > _MAX_NODES:
                 raise too_complex()
-            return self._held(self._node(node, scope), scope)
+            return self._bound(self._node(node, scope), scope)
         except Refusal as refusal:
             raise rejected(refusal, node, self.place) from None
 
@@ -106,7 +106,7 @@ class Expressions:
             return replace(same, free=frozenset())
         return value
 
-    def _held(self, result: Expr, scope: Scope) -> Expr:
+    def _bound(self, result: Expr, scope: Scope) -> Expr:
         result = self.grouped(result, scope)
         free = result.free
         sql = self.parts.hold(result.sql)
@@ -277,11 +277,11 @@ class Expressions:
         return substring(parts)
 
     def _position(self, node: exp.StrPosition, scope: Scope) -> Expr:
-        whole, part = (
+        text, part = (
             coerce(self.compile(node.this, scope), VARCHAR),
             coerce(self.compile(node.args["substr"], scope), VARCHAR),
         )
-        return derived(f"CAST(strpos({whole.sql}, {part.sql}) AS BIGINT)", BIGINT, whole, part)
+        return derived(f"CAST(strpos({text.sql}, {part.sql}) AS BIGINT)", BIGINT, text, part)
 
     def _now(self, node: Any, scope: Scope) -> Expr:
         return self.moment(type(node))

@@ -64,12 +64,12 @@ def literal(node: exp.Literal, *, negative: bool = False) -> Expr:
 
 def _decimal(text: str) -> Expr:
     sign = "-" if text.startswith("-") else ""
-    whole, _, fraction = text.lstrip("+-").partition(".")
-    digits = (whole.lstrip("0") + fraction) or "0"
+    integer, _, fraction = text.lstrip("+-").partition(".")
+    digits = (integer.lstrip("0") + fraction) or "0"
     if len(digits) > types.MAX_DECIMAL:
         raise Refusal("this number has more than 38 digits")
     kind = decimal_of(max(1, len(digits)), len(fraction))
-    shown = f"{sign}{whole or '0'}.{fraction or '0'}"
+    shown = f"{sign}{integer or '0'}.{fraction or '0'}"
     return Expr(f"CAST('{shown}' AS {types.duck(kind)})", kind, value=Decimal(shown))
 
 

@@ -104,9 +104,9 @@ def _decimals(sign: str, left: Expr, right: Expr) -> Expr:
     if sign == "%":
         kind = decimal_of(min(p1 - s1, p2 - s2) + scale, scale)
         wide = decimal_of(min(MAX_DECIMAL, max(p1 - s1, p2 - s2) + scale), scale)
-        whole, by = _unscaled(coerce(left, wide)), _unscaled(coerce(right, wide))
+        dividend, by = _unscaled(coerce(left, wide)), _unscaled(coerce(right, wide))
         return derived(
-            _from_unscaled(_unless_zero(right, f"({whole.sql} % {by.sql})", HUGEINT), kind), kind, left, right
+            _from_unscaled(_unless_zero(right, f"({dividend.sql} % {by.sql})", HUGEINT), kind), kind, left, right
         )
     kind = decimal_of(min(MAX_DECIMAL, p1 + s2 + max(s2 - s1, 0)), scale)
     shift = scale - s1 + s2
@@ -133,9 +133,9 @@ def _from_unscaled(sql: str, kind: Type) -> str:
         return f"CAST({sql} AS {duck(kind)})"
     # A HUGEINT over a power of ten, exactly: whole part and remainder each fit a decimal.
     power = f"{10**kind.scale}::HUGEINT"
-    whole = f"CAST(({sql}) // {power} AS DECIMAL({kind.precision}, {kind.scale}))"
+    quotient = f"CAST(({sql}) // {power} AS DECIMAL({kind.precision}, {kind.scale}))"
     rest = f"CAST(({sql}) % {power} AS DECIMAL({kind.scale + 1}, 0))"
-    return f"CAST({whole} + CAST({rest} * CAST('{1 / 10**kind.scale:.{kind.scale}f}' AS DECIMAL({kind.scale + 1}, {kind.scale})) AS {duck(kind)}) AS {duck(kind)})"
+    return f"CAST({quotient} + CAST({rest} * CAST('{1 / 10**kind.scale:.{kind.scale}f}' AS DECIMAL({kind.scale + 1}, {kind.scale})) AS {duck(kind)}) AS {duck(kind)})"
 
 
 def _moments(sign: str, left: Expr, right: Expr) -> Expr:
@@ -260,11 +260,11 @@ def concatenate(left: Expr, right: Expr) -> Expr:
             kind = common(array.type.element, item.type)
             if kind is None:
                 raise Refusal(f"cannot append {item.type} to {array.type}")
-            whole = Type("array", (kind,))
-            first, second = coerce(array, whole), coerce(item, kind)
+            kind_of_array = Type("array", (kind,))
+            first, second = coerce(array, kind_of_array), coerce(item, kind)
             return derived(
                 f"(CASE WHEN {array.sql} IS NOT NULL THEN {sql.format(first.sql, second.sql)} END)",
-                whole,
+                kind_of_array,
                 first,
                 second,
             )

@@ -43,11 +43,11 @@ class Call:
     def args(self) -> list[Expr]:
         return [self.arg(index) for index in range(len(self.nodes))]
 
-    def need(self, least: int, most: int = -1) -> None:
+    def need(self, min_count: int, max_count: int = -1) -> None:
         """Raises Refusal unless the number of arguments fits."""
-        most = least if most < 0 else most
-        if not least <= len(self.nodes) <= most:
-            wanted = str(least) if least == most else f"{least} to {most}"
+        max_count = min_count if max_count < 0 else max_count
+        if not min_count <= len(self.nodes) <= max_count:
+            wanted = str(min_count) if min_count == max_count else f"{min_count} to {max_count}"
             raise Refusal(f"{self.name} takes {wanted} arguments, not {len(self.nodes)}")
 
     def lambda_(self, index: int, kinds: list[Type]) -> tuple[str, Expr]:

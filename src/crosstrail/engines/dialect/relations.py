@@ -286,20 +286,20 @@ class Relations:
             options = limit.args.get("limit_options")
             if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
                 raise rejected(Refusal("FETCH takes ROWS ONLY here"), limit, self.expressions.place)
-            sql = f" LIMIT {self._whole(limit.args['count']) if limit.args.get('count') else 1}"
+            sql = f" LIMIT {self._row_count(limit.args['count']) if limit.args.get('count') else 1}"
         elif limit is not None and not (
             isinstance(limit.expression, exp.Var) and limit.expression.name.upper() == "ALL"
         ):
             if limit.args.get("expressions") or limit.args.get("limit_options") or limit.args.get("offset"):
                 raise rejected(Refusal("this LIMIT is not supported here"), limit, self.expressions.place)
-            sql = f" LIMIT {self._whole(limit.expression)}"
+            sql = f" LIMIT {self._row_count(limit.expression)}"
         if offset is not None:
             if offset.args.get("expressions"):
                 raise rejected(Refusal("this OFFSET is not supported here"), offset, self.expressions.place)
-            sql += f" OFFSET {self._whole(offset.expression)}"
+            sql += f" OFFSET {self._row_count(offset.expression)}"
         return sql
 
-    def _whole(self, node: exp.Expr) -> int:
+    def _row_count(self, node: exp.Expr) -> int:
         try:
             found = constant_int(self.expressions.compile(node, Scope()), "this")
             if found < 0:
@@ -382,8 +382,8 @@ class Relations:
             raise operators.only_plain_values()
         left, right = operators.matched(value, Expr("x", query.columns[0][1]))
         sql = retyped(query, [right.type], self.expressions.name("r"))
-        held = self.expressions.parts.hold(f"({left.sql} {operator} ({sql}))", fixed=True)
-        return derived(held, BOOLEAN, left)
+        named = self.expressions.parts.hold(f"({left.sql} {operator} ({sql}))", fixed=True)
+        return derived(named, BOOLEAN, left)
 
 
 _SELECT_CLAUSES = {"expressions", "from_", "joins", "laterals", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "kind", "hint"}  # fmt: skip

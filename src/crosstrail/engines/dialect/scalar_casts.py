@@ -26,7 +26,7 @@ from crosstrail.engines.dialect.types import (
     is_number,
 )
 
-_WHOLE = r"[+-]?[0-9]+"
+_INTEGER = r"[+-]?[0-9]+"
 _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
 _DOUBLE = r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)"
 _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
@@ -96,7 +96,7 @@ def _from_text(sql: str, target: Type) -> str | None:
         return require(f"NOT regexp_full_match({text}, '{pattern}')", f"a text is no {target}", good, target)
 
     if is_integer(target):
-        return guarded(_WHOLE, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
+        return guarded(_INTEGER, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
     if target in (DOUBLE, REAL):
         bare = f"regexp_replace(ltrim({trimmed}, '+'), '([0-9.])[fFdD]$', '\\1')"
         return guarded(_DOUBLE, trimmed, f"CAST({bare} AS {duck(target)})")
@@ -153,10 +153,10 @@ def double_text(sql: str) -> str:
     text = f"CAST(abs({sql}) AS VARCHAR)"
     mantissa = f"split_part({text}, 'e', 1)"
     shift = f"coalesce(TRY_CAST(split_part({text}, 'e', 2) AS INTEGER), 0)"
-    whole = f"split_part({mantissa}, '.', 1)"
+    integer = f"split_part({mantissa}, '.', 1)"
     digits = f"ltrim(replace({mantissa}, '.', ''), '0')"
     padded = f"length(replace({mantissa}, '.', '')) - length({digits})"
-    exponent = f"(length({whole}) - 1 - ({padded}) + {shift})"
+    exponent = f"(length({integer}) - 1 - ({padded}) + {shift})"
     rest = f"coalesce(nullif(rtrim(substr({digits}, 2), '0'), ''), '0')"
     sign = f"(CASE WHEN signbit({sql}) THEN '-' ELSE '' END)"
     return (

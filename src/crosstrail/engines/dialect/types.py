@@ -206,8 +206,8 @@ def _common_number(left: Type, right: Type) -> Type:
         return max(left, right, key=lambda kind: _INTEGER_DIGITS[kind.name])
     one, other = as_decimal(left), as_decimal(right)
     scale = max(one.scale, other.scale)
-    whole = max(one.precision - one.scale, other.precision - other.scale)
-    return decimal_of(min(MAX_DECIMAL, whole + scale), scale)
+    integers = max(one.precision - one.scale, other.precision - other.scale)
+    return decimal_of(min(MAX_DECIMAL, integers + scale), scale)
 
 
 def _common_moment(left: Type, right: Type) -> Type | None:

@@ -57,8 +57,8 @@ def _ranked(
     if name == "ntile" and len(args) == 1:
         buckets = coerce(args[0], BIGINT)
         return derived(f"(ntile({buckets.sql}){over})", BIGINT, buckets, *parts)
-    most = {"lag": 3, "lead": 3, "nth_value": 2}.get(name, 1)
-    if not 1 <= len(args) <= most or (name == "nth_value" and len(args) != 2) or name == "ntile":
+    max_arguments = {"lag": 3, "lead": 3, "nth_value": 2}.get(name, 1)
+    if not 1 <= len(args) <= max_arguments or (name == "nth_value" and len(args) != 2) or name == "ntile":
         raise Refusal(f"{name} does not take {len(args)} arguments")
     kind2: Type = args[0].type
     if len(args) > 1:

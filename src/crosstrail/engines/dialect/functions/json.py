@@ -20,7 +20,7 @@ _NUMBER = r"-?[0-9][0-9.eE+-]*"
 _JAVA_NUMBER = r"[0-9][eE]|[0-9]{8,}\.|(^|[^0-9])0\.00[0-9]|[0-9.]{18,}"
 _ODD = "a number in a JSON text whose spelling Trino changes (1e5)"
 _HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-_WHOLE = r"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_COMPLETE = r"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _CUT_SHORT = "a text that begins like JSON and is none"
 
 
@@ -44,7 +44,7 @@ def _mended(text: Expr) -> str:
     """The same text with U+FFFD for escapes of half a surrogate pair, which whoever is in the log may have written: Trino
     reads them, DuckDB calls the text no JSON. NULL for a text without any. U+0001, which stands in no JSON text as it is,
     marks them."""
-    marked = f"regexp_replace({text.sql}, '({_WHOLE})|({_HALF})', '\\1' || chr(1) || '\\2' || chr(1), 'g')"
+    marked = f"regexp_replace({text.sql}, '({_COMPLETE})|({_HALF})', '\\1' || chr(1) || '\\2' || chr(1), 'g')"
     mended = f"regexp_replace(replace({marked}, chr(1) || chr(1), ''), '\\x01(?:{_HALF})+\\x01', chr(65533), 'g')"
     return f"(CASE WHEN regexp_matches({text.sql}, '{_HALF}') THEN {mended} END)"
 

@@ -81,8 +81,8 @@ def _filter(call: Call) -> Expr:
     call.need(2)
     value = call.map()
     entry, test = _with_entry(call, value)
-    kept = f"list_filter(map_entries({value.sql}), lambda {entry}: {boolean(test, 'the condition').sql})"
-    return derived(f"map_from_entries({kept})", value.type, value, test)
+    filtered = f"list_filter(map_entries({value.sql}), lambda {entry}: {boolean(test, 'the condition').sql})"
+    return derived(f"map_from_entries({filtered})", value.type, value, test)
 
 
 @function("transform_keys", "transform_values")

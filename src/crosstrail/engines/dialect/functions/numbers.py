@@ -61,7 +61,7 @@ def _mod(call: Call) -> Expr:
 
 
 @function("ceil", "ceiling", "floor")
-def _whole(call: Call) -> Expr:
+def _integer(call: Call) -> Expr:
     call.need(1)
     value = _number(call)
     if is_integer(value.type):

@@ -77,8 +77,8 @@ def _position(call: Call) -> Expr:
 def _remove(call: Call) -> Expr:
     call.need(2)
     array, value, states = _array_and_item(call)
-    kept = f"list_filter({_A}, lambda c, i: list_extract(s, i) <> 1)"
-    found = f"CASE WHEN list_contains(s, -1) THEN {_open(call.name, array.type)} ELSE {kept} END"
+    filtered = f"list_filter({_A}, lambda c, i: list_extract(s, i) <> 1)"
+    found = f"CASE WHEN list_contains(s, -1) THEN {_open(call.name, array.type)} ELSE {filtered} END"
     return _both(array, value, f"list_extract(list_transform([{states}], lambda s: {found}), 1)", array.type)
 
 

@@ -159,10 +159,10 @@ def _split(call: Call) -> Expr:
     text, by = coerce(call.arg(0), VARCHAR), coerce(call.arg(1), VARCHAR)
     parts = f"string_split({text.sql}, {by.sql})"
     if len(call) == 3:
-        most = coerce(call.arg(2), BIGINT)
-        rest = f"array_to_string({parts}[{most.sql}:], {by.sql})"
-        limited = f"(CASE WHEN len({parts}) <= {most.sql} THEN {parts} ELSE list_append({parts}[:{most.sql} - 1], {rest}) END)"
-        parts = require(f"{most.sql} < 1", "the limit must be positive", limited, array_of(VARCHAR))
+        limit = coerce(call.arg(2), BIGINT)
+        rest = f"array_to_string({parts}[{limit.sql}:], {by.sql})"
+        limited = f"(CASE WHEN len({parts}) <= {limit.sql} THEN {parts} ELSE list_append({parts}[:{limit.sql} - 1], {rest}) END)"
+        parts = require(f"{limit.sql} < 1", "the limit must be positive", limited, array_of(VARCHAR))
     sql = require(f"{by.sql} = ''", _EMPTY, parts, array_of(VARCHAR)) if not by.value else parts
     return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", array_of(VARCHAR), *call.args())
 
