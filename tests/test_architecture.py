@@ -1,4 +1,5 @@
-"""What the source is built like: how long a module is, who imports whom, who names a cloud, and that imports are declared.
+"""What the source is built like: how long a module is, who imports whom, who names a cloud or a tool, and that imports are
+declared.
 
 Read from the source; nothing of it is run. Which layer may import which is import-linter's: see pyproject.toml. The list of
 circles may only shrink: a name that no longer needs its place there fails too.
@@ -7,6 +8,7 @@ circles may only shrink: a name that no longer needs its place there fails too.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -80,6 +82,70 @@ def _names_a_cloud(path: Path) -> bool:
     texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
     froms = (node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module)
     return any(map(CLOUDS.fullmatch, texts)) or any(map(CLOUD_PACKAGE.match, froms))
+
+
+SPEAKS_OF_TOOLS = ("server", "cli", "launch", "wrap", "conformance", "demo")
+"""Front ends, what checks one, and what shows one. All others write `words()` of crosstrail.vocabulary."""
+
+
+def test_a_tool_and_its_parameters_are_named_by_front_ends_alone() -> None:
+    tools = [json.loads(path.read_text()) for path in (ROOT / "tests" / "snapshots").glob("*.json")]
+    names = {name for tool in tools for name in (tool["name"], *tool["inputSchema"]["properties"]) if "_" in name}
+    assert {"lake_query", "next_token", "target_account_id"} <= names
+    named = re.compile(rf"\b(?:{'|'.join(sorted(names))})\b")
+    below = [name for name in modules() if name.split(".")[1:2] not in [[one] for one in SPEAKS_OF_TOOLS]]
+    found = {(name, text) for name in below for text in prose(tree(name)) if named.search(text)}
+    assert found == set(), "write words() instead"
+
+
+def test_words_are_read_in_a_call_and_not_while_a_module_loads() -> None:
+    """There is no front end yet: whoever comes first would have given its words to all."""
+    assert [name for name in modules() if any(reads_words(node) for node in loaded(tree(name)))] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "texts", "early"),
+    [
+        ('"""Of lake_query."""\nask("lake_query")', [], False),
+        ('hint = "Use lake_query."', ["Use lake_query."], False),
+        ("def f():\n    return f'lake_query{x}'", ["lake_query"], False),
+        ("HINT = f'Use {words().sql}.'", ["Use ", "."], True),
+        ("def f(hint=words().sql):\n    pass", [], True),
+        ("class A:\n    hint = words().sql\n    def f(self):\n        return words().sql", [], True),
+        ("def f():\n    return words().sql", [], False),
+    ],
+)
+def test_prose_and_early_words_are_found(source: str, texts: list[str], early: bool) -> None:
+    parsed = ast.parse(source)
+    assert (list(prose(parsed)), any(map(reads_words, loaded(parsed)))) == (texts, early)
+
+
+def prose(inside: ast.AST) -> Iterator[str]:
+    """Texts of more than one word and parts of f-strings; neither docstrings nor what documents an attribute."""
+    for node in ast.iter_child_nodes(inside):
+        match node:
+            case ast.Expr(ast.Constant(str())):
+                continue
+            case ast.Constant(str(text)) if isinstance(inside, ast.JoinedStr) or not text.isidentifier():
+                yield text
+            case _:
+                yield from prose(node)
+
+
+def loaded(inside: ast.AST) -> Iterator[ast.AST]:
+    """What is evaluated while the module loads: all but the bodies of functions."""
+    for node in ast.iter_child_nodes(inside):
+        yield node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
+                yield default
+                yield from loaded(default)
+        else:
+            yield from loaded(node)
+
+
+def reads_words(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "words"
 
 
 def test_a_module_has_at_most_400_lines() -> None:

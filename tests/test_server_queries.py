@@ -13,6 +13,8 @@ from mcp import Client
 from mcp_types import CallToolResult
 
 from crosstrail.answers import lake_query as queries
+from crosstrail.server.tool_words import TOOL_WORDS
+from crosstrail.vocabulary import speaking
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 from lake_workspace import (
@@ -185,7 +187,8 @@ async def test_past_the_wait_the_query_goes_on_and_its_id_is_given(lake: Path) -
     owner = Workspace(settings(lake))
     workspace = ScopedWorkspace(owner)
     try:
-        answer = await queries.start(workspace, ENDLESS, "", wait_seconds=0.3)
+        with speaking(TOOL_WORDS):
+            answer = await queries.start(workspace, ENDLESS, "", wait_seconds=0.3)
         query_id = answer.facts["query_id"]
         assert answer.complete
         assert not answer.error

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crosstrail.errors import BadTimeRange
+from crosstrail.server.tool_words import TOOL_WORDS
 from crosstrail.timerange import TimeRange, iso, parse_range, parse_time
+from crosstrail.vocabulary import speaking
 
 NOW = datetime(2026, 11, 20, 9, 30, 15, tzinfo=UTC)
 
@@ -135,6 +137,6 @@ def test_a_range_may_stay_open() -> None:
     ],
 )
 def test_a_range_without_time_in_it_is_refused(start: str, end: str, words: str) -> None:
-    with pytest.raises(BadTimeRange, match=words) as refused:
+    with speaking(TOOL_WORDS), pytest.raises(BadTimeRange, match=words) as refused:
         parse_range(start, end, now=NOW, default_age=None)
     assert "_time" in refused.value.hint

@@ -16,6 +16,7 @@ from typing import Any
 
 from crosstrail.errors import InvalidRequest
 from crosstrail.models import AttributeKey, Event, Filter
+from crosstrail.vocabulary import words
 
 MAX_FILTERS = 8
 MAX_VALUE = 2_000
@@ -109,7 +110,7 @@ def accepted(filters: Sequence[Filter], known: Iterable[str]) -> tuple[Filter, .
     """
     keys = frozenset(known)
     if len(filters) > MAX_FILTERS:
-        raise InvalidRequest(f"more than {MAX_FILTERS} filters", hint="Combine more conditions in lake_query.")
+        raise InvalidRequest(f"more than {MAX_FILTERS} filters", hint=f"Combine more conditions in {words().sql}.")
     for one in filters:
         if one.key not in keys:
             raise InvalidRequest(
@@ -120,7 +121,7 @@ def accepted(filters: Sequence[Filter], known: Iterable[str]) -> tuple[Filter, .
     if twice:
         raise InvalidRequest(
             f"{twice[0]} is given twice, with different values: no event has both",
-            hint="Ask for one after the other, or use lake_query with OR.",
+            hint=f"Ask for one after the other, or use {words().sql} with OR.",
         )
     return found
 

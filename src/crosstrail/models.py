@@ -31,6 +31,7 @@ from crosstrail.coverage import Days
 from crosstrail.errors import InvalidRequest
 from crosstrail.store_ids import store_id
 from crosstrail.timerange import TimeRange
+from crosstrail.vocabulary import words
 
 DEFAULT_CLOUD = "aws"
 """Of an account whose entry names none, as configurations of before other clouds have it."""
@@ -53,7 +54,7 @@ class Account(BaseModel):
     cloud: str = Field(DEFAULT_CLOUD, description="Whose account it is: the name of an installed cloud.")
     region: str = Field("", description="The region asked when a call names none.")
     regions: tuple[str, ...] = Field((), description="The regions that `all` stands for.")
-    tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown by list_accounts.")
+    tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown in lists of accounts.")
     archive: str = Field("", description="A folder or file of its logs: the account is known by these alone.")
     accounts: tuple[_Archived, ...] = Field((), description="Others whose events the archive may bring; * for all.")
     default: bool = Field(False, description="RequestInfo when a call names no account.")
@@ -301,7 +302,7 @@ class QueryRef:
         parts = text.strip().split(":", 3)
         if len(parts) != 4 or not all(parts):
             raise InvalidRequest(
-                "this query id is not whole", hint="Send the query_id exactly as lake_query returned it."
+                "this query id is not whole", hint=f"Send the {words().query_id} exactly as {words().sql} returned it."
             )
         return cls(parts[0], unquote(parts[1]), "" if parts[2] == "-" else parts[2], parts[3])
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from crosstrail.errors import BadTimeRange
+from crosstrail.vocabulary import words
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _UNIT_MONTHS = {"M": 1, "y": 12}
@@ -95,16 +96,18 @@ def parse_range(start: str, end: str, *, now: datetime, default_age: timedelta |
         since = None
     if since and until is None and since >= now:
         raise BadTimeRange(
-            f"the range starts at {iso(since)}, which is not before now, {iso(now)}", hint="Give an earlier start_time."
+            f"the range starts at {iso(since)}, which is not before now, {iso(now)}",
+            hint=f"Give an earlier {words().start}.",
         )
     if since and until and since > until:
         raise BadTimeRange(
-            f"the range starts at {iso(since)}, after its end {iso(until)}", hint="Swap start_time and end_time."
+            f"the range starts at {iso(since)}, after its end {iso(until)}",
+            hint=f"Swap {words().start} and {words().end}.",
         )
     if since and since == until:
         raise BadTimeRange(
             f"the range is empty: it starts and ends at {iso(since)}",
-            hint="Give a later end_time; a day without a time of day, such as 2026-11-20, takes all of it.",
+            hint=f"Give a later {words().end}; a day without a time of day, such as 2026-11-20, takes all of it.",
         )
     return TimeRange(since, until)
 

@@ -31,6 +31,7 @@ from crosstrail.auth import Auth, KeysAuth, RequestKeys
 from crosstrail.call_context import current_call
 from crosstrail.errors import CredentialsError, UnsupportedByCloud
 from crosstrail.models import Account, AccountKey
+from crosstrail.vocabulary import words
 
 if TYPE_CHECKING:
     from crosstrail.accounts.secrets import SecretBox
@@ -79,7 +80,7 @@ class Broker(ABC, Generic[CredentialsT]):
         if account.auth is None:
             raise CredentialsError(
                 f"no credentials are listed for account {account.name}",
-                hint="Give it an `auth` in crosstrail.yaml, or ask the lake with lake_query.",
+                hint=f"Give it an `auth` in crosstrail.yaml, or ask the lake with {words().sql}.",
             )
         if isinstance(
             account.auth, RequestKeys

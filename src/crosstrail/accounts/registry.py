@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from crosstrail.accounts.listing import Listing
 from crosstrail.errors import AccountNotFound, ConfigError, InvalidRequest
 from crosstrail.models import Account
+from crosstrail.vocabulary import words
 
 EVERY_ACCOUNT = "*"
 _NAMES_IN_A_HINT = 10
@@ -110,7 +111,7 @@ class Registry:
             return self._accounts
         raise InvalidRequest(
             f"which account? There are {len(self._accounts)}",
-            hint=f"Set target_account_id to one of: {self._listing()}; or * for all.",
+            hint=f"Set {words().account} to one of: {self._listing()}; or * for all.",
         )
 
     def _unknown(self, part: str) -> AccountNotFound:
@@ -121,7 +122,7 @@ class Registry:
     def _listing(self) -> str:
         names = [f"{a.alias} ({a.id})" if a.alias else a.id for a in self._accounts[:_NAMES_IN_A_HINT]]
         left = len(self._accounts) - len(names)
-        return ", ".join(names) + (f" and {left} more (list_accounts shows them)" if left else "")
+        return ", ".join(names) + (f" and {left} more ({words().accounts} shows them)" if left else "")
 
 
 def _is_glob(part: str) -> bool:

@@ -23,6 +23,7 @@ from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account, AccountKey
 from crosstrail.store_ids import ALL_STORES_ID
 from crosstrail.timerange import TimeRange, iso
+from crosstrail.vocabulary import words
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 if TYPE_CHECKING:
@@ -43,11 +44,15 @@ async def accounts(workspace: ScopedWorkspace, selector: str, next_token: str = 
     """
     cursor = AccountsCursor.decode(next_token) if next_token else AccountsCursor(selector.strip(), 0, "")
     if selector.strip() not in ("", cursor.selector):
-        raise StalePageToken("next_token belongs to another selector", hint="Send next_token alone to go on.")
+        raise StalePageToken(
+            f"{words().next_page} belongs to another selector", hint=f"Send {words().next_page} alone to go on."
+        )
     chosen, known = await _chosen(workspace, cursor.selector)
     start, digest = cursor.start, _digest(chosen)
     if next_token and (cursor.digest != digest or start >= len(chosen)):
-        raise StalePageToken("the accounts have changed since this next_token", hint="Start again without next_token.")
+        raise StalePageToken(
+            f"the accounts have changed since this {words().next_page}", hint=f"Start again {words().first_page}."
+        )
     held = await _held(workspace)
     if not chosen:
         return Answer(
@@ -88,7 +93,7 @@ async def accounts(workspace: ScopedWorkspace, selector: str, next_token: str = 
     token = AccountsCursor(cursor.selector, end, digest).encode() if end < len(chosen) else ""
     if token or start:
         head.append(f"These are {start + 1:,} to {end:,}; {len(chosen) - end:,} are left.")
-    parts = [*head, table.text, *([f'Next page: list_accounts(next_token="{token}")'] if token else [])]
+    parts = [*head, table.text, *([f'Next page: {words().accounts}({words().next_page}="{token}")'] if token else [])]
     facts = {"count": len(chosen), **({"next_token": token} if token else {})}
     return Answer("\n".join(parts), facts, tables=[Table(columns, rows[: table.shown])])
 
@@ -115,7 +120,9 @@ async def stores(
         await block_of(cursor, lambda start: workspace.targets_of(live, region, start=start)) if live else Chosen(())
     )
     if cursor and not live:
-        raise StalePageToken("the accounts of this next_token are not there", hint="Start again without next_token.")
+        raise StalePageToken(
+            f"the accounts of this {words().next_page} are not there", hint=f"Start again {words().first_page}."
+        )
     token, onward = call.next_call(chosen)
     described = described_columns() if details and not cursor else ""
     room = ANSWER_BYTES - size(described) - size(onward)
@@ -143,7 +150,7 @@ async def _own_stores(
     every = (ALL_STORES_ID, "*", "all", "", *_holding([summary for [summary] in found.values()]))
     empty = [one.name for one in chosen if one.key not in found]
     head = [
-        f"{len(own)} event data store{'s' * (len(own) != 1)}, and one for all. In lake_query FROM names a store id, "
+        f"{len(own)} event data store{'s' * (len(own) != 1)}, and one for all. In {words().sql} FROM names a store id, "
         "an account's id or alias, or events (all).",
         *([f"These hold no events: {listed(empty, _NAMES)}. SQL over them finds nothing."] if empty else []),
         *known.warnings,

@@ -12,6 +12,7 @@ from typing import Any
 from crosstrail.errors import StalePageToken
 from crosstrail.lookup.cursor import BlockCursor
 from crosstrail.lookup.targets import Chosen
+from crosstrail.vocabulary import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ class Paged:
         cursor = BlockCursor.decode(self.next_token, self.tool)
         cursor.check({name: value for name, value in self.asked.items() if value != self.usual[name]})
         if not all(name in self.usual and _alike(value, self.usual[name]) for name, value in cursor.asked.items()):
-            raise StalePageToken(f"this next_token is not one of {self.tool}", hint="Start again without next_token.")
+            raise StalePageToken(
+                f"this {words().next_page} is not one of {self.tool}", hint=f"Start again {words().first_page}."
+            )
         return Paged(self.tool, {**self.usual, **cursor.asked}, self.usual, self.next_token), cursor
 
     def next_call(self, chosen: Chosen) -> tuple[str, str]:
@@ -42,7 +45,7 @@ class Paged:
             return "", ""
         said = {name: value for name, value in self.asked.items() if value != self.usual[name]}
         token = BlockCursor(self.tool, said, chosen.digest, chosen.start + len(chosen.targets)).encode()
-        return token, f'Next page: {self.tool}(next_token="{token}")'
+        return token, f'Next page: {self.tool}({words().next_page}="{token}")'
 
 
 async def block_of(cursor: BlockCursor | None, resolve: Callable[[int], Awaitable[Chosen]]) -> Chosen:
@@ -52,7 +55,9 @@ async def block_of(cursor: BlockCursor | None, resolve: Callable[[int], Awaitabl
     chosen = await resolve(cursor.start)
     cursor.check_targets(chosen.digest)
     if not chosen.targets:
-        raise StalePageToken("this next_token goes on after the last account", hint="Start again without next_token.")
+        raise StalePageToken(
+            f"this {words().next_page} goes on after the last account", hint=f"Start again {words().first_page}."
+        )
     return chosen
 
 

@@ -17,6 +17,7 @@ from crosstrail.lookup.fanout import Failure, Listing
 from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account, AccountKey, Target
 from crosstrail.timerange import TimeRange, iso
+from crosstrail.vocabulary import words
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 _CAUSES_SHOWN = 8
@@ -237,7 +238,7 @@ def _never_collected(accounts: Sequence[Account], *, live: bool) -> str:
         return f"The lake holds no event of {named}: run `crosstrail collect` on their log files first."
     return (
         f"The lake holds no event of {named}: live accounts, never collected, so SQL cannot see what happened there. Ask "
-        "lookup_events, or run `crosstrail collect FOLDER` on their trails' log files."
+        f"{words().lookup}, or run `crosstrail collect FOLDER` on their trails' log files."
     )
 
 
@@ -263,7 +264,7 @@ def _live(span: TimeRange, listing: Listing) -> list[str]:
     nothing = " No event of the span asked can be there." if _later(min(begins), span.end) else ""
     return [
         f"Live accounts answer for the time since {iso(min(begins))} only.{nothing} Older events: collect the trail's log "
-        "files and ask lake_query."
+        f"files and ask {words().sql}."
     ]
 
 
@@ -275,7 +276,7 @@ def block(chosen: Chosen, *, sorted_by_time: bool = False) -> list[str]:
         among = "newest first is among these alone, and " if sorted_by_time else ""
         lines.append(
             f"These are targets {first:,} to {last:,} of {chosen.total:,}, an account in a region each, in the order of "
-            f"list_accounts; {among}{chosen.left:,} are left to ask by next_token."
+            f"{words().accounts}; {among}{chosen.left:,} are left to ask by {words().next_page}."
         )
     if chosen.without:
         named = listed([account.name for account in chosen.without], 6)

@@ -12,10 +12,7 @@ from crosstrail.clouds.aws.event_names import spellings
 from crosstrail.clouds.aws.values import as_logged
 from crosstrail.filters import FilterKey
 from crosstrail.models import AttributeKey, Filter
-
-_COMPARED_WHOLE = (
-    "Nothing matched: attribute_value is compared whole, letter case included; for a pattern use lake_query with LIKE."
-)
+from crosstrail.vocabulary import words
 
 
 def _as_pair(one: Filter) -> str:
@@ -26,7 +23,11 @@ def why_nothing_matched(filters: Sequence[Filter], write: Callable[[Filter], str
     """`write`: a filter as the reader gives it."""
     if not filters:
         return []
-    return [_COMPARED_WHOLE, *(hint for one in filters for hint in _hints(one, write))]
+    whole = (
+        f"Nothing matched: {words().filter_value} is compared whole, letter case included; "
+        f"for a pattern use {words().sql} with LIKE."
+    )
+    return [whole, *(hint for one in filters for hint in _hints(one, write))]
 
 
 def _hints(one: Filter, write: Callable[[Filter], str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished,
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.errors import CrosstrailError, InvalidRequest, QueryTimedOut
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
+from crosstrail.vocabulary import words
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import LAKE_ENGINE
 
@@ -97,7 +98,9 @@ async def _query(
 ) -> tuple[QueryEngine, QueryRef, QueryScope]:
     text = query_id.strip()
     if not text:
-        raise InvalidRequest("query_id is empty", hint="Send the query_id that lake_query returned.")
+        raise InvalidRequest(
+            f"{words().query_id} is empty", hint=f"Send the {words().query_id} that {words().sql} returned."
+        )
     scope = await workspace.scope(selector, region)
     ref = QueryRef.parse(text) or await _bare(workspace, text, scope)
     return workspace.engine(ref.engine), ref, scope
@@ -116,7 +119,7 @@ async def _bare(workspace: ScopedWorkspace, native_id: str, scope: QueryScope) -
     if len(live) > 1:
         raise InvalidRequest(
             f"no query of the lake has this id, and there are {len(live)} live accounts whose CloudTrail Lake may have it",
-            hint="Send target_account_id of one too, or the query_id as lake_query returned it.",
+            hint=f"Send {words().account} of one too, or the {words().query_id} as {words().sql} returned it.",
         )
     return await cast(CloudTrailLake, workspace.engine(CloudTrailLake.name)).found(native_id, scope)
 
@@ -126,7 +129,7 @@ def _running(state: QueryStatus) -> Answer:
     waited = f" after {state.seconds:.0f} s" if state.seconds else ""
     text = (
         f"Query {state.ref} is {state.state}{waited}; it goes on by itself.\n"
-        f'Next: get_query_results(query_id="{state.ref}"), or cancel_query with the same id.'
+        f'Next: {words().results}({words().query_id}="{state.ref}"), or {words().cancel} with the same id.'
     )
     return Answer(text, {"query_id": str(state.ref), "state": state.state.value}, complete=True)
 
@@ -148,7 +151,7 @@ def _status(state: QueryStatus) -> Answer:
         facts["error"] = clean(state.error, 500)
         text += f" {facts['error']}"
     if state.state is QueryState.FINISHED:
-        text += f'\nNext: get_query_results(query_id="{state.ref}").'
+        text += f'\nNext: {words().results}({words().query_id}="{state.ref}").'
     return Answer(text, facts, complete=True)
 
 
@@ -172,7 +175,9 @@ async def _page(engine: QueryEngine, scope: QueryScope, page: ResultPage, *, pag
             f"{fitted.cut} long cells are shortened (…): select fewer columns, or parts with json_extract_scalar or substr."
         )
     if page.next_token:
-        parts.append(f'Next page: get_query_results(query_id="{ref}", next_token="{page.next_token}")')
+        parts.append(
+            f'Next page: {words().results}({words().query_id}="{ref}", {words().next_page}="{page.next_token}")'
+        )
     if note:
         parts.append(note)
     facts = {

@@ -37,6 +37,7 @@ from crosstrail.lookup.fanout import Listing, Progress, lookup_events
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position
 from crosstrail.timerange import TimeRange, iso, parse_range
+from crosstrail.vocabulary import words
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 MAX_RESULTS = 50
@@ -83,7 +84,9 @@ class Request:
             and all(isinstance(text, str) for text in texts)
         ):
             return cls(**values)
-        raise StalePageToken("this next_token is not one of lookup_events", hint="Start again without next_token.")
+        raise StalePageToken(
+            f"this {words().next_page} is not one of {words().lookup}", hint=f"Start again {words().first_page}."
+        )
 
 
 async def look_up(
@@ -104,7 +107,7 @@ async def look_up(
         cursor.check_targets(chosen.digest)
         if not chosen.targets:
             raise StalePageToken(
-                "this next_token goes on after the last account", hint="Start again without next_token."
+                f"this {words().next_page} goes on after the last account", hint=f"Start again {words().first_page}."
             )
     else:
         now = now or datetime.now(UTC).replace(microsecond=0)
@@ -138,8 +141,8 @@ def _written(request: Request) -> tuple[Filter, ...]:
     """The filters as they came. Raises InvalidRequest for half a pair, or for text that is no filters."""
     key, value = request.attribute_key.strip(), request.attribute_value
     if bool(key) != bool(value.strip()):
-        missing = "attribute_value" if key else "attribute_key"
-        raise InvalidRequest(f"{missing} is missing", hint="attribute_key and attribute_value go together.")
+        pair = words().filter_key, words().filter_value
+        raise InvalidRequest(f"{pair[bool(key)]} is missing", hint=f"{pair[0]} and {pair[1]} go together.")
     return (*((Filter(key, value),) if key else ()), *parse(request.filters))
 
 
@@ -156,7 +159,7 @@ def _filters(targets: Sequence[OpenTarget], request: Request) -> tuple[Filter, .
     if known and (unknown := [one.key for one in named if one.key not in known]):
         raise InvalidRequest(
             f"there is no attribute {clean(unknown[0], 60)!r}",
-            hint=f"attribute_key is one of {', '.join(sorted(known))}. By anything else filter in lake_query.",
+            hint=f"{words().filter_key} is one of {', '.join(sorted(known))}. By anything else filter in {words().sql}.",
         )
     return accepted(named, known) if known else tuple(named)
 
@@ -248,14 +251,20 @@ def _next_steps(
     if fitted and fitted.cut:
         steps.append(_about_cuts(request, len(listing.events), fitted.cut))
     if token:
-        steps.append(f'Next page: lookup_events(next_token="{token}")')
+        steps.append(f'Next page: {words().lookup}({words().next_page}="{token}")')
     elif listing.next:
-        steps.append("Too many events share one moment to page on: narrow by attribute or account, or use lake_query.")
+        steps.append(
+            f"Too many events share one moment to page on: narrow by attribute or account, or use {words().sql}."
+        )
     if not fitted and not token:
         steps += why_nothing_matched(filters)
-        steps.append("Next: a longer time span, another account, or fewer conditions; list_accounts says what is held.")
+        steps.append(
+            f"Next: a longer time span, another account, or fewer conditions; {words().accounts} says what is held."
+        )
     elif request.detail != "full":
-        steps.append('One event whole: attribute_key="EventId", attribute_value=its event_id, detail="full".')
+        steps.append(
+            f'One event whole: {words().filter_key}="EventId", {words().filter_value}=its event_id, detail="full".'
+        )
     return steps
 
 
@@ -263,5 +272,7 @@ def _about_cuts(request: Request, events: int, cut: int) -> str:
     if request.detail != "full":
         return f"{cut} long cell{'s are' if cut > 1 else ' is'} shortened (…)."
     if events > 1:
-        return f'{cut} events are shortened (…): ask for one alone by attribute_key="EventId" with detail="full".'
-    return "The event's longest fields are shortened (…): read one field whole with lake_query."
+        return (
+            f'{cut} events are shortened (…): ask for one alone by {words().filter_key}="EventId" with detail="full".'
+        )
+    return f"The event's longest fields are shortened (…): read one field whole with {words().sql}."

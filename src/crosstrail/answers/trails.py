@@ -12,6 +12,7 @@ from crosstrail.errors import InvalidRequest, UnsupportedByCloud
 from crosstrail.lookup.fanout import Progress, ask_each
 from crosstrail.models import NewTrail, Trail
 from crosstrail.timerange import iso
+from crosstrail.vocabulary import words
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 _CELL_CAPS = (200, 100, 64, 32)
@@ -63,7 +64,7 @@ async def describe(
 async def create(workspace: ScopedWorkspace, selector: str, wanted: NewTrail, region: str) -> Answer:
     """Create one trail in one account and region. Raises InvalidRequest where more, or none, are named."""
     if not selector.strip():
-        raise InvalidRequest("target_account_id is empty", hint="A write names its account: an id or an alias.")
+        raise InvalidRequest(f"{words().account} is empty", hint="A write names its account: an id or an alias.")
     chosen = await workspace.targets(selector, region)
     if chosen.total > 1:
         raise InvalidRequest(
@@ -77,7 +78,7 @@ async def create(workspace: ScopedWorkspace, selector: str, wanted: NewTrail, re
         )
     with named(chosen.targets):
         made = await trail.create_trail(target, wanted)
-    states = {True: "It is logging.", False: "It does not log yet.", None: "See describe_trails whether it logs."}
+    states = {True: "It is logging.", False: "It does not log yet.", None: f"See {words().trails} whether it logs."}
     state = states[made.logging]
     table = _table([made], ANSWER_BYTES)
     text = f"{asked(chosen.targets)}: the trail was created. {state}\n{fence(table.text)}"

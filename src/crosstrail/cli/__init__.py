@@ -17,8 +17,9 @@ import click
 
 from crosstrail import __version__
 from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
-from crosstrail.cli.words import in_options, say
-from crosstrail.errors import ConfigError, CrosstrailError
+from crosstrail.cli.words import COMMAND_WORDS, say
+from crosstrail.errors import CrosstrailError
+from crosstrail.vocabulary import speaking
 
 _COMMANDS = {
     "access": ("cli.access", "Who may use which accounts."),
@@ -100,17 +101,15 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every terminal knows every letter
     try:
-        status = command.main(standalone_mode=False, prog_name=name)
+        with speaking(COMMAND_WORDS):
+            status = command.main(standalone_mode=False, prog_name=name)
     except click.ClickException as error:
         _show(error)
         status = error.exit_code
     except click.Abort:
         status = INTERRUPTED
     except CrosstrailError as error:
-        text = (
-            error.operators_text if isinstance(error, ConfigError) else in_options(error.operators_text)
-        )  # settings may name tools
-        say(f"{name}: {text}")
+        say(f"{name}: {error.operators_text}")
         status = FAILED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is the reader gone away, as with `| head`

@@ -18,7 +18,7 @@ from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import in_options, out_json, say
+from crosstrail.cli.words import out_json, say
 from crosstrail.engines.base import finished, run
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lookup.fanout import Failure, Listing, lookup_events
@@ -60,10 +60,10 @@ def print_events(
         rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
         print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
     for line in [*other_versions(listing), *coverage(span, listing, continued=False), *block(chosen), *warnings]:
-        say(in_options(line))
+        say(line)
     if given and not listing.events and not listing.next:
         for line in why_nothing_matched(given, lambda one: f"{options[one.key]} {one.value}"):
-            say(in_options(line))
+            say(line)
     if listing.next and len(listing.events) < limit:
         say(f"There was not the time to read further: go on with --until {iso(listing.next.time)}.")
     elif listing.next:
@@ -149,7 +149,7 @@ def print_rows(settings: Settings, sql: str, account: str, form: str, limit: int
     else:
         print_table(columns, rows)
     for line in covered:
-        say(in_options(line))
+        say(line)
     if total > len(rows):
         say(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.")
 

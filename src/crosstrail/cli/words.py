@@ -1,6 +1,5 @@
 """How the command line speaks: lines broken between words on a terminal, its own names for what to give, clean characters.
 
-Errors and coverage are written for callers of the tools. Here their parameters are options, and the tools are commands.
 Whatever is printed passes here, to a pipe as to a terminal, so that no text of a log, no name of a file and no server's
 answer steers the terminal that shows it, now or later.
 """
@@ -8,26 +7,30 @@ answer steers the terminal that shows it, now or later.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import textwrap
+from dataclasses import replace
 from typing import Any
 
 import click
 import orjson
 
 from crosstrail.text import json_text, visible
+from crosstrail.vocabulary import PLAIN
 
-_HERE = {
-    "target_account_id": "--account",
-    "start_time": "--since",
-    "end_time": "--until",
-    "attribute_value": "the filter's value",
-    "list_accounts": "`crosstrail accounts list`",
-    "lake_query": "`crosstrail query`",
-    "lookup_events": "`crosstrail lookup`",
-}
-_TOOLS_WORD = re.compile(rf"\b({'|'.join(_HERE)})\b")
+COMMAND_WORDS = replace(
+    PLAIN,
+    account="--account",
+    start="--since",
+    end="--until",
+    first_page="with the same command",
+    lookup="`crosstrail lookup`",
+    sql="`crosstrail query`",
+    cancel="Ctrl-C",
+    accounts="`crosstrail accounts list`",
+    stores="`aws cloudtrail list-event-data-stores`",
+)
+"""What errors and answers call commands and options. Page tokens and query ids are nothing that its users give."""
 
 
 def say(text: str) -> None:
@@ -46,11 +49,6 @@ def out(text: str) -> None:
 def out_json(value: Any, *, indent: bool = False, utc_z: bool = False) -> None:
     """A value as JSON on stdout: on one line, or as a reader likes it."""
     click.echo(json_text(value, (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_UTC_Z if utc_z else 0)))
-
-
-def in_options(text: str) -> str:
-    """The same with the names that the command line has for a tool and its parameters."""
-    return _TOOLS_WORD.sub(lambda found: _HERE[found[0]], text)
 
 
 def _columns() -> int:

@@ -19,6 +19,7 @@ from crosstrail.errors import (
     InvalidRequest,
     Throttled,
 )
+from crosstrail.vocabulary import words
 
 
 class Facts(TypedDict):
@@ -41,6 +42,13 @@ def kind_of_status(status: int) -> type[CrosstrailError]:
     if status == 403:
         return AccessDenied
     return InvalidRequest if status in (400, 404, 409) else CloudError
+
+
+def code_hint(code: str, hints: Mapping[str, str]) -> str:
+    """What to do about a code; `hints`: of the cloud's own. Empty where nobody knows."""
+    if code in ("TrailAlreadyExists", "TrailAlreadyExistsException"):
+        return f"See {words().trails}, or choose another name."
+    return hints.get(code, "")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

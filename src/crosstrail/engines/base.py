@@ -15,10 +15,12 @@ from anyio import CancelScope
 
 from crosstrail.errors import QueryCancelled, QueryFailed, QueryTimedOut
 from crosstrail.models import Account, QueryRef, QueryState, QueryStatus, ResultPage
+from crosstrail.vocabulary import words
 
 FIRST_POLL_SECONDS = 0.02
 LONGEST_POLL_SECONDS = 5.0
 _CANCEL_GRACE_SECONDS = 5.0
+_NARROWER = "Narrow it: fewer accounts, a shorter eventtime range, fewer columns."
 
 Progress = Callable[[float, str], Awaitable[None]]
 """(seconds waited so far, a few words) -> None."""
@@ -86,7 +88,7 @@ async def run(
                 raise QueryTimedOut(
                     f"the query still runs after {waited:.0f} s",
                     query_id=str(ref),
-                    hint=f"Ask get_query_results with query_id {ref}, or stop it with cancel_query.",
+                    hint=_NARROWER,
                 )
             if progress:
                 await progress(waited, page.status.state.value)
@@ -105,11 +107,11 @@ def finished(page: ResultPage) -> ResultPage:
         case QueryState.FINISHED:
             return page
         case QueryState.CANCELLED:
-            raise QueryCancelled(f"query {status.ref} was cancelled", hint="Start it again with lake_query.")
+            raise QueryCancelled(f"query {status.ref} was cancelled", hint=f"Start it again with {words().sql}.")
         case QueryState.TIMED_OUT:
             raise QueryTimedOut(
                 f"query {status.ref} was stopped: {status.error or 'its time limit was reached'}",
-                hint="Narrow it: fewer accounts, a shorter eventtime range, fewer columns.",
+                hint=_NARROWER,
             )
         case _:
             raise QueryFailed(f"query {status.ref} failed: {status.error or 'no reason given'}")

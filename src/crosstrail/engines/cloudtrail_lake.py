@@ -20,6 +20,7 @@ from crosstrail.engines.error_words import safe_words
 from crosstrail.engines.statement import check_one_select, store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.models import Account, AccountKey, QueryRef, QueryState, QueryStatus, ResultPage, Target, is_region
+from crosstrail.vocabulary import words
 
 CLOSED = "CloudTrail Lake is closed to new customers since 2026-05-31: collect log files, and ask the lake instead."
 _UPSTREAM_PAGE = 1000
@@ -138,7 +139,7 @@ class CloudTrailLake:
         if target is None:
             raise InvalidRequest(
                 "no account that can be asked has an event data store which this statement names",
-                hint=f"list_event_data_stores shows those there are. {CLOSED}",
+                hint=f"{words().stores} shows those there are. {CLOSED}",
             )
         answer = await self._calls.ask(target.account, target.region, "start_query", QueryStatement=sql)
         return QueryRef(self.name, target.account.id, target.region, answer["QueryId"])
@@ -217,7 +218,7 @@ def _askable(scope: QueryScope) -> Sequence[Account]:
 def _no_such_query(reason: str = "") -> InvalidRequest:
     return InvalidRequest(
         f"there is no such query in the accounts that this call may ask{f' ({reason})' if reason else ''}",
-        hint="Results are kept for 7 days. Send the query_id as lake_query returned it, or run the query again.",
+        hint=f"Results are kept for 7 days. Send the {words().query_id} as {words().sql} returned it, or run the query again.",
     )
 
 
@@ -256,5 +257,7 @@ def _place(page_token: str) -> tuple[int, str]:
         return 0, ""
     offset, dot, upstream = page_token.partition(".")
     if not dot or not offset.isascii() or not offset.isdigit() or int(offset) >= _UPSTREAM_PAGE:
-        raise StalePageToken("this next_token is broken", hint="Ask for the first page again, without next_token.")
+        raise StalePageToken(
+            f"this {words().next_page} is broken", hint=f"Ask for the first page again, {words().first_page}."
+        )
     return int(offset), upstream

@@ -42,6 +42,7 @@ from crosstrail.errors import LakeError, SqlRejected
 from crosstrail.lake.faults import fault
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.timerange import TimeRange
+from crosstrail.vocabulary import words
 
 _T = TypeVar("_T")
 _WATCH_SECONDS = 0.2
@@ -179,7 +180,7 @@ class LakeEngine:
         compiled = self._compiled(sql, scope, ticket)
         self._store.sweep()
         if full := self._store.make_room(current_call().key):
-            raise LakeError(full, hint="Wait for the queries that run, or stop one with cancel_query.")
+            raise LakeError(full, hint=f"Wait for the queries that run, or stop one with {words().cancel}.")
         accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
         start, end = (datetime.fromisoformat(one) if one else None for one in (compiled["start"], compiled["end"]))
         prepared = _Prepared(compiled["sql"], accounts, compiled["reads_table"], TimeRange(start, end))

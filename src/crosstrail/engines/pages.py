@@ -15,6 +15,7 @@ from crosstrail.engines.messages import parts_of
 from crosstrail.engines.results import Record, damaged
 from crosstrail.engines.workers import QueryWorkers
 from crosstrail.errors import InvalidRequest, StalePageToken
+from crosstrail.vocabulary import words
 
 MAX_ROWS = 1000
 _SECONDS = 10.0
@@ -35,7 +36,7 @@ def read_page(
 
             rows = read_rows(path, record.types, offset, limit)
     except FileNotFoundError:
-        raise InvalidRequest("the results have expired", hint="Run the query again with lake_query.") from None
+        raise InvalidRequest("the results have expired", hint=f"Run the query again with {words().sql}.") from None
     except Exception:  # noqa: BLE001 - damage may raise anything, and its words may hold values of events
         raise damaged(native_id, path.name) from None
     following = offset + len(rows)
@@ -65,8 +66,8 @@ def _token(native_id: str, offset: int) -> str:
 
 def _offset(token: str, native_id: str) -> int:
     stale = StalePageToken(
-        "this next_token belongs to another query or is not whole",
-        hint="Ask for the first page again, without next_token.",
+        f"this {words().next_page} belongs to another query or is not whole",
+        hint=f"Ask for the first page again, {words().first_page}.",
     )
     try:
         owner, offset = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))

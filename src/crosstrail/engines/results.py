@@ -27,6 +27,7 @@ from crosstrail.engines.messages import TypeParts, type_of
 from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.lake.locks import is_taken, take
 from crosstrail.models import AccountKey, QueryState
+from crosstrail.vocabulary import words
 
 RESULT_SECONDS = 3600
 _LEAST_BYTES = 256 * 1024
@@ -106,7 +107,7 @@ class ResultStore:
         """Raises InvalidRequest for a query that is unknown, expired, another caller's or reads more than `readable`: all
         alike."""
         unknown = InvalidRequest(
-            "there is no such query", hint="Results are kept for one hour; run the query again with lake_query."
+            "there is no such query", hint=f"Results are kept for one hour; run the query again with {words().sql}."
         )
         if not _ID.fullmatch(native_id):
             raise unknown
@@ -233,7 +234,7 @@ def damaged(native_id: str, name: str) -> LakeError:
     """A query's file that cannot be read. The status says who may read it, so a damaged one is said of to anybody with the id."""
     return LakeError(
         f"a file of the query's results (results/{native_id}/{name}) is damaged",
-        hint="Run the query again with lake_query; this result is deleted when its hour is over.",
+        hint=f"Run the query again with {words().sql}; this result is deleted when its hour is over.",
     )
 
 

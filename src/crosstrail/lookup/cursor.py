@@ -20,6 +20,7 @@ from typing import Any
 from crosstrail.errors import StalePageToken
 from crosstrail.models import Position
 from crosstrail.timerange import TimeRange
+from crosstrail.vocabulary import words
 
 _FORM = "L2"
 _BLOCKS_FORM = "B1"
@@ -28,7 +29,6 @@ _CHECK_CHARACTERS = 12
 _MAX_CHARACTERS = 16_000
 _MAX_UNPACKED_BYTES = 200_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AGAIN = "Start again without next_token."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ class Cursor:
         if len(token) > _MAX_CHARACTERS:
             raise StalePageToken(
                 f"{len(self.position.seen) if self.position else 0} events share one moment: more than a page token can tell apart",
-                hint="Narrow the lookup by an attribute or one account, or use lake_query.",
+                hint=f"Narrow the lookup by an attribute or one account, or use {words().sql}.",
             )
         return token
 
     @classmethod
     def decode(cls, token: str) -> Cursor:
         """Raises StalePageToken for anything that `encode` did not make."""
-        values = _opened(_FORM, token, "lookup_events")
+        values = _opened(_FORM, token, words().lookup)
         try:
             asked, since, until, targets, time, seen, start = values
             moment = _moment(time)
@@ -76,7 +76,7 @@ class Cursor:
                 raise ValueError("no number of targets")
             return cls(dict(asked), TimeRange(_moment(since), _moment(until)), targets, position, start)
         except (ValueError, TypeError, OverflowError) as error:
-            raise StalePageToken("this next_token is broken", hint=_AGAIN) from error
+            raise _stale(f"this {words().next_page} is broken") from error
 
     def check(self, sent: Mapping[str, str | int]) -> None:
         """`sent`: the arguments that came beside the token and say something. Raises StalePageToken when one differs."""
@@ -105,7 +105,7 @@ class BlockCursor:
         match _opened(_BLOCKS_FORM, token, tool):
             case [str(name), dict(asked), str(targets), int(start)] if name == tool and start > 0:
                 return cls(name, asked, targets, start)
-        raise StalePageToken(f"this next_token is broken, or not one of {tool}", hint=_AGAIN)
+        raise _stale(f"this {words().next_page} is broken, or not one of {tool}")
 
     def check(self, sent: Mapping[str, Any]) -> None:
         """As Cursor's."""
@@ -130,24 +130,28 @@ class AccountsCursor:
     @classmethod
     def decode(cls, token: str) -> AccountsCursor:
         """Raises StalePageToken for anything that `encode` did not make."""
-        match _opened(_ACCOUNTS_FORM, token, "list_accounts"):
+        match _opened(_ACCOUNTS_FORM, token, words().accounts):
             case [str(selector), int(start), str(digest)] if start > 0:
                 return cls(selector, start, digest)
-        raise StalePageToken("this next_token is broken", hint=_AGAIN)
+        raise _stale(f"this {words().next_page} is broken")
 
 
 def _check_asked(asked: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
     for name, value in sent.items():
         if asked.get(name) != value:
             raise StalePageToken(
-                f"next_token belongs to a call with another {name}",
-                hint="Send next_token alone to go on, or leave it out to start anew.",
+                f"{words().next_page} belongs to a call with another {name}",
+                hint=f"Send {words().next_page} alone to go on, or leave it out to start anew.",
             )
 
 
 def _check_targets(targets: str, digest: str) -> None:
     if digest != targets:
-        raise StalePageToken("the accounts that this next_token covers have changed", hint=_AGAIN)
+        raise _stale(f"the accounts that this {words().next_page} covers have changed")
+
+
+def _stale(message: str) -> StalePageToken:
+    return StalePageToken(message, hint=f"Start again {words().first_page}.")
 
 
 def _sealed(form: str, values: list[Any]) -> str:
@@ -160,11 +164,11 @@ def _opened(form: str, token: str, tool: str) -> Any:
     start = len(form) + _CHECK_CHARACTERS
     packed = token[start:] + "=" * (-len(token[start:]) % 4)
     if not token.startswith(form) or len(token) > _MAX_CHARACTERS or token[len(form) : start] != _check(packed):
-        raise StalePageToken(f"this next_token is broken, or not one of {tool}", hint=_AGAIN)
+        raise _stale(f"this {words().next_page} is broken, or not one of {tool}")
     try:
         return json.loads(zlib.decompressobj().decompress(urlsafe_b64decode(packed), _MAX_UNPACKED_BYTES))
     except (NotBase64, zlib.error, ValueError, RecursionError) as error:
-        raise StalePageToken("this next_token is broken", hint=_AGAIN) from error
+        raise _stale(f"this {words().next_page} is broken") from error
 
 
 def _check(packed: str) -> str:

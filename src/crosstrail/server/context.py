@@ -108,7 +108,7 @@ class GuardedTool(Tool):
             current_call().error = type(error).__name__
             if error.where:
                 _log.warning("%s: %s (%s)", self.name, error, error.where)
-            result = _failure(self._worded(" ".join([error.text, *getattr(error, "__notes__", ())])))
+            result = _failure(" ".join([error.text, *getattr(error, "__notes__", ())]))
         except Exception as error:  # noqa: BLE001 - the last place: whatever comes must not reach the model as it is
             current_call().error = "crash"
             result = _failure(_crash(self.name, error))
@@ -118,10 +118,6 @@ class GuardedTool(Tool):
     def _call(self, context: Context[Any, Any]) -> Any:
         """What the body is given first."""
         return Call(context.request_context.lifespan_context, context)
-
-    def _worded(self, text: str) -> str:
-        """An error's text with the names that the tools have on this server."""
-        return text
 
     def _finished(self, answer: Answer, notes: Sequence[str]) -> CallToolResult:
         """The answer as the client gets it, with what has to be said about the arguments."""

@@ -13,6 +13,7 @@ from crosstrail.accounts.policy import TOOLSETS, Grant, Toolset
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 from crosstrail.settings.server import ServeSettings
+from crosstrail.vocabulary import Vocabulary
 
 ALL = "all"
 _QUERY = "query"
@@ -20,11 +21,12 @@ _QUERY = "query"
 
 @dataclass(frozen=True, slots=True)
 class ToolTable:
-    """What one server has: the set of each of its tools, which of them change something, and its prompts, each with the
-    tools that it is nothing without."""
+    """What one server has: the set of each of its tools, which of them change something, what errors and answers call them
+    and their parameters, and its prompts, each with the tools that it is nothing without."""
 
     toolset_of: Mapping[str, Toolset]
     writes: frozenset[str]
+    vocabulary: Vocabulary
     prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def prompts_of(self, tools: frozenset[str]) -> frozenset[str]:

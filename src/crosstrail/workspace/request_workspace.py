@@ -35,6 +35,7 @@ from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, Li
 from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account
 from crosstrail.settings.config import Settings
+from crosstrail.vocabulary import words
 from crosstrail.workspace.workspace import Workspace
 
 _KNOWN_SECONDS = 300.0
@@ -206,4 +207,6 @@ def _auth(credentials: Credentials) -> RequestKeys:
 
 
 def _no_engine() -> NoReturn:
-    raise InvalidRequest("there is no lake and no SQL for callers who bring their own keys", hint="Use lookup_events.")
+    raise InvalidRequest(
+        "there is no lake and no SQL for callers who bring their own keys", hint=f"Use {words().lookup}."
+    )

@@ -50,8 +50,6 @@ _CODES: dict[type[CrosstrailError], str] = {
 _KIND_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _HINTS: dict[str, str] = {
     "InvalidTimeStamp": "Set this machine's clock right (NTP).",
-    "TrailAlreadyExists": "See describe_trails, or choose another name.",
-    "TrailAlreadyExistsException": "See describe_trails, or choose another name.",
 }
 
 
@@ -83,7 +81,7 @@ def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Request
             "region": asked.region,
         }
         return cloud_error(kind, asked, ending, facts, headers)
-    hint = _HINTS.get(code.partition(".")[0], "")
+    hint = refusals.code_hint(code.partition(".")[0], _HINTS)
     if issubclass(kind, CredentialsError):
         words = "have expired" if kind is CredentialsExpired else "are not accepted"
         return kind(f"the credentials of {asked.place} {words}{ending}", hint=hint or asked.remediation)

@@ -28,6 +28,7 @@ from crosstrail.clouds.shape import time_of
 from crosstrail.errors import CloudUnavailable, CrosstrailError, UnsupportedByCloud, with_hint
 from crosstrail.models import Event, EventPage, EventQuery, NewTrail, Target, Trail, is_region
 from crosstrail.timerange import TimeRange
+from crosstrail.vocabulary import words
 
 _ALL_REGIONS = "All"
 
@@ -111,7 +112,7 @@ class AlibabaTrail:
         try:
             made = await self._calls.ask(target.account, region, CREATE_TRAIL, params)
         except CloudUnavailable as error:
-            raise with_hint(error, "Whether the trail was created is not known: see describe_trails first.") from None
+            raise with_hint(error, f"Whether the trail was created is not known: see {words().trails} first.") from None
         made = {"HomeRegion": region, **params, **made}
         if not trail.start_logging:
             return _trail(target, made, {"IsLogging": False})

@@ -32,6 +32,7 @@ from crosstrail.models import (
     Trail,
 )
 from crosstrail.timerange import TimeRange
+from crosstrail.vocabulary import words
 
 _MAX_SELECTIVE_FIRST = (
     AttributeKey.EVENT_ID,
@@ -126,7 +127,7 @@ class AwsTrail:
         except CloudUnavailable as error:
             if error.nothing_sent:
                 raise
-            raise with_hint(error, "Whether the trail was created is not known: see describe_trails first.") from None
+            raise with_hint(error, f"Whether the trail was created is not known: see {words().trails} first.") from None
         made = {"HomeRegion": region, **made}
         if not trail.start_logging:
             return _trail(target, made, {"IsLogging": False})

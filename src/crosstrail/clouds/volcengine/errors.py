@@ -50,7 +50,6 @@ _HINTS: dict[str, str] = {
     "SiteDoesNotMatch": "The account is of Volcengine's other site: set VOLCENGINE_ENDPOINT to that site's address.",
     "TosServiceDisabled": "Enable TOS for this account first.",
     "TlsServiceDisabled": "Enable TLS, the log service, for this account first.",
-    "TrailAlreadyExists": "See describe_trails, or choose another name.",
 }
 
 
@@ -80,7 +79,7 @@ def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: R
     if issubclass(kind, CredentialsError):
         words = "have expired or are not valid" if kind is CredentialsExpired else "are not accepted"
         return kind(f"the credentials of {asked.place} {words}{ending}", hint=_HINTS.get(code, asked.remediation))
-    return kind(f"{asked.place} refused {asked.action}{ending}", hint=_HINTS.get(code, ""))
+    return kind(f"{asked.place} refused {asked.action}{ending}", hint=refusals.code_hint(code, _HINTS))
 
 
 def unreachable(fault: str, asked: RequestInfo) -> CloudUnavailable:

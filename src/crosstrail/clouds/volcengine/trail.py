@@ -29,6 +29,7 @@ from crosstrail.errors import CloudUnavailable, UnsupportedByCloud, own
 from crosstrail.filters import KEYS, FilterKey, accepted
 from crosstrail.models import AttributeKey, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.timerange import TimeRange
+from crosstrail.vocabulary import words
 
 CLOUD = "volcengine"
 _REGION = "Region"
@@ -110,7 +111,8 @@ class VolcengineTrail:
         """A trail of all event sources into a TOS bucket of the region asked. Raises CrosstrailError."""
         if not trail.start_logging:
             raise UnsupportedByCloud(
-                "a trail of Volcengine cannot be asked to start switched off", hint="Leave start_logging true."
+                "a trail of Volcengine cannot be asked to start switched off",
+                hint=f"Leave {words().start_logging} true.",
             )
         region = await self._region(target)
         params = {
@@ -128,7 +130,7 @@ class VolcengineTrail:
             if error.nothing_sent:
                 raise
             told = own(error)
-            told.hint = "Whether the trail was created is not known: see describe_trails before trying again."
+            told.hint = f"Whether the trail was created is not known: see {words().trails} before trying again."
             raise told from None
         return _trail(target, {"TrailName": trail.name, "TrailRegion": region, **made})
 

@@ -33,15 +33,17 @@ from crosstrail.server.access.telemetry import Measures
 from crosstrail.server.auth.header_credentials import credentials_of
 from crosstrail.server.context import FACTS
 from crosstrail.server.prompts import NEEDS
+from crosstrail.server.tool_words import TOOL_WORDS
 from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
+from crosstrail.vocabulary import speaking
 from crosstrail.workspace.request_workspace import KeyOwners, RequestWorkspace
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
 from crosstrail.workspace.workspace import LAKE_ENGINE, Workspace
 
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
-OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, NEEDS)
+OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, TOOL_WORDS, NEEDS)
 _LONGEST_QUERY = 3600.0
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
 _CLOUDS_QUERY = 120.0
@@ -105,6 +107,10 @@ class Admission(BaseAdmission):
         self._one_ended = anyio.Event()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        with speaking(self.table.vocabulary):
+            return await self._answered(ctx, call_next)
+
+    async def _answered(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         sender = await self._sender(ctx.request)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == "tools/call" else ""
         view = self._view(sender, tool)

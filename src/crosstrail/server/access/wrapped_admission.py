@@ -24,6 +24,7 @@ from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
 from crosstrail.server.access.limits import Limits
+from crosstrail.vocabulary import PLAIN, speaking
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
 from crosstrail.workspace.workspace import Workspace
 from crosstrail.wrapped_call import WrappedCall
@@ -59,6 +60,7 @@ class WrappedAdmission(BaseAdmission):
         stdio. `open_to_all`: where there is no rule, everybody may do everything.
         """
         super().__init__(record, Limits(workspace.settings.limits, longest_query=0.0), principal_of)
+        self._vocabulary = replace(PLAIN, account=parameter)
         self._workspace = workspace
         self._parameter = parameter
         self._reads = reads
@@ -66,6 +68,10 @@ class WrappedAdmission(BaseAdmission):
         self._narrowed = narrowed()
 
     async def __call__(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
+        with speaking(self._vocabulary):
+            return await self._answered(ctx, call_next)
+
+    async def _answered(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         principal = self.principal(ctx.request)
         grant = await self._grant(principal)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == _CALL else ""

@@ -6,6 +6,7 @@ It decides nothing else.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from crosstrail.server.toolsets import ToolTable
 from crosstrail.server.volcengine.drop_in_requests import CloudTrail
 from crosstrail.server.volcengine.drop_in_settings import CloudTrailServerSettings
 from crosstrail.server.volcengine.drop_in_tools import build_volcengine_tools
+from crosstrail.vocabulary import PLAIN
 from crosstrail.workspace.request_workspace import api_of
 from crosstrail.workspace.workspace import Workspace
 
@@ -28,8 +30,19 @@ if TYPE_CHECKING:
 
     from crosstrail.server.http.http_app import Listener
 
+_WORDS = replace(
+    PLAIN,
+    start="StartTime",
+    end="EndTime",
+    filter_key="LookupConditionKey",
+    filter_value="LookupConditionValue",
+    next_page="NextToken",
+    first_page="without NextToken",
+    lookup="LookupEvents",
+    trails="DescribeTrails",
+)
 TOOLS = ToolTable(
-    {"CreateTrail": "trails", "DescribeTrails": "trails", "LookupEvents": "events"}, frozenset({"CreateTrail"})
+    {"CreateTrail": "trails", "DescribeTrails": "trails", "LookupEvents": "events"}, frozenset({"CreateTrail"}), _WORDS
 )
 INSTRUCTIONS = """\
 火山引擎云审计：LookupEvents 查询近 90 天谁在何时做了什么；DescribeTrails 查看跟踪是否开启；CreateTrail 创建跟踪（需允许写入）。

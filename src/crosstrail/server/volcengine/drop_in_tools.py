@@ -24,8 +24,6 @@ from crosstrail.server.context import Body, Call, GuardedTool
 from crosstrail.server.volcengine.drop_in_requests import CloudTrail
 
 _INVISIBLE = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
-_OUR_NAMES = {"lookup_events": "LookupEvents", "describe_trails": "DescribeTrails", "create_trail": "CreateTrail"}
-"""What errors from below call the tools -> what they are called here."""
 _KEYS = (
     "EventID, RequestID, EventSource, EventName, ApiVersion, ReadOnly, IdentityType, IdentityName, AccessKeyID, Region, "
     "ResourceType, ResourceID, ErrorCode"
@@ -157,12 +155,7 @@ class CloudTrailTools:
 
 
 class VolcengineTool(GuardedTool):
-    """A GuardedTool whose answer is JSON and so is never cut, and whose errors name the tools as they are called here."""
-
-    def _worded(self, text: str) -> str:
-        for below, here in _OUR_NAMES.items():
-            text = text.replace(below, here)
-        return text
+    """A GuardedTool whose answer is JSON and so is never cut."""
 
     def _finished(self, answer: Answer, notes: Sequence[str]) -> CallToolResult:
         """The Result as it is; beside its keys one more, where something has to be said about the arguments.
