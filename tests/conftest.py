@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 import preloaded
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 # Tests start hundreds of processes. Where the machine sets this, each of them would compile crosstrail again.
 sys.dont_write_bytecode = False
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+for _name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # the other decides whose environment is as at the start
+    os.environ.pop(_name, None)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 # What Hypothesis draws, and how long it may take, must not depend on the run or on how busy the machine is.
@@ -50,6 +53,20 @@ _SCRUBBED = (
 )
 
 
+_END_FORKS: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One process to fork from for all workers of a run."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_END_FORKS] = preloaded.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if end := config.stash.get(_END_FORKS, None):
+        end()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs a package registry runs in CI and with `-m registry`; where none can be reached, NO_PACKAGE_REGISTRY=1 says so."""
     if os.environ.get("NO_PACKAGE_REGISTRY"):
@@ -61,6 +78,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("registry"):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vendor_models_read_once() -> Iterator[None]:
+    """botocore reads its models of services again for each session: that took longer than most tests of AWS."""
+    read = cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 import termios
 from contextlib import suppress
 from pathlib import Path
+
+import preloaded
 
 
 def on_a_terminal(columns: int, *arguments: str | Path, errors: bool = False) -> tuple[int, str]:
     """Exit status of `crosstrail ARGUMENTS...`, and what it prints on a terminal of that width: its answer, or its `errors`."""
     screen, its_end = pty.openpty()
     termios.tcsetwinsize(its_end, (50, columns))
-    command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
+    command = [preloaded.python(), "-m", "crosstrail", *map(str, arguments)]
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     stdout, stderr = (subprocess.DEVNULL, its_end) if errors else (its_end, subprocess.DEVNULL)
     process = subprocess.Popen(command, stdin=its_end, stdout=stdout, stderr=stderr, env=environment)

@@ -16,6 +16,7 @@ import sqlalchemy
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+import preloaded
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url
 from crosstrail.accounts.secrets import SecretBox
@@ -114,7 +115,7 @@ def test_a_secret_is_read_from_stdin_and_bound_to_its_account(accounts: Any, dat
 def test_a_secret_that_is_typed_is_not_shown(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("ENCRYPTION_KEY", OLD)
-    command = [sys.executable, "-m", "crosstrail", "accounts", "add", PROD, "--access-key-id", "AKIAEXAMPLE"]
+    command = [preloaded.python(), "-m", "crosstrail", "accounts", "add", PROD, "--access-key-id", "AKIAEXAMPLE"]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)

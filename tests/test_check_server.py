@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import preloaded
 from conftest import CommandLine
 from fakes.http import Answer, HttpFake
 from fakes.idp import FakeIdp
@@ -18,7 +19,7 @@ from running_server import serving, write_config
 
 LONG = ("--within", "120")
 """A busy machine is no failure."""
-OURS = (sys.executable, "-m", "crosstrail", "serve")
+OURS = (preloaded.python(), "-m", "crosstrail", "serve")
 PLAIN = str(Path(__file__).parent / "wrapped" / "plain.py")
 
 
@@ -116,7 +117,19 @@ def test_a_foreign_server_hears_what_it_lacks_for_many_accounts(crosstrail: Comm
 
 def test_a_wrapped_server_is_tried_with_the_call_that_is_named(crosstrail: CommandLine, config: Path) -> None:
     """What its package's authors wrote is told apart from what serves it."""
-    wrapped = ("--", sys.executable, "-m", "crosstrail", "wrap", "--config", config, "--", sys.executable, "-S", PLAIN)
+    wrapped = (
+        "--",
+        preloaded.python(),
+        "-m",
+        "crosstrail",
+        "wrap",
+        "--config",
+        config,
+        "--",
+        sys.executable,
+        "-S",
+        PLAIN,
+    )
 
     def tried(*arguments: str) -> dict[str, dict[str, Any]]:
         return found(crosstrail("check", *LONG, "--json", *arguments, *wrapped).stdout)

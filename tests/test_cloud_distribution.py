@@ -18,6 +18,7 @@ import pytest
 from cryptography.fernet import Fernet
 from mcp import Client, StdioServerParameters
 
+import preloaded
 from conftest import CommandLine
 from fakes.cloud import Key
 from fakes.meridian import FakeMeridian, World
@@ -252,7 +253,7 @@ def test_its_logs_are_collected_and_queried(meridian: Installed, crosstrail: Com
 
 def _served(config: Path, *more: str) -> StdioServerParameters:
     arguments = ["-m", "crosstrail", "serve", "--config", str(config), *more]
-    return StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+    return StdioServerParameters(command=preloaded.python(), args=arguments, env=dict(os.environ))
 
 
 @pytest.mark.anyio
@@ -295,7 +296,7 @@ async def test_a_client_looks_up_and_queries_its_accounts(meridian: Installed, c
 @pytest.mark.anyio
 async def test_a_wrapped_server_gets_a_token_of_each_account(meridian: Installed) -> None:
     arguments = ["-m", "crosstrail", "wrap", "--config", str(meridian.config()), "--", sys.executable, "-S", PLAIN]
-    command = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+    command = StdioServerParameters(command=preloaded.python(), args=arguments, env=dict(os.environ))
     homes = set()
     async with Client(command) as client:
         for account in (PROD, DEV, LAB):

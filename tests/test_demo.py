@@ -16,6 +16,7 @@ import anyio
 import pytest
 
 import crosstrail
+import preloaded
 from crosstrail.demo import prepare
 from crosstrail.demo.client import connected
 from crosstrail.demo.incident import incident
@@ -77,7 +78,7 @@ def found(made: Made) -> Prepared:
 
 
 def run_demo(*options: str, cache: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "crosstrail", "demo", *options]
+    command = [preloaded.python(), "-m", "crosstrail", "demo", *options]
     environment = {**ENVIRONMENT, "XDG_CACHE_HOME": str(cache)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import preloaded
 from crosstrail import private
 from crosstrail.accounts.policy import ANONYMOUS
 from crosstrail.call_context import CallContext
@@ -30,7 +30,7 @@ def logs(tmp_path: Path) -> Path:
 def run(folder: Path, *arguments: str, umask: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command of crosstrail with the loosest umask there is."""
     done = subprocess.run(
-        [sys.executable, "-m", "crosstrail", *arguments],
+        [preloaded.python(), "-m", "crosstrail", *arguments],
         cwd=folder,
         umask=umask,
         env={**os.environ, **environment},

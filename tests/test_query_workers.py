@@ -21,6 +21,7 @@ from crosstrail.engines.duckdb import LakeEngine, QueryLimits
 from crosstrail.errors import QueryFailed, QueryTimedOut
 from crosstrail.models import QueryRef, QueryState, QueryStatus
 from ports import free_port
+from preloaded import REAL_CHILDREN
 from running_server import JSON, PATIENCE, Server, serving, write_config
 
 NOBODY = QueryScope(())
@@ -187,7 +188,9 @@ def _state(pid: int) -> str:
 def _serving(folder: Path, *arguments: str, **settings: object) -> Iterator[Server]:
     accounts = [{"id": "111111111111", "alias": "prod", "archive": "logs"}]
     (folder / "logs").mkdir()
-    with serving(write_config(folder, lake={"path": "lake"}, accounts=accounts, **settings), *arguments) as made:
+    with serving(
+        write_config(folder, lake={"path": "lake"}, accounts=accounts, **settings), *arguments, environ=REAL_CHILDREN
+    ) as made:
         yield made
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters
 
+import preloaded
 from lake_workspace import ACCOUNTS, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
 from running_server import INITIALIZE, INITIALIZED
 
@@ -31,7 +31,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("mode", "version"), [("legacy", None), ("2026-07-28", "2026-07-28"), ("auto", "2026-07-28")])
 async def test_a_client_of_either_era_is_served(config: Path, mode: str, version: str | None) -> None:
     command = StdioServerParameters(
-        command=sys.executable, args=["-m", "crosstrail", "serve", "--config", str(config)], env=dict(os.environ)
+        command=preloaded.python(), args=["-m", "crosstrail", "serve", "--config", str(config)], env=dict(os.environ)
     )
     async with Client(command, mode=mode) as client:
         if version:
@@ -57,7 +57,7 @@ def test_a_client_that_speaks_2025_06_18_gets_it(config: Path) -> None:
         {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "list_accounts"}},
     ]
     with subprocess.Popen(
-        [sys.executable, "-m", "crosstrail", "serve", "--config", str(config)],
+        [preloaded.python(), "-m", "crosstrail", "serve", "--config", str(config)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import preloaded
 from crosstrail.errors import ConfigError
 from crosstrail.server.volcengine.drop_in_settings import load_server_settings
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 def _run(*arguments: str, **environ: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from crosstrail.launch.drop_in import main; main()", *arguments]
+    command = [preloaded.python(), "-c", "from crosstrail.launch.drop_in import main; main()", *arguments]
     return subprocess.run(
         command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,6 +16,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
+import preloaded
 from crosstrail.server.access.admission import Admission
 from crosstrail.server.volcengine.drop_in_app import TOOLS, create_volcengine_server
 from crosstrail.server.volcengine.drop_in_settings import load_server_settings
@@ -291,7 +291,7 @@ def test_over_stdio_as_a_process(fake: FakeVolcengine) -> None:
     key = fake.world.add_key(CN_PROD)
     event = fake.world.accounts[CN_PROD].log("GetUser", moment())
     parameters = StdioServerParameters(
-        command=sys.executable,
+        command=preloaded.python(),
         args=["-c", "from crosstrail.launch.drop_in import main; main()"],
         env={
             "VOLCENGINE_ACCESS_KEY": key.id,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mcp import Client, StdioServerParameters
 
+import preloaded
 from conftest import CommandLine
 from lake_workspace import text_of
 from wrap_workspace import PLAIN, WrapWorkspace
@@ -20,7 +21,7 @@ async def test_a_client_of_either_era_is_served_over_stdio(workspace: WrapWorksp
     config = workspace.config(tmp_path)
     arguments = ["-m", "crosstrail", "wrap", "--config", str(config), "--env", f"AWS_ENDPOINT_URL={workspace.url}"]
     arguments += ["--parameter", "account", "--idle", "10m", "--deny", "die", "--", sys.executable, "-S", PLAIN]
-    command = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+    command = StdioServerParameters(command=preloaded.python(), args=arguments, env=dict(os.environ))
     async with Client(command, mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert "die" not in tools

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 
+import preloaded
 from fakes.idp import FakeIdp
 from lake_workspace import text_of
 from running_server import LIST_TOOLS, Server, client_over_http, post, serving
@@ -231,7 +231,7 @@ async def test_without_sign_in_loopback_is_served_and_nothing_is_left(workspace:
 
 
 def test_what_cannot_be_served_is_refused(workspace: WrapWorkspace, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "crosstrail", "wrap", "--transport", "http", "--config"]
+    command = [preloaded.python(), "-m", "crosstrail", "wrap", "--transport", "http", "--config"]
     for serve, words in (
         ({"workers": 2}, "wrapped servers are served by one process. Set serve.workers to 1."),
         ({"host": "0.0.0.0"}, "would cross the network readable to all"),

@@ -17,6 +17,7 @@ import anyio.to_thread
 import pytest
 from mcp import Client
 
+import preloaded
 from crosstrail.call_context import CallContext
 from crosstrail.errors import WrappedServerError
 from crosstrail.settings.config import WrapSettings
@@ -51,7 +52,7 @@ def test_a_server_that_does_not_start_is_explained_and_ended(
 ) -> None:
     seconds = {"mute": 1, "garbage": 6, "listless": 6}.get(mode, 120)  # a busy machine takes seconds to start it
     config = workspace.config(tmp_path, wrap={"start_timeout": seconds})
-    command = [sys.executable, "-m", "crosstrail", "wrap", "--config", str(config), "--list-tools", "--"]
+    command = [preloaded.python(), "-m", "crosstrail", "wrap", "--config", str(config), "--list-tools", "--"]
     done = subprocess.run(
         [*command, sys.executable, "-S", PLAIN, mode], capture_output=True, text=True, timeout=300, check=False
     )

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
+import preloaded
 from crosstrail.errors import ConfigError
 from lake_workspace import text_of
 from packages import ENVIRONMENT, kept
@@ -91,7 +92,7 @@ async def check(
     variables = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
     config = workspace.config(folder, wrap={"start_timeout": 300})
     wrap = ["-m", "crosstrail", "wrap", "--config", str(config), *variables, "--", str(command)]
-    async with Client(StdioServerParameters(command=sys.executable, args=wrap, env=dict(os.environ))) as client:
+    async with Client(StdioServerParameters(command=preloaded.python(), args=wrap, env=dict(os.environ))) as client:
         shown = {one.name: one for one in (await client.list_tools()).tools}
         assert all(next(iter(one.input_schema["properties"])) == "target_account_id" for one in shown.values())
         assert tool in shown

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import preloaded
 from fakes.volcengine import FakeVolcengine, Key
 from listed_accounts import moment
 from running_server import Server, serving, signed, started, write_config
@@ -34,7 +34,7 @@ def caller(fake: FakeVolcengine, account: str, **event: Any) -> tuple[Key, str]:
 
 def served(environ: Mapping[str, str], *arguments: str, audit: Path | None = None) -> AbstractContextManager[Server]:
     """The server on a free port until the block ends; `audit`: the file of its record."""
-    command = [sys.executable, "-c", "from crosstrail.launch.drop_in import main; main()", *arguments]
+    command = [preloaded.python(), "-c", "from crosstrail.launch.drop_in import main; main()", *arguments]
     command += ["--audit", str(audit)] if audit else []
     return started(command, {"MCP_SERVER_MODE": "http", "MCP_SERVER_PORT": "0", **environ}, audit or Path())
 
