@@ -37,12 +37,12 @@ def answered_for(text: str, ids: list[str]) -> set[str]:
     return {account for account in ids if account in text}
 
 
-async def test_two_thousand_calls_on_fifty_accounts_are_never_mixed_up(aws: LiveAws) -> None:
+async def test_six_hundred_calls_on_fifty_accounts_are_never_mixed_up(aws: LiveAws) -> None:
     ids = populate(aws, 50, REGIONS)
-    calls = [(account, region) for account in ids[1:] for region in REGIONS[:4] for _ in range(9)]
-    calls += [("", region) for region in REGIONS for _ in range(12)]
-    calls += [(f"acct-{number}", region) for number in (1, 2) for region in REGIONS[4:9]] * 3
-    assert len(calls) >= 1998
+    calls = [(account, region) for account in ids[1:] for region in REGIONS[:4] for _ in range(2)]
+    calls += [("", region) for region in REGIONS for _ in range(8)]
+    calls += [(f"acct-{number}", region) for number in (1, 2) for region in REGIONS[4:9]] * 6
+    assert len(calls) >= 580
     chance = random.Random(7)  # noqa: S311 - the same order every time
     chance.shuffle(calls)
     places = anyio.CapacityLimiter(50)
@@ -63,13 +63,13 @@ async def test_two_thousand_calls_on_fifty_accounts_are_never_mixed_up(aws: Live
             assert answered_for(text_of(result), ids) == {own}
             assert len(rows_of(result)) == 1
             done["answered"] += 1
-            if done["answered"] % 450 == 0:
+            if done["answered"] % 130 == 0:
                 assert aws.world.expire_sessions()
 
     async with client_of(aws.settings()) as client, anyio.create_task_group() as group:
         for number, (account, region) in enumerate(calls):
             group.start_soon(call, client, account, region, number % 20 == 0)
-    assert done["answered"] > 1_850
+    assert done["answered"] > 540
     assert sum(done.values()) == len(calls)
     for request in aws.world.asked("LookupEvents"):
         (condition,) = request.params["LookupAttributes"]

@@ -7,9 +7,10 @@ nature is a field of its Backend.
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,9 +87,8 @@ class Backend:
 async def _lake(
     folder: Path, records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, portal: BlockingPortal
 ) -> AsyncIterator[Served]:
-    if not (folder / "lake").exists():  # once for all tests: they only read it
-        write(folder / "logs/one.json", {"Records": records})
-        collect([folder / "logs"], folder / "lake")
+    write(folder / "logs/one.json", {"Records": records})
+    collect([folder / "logs"], folder / "lake")
     with closing(LakeTable.open(folder / "lake")) as table:
         yield Served(LakeTrail(table), {one: Account(id=one) for one in (ACCOUNT, OTHER)}, portal)
 
@@ -214,17 +214,37 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return found
 
 
+class Opened:
+    """Each backend's trail, made at its first test and open until the last: tests only read. `environ`: what it set."""
+
+    def __init__(self, folder: Path, until: ExitStack) -> None:
+        self._folder, self._until = folder, until
+        self._made: dict[str, tuple[Served, dict[str, str]]] = {}
+
+    def trail(self, backend: Backend) -> tuple[Served, dict[str, str]]:
+        if backend.name not in self._made:
+            before = dict(os.environ)
+            portal = self._until.enter_context(start_blocking_portal())
+            patch = self._until.enter_context(pytest.MonkeyPatch.context())
+            serving = backend.serve(self._folder, _records(backend.regions), patch, portal)
+            served = self._until.enter_context(portal.wrap_async_context_manager(serving))
+            environ = {name: value for name, value in os.environ.items() if before.get(name) != value}
+            self._made[backend.name] = (served, environ)
+        return self._made[backend.name]
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trails")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    with ExitStack() as until:
+        yield Opened(tmp_path_factory.mktemp("trails"), until)
 
 
 @pytest.fixture
-def served(backend: Backend, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with start_blocking_portal() as portal:
-        records = _records(backend.regions)
-        with portal.wrap_async_context_manager(backend.serve(folder, records, monkeypatch, portal)) as found:
-            yield found
+def served(backend: Backend, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> Served:
+    found, environ = opened.trail(backend)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return found
 
 
 def _page(served: Served, query: EventQuery, target: Target | None = None) -> EventPage:
