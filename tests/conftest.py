@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpcore2
 import pytest
 from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
@@ -39,6 +41,7 @@ settings.register_profile(
     "the same everywhere", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("the same everywhere")
+_NEW_CONTEXT = httpcore2.default_ssl_context
 _SCRUBBED = (
     "ALIBABA_CLOUD_",
     "AWS_",
@@ -81,12 +84,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def vendor_models_read_once() -> Iterator[None]:
-    """botocore reads its models of services again for each session: that took longer than most tests of AWS."""
-    read = cache(JSONFileLoader().load_file)
+def read_once() -> Iterator[None]:
+    """What vendors' libraries read again for each session or client, which took longer than most tests: botocore its models of
+    services, httpx all certificate authorities, twenty times the work of a request on loopback."""
+    models, contexts = cache(JSONFileLoader().load_file), cache(_context)
+
+    def context(*, _trust_env: bool = True) -> ssl.SSLContext:
+        return contexts(_trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: models(path))
+        patch.setattr("httpcore2.default_ssl_context", context)
         yield
+
+
+def _context(trust_env: bool, file: str | None, folder: str | None) -> ssl.SSLContext:
+    """As httpx makes it while the variables SSL_CERT_FILE and SSL_CERT_DIR have these values."""
+    return _NEW_CONTEXT(_trust_env=trust_env)
 
 
 @pytest.fixture(autouse=True)
