@@ -34,18 +34,22 @@ class Run:
         unlocked = self._folder / f"{self.name}{_UNLOCKED}"
         private.create(unlocked)
         self._lock = take(unlocked)
-        unlocked.rename(self._folder / self.name)
-        self._remove_leftovers()
+        try:
+            unlocked.rename(self._folder / self.name)
+            self._remove_leftovers()
+        except BaseException:
+            self._lock.close()  # the file stays: whoever comes next takes it for a dead run's
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._lock is not None:
-            if kind:
-                self._remove_files({self.name})
-            (self._folder / self.name).unlink(missing_ok=True)
-            self._lock.close()
+            with self._lock:  # given up also where the table cannot be read: then the next run removes the files
+                if kind:
+                    self._remove_files({self.name})
+                (self._folder / self.name).unlink(missing_ok=True)
 
     def _remove_leftovers(self) -> None:
         dead = {path.name for path in self._folder.iterdir() if path.name != self.name and _is_dead(path)}
