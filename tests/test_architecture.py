@@ -22,8 +22,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from source_imports import SOURCE, imported, modules, statements, tree
+
 ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "src"
 LINES = 400
 _DIALECT = "crosstrail.engines.dialect"
 CIRCLES = [
@@ -183,48 +184,6 @@ def test_what_the_source_imports_is_declared() -> None:
     assert missing == set()
 
 
-@cache
-def modules() -> dict[str, Path]:
-    """Every module of the source and its file."""
-    found = {}
-    for path in sorted(SOURCE.rglob("*.py")):
-        parts = path.relative_to(SOURCE).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    assert len(found) > 100
-    return found
-
-
-@cache
-def tree(name: str) -> ast.Module:
-    return ast.parse(modules()[name].read_text())
-
-
-def imported(name: str, *, at_load: bool) -> set[str]:
-    """The modules of the source that this one imports: of `from x import y` y where that is a module, else x."""
-    found = set()
-    for base, member in statements(tree(name), of=name, at_load=at_load):
-        inner = f"{base}.{member}" if member else base
-        found |= {inner} if inner in modules() else {base} & modules().keys()
-    return found - {name}
-
-
-def statements(inside: ast.AST, *, of: str, at_load: bool) -> Iterator[tuple[str, str]]:
-    """(module, name imported from it) of each import; at_load: not those of functions, nor those for types alone."""
-    for node in ast.iter_child_nodes(inside):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{of} imports relatively: ruff's TID forbids it"
-            yield from ((node.module or "", alias.name) for alias in node.names)
-        elif at_load and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        elif at_load and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            for other in node.orelse:
-                yield from statements(other, of=of, at_load=at_load)
-        else:
-            yield from statements(node, of=of, at_load=at_load)
-
-
 def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
     """The largest sets in which everybody reaches everybody, in the order of the graph."""
     reached = {name: reachable(graph, name) for name in graph}
@@ -290,3 +249,15 @@ def declared_packages() -> set[str]:
 
 def has_modules(one: Distribution) -> bool:
     return any(file.suffix in {".py", ".so", ".pyd"} for file in one.files or ())
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_files_that_the_documentation_names_exist(page: str) -> None:
+    """Whoever follows a call through the code opens one after the other."""
+    text = re.sub(r"^(?:For|Six files)\b.*?(?:\n\n|\Z)", "", (ROOT / page).read_text(), flags=re.M | re.S)
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)(?:[:`]| )", text))
+    missing = [
+        one for one in named if not any((base / one).exists() for base in (ROOT, SOURCE / "crosstrail", ROOT / "tests"))
+    ]
+    assert missing == []
+    assert named or page == "SECURITY.md"
