@@ -99,6 +99,9 @@ class Workspace:
     async def held(self) -> tuple[AccountSummary, ...]:
         """What the lake holds of each account; nothing when there is no lake yet."""
 
+        if self._lake is None and not self.settings.lake.exists():
+            return ()  # without the way to a thread and back, which is a tenth of such a call
+
         def read() -> tuple[AccountSummary, ...]:
             return self.lake.accounts() if self.settings.lake.exists() else ()
 

@@ -19,12 +19,66 @@ from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.http.middleware import LAST_LOOK_SECONDS, MAX_HEAD_BYTES, MAX_THROWN_BYTES
 
 _HEADER_SECONDS = 10.0
+_MAX_JOINED_BYTES = 65_536
+"""Beyond that writes go out at once, so that the transport's own limit of what may wait holds."""
 _TOLD_BY_STRANGERS = ("Invalid HTTP request received.", "Unsupported upgrade request.")
 """What uvicorn logs as often as a stranger likes."""
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
     return record.msg not in _TOLD_BY_STRANGERS and not str(record.msg).startswith("No supported WebSocket library")
+
+
+class _JoinedWrites(asyncio.Transport):
+    """A transport that sends what is written in one step of the event loop as one: uvicorn writes an answer's head and its
+    body one after the other, and each system call costs more than the copy."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes | bytearray | memoryview] = []
+        self._size = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > _MAX_JOINED_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts, self._size = [], 0
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._parts, self._size = [], 0
+        self._transport.abort()
+
+    def can_write_eof(self) -> bool:
+        return self._transport.can_write_eof()
+
+    def write_eof(self) -> None:
+        self._flush()
+        self._transport.write_eof()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._transport.get_extra_info(name, default)
 
 
 class TimelyHttp(H11Protocol):
@@ -45,6 +99,7 @@ class TimelyHttp(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.transport = _JoinedWrites(transport, self.loop)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
