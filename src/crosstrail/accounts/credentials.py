@@ -6,7 +6,6 @@ A provider answers for one identity and never for another; it reads no environme
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
@@ -20,7 +19,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from pydantic import SecretStr
 
 from crosstrail.errors import CloudUnavailable, CredentialsError, CredentialsExpired, CrosstrailError
-from crosstrail.tasks import outlive_waiters
+from crosstrail.tasks import SingleFlight
 
 FRESH_FOR = timedelta(minutes=5)
 """Credentials this close to their expiry are renewed; those without one are read again this often."""
@@ -132,7 +131,7 @@ class StaticKeys:
 class Cached(Generic[CredentialsT]):
     """A provider asked once for all who wait, and again when its credentials near their expiry.
 
-    Whoever asked first may be cancelled: the request goes on for the others. A failure is told to everyone who asks
+    A failure is told to everyone who asks
     within the next second, so that a crowd does not hammer a source that says no, and is then forgotten.
     """
 
@@ -148,7 +147,7 @@ class Cached(Generic[CredentialsT]):
         self._monotonic = monotonic
         self._held: CredentialsT | None = None
         self._good_until = datetime.min.replace(tzinfo=UTC)
-        self._fetching: asyncio.Task[CredentialsT] | None = None
+        self._fetching: SingleFlight[str, CredentialsT] = SingleFlight()
         self._failure: tuple[CrosstrailError, float] | None = None
 
     @property
@@ -160,10 +159,7 @@ class Cached(Generic[CredentialsT]):
             return self._held
         if self._failure and self._monotonic() < self._failure[1]:
             raise self._failure[0].with_traceback(None)
-        if self._fetching is None or self._fetching.done():
-            # A task of the loop's own, not of the caller's: shielding alone would not outlive the caller's task group.
-            self._fetching = outlive_waiters(asyncio.get_running_loop().create_task(self._fetch()))
-        return await asyncio.shield(self._fetching)
+        return await self._fetching.run("", self._fetch)
 
     def invalidate(self, stale: CredentialsT | None = None) -> None:
         """Forget what is held; with `stale`, only if it is still that, so that of many who saw it fail one renews."""

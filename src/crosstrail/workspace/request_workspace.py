@@ -6,11 +6,10 @@ server are there for such a caller. It keeps no secret: what was learned is kept
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -35,6 +34,7 @@ from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, Li
 from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account
 from crosstrail.settings.config import Settings
+from crosstrail.tasks import SingleFlight
 from crosstrail.vocabulary import words
 from crosstrail.workspace.workspace import Workspace
 
@@ -78,7 +78,7 @@ class KeyOwners:
         self._clock = clock
         self._known: LruCache[str, tuple[Owner, float]] = LruCache(most)
         self._max_waiting = max_waiting
-        self._asking: dict[str, asyncio.Task[Owner]] = {}
+        self._asking: SingleFlight[str, Owner] = SingleFlight()
         self._at_once = anyio.Semaphore(_AT_ONCE)
 
     def __len__(self) -> int:
@@ -91,26 +91,20 @@ class KeyOwners:
         return kept[0] if kept and self._clock() < kept[1] else None
 
     async def owner(self, credentials: Credentials) -> Owner:
-        """Their owner. Whoever asked first may be cancelled: the request goes on for the others. A failure is not kept, and
-        who was known before does not wait behind strangers.
+        """Their owner, asked for once for all who wait. A failure is not kept, and who was known before does not wait behind
+        strangers.
 
         Raises CredentialsError, CloudError (AccessDenied where STS may not be asked), LimitReached.
         """
         if known := self.known(credentials):
             return known
         key = fingerprint(credentials)
-        if key not in self._asking:
-            is_new = self._known.get(key) is None
-            if is_new and len(self._asking) >= self._max_waiting:
-                raise LimitReached("too many new callers at once", retry_after=2, hint="Ask again in 2 s.")
-            task = asyncio.get_running_loop().create_task(
-                self._ask(key, credentials, self._at_once if is_new else nullcontext())
-            )
-            self._asking[key] = task
-            task.add_done_callback(lambda done: self._asked(key, done))
-        return await asyncio.shield(self._asking[key])
+        if key not in self._asking and self._known.get(key) is None and len(self._asking) >= self._max_waiting:
+            raise LimitReached("too many new callers at once", retry_after=2, hint="Ask again in 2 s.")
+        return await self._asking.run(key, lambda: self._ask(key, credentials))
 
-    async def _ask(self, key: str, credentials: Credentials, turn: AbstractAsyncContextManager[Any]) -> Owner:
+    async def _ask(self, key: str, credentials: Credentials) -> Owner:
+        turn = self._at_once if self._known.get(key) is None else nullcontext()
         asked = RequestInfo(OF_REQUEST_KEYS, self._api.region, str(GET_CALLER_IDENTITY), SEND_VALID_KEYS)
 
         async def ask() -> dict[str, Any]:
@@ -123,12 +117,9 @@ class KeyOwners:
         except AccessDenied as error:
             error.hint = f"Allow {asked.action} to these keys: without it nobody can tell whose account they are of."
             raise
-        return _owner(answer)
-
-    def _asked(self, key: str, done: asyncio.Task[Owner]) -> None:
-        self._asking.pop(key, None)
-        if not done.cancelled() and not done.exception():
-            self._known.put(key, (done.result(), self._clock() + _KNOWN_SECONDS))
+        owner = _owner(answer)
+        self._known.put(key, (owner, self._clock() + _KNOWN_SECONDS))
+        return owner
 
 
 def _owner(answer: dict[str, Any]) -> Owner:

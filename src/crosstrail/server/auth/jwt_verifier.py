@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import anyio
 import httpx2
 import jwt
 from mcp.server.auth.provider import AccessToken
@@ -21,6 +20,7 @@ from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth.principals import subject_of, texts
 from crosstrail.settings.server import JwtSettings
+from crosstrail.tasks import SingleFlight
 
 _log = logging.getLogger("crosstrail.identity")
 _LEEWAY_SECONDS = 30
@@ -101,7 +101,7 @@ class Jwks:
         self._url = url
         self._seconds = seconds
         self._clock = clock
-        self._turn = anyio.Lock()
+        self._asking: SingleFlight[str, None] = SingleFlight()
         self._kept: Mapping[str, Any] = {}
         self._read_at = self._asked_at = float("-inf")
 
@@ -110,9 +110,8 @@ class Jwks:
         found = self._known(kid)
         if found is not None and self._fresh():
             return found
-        async with self._turn:
-            if (self._known(kid) is None or not self._fresh()) and self._clock() - self._asked_at >= _AGAIN_SECONDS:
-                await self._ask()
+        if "" in self._asking or self._clock() - self._asked_at >= _AGAIN_SECONDS:
+            await self._asking.run("", self._ask)
         return self._known(kid) if self._clock() - self._read_at < 2 * _KEYS_SECONDS else None
 
     async def reachable(self) -> bool:
