@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, closing
 from crosstrail.call_context import CallContext
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
+from crosstrail.json_values import text
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import PrincipalOf
 from crosstrail.server.access.wrapped_admission import WrappedAdmission
@@ -20,7 +21,6 @@ from crosstrail.text import visible
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 from crosstrail.wrap.catalog import says_it_reads
-from crosstrail.wrap.message import text
 from crosstrail.wrap.proxy import Proxy, opened
 from crosstrail.wrap.serving import new_server, serve_stdio
 from crosstrail.wrapped_call import WrappedCall

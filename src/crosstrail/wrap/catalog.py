@@ -14,10 +14,10 @@ from fnmatch import fnmatchcase
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from crosstrail.errors import ConfigError, WrappedServerError
+from crosstrail.json_values import Json, items, table
 from crosstrail.models import Account
 from crosstrail.settings.config import WrappedServer
 from crosstrail.wrap.child import Child, Hello
-from crosstrail.wrap.message import Json, items, table
 
 MAX_LISTED = 30
 """Above this many accounts their names are not in every tool's schema."""

@@ -23,7 +23,8 @@ from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND, jsonrpc_message_adapt
 
 from crosstrail import __version__
 from crosstrail.errors import WrappedServerError
-from crosstrail.wrap.message import Answer, Json, table, text
+from crosstrail.json_values import Json, table, text
+from crosstrail.wrap.message import Answer
 from crosstrail.wrap.process import Program, ServerProcess, clean
 
 _log = logging.getLogger("crosstrail.wrap")

@@ -27,13 +27,13 @@ from crosstrail.accounts.credentials import fingerprint
 from crosstrail.call_context import CallContext
 from crosstrail.clouds.base import cloud_of
 from crosstrail.errors import WrappedServerError
+from crosstrail.json_values import Json
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import WrappedServer, WrapSettings
 from crosstrail.tasks import outlive_waiters
 from crosstrail.wrap.child import Child, Hello
 from crosstrail.wrap.delivery import CredentialEndpoint, Grant, TemporaryCredentials
 from crosstrail.wrap.environment import server_environment
-from crosstrail.wrap.message import Json
 from crosstrail.wrap.process import Program
 
 _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))

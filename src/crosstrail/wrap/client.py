@@ -17,7 +17,8 @@ from mcp_types import (
 )
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from crosstrail.wrap.message import Answer, Context, Json
+from crosstrail.json_values import Json
+from crosstrail.wrap.message import Answer, Context
 
 _ASKABLE = {"sampling/createMessage", "elicitation/create", "roots/list"}
 _CAPABILITIES = ("sampling", "elicitation", "roots")

@@ -1,22 +1,19 @@
-"""JSON as it came, a client's message in it, and how values of it are read.
+"""A client's message, and what answers it.
 
-Messages pass through crosstrail as they were written. So they stay objects of any content, of which a value is read by its
-type or is absent; nothing is checked that is not read.
+Messages pass through crosstrail as they were written; nothing is checked that is not read (see json_values.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mcp.server.context import ServerRequestContext
 from pydantic import BaseModel
 
+from crosstrail.json_values import Json
 from crosstrail.wrapped_call import WrappedCall
 
-Json = Mapping[str, object]
-"""A JSON object."""
 Answer = dict[str, object]
 """A JSON object that answers a request."""
 Context = ServerRequestContext[WrappedCall | None, object]
@@ -32,18 +29,3 @@ class Message(Generic[ParamsT]):
     params: ParamsT
     sent: Json
     call: WrappedCall
-
-
-def table(value: object) -> Json:
-    """A JSON object; empty where the value is none."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def items(value: object) -> Sequence[object]:
-    """A JSON array; empty where the value is none."""
-    return value if isinstance(value, list) else ()
-
-
-def text(value: object) -> str:
-    """A JSON string; empty where the value is none."""
-    return value if isinstance(value, str) else ""

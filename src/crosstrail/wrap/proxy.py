@@ -29,6 +29,7 @@ from mcp_types import (
 
 from crosstrail.accounts.broker import AnyBroker
 from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
+from crosstrail.json_values import Json, table
 from crosstrail.models import Account
 from crosstrail.settings.config import WrapSettings
 from crosstrail.wrap.catalog import MAX_LISTED, Catalog, Choice, Offer, Route, learn
@@ -37,7 +38,7 @@ from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.client import CallingClient
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
-from crosstrail.wrap.message import Answer, Json, Message, ParamsT, table
+from crosstrail.wrap.message import Answer, Message, ParamsT
 from crosstrail.wrapped_call import WrappedCall
 
 _log = logging.getLogger("crosstrail.wrap")
