@@ -9,6 +9,7 @@ import pytest
 
 from crosstrail.clouds.alibaba.lookups import divided, readable
 from crosstrail.errors import AccessDenied, CloudError, InvalidRequest, UnsupportedByCloud, WrongAccount
+from crosstrail.json_values import table
 from crosstrail.models import Account, Event, EventQuery, Filter, NewTrail, Target
 from crosstrail.timerange import TimeRange
 from fakes.cloud import Recorded
@@ -258,7 +259,7 @@ async def test_an_event_says_what_its_record_says(alibaba: LiveAlibaba) -> None:
     assert event.record is None
     [whole] = await _all(alibaba, target, with_record=True)
     assert whole.record is not None
-    assert whole.record["userIdentity"]["accountId"] == HZ_PROD
+    assert table(whole.record["userIdentity"])["accountId"] == HZ_PROD
 
 
 async def test_events_of_another_account_are_refused(alibaba: LiveAlibaba) -> None:

@@ -189,7 +189,7 @@ async def test_past_the_wait_the_query_goes_on_and_its_id_is_given(lake: Path) -
     try:
         with speaking(TOOL_WORDS):
             answer = await queries.start(workspace, ENDLESS, "", wait_seconds=0.3)
-        query_id = answer.facts["query_id"]
+        query_id = str(answer.facts["query_id"])
         assert answer.complete
         assert not answer.error
         assert f'get_query_results(query_id="{query_id}")' in answer.text

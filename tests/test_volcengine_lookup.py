@@ -11,6 +11,7 @@ import pytest
 
 from crosstrail.clouds.volcengine.regions import KNOWN_REGIONS
 from crosstrail.errors import InvalidRequest, UnsupportedByCloud, WrongAccount
+from crosstrail.json_values import table
 from crosstrail.models import Account, Event, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.settings.config import Settings
 from crosstrail.timerange import TimeRange
@@ -177,7 +178,7 @@ def test_an_event_says_what_its_record_says(live: LiveVolcengine) -> None:
     assert event.record is None
     [whole] = _page(live, target, EventQuery(with_record=True)).events
     assert whole.record is not None
-    assert whole.record["UserIdentity"]["AccountID"] == CN_PROD
+    assert table(whole.record["UserIdentity"])["AccountID"] == CN_PROD
 
 
 def test_an_item_whose_detail_is_broken_is_still_an_event(live: LiveVolcengine) -> None:

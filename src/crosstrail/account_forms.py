@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
-from typing import Any
+from typing import Protocol
 
 from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from crosstrail.auth import Auth, KeysAuth, RequestKeys
 
@@ -46,10 +46,17 @@ class AccountForm:
     def is_id(self, text: str) -> bool:
         return self.id_pattern.fullmatch(text) is not None
 
-    def stored_id(self, value: Any) -> str:
+    def stored_id(self, value: object) -> str:
         """An id as a table has it: a numeric column has dropped the leading zeros of ids of a fixed length."""
         text = "" if value is None else str(value).strip()
         return text.zfill(self.id_length) if self.fixed_length and isinstance(value, int) else text
+
+
+class HasAccounts(Protocol):
+    """As much as is known here of a `Cloud`."""
+
+    @property
+    def accounts(self) -> AccountForm: ...
 
 
 @cache
@@ -63,10 +70,11 @@ def installed_clouds() -> Mapping[str, EntryPoint]:
 
 
 @cache
-def load_cloud(name: str) -> Any:
+def load_cloud(name: str) -> HasAccounts | None:
     """What the entry point of that name gives, None where there is none. This project's own are found without a search."""
     point = _own().get(name) or installed_clouds().get(name)
-    return point.load() if point else None
+    found: HasAccounts | None = point.load() if point else None
+    return found
 
 
 @cache
@@ -84,8 +92,7 @@ _UNKNOWN = AccountForm("")
 def account_form(cloud: str) -> AccountForm:
     """The form of that cloud's accounts; of a cloud that is not installed, the loosest: asking it says what is missing."""
     found = load_cloud(cloud)
-    form: AccountForm = found.accounts if found else _UNKNOWN
-    return form
+    return found.accounts if found else _UNKNOWN
 
 
 def account_forms() -> Mapping[str, AccountForm]:
@@ -110,7 +117,7 @@ def _is_role(form: AccountForm, role: str) -> bool:
         return False
 
 
-def parsed_auth(cloud: str, value: Any) -> Auth:
+def parsed_auth(cloud: str, value: object) -> Auth:
     """The form that a configuration's mapping is of, and no other cloud's. Raises ValidationError, PydanticCustomError."""
     form = account_form(cloud)
     if isinstance(value, Auth):
@@ -178,7 +185,7 @@ def _set_cloud(field: str, title: str, name: str) -> PydanticCustomError:
 def placed(error: ValidationError, place: str) -> ValidationError:
     """The same errors, each one place further in."""
 
-    def moved(one: Any) -> InitErrorDetails:
+    def moved(one: ErrorDetails) -> InitErrorDetails:
         kind = PydanticCustomError(one["type"], one["msg"])  # without values nothing in the text is filled in
         return InitErrorDetails(type=kind, loc=(place, *one["loc"]), input=None)
 

@@ -7,7 +7,6 @@ redirect is followed: a token sent along would follow it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
 import anyio
 import httpx2
@@ -21,7 +20,7 @@ class TooMuch(httpx2.DecodingError):
 
 
 class _Counted(httpx2.AsyncByteStream):
-    def __init__(self, stream: Any, max_bytes: int, request: httpx2.Request) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int, request: httpx2.Request) -> None:
         self._stream, self._left, self._request = stream, max_bytes, request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -41,6 +40,8 @@ def client(*, seconds: float, max_bytes: int, headers: Mapping[str, str] | None 
     async def count(answer: httpx2.Response) -> None:
         if answer.headers.get("content-encoding", "identity").lower() != "identity":
             raise TooMuch("the answer is packed, though nobody asked for it", request=answer.request)
+        if not isinstance(answer.stream, httpx2.AsyncByteStream):
+            raise TooMuch("the answer cannot be read as it comes", request=answer.request)
         answer.stream = _Counted(answer.stream, max_bytes, answer.request)
 
     return httpx2.AsyncClient(

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
 
 from crosstrail.errors import InvalidRequest
 from crosstrail.models import AttributeKey, Event, Filter
@@ -222,7 +221,7 @@ def session_name(principal: str) -> str:
     return rest.rpartition("/")[2] if kind in ("user", "assumed-role") and rest else ""
 
 
-def role_of(identity: Mapping[str, Any]) -> tuple[str, str]:
+def role_of(identity: Mapping[str, object]) -> tuple[str, str]:
     """(account, name) of the role whose session this is; two empty texts where it is none."""
     arn = identity.get("arn")
     if isinstance(arn, str) and ":assumed-role/" in arn:
@@ -231,12 +230,12 @@ def role_of(identity: Mapping[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
-def matches(event: Event, record: Mapping[str, Any], filters: Iterable[Filter]) -> bool:
+def matches(event: Event, record: Mapping[str, object], filters: Iterable[Filter]) -> bool:
     """Whether the event is all of it. `record`: the event in the shape of an AWS record."""
     return all(_matches(event, record, one.key, one.value) for one in filters)
 
 
-def _matches(event: Event, record: Mapping[str, Any], key: str, value: str) -> bool:
+def _matches(event: Event, record: Mapping[str, object], key: str, value: str) -> bool:
     identity = record.get("userIdentity")
     identity = identity if isinstance(identity, Mapping) else {}
     match key:
@@ -265,7 +264,7 @@ def _matches(event: Event, record: Mapping[str, Any], key: str, value: str) -> b
     return value == _plain(event, record, identity).get(key)
 
 
-def _plain(event: Event, record: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(event: Event, record: Mapping[str, object], identity: Mapping[str, object]) -> dict[str, object]:
     """What is compared letter by letter."""
     return {
         AttributeKey.EVENT_ID: event.id,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import quote, unquote
 
 from pydantic import (
@@ -40,7 +40,7 @@ AccountKey = tuple[str, str]
 """(cloud, account id): what identifies an account everywhere; an id alone may exist in two clouds."""
 
 
-def _parsed_auth(value: Any, info: ValidationInfo) -> Auth | None:
+def _parsed_auth(value: object, info: ValidationInfo) -> Auth | None:
     return None if value is None else parsed_auth(info.data.get("cloud", DEFAULT_CLOUD), value)
 
 
@@ -141,7 +141,7 @@ class Event:
     """What names its failure: its error code, `Failure` of a sign-in, which has none, its error message. Empty: it succeeded."""
     read_only: bool | None = None
     resources: tuple[Resource, ...] = ()
-    record: Mapping[str, Any] | None = field(default=None, repr=False)
+    record: Mapping[str, object] | None = field(default=None, repr=False)
     """The whole event as its cloud wrote it; None unless the query asked for it."""
     other_versions: int = 0  # contents that came under its id too; only a lake knows
 

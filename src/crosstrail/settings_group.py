@@ -13,11 +13,12 @@ class SettingsGroup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
-def option(default: Any, env: str, help: str, **limits: Any) -> Any:
+def option(default: object, env: str, help: str, **limits: Any) -> Any:
+    """A field of that default, environment variables and help; typed as pydantic's `Field` is, which takes any default."""
     return Field(default, description=help, json_schema_extra={"env": env}, **limits)
 
 
-def _names(value: Any) -> Any:
+def _names(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 

@@ -8,7 +8,6 @@ is cleaned where it is shown, never where it is stored.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import orjson
 
@@ -89,7 +88,7 @@ def shorten(text: str, cap: int, *, forced: bool = False) -> str:
     return f"{head}{ELLIPSIS}{tail}"
 
 
-def json_text(value: Any, option: int = 0) -> str:
+def json_text(value: object, option: int = 0) -> str:
     """The value as JSON, equal to what any JSON writer gives, in which nothing but visible characters stands.
 
     `option`: orjson's. Raises orjson.JSONEncodeError.

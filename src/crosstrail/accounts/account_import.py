@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import orjson
 from pydantic import SecretStr
-from sqlalchemy import Connection, String, Table, cast, insert, select, update
+from sqlalchemy import ColumnElement, Connection, String, Table, cast, insert, select, update
 
 from crosstrail.account_forms import account_form, account_forms, cloud_of_role
 from crosstrail.accounts.database import (
@@ -102,7 +101,7 @@ def rotate(database: AccountDatabase, box: SecretBox) -> int:
     return count
 
 
-def _rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rows(text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
     """(line number, columns) of CSV or JSON lines. Raises ConfigError for what is neither."""
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith("{"):
@@ -129,11 +128,11 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield reader.line_num, row
 
 
-def _has_keys(row: Mapping[str, Any]) -> bool:
+def _has_keys(row: Mapping[str, object]) -> bool:
     return text_of(row.get("auth_type")).lower() == KEYS
 
 
-def _imported(row: Mapping[str, Any], place: str, box: SecretBox | None, external_ids: Mapping[str, str]) -> Account:
+def _imported(row: Mapping[str, object], place: str, box: SecretBox | None, external_ids: Mapping[str, str]) -> Account:
     """The account of a line, its secret under the first key. Raises ConfigError, SecretUnreadable."""
     plain = text_of(row.get(PLAIN_SECRET))
     token = text_of(row.get("secret_access_key_encrypted"))
@@ -149,7 +148,7 @@ def _imported(row: Mapping[str, Any], place: str, box: SecretBox | None, externa
     return account_of({**row, "secret_access_key_encrypted": stored}, place, cloud=cloud)
 
 
-def _cloud_of(row: Mapping[str, Any], place: str) -> str:
+def _cloud_of(row: Mapping[str, object], place: str) -> str:
     """The cloud that the row says, else the one whose role it names, else the default. Raises ConfigError."""
     tables = account_tables()
     cloud = text_of(row.get(CLOUD)).lower()
@@ -165,7 +164,7 @@ def _cloud_of(row: Mapping[str, Any], place: str) -> str:
 def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool = False) -> None:
     for cloud in {account.cloud for account in accounts}:
         account_tables()[cloud].create(connection, checkfirst=True)
-    row_ids: dict[AccountKey, Any] = {}
+    row_ids: dict[AccountKey, object] = {}
     owners: dict[str, AccountKey] = {}
     for cloud, table in tables_of(connection).items():
         for row_id, account_id, alias in connection.execute(select(table.c.id, table.c.account_id, table.c.alias)):
@@ -180,7 +179,7 @@ def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool
                 f"the alias {account.alias} is that of account {owner[1]} in the database", hint="Choose another alias."
             )
         table = account_tables()[account.cloud]
-        values: dict[str, Any] = dict(row_of(account))
+        values: dict[str, object] = dict(row_of(account))
         if ORGANIZATION in table.c:
             values[ORGANIZATION] = _organization(connection, account)
         if account.key not in row_ids:
@@ -194,7 +193,7 @@ def _store(connection: Connection, accounts: Sequence[Account], *, replace: bool
             )
 
 
-def _organization(connection: Connection, account: Account) -> Any:
+def _organization(connection: Connection, account: Account) -> object:
     """The id of the organization that asks for the account's external id, made where there is none; None without one."""
     external_id = getattr(account.auth, "external_id", "")
     if not external_id:
@@ -207,12 +206,12 @@ def _organization(connection: Connection, account: Account) -> Any:
     return made.scalar_one()
 
 
-def _row_is(table: Table, row_id: Any) -> Any:
+def _row_is(table: Table, row_id: object) -> ColumnElement[bool]:
     """The condition that names one row, whatever type its id has in an existing table."""
     return cast(table.c.id, String) == str(row_id)
 
 
-def _id_text(account_id: Any, cloud: str) -> str:
+def _id_text(account_id: object, cloud: str) -> str:
     """An id whatever its column is; a numeric one has dropped the leading zeros of ids of a fixed length."""
     form, text = account_form(cloud), text_of(account_id)
     return text.zfill(form.id_length) if form.fixed_length else text

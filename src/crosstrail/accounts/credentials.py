@@ -11,14 +11,15 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from pydantic import SecretStr
 
 from crosstrail.errors import CloudUnavailable, CredentialsError, CredentialsExpired, CrosstrailError
+from crosstrail.json_values import Json, table, text
 from crosstrail.tasks import SingleFlight
 
 FRESH_FOR = timedelta(minutes=5)
@@ -68,11 +69,16 @@ class Credentials:
         return (self.access_key_id, self.secret_access_key.get_secret_value(), token)
 
     @classmethod
-    def given_by_sts(cls, answer: Mapping[str, Any]) -> Self:
+    def given_by_sts(cls, answer: Json) -> Self:
         """Those of a session, from the answer of AssumeRole or GetSessionToken of AWS."""
-        given = answer["Credentials"]
-        secret, token = SecretStr(given["SecretAccessKey"]), SecretStr(given["SessionToken"])
-        return cls(given["AccessKeyId"], secret, token, given["Expiration"])
+        given = table(answer.get("Credentials"))
+        token, expires = text(given.get("SessionToken")), given.get("Expiration")
+        if not token or not isinstance(expires, datetime):
+            raise CredentialsError(
+                "STS gave no session token, or no time at which it ends", hint="Check what answers as STS."
+            )
+        secret = SecretStr(text(given.get("SecretAccessKey")))
+        return cls(text(given.get("AccessKeyId")), secret, SecretStr(token), expires)
 
 
 @dataclass(frozen=True, slots=True)

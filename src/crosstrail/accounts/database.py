@@ -82,7 +82,7 @@ def _account_table(form: AccountForm) -> Table:
 _CONNECT_SECONDS = 5
 _STATEMENT_MILLISECONDS = 10_000
 _WRITERS_LOCK = 0x63726F7373  # any number that other users of the database do not take
-_CONNECT: dict[bool, dict[str, Any]] = {
+_CONNECT: dict[bool, dict[str, object]] = {
     True: {"timeout": _CONNECT_SECONDS, "isolation_level": None},  # SQLite: transactions hold table creation too
     False: {"connect_timeout": _CONNECT_SECONDS},
 }
@@ -256,7 +256,7 @@ def external_ids_of(connection: Connection) -> dict[str, str]:
     return {text_of(row["id"]): text_of(row["external_id"]) for row in rows}
 
 
-def external_id_of(row: Mapping[Any, Any], place: str, external_ids: Mapping[str, str]) -> str:
+def external_id_of(row: Mapping[str, object], place: str, external_ids: Mapping[str, str]) -> str:
     """What the row's organization asks of a role; empty without an organization. Raises ConfigError for an unknown one."""
     org_id = text_of(row.get("org_id"))
     if not org_id or text_of(row.get("auth_type")).lower() != ROLE:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -44,7 +43,7 @@ def url_in_secret(secret: str, name: str) -> URL:
     Raises ConfigError, which names the fields that are missing and no value.
     """
     try:
-        fields: Any = json.loads(secret)
+        fields: object = json.loads(secret)
     except ValueError:
         fields = None
     if not isinstance(fields, Mapping):

@@ -7,7 +7,6 @@ secret may have been put into the wrong one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -25,7 +24,7 @@ _KEY_COLUMNS = ("access_key_id", "secret_access_key_encrypted")
 _COLUMN_OF = {"id": "account_id"}
 
 
-def account_of(row: Mapping[str, Any], place: str, external_id: str = "", *, cloud: str = DEFAULT_CLOUD) -> Account:
+def account_of(row: Mapping[str, object], place: str, external_id: str = "", *, cloud: str = DEFAULT_CLOUD) -> Account:
     """The account in a row of its cloud's columns; a missing column is an empty one. Raises ConfigError naming `place`.
 
     `external_id` is what the row's organization asks of a role. An alias that is no name of ours becomes the nearest one.
@@ -64,7 +63,7 @@ def columns_of(cloud: str) -> tuple[str, ...]:
     return (*_COLUMNS, *role, *((ORGANIZATION,) if form.external_ids else ()))
 
 
-def _account_id(value: Any, place: str, form: AccountForm) -> str:
+def _account_id(value: object, place: str, form: AccountForm) -> str:
     text = form.stored_id(text_of(value) if isinstance(value, bytes) else value)
     if form.fixed_length and not (len(text) == form.id_length and form.is_id(text)):
         raise ConfigError(f"{place}: account_id is not an {form.title} account id of {form.id_length} digits")
@@ -91,7 +90,7 @@ def row_of(account: Account) -> dict[str, str | None]:
     return row | {"auth_type": ROLE, column: role}
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """A column's value as text: empty for NULL."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")  # a token kept in a binary column

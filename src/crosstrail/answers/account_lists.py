@@ -113,7 +113,8 @@ async def stores(
     """
     arguments = {"target_account_id": selector.strip(), "include_details": details, "region": region.strip()}
     call, cursor = Paged("list_event_data_stores", arguments, _USUAL_OF_STORES, next_token).opened()
-    selector, details, region = (call.asked[name] for name in _USUAL_OF_STORES)
+    selector, region = call.text("target_account_id"), call.text("region")
+    details = call.flag("include_details")
     accounts, known = await _chosen(workspace, selector)
     live = workspace.with_stores(accounts)
     chosen = (

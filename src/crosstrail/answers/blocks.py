@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from crosstrail.errors import StalePageToken
 from crosstrail.lookup.cursor import BlockCursor
 from crosstrail.lookup.targets import Chosen
 from crosstrail.vocabulary import words
+
+ReadT = TypeVar("ReadT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,21 @@ class Paged:
     """The arguments of one call of a tool over targets, by name: `asked` as they came, `usual` as they are where nobody said."""
 
     tool: str
-    asked: Mapping[str, Any]
-    usual: Mapping[str, Any]
+    asked: Mapping[str, object]
+    usual: Mapping[str, object]
     next_token: str = ""
+
+    def text(self, name: str) -> str:
+        """The argument of that name, which is a text."""
+        return _read(self.asked[name], str)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The argument of that name, which is a list of texts."""
+        return tuple(_read(one, str) for one in _read(self.asked[name], list))
+
+    def flag(self, name: str) -> bool:
+        """The argument of that name, which is true or false."""
+        return _read(self.asked[name], bool)
 
     def opened(self) -> tuple[Paged, BlockCursor | None]:
         """The call with the arguments of the first one, and where it goes on. Raises StalePageToken.
@@ -61,7 +75,14 @@ async def block_of(cursor: BlockCursor | None, resolve: Callable[[int], Awaitabl
     return chosen
 
 
-def _alike(value: Any, usual: Any) -> bool:
+def _read(value: object, kind: type[ReadT]) -> ReadT:
+    """It is of that type: `opened` lets no other through."""
+    if not isinstance(value, kind):
+        raise TypeError(f"an argument is of type {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def _alike(value: object, usual: object) -> bool:
     if isinstance(usual, list):
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     return type(value) is type(usual)

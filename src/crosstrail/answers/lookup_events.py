@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import anyio.to_thread
 
@@ -74,16 +73,16 @@ class Request:
     @classmethod
     def again(cls, said: Mapping[str, str | int]) -> Request:
         """The request that a page token carries. A token is no proof of its maker, so the limits are checked again."""
-        values: dict[str, Any] = dict(said)
-        most = values.get("max_results", 1)
-        texts = [value for name, value in values.items() if name != "max_results"]
+        most = said.get("max_results", cls().max_results)
+        others = {name: value for name, value in said.items() if name != "max_results"}
+        texts = {name: value for name, value in others.items() if isinstance(value, str)}
         if (
-            set(values) <= set(cls.__slots__)
+            set(said) <= set(cls.__slots__)
             and isinstance(most, int)
             and 1 <= most <= MAX_RESULTS
-            and all(isinstance(text, str) for text in texts)
+            and len(texts) == len(others)
         ):
-            return cls(**values)
+            return cls(max_results=most, **texts)
         raise StalePageToken(
             f"this {words().next_page} is not one of {words().lookup}", hint=f"Start again {words().first_page}."
         )
@@ -182,7 +181,7 @@ def _answer(request: Request, filters: Sequence[Filter], head: str, listing: Lis
     fitted = _rows(listing, request.detail, room) if listing.events else None
     parts = [head, fence(fitted.text)] if fitted else [head]
     parts += _next_steps(request, filters, listing, fitted, token)
-    facts: dict[str, Any] = {"count": len(listing.events), "more": bool(listing.next or token), "next_token": token}
+    facts: dict[str, object] = {"count": len(listing.events), "more": bool(listing.next or token), "next_token": token}
     if listing.examined:
         facts |= {"examined": listing.examined, "back_to": iso(listing.back_to) if listing.back_to else ""}
     return Answer("\n".join(parts), facts, error=not listing.pages, tables=[_as_table(listing, fitted, request.detail)])

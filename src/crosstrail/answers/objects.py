@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from crosstrail.answers.render import ELLIPSIS, Fitted, clean, is_cut, shorten, size
 
@@ -16,7 +15,7 @@ _DEEPEST = 40
 _FIELD_CAPS = (8_000, 2_000, 500, 160, 60, 24)
 
 
-def fit_objects(objects: Sequence[Mapping[str, Any]], names: Sequence[str], budget: int) -> Fitted:
+def fit_objects(objects: Sequence[Mapping[str, object]], names: Sequence[str], budget: int) -> Fitted:
     """Each object as one line of JSON, in at most `budget` bytes together; the long ones share what the short ones leave.
 
     Long texts inside an object give way first; an object that is still too long ends in the middle. A line that is
@@ -28,7 +27,7 @@ def fit_objects(objects: Sequence[Mapping[str, Any]], names: Sequence[str], budg
     return Fitted("\n".join(fitted), len(fitted), sum(line.startswith("cut ") for line in fitted))
 
 
-def _fit_object(value: Mapping[str, Any], name: str, written: tuple[str, bool], allowed: int) -> str:
+def _fit_object(value: Mapping[str, object], name: str, written: tuple[str, bool], allowed: int) -> str:
     line, cut = written
     if size(line) <= allowed and not cut:
         return line
@@ -52,14 +51,14 @@ def _shares(sizes: Sequence[int], budget: int) -> list[int]:
     return shares
 
 
-def _json(value: Any, cap: int) -> tuple[str, bool]:
+def _json(value: object, cap: int) -> tuple[str, bool]:
     """One line, and whether anything in it is shorter than it was."""
     cuts: list[str] = []
     cleaned = _cleaned(value, cap, 0, cuts)
     return json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"), default=str), bool(cuts)
 
 
-def _cleaned(value: Any, cap: int, depth: int, cuts: list[str]) -> Any:
+def _cleaned(value: object, cap: int, depth: int, cuts: list[str]) -> object:
     if isinstance(value, str):
         shown = clean(value, cap)
         if is_cut(shown, value):

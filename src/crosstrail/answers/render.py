@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from crosstrail.text import ELLIPSIS as ELLIPSIS
 from crosstrail.text import clean as clean
@@ -40,7 +39,7 @@ class Answer:
     """
 
     text: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     complete: bool = False
     error: bool = False
     tables: Sequence[Table] = ()

@@ -7,13 +7,12 @@ whoever reads them may be a model; what does not fit is counted. It never decide
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 
 from crosstrail.answers.render import Table, clean
 
-OUTPUT_SCHEMA: dict[str, Any] = {
+OUTPUT_SCHEMA: dict[str, object] = {
     "type": "object",
     "properties": {
         "rows": {
@@ -32,7 +31,7 @@ _MAX_BYTES = 36_000
 _CELL_BYTES = 2_000
 
 
-def structured(tables: Sequence[Table], facts: Mapping[str, Any]) -> dict[str, Any]:
+def structured(tables: Sequence[Table], facts: Mapping[str, object]) -> dict[str, object]:
     """What OUTPUT_SCHEMA describes. Works through no more rows than fit."""
     rows: list[dict[str, str | None]] = []
     room, cut, left = _MAX_BYTES, 0, 0

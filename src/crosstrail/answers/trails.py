@@ -32,11 +32,9 @@ async def describe(
     """The trails of each target of a block. Raises the error of the only target asked; of several, failures are listed."""
     arguments = {"target_account_id": selector.strip(), "trail_names": list(names), "region": region.strip()}
     call, cursor = Paged("describe_trails", arguments, _USUAL, next_token).opened()
-    wanted = call.asked
-    names = tuple(wanted["trail_names"])
-    chosen = await block_of(
-        cursor, lambda start: workspace.targets(wanted["target_account_id"], wanted["region"], start=start)
-    )
+    names = call.texts("trail_names")
+    selector, region = call.text("target_account_id"), call.text("region")
+    chosen = await block_of(cursor, lambda start: workspace.targets(selector, region, start=start))
     with named(chosen.targets):
         trails, failures = await ask_each(
             chosen.targets,

@@ -73,7 +73,7 @@ def with_settings_after(first: Callable[[], None]) -> Callable[[Callable[..., An
 
 
 def _with_settings(first: Callable[[], None], command: Callable[..., Any]) -> Callable[..., Any]:
-    def load(config: str, lake: str, **rest: Any) -> Any:
+    def load(config: str, lake: str, **rest: object) -> object:
         first()
         from crosstrail.settings.config import load_settings
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TypeVar
 
 import anyio
 import click
@@ -25,6 +25,8 @@ from crosstrail.lookup.targets import OpenTarget
 from crosstrail.models import EventQuery
 from crosstrail.settings.config import Settings
 from crosstrail.workspace.workspace import Workspace
+
+AnswerT = TypeVar("AnswerT")
 
 _OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
 
@@ -109,7 +111,7 @@ async def _check(workspace: Workspace, target: OpenTarget) -> Checked:
     return checked
 
 
-async def _tried(checked: Checked, asked: Awaitable[Any], shown: Callable[[Any], str] = lambda _: _OK) -> str:
+async def _tried(checked: Checked, asked: Awaitable[AnswerT], shown: Callable[[AnswerT], str] = lambda _: _OK) -> str:
     try:
         return shown(await asked)
     except WrongAccount as error:  # whoever reads the configuration may know whose credentials it has

@@ -5,7 +5,8 @@ What they can be asked, alone, so that --help loads nothing else; event_answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -14,6 +15,7 @@ from crosstrail.cli import with_settings, with_settings_after
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
+StatusT = TypeVar("StatusT")
 _FILTERS: dict[str, tuple[str, str]] = {
     "name": ("EventName", "Event name, such as ConsoleLogin."),
     "user": ("Username", "User name, or the session name of an assumed role."),
@@ -32,7 +34,7 @@ _FILTERS: dict[str, tuple[str, str]] = {
 """Option -> key (filters.py has them all), help."""
 
 
-def _filters(command: Any) -> Any:
+def _filters(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
     for name, (_, text) in reversed(_FILTERS.items()):
         command = click.option(f"--{name.replace('_', '-')}", name, default="", help=text)(command)
     return command

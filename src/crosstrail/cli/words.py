@@ -10,7 +10,6 @@ import os
 import sys
 import textwrap
 from dataclasses import replace
-from typing import Any
 
 import click
 import orjson
@@ -46,7 +45,7 @@ def out(text: str) -> None:
     click.echo("\n".join(map(visible, text.split("\n"))))
 
 
-def out_json(value: Any, *, indent: bool = False, utc_z: bool = False) -> None:
+def out_json(value: object, *, indent: bool = False, utc_z: bool = False) -> None:
     """A value as JSON on stdout: on one line, or as a reader likes it."""
     click.echo(json_text(value, (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_UTC_Z if utc_z else 0)))
 

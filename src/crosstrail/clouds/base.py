@@ -159,8 +159,8 @@ def clouds() -> tuple[Cloud, ...]:
 
 def cloud_of(name: str) -> Cloud:
     """The installed cloud of that name. Raises UnsupportedByCloud."""
-    found: Cloud | None = load_cloud(name)
-    if found is None:
+    found = load_cloud(name)
+    if not isinstance(found, Cloud):
         known = ", ".join(sorted(installed_clouds()))
         raise UnsupportedByCloud(f"there is no cloud {name[:40]!r}", hint=f"`cloud` of an account is one of: {known}.")
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 State = Literal["pass", "fail", "-"]
 
@@ -39,7 +39,7 @@ class Report:
     def passed(self) -> bool:
         return all(one.state != "fail" for one in self.findings)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         checks = [
             {
                 "check": one.check,

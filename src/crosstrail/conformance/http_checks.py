@@ -10,7 +10,6 @@ import json
 import secrets
 import uuid
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
@@ -119,7 +118,7 @@ async def _ping(url: str, seconds: float) -> Finding:
     return Finding("/ping", "fail", _said(status), 'Answer {"status": "Healthy", "time_of_last_update": N}.')
 
 
-def is_healthy(answer: Any) -> bool:
+def is_healthy(answer: object) -> bool:
     """Whether this is Amazon Bedrock AgentCore's way to say that a container lives."""
     return (
         isinstance(answer, dict)
@@ -139,7 +138,7 @@ async def _bad_token(http: httpx2.AsyncClient, url: str, *, signed_in: bool) -> 
     return Finding(check, "fail", _said(status), "A made-up token must get 401: check the server's sign-in.")
 
 
-async def _post(http: httpx2.AsyncClient, url: str, body: Any, headers: Mapping[str, str]) -> tuple[int, str]:
+async def _post(http: httpx2.AsyncClient, url: str, body: object, headers: Mapping[str, str]) -> tuple[int, str]:
     """Status and content type; status 0 when there was no answer. The body is left unread: a stream may never end."""
     try:
         with anyio.fail_after(http.timeout.read):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from mcp_types import Tool
 
@@ -62,7 +61,7 @@ def _schemas(tools: Sequence[Tool]) -> Finding:
     return judged("plain schemas", wrong, fix="Gateways and several clients refuse these; flatten the parameters.")
 
 
-def _unplain(schema: Any) -> Iterator[str]:
+def _unplain(schema: object) -> Iterator[str]:
     """The keywords in it, at any depth, that some gateway or client cannot read."""
     if not isinstance(schema, Mapping):
         yield "a schema that is no object"
@@ -92,6 +91,6 @@ def _accounts(tools: Sequence[Tool], *, own: bool, parameter: str) -> Finding:
     return judged(f"many accounts ({parameter})", wrong, fix=fix)
 
 
-def _properties(tool: Tool) -> Mapping[str, Any]:
+def _properties(tool: Tool) -> Mapping[str, object]:
     properties = tool.input_schema.get("properties")
     return properties if isinstance(properties, Mapping) else {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import anyio
 import click
@@ -16,12 +16,16 @@ from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
 from crosstrail.settings.config import Settings, load_settings
-from crosstrail.settings.server import AuthMode, check
+from crosstrail.settings.server import AuthMode, ServeSettings, check
 from crosstrail.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from crosstrail.accounts.policy import AccessRule
     from crosstrail.server.http.http_app import Listener
 
+StatusT = TypeVar("StatusT")
 _FLAGS = {
     "transport": click.Choice(["stdio", "http", "sse"]),
     "host": str,
@@ -40,9 +44,9 @@ _FLAGS = {
 _SWITCHES = ("behind-proxy", "no-auth", "read-only", "structured")
 
 
-def _serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _serving_options(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
     """An option for each setting of `serve`, with that setting's help."""
-    fields = Settings.model_fields["serve"].annotation.model_fields  # type: ignore[union-attr]
+    fields = ServeSettings.model_fields
     for name in reversed(_SWITCHES):
         help = fields[name.replace("-", "_")].description
         command = click.option(f"--{name}", is_flag=True, help=help)(command)
@@ -61,7 +65,7 @@ def _serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
 @click.option("--config", metavar="FILE", default="", help=CONFIG_HELP)
 @click.option("--lake", metavar="FOLDER", default="", help="Folder of the lake (else lake.path).")
-def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **given: Any) -> None:
+def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **given: object) -> None:
     """Serve the MCP tools; what is logged goes to stderr.
 
     Over stdio to one client, who may see every account. Over HTTP (--transport http) at /mcp, to whom the access rules
@@ -107,13 +111,22 @@ def _over_http(settings: Settings) -> None:
     with ExitStack() as held:
         if workers > 1:
             folder = held.enter_context(_counting_folder())
-            app: Any = app_factory(settings, has_rules=has_rules, counted_in=str(Path(folder) / "limits.db"))
+            app: Starlette | Callable[[], Starlette] = app_factory(
+                settings, has_rules=has_rules, counted_in=str(Path(folder) / "limits.db")
+            )
         else:
             app = serve_app(settings, has_rules=has_rules)
         answer_over_http(app, listener, sse=settings.serve.transport == "sse", workers=workers)
 
 
-def answer_over_http(app: Any, listener: Listener, *, sse: bool, name: str = "crosstrail", workers: int = 1) -> None:
+def answer_over_http(
+    app: Starlette | Callable[[], Starlette],
+    listener: Listener,
+    *,
+    sse: bool,
+    name: str = "crosstrail",
+    workers: int = 1,
+) -> None:
     """Serve an application until it is told to stop, and say where. `name`: of the server. Raises ConfigError."""
     from crosstrail.server.http.connections import TimelyHttp
     from crosstrail.server.http.http_app import HTTP_PATH, SSE_PATH, listening, serve_http
@@ -135,7 +148,7 @@ def _counting_folder() -> TemporaryDirectory[str]:
         ) from None
 
 
-async def _rules(settings: Settings) -> tuple[Any, ...]:
+async def _rules(settings: Settings) -> tuple[AccessRule, ...]:
     workspace = Workspace(settings)
     try:
         return await workspace.access_rules()

@@ -6,12 +6,12 @@ Decides which other forms of a text and of a list are accepted; the tools' schem
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator
 
 
-def _text(value: Any) -> Any:
+def _text(value: object) -> object:
     """What models send for a text: a number for an account id, true for ReadOnly, a list for `a,b`."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -22,7 +22,7 @@ def _text(value: Any) -> Any:
     return value
 
 
-def _names(value: Any) -> Any:
+def _names(value: object) -> object:
     """A list as a list, as JSON in a text, or as `a,b`."""
     if isinstance(value, str):
         if value.lstrip().startswith("["):

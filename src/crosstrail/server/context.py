@@ -33,6 +33,7 @@ from crosstrail.answers.render import HARD_LIMIT_BYTES, Answer, clean, shorten, 
 from crosstrail.answers.structured import OUTPUT_SCHEMA, structured
 from crosstrail.call_context import current_call
 from crosstrail.errors import CrosstrailError, InvalidRequest
+from crosstrail.json_values import Json, table
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 _log = logging.getLogger("crosstrail.server")
@@ -89,11 +90,11 @@ class GuardedTool(Tool):
         return tool
 
     @cached_property
-    def output_schema(self) -> dict[str, Any] | None:
+    def output_schema(self) -> dict[str, object] | None:
         return OUTPUT_SCHEMA if self._structured else None
 
     async def run(
-        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
+        self, arguments: dict[str, object], context: Context[Any, Any], convert_result: bool = False
     ) -> CallToolResult:
         began = time.monotonic()
         try:
@@ -115,7 +116,7 @@ class GuardedTool(Tool):
         _log.info("%s %s in %.3f s", self.name, "failed" if result.is_error else "done", time.monotonic() - began)
         return result
 
-    def _call(self, context: Context[Any, Any]) -> Any:
+    def _call(self, context: Context[Any, Any]) -> object:
         """What the body is given first."""
         return Call(context.request_context.lifespan_context, context)
 
@@ -124,7 +125,7 @@ class GuardedTool(Tool):
         text = "\n".join([answer.text, *(f"Note: {note}" for note in notes)])
         return _result(replace(answer, text=text), in_rows=self._structured)
 
-    def _clamped(self, given: dict[str, Any]) -> list[str]:
+    def _clamped(self, given: dict[str, object]) -> list[str]:
         """Put numbers beyond a limit at the limit, as the AWS Labs server does, and say so.
 
         Not where something is changed: what was made in place of what was asked for is there to stay. Nor where there is no
@@ -144,7 +145,7 @@ class GuardedTool(Tool):
                 notes.append(f"{name} is {least} to {most}; {given[name]} was used in place of {sent}.")
         return notes
 
-    def _accepted(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _accepted(self, arguments: dict[str, object]) -> dict[str, object]:
         """The arguments as the body takes them. Raises InvalidRequest."""
         known = list(self.parameters.get("properties", {}))
         if unknown := [name for name in arguments if name not in known]:
@@ -156,7 +157,7 @@ class GuardedTool(Tool):
             raise InvalidRequest(_explained(error)) from None
 
 
-def _whole(value: Any) -> int | None:
+def _whole(value: object) -> int | None:
     """The whole number that was sent, as a number or as text; None for anything else, which validation refuses."""
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
@@ -165,21 +166,22 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+def _plain(schema: Json) -> dict[str, object]:
     """The schema without pydantic's titles, which say the name again, and without references."""
-    shared = schema.get("$defs", {})
-    properties = {name: _inlined(inner, shared) for name, inner in schema.get("properties", {}).items()}
-    plain: dict[str, Any] = {"type": "object", "properties": properties}
+    shared = table(schema.get("$defs"))
+    properties = {name: _inlined(table(inner), shared) for name, inner in table(schema.get("properties")).items()}
+    plain: dict[str, object] = {"type": "object", "properties": properties}
     return {**plain, "required": schema["required"]} if schema.get("required") else plain
 
 
-def _inlined(schema: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+def _inlined(schema: Json, shared: Json) -> dict[str, object]:
     """One property; where it refers to a shared object, that object itself."""
     if "$ref" in schema:
-        schema = {**_plain({**shared[schema["$ref"].rpartition("/")[2]], "$defs": shared}), **schema}
+        name = str(schema["$ref"]).rpartition("/")[2]
+        schema = {**_plain({**table(shared[name]), "$defs": shared}), **schema}
     plain = {word: value for word, value in schema.items() if word not in ("title", "$ref")}
-    if isinstance(plain.get("items"), dict):
-        plain["items"] = _inlined(plain["items"], shared)
+    if each := table(plain.get("items")):
+        plain["items"] = _inlined(each, shared)
     return plain
 
 

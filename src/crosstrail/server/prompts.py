@@ -131,7 +131,7 @@ def _worded(body: _Body, *, sql: bool) -> Callable[..., str]:
     """The same prompt as text: a head, numbered steps, and the rules of every answer."""
 
     @wraps(body)
-    def text(*arguments: Any, **named: Any) -> str:
+    def text(*arguments: object, **named: object) -> str:
         head, *steps = (one for one in body(*arguments, **named) if sql or not isinstance(one, _SqlStep))
         return "\n".join([head, *(f"{number}. {one}" for number, one in enumerate(steps, 1)), _RULES])
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from types import TracebackType
 
 from crosstrail.answers.render import clean
 
 _LONGEST = 2_000
 """Bytes of a message, and of a line of a traceback."""
+_Failure = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+"""What sys.exc_info gives."""
 
 
 def log_to_stderr(level: str) -> None:
@@ -28,7 +30,7 @@ class _OneLine(logging.Formatter):
         record.message = clean(record.message, _LONGEST)
         return super().formatMessage(record)
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+    def formatException(self, ei: _Failure) -> str:  # noqa: N802 - logging's name
         lines = super().formatException(ei).splitlines()
         return "\n".join(f"  | {clean(line, _LONGEST)}" for line in lines)
 

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from crosstrail.account_forms import auths_by_tag, placed
 from crosstrail.accounts.policy import AccessRule
@@ -187,7 +188,9 @@ def _groups() -> Mapping[str, type[SettingsGroup]]:
     return {cloud.name: cloud.settings for cloud in clouds() if cloud.settings}
 
 
-def _parsed_groups(values: Any) -> Mapping[str, SettingsGroup]:
+def _parsed_groups(values: object) -> Mapping[str, SettingsGroup]:
+    if not isinstance(values, Mapping):
+        raise PydanticCustomError("mapping_type", "must be a mapping")
     found: dict[str, SettingsGroup] = {}
     for name, group in _groups().items():
         try:
@@ -247,7 +250,7 @@ class Settings(SettingsGroup):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_groups(cls, values: Any) -> Any:
+    def _with_groups(cls, values: object) -> object:
         """In the file a cloud's group stands beside the others."""
         if not isinstance(values, dict) or "clouds" in values:
             return values
@@ -278,8 +281,8 @@ def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[O
         if name == "clouds":
             for cloud, group in _groups().items():
                 yield from options(group, f"{cloud}.")
-        elif _is_section(field):
-            yield from options(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        elif inner := _section(field):
+            yield from options(inner, f"{prefix}{name}.")
         elif name not in _LISTS:
             default = "" if field.default in ("", {}, ()) else str(field.default)
             if isinstance(field.default, tuple):
@@ -295,7 +298,7 @@ def environment(names: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def load_settings(
-    config: str = "", flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    config: str = "", flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
 ) -> Settings:
     """Settings from a file (named, else CROSSTRAIL_CONFIG, else found), the environment and flags such as `lake.path`.
 
@@ -303,7 +306,7 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
-    values: dict[str, Any] = read_mapping(path) if path else {}
+    values: dict[str, object] = read_mapping(path) if path else {}
     for cloud in clouds():
         group = values.setdefault(cloud.name, {}) if cloud.settings else values
         if isinstance(group, dict) and cloud.has_identity(environ):
@@ -313,9 +316,9 @@ def load_settings(
 
 def resolved(
     model: type[SettingsT],
-    values: dict[str, Any],
+    values: dict[str, object],
     source: str,
-    flags: Mapping[str, Any] | None = None,
+    flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> SettingsT:
     """What a file's `values`, the environment and the flags say together; `source` is the file's name. Raises ConfigError."""
@@ -349,7 +352,7 @@ def _config_file(named: str) -> Path | None:
     return None
 
 
-def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+def _put(values: dict[str, object], dotted: str, value: object) -> None:
     *sections, name = dotted.split(".")
     for section in sections:
         inner = values.setdefault(section, {})
@@ -359,8 +362,10 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
     values[name] = value
 
 
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, SettingsGroup)
+def _section(field: FieldInfo | None) -> type[SettingsGroup] | None:
+    """The group that the field is; None for a field that is none."""
+    found = field.annotation if field else None
+    return found if isinstance(found, type) and issubclass(found, SettingsGroup) else None
 
 
 def _env_name(field: FieldInfo) -> str:
@@ -368,7 +373,7 @@ def _env_name(field: FieldInfo) -> str:
     return str(extra.get("env", "")) if isinstance(extra, dict) else ""
 
 
-def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -> ConfigError:
+def _explained(error: ValidationError, sources: Mapping[str, str], model: type[BaseModel]) -> ConfigError:
     """The first thing that is wrong, with its option, its source and, for an unknown key, the nearest valid one."""
     place, kind, words = first_error(error)
     auths = auths_by_tag()
@@ -382,8 +387,8 @@ def _explained(error: ValidationError, sources: Mapping[str, str], model: Any) -
         return ConfigError(f"{dotted} ({source}): {words}", hint="Settings are listed in the README.")
     for name, before in zip(place[:-1], ("", *place), strict=False):
         model = auths.get(name, model) if before == "auth" else _LISTS.get(name, model)
-        if name in getattr(model, "model_fields", {}) and _is_section(model.model_fields[name]):
-            model = model.model_fields[name].annotation
+        if inner := _section(model.model_fields.get(name)):
+            model = inner
         elif before == "servers":
             model = WrappedServer
     known = [name for field in model.model_fields for name in (_groups() if field == "clouds" else (field,))]

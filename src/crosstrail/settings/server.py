@@ -7,7 +7,7 @@ listens. It signs nobody in and opens no socket.
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator, model_validator
@@ -139,7 +139,7 @@ class OAuthSettings(SettingsGroup):
 
     @field_validator("scope", mode="before")
     @classmethod
-    def _scopes_as_a_list_too(cls, value: Any) -> Any:
+    def _scopes_as_a_list_too(cls, value: object) -> object:
         return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import anyio
 from pydantic import ValidationError
@@ -107,7 +107,7 @@ class KeyOwners:
         turn = self._at_once if self._known.get(key) is None else nullcontext()
         asked = RequestInfo(OF_REQUEST_KEYS, self._api.region, str(GET_CALLER_IDENTITY), SEND_VALID_KEYS)
 
-        async def ask() -> dict[str, Any]:
+        async def ask() -> dict[str, object]:
             async with turn:
                 with upstream(asked.action, "", asked.region) as request:
                     return await self._api.call(GET_CALLER_IDENTITY, {}, credentials, asked, request)
@@ -122,7 +122,7 @@ class KeyOwners:
         return owner
 
 
-def _owner(answer: dict[str, Any]) -> Owner:
+def _owner(answer: dict[str, object]) -> Owner:
     account, trn = account_of_identity(answer), answer.get("Trn")
     return Owner(account, trn if isinstance(trn, str) and _TRN.fullmatch(trn) else "")
 

@@ -25,6 +25,7 @@ from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, gr
 from crosstrail.answers.render import clean
 from crosstrail.call_context import CallContext, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
+from crosstrail.json_values import Json, items, table, text
 from crosstrail.models import QueryRef
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
@@ -173,7 +174,7 @@ class Admission(BaseAdmission):
     def _told(
         self,
         principal: Principal,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         outcome: str,
         seconds: float,
         caller: CallContext,
@@ -202,7 +203,7 @@ class Admission(BaseAdmission):
                 self._one_ended = anyio.Event()
                 await self._one_ended.wait()
 
-    def _workspace_of(self, request: Any) -> Workspace | RequestWorkspace:
+    def _workspace_of(self, request: object) -> Workspace | RequestWorkspace:
         if self._owners is None:
             return self._workspace
         return RequestWorkspace(self._workspace, self._owners, credentials_of(request))
@@ -214,7 +215,7 @@ class Admission(BaseAdmission):
             return EVERYTHING
         return granted(principal, await self._workspace.access_rules(), otherwise=self._otherwise)
 
-    async def _sender(self, request: Any) -> _Sender:
+    async def _sender(self, request: object) -> _Sender:
         """Fails closed: rules that cannot be read give nothing."""
         principal, workspace = self.principal(request), self._workspace_of(request)
         grant, unread = NOTHING, False
@@ -242,11 +243,12 @@ class Admission(BaseAdmission):
 
     async def _note_query(self, principal: Principal, result: HandlerResult) -> None:
         """A query that goes on after its call still counts as one of the principal's."""
-        facts = (getattr(result, "meta", None) or _raw(result).get("_meta") or {}).get(FACTS, {})
-        if facts.get("query_id") and facts.get("state"):
-            ref = QueryRef.parse(facts["query_id"])
+        facts = table(table(getattr(result, "meta", None) or _raw(result).get("_meta")).get(FACTS))
+        query_id, state = text(facts.get("query_id")), text(facts.get("state"))
+        if query_id and state:
+            ref = QueryRef.parse(query_id)
             longest = _LONGEST_QUERY if ref is None or ref.engine == LAKE_ENGINE else _CLOUDS_QUERY
-            await self.limits.query_is(principal.key, facts["query_id"], facts["state"], longest=longest)
+            await self.limits.query_is(principal.key, query_id, state, longest=longest)
 
 
 def _named(principal: Principal, workspace: Workspace | RequestWorkspace) -> Principal:
@@ -255,7 +257,7 @@ def _named(principal: Principal, workspace: Workspace | RequestWorkspace) -> Pri
     return replace(principal, login=owner.trn or owner.account) if owner else principal
 
 
-def _headers(request: Any) -> Mapping[str, str]:
+def _headers(request: object) -> Mapping[str, str]:
     headers: Mapping[str, str] = getattr(request, "headers", None) or {}
     return headers
 
@@ -265,7 +267,7 @@ def only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
     if isinstance(result, ListToolsResult):
         return result.model_copy(update={"tools": [tool for tool in result.tools if tool.name in names]})
     listed = _raw(result)
-    return {**listed, "tools": [tool for tool in listed.get("tools", ()) if tool["name"] in names]}
+    return {**listed, "tools": [tool for tool in items(listed.get("tools")) if table(tool).get("name") in names]}
 
 
 def refusal(text: str) -> CallToolResult:
@@ -278,5 +280,5 @@ def no_such_tool(tool: str, names: frozenset[str]) -> CallToolResult:
     return refusal(f"there is no tool {clean(tool, 60)!r}. Tools: {', '.join(sorted(names)) or 'none'}.")
 
 
-def _raw(result: HandlerResult) -> dict[str, Any]:
+def _raw(result: HandlerResult) -> Json:
     return result if isinstance(result, dict) else {}

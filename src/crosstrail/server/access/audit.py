@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 
@@ -53,7 +52,7 @@ class AuditLog:
         self,
         principal: Principal,
         tool: str,
-        arguments: Any,
+        arguments: object,
         *,
         request_id: str,
         outcome: str,
@@ -122,7 +121,7 @@ class AuditLog:
         for what, count in more.items():
             self._write({"kind": "refused", "outcome" if isinstance(what, str) else "status": what, "more": count})
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, record: dict[str, object]) -> None:
         if self._handler is None:
             return
         line = orjson.dumps({"time": iso(datetime.now(UTC)), **record}).decode()
@@ -155,7 +154,7 @@ def _upstream(request: Upstream) -> dict[str, str]:
     }
 
 
-def _told(arguments: Any) -> dict[str, str]:
+def _told(arguments: object) -> dict[str, str]:
     """Account, region and times as they were sent."""
     if not isinstance(arguments, dict):
         return {}

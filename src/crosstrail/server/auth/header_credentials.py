@@ -11,7 +11,6 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Collection, MutableMapping, Sequence
-from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -61,7 +60,7 @@ class HeaderCredentials(AuthenticationBackend):
         return AuthCredentials(), HeaderUser(_read(conn.headers.getlist("authorization")))
 
 
-def credentials_of(request: Any) -> Credentials | None:
+def credentials_of(request: object) -> Credentials | None:
     """The keys that a request brought; None where it brought none, or there is no request."""
     user = getattr(request, "scope", {}).get("user")
     return user.credentials if isinstance(user, HeaderUser) else None
@@ -88,7 +87,7 @@ class StreamOwners:
         self._app = app
         self._stream_path = f"{stream_path.rstrip('/')}/"
         self._message_path = f"{message_path.rstrip('/')}/"
-        self._owners: dict[UUID, Any] = {}
+        self._owners: dict[UUID, object] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = f"{scope.get('path', '').rstrip('/')}/" if scope["type"] == "http" else ""
@@ -131,7 +130,7 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _identity(scope: MutableMapping[str, Any]) -> Any:
+def _identity(scope: MutableMapping[str, object]) -> object:
     user = scope.get("user")
     return authorization_context(user) if isinstance(user, AuthenticatedUser) else None
 
@@ -147,6 +146,7 @@ def _read(headers: Sequence[str]) -> Credentials:
     values = _object(text.strip())
     if missing := [name for name in _NEEDED if not values.get(name)]:
         raise AuthenticationError(f"the token lacks {' and '.join(missing)}")
+    texts: dict[str, str] = {}
     for name in (*_NEEDED, _OPTIONAL):
         value = values.get(name) or ""
         if (
@@ -155,11 +155,12 @@ def _read(headers: Sequence[str]) -> Credentials:
             or any(not sign.isprintable() or sign == " " for sign in value)
         ):
             raise AuthenticationError(f"{name} of the token is not a text that a key can be")
-    token = values.get(_OPTIONAL)
-    return Credentials(values["AccessKeyId"], SecretStr(values["SecretAccessKey"]), SecretStr(token) if token else None)
+        texts[name] = value
+    token = texts[_OPTIONAL]
+    return Credentials(texts["AccessKeyId"], SecretStr(texts["SecretAccessKey"]), SecretStr(token) if token else None)
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str) -> dict[str, object]:
     """Standard or URL-safe base64, with or without its padding, of a JSON object."""
     if len(text) > _LONGEST:
         raise AuthenticationError("the token is too long")

@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import httpx2
 import jwt
+from jwt import PyJWK
+from jwt.algorithms import AllowedPublicKeys
 from mcp.server.auth.provider import AccessToken
 
 from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
+from crosstrail.json_values import Json
 from crosstrail.server.auth.principals import subject_of, texts
 from crosstrail.settings.server import JwtSettings
 from crosstrail.tasks import SingleFlight
@@ -51,7 +53,7 @@ class JwtVerifier:
             key = self._key or await self._keys_of(header)
             if key is None or header.get("crit"):
                 return None
-            claims: dict[str, Any] = jwt.decode(
+            claims: dict[str, object] = jwt.decode(
                 token,
                 key,
                 algorithms=list(settings.algorithms),
@@ -63,7 +65,9 @@ class JwtVerifier:
         except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
             _log.info("a token is refused: %s", type(error).__name__)
             return None
-        scopes = claims.get("scope", claims.get("scp"))
+        scopes, expires = claims.get("scope", claims.get("scp")), claims["exp"]
+        if not isinstance(expires, int | float | str):  # what PyJWT takes for a time
+            return None
         subject = subject_of(claims["sub"])
         if not subject:
             _log.info("a token is refused: its sub names nobody")
@@ -72,7 +76,7 @@ class JwtVerifier:
             token="",  # nobody needs it any more, and what is not held cannot leak
             client_id=subject_of(claims.get("client_id")) or subject_of(claims.get("azp")),
             scopes=scopes.split() if isinstance(scopes, str) else texts(scopes),
-            expires_at=int(claims["exp"]) + _LEEWAY_SECONDS,
+            expires_at=int(expires) + _LEEWAY_SECONDS,
             subject=subject,
             claims={
                 **claims,
@@ -86,7 +90,7 @@ class JwtVerifier:
         """Whether there is a key to verify with."""
         return self._keys is None or await self._keys.reachable()
 
-    async def _keys_of(self, header: Mapping[str, Any]) -> Any:
+    async def _keys_of(self, header: Json) -> PyJWK | None:
         kid = header.get("kid")
         return await self._keys.key(kid if isinstance(kid, str) else "") if self._keys else None
 
@@ -102,10 +106,10 @@ class Jwks:
         self._seconds = seconds
         self._clock = clock
         self._asking: SingleFlight[str, None] = SingleFlight()
-        self._kept: Mapping[str, Any] = {}
+        self._kept: Mapping[str, PyJWK] = {}
         self._read_at = self._asked_at = float("-inf")
 
-    async def key(self, kid: str) -> Any:
+    async def key(self, kid: str) -> PyJWK | None:
         """The key of this id, or the only key where none is named; None when there is no such key."""
         found = self._known(kid)
         if found is not None and self._fresh():
@@ -121,7 +125,7 @@ class Jwks:
     def _fresh(self) -> bool:
         return self._clock() - self._read_at < _KEYS_SECONDS
 
-    def _known(self, kid: str) -> Any:
+    def _known(self, kid: str) -> PyJWK | None:
         if kid:
             return self._kept.get(kid)
         return next(iter(self._kept.values())) if len(self._kept) == 1 else None
@@ -142,12 +146,19 @@ class Jwks:
         self._read_at = self._clock()
 
 
-def _public_key(settings: JwtSettings) -> Any:
+def _public_key(settings: JwtSettings) -> AllowedPublicKeys:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        return load_pem_public_key(settings.public_key.encode())
+        key = load_pem_public_key(settings.public_key.encode())
     except ValueError:
         raise ConfigError(
             "jwt.public_key is no public key in PEM", hint="Begin with -----BEGIN PUBLIC KEY-----."
         ) from None
+    if not isinstance(key, RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey):
+        raise ConfigError("jwt.public_key signs no tokens", hint="Give an RSA, EC or EdDSA key.")
+    return key

@@ -6,7 +6,7 @@ Decides which claims become part of a principal. It never takes a name that the 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from dataclasses import dataclass
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.requests import HTTPConnection
@@ -21,21 +21,28 @@ _MAX_SUBJECT = 255
 _KNOWN = "crosstrail.principal"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What stands in the scope under that key."""
+
+    user: AuthenticatedUser
+    principal: Principal
+
+
 def principal_of(request: object) -> Principal:
     """The principal of a request that the bearer middleware let through; ANONYMOUS for any other."""
     return principal_in(request.scope) if isinstance(request, HTTPConnection) else ANONYMOUS
 
 
-def principal_in(scope: MutableMapping[str, Any]) -> Principal:
+def principal_in(scope: MutableMapping[str, object]) -> Principal:
     """The same of the request's ASGI scope. Worked out once a request: it is kept beside the user whose it is."""
     user = scope.get("user")
     if not isinstance(user, AuthenticatedUser):
         return ANONYMOUS
     known = scope.get(_KNOWN)
-    if known is None or known[0] is not user:
-        known = scope[_KNOWN] = (user, _principal(user))
-    principal: Principal = known[1]
-    return principal
+    if not isinstance(known, _Known) or known.user is not user:
+        known = scope[_KNOWN] = _Known(user, _principal(user))
+    return known.principal
 
 
 def _principal(user: AuthenticatedUser) -> Principal:
@@ -54,7 +61,7 @@ def _principal(user: AuthenticatedUser) -> Principal:
     )
 
 
-def subject_of(value: Any) -> str:
+def subject_of(value: object) -> str:
     """The name that a provider gives somebody, as it stands; empty for what names nobody.
 
     Two spellings that read alike must not be two people, nor a missing name everybody without one: no white space around
@@ -65,13 +72,13 @@ def subject_of(value: Any) -> str:
     return value if all(map(is_visible, value)) else ""
 
 
-def _email(claims: Mapping[str, Any]) -> str:
+def _email(claims: Mapping[str, object]) -> str:
     """Only one that its provider has verified: whoever signs up may have typed any."""
     email = claims.get("email")
     return email if isinstance(email, str) and claims.get("email_verified") is True else ""
 
 
-def texts(value: Any) -> list[str]:
+def texts(value: object) -> list[str]:
     """A claim that is one text or a list of them; whatever else it holds is no text."""
     if isinstance(value, str):
         return [value]

@@ -86,9 +86,11 @@ def volcengine_http_app(settings: CloudTrailServerSettings) -> tuple[Starlette, 
     """The ASGI application of `transport: sse` and `http`, and where it listens. Sets up the process's log."""
     from crosstrail.server.http.serve_app import listener_of, serve_app
 
-    def make(workspace: Workspace, admission: Admission, **sign_in: Any) -> MCPServer[Any]:
+    def make(
+        workspace: Workspace, admission: Admission, *, verifier: TokenVerifier | None, auth: AuthSettings | None
+    ) -> MCPServer[Any]:
         api_of(workspace).load()  # while there is time: before it listens
-        return create_volcengine_server(settings, workspace, admission, **sign_in)
+        return create_volcengine_server(settings, workspace, admission, verifier=verifier, auth=auth)
 
     served = settings.as_served()
     app = serve_app(served, has_rules=bool(served.access), table=TOOLS, make=make, uses_accounts=False)

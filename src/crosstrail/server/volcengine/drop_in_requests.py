@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.call_context import upstream
@@ -35,7 +34,7 @@ class CloudTrail:
         self._api = api_of(workspace)
         self._turns = PacedRequests()
 
-    async def ask(self, workspace: ScopedWorkspace, action: Action, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask(self, workspace: ScopedWorkspace, action: Action, params: Mapping[str, object]) -> dict[str, object]:
         """The Result of an action for who sees this workspace.
 
         Raises CredentialsError, LimitReached, CloudError or InvalidRequest, with code, request id and message.
@@ -48,11 +47,11 @@ class CloudTrail:
         assert isinstance(trail, VolcengineTrail)  # noqa: S101 - of this project's own cloud
         return await trail.result(target, action, params)
 
-    async def _asked_with_own(self, action: Action, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def _asked_with_own(self, action: Action, params: Mapping[str, object]) -> dict[str, object]:
         credentials = self._own.held()
         asked = RequestInfo("of VOLCENGINE_ACCESS_KEY", self._api.region, str(action), self._own.remediation)
 
-        async def once() -> dict[str, Any]:
+        async def once() -> dict[str, object]:
             with upstream(asked.action, "", asked.region) as request:
                 return await self._api.call(action, params, credentials, asked, request)
 

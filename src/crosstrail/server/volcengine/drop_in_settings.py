@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import field_validator
 
@@ -106,12 +106,12 @@ class CloudTrailServerSettings(SettingsGroup):
 
     @field_validator("transport", mode="before")
     @classmethod
-    def _either_name_of_http(cls, value: Any) -> Any:
+    def _either_name_of_http(cls, value: object) -> object:
         return "http" if value in ("streamable-http", "streamable_http") else value
 
 
 def load_server_settings(
-    config: str = "", flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    config: str = "", flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
 ) -> CloudTrailServerSettings:
     """Settings from a file (named, else cfg.yaml of the working folder, else none), the environment and flags, checked.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
@@ -149,7 +149,7 @@ class CloudTrailTools:
         }
         return await self._answer(call, LOOKUP_EVENTS, {name: value for name, value in params.items() if value})
 
-    async def _answer(self, call: Call, action: Action, params: Mapping[str, Any]) -> Answer:
+    async def _answer(self, call: Call, action: Action, params: Mapping[str, object]) -> Answer:
         """The Result: facts that say everything."""
         return Answer("", await self._cloud_trail.ask(call.workspace, action, params), complete=True)
 
