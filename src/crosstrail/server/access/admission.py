@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,16 +18,16 @@ from typing import Any
 import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent
+from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
 from crosstrail.answers.render import clean
 from crosstrail.call_context import CallContext, acting_for
-from crosstrail.errors import CrosstrailError, LimitReached
+from crosstrail.errors import CrosstrailError
 from crosstrail.json_values import Json, items, table, text
 from crosstrail.models import QueryRef
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.server.access.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
+from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal
 from crosstrail.server.access.limits import Limits
 from crosstrail.server.access.telemetry import Measures
 from crosstrail.server.auth.header_credentials import credentials_of
@@ -134,67 +133,59 @@ class Admission(BaseAdmission):
         view: ScopedWorkspace,
         tool: str,
     ) -> HandlerResult:
-        principal, params = sender.principal, ctx.params or {}
-        result: HandlerResult = None
-        began, outcome = time.monotonic(), "cancelled"
+        principal = sender.principal
+        starts = tool == "lake_query" and tool in sender.tools
+
+        async def work() -> HandlerResult:
+            if sender.unread:
+                return refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
+            if tool not in sender.tools:
+                return no_such_tool(tool, sender.tools)
+            result = await call_next(replace(ctx, lifespan_context=view))
+            await self._note_query(principal, result)
+            return result
+
+        def ended(how: Ended) -> None:
+            if how.outcome == "failed" and (sender.unread or tool not in sender.tools):
+                how = replace(how, outcome="refused")
+            arguments = (ctx.params or {}).get("arguments")
+            self._record(_named(principal, sender.workspace), tool, arguments, how, caller, view.asked())
+
+        async def make_room() -> None:
+            await self._forget_ended(principal, self._view(sender, tool))
+
         self._running += 1
-        async with AsyncExitStack() as inside:
-            inside.callback(self._ended)
-            caller = inside.enter_context(acting_for(*principal.acting))
-            try:
-                if not principal.local:
-                    starts = tool == "lake_query" and tool in sender.tools
-                    if starts:
-                        await self._forget_ended(principal, self._view(sender, tool))
-                    await inside.enter_async_context(self.limits.admitted(principal.key, query=starts))
-                if sender.unread:
-                    result = refusal("what you may see cannot be told now. Try again soon; the operator knows why.")
-                elif tool not in sender.tools:
-                    result = no_such_tool(tool, sender.tools)
-                else:
-                    result = await call_next(replace(ctx, lifespan_context=view))
-                    await self._note_query(principal, result)
-                outcome = "failed" if failed(result) else "done"
-            except LimitReached as error:
-                outcome, result = "limited", refusal(error.text)
-            except Exception:
-                outcome = "refused"  # a protocol error: the request itself was malformed
-                raise
-            finally:
-                if outcome == "failed" and (sender.unread or tool not in sender.tools):
-                    outcome = "refused"
-                who = _named(principal, sender.workspace)
-                self._told(who, params, outcome, time.monotonic() - began, caller, view.asked(), text_bytes(result))
-        return result
+        try:
+            with acting_for(*principal.acting) as caller:
+                before = make_room if starts else None
+                return await self.limited(principal, work, ended, query=starts, before=before)
+        finally:
+            self._running -= 1
+            self._one_ended.set()
 
-    def _ended(self) -> None:
-        self._running -= 1
-        self._one_ended.set()
-
-    def _told(
+    def _record(
         self,
         principal: Principal,
-        params: Mapping[str, object],
-        outcome: str,
-        seconds: float,
+        tool: str,
+        arguments: object,
+        how: Ended,
         caller: CallContext,
         asked: tuple[list[str], list[str]],
-        size: int,
     ) -> None:
         """The record and the measures of one call that ended."""
-        tool = str(params.get("name", ""))
         self.record.call(
             principal,
             tool,
-            params.get("arguments"),
+            arguments,
             request_id=secrets.token_hex(8),
-            outcome=outcome,
-            seconds=seconds,
+            outcome=how.outcome,
+            seconds=how.seconds,
             caller=caller,
             asked=asked,
-            size=size,
+            size=how.size,
         )
-        self._measures.call(tool if tool in self.table.toolset_of else "", outcome, seconds, principal.name, asked)
+        known = tool if tool in self.table.toolset_of else ""
+        self._measures.call(known, how.outcome, how.seconds, principal.name, asked)
 
     async def drained(self, seconds: float) -> None:
         """Wait until no call runs, for so long at most."""
@@ -268,11 +259,6 @@ def only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
         return result.model_copy(update={"tools": [tool for tool in result.tools if tool.name in names]})
     listed = _raw(result)
     return {**listed, "tools": [tool for tool in items(listed.get("tools")) if table(tool).get("name") in names]}
-
-
-def refusal(text: str) -> CallToolResult:
-    """A tool error in these words."""
-    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
 def no_such_tool(tool: str, names: frozenset[str]) -> CallToolResult:

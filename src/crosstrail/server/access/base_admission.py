@@ -5,16 +5,39 @@ Decides nothing about accounts or tools: that is what the admission of one serve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from mcp.server.context import HandlerResult
+from mcp_types import CallToolResult, TextContent
 
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, Principal
+from crosstrail.errors import LimitReached
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.limits import Limits
 
 PrincipalOf = Callable[[object], Principal]
 """The HTTP request of a message -> who sent it."""
+
+
+def refusal(text: str) -> CallToolResult:
+    """A tool error in these words."""
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _refused(error: LimitReached) -> HandlerResult:
+    return refusal(error.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a call ended: `done`, `failed`, `limited`, `refused` by a protocol error, or `cancelled`; seconds, bytes of texts."""
+
+    outcome: str
+    seconds: float
+    size: int
 
 
 class BaseAdmission:
@@ -31,6 +54,42 @@ class BaseAdmission:
         if self._principal_of is None:
             return LOCAL
         return self._principal_of(request) if request is not None else ANONYMOUS
+
+    async def limited(
+        self,
+        principal: Principal,
+        work: Callable[[], Awaitable[HandlerResult]],
+        ended: Callable[[Ended], None],
+        *,
+        query: bool = False,
+        before: Callable[[], Awaitable[None]] | None = None,
+        refused: Callable[[LimitReached], HandlerResult] = _refused,
+    ) -> HandlerResult:
+        """What `work` gives, if the principal's limits let it begin. From the limit to the record it is one piece, so that no
+        way out leaves without `ended`, which writes the record.
+
+        `query`: it begins one. `before`: what makes room, before the limit is looked at. `refused`: what is answered, or
+        raised, at a limit.
+        """
+        result: HandlerResult = None
+        began, outcome = time.monotonic(), "cancelled"
+        async with AsyncExitStack() as inside:
+            try:
+                if not principal.local:
+                    if before:
+                        await before()
+                    await inside.enter_async_context(self.limits.admitted(principal.key, query=query))
+                result = await work()
+                outcome = "failed" if failed(result) else "done"
+            except LimitReached as error:
+                outcome = "limited"
+                result = refused(error)
+            except Exception:
+                outcome = "refused"  # a protocol error
+                raise
+            finally:
+                ended(Ended(outcome, time.monotonic() - began, text_bytes(result)))
+        return result
 
     def close(self) -> None:
         """Close the record and what counts calls."""

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Principal, granted
 from crosstrail.call_context import CallContext, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.server.access.base_admission import BaseAdmission, PrincipalOf, failed, text_bytes
+from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal
 from crosstrail.server.access.limits import Limits
 from crosstrail.vocabulary import PLAIN, speaking
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
@@ -96,44 +94,33 @@ class WrappedAdmission(BaseAdmission):
         *,
         allowed: bool,
     ) -> HandlerResult:
-        """From the limit to the record: one piece, so that no way out of it leaves without the record."""
-        result: HandlerResult = None
-        params = ctx.params or {}
-        began, outcome = time.monotonic(), "cancelled"
-        async with AsyncExitStack() as inside:
-            try:
-                if not principal.local:
-                    await inside.enter_async_context(self.limits.admitted(principal.key))
-                if not allowed:
-                    unknown = (
-                        f"Unknown tool: {tool[:64]}"
-                        if ctx.method == _CALL
-                        else "nothing of this server is there for you"
-                    )
-                    raise MCPError(code=INVALID_PARAMS, message=unknown)
-                result = await call_next(ctx)
-                outcome = "failed" if failed(result) else "done"
-            except LimitReached as error:
-                outcome = "limited"
-                if ctx.method != _CALL:
-                    raise MCPError(code=INTERNAL_ERROR, message=error.text) from None
-                result = CallToolResult(content=[TextContent(type="text", text=error.text)], is_error=True)
-            except Exception:
-                outcome = "refused"  # a protocol error, ours or the wrapped server's
-                raise
-            finally:
-                self.record.call(
-                    principal,
-                    tool if ctx.method == _CALL else ctx.method,
-                    {"target_account_id": _selector(ctx.method, params, self._parameter)},
-                    request_id=secrets.token_hex(8),
-                    outcome=outcome,
-                    seconds=time.monotonic() - began,
-                    caller=caller,
-                    asked=([caller.wrapped] if caller.wrapped else [], []),
-                    size=text_bytes(result),
-                )
-        return result
+        is_call = ctx.method == _CALL
+
+        async def work() -> HandlerResult:
+            if not allowed:
+                unknown = f"Unknown tool: {tool[:64]}" if is_call else "nothing of this server is there for you"
+                raise MCPError(code=INVALID_PARAMS, message=unknown)
+            return await call_next(ctx)
+
+        def refused(error: LimitReached) -> HandlerResult:
+            if not is_call:
+                raise MCPError(code=INTERNAL_ERROR, message=error.text)
+            return refusal(error.text)
+
+        def ended(how: Ended) -> None:
+            self.record.call(
+                principal,
+                tool if is_call else ctx.method,
+                {"target_account_id": _selector(ctx.method, ctx.params or {}, self._parameter)},
+                request_id=secrets.token_hex(8),
+                outcome=how.outcome,
+                seconds=how.seconds,
+                caller=caller,
+                asked=([caller.wrapped] if caller.wrapped else [], []),
+                size=how.size,
+            )
+
+        return await self.limited(principal, work, ended, refused=refused)
 
     async def _grant(self, principal: Principal) -> Grant:
         """Fails closed: rules that cannot be read give nothing."""
