@@ -12,10 +12,9 @@ import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from crosstrail.errors import StalePageToken
 from crosstrail.models import Position
@@ -67,16 +66,17 @@ class Cursor:
     @classmethod
     def decode(cls, token: str) -> Cursor:
         """Raises StalePageToken for anything that `encode` did not make."""
-        values = _opened(_FORM, token, words().lookup)
         try:
-            asked, since, until, targets, time, seen, start = values
-            moment = _moment(time)
-            position = Position(moment, frozenset(seen)) if moment else None
-            if type(start) is not int or start < 0:
-                raise ValueError("no number of targets")
-            return cls(dict(asked), TimeRange(_moment(since), _moment(until)), targets, position, start)
-        except (ValueError, TypeError, OverflowError) as error:
+            match _opened(_FORM, token, words().lookup):
+                case [dict(asked), since, until, str(targets), time, list(seen), int(start)] if (
+                    type(start) is int and start >= 0
+                ):
+                    moment = _moment(time)
+                    position = Position(moment, frozenset(_texts(seen))) if moment else None
+                    return cls(_plain(asked), TimeRange(_moment(since), _moment(until)), targets, position, start)
+        except (ValueError, OverflowError) as error:
             raise _stale(f"this {words().next_page} is broken") from error
+        raise _stale(f"this {words().next_page} is broken")
 
     def check(self, sent: Mapping[str, str | int]) -> None:
         """`sent`: the arguments that came beside the token and say something. Raises StalePageToken when one differs."""
@@ -92,7 +92,7 @@ class BlockCursor:
     """Where a tool that asks many targets goes on: `start` targets of earlier blocks were asked. The rest as in Cursor."""
 
     tool: str
-    asked: Mapping[str, Any]
+    asked: Mapping[str, object]
     targets: str
     start: int
 
@@ -107,7 +107,7 @@ class BlockCursor:
                 return cls(name, asked, targets, start)
         raise _stale(f"this {words().next_page} is broken, or not one of {tool}")
 
-    def check(self, sent: Mapping[str, Any]) -> None:
+    def check(self, sent: Mapping[str, object]) -> None:
         """As Cursor's."""
         _check_asked(self.asked, sent)
 
@@ -136,7 +136,7 @@ class AccountsCursor:
         raise _stale(f"this {words().next_page} is broken")
 
 
-def _check_asked(asked: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
+def _check_asked(asked: Mapping[str, object], sent: Mapping[str, object]) -> None:
     for name, value in sent.items():
         if asked.get(name) != value:
             raise StalePageToken(
@@ -154,12 +154,12 @@ def _stale(message: str) -> StalePageToken:
     return StalePageToken(message, hint=f"Start again {words().first_page}.")
 
 
-def _sealed(form: str, values: list[Any]) -> str:
+def _sealed(form: str, values: Sequence[object]) -> str:
     packed = urlsafe_b64encode(zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 9)).decode()
     return f"{form}{_check(packed)}{packed.rstrip('=')}"
 
 
-def _opened(form: str, token: str, tool: str) -> Any:
+def _opened(form: str, token: str, tool: str) -> object:
     """The values. Raises StalePageToken for what `_sealed` did not make."""
     start = len(form) + _CHECK_CHARACTERS
     packed = token[start:] + "=" * (-len(token[start:]) % 4)
@@ -179,5 +179,26 @@ def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+def _moment(micros: object) -> datetime | None:
+    """Raises ValueError for what `_micros` did not make, OverflowError for a time that no datetime has."""
+    if micros is None:
+        return None
+    if not isinstance(micros, int):
+        raise ValueError("no time")
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _texts(values: Sequence[object]) -> list[str]:
+    """Raises ValueError where one is none."""
+    texts = [one for one in values if isinstance(one, str)]
+    if len(texts) < len(values):
+        raise ValueError("no text")
+    return texts
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, str | int]:
+    """Raises ValueError where one is neither a text nor a number."""
+    plain = {name: value for name, value in values.items() if isinstance(value, str | int)}
+    if len(plain) < len(values):
+        raise ValueError("no argument")
+    return plain
