@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from crosstrail.errors import ConfigError
+from crosstrail.json_values import items, text
 
 _SQLITE_FILE = "sqlite:///"
 _TEXT = "tag:yaml.org,2002:str"
@@ -26,6 +27,18 @@ _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """With libyaml's parser, where PyYAML was built with it."""
 
 
+class _Parser(Protocol):
+    """What is used of a loader; PyYAML's stubs leave half of it without types."""
+
+    def get_event(self) -> yaml.Event | None: ...
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str: ...
+
+    def construct_object(self, node: yaml.Node) -> object: ...
+
+    def dispose(self) -> None: ...
+
+
 class _GivenTwice(Exception):
     """The message names the key and its line, never a value."""
 
@@ -34,11 +47,11 @@ class _GivenTwice(Exception):
 class _Open:
     """A list or a mapping that has not ended yet."""
 
-    value: list[Any] | dict[Hashable, Any]
-    key: Any = None
+    value: list[object] | dict[Hashable, object]
+    key: object = None
     """Of a mapping: what the next value belongs to."""
     has_key: bool = False
-    merged: list[Any] = field(default_factory=list)
+    merged: list[object] = field(default_factory=list)
     """The values of its merge keys: what it has itself goes before theirs."""
 
 
@@ -50,13 +63,13 @@ class _Document:
     """
 
     def __init__(self, text: str) -> None:
-        self._loader: Any = _Loader(text)
-        self._plain: dict[str, Any] = {}
-        self._anchors: dict[str, Any] = {}
+        self._loader: _Parser = _Loader(text)
+        self._plain: dict[str, object] = {}
+        self._anchors: dict[str, object] = {}
         self._root = _Open([])
         self._open = [self._root]
 
-    def read(self) -> Any:
+    def read(self) -> object:
         """What it says; None when it is empty. Raises YAMLError, _GivenTwice."""
         try:
             for event in iter(self._loader.get_event, None):
@@ -71,7 +84,7 @@ class _Document:
         elif isinstance(event, yaml.CollectionEndEvent):
             self._end(self._open.pop(), event)
         elif isinstance(event, yaml.CollectionStartEvent):
-            value: list[Any] | dict[Hashable, Any] = [] if isinstance(event, yaml.SequenceStartEvent) else {}
+            value: list[object] | dict[Hashable, object] = [] if isinstance(event, yaml.SequenceStartEvent) else {}
             if event.tag not in (None, "!", _TAGS[type(value)]):
                 raise _refused(f"nothing is made of the tag {event.tag!r}", event)
             if len(self._open) > _MAX_DEPTH:
@@ -85,7 +98,7 @@ class _Document:
         elif isinstance(event, yaml.DocumentStartEvent) and self._root.value:
             raise _refused("a second document", event)
 
-    def _scalar(self, event: Any) -> Any:
+    def _scalar(self, event: yaml.ScalarEvent) -> object:
         """The value of a text; a file says few different ones without quotes, and finding out their type takes longest."""
         if event.implicit[0] and not event.tag:
             if event.value not in self._plain:
@@ -93,19 +106,21 @@ class _Document:
             return self._plain[event.value]
         return self._typed(self._tag(event), event)
 
-    def _tag(self, event: Any) -> str:
+    def _tag(self, event: yaml.ScalarEvent) -> str:
         if event.tag not in (None, "!"):
             return str(event.tag)
-        return str(self._loader.resolve(yaml.ScalarNode, event.value, event.implicit))
+        return self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
 
-    def _typed(self, tag: str, event: Any) -> Any:
+    def _typed(self, tag: str, event: yaml.ScalarEvent) -> object:
         if tag == _TEXT:
             return event.value
         if tag == _MERGE_TAG:
             return _MERGE
-        return self._loader.construct_object(yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark))
+        start: Any = event.start_mark
+        end: Any = event.end_mark  # PyYAML's stubs do not know that libyaml's marks do too
+        return self._loader.construct_object(yaml.ScalarNode(tag, event.value, start, end))
 
-    def _add(self, value: Any, event: Any) -> None:
+    def _add(self, value: object, event: yaml.NodeEvent) -> None:
         """To what is open: as an item, as a key or as a key's value."""
         if not isinstance(event, yaml.AliasEvent) and event.anchor is not None:
             if event.anchor in self._anchors:
@@ -126,7 +141,8 @@ class _Document:
             if not isinstance(value, Hashable):
                 raise _refused("a key that is no single value", event)
             if isinstance(value, str) and value in parent.value:
-                raise _GivenTwice(f"{value[:60]!r} is given twice, again at line {event.start_mark.line + 1}")
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                raise _GivenTwice(f"{value[:60]!r} is given twice, again at line {line}")
             parent.key, parent.has_key = value, True
 
     def _end(self, ended: _Open, event: yaml.Event) -> None:
@@ -142,11 +158,12 @@ class _Document:
         ended.value.update(own)
 
 
-def _refused(problem: str, event: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+def _refused(problem: str, event: yaml.Event) -> yaml.YAMLError:
+    mark: Any = event.start_mark  # see `_typed`
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, object]:
     """The settings a file holds, not yet checked. Raises ConfigError."""
     try:
         values = _Document(path.read_text("utf-8")).read()
@@ -169,18 +186,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
-def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
+def _anchor_paths(values: dict[str, object], folder: Path) -> None:
     """Make the folders, archives and a SQLite file absolute: their meaning must not hang on the working folder."""
-    places = [
-        values.get("lake"),
-        values.get("query"),
-        *(values["accounts"] if isinstance(values.get("accounts"), list) else ()),
-    ]
-    for place in places:
+    for place in (values.get("lake"), values.get("query"), *items(values.get("accounts"))):
         for key in ("path", "archive", "results_folder"):
-            if isinstance(place, dict) and isinstance(place.get(key), str) and place[key]:
-                place[key] = str(folder / Path(place[key]).expanduser())
+            if isinstance(place, dict) and (written := text(place.get(key))):
+                place[key] = str(folder / Path(written).expanduser())
     database = values.get("database")
-    url = database.get("url") if isinstance(database, dict) else None
-    if isinstance(url, str) and url.startswith(_SQLITE_FILE):
-        database["url"] = _SQLITE_FILE + str(folder / url.removeprefix(_SQLITE_FILE))  # type: ignore[index]
+    if isinstance(database, dict) and (url := text(database.get("url"))).startswith(_SQLITE_FILE):
+        database["url"] = _SQLITE_FILE + str(folder / url.removeprefix(_SQLITE_FILE))
