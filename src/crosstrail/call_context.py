@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from crosstrail.errors import CrosstrailError
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 _MAX_KEPT = 200
 
@@ -73,19 +76,20 @@ def acting_for(who: str, key: str = "") -> Iterator[CallContext]:
 @contextmanager
 def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
     """One request, counted for the present caller and, where OpenTelemetry's SDK is set up, a span of its own."""
-    trace, tracer = _tracing()
+    from opentelemetry.trace import SpanKind, StatusCode
+
     request = Upstream(action, account, region)
     current_call().note(request)
     attributes = {"cloud.account.id": account, "cloud.region": region}
-    with tracer.start_as_current_span(
-        action, kind=trace.SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
+    with _tracer().start_as_current_span(
+        action, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:
         try:
             yield request
         except CrosstrailError as error:  # no text of it: a span is read by others than the caller
             request.request_id = getattr(error, "request_id", "")
             request.error = getattr(error, "code", "") or type(error).__name__
-            span.set_status(trace.StatusCode.ERROR)
+            span.set_status(StatusCode.ERROR)
             span.set_attribute("error.type", request.error)
             raise
         finally:
@@ -93,8 +97,8 @@ def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
 
 
 @cache
-def _tracing() -> tuple[Any, Any]:
-    """OpenTelemetry's module, which only a request to a cloud needs, and our tracer: that of whichever SDK is set up later."""
-    from opentelemetry import trace
+def _tracer() -> Tracer:
+    """Ours, of whichever SDK is set up later. Only a request to a cloud needs OpenTelemetry."""
+    from opentelemetry.trace import get_tracer
 
-    return trace, trace.get_tracer("crosstrail")
+    return get_tracer("crosstrail")

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tenacity
 from sqlalchemy import (
@@ -63,7 +63,7 @@ def account_tables() -> Mapping[str, Table]:
 
 
 def _account_table(form: AccountForm) -> Table:
-    more: list[Column[Any]] = [Column(form.role_column, String(2048))] if form.role_column else []
+    more: list[Column[str]] = [Column(form.role_column, String(2048))] if form.role_column else []
     return Table(
         form.table,
         METADATA,

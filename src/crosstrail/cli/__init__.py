@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -35,6 +35,7 @@ _COMMANDS = {
 }
 
 
+StatusT = TypeVar("StatusT")
 CONFIG_HELP = "Configuration file (else crosstrail.yaml here, else in your configuration folder)."
 
 
@@ -62,18 +63,18 @@ def crosstrail() -> None:
     """Who did what, where and when, in every account of every cloud."""
 
 
-def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_settings(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
     """Give a command the options --config and --lake, and in their place one argument: `settings`."""
     return with_settings_after(lambda: None)(command)
 
 
-def with_settings_after(first: Callable[[], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_settings_after(first: Callable[[], None]) -> Callable[[Callable[..., StatusT]], Callable[..., StatusT]]:
     """The same; `first` is called before settings are loaded, which takes most of a command's start."""
     return partial(_with_settings, first)
 
 
-def _with_settings(first: Callable[[], None], command: Callable[..., Any]) -> Callable[..., Any]:
-    def load(config: str, lake: str, **rest: object) -> object:
+def _with_settings(first: Callable[[], None], command: Callable[..., StatusT]) -> Callable[..., StatusT]:
+    def load(config: str, lake: str, **rest: object) -> StatusT:
         first()
         from crosstrail.settings.config import load_settings
 

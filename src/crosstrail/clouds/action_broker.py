@@ -32,7 +32,7 @@ class ActionApi(Protocol[ActionT]):
     async def call(
         self,
         action: ActionT,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         credentials: Credentials,
         asked: RequestInfo,
         request: Upstream | None = None,
@@ -59,7 +59,7 @@ class ActionBroker(KeyPairBroker, Generic[ApiT]):
         self._base = Cached(environment)
 
     async def call(
-        self, account: Account, region: str, action: Any, params: Mapping[str, Any], *, who: str = ""
+        self, account: Account, region: str, action: Any, params: Mapping[str, object], *, who: str = ""
     ) -> dict[str, Any]:
         """One action; its answer. It repeats nothing, but renews credentials that are called expired once.
 
@@ -87,7 +87,7 @@ class ActionBroker(KeyPairBroker, Generic[ApiT]):
         account: Account,
         region: str,
         action: Any,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         provider: CredentialProvider[Credentials],
         credentials: Credentials,
     ) -> dict[str, Any]:

@@ -41,6 +41,8 @@ from crosstrail.workspace.request_workspace import KeyOwners, RequestWorkspace
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
 from crosstrail.workspace.workspace import LAKE_ENGINE, Workspace
 
+_Context = ServerRequestContext[Any, Any]
+"""As mcp hands it to a middleware: of any server."""
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
 OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, TOOL_WORDS, NEEDS)
@@ -106,11 +108,11 @@ class Admission(BaseAdmission):
         self._running = 0
         self._one_ended = anyio.Event()
 
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def __call__(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         with speaking(self.table.vocabulary):
             return await self._answered(ctx, call_next)
 
-    async def _answered(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def _answered(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         sender = await self._sender(ctx.request)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == "tools/call" else ""
         view = self._view(sender, tool)
@@ -127,7 +129,7 @@ class Admission(BaseAdmission):
 
     async def _call(
         self,
-        ctx: ServerRequestContext[Any, Any],
+        ctx: _Context,
         call_next: CallNext,
         sender: _Sender,
         view: ScopedWorkspace,
