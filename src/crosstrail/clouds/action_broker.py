@@ -20,10 +20,11 @@ from crosstrail.call_context import Upstream, upstream
 from crosstrail.errors import CredentialsError
 from crosstrail.models import Account
 
-ActionT = TypeVar("ActionT", contravariant=True)
+ActionT = TypeVar("ActionT")
+AskedT = TypeVar("AskedT", contravariant=True)
 
 
-class ActionApi(Protocol[ActionT]):
+class ActionApi(Protocol[AskedT]):
     """A cloud's API: an action, its parameters and explicit credentials in, its answer out; it repeats nothing."""
 
     region: str
@@ -31,7 +32,7 @@ class ActionApi(Protocol[ActionT]):
 
     async def call(
         self,
-        action: ActionT,
+        action: AskedT,
         params: Mapping[str, object],
         credentials: Credentials,
         asked: RequestInfo,
@@ -42,7 +43,7 @@ class ActionApi(Protocol[ActionT]):
 ApiT = TypeVar("ApiT", bound=ActionApi[Any])
 
 
-class ActionBroker(KeyPairBroker, Generic[ApiT]):
+class ActionBroker(KeyPairBroker, Generic[ActionT, ApiT]):
     """`environment`: the machine's own identity, which assumes roles and is that of an ambient account."""
 
     def __init__(
@@ -59,7 +60,7 @@ class ActionBroker(KeyPairBroker, Generic[ApiT]):
         self._base = Cached(environment)
 
     async def call(
-        self, account: Account, region: str, action: Any, params: Mapping[str, object], *, who: str = ""
+        self, account: Account, region: str, action: ActionT, params: Mapping[str, object], *, who: str = ""
     ) -> dict[str, Any]:
         """One action; its answer. It repeats nothing, but renews credentials that are called expired once.
 
@@ -86,7 +87,7 @@ class ActionBroker(KeyPairBroker, Generic[ApiT]):
         self,
         account: Account,
         region: str,
-        action: Any,
+        action: ActionT,
         params: Mapping[str, object],
         provider: CredentialProvider[Credentials],
         credentials: Credentials,

@@ -11,7 +11,7 @@ from crosstrail.auth import Auth
 from crosstrail.call_context import upstream
 from crosstrail.clouds.action_broker import ActionBroker
 from crosstrail.clouds.alibaba.accounts import CLOUD, AlibabaRoleAuth
-from crosstrail.clouds.alibaba.api import AlibabaApi
+from crosstrail.clouds.alibaba.api import Action, AlibabaApi
 from crosstrail.clouds.alibaba.credentials import (
     GET_CALLER_IDENTITY,
     AlibabaAssumeRole,
@@ -22,7 +22,7 @@ from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.models import Account
 
 
-class AlibabaBroker(ActionBroker[AlibabaApi]):
+class AlibabaBroker(ActionBroker[Action, AlibabaApi]):
     """The broker of Alibaba Cloud accounts (see accounts/broker.py), and one action in one of them."""
 
     cloud = CLOUD

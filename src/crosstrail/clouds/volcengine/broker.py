@@ -9,13 +9,14 @@ from crosstrail.accounts.credentials import CredentialProvider, Credentials
 from crosstrail.auth import Auth
 from crosstrail.clouds.action_broker import ActionBroker
 from crosstrail.clouds.volcengine.accounts import CLOUD, VolcengineRoleAuth
+from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.credentials import AssumeRole, EnvironmentKeys
 from crosstrail.clouds.volcengine.identity import GET_CALLER_IDENTITY, account_of_identity
 from crosstrail.models import Account
 
 
-class VolcengineBroker(ActionBroker[VolcengineApi]):
+class VolcengineBroker(ActionBroker[Action, VolcengineApi]):
     """The broker of Volcengine accounts (see accounts/broker.py), and one action in one of them."""
 
     cloud = CLOUD
