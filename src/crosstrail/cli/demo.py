@@ -22,6 +22,7 @@ from crosstrail.demo.client import connected
 from crosstrail.demo.incident import incident
 from crosstrail.demo.investigation import Exchange, Findings, Investigation
 from crosstrail.demo.prepared import Prepared, prepared
+from crosstrail.json_values import text
 from crosstrail.text import clean, visible
 
 _INDENT = 3
@@ -94,7 +95,7 @@ def _show(console: Console, number: int, exchange: Exchange, seconds: float, fin
     """The question, the call, and the answer as the agent gets it, with the thread of the case marked."""
     _heading(console, f"{number}  {exchange.question}")
     arguments = dict(exchange.arguments)
-    sql = arguments.pop("sql", "")
+    sql = text(arguments.pop("sql", ""))
     call = Text(exchange.tool, style="green")
     for name, value in arguments.items():
         call.append(f"  {name}=", style="dim").append(json.dumps(value), style="default")

@@ -12,11 +12,12 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from random import Random
-from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
 from crosstrail.demo.word_lists import iam_id
+from crosstrail.json_values import Json, text
 
 PROD, DEV, AUDIT = "111122223333", "444455556666", "123456789012"
 CN, HZ = "2100000001", "1100000000000001"
@@ -77,12 +78,12 @@ class Actor:
 @cache
 def cast() -> tuple[Actor, ...]:
     book = _book()
-    return tuple(_actor(entry, book) for entry in book["actors"])
+    return tuple(_actor(entry, book) for entry in book.actors)
 
 
 def agent(name: str) -> str:
     """The user agent called so in cast.yaml."""
-    return str(_book()["agents"][name])
+    return _book().agents[name]
 
 
 def days() -> Iterator[date]:
@@ -94,17 +95,35 @@ def at(day: date, seconds: float) -> datetime:
     return datetime.combine(day, time(), UTC) + timedelta(seconds=min(int(seconds), 86_399))
 
 
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """What cast.yaml says; an actor names its account, routine and agent."""
+
+    agents: Mapping[str, str]
+    routines: Mapping[str, Mapping[str, int]]
+    actors: tuple[Json, ...]
+
+
 @cache
-def _book() -> Mapping[str, Any]:
-    loaded: Mapping[str, Any] = yaml.safe_load(files(__package__).joinpath("cast.yaml").read_text("utf-8"))
-    return loaded
+def _book() -> _Book:
+    return TypeAdapter(_Book).validate_python(
+        yaml.safe_load(files(__package__).joinpath("cast.yaml").read_text("utf-8"))
+    )
 
 
-def _actor(entry: Mapping[str, Any], book: Mapping[str, Any]) -> Actor:
-    facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
-    facts["account"] = _BY_ALIAS[entry["account"]]
-    facts["via"] = _BY_ALIAS.get(entry.get("via", ""), entry.get("via", ""))
-    facts["entry"] = Entry(entry["entry"])
-    facts["routine"] = book["routines"][entry["routine"]]
-    facts["agent"] = book["agents"].get(entry.get("agent", ""), "")
-    return Actor(**facts)
+def _actor(entry: Json, book: _Book) -> Actor:
+    via = text(entry.get("via"))
+    return _as_actor().validate_python(
+        {
+            **entry,
+            "account": _BY_ALIAS[text(entry["account"])],
+            "via": _BY_ALIAS.get(via, via),
+            "routine": book.routines[text(entry["routine"])],
+            "agent": book.agents.get(text(entry.get("agent")), ""),
+        }
+    )
+
+
+@cache
+def _as_actor() -> TypeAdapter[Actor]:
+    return TypeAdapter(Actor)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from typing import Any
 
 _FENCE = re.compile(r"^--- log data (\w+): .*?$\n(.*?)\n^--- end \1 ---$", re.DOTALL | re.MULTILINE)
 _SAME_IN_ALL = "every row: "
@@ -30,7 +29,7 @@ def listed(text: str) -> list[dict[str, str]]:
     return _table(text.splitlines()[1:])
 
 
-def objects(text: str) -> list[dict[str, Any]]:
+def objects(text: str) -> list[dict[str, object]]:
     """The whole events in the fence."""
     return [json.loads(line) for line in fenced(text).splitlines()]
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import platformdirs
 from mcp import Client, MCPError, StdioServerParameters
@@ -30,9 +29,9 @@ class Connection:
     tools: int
     _client: Client
 
-    async def call_tool(self, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+    async def call_tool(self, name: str, arguments: Mapping[str, object]) -> tuple[str, bool]:
         """The text of the answer as a model would read it, and whether it is an error."""
-        result = await self._client.call_tool(name, arguments)
+        result = await self._client.call_tool(name, dict(arguments))
         text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
         return text, result.is_error
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from crosstrail.demo import alibaba, volcengine
 from crosstrail.demo.answers import listed, objects, rows
 from crosstrail.demo.incident import Incident
 from crosstrail.demo.organization import accounts
+from crosstrail.json_values import Json, table, text
 from crosstrail.timerange import iso
 
-CallTool = Callable[[str, dict[str, Any]], Awaitable[tuple[str, bool]]]
+CallTool = Callable[[str, Json], Awaitable[tuple[str, bool]]]
 """(tool, arguments) -> the text of the answer, and whether it is an error."""
 
 _DENIED = """\
@@ -43,7 +43,7 @@ class Exchange:
 
     question: str
     tool: str
-    arguments: dict[str, Any]
+    arguments: Json
     answer: str
     wrong: str = ""
 
@@ -54,7 +54,7 @@ class Findings:
 
     names: dict[str, str] = field(default_factory=dict)
     """Account id -> alias."""
-    stopped: dict[str, Any] = field(default_factory=dict)
+    stopped: Json = field(default_factory=dict)
     """The event that stopped logging, whole."""
     calls: list[dict[str, str]] = field(default_factory=list)
     """What the key did, newest first."""
@@ -63,7 +63,7 @@ class Findings:
 
     @property
     def access_key(self) -> str:
-        return str(self.stopped["userIdentity"]["accessKeyId"])
+        return text(table(self.stopped["userIdentity"])["accessKeyId"])
 
     @property
     def address(self) -> str:
@@ -75,13 +75,13 @@ class Findings:
 
     def day(self) -> tuple[str, str]:
         """The day on which logging stopped, as two times of ISO 8601."""
-        start = datetime.fromisoformat(self.stopped["eventTime"]).replace(hour=0, minute=0, second=0)
+        start = datetime.fromisoformat(text(self.stopped["eventTime"])).replace(hour=0, minute=0, second=0)
         return iso(start), iso(start + timedelta(days=1, seconds=-1))
 
     def conclusion(self) -> str:
         """One sentence from the answers."""
-        who = str(self.stopped["userIdentity"].get("userName", "somebody"))
-        stopped_at = datetime.fromisoformat(self.stopped["eventTime"])
+        who = text(table(self.stopped["userIdentity"]).get("userName")) or "somebody"
+        stopped_at = datetime.fromisoformat(text(self.stopped["eventTime"]))
         denied = sum(bool(call.get("error")) for call in self.calls)
         others = [row for row in self.keys if row["access_key"] not in ("", self.access_key)]
         places = ", ".join(dict.fromkeys(self.names.get(row["account"], row["account"]) for row in others))
@@ -108,7 +108,7 @@ class Investigation:
             if exchange.wrong:
                 return
 
-    async def _ask(self, question: str, tool: str, arguments: dict[str, Any], judge: Callable[[str], str]) -> Exchange:
+    async def _ask(self, question: str, tool: str, arguments: Json, judge: Callable[[str], str]) -> Exchange:
         """`judge` takes what it needs from the answer's text and says what is wrong with it."""
         answer, failed = await self._call(tool, arguments)
         wrong = f"{tool} answered with an error" if failed else judge(answer)
@@ -125,7 +125,7 @@ class Investigation:
         def judge(answer: str) -> str:
             found = objects(answer)
             self.findings.stopped = found[0] if found else {}
-            return _differ("events", {event["eventID"] for event in found}, {self._expected.stop_logging_id})
+            return _differ("events", {text(event["eventID"]) for event in found}, {self._expected.stop_logging_id})
 
         arguments = {
             "target_account_id": "*",
