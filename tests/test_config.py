@@ -10,7 +10,7 @@ from conftest import CommandLine
 from crosstrail.account_forms import placed
 from crosstrail.errors import ConfigError
 from crosstrail.settings import file as settings_file
-from crosstrail.settings.config import load_settings, options
+from crosstrail.settings.config import Settings, load_settings, options
 from crosstrail.workspace.workspace import account_database
 
 ROLE = "arn:aws:iam::222222222222:role/Audit"
@@ -128,6 +128,11 @@ def test_a_wrong_variable_is_named_and_its_value_is_not_repeated() -> None:
         load_settings(environ={"CROSSTRAIL_QUERY_TIME_LIMIT": "s3cret"})
     assert "CROSSTRAIL_QUERY_TIME_LIMIT in the environment" in refusal.value.text
     assert "s3cret" not in refusal.value.text
+
+
+def test_groups_of_clouds_are_a_mapping() -> None:
+    with pytest.raises(ValidationError, match="must be a mapping"):
+        Settings.model_validate({"clouds": 5})
 
 
 def test_secrets_are_masked_wherever_settings_are_shown() -> None:

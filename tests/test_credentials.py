@@ -73,6 +73,22 @@ class Source:
         return Credentials(f"AKIA{number}", SecretStr("hush"), None, self.now + self.lasts if self.lasts else None)
 
 
+@pytest.mark.parametrize("lacking", ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"])
+def test_a_session_without_a_part_is_none(lacking: str) -> None:
+    """Without a token it would be a key for good, and without an end nobody would renew it."""
+    whole = {
+        "AccessKeyId": "ASIA1",
+        "SecretAccessKey": "s3cr3t",
+        "SessionToken": "t0k3n",
+        "Expiration": datetime.now(UTC),
+    }
+    assert Credentials.given_by_sts({"Credentials": whole}).access_key_id == "ASIA1"
+    with pytest.raises(CredentialsError) as refusal:
+        Credentials.given_by_sts({"Credentials": {name: part for name, part in whole.items() if name != lacking}})
+    assert "s3cr3t" not in refusal.value.text
+    assert "t0k3n" not in refusal.value.text
+
+
 async def test_credentials_are_kept_until_five_minutes_before_their_expiry() -> None:
     source = Source()
     cached = source.cached()

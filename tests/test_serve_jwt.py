@@ -225,6 +225,19 @@ def test_one_key_in_the_configuration_is_enough(idp: FakeIdp, folder: Path) -> N
         assert post(made.url, LIST_TOOLS, Authorization=f"Bearer {alice(idp, key=SigningKey('x'))}").status_code == 401
 
 
+def test_a_key_that_signs_no_token_is_refused_at_the_start() -> None:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    from crosstrail.errors import ConfigError
+    from crosstrail.server.auth.jwt_verifier import JwtVerifier
+    from crosstrail.settings.server import JwtSettings
+
+    key = X25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(ConfigError, match="signs no tokens"):
+        JwtVerifier(JwtSettings(issuer="https://idp.example", public_key=key.decode()), RESOURCE)
+
+
 async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
     """A rule for a client must not match a person who is called like one."""
     from crosstrail.server.auth.jwt_verifier import JwtVerifier
