@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from mcp import Client
 
 from crosstrail.accounts.policy import Principal
+from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.app import create_server
 from crosstrail.settings.config import Settings
+from crosstrail.settings.server import AuditSettings
 from crosstrail.workspace.workspace import Workspace
 from fakes.aws import FakeAws, Key
 from lake_workspace import Always, text_of
@@ -56,3 +59,17 @@ async def test_two_callers_have_sessions_of_their_own_names(fake_aws: FakeAws, b
     assert request["id"]
     assert "secret-name" not in audit.read_text()
     assert "CreateUser" not in audit.read_text()
+
+
+def test_a_record_that_another_process_holds_stops_no_event_loop(tmp_path: Path) -> None:
+    """It is written once the other one has ended its line, and no line is lost when the server ends meanwhile."""
+    file = tmp_path / "audit.jsonl"
+    record = AuditLog(AuditSettings(to=str(file)))
+    with open(f"{file}.lock", "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        for _ in range(3):
+            record.refused(401, method="POST", path="/mcp", client="192.0.2.1")
+        assert file.read_text() == ""
+        fcntl.flock(other, fcntl.LOCK_UN)
+    record.close()
+    assert [json.loads(line)["status"] for line in file.read_text().splitlines()] == [401, 401, 401]

@@ -28,8 +28,6 @@ from crosstrail.conformance.findings import Finding, Report, judged
 from crosstrail.conformance.http_checks import MAX_BYTES, check_http, refused
 from crosstrail.conformance.tool_checks import CROSSTRAIL, check_tools, reading_tool
 
-logging.getLogger("mcp").setLevel(logging.CRITICAL)  # its tracebacks quote the server; we say what is wrong
-
 _MAX_PAGES = 50
 _LAST_WORDS = 300
 _ABSENT = "there is no program"
@@ -79,6 +77,7 @@ class _Greeting:
 
 async def check_server(subject: Subject, demands: Demands) -> Report:
     """Every finding about it; a server that never answers has one."""
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # its tracebacks quote the server; we say what is wrong
     older = await _greet(subject, demands, "legacy")
     newer = await _greet(subject, demands, "auto")
     known = older if older.protocol else newer

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import deque
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from typing import IO
@@ -26,7 +27,9 @@ except ImportError:
 
 _log = logging.getLogger("crosstrail.audit")
 _TURN_SECONDS = 0.2
-"""The longest wait for the lock, which is held for a line: whoever has it longer was stopped, and an event loop waits here."""
+"""The longest wait for the lock, which is held for a line: whoever has it longer was stopped."""
+_MAX_WAITING = 1_000
+"""Lines in memory that wait for it."""
 _LOOK_SECONDS = 0.001
 _NEXT_WAIT_SECONDS = 10.0
 """After a wait in vain, so that a stopped process does not slow every call of the others."""
@@ -40,20 +43,78 @@ class SharedFile(RotatingFileHandler):
         super().__init__(path, maxBytes=max_bytes, backupCount=keep, encoding="utf-8")
         self._turns: IO[bytes] | None = None
         self._waits_from = 0.0
+        self._waiting: deque[logging.LogRecord] = deque()
+        self._given_up_at = 0.0
         if path.startswith("/dev/") or not os.path.isfile(path):
             self.maxBytes = 0
         else:
             self._turns = self._lock_file()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A line that cannot be written stops nobody."""
+        """A line that cannot be written stops nobody. Where another process writes just now, the line waits for a thread that
+        looks again: this is called on the event loop. Called with the handler's lock, as logging does."""
+        if not self._waiting and self._written(record):
+            return
+        if not self._waiting:
+            self._given_up_at = time.monotonic() + _TURN_SECONDS
+            threading.Thread(target=self._look_again, name="crosstrail-record", daemon=True).start()
+        self._waiting.append(record)
+        if len(self._waiting) > _MAX_WAITING:
+            self._give_up()
+
+    def _look_again(self) -> None:
+        """In a thread, until no line waits."""
+        left = True
+        while left:
+            time.sleep(_LOOK_SECONDS)
+            self.acquire()
+            try:
+                left = self._drain()
+            finally:
+                self.release()
+
+    def _drain(self) -> bool:
+        """Write the lines that wait, in their order, if it is this process's turn or too late. Whether any is left."""
+        while self._waiting and self._written(self._waiting[0]):
+            self._waiting.popleft()
+            self._given_up_at = time.monotonic() + _TURN_SECONDS
+        if self._waiting and time.monotonic() > self._given_up_at:
+            self._waits_from = time.monotonic() + _NEXT_WAIT_SECONDS
+            self._give_up()
+        return bool(self._waiting)
+
+    def _give_up(self) -> None:
+        while self._waiting:
+            self._write(self._waiting.popleft(), alone=False)
+
+    def _written(self, record: logging.LogRecord) -> bool:
+        """Whether it was this process's turn: then the line is written."""
+        if fcntl is None or self._turns is None:
+            self._write(record, alone=True)
+            return True
+        if self._turns.closed:  # whoever sets up logging anew closes every handler there is
+            self._turns = self._lock_file()
         try:
-            with self._turn() as alone:
-                self._follow()
-                if alone:
-                    super().emit(record)
-                else:
-                    logging.FileHandler.emit(self, record)
+            fcntl.flock(self._turns, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= self._waits_from:
+                return False
+            self._write(record, alone=False)
+            return True
+        try:
+            self._write(record, alone=True)
+        finally:
+            fcntl.flock(self._turns, fcntl.LOCK_UN)
+        return True
+
+    def _write(self, record: logging.LogRecord, *, alone: bool) -> None:
+        """`alone`: nobody else writes meanwhile, so the file may be put away."""
+        try:
+            self._follow()
+            if alone:
+                super().emit(record)
+            else:
+                logging.FileHandler.emit(self, record)
         except (OSError, ValueError):  # ValueError is a file that somebody else closed
             self.handleError(record)
 
@@ -64,6 +125,12 @@ class SharedFile(RotatingFileHandler):
         _log.error("a line of the record cannot be written: %s", reason)
 
     def close(self) -> None:
+        self.acquire()
+        try:
+            while self._drain():  # lines that wait are written first
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            self.release()
         with suppress(OSError):  # what could not be written before cannot be now
             super().close()
         if self._turns:
@@ -77,38 +144,6 @@ class SharedFile(RotatingFileHandler):
         file = private.opener(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         private.close_to_others(file)
         return TextIOWrapper(os.fdopen(file, "ab"), encoding=self.encoding, errors=self.errors)
-
-    @contextmanager
-    def _turn(self) -> Iterator[bool]:
-        """Gives whether nobody else writes meanwhile."""
-        if fcntl is None or self._turns is None:
-            yield True
-            return
-        if self._turns.closed:  # whoever sets up logging anew closes every handler there is
-            self._turns = self._lock_file()
-        if not self._locked(self._turns):
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            fcntl.flock(self._turns, fcntl.LOCK_UN)
-
-    def _locked(self, turns: IO[bytes]) -> bool:
-        began = time.monotonic()
-        waits = began >= self._waits_from
-        while True:
-            try:
-                fcntl.flock(turns, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except BlockingIOError:
-                now = time.monotonic()
-            if not waits:
-                return False
-            if now - began > _TURN_SECONDS:
-                self._waits_from = now + _NEXT_WAIT_SECONDS
-                return False
-            time.sleep(_LOOK_SECONDS)
 
     def _follow(self) -> None:
         """To the file that has the name now: another process, or somebody's own rotation, may have moved ours away."""
