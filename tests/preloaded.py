@@ -107,7 +107,8 @@ class Process:
     def send_signal(self, number: int) -> None:
         """Nothing happens to one that has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # its end may be on its way to us
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
