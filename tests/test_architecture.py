@@ -221,6 +221,16 @@ def test_circles_are_found(graph: Mapping[str, set[str]], expected: list[set[str
     assert circles(graph) == expected
 
 
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    """What each cloud has of its own kind may have one name in all of them."""
+    named: dict[str, set[str]] = {}
+    for name in modules():
+        for node in tree(name).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                named.setdefault(node.name, set()).add("a cloud" if CLOUD_PACKAGE.match(name) else name)
+    assert {one: places for one, places in named.items() if len(places) > 1} == {}
+
+
 def test_what_the_source_imports_is_declared() -> None:
     """A package that another brings along today may be gone with that one's next release."""
     declared = declared_packages()

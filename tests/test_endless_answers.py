@@ -18,7 +18,7 @@ from credential_sources import write_config
 from crosstrail.clouds.aws.base_identity import secret_text
 from crosstrail.clouds.aws.bounds import MAX_ANSWER_BYTES
 from crosstrail.clouds.aws.broker import AwsBroker
-from crosstrail.clouds.aws.organizations import Organization
+from crosstrail.clouds.aws.organizations import OrganizationAccounts
 from crosstrail.errors import CloudUnavailable, CredentialsError, CrosstrailError
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
@@ -63,7 +63,7 @@ async def test_sts_that_gives_a_session_without_end(fake_aws: FakeAws, base: Key
 @pytest.mark.parametrize(
     ("action", "ask"),
     [
-        ("ListAccounts", lambda: Organization("Audit", region="us-east-1").read()),
+        ("ListAccounts", lambda: OrganizationAccounts("Audit", region="us-east-1").read()),
         ("GetSecretValue", lambda: secret_text("accounts", "us-east-1")),
     ],
 )

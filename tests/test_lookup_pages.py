@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosstrail.errors import AccessDenied, CloudUnavailable
-from crosstrail.lookup.fanout import Listing, lookup_events
+from crosstrail.lookup.fanout import LookupPage, lookup_events
 from crosstrail.lookup.targets import OpenTarget
 from crosstrail.models import Account, Event, EventPage, EventQuery, Position, Target, Trail
 
@@ -74,10 +74,10 @@ def opened(trail: ListedTrail, chosen: tuple[Target, ...]) -> tuple[OpenTarget, 
     return tuple(OpenTarget(one.account, one.region, opened=trail) for one in chosen)
 
 
-def listed(chosen: tuple[OpenTarget, ...], limit: int) -> list[Listing]:
+def listed(chosen: tuple[OpenTarget, ...], limit: int) -> list[LookupPage]:
     """All pages."""
 
-    async def pages() -> list[Listing]:
+    async def pages() -> list[LookupPage]:
         found = [await lookup_events(chosen, EventQuery(limit=limit))]
         before: Position | None = None
         while position := found[-1].next:

@@ -14,7 +14,7 @@ from crosstrail.accounts.listing import Listing
 from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.base_identity import secret_text
-from crosstrail.clouds.aws.organizations import Organization
+from crosstrail.clouds.aws.organizations import OrganizationAccounts
 from crosstrail.clouds.aws.profiles import Profiles
 from crosstrail.errors import AccessDenied, CloudUnavailable, ConfigError, CredentialsError, CrosstrailError
 from crosstrail.models import Account
@@ -44,7 +44,7 @@ def test_an_organization_is_listed_to_its_last_page_without_suspended_accounts(a
     aws.world.account(members[3]).status = "SUSPENDED"
     aws.world.account(members[4]).status = "CLOSED"
     aws.world.account(members[5]).status = "PENDING_CLOSURE"
-    listing = Organization("audit/Reader", "ext-1").read()
+    listing = OrganizationAccounts("audit/Reader", "ext-1").read()
     held = by_id(listing)
     assert sorted(held) == sorted([MANAGEMENT, *members[:3], *members[5:]])
     assert held[MANAGEMENT].auth == AmbientAuth()
@@ -60,7 +60,7 @@ def test_an_organization_is_listed_to_its_last_page_without_suspended_accounts(a
 def test_roles_are_of_the_organizations_partition(aws: FakeAws) -> None:
     aws.world.partition = aws.world.account(MANAGEMENT).partition = "aws-cn"
     aws.world.account("111111111111")
-    auth = by_id(Organization("Audit", region="cn-north-1").read())["111111111111"].auth
+    auth = by_id(OrganizationAccounts("Audit", region="cn-north-1").read())["111111111111"].auth
     assert auth == RoleAuth(role_arn="arn:aws-cn:iam::111111111111:role/Audit")
     assert aws.world.asked("GetCallerIdentity")[0].region == "cn-north-1"
 
@@ -68,7 +68,7 @@ def test_roles_are_of_the_organizations_partition(aws: FakeAws) -> None:
 def test_accounts_of_one_name_keep_their_ids(aws: FakeAws) -> None:
     aws.world.account("111111111111", "Sandbox")
     aws.world.account("222222222222", "sandbox")
-    listing = Organization("Audit").read()
+    listing = OrganizationAccounts("Audit").read()
     assert [by_id(listing)[one].alias for one in ("111111111111", "222222222222")] == ["", ""]
     assert "member 111111111111 and member 222222222222 have the same alias sandbox" in listing.warnings[0]
 
@@ -76,7 +76,7 @@ def test_accounts_of_one_name_keep_their_ids(aws: FakeAws) -> None:
 def test_an_organization_that_may_not_be_listed_says_what_to_allow(aws: FakeAws) -> None:
     aws.world.account(MANAGEMENT).denied.add("organizations:ListAccounts")
     with pytest.raises(AccessDenied) as denied:
-        Organization("Audit").read()
+        OrganizationAccounts("Audit").read()
     assert "base identity" in str(denied.value)
     assert "organizations:ListAccounts" in denied.value.hint
 
@@ -84,25 +84,25 @@ def test_an_organization_that_may_not_be_listed_says_what_to_allow(aws: FakeAws)
 def test_a_member_that_calls_gets_no_list(aws: FakeAws) -> None:
     aws.world.management = "111111111111"
     with pytest.raises(AccessDenied):
-        Organization("Audit").read()
+        OrganizationAccounts("Audit").read()
 
 
 def test_a_role_name_that_no_role_can_have_is_refused(aws: FakeAws) -> None:
     aws.world.account("111111111111")
     with pytest.raises(ConfigError, match=r"organization\.role_name"):
-        Organization("my role").read()
+        OrganizationAccounts("my role").read()
 
 
 def test_an_organization_that_does_not_answer_is_a_clear_error(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(CloudUnavailable, match="organizations:ListAccounts"):
-        Organization("Audit").read()
+        OrganizationAccounts("Audit").read()
 
 
 def test_without_any_identity_it_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(CredentialsError, match="base identity"):
-        Organization("Audit").read()
+        OrganizationAccounts("Audit").read()
 
 
 def test_a_secret_names_the_database_and_is_asked_anew(aws: FakeAws, postgres: PostgresServer) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from crosstrail.answers.render import clean, listed
 from crosstrail.coverage import Days, count, gaps, within
 from crosstrail.errors import CloudError, CrosstrailError, own
-from crosstrail.lookup.fanout import Failure, Listing
+from crosstrail.lookup.fanout import Failure, LookupPage
 from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account, AccountKey, Target
 from crosstrail.timerange import TimeRange, iso
@@ -33,7 +33,7 @@ _NO_LOG = (
 )
 
 
-def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]:
+def coverage(span: TimeRange, listing: LookupPage, *, continued: bool) -> list[str]:
     """Who was asked, who answered, who failed and why, what time is really covered, and whether this is all."""
     answered = target_names([target for target, _ in listing.pages])
     count, least = len(listing.events), "further " if continued else ""
@@ -58,7 +58,7 @@ def coverage(span: TimeRange, listing: Listing, *, continued: bool) -> list[str]
     return lines
 
 
-def _examined(listing: Listing) -> str:
+def _examined(listing: LookupPage) -> str:
     if not listing.examined:
         return ""
     return f" {listing.examined:,} events were read one by one: no cloud picks by these filters itself."
@@ -115,7 +115,7 @@ def _cause(error: CrosstrailError) -> object:
     return (type(error), error.code, error.hint) if isinstance(error, CloudError) else error.text
 
 
-def _held(span: TimeRange, listing: Listing) -> list[str]:
+def _held(span: TimeRange, listing: LookupPage) -> list[str]:
     """What the archives hold, and whose logs leave the span asked uncovered, wholly or in part."""
     lines = _live(span, listing)
     archives = [(target, page) for target, page in listing.pages if page.held and not target.account.auth]
@@ -254,7 +254,7 @@ def _is_named(account: Account, sql: str) -> bool:
     return any(name and name.lower() in text for name in (account.id, account.alias, account.store_id))
 
 
-def _live(span: TimeRange, listing: Listing) -> list[str]:
+def _live(span: TimeRange, listing: LookupPage) -> list[str]:
     """Where the span asked goes back further than the clouds themselves do."""
     begins = [
         page.held.start for target, page in listing.pages if target.account.auth and page.held and page.held.start

@@ -32,7 +32,7 @@ from crosstrail.answers.render import (
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.filters import accepted, parse, spelled
 from crosstrail.lookup.cursor import Cursor
-from crosstrail.lookup.fanout import Listing, Progress, lookup_events
+from crosstrail.lookup.fanout import LookupPage, Progress, lookup_events
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position
 from crosstrail.timerange import TimeRange, iso, parse_range
@@ -163,7 +163,7 @@ def _filters(targets: Sequence[OpenTarget], request: Request) -> tuple[Filter, .
     return accepted(named, known) if known else tuple(named)
 
 
-def _token(request: Request, span: TimeRange, chosen: Chosen, listing: Listing) -> str:
+def _token(request: Request, span: TimeRange, chosen: Chosen, listing: LookupPage) -> str:
     """Of the block's next page, else of the next block. Empty when this was all, or when a token cannot go on from here."""
     if listing.next is None and not chosen.left:
         return ""
@@ -174,7 +174,7 @@ def _token(request: Request, span: TimeRange, chosen: Chosen, listing: Listing) 
         return ""
 
 
-def _answer(request: Request, filters: Sequence[Filter], head: str, listing: Listing, token: str) -> Answer:
+def _answer(request: Request, filters: Sequence[Filter], head: str, listing: LookupPage, token: str) -> Answer:
     budget = LARGE_ANSWER_BYTES if request.detail == "full" else ANSWER_BYTES
     tail_room = size(token) + 300
     room = max(budget - size(head) - tail_room - _FENCE_BYTES, budget // 2)
@@ -187,7 +187,7 @@ def _answer(request: Request, filters: Sequence[Filter], head: str, listing: Lis
     return Answer("\n".join(parts), facts, error=not listing.pages, tables=[_as_table(listing, fitted, request.detail)])
 
 
-def _as_table(listing: Listing, fitted: Fitted | None, detail: str) -> Table:
+def _as_table(listing: LookupPage, fitted: Fitted | None, detail: str) -> Table:
     """The events of the page, as many as the text shows; whole ones as the text has them, a line of JSON each."""
     rows = summaries(listing)[: fitted.shown if fitted else 0]
     if detail != "full" or not fitted:
@@ -196,20 +196,20 @@ def _as_table(listing: Listing, fitted: Fitted | None, detail: str) -> Table:
     return Table((*COLUMNS, "record"), [(*row, line) for row, line in zip(rows, lines, strict=True)])
 
 
-def _rows(listing: Listing, detail: str, room: int) -> Fitted:
+def _rows(listing: LookupPage, detail: str, room: int) -> Fitted:
     if detail == "full":
         records = [event.record or {} for event in listing.events]
         return fit_objects(records, [event.id for event in listing.events], room)
     return fit_table(COLUMNS, summaries(listing), room, caps=_CELL_CAPS, whole=_WHOLE_COLUMNS, fold=True)
 
 
-def summaries(listing: Listing) -> list[tuple[str, ...]]:
+def summaries(listing: LookupPage) -> list[tuple[str, ...]]:
     """A row of COLUMNS for each event, accounts by alias. The cells are as hostile as the log."""
     names = {target.account.key: target.account.name for target in listing.targets}
     return [_row(event, names.get((event.cloud, event.account), event.account)) for event in listing.events]
 
 
-def other_versions(listing: Listing) -> list[str]:
+def other_versions(listing: LookupPage) -> list[str]:
     """A line that names the events with other contents under their ids: whoever reads one of them must know."""
     found = [event.id for event in listing.events if event.other_versions]
     if not found:
@@ -244,7 +244,7 @@ def _short_resource(name: str) -> str:
 
 
 def _next_steps(
-    request: Request, filters: Sequence[Filter], listing: Listing, fitted: Fitted | None, token: str
+    request: Request, filters: Sequence[Filter], listing: LookupPage, fitted: Fitted | None, token: str
 ) -> list[str]:
     steps = other_versions(listing)
     if fitted and fitted.cut:

@@ -13,7 +13,7 @@ import click
 from crosstrail.cli.check_server import print_report, read_token
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.words import out
-from crosstrail.deploy.plan import Plan, SignIn
+from crosstrail.deploy.plan import JwtAuthorizer, Plan
 from crosstrail.deploy.steps import deploy as run_deployment
 from crosstrail.deploy.steps import dry_run as planned
 from crosstrail.deploy.steps import push_image
@@ -123,7 +123,7 @@ def _plan(
         runtime=runtime,
         repository=repository or re.sub("_+", "-", runtime.lower()).strip("-"),
         started=datetime.now(UTC),
-        sign_in=SignIn(jwt_discovery_url, jwt_audience, jwt_client) if jwt_discovery_url else None,
+        sign_in=JwtAuthorizer(jwt_discovery_url, jwt_audience, jwt_client) if jwt_discovery_url else None,
         subnets=subnet,
         security_groups=security_group,
         environment=here | dict(one.split("=", 1) for one in variables if "=" in one),

@@ -21,7 +21,7 @@ from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
 from crosstrail.engines.base import finished, run
 from crosstrail.filters import KEYS, accepted
-from crosstrail.lookup.fanout import Failure, Listing, lookup_events
+from crosstrail.lookup.fanout import Failure, LookupPage, lookup_events
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage
 from crosstrail.settings.config import Settings
@@ -75,12 +75,12 @@ def print_events(
 
 async def _lookup(
     settings: Settings, account: str, region: str, query: EventQuery
-) -> tuple[Listing, Chosen, tuple[str, ...]]:
+) -> tuple[LookupPage, Chosen, tuple[str, ...]]:
     """Block after block of all targets: what they gave together, newest first, up to the limit; all targets; warnings about
     accounts."""
     workspace = Workspace(settings)
     visible = ScopedWorkspace(workspace)
-    listings: list[Listing] = []
+    listings: list[LookupPage] = []
     try:
         while True:
             done = sum(len(one.targets) for one in listings)
@@ -95,7 +95,7 @@ async def _lookup(
         await workspace.aclose()
 
 
-async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, *, alone: bool) -> Listing:
+async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, *, alone: bool) -> LookupPage:
     """Pages until the limit is reached, or the time that reading events one by one may take: one listing of all of them.
 
     A target that failed once has failed: what it did not say of an earlier page nobody has asked it again.
@@ -118,7 +118,7 @@ async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, *, alone: b
         query = replace(query, before=listing.next, limit=left)
 
 
-def _together(listings: list[Listing], limit: int) -> Listing:
+def _together(listings: list[LookupPage], limit: int) -> LookupPage:
     """Of all blocks the newest events that none of them may have newer ones than, up to the limit."""
     events = sorted((event for one in listings for event in one.events), key=lambda event: event.time, reverse=True)
     floor = max((one.next.time for one in listings if one.next), default=None)
@@ -126,7 +126,7 @@ def _together(listings: list[Listing], limit: int) -> Listing:
     position = Position(floor, frozenset()) if floor else None
     if len(shown) < len(events) and (floor is None or len(shown) == limit):
         position = Position(shown[-1].time, frozenset())
-    return Listing(
+    return LookupPage(
         tuple(shown),
         tuple(target for one in listings for target in one.targets),
         tuple(page for one in listings for page in one.pages),

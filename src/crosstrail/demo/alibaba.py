@@ -14,7 +14,7 @@ import orjson
 from crosstrail.demo.actors import HZ
 from crosstrail.demo.apis import Json
 from crosstrail.demo.incident import INTRUDER_ADDRESS, clock
-from crosstrail.demo.ordinary_days import Call, Worker, ordinary_calls
+from crosstrail.demo.ordinary_days import OrdinaryCall, Worker, ordinary_calls
 from crosstrail.demo.word_lists import hexadecimal, random_uuid
 from crosstrail.timerange import iso
 
@@ -102,10 +102,10 @@ def incident() -> tuple[Json, ...]:
     """The same address with the CI user's key of this account, which leaked from the same place."""
     rng = Random("alibaba/incident")
     intruder = Worker(_CI.name, INTRUDER_ADDRESS, "Aliyun-CLI/3.1.4", 0, (0, 0), {})
-    return tuple(_event(Call(rng, intruder, name, clock(when), denied)) for when, name, denied in _NIGHT)
+    return tuple(_event(OrdinaryCall(rng, intruder, name, clock(when), denied)) for when, name, denied in _NIGHT)
 
 
-def _event(call: Call) -> Json:
+def _event(call: OrdinaryCall) -> Json:
     """One event: the same object in a trail's files and in LookupEvents' answers."""
     prefix, _, name = call.name.partition(":")
     service, identifier = _SERVICES[prefix], random_uuid(call.rng).upper()
@@ -139,7 +139,7 @@ def _event(call: Call) -> Json:
     }
 
 
-def _identity(call: Call) -> Json:
+def _identity(call: OrdinaryCall) -> Json:
     worker = call.worker
     number = f"{3 if worker.is_role else 2}{Random(f'alibaba/{worker.name}').randrange(10**6):017}"
     is_person = worker.agent == _CONSOLE
@@ -156,7 +156,7 @@ def _identity(call: Call) -> Json:
     }
 
 
-def _access_key(call: Call) -> str:
+def _access_key(call: OrdinaryCall) -> str:
     """A user's is the same every day, a role's sessions get another one each day."""
     if call.worker.is_role:
         rng = Random(f"alibaba/{call.worker.name}/{call.when:%Y-%m-%d}")

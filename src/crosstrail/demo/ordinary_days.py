@@ -24,14 +24,14 @@ class Worker:
     sessions: float
     hours: tuple[int, int]
     routine: dict[str, int]
-    """Call -> weight."""
+    """Name of the call -> weight."""
     denied: float = 0.0
     """The share of its calls that are denied."""
     is_role: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OrdinaryCall:
     """One call. What else its event says is drawn from `rng`, before the next call is asked for."""
 
     rng: Random
@@ -42,17 +42,17 @@ class Call:
     is_denied: bool
 
 
-def ordinary_calls(cloud: str, workers: tuple[Worker, ...]) -> Iterator[Call]:
+def ordinary_calls(cloud: str, workers: tuple[Worker, ...]) -> Iterator[OrdinaryCall]:
     """Every call of 30 ordinary days: the same for the same `cloud` and workers."""
     for worker in workers:
         for day in days():
             yield from _working_day(Random(f"{cloud}/{worker.name}/{day}"), worker, day)
 
 
-def _working_day(rng: Random, worker: Worker, day: date) -> Iterator[Call]:
+def _working_day(rng: Random, worker: Worker, day: date) -> Iterator[OrdinaryCall]:
     busy = worker.sessions * (1 if worker.is_role or day.weekday() < 5 else 0.3)
     for _ in range(int(busy * rng.uniform(0.7, 1.3) + rng.random())):
         clock = rng.uniform(*worker.hours) * 3600
         for name in rng.choices(list(worker.routine), list(worker.routine.values()), k=rng.randint(5, 12)):
             clock += rng.uniform(0.5, 25)
-            yield Call(rng, worker, name, at(day, clock), rng.random() < worker.denied)
+            yield OrdinaryCall(rng, worker, name, at(day, clock), rng.random() < worker.denied)

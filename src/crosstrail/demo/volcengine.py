@@ -15,7 +15,7 @@ import orjson
 from crosstrail.demo.actors import CN
 from crosstrail.demo.apis import Json
 from crosstrail.demo.incident import INTRUDER_ADDRESS, clock
-from crosstrail.demo.ordinary_days import Call, Worker, ordinary_calls
+from crosstrail.demo.ordinary_days import OrdinaryCall, Worker, ordinary_calls
 from crosstrail.demo.word_lists import hexadecimal, random_uuid
 from crosstrail.timerange import iso
 
@@ -87,7 +87,7 @@ def incident() -> tuple[Json, ...]:
     """The same address with the CI user's Volcengine key, which leaked from the same place."""
     rng = Random("volcengine/incident")
     intruder = Worker(_CI.name, INTRUDER_ADDRESS, "volc-cli/1.0.31", 0, (0, 0), {})
-    return tuple(_event(Call(rng, intruder, name, clock(when), denied)) for when, name, denied in _NIGHT)
+    return tuple(_event(OrdinaryCall(rng, intruder, name, clock(when), denied)) for when, name, denied in _NIGHT)
 
 
 def answers(events: list[Json]) -> Iterator[Json]:
@@ -103,7 +103,7 @@ def answers(events: list[Json]) -> Iterator[Json]:
         }
 
 
-def _event(call: Call) -> Json:
+def _event(call: OrdinaryCall) -> Json:
     """One item of `Trails`."""
     rng, user, when = call.rng, call.worker, call.when
     source, _, name = call.name.partition(":")

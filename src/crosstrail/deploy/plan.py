@@ -58,7 +58,7 @@ LIFECYCLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
+class JwtAuthorizer:
     """Whose tokens AgentCore lets in: an OpenID discovery address, and audiences or clients."""
 
     discovery_url: str
@@ -85,7 +85,7 @@ class Plan:
     repository: str
     source: str
     started: datetime
-    sign_in: SignIn | None = None
+    sign_in: JwtAuthorizer | None = None
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -33,7 +33,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class LookupPage:
     """One page over all targets. `next` continues it; None when this was all there is."""
 
     events: tuple[Event, ...]
@@ -59,7 +59,7 @@ async def lookup_events(
     *,
     progress: Progress | None = None,
     alone: bool = True,
-) -> Listing:
+) -> LookupPage:
     """Ask every target the same query; targets that fail are listed, not raised, unless there is only one.
 
     `alone`: there are no others, in other blocks.
@@ -70,7 +70,7 @@ async def lookup_events(
 
     pages, failures = await ask_each(targets, ask, progress=progress, alone=alone)
     events, position = _merge(list(pages.values()), query)
-    return Listing(events, targets, tuple(pages.items()), failures, position)
+    return LookupPage(events, targets, tuple(pages.items()), failures, position)
 
 
 async def ask_each(

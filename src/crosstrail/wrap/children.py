@@ -32,7 +32,7 @@ from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import WrappedServer, WrapSettings
 from crosstrail.tasks import outlive_waiters
 from crosstrail.wrap.child import Child, Hello
-from crosstrail.wrap.delivery import CredentialEndpoint, Grant, TemporaryCredentials
+from crosstrail.wrap.delivery import CredentialEndpoint, CredentialGrant, TemporaryCredentials
 from crosstrail.wrap.environment import server_environment
 from crosstrail.wrap.process import Program
 
@@ -56,7 +56,7 @@ class Process:
     child: Child
     hello: Hello = field(default_factory=Hello)
     calls: int = 0
-    grant: Grant | None = None
+    grant: CredentialGrant | None = None
     starting: asyncio.Task[None] | None = None
     idle: asyncio.TimerHandle | None = None
     ending: asyncio.Task[None] | None = None

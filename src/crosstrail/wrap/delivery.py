@@ -51,7 +51,7 @@ class TemporaryCredentials:
         credentials: Expiring = await self._broker_of(account.cloud).temporary(account, who)
         return credentials
 
-    async def variables(self, account: Account, who: str, grant: Grant | None) -> Mapping[str, str]:
+    async def variables(self, account: Account, who: str, grant: CredentialGrant | None) -> Mapping[str, str]:
         """Those by which a process finds the account's credentials: where to ask for them, or temporary ones themselves.
 
         Raises UnsupportedByCloud where its cloud has neither."""
@@ -64,7 +64,7 @@ class TemporaryCredentials:
 
 
 @dataclass
-class Grant:
+class CredentialGrant:
     """One child's right to ask for one account; `account` is replaced when its listing changes."""
 
     number: int
@@ -85,7 +85,7 @@ class CredentialEndpoint:
 
     def __init__(self, temporary: TemporaryCredentials) -> None:
         self._temporary = temporary
-        self._grants: dict[int, Grant] = {}
+        self._grants: dict[int, CredentialGrant] = {}
         self._numbers = itertools.count(1)
         self._server = LoopbackServer(self._answer)
 
@@ -99,14 +99,14 @@ class CredentialEndpoint:
         self._grants.clear()
         await self._server.__aexit__(kind, error, trace)
 
-    def grant(self, account: Account, who: str) -> Grant:
+    def grant(self, account: Account, who: str) -> CredentialGrant:
         """Let one child ask for this account, on behalf of one caller."""
         number = next(self._numbers)
         uri = f"http://{LOOPBACK}:{self._server.port}{_PATH}{number}"
-        grant = self._grants[number] = Grant(number, account, who, uri, SecretStr(secrets.token_urlsafe(32)))
+        grant = self._grants[number] = CredentialGrant(number, account, who, uri, SecretStr(secrets.token_urlsafe(32)))
         return grant
 
-    def revoke(self, grant: Grant) -> None:
+    def revoke(self, grant: CredentialGrant) -> None:
         self._grants.pop(grant.number, None)
 
     async def _answer(self, request: LoopbackRequest) -> LoopbackResponse:
@@ -126,7 +126,7 @@ class CredentialEndpoint:
         finally:
             grant.asking -= 1
 
-    async def _credentials(self, grant: Grant) -> LoopbackResponse:
+    async def _credentials(self, grant: CredentialGrant) -> LoopbackResponse:
         """Raises like Broker.temporary, and UnsupportedByCloud for credentials that are no key."""
         credentials = await self._temporary.of(grant.account, grant.who)
         if not isinstance(credentials, Credentials):
@@ -142,7 +142,7 @@ class CredentialEndpoint:
             },
         )
 
-    def _granted(self, request: LoopbackRequest) -> Grant | None:
+    def _granted(self, request: LoopbackRequest) -> CredentialGrant | None:
         """Whose token this request has, if it is one of the path it asks; compared in constant time."""
         number = request.path.removeprefix(_PATH) if request.path.startswith(_PATH) else ""
         grant = self._grants.get(int(number)) if number.isascii() and number.isdigit() and len(number) < 12 else None

@@ -83,9 +83,9 @@ def _open_trail(broker: AwsBroker, deadline: float) -> AuditTrail:
 
 def _sources(settings: AwsSettings) -> Iterator[AccountSource]:
     if settings.organization.role_name:
-        from crosstrail.clouds.aws.organizations import Organization
+        from crosstrail.clouds.aws.organizations import OrganizationAccounts
 
-        yield Organization(settings.organization.role_name, settings.organization.external_id, settings.region)
+        yield OrganizationAccounts(settings.organization.role_name, settings.organization.external_id, settings.region)
     if settings.profiles:
         from crosstrail.clouds.aws.profiles import Profiles
 

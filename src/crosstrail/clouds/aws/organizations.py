@@ -20,7 +20,7 @@ _IN_USE = ("ACTIVE", "PENDING_CLOSURE")
 """States in which AWS still answers for an account."""
 
 
-class Organization:
+class OrganizationAccounts:
     """ListAccounts of the organization that the base identity can list.
 
     The base identity's own account (the management account, or a delegated administrator) is asked with the base identity

@@ -35,7 +35,7 @@ from crosstrail.engines.dialect.functions.times import extract, in_zone
 from crosstrail.engines.dialect.hints import field_hint, function_hint
 from crosstrail.engines.dialect.json_casts import from_json
 from crosstrail.engines.dialect.nodes import unread
-from crosstrail.engines.dialect.registry import Call, all_functions, answered
+from crosstrail.engines.dialect.registry import FunctionCall, all_functions, answered
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.subexpressions import Subexpressions
 from crosstrail.engines.dialect.types import (
@@ -306,7 +306,7 @@ class Expressions:
         if handler is None:
             known = [*sorted(answered()), *AGGREGATES]
             raise Refusal(f"the function {name[:60]} is not supported here", function_hint(name, known))
-        return replace(handler(Call(name, list(node.expressions), self, scope)), name="")
+        return replace(handler(FunctionCall(name, list(node.expressions), self, scope)), name="")
 
     def lambda_(self, node: exp.Expr, kinds: list[Type], scope: Scope) -> tuple[str, Expr]:
         """DuckDB's `lambda p1, p2:` and the body, for parameters of these types."""

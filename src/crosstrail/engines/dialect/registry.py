@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Call:
+class FunctionCall:
     """One call of a function: arguments as written, compiled when asked for, since lambdas need their types first."""
 
     name: str
@@ -69,7 +69,7 @@ class Call:
         return found
 
 
-Handler = Callable[[Call], Expr]
+Handler = Callable[[FunctionCall], Expr]
 FUNCTIONS: dict[str, Handler] = {}
 """Scalar functions by lower-case name."""
 REFUSED_BY_NAME: set[str] = set()
@@ -98,7 +98,7 @@ def function(*names: str) -> Callable[[Handler], Handler]:
 def refused(reason: str, hint: str, *names: str) -> None:
     """Registers names that people try and that cannot be answered right."""
 
-    def handle(call: Call) -> Expr:
+    def handle(call: FunctionCall) -> Expr:
         raise Refusal(f"{call.name} {reason}", hint)
 
     for name in names:
@@ -122,7 +122,7 @@ def simple(table: Mapping[str, str]) -> None:
 
 
 def _overloaded(overloads: list[tuple[tuple[Type, ...], Type, str]]) -> Handler:
-    def handle(call: Call) -> Expr:
+    def handle(call: FunctionCall) -> Expr:
         args = call.args()
         fitting = [one for one in overloads if len(one[0]) == len(args)]
         exact = [one for one in fitting if all(a.type == k for a, k in zip(args, one[0], strict=True))]

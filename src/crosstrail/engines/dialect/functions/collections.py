@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import cast, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, failure, require
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import (
     BIGINT,
     DATE,
@@ -46,7 +46,7 @@ def subscript(base: Expr, index: Expr) -> Expr:
 
 
 @function("element_at")
-def _element_at(call: Call) -> Expr:
+def _element_at(call: FunctionCall) -> Expr:
     call.need(2)
     base, index = call.arg(0), call.arg(1)
     if base.type.name == "map":
@@ -61,7 +61,7 @@ def _element_at(call: Call) -> Expr:
 
 
 @function("cardinality")
-def _cardinality(call: Call) -> Expr:
+def _cardinality(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.arg(0)
     if value.type.name not in ("array", "map"):
@@ -71,7 +71,7 @@ def _cardinality(call: Call) -> Expr:
 
 
 @function("array_sort")
-def _sort(call: Call) -> Expr:
+def _sort(call: FunctionCall) -> Expr:
     call.need(1, 2)
     if len(call) == 2:
         raise Refusal("array_sort takes no comparing function here", "Use array_agg(x ORDER BY ...) over UNNEST.")
@@ -86,7 +86,7 @@ def has_null(sql: str) -> str:
 
 
 @function("array_max", "array_min")
-def _extreme(call: Call) -> Expr:
+def _extreme(call: FunctionCall) -> Expr:
     """NULL where the array holds a NULL, as in Trino."""
     call.need(1)
     array = call.array()
@@ -97,7 +97,7 @@ def _extreme(call: Call) -> Expr:
 
 
 @function("array_join")
-def _join(call: Call) -> Expr:
+def _join(call: FunctionCall) -> Expr:
     call.need(2, 3)
     array, by = call.array(), coerce(call.arg(1), VARCHAR)
     texts = cast(array, array_of(VARCHAR))
@@ -111,7 +111,7 @@ def _join(call: Call) -> Expr:
 
 
 @function("slice")
-def _slice(call: Call) -> Expr:
+def _slice(call: FunctionCall) -> Expr:
     call.need(3)
     array, start, length = call.array(), coerce(call.arg(1), BIGINT), coerce(call.arg(2), BIGINT)
     first = f"(CASE WHEN {start.sql} < 0 THEN len({array.sql}) + {start.sql} + 1 ELSE {start.sql} END)"
@@ -135,7 +135,7 @@ def _duck(kind: Type) -> str:
 
 
 @function("flatten")
-def _flatten(call: Call) -> Expr:
+def _flatten(call: FunctionCall) -> Expr:
     call.need(1)
     array = call.array()
     if array.type.element.name != "array":
@@ -144,7 +144,7 @@ def _flatten(call: Call) -> Expr:
 
 
 @function("sequence")
-def _sequence(call: Call) -> Expr:
+def _sequence(call: FunctionCall) -> Expr:
     call.need(2, 3)
     start, stop = call.arg(0), call.arg(1)
     if is_integer(start.type) and is_integer(stop.type):
@@ -172,7 +172,7 @@ def _sequence(call: Call) -> Expr:
 
 
 @function("repeat")
-def _repeat(call: Call) -> Expr:
+def _repeat(call: FunctionCall) -> Expr:
     call.need(2)
     value, count = call.arg(0), coerce(call.arg(1), BIGINT)
     bad = f"{count.sql} < 0 OR {count.sql} > 10000"
@@ -183,7 +183,7 @@ def _repeat(call: Call) -> Expr:
 
 
 @function("zip")
-def _zip(call: Call) -> Expr:
+def _zip(call: FunctionCall) -> Expr:
     call.need(2, 5)
     arrays = [call.array(index) for index in range(len(call))]
     kind = array_of(row_of([array.type.element for array in arrays]))

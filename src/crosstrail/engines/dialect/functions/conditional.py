@@ -7,20 +7,20 @@ from dataclasses import replace
 from crosstrail.engines.dialect import operators, trying
 from crosstrail.engines.dialect.casts import unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import INTEGER, VARCHAR, is_orderable
 from crosstrail.lake.reader import quoted
 
 
 @function("coalesce")
-def _coalesce(call: Call) -> Expr:
+def _coalesce(call: FunctionCall) -> Expr:
     call.need(2, 10_000)
     parts = unify(call.args(), "coalesce")
     return derived(f"coalesce({', '.join(part.sql for part in parts)})", parts[0].type, *parts)
 
 
 @function("nullif")
-def _nullif(call: Call) -> Expr:
+def _nullif(call: FunctionCall) -> Expr:
     call.need(2)
     equal = operators.compare("=", call.arg(0), call.arg(1))
     first = call.arg(0)
@@ -28,14 +28,14 @@ def _nullif(call: Call) -> Expr:
 
 
 @function("try")
-def _try(call: Call) -> Expr:
+def _try(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.compiler.compile(call.nodes[0], replace(call.scope, trying=True))
     return trying.attempt(call.compiler, call.nodes[0], value)
 
 
 @function("greatest", "least")
-def _greatest(call: Call) -> Expr:
+def _greatest(call: FunctionCall) -> Expr:
     """NULL where any argument is NULL, as in Trino; DuckDB leaves NULLs out."""
     call.need(1, 1000)
     parts = unify(call.args(), call.name)
@@ -47,19 +47,19 @@ def _greatest(call: Call) -> Expr:
 
 
 @function("typeof")
-def _typeof(call: Call) -> Expr:
+def _typeof(call: FunctionCall) -> Expr:
     call.need(1)
     return derived(quoted(str(call.arg(0).type)), VARCHAR)
 
 
 @function("row")
-def _row(call: Call) -> Expr:
+def _row(call: FunctionCall) -> Expr:
     call.need(1, 200)
     return call.compiler.row(call.nodes, call.scope)
 
 
 @function("now")
-def _now(call: Call) -> Expr:
+def _now(call: FunctionCall) -> Expr:
     from sqlglot import exp
 
     call.need(0)
@@ -67,13 +67,13 @@ def _now(call: Call) -> Expr:
 
 
 @function("current_timezone")
-def _zone(call: Call) -> Expr:
+def _zone(call: FunctionCall) -> Expr:
     call.need(0)
     return derived("'UTC'", VARCHAR)
 
 
 @function("grouping")
-def _grouping(call: Call) -> Expr:
+def _grouping(call: FunctionCall) -> Expr:
     call.need(1, 30)
     parts = call.args()
     groups = call.scope.groups or frozenset()

@@ -10,7 +10,7 @@ import re
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, unsure
 from crosstrail.engines.dialect.functions.times import moment
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.times import local, rounded
 from crosstrail.engines.dialect.types import VARCHAR, timestamp_of, zoned
 from crosstrail.lake.reader import quoted
@@ -59,7 +59,7 @@ def _joda(text: str) -> str:
 
 
 @function("date_format", "format_datetime")
-def _format(call: Call) -> Expr:
+def _format(call: FunctionCall) -> Expr:
     call.need(2)
     value = moment(call.arg(0), call.name)
     written = constant_text(coerce(call.arg(1), VARCHAR), "a time format")
@@ -69,7 +69,7 @@ def _format(call: Call) -> Expr:
 
 
 @function("date_parse", "parse_datetime")
-def _parse(call: Call) -> Expr:
+def _parse(call: FunctionCall) -> Expr:
     call.need(2)
     text = coerce(call.arg(0), VARCHAR)
     written = constant_text(coerce(call.arg(1), VARCHAR), "a time format")

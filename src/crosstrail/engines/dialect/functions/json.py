@@ -9,7 +9,7 @@ import re
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require, require_sure, unsure
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
 from crosstrail.lake.reader import quoted
 
@@ -24,7 +24,7 @@ _COMPLETE = r"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _CUT_SHORT = "a text that begins like JSON and is none"
 
 
-def pointer(call: Call, index: int = 1) -> str:
+def pointer(call: FunctionCall, index: int = 1) -> str:
     """The path as a JSON pointer: like Trino's steps, its steps name a key or count from 0, whichever they meet."""
     path = constant_text(coerce(call.arg(index), VARCHAR), "a JSON path")
     steps, place = [], 1
@@ -49,7 +49,7 @@ def _mended(text: Expr) -> str:
     return f"(CASE WHEN regexp_matches({text.sql}, '{_HALF}') THEN {mended} END)"
 
 
-def _document(call: Call) -> tuple[Expr, str]:
+def _document(call: FunctionCall) -> tuple[Expr, str]:
     """The argument and SQL for it as valid JSON; NULL for text that is none."""
     value = call.arg(0)
     if value.type == JSON:
@@ -67,7 +67,7 @@ def _document(call: Call) -> tuple[Expr, str]:
 
 
 @function("json_extract_scalar")
-def _scalar(call: Call) -> Expr:
+def _scalar(call: FunctionCall) -> Expr:
     """NULL for objects, arrays and JSON null."""
     call.need(2)
     value, document = _document(call)
@@ -94,7 +94,7 @@ def _numbers_as_texts(document: str) -> str:
 
 
 @function("json_extract")
-def _extract(call: Call) -> Expr:
+def _extract(call: FunctionCall) -> Expr:
     call.need(2)
     value, document = _document(call)
     found = f"json_extract({document}, {pointer(call)})"
@@ -108,7 +108,7 @@ def _without_texts(document: str) -> str:
 
 
 @function("json_size")
-def _size(call: Call) -> Expr:
+def _size(call: FunctionCall) -> Expr:
     call.need(2)
     value, document = _document(call)
     found = f"json_extract({document}, {pointer(call)})"
@@ -120,7 +120,7 @@ def _size(call: Call) -> Expr:
 
 
 @function("json_array_length")
-def _length(call: Call) -> Expr:
+def _length(call: FunctionCall) -> Expr:
     call.need(1)
     value, document = _document(call)
     sql = f"(CASE WHEN json_type({document}) = 'ARRAY' THEN CAST(json_array_length({document}) AS BIGINT) END)"
@@ -128,7 +128,7 @@ def _length(call: Call) -> Expr:
 
 
 @function("json_array_contains")
-def _contains(call: Call) -> Expr:
+def _contains(call: FunctionCall) -> Expr:
     call.need(2)
     value, document = _document(call)
     item = call.arg(1)
@@ -152,7 +152,7 @@ def _contains(call: Call) -> Expr:
 
 
 @function("json_array_get")
-def _get(call: Call) -> Expr:
+def _get(call: FunctionCall) -> Expr:
     """From the end with a negative index. A text element comes without its quotes in Trino and then is no JSON."""
     call.need(2)
     value, document = _document(call)
@@ -170,7 +170,7 @@ def _get(call: Call) -> Expr:
 
 
 @function("json_parse")
-def _parse(call: Call) -> Expr:
+def _parse(call: FunctionCall) -> Expr:
     call.need(1)
     call.compiler.parses_json = True
     return parse_json(coerce(call.arg(0), VARCHAR))
@@ -190,7 +190,7 @@ def parse_json(text: Expr) -> Expr:
 
 
 @function("json_format")
-def _format(call: Call) -> Expr:
+def _format(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.arg(0)
     if value.type not in (JSON, UNKNOWN):
@@ -204,7 +204,7 @@ def _format(call: Call) -> Expr:
 
 
 @function("is_json_scalar")
-def _is_scalar(call: Call) -> Expr:
+def _is_scalar(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.arg(0)
     text = value if value.type == JSON else parse_json(coerce(value, VARCHAR))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import cast
 from crosstrail.engines.dialect.expr import Expr, boolean, derived, let
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BOOLEAN, array_of, common, duck
 
 
 @function("transform")
-def _transform(call: Call) -> Expr:
+def _transform(call: FunctionCall) -> Expr:
     call.need(2)
     array = call.array()
     head, body = call.lambda_(1, [array.type.element])
@@ -17,7 +17,7 @@ def _transform(call: Call) -> Expr:
 
 
 @function("filter")
-def _filter(call: Call) -> Expr:
+def _filter(call: FunctionCall) -> Expr:
     call.need(2)
     array = call.array()
     head, body = call.lambda_(1, [array.type.element])
@@ -26,7 +26,7 @@ def _filter(call: Call) -> Expr:
 
 
 @function("any_match", "all_match", "none_match")
-def _match(call: Call) -> Expr:
+def _match(call: FunctionCall) -> Expr:
     """With three values: a NULL verdict leaves the answer open unless another element settles it."""
     call.need(2)
     array = call.array()
@@ -43,7 +43,7 @@ def _match(call: Call) -> Expr:
 
 
 @function("reduce")
-def _reduce(call: Call) -> Expr:
+def _reduce(call: FunctionCall) -> Expr:
     """The state has the type of the step's result, as Trino infers it."""
     call.need(4)
     array, start = call.array(), call.arg(1)
@@ -66,7 +66,7 @@ def _reduce(call: Call) -> Expr:
 
 
 @function("zip_with")
-def _zip_with(call: Call) -> Expr:
+def _zip_with(call: FunctionCall) -> Expr:
     call.need(3)
     one, other = call.array(0), call.array(1)
     head, body = call.lambda_(2, [one.type.element, other.type.element])

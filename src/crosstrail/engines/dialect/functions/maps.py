@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from crosstrail.engines.dialect.casts import coerce, shared_type
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, derived, require
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import UNKNOWN, array_of, map_of, row_of
 
 KEY, VALUE = "struct_extract(e, 'key')", "struct_extract(e, 'value')"
 
 
 @function("map")
-def _map(call: Call) -> Expr:
+def _map(call: FunctionCall) -> Expr:
     if not len(call):
         return derived("MAP {}", map_of(UNKNOWN, UNKNOWN))
     call.need(2)
@@ -31,21 +31,21 @@ def _map(call: Call) -> Expr:
 
 
 @function("map_keys")
-def _keys(call: Call) -> Expr:
+def _keys(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.map()
     return derived(f"map_keys({value.sql})", array_of(value.type.args[0]), value)
 
 
 @function("map_values")
-def _values(call: Call) -> Expr:
+def _values(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.map()
     return derived(f"map_values({value.sql})", array_of(value.type.args[1]), value)
 
 
 @function("map_entries")
-def _entries(call: Call) -> Expr:
+def _entries(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.map()
     kind = array_of(row_of(value.type.args))
@@ -55,7 +55,7 @@ def _entries(call: Call) -> Expr:
 
 
 @function("map_from_entries")
-def _from_entries(call: Call) -> Expr:
+def _from_entries(call: FunctionCall) -> Expr:
     call.need(1)
     array = call.array()
     row = array.type.element
@@ -67,7 +67,7 @@ def _from_entries(call: Call) -> Expr:
 
 
 @function("map_concat")
-def _concat(call: Call) -> Expr:
+def _concat(call: FunctionCall) -> Expr:
     call.need(2, 20)
     maps = [call.map(index) for index in range(len(call))]
     kind = shared_type(maps, "map_concat")
@@ -77,7 +77,7 @@ def _concat(call: Call) -> Expr:
 
 
 @function("map_filter")
-def _filter(call: Call) -> Expr:
+def _filter(call: FunctionCall) -> Expr:
     call.need(2)
     value = call.map()
     entry, test = _with_entry(call, value)
@@ -86,7 +86,7 @@ def _filter(call: Call) -> Expr:
 
 
 @function("transform_keys", "transform_values")
-def _transform(call: Call) -> Expr:
+def _transform(call: FunctionCall) -> Expr:
     call.need(2)
     value = call.map()
     entry, body = _with_entry(call, value)
@@ -99,7 +99,7 @@ def _transform(call: Call) -> Expr:
     return derived(made, kind, value, body)
 
 
-def _with_entry(call: Call, value: Expr) -> tuple[str, Expr]:
+def _with_entry(call: FunctionCall, value: Expr) -> tuple[str, Expr]:
     """The lambda over key and value as one over an entry: the entry's name in SQL, and the body."""
     from sqlglot import exp
 

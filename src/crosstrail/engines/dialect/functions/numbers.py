@@ -5,7 +5,7 @@ from __future__ import annotations
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, require
 from crosstrail.engines.dialect.operators import arithmetic
-from crosstrail.engines.dialect.registry import Call, function, refused, simple
+from crosstrail.engines.dialect.registry import FunctionCall, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, DOUBLE, REAL, Type, decimal_of, duck, is_integer, is_number
 
 simple(
@@ -32,7 +32,7 @@ simple(
 )
 
 
-def _number(call: Call, index: int = 0) -> Expr:
+def _number(call: FunctionCall, index: int = 0) -> Expr:
     value = call.arg(index)
     if not is_number(value.type):
         raise Refusal(f"{call.name} takes a number, not {value.type}")
@@ -40,14 +40,14 @@ def _number(call: Call, index: int = 0) -> Expr:
 
 
 @function("abs")
-def _abs(call: Call) -> Expr:
+def _abs(call: FunctionCall) -> Expr:
     call.need(1)
     value = _number(call)
     return derived(f"CAST(abs({value.sql}) AS {duck(value.type)})", value.type, value)
 
 
 @function("sign")
-def _sign(call: Call) -> Expr:
+def _sign(call: FunctionCall) -> Expr:
     call.need(1)
     value = _number(call)
     kind = decimal_of(1, 0) if value.type.name == "decimal" else value.type
@@ -55,13 +55,13 @@ def _sign(call: Call) -> Expr:
 
 
 @function("mod")
-def _mod(call: Call) -> Expr:
+def _mod(call: FunctionCall) -> Expr:
     call.need(2)
     return arithmetic("%", call.arg(0), call.arg(1))
 
 
 @function("ceil", "ceiling", "floor")
-def _integer(call: Call) -> Expr:
+def _integer(call: FunctionCall) -> Expr:
     call.need(1)
     value = _number(call)
     if is_integer(value.type):
@@ -74,7 +74,7 @@ def _integer(call: Call) -> Expr:
 
 
 @function("round")
-def _round(call: Call) -> Expr:
+def _round(call: FunctionCall) -> Expr:
     call.need(1, 2)
     value = _number(call)
     digits = constant_int(call.arg(1), "the number of digits") if len(call) == 2 else 0
@@ -104,7 +104,7 @@ def _round_decimal(value: Expr, digits: int, keeps_scale: bool) -> Expr:
 
 
 @function("truncate")
-def _truncate(call: Call) -> Expr:
+def _truncate(call: FunctionCall) -> Expr:
     call.need(1)
     value = _number(call)
     if value.type not in (DOUBLE, REAL):
@@ -113,7 +113,7 @@ def _truncate(call: Call) -> Expr:
 
 
 @function("log")
-def _log(call: Call) -> Expr:
+def _log(call: FunctionCall) -> Expr:
     call.need(2)
     base, value = coerce(call.arg(0), DOUBLE), coerce(call.arg(1), DOUBLE)
     bad = f"{base.sql} <= 0 OR {value.sql} <= 0"
@@ -126,7 +126,7 @@ def _log(call: Call) -> Expr:
 
 
 @function("from_base")
-def _from_base(call: Call) -> Expr:
+def _from_base(call: FunctionCall) -> Expr:
     call.need(2)
     text, base = call.arg(0), constant_int(call.arg(1), "the base")
     if base not in (2, 16) or text.type.name != "varchar":
@@ -140,7 +140,7 @@ def _from_base(call: Call) -> Expr:
 
 
 @function("to_base")
-def _to_base(call: Call) -> Expr:
+def _to_base(call: FunctionCall) -> Expr:
     call.need(2)
     value, base = coerce(call.arg(0), BIGINT), constant_int(call.arg(1), "the base")
     if not 2 <= base <= 36:

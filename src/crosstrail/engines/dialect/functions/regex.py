@@ -10,7 +10,7 @@ from math import prod
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, constant_text, derived, require_sure
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, VARCHAR, array_of
 from crosstrail.lake.reader import quoted
 
@@ -184,11 +184,11 @@ class Pattern:
         return before < self.groups and not self._out[-1].startswith("(?:")
 
 
-def _pattern(call: Call, index: int = 1) -> Pattern:
+def _pattern(call: FunctionCall, index: int = 1) -> Pattern:
     return Pattern(constant_text(coerce(call.arg(index), VARCHAR), "a regular expression"))
 
 
-def _subject(call: Call, pattern: Pattern) -> Expr:
+def _subject(call: FunctionCall, pattern: Pattern) -> Expr:
     """The text to search. Without regard to case, a text with letters that fold into others or into several fails."""
     text = coerce(call.arg(0), VARCHAR)
     if not pattern.folds:
@@ -200,7 +200,7 @@ def _subject(call: Call, pattern: Pattern) -> Expr:
 
 
 @function("regexp_like")
-def _like(call: Call) -> Expr:
+def _like(call: FunctionCall) -> Expr:
     call.need(2)
     pattern = _pattern(call)
     text = _subject(call, pattern)
@@ -208,7 +208,7 @@ def _like(call: Call) -> Expr:
 
 
 @function("regexp_extract", "regexp_extract_all")
-def _extract(call: Call) -> Expr:
+def _extract(call: FunctionCall) -> Expr:
     call.need(2, 3)
     pattern = _pattern(call)
     text = _subject(call, pattern)
@@ -235,7 +235,7 @@ def _need_no_break(pattern: Pattern, group: int = 0) -> None:
 
 
 @function("regexp_replace")
-def _replace(call: Call) -> Expr:
+def _replace(call: FunctionCall) -> Expr:
     call.need(2, 3)
     pattern = _pattern(call)
     text = _subject(call, pattern)
@@ -261,7 +261,7 @@ def _replace(call: Call) -> Expr:
 
 
 @function("regexp_split")
-def _split(call: Call) -> Expr:
+def _split(call: FunctionCall) -> Expr:
     call.need(2)
     pattern = _pattern(call)
     text = _subject(call, pattern)
@@ -271,7 +271,7 @@ def _split(call: Call) -> Expr:
 
 
 @function("regexp_count")
-def _count(call: Call) -> Expr:
+def _count(call: FunctionCall) -> Expr:
     call.need(2)
     pattern = _pattern(call)
     text = _subject(call, pattern)

@@ -12,7 +12,7 @@ from crosstrail.engines.dialect.casts import coerce, shared_type
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure
 from crosstrail.engines.dialect.functions.collections import has_null
 from crosstrail.engines.dialect.operators import equal_sql
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, IPADDRESS, JSON, VARCHAR, Type, array_of, is_comparable
 
 _A, _B = "struct_extract(w, 'a')", "struct_extract(w, 'b')"
@@ -26,7 +26,7 @@ def _both(one: Expr, other: Expr, body: str, kind: Type) -> Expr:
     return derived(f"list_extract(list_transform({packed}, lambda w: {sql}), 1)", kind, one, other)
 
 
-def _array_and_item(call: Call) -> tuple[Expr, Expr, str]:
+def _array_and_item(call: FunctionCall) -> tuple[Expr, Expr, str]:
     """The array, a value of its elements' type, and SQL that gives for each element 1 where it equals the value, 0 where it
     does not or is NULL, and -1 where that is open."""
     array, value = call.array(), call.arg(1)
@@ -49,7 +49,7 @@ _FIRST = "list_extract(list_filter(s, lambda x: x <> 0), 1)"
 
 
 @function("contains")
-def _contains(call: Call) -> Expr:
+def _contains(call: FunctionCall) -> Expr:
     """NULL where the value is not found and the array holds a NULL."""
     call.need(2)
     if call.arg(0).type == VARCHAR and call.arg(1).type == IPADDRESS:
@@ -66,7 +66,7 @@ def _contains(call: Call) -> Expr:
 
 
 @function("array_position")
-def _position(call: Call) -> Expr:
+def _position(call: FunctionCall) -> Expr:
     call.need(2)
     array, value, states = _array_and_item(call)
     found = f"CASE WHEN {_FIRST} = -1 THEN {_open(call.name, BIGINT)} ELSE CAST(coalesce(list_position(s, 1), 0) AS BIGINT) END"
@@ -74,7 +74,7 @@ def _position(call: Call) -> Expr:
 
 
 @function("array_remove")
-def _remove(call: Call) -> Expr:
+def _remove(call: FunctionCall) -> Expr:
     call.need(2)
     array, value, states = _array_and_item(call)
     filtered = f"list_filter({_A}, lambda c, i: list_extract(s, i) <> 1)"
@@ -83,7 +83,7 @@ def _remove(call: Call) -> Expr:
 
 
 @function("array_distinct")
-def _distinct(call: Call) -> Expr:
+def _distinct(call: FunctionCall) -> Expr:
     call.need(1)
     array = canonical(call.array())
     _need_comparable(array.type.element)
@@ -97,7 +97,7 @@ def _in_order(sql: str) -> str:
 
 
 @function("array_union", "array_intersect", "array_except", "arrays_overlap")
-def _sets(call: Call) -> Expr:
+def _sets(call: FunctionCall) -> Expr:
     call.need(2)
     one, other = call.array(0), call.array(1)
     kind = shared_type([one, other], call.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import BY_KEY, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require, require_sure
-from crosstrail.engines.dialect.registry import Call, function, refused, simple
+from crosstrail.engines.dialect.registry import FunctionCall, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, Type, array_of, map_of
 from crosstrail.lake.reader import quoted
 
@@ -53,7 +53,7 @@ simple(
 
 
 @function("reverse")
-def _reverse(call: Call) -> Expr:
+def _reverse(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.arg(0)
     if value.type.name == "array":
@@ -65,7 +65,7 @@ def _reverse(call: Call) -> Expr:
 
 
 @function("replace")
-def _replace(call: Call) -> Expr:
+def _replace(call: FunctionCall) -> Expr:
     call.need(2, 3)
     parts = [coerce(arg, VARCHAR) for arg in call.args()]
     search, by = parts[1], parts[2].sql if len(parts) == 3 else "''"
@@ -100,7 +100,7 @@ def substring(parts: list[Expr]) -> Expr:
 
 
 @function("substr", "substring")
-def _substr(call: Call) -> Expr:
+def _substr(call: FunctionCall) -> Expr:
     return substring(call.args())
 
 
@@ -115,13 +115,13 @@ def trim(side: str, text: Expr, chars: Expr | None = None) -> Expr:
 
 
 @function("ltrim", "rtrim")
-def _trim(call: Call) -> Expr:
+def _trim(call: FunctionCall) -> Expr:
     call.need(1, 2)
     return trim("LEADING" if call.name == "ltrim" else "TRAILING", *call.args())
 
 
 @function("concat")
-def _concat(call: Call) -> Expr:
+def _concat(call: FunctionCall) -> Expr:
     from crosstrail.engines.dialect.operators import concatenate
 
     call.need(2, 200)
@@ -132,7 +132,7 @@ def _concat(call: Call) -> Expr:
 
 
 @function("concat_ws")
-def _concat_ws(call: Call) -> Expr:
+def _concat_ws(call: FunctionCall) -> Expr:
     call.need(2, 200)
     separator, rest = coerce(call.arg(0), VARCHAR), call.args()[1:]
     if len(rest) == 1 and rest[0].type.name == "array":
@@ -144,7 +144,7 @@ def _concat_ws(call: Call) -> Expr:
 
 
 @function("lpad", "rpad")
-def _pad(call: Call) -> Expr:
+def _pad(call: FunctionCall) -> Expr:
     call.need(3)
     text, size, by = coerce(call.arg(0), VARCHAR), coerce(call.arg(1), BIGINT), coerce(call.arg(2), VARCHAR)
     bad = f"{size.sql} < 0 OR {size.sql} > 1000000 OR {by.sql} = ''"
@@ -154,7 +154,7 @@ def _pad(call: Call) -> Expr:
 
 
 @function("split")
-def _split(call: Call) -> Expr:
+def _split(call: FunctionCall) -> Expr:
     call.need(2, 3)
     text, by = coerce(call.arg(0), VARCHAR), coerce(call.arg(1), VARCHAR)
     parts = f"string_split({text.sql}, {by.sql})"
@@ -168,7 +168,7 @@ def _split(call: Call) -> Expr:
 
 
 @function("split_to_map")
-def _split_to_map(call: Call) -> Expr:
+def _split_to_map(call: FunctionCall) -> Expr:
     call.need(3)
     text = coerce(call.arg(0), VARCHAR)
     entries, pair = (constant_text(call.arg(index), "a delimiter") for index in (1, 2))

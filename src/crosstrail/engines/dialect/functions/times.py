@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from crosstrail.engines.dialect.casts import cast, coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, moment_of, require, unsure
-from crosstrail.engines.dialect.registry import Call, function
+from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.times import (
     MILLISECONDS,
     MONTHS,
@@ -84,14 +84,14 @@ def _interval_part(part: str, value: Expr) -> Expr:
 
 
 @function(*_PARTS, "millisecond")
-def _part(call: Call) -> Expr:
+def _part(call: FunctionCall) -> Expr:
     call.need(1)
     if call.name == "week_of_year" or call.name in _PARTS or call.name == "millisecond":
         return extract(call.name, call.arg(0))
     raise Refusal(f"{call.name} is not supported here")
 
 
-def _unit(call: Call) -> str:
+def _unit(call: FunctionCall) -> str:
     unit = constant_text(coerce(call.arg(0), VARCHAR), "the unit").lower()
     if unit not in MILLISECONDS and unit not in MONTHS:
         raise Refusal("this unit is not supported", f"Units are {', '.join([*MILLISECONDS, *MONTHS])}.")
@@ -99,7 +99,7 @@ def _unit(call: Call) -> str:
 
 
 @function("date_trunc")
-def _trunc(call: Call) -> Expr:
+def _trunc(call: FunctionCall) -> Expr:
     call.need(2)
     unit, value = _unit(call), moment(call.arg(1), call.name)
     if value.type == DATE:
@@ -112,7 +112,7 @@ def _trunc(call: Call) -> Expr:
 
 
 @function("date_add")
-def _add(call: Call) -> Expr:
+def _add(call: FunctionCall) -> Expr:
     call.need(3)
     unit, amount, value = _unit(call), coerce(call.arg(1), BIGINT), moment(call.arg(2), call.name)
     if unit in MONTHS:
@@ -134,7 +134,7 @@ def _keeping_precision(value: Expr, span: Expr, *, negative: bool) -> Expr:
 
 
 @function("date_diff")
-def _diff(call: Call) -> Expr:
+def _diff(call: FunctionCall) -> Expr:
     """Whole units between two moments, cut towards zero."""
     call.need(3)
     unit, start, end = _unit(call), moment(call.arg(1), call.name), moment(call.arg(2), call.name)
@@ -175,19 +175,19 @@ def _wider(one: Type, other: Type) -> Type:
 
 
 @function("date")
-def _date(call: Call) -> Expr:
+def _date(call: FunctionCall) -> Expr:
     call.need(1)
     return cast(call.arg(0), DATE)
 
 
 @function("last_day_of_month")
-def _last_day(call: Call) -> Expr:
+def _last_day(call: FunctionCall) -> Expr:
     call.need(1)
     return derived(f"last_day({local(moment(call.arg(0), call.name)).sql})", DATE, call.arg(0))
 
 
 @function("from_iso8601_timestamp")
-def _from_iso(call: Call) -> Expr:
+def _from_iso(call: FunctionCall) -> Expr:
     call.need(1)
     text = coerce(call.arg(0), VARCHAR)
     if isinstance(text.value, str):
@@ -221,7 +221,7 @@ def _offset_minutes(text: str) -> str:
 
 
 @function("from_iso8601_date")
-def _from_iso_date(call: Call) -> Expr:
+def _from_iso_date(call: FunctionCall) -> Expr:
     call.need(1)
     text = coerce(call.arg(0), VARCHAR)
     pattern = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -238,7 +238,7 @@ def _from_iso_date(call: Call) -> Expr:
 
 
 @function("to_iso8601")
-def _to_iso(call: Call) -> Expr:
+def _to_iso(call: FunctionCall) -> Expr:
     call.need(1)
     value = moment(call.arg(0), call.name)
     if value.type == DATE:
@@ -253,7 +253,7 @@ def _to_iso(call: Call) -> Expr:
 
 
 @function("from_unixtime")
-def _from_unix(call: Call) -> Expr:
+def _from_unix(call: FunctionCall) -> Expr:
     call.need(1, 2)
     value = coerce(call.arg(0), DOUBLE)
     zone = zone_name(constant_text(call.arg(1), "the zone")) if len(call) == 2 else "UTC"
@@ -261,14 +261,14 @@ def _from_unix(call: Call) -> Expr:
 
 
 @function("to_unixtime")
-def _to_unix(call: Call) -> Expr:
+def _to_unix(call: FunctionCall) -> Expr:
     call.need(1)
     value = moment_of(moment(call.arg(0), call.name))
     return derived(f"(epoch_us(CAST({value.sql} AS TIMESTAMP)) / CAST(1000000 AS DOUBLE))", DOUBLE, value)
 
 
 @function("to_milliseconds")
-def _to_millis(call: Call) -> Expr:
+def _to_millis(call: FunctionCall) -> Expr:
     call.need(1)
     value = call.arg(0)
     if value.type != DAY_TIME:
@@ -286,7 +286,7 @@ def in_zone(value: Expr, zone: Expr) -> Expr:
 
 
 @function("at_timezone")
-def _at_zone(call: Call) -> Expr:
+def _at_zone(call: FunctionCall) -> Expr:
     call.need(2)
     if call.arg(0).type.name != "timestamptz":
         raise Refusal("at_timezone takes a timestamp with time zone", "Use x AT TIME ZONE 'zone'.")
@@ -294,7 +294,7 @@ def _at_zone(call: Call) -> Expr:
 
 
 @function("with_timezone")
-def _with_zone(call: Call) -> Expr:
+def _with_zone(call: FunctionCall) -> Expr:
     call.need(2)
     value = call.arg(0)
     if value.type.name != "timestamp":

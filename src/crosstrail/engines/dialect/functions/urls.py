@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, derived
-from crosstrail.engines.dialect.registry import Call, function, simple
+from crosstrail.engines.dialect.registry import FunctionCall, function, simple
 from crosstrail.engines.dialect.types import BIGINT, VARCHAR
 
 # What java.net.URI takes; any other text gives NULL.
@@ -36,7 +36,7 @@ def _decoded(sql: str) -> str:
 
 
 @function("url_extract_host", "url_extract_path", "url_extract_query", "url_extract_fragment", "url_extract_protocol")
-def _text(call: Call) -> Expr:
+def _text(call: FunctionCall) -> Expr:
     call.need(1)
     value, name = coerce(call.arg(0), VARCHAR), call.name.removeprefix("url_extract_")
     pattern = {"host": _HOST, "path": _AFTER_HOST}.get(name) or _PARTS[name]
@@ -45,14 +45,14 @@ def _text(call: Call) -> Expr:
 
 
 @function("url_extract_port")
-def _port(call: Call) -> Expr:
+def _port(call: FunctionCall) -> Expr:
     call.need(1)
     value = coerce(call.arg(0), VARCHAR)
     return derived(f"TRY_CAST(nullif({_part(value, _PORT)}, '') AS BIGINT)", BIGINT, value)
 
 
 @function("url_extract_parameter")
-def _parameter(call: Call) -> Expr:
+def _parameter(call: FunctionCall) -> Expr:
     call.need(2)
     value, name = coerce(call.arg(0), VARCHAR), coerce(call.arg(1), VARCHAR)
     query = _part(value, _PARTS["query"])
@@ -63,7 +63,7 @@ def _parameter(call: Call) -> Expr:
 
 
 @function("url_decode")
-def _decode(call: Call) -> Expr:
+def _decode(call: FunctionCall) -> Expr:
     call.need(1)
     value = coerce(call.arg(0), VARCHAR)
     return derived(f"url_decode(replace({value.sql}, '+', ' '))", VARCHAR, value)
