@@ -21,8 +21,8 @@ import anyio
 
 from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.duckdb import LakeEngine
+from crosstrail.lake.lake_trail import LakeTrail
 from crosstrail.lake.table import LakeTable
-from crosstrail.lake.trail import LakeTrail
 from crosstrail.models import Account, AttributeKey, EventQuery, Filter, Target
 from generate import ACCOUNTS, access_key, generate
 

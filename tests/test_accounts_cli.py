@@ -17,10 +17,10 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 import preloaded
+from crosstrail.account_auth import KeysAuth
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url
 from crosstrail.accounts.secrets import SecretBox
-from crosstrail.auth import KeysAuth
 from crosstrail.cli import main
 from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.models import Account

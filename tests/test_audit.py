@@ -14,7 +14,7 @@ from crosstrail.accounts.policy import Principal
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.app import create_server
 from crosstrail.settings.config import Settings
-from crosstrail.settings.server import AuditSettings
+from crosstrail.settings.server_settings import AuditSettings
 from crosstrail.workspace.workspace import Workspace
 from fakes.aws import FakeAws, Key
 from lake_workspace import Always, text_of

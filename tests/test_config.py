@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 from conftest import CommandLine
 from crosstrail.account_forms import placed
 from crosstrail.errors import ConfigError
-from crosstrail.settings import file as settings_file
+from crosstrail.settings import settings_file
 from crosstrail.settings.config import Settings, load_settings, options
 from crosstrail.workspace.workspace import account_database
 

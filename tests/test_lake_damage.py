@@ -23,9 +23,9 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.lake.catalog import CATALOG_FILE
 from crosstrail.lake.collector import collect
 from crosstrail.lake.faults import data_fault
+from crosstrail.lake.lake_trail import LakeTrail
 from crosstrail.lake.ledger import LEDGER_FILE
 from crosstrail.lake.table import LakeTable
-from crosstrail.lake.trail import LakeTrail
 from crosstrail.models import Account, EventQuery, Target
 from crosstrail.timerange import TimeRange
 from running_server import PATIENCE

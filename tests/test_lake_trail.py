@@ -13,8 +13,8 @@ import pytest
 
 from audit_logs import ACCOUNT, record, write
 from crosstrail.lake.collector import collect
+from crosstrail.lake.lake_trail import LakeTrail
 from crosstrail.lake.table import LakeTable
-from crosstrail.lake.trail import LakeTrail
 from crosstrail.models import Account, Event, EventQuery, Filter, Position, Target
 
 TARGET = Target(Account(id=ACCOUNT))

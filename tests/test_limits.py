@@ -20,7 +20,7 @@ from crosstrail.accounts.policy import Principal
 from crosstrail.errors import LimitReached
 from crosstrail.server.access.limits import Limits
 from crosstrail.server.app import create_server
-from crosstrail.settings.server import LimitSettings
+from crosstrail.settings.server_settings import LimitSettings
 from crosstrail.workspace.workspace import Workspace
 from lake_workspace import Always, settings, text_of
 from live_aws import PROD, LiveAws

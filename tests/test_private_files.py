@@ -15,7 +15,7 @@ from crosstrail import private
 from crosstrail.accounts.policy import ANONYMOUS
 from crosstrail.call_context import CallContext
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.settings.server import AuditSettings
+from crosstrail.settings.server_settings import AuditSettings
 from lake_workspace import NOON, PROD, record, write_logs
 
 COLLECT, QUERY = ("collect", "logs"), ("query", "SELECT count(*) FROM events")

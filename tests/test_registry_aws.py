@@ -8,10 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from crosstrail.account_auth import AmbientAuth
 from crosstrail.accounts.account_import import add
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.listing import Listing
-from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.base_identity import secret_text
 from crosstrail.clouds.aws.organizations import OrganizationAccounts

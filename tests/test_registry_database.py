@@ -11,11 +11,11 @@ import sqlalchemy
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from crosstrail.account_auth import KeysAuth
 from crosstrail.accounts.account_import import add, rotate
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.database_url import parse_url, url_in_secret
 from crosstrail.accounts.secrets import SecretBox
-from crosstrail.auth import KeysAuth
 from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.errors import AccountsUnavailable, ConfigError, CrosstrailError
 from crosstrail.models import Account

@@ -227,7 +227,7 @@ def holders(secret: str) -> list[SecretStr]:
 
 
 def test_a_target_of_theirs_hides_its_secret(fake: FakeVolcengine) -> None:
-    from crosstrail.auth import RequestKeys
+    from crosstrail.account_auth import RequestKeys
 
     auth = RequestKeys(owner=CN_PROD, access_key_id="AKLT1", secret_access_key=SecretStr("swordfish"))
     target = Target(Account(id=CN_PROD, cloud="volcengine", auth=auth))

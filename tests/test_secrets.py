@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from crosstrail.account_auth import KeysAuth
 from crosstrail.accounts.secrets import SecretBox
-from crosstrail.auth import KeysAuth
 from crosstrail.errors import ConfigError, SecretUnreadable
 from crosstrail.models import Account
 

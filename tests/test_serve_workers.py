@@ -17,7 +17,7 @@ import pytest
 from crosstrail.accounts.policy import Principal
 from crosstrail.call_context import CallContext
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.settings.server import AuditSettings
+from crosstrail.settings.server_settings import AuditSettings
 from ports import free_port
 from running_server import post, serving, write_config
 
@@ -85,7 +85,7 @@ def test_a_record_moved_away_by_somebody_else_is_followed(tmp_path: Path) -> Non
 def test_a_device_is_written_and_never_moved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (tmp_path / "out").open("wb") as out:
         script = (
-            "from crosstrail.server.access.audit import AuditLog; from crosstrail.settings.server import AuditSettings;"
+            "from crosstrail.server.access.audit import AuditLog; from crosstrail.settings.server_settings import AuditSettings;"
             "record = AuditLog(AuditSettings(to='/dev/stdout', max_bytes=10_000));"
             "[record.refused(401, method='', path='x' * 150, client='') for _ in range(200)]; record.close()"
         )

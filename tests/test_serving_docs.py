@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crosstrail.settings.config import load_settings
-from crosstrail.settings.server import check
+from crosstrail.settings.server_settings import check
 
 DOCS = Path(__file__).parents[1] / "docs" / "serving.md"
 CONFIGS = re.findall(r"```yaml\n(# crosstrail\.yaml\n.*?)```", DOCS.read_text("utf-8"), re.DOTALL)

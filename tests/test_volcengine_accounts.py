@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from crosstrail.account_auth import AmbientAuth, KeysAuth
 from crosstrail.accounts.database import AccountDatabase
 from crosstrail.accounts.secrets import SecretBox
-from crosstrail.auth import AmbientAuth, KeysAuth
 from crosstrail.clouds.volcengine.accounts import VolcengineRoleAuth
 from crosstrail.errors import ConfigError
 from crosstrail.settings.config import load_settings

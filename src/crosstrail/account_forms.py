@@ -16,7 +16,7 @@ from typing import Protocol
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from crosstrail.auth import Auth, KeysAuth, RequestKeys
+from crosstrail.account_auth import Auth, KeysAuth, RequestKeys
 
 ENTRY_POINTS = "crosstrail.clouds"
 """The group of entry points by which a distribution brings clouds: name -> a `Cloud` (see clouds/base.py)."""

@@ -25,8 +25,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from crosstrail.account_auth import Auth
 from crosstrail.account_forms import account_form, parsed_auth
-from crosstrail.auth import Auth
 from crosstrail.coverage import Days
 from crosstrail.errors import InvalidRequest
 from crosstrail.store_ids import store_id

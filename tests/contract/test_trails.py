@@ -26,8 +26,8 @@ from crosstrail.clouds.base import AuditTrail, HasEventDataStores, cloud_of
 from crosstrail.clouds.volcengine import record as volcengine_record
 from crosstrail.errors import CredentialsError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake.collector import collect
+from crosstrail.lake.lake_trail import LakeTrail
 from crosstrail.lake.table import LakeTable
-from crosstrail.lake.trail import LakeTrail
 from crosstrail.models import Account, AttributeKey, Event, EventPage, EventQuery, Filter, Target
 from crosstrail.timerange import TimeRange
 from listing import all_events

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import SecretStr
 
+from crosstrail.account_auth import Auth, KeysAuth, RequestKeys
 from crosstrail.account_forms import account_form
 from crosstrail.accounts.caller_identity import VerifiedCredentials
 from crosstrail.accounts.credentials import (
@@ -27,7 +28,6 @@ from crosstrail.accounts.credentials import (
     renewed_once,
 )
 from crosstrail.accounts.lru_cache import LruCache
-from crosstrail.auth import Auth, KeysAuth, RequestKeys
 from crosstrail.call_context import current_call
 from crosstrail.errors import CredentialsError, UnsupportedByCloud
 from crosstrail.models import Account, AccountKey

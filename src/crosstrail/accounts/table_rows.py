@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from crosstrail.account_auth import KeysAuth
 from crosstrail.account_forms import AccountForm, account_form
 from crosstrail.accounts.listing import as_alias
-from crosstrail.auth import KeysAuth
 from crosstrail.errors import ConfigError
 from crosstrail.models import DEFAULT_CLOUD, Account
 from crosstrail.validation_errors import validation_message

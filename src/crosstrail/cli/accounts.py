@@ -8,8 +8,8 @@ import anyio
 import click
 
 from crosstrail.cli import with_settings
-from crosstrail.cli.account_import import add, encrypt, import_, rotate
 from crosstrail.cli.check import check
+from crosstrail.cli.import_accounts import add, encrypt, import_, rotate
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say

@@ -11,7 +11,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from crosstrail.conformance.findings import Finding
-from crosstrail.settings.server import ServeSettings
+from crosstrail.settings.server_settings import ServeSettings
 
 _SECONDS = 5.0
 

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crosstrail.engines.dialect.addresses import shown
-from crosstrail.engines.dialect.times import offset_minutes
+from crosstrail.engines.dialect.time_values import offset_minutes
 from crosstrail.engines.dialect.types import Type
 
 _Value = Any

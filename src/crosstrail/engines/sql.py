@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from crosstrail.engines.dialect.relations import Relations
-    from crosstrail.engines.dialect.sources import Source
     from crosstrail.engines.dialect.spans import Bound
+    from crosstrail.engines.dialect.table_sources import Source
     from crosstrail.engines.dialect.types import Type
     from crosstrail.models import AccountKey
 
@@ -182,7 +182,7 @@ ELSE regexp_extract(source_object, '/([^/]*|[^/]*[.][zZ][iI][pP]!.*)$', 1) END""
 def _events(accounts: Sequence[AccountNames]) -> Source:
     """The lake's columns, narrowed to the accounts."""
     from crosstrail.engines.dialect.columns import lake_fields
-    from crosstrail.engines.dialect.sources import Source
+    from crosstrail.engines.dialect.table_sources import Source
     from crosstrail.lake.reader import EVENTS_VIEW, quoted
 
     clouds: dict[str, list[str]] = {}

@@ -16,7 +16,7 @@ from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
 from crosstrail.settings.config import Settings, load_settings
-from crosstrail.settings.server import AuthMode, ServeSettings, check
+from crosstrail.settings.server_settings import AuthMode, ServeSettings, check
 from crosstrail.workspace.workspace import Workspace
 
 if TYPE_CHECKING:

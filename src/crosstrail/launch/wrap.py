@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from crosstrail.cli import with_settings
 from crosstrail.errors import ConfigError
 from crosstrail.settings.config import Settings, WrappedServer, WrapSettings
-from crosstrail.settings.server import ServeSettings
+from crosstrail.settings.server_settings import ServeSettings
 from crosstrail.validation_errors import validation_message
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -20,9 +20,9 @@ from crosstrail.stop_signals import exit_on_signal
 from crosstrail.text import visible
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
-from crosstrail.wrap.catalog import says_it_reads
 from crosstrail.wrap.proxy import Proxy, opened
 from crosstrail.wrap.serving import new_server, serve_stdio
+from crosstrail.wrap.tool_catalog import says_it_reads
 from crosstrail.wrapped_call import WrappedCall
 
 
@@ -51,7 +51,7 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.http.connections import TimelyHttp
     from crosstrail.server.http.http_app import HTTP_PATH, listening, serve_http_here
     from crosstrail.server.http.serve_app import guarded_app, is_open_to_all, listener_of
-    from crosstrail.settings.server import check
+    from crosstrail.settings.server_settings import check
 
     if settings.serve.auth == "token":
         raise ConfigError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from crosstrail.accounts.policy import TOOLSETS, Grant, Toolset
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
-from crosstrail.settings.server import ServeSettings
+from crosstrail.settings.server_settings import ServeSettings
 from crosstrail.vocabulary import Vocabulary
 
 ALL = "all"

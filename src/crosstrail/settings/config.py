@@ -32,8 +32,8 @@ from crosstrail.clouds.base import clouds
 from crosstrail.errors import ConfigError
 from crosstrail.lake.catalog import has_lake
 from crosstrail.models import Account
-from crosstrail.settings.file import read_mapping
-from crosstrail.settings.server import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
+from crosstrail.settings.server_settings import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
+from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings_group import SettingsGroup, option
 from crosstrail.validation_errors import first_error
 

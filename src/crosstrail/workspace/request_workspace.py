@@ -16,12 +16,12 @@ from typing import NoReturn
 import anyio
 from pydantic import ValidationError
 
+from crosstrail.account_auth import RequestKeys
 from crosstrail.accounts.credentials import OF_REQUEST_KEYS, SEND_VALID_KEYS, Credentials, fingerprint
 from crosstrail.accounts.directory import AccountList
 from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.auth import RequestKeys
 from crosstrail.call_context import upstream
 from crosstrail.clouds.volcengine.accounts import CLOUD
 from crosstrail.clouds.volcengine.api import VolcengineApi

@@ -249,7 +249,7 @@ class Workspace:
         """The trail of a cloud, or of the lake; in a thread, since the first time loads libraries. Raises UnsupportedByCloud,
         LakeError."""
         if name == _LAKE_TRAIL:
-            from crosstrail.lake.trail import LakeTrail
+            from crosstrail.lake.lake_trail import LakeTrail
 
             return self._trails.setdefault(name, LakeTrail(self.lake))
         trail = cloud_of(name).open_trail(self.broker(name), self.settings.lookup.deadline)

@@ -32,13 +32,13 @@ from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, Inv
 from crosstrail.json_values import Json, table
 from crosstrail.models import Account
 from crosstrail.settings.config import WrapSettings
-from crosstrail.wrap.catalog import MAX_LISTED, Catalog, Choice, Offer, Route, learn
 from crosstrail.wrap.changes import Changes
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.client import CallingClient
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from crosstrail.wrap.message import Answer, Message, ParamsT
+from crosstrail.wrap.tool_catalog import MAX_LISTED, Catalog, Choice, Offer, Route, learn
 from crosstrail.wrapped_call import WrappedCall
 
 _log = logging.getLogger("crosstrail.wrap")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import anyio.from_thread
 
+from crosstrail.account_auth import AmbientAuth
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.alibaba.accounts import CLOUD
 from crosstrail.clouds.alibaba.broker import AlibabaBroker
 from crosstrail.clouds.alibaba.credentials import GET_CALLER_IDENTITY, account_of_credentials

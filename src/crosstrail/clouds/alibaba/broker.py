@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from crosstrail.account_auth import Auth
 from crosstrail.accounts.broker import MAX_ACCOUNTS
 from crosstrail.accounts.credentials import CredentialProvider, Credentials
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.auth import Auth
 from crosstrail.call_context import upstream
 from crosstrail.clouds.action_broker import ActionBroker
 from crosstrail.clouds.alibaba.accounts import CLOUD, AlibabaRoleAuth

@@ -5,8 +5,8 @@ STS says which account that is, once. botocore is imported once an identity is w
 
 from __future__ import annotations
 
+from crosstrail.account_auth import AmbientAuth
 from crosstrail.accounts.listing import Listing
-from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity
 from crosstrail.models import Account
 

@@ -15,10 +15,10 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import SecretStr
 
+from crosstrail.account_auth import AmbientAuth, Auth
 from crosstrail.accounts.broker import MAX_ACCOUNTS, KeyPairBroker
 from crosstrail.accounts.credentials import Cached, CredentialProvider, Credentials
 from crosstrail.accounts.request_info import RequestInfo, error_suffix
-from crosstrail.auth import AmbientAuth, Auth
 from crosstrail.call_context import upstream
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key

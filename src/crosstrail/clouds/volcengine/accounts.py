@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from crosstrail.account_auth import AmbientAuth, Auth, KeysAuth
 from crosstrail.account_forms import AccountForm
-from crosstrail.auth import AmbientAuth, Auth, KeysAuth
 
 CLOUD = "volcengine"
 

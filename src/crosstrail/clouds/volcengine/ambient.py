@@ -5,9 +5,9 @@ STS says which account that is, once. Volcengine's SDK is imported once an ident
 
 from __future__ import annotations
 
+from crosstrail.account_auth import AmbientAuth
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.auth import AmbientAuth
 from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
 from crosstrail.clouds.volcengine.identity import GET_CALLER_IDENTITY, account_of_identity

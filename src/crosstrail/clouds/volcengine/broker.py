@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from crosstrail.account_auth import Auth
 from crosstrail.accounts.broker import MAX_ACCOUNTS
 from crosstrail.accounts.credentials import CredentialProvider, Credentials
-from crosstrail.auth import Auth
 from crosstrail.clouds.action_broker import ActionBroker
 from crosstrail.clouds.volcengine.accounts import CLOUD, VolcengineRoleAuth
 from crosstrail.clouds.volcengine.actions import Action

@@ -29,13 +29,13 @@ from crosstrail.engines.dialect.expr import (
     require,
     too_complex,
 )
+from crosstrail.engines.dialect.function_registry import FunctionCall, all_functions, answered
 from crosstrail.engines.dialect.functions.collections import subscript
 from crosstrail.engines.dialect.functions.strings import substring, trim
 from crosstrail.engines.dialect.functions.times import extract, in_zone
 from crosstrail.engines.dialect.hints import field_hint, function_hint
 from crosstrail.engines.dialect.json_casts import from_json
 from crosstrail.engines.dialect.nodes import unread
-from crosstrail.engines.dialect.registry import FunctionCall, all_functions, answered
 from crosstrail.engines.dialect.scope import Scope
 from crosstrail.engines.dialect.subexpressions import Subexpressions
 from crosstrail.engines.dialect.types import (

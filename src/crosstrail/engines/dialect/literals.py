@@ -14,7 +14,7 @@ from sqlglot import exp
 from crosstrail.engines.dialect import types
 from crosstrail.engines.dialect.addresses import address_literal
 from crosstrail.engines.dialect.expr import Expr, Refusal, text_literal
-from crosstrail.engines.dialect.times import MILLISECONDS, MONTHS, from_local, zone_name
+from crosstrail.engines.dialect.time_values import MILLISECONDS, MONTHS, from_local, zone_name
 from crosstrail.engines.dialect.types import BIGINT, DAY_TIME, DOUBLE, INTEGER, VARCHAR, YEAR_MONTH, Type, decimal_of
 
 TYPED = "typed"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from crosstrail.engines.dialect.canonical import canonical, equal_maps
 from crosstrail.engines.dialect.casts import coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, let, moment_of, text_literal
-from crosstrail.engines.dialect.times import add_interval
+from crosstrail.engines.dialect.time_values import add_interval
 from crosstrail.engines.dialect.types import (
     BIGINT,
     BOOLEAN,

@@ -20,8 +20,8 @@ from crosstrail.engines.dialect.groups import grouping
 from crosstrail.engines.dialect.planning import check_joined
 from crosstrail.engines.dialect.queries import Query, need_comparable, output_place, projections, renamed, retyped
 from crosstrail.engines.dialect.scope import Field, Scope
-from crosstrail.engines.dialect.sources import Source, join, unnest, values
 from crosstrail.engines.dialect.spans import Bound, bounds
+from crosstrail.engines.dialect.table_sources import Source, join, unnest, values
 from crosstrail.engines.dialect.types import BOOLEAN, common, is_orderable
 
 _MAX_TABLES = 50

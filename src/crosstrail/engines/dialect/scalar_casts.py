@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.addresses import address_from_text, address_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, require
-from crosstrail.engines.dialect.times import day_time_text, local, rounded, timestamp_text, year_month_text
+from crosstrail.engines.dialect.time_values import day_time_text, local, rounded, timestamp_text, year_month_text
 from crosstrail.engines.dialect.types import (
     BOOLEAN,
     DATE,

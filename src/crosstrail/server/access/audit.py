@@ -22,7 +22,7 @@ from crosstrail.answers.render import clean
 from crosstrail.call_context import CallContext, Upstream
 from crosstrail.errors import ConfigError
 from crosstrail.server.access.shared_file import SharedFile
-from crosstrail.settings.server import AuditSettings
+from crosstrail.settings.server_settings import AuditSettings
 from crosstrail.timerange import iso
 
 _CAP = 200

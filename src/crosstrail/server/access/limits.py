@@ -24,7 +24,7 @@ import anyio
 from crosstrail.errors import LimitReached
 from crosstrail.models import QueryState
 from crosstrail.server.access.token_bucket import TokenBucket
-from crosstrail.settings.server import LimitSettings
+from crosstrail.settings.server_settings import LimitSettings
 
 T = TypeVar("T")
 

@@ -16,8 +16,7 @@ from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.volcengine.settings import VolcengineSettings
 from crosstrail.errors import ConfigError
 from crosstrail.settings.config import Settings, resolved
-from crosstrail.settings.file import read_mapping
-from crosstrail.settings.server import (
+from crosstrail.settings.server_settings import (
     VOLCENGINE_CALLBACK_PATH,
     AuditSettings,
     LimitSettings,
@@ -25,6 +24,7 @@ from crosstrail.settings.server import (
     ServeSettings,
     check,
 )
+from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings_group import Names, SettingsGroup, option
 
 FILE_NAME = "cfg.yaml"

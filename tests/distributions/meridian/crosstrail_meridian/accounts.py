@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from crosstrail.account_auth import KeysAuth
 from crosstrail.account_forms import AccountForm
-from crosstrail.auth import KeysAuth
 from crosstrail.settings_group import SettingsGroup, option
 
 CLOUD = "meridian"

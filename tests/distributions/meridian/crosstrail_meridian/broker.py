@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from crosstrail.account_auth import Auth, KeysAuth
 from crosstrail.accounts.broker import MAX_ACCOUNTS, Broker
 from crosstrail.accounts.credentials import BearerToken, CredentialProvider
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.auth import Auth, KeysAuth
 from crosstrail.call_context import upstream
 from crosstrail.errors import CredentialsError
 from crosstrail.models import Account

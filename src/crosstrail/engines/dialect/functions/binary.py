@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crosstrail.engines.dialect.registry import simple
+from crosstrail.engines.dialect.function_registry import simple
 
 simple(
     {

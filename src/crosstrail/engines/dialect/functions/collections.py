@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import cast, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, failure, require
-from crosstrail.engines.dialect.registry import FunctionCall, function
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.types import (
     BIGINT,
     DATE,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from crosstrail.engines.dialect import operators, trying
 from crosstrail.engines.dialect.casts import unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived
-from crosstrail.engines.dialect.registry import FunctionCall, function
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.types import INTEGER, VARCHAR, is_orderable
 from crosstrail.lake.reader import quoted
 

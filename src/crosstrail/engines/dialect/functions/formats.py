@@ -9,9 +9,9 @@ import re
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, unsure
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.functions.times import moment
-from crosstrail.engines.dialect.registry import FunctionCall, function
-from crosstrail.engines.dialect.times import local, rounded
+from crosstrail.engines.dialect.time_values import local, rounded
 from crosstrail.engines.dialect.types import VARCHAR, timestamp_of, zoned
 from crosstrail.lake.reader import quoted
 

@@ -9,7 +9,7 @@ import re
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, require, require_sure, unsure
-from crosstrail.engines.dialect.registry import FunctionCall, function
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
 from crosstrail.lake.reader import quoted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import cast
 from crosstrail.engines.dialect.expr import Expr, boolean, derived, let
-from crosstrail.engines.dialect.registry import FunctionCall, function
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BOOLEAN, array_of, common, duck
 
 

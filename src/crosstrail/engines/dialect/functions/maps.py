@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from crosstrail.engines.dialect.casts import coerce, shared_type
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, derived, require
-from crosstrail.engines.dialect.registry import FunctionCall, function
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.types import UNKNOWN, array_of, map_of, row_of
 
 KEY, VALUE = "struct_extract(e, 'key')", "struct_extract(e, 'value')"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, derived, require
+from crosstrail.engines.dialect.function_registry import FunctionCall, function, refused, simple
 from crosstrail.engines.dialect.operators import arithmetic
-from crosstrail.engines.dialect.registry import FunctionCall, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, DOUBLE, REAL, Type, decimal_of, duck, is_integer, is_number
 
 simple(

@@ -10,7 +10,7 @@ from math import prod
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_int, constant_text, derived, require_sure
-from crosstrail.engines.dialect.registry import FunctionCall, function
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, VARCHAR, array_of
 from crosstrail.lake.reader import quoted
 

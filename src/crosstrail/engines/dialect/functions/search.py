@@ -10,9 +10,9 @@ from crosstrail.engines.dialect.addresses import contains_address
 from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import coerce, shared_type
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
 from crosstrail.engines.dialect.functions.collections import has_null
 from crosstrail.engines.dialect.operators import equal_sql
-from crosstrail.engines.dialect.registry import FunctionCall, function
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, IPADDRESS, JSON, VARCHAR, Type, array_of, is_comparable
 
 _A, _B = "struct_extract(w, 'a')", "struct_extract(w, 'b')"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import BY_KEY, coerce
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, require, require_sure
-from crosstrail.engines.dialect.registry import FunctionCall, function, refused, simple
+from crosstrail.engines.dialect.function_registry import FunctionCall, function, refused, simple
 from crosstrail.engines.dialect.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, Type, array_of, map_of
 from crosstrail.lake.reader import quoted
 

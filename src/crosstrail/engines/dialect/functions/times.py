@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from crosstrail.engines.dialect.casts import cast, coerce, moment_from_text
 from crosstrail.engines.dialect.expr import Expr, Refusal, constant_text, derived, failure, moment_of, require, unsure
-from crosstrail.engines.dialect.registry import FunctionCall, function
-from crosstrail.engines.dialect.times import (
+from crosstrail.engines.dialect.function_registry import FunctionCall, function
+from crosstrail.engines.dialect.time_values import (
     MILLISECONDS,
     MONTHS,
     add_interval,

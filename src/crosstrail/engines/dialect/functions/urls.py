@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import coerce
 from crosstrail.engines.dialect.expr import Expr, derived
-from crosstrail.engines.dialect.registry import FunctionCall, function, simple
+from crosstrail.engines.dialect.function_registry import FunctionCall, function, simple
 from crosstrail.engines.dialect.types import BIGINT, VARCHAR
 
 # What java.net.URI takes; any other text gives NULL.

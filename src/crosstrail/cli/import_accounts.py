@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 from pydantic import SecretStr
 
+from crosstrail.account_auth import KeysAuth
 from crosstrail.account_forms import account_forms, cloud_of_role
 from crosstrail.accounts.listing import Listing
 from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.accounts.table_rows import KEYS, ROLE, account_of
-from crosstrail.auth import KeysAuth
 from crosstrail.cli import with_settings
 from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
