@@ -3,7 +3,8 @@
     python bench/serve.py [--seconds 60]
 
 The goals: 1,000 clients connected and 200 lookups a second for 60 s without an error and with flat memory; a warm lookup of
-5 events at 60 % of the calls a second of a bare SDK server whose one tool does nothing, measured beside it in the same run.
+5 events at 55 % of the calls a second of a bare SDK server whose one tool does nothing, list_accounts at 75 %, measured beside
+it in the same run. The server's own processor time for each call is printed too: the fake cloud takes its share of the cores.
 Linux (memory comes from /proc). The load is made in this process: on few cores it takes its share of them.
 """
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from processes import fake, memory, serving, without_aws
+from processes import cpu, fake, memory, serving, without_aws
 
 ACCOUNTS, CLIENTS, RATE = 20, 1000, 200
 REGIONS = "us-east-1,us-east-2,us-west-1,us-west-2,ca-central-1,eu-central-1,eu-north-1,eu-west-1,eu-west-2,eu-west-3,sa-east-1,ap-south-1,ap-southeast-1,ap-southeast-2,ap-northeast-1,ap-northeast-2,ap-northeast-3"
@@ -123,8 +124,11 @@ async def steady(url: str, pid: int, seconds: float) -> None:
         client.close()
 
 
-async def most(url: str, tool: str, arguments: Callable[[int], dict[str, Any]], seconds: float = 8.0) -> float:
-    """Calls a second when 64 clients call without a pause."""
+async def most(
+    url: str, pid: int, tool: str, arguments: Callable[[int], dict[str, Any]], seconds: float = 8.0
+) -> tuple[float, float]:
+    """Calls a second when 64 clients call without a pause, and milliseconds of the server's processor time for each."""
+    used = cpu(pid)
     clients = [await Connection.to(url) for _ in range(64)]
     count, until = 0, time.perf_counter() + seconds
 
@@ -139,7 +143,7 @@ async def most(url: str, tool: str, arguments: Callable[[int], dict[str, Any]], 
             group.create_task(loop(client))
     for client in clients:
         client.close()
-    return count / seconds
+    return count / seconds, (cpu(pid) - used) / count * 1000
 
 
 def main() -> None:
@@ -159,12 +163,16 @@ def main() -> None:
         audit = str(Path(place) / "audit.jsonl")
         with serving([*serve, "--port", "0", "--audit", audit], cloud.environment) as (url, pid):
             asyncio.run(steady(url, pid, seconds))
-            live = asyncio.run(most(url, "lookup_events", lookup))
-            listed = asyncio.run(most(url, "list_accounts", lambda _: {"selector": "acct-1"}))
-        with serving([sys.executable, "-c", BARE], without_aws()) as (url, _):
-            bare = asyncio.run(most(url, "noop", lambda _: {}))
-    print(f"  most calls a second: bare SDK server {bare:.0f}; list_accounts {listed:.0f} ({listed / bare:.0%})")
-    print(f"  warm lookup of 5 events of a live account: {live:.0f} ({live / bare:.0%}; goal 60 %)")
+            live = asyncio.run(most(url, pid, "lookup_events", lookup))
+            listed = asyncio.run(most(url, pid, "list_accounts", lambda _: {"selector": "acct-1"}))
+        with serving([sys.executable, "-c", BARE], without_aws()) as (url, pid):
+            bare = asyncio.run(most(url, pid, "noop", lambda _: {}))
+    print(f"  most calls a second, and processor time of each: bare SDK server {bare[0]:.0f}, {bare[1]:.1f} ms")
+    for what, (calls, used), goal in (
+        ("list_accounts", listed, 75),
+        ("warm lookup of 5 events of a live account", live, 55),
+    ):
+        print(f"  {what}: {calls:.0f} ({calls / bare[0]:.0%}; goal {goal} %), {used:.1f} ms")
 
 
 if __name__ == "__main__":
