@@ -191,3 +191,10 @@ def test_a_file_that_may_not_be_read_is_not_taken_for_bad_yaml(crosstrail: Comma
     assert (
         "/proc/self/mem cannot be read: Input/output error. Let the user that crosstrail runs as read it" in done.stderr
     )
+
+
+def test_a_group_of_all_clouds_is_no_setting(tmp_path: Path) -> None:
+    file = tmp_path / "crosstrail.yaml"
+    file.write_text("clouds: {alibaba: {}}\n")
+    with pytest.raises(ConfigError, match=r"clouds .*there is no such setting"):
+        load_settings(str(file), environ={})

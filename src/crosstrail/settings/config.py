@@ -307,6 +307,8 @@ def load_settings(
     environ = os.environ if environ is None else environ
     path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
     values: dict[str, object] = read_mapping(path) if path else {}
+    if "clouds" in values:
+        raise ConfigError(f"clouds ({path}): there is no such setting", hint="A cloud's group stands under its name.")
     for cloud in clouds():
         group = values.setdefault(cloud.name, {}) if cloud.settings else values
         if isinstance(group, dict) and cloud.has_identity(environ):
