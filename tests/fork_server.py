@@ -48,7 +48,7 @@ LIBRARIES = (
     ),
 )
 """What commands load, beside crosstrail's own modules."""
-_LATE = "crosstrail.cli.account"
+_LATE = ("crosstrail.cli.accounts", "crosstrail.cli.import_accounts")
 """How modules begin that ask at their load which clouds are installed: a fork may have a cloud of its own."""
 LARGEST = 1 << 18
 """Bytes of a request: arguments and environment."""
