@@ -27,8 +27,10 @@ from crosstrail.models import Account
 from crosstrail.settings.config import WrappedServer
 from crosstrail.wrap import delivery, loopback
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
+from crosstrail.wrap.loopback import LoopbackRequest, LoopbackResponse, LoopbackServer
 from fakes.volcengine import FakeVolcengine
 from lake_workspace import text_of
+from running_server import PATIENCE
 from wrap_workspace import WrapWorkspace
 from wrapped.plain import EARLY
 
@@ -86,6 +88,26 @@ async def test_the_endpoint_is_on_loopback_alone_and_ends_with_its_block(workspa
         assert [address for address in listening if address.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
     with pytest.raises(urllib.error.URLError):
         await get(grant.uri, Authorization=grant.token.get_secret_value())
+
+
+async def test_what_is_being_answered_ends_with_the_endpoint() -> None:
+    begun, ended = anyio.Event(), anyio.Event()
+
+    async def answer(request: LoopbackRequest) -> LoopbackResponse:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async with LoopbackServer(answer) as server:
+        client = await anyio.connect_tcp("127.0.0.1", server.port)
+        await client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with anyio.fail_after(PATIENCE):
+            await begun.wait()
+    assert ended.is_set()
+    await client.aclose()
 
 
 async def test_nonsense_does_not_stop_the_endpoint(workspace: WrapWorkspace) -> None:

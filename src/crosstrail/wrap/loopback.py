@@ -41,13 +41,14 @@ class LoopbackResponse:
 
 
 class LoopbackServer:
-    """`async with LoopbackServer(answer) as server:` answers on `server.port`, a free one of 127.0.0.1, until the block ends."""
+    """`async with LoopbackServer(answer) as server:` answers on `server.port`, a free one of 127.0.0.1, until the block ends;
+    what is being answered then is given up."""
 
     def __init__(self, answer: Callable[[LoopbackRequest], Awaitable[LoopbackResponse]]) -> None:
         self.port = 0
         self._answer = answer
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._waiting: dict[asyncio.StreamWriter, None] = {}
         """Those whose request has not come, oldest first."""
 
@@ -61,11 +62,17 @@ class LoopbackServer:
     ) -> None:
         if self._server:
             self._server.close()
-        for writer in tuple(self._open):
+        answering = dict(self._open)
+        for writer, task in answering.items():
             writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*answering.values(), return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """No coroutine: asyncio would keep its task to itself, and it could not be ended with the block."""
+        self._open[writer] = asyncio.get_running_loop().create_task(self._handled(reader, writer))
+
+    async def _handled(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._waiting[writer] = None
         if len(self._waiting) > MAX_WAITING:
             oldest = next(iter(self._waiting))
@@ -77,7 +84,7 @@ class LoopbackServer:
             pass  # whoever that was, it is owed nothing
         finally:
             self._waiting.pop(writer, None)
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
