@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypedDict
 
 from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.errors import (
@@ -20,15 +19,6 @@ from crosstrail.errors import (
     Throttled,
 )
 from crosstrail.vocabulary import words
-
-
-class Facts(TypedDict):
-    """What an error of a cloud tells beside its words."""
-
-    code: str
-    request_id: str
-    account: str
-    region: str
 
 
 def kind_of_status(status: int) -> type[CrosstrailError]:
@@ -58,17 +48,25 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def cloud_error(
-    kind: type[CloudError], asked: RequestInfo, ending: str, facts: Facts, headers: Mapping[str, str]
+    kind: type[CloudError], asked: RequestInfo, ending: str, headers: Mapping[str, str], *, code: str, request_id: str
 ) -> CloudError:
     """Of a cloud that was asked and did not do it. `ending`: code, request id and reason, for the end of the message."""
+    verb, hint = "failed on", "Try again later."
     if issubclass(kind, Throttled):
-        throttled = kind(f"{asked.place} throttles {asked.action}{ending}", hint="Ask again later.", **facts)
-        throttled.retry_after = retry_after(headers)
-        return throttled
-    if issubclass(kind, AccessDenied):
-        hint = f"Allow {asked.action} to the identity that crosstrail uses for this account."
-        return kind(f"{asked.place} denies {asked.action}{ending}", hint=hint, **facts)
-    return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
+        verb, hint = "throttles", "Ask again later."
+    elif issubclass(kind, AccessDenied):
+        verb, hint = "denies", f"Allow {asked.action} to the identity that crosstrail uses for this account."
+    error = kind(
+        f"{asked.place} {verb} {asked.action}{ending}",
+        hint=hint,
+        code=code,
+        request_id=request_id,
+        account=asked.account,
+        region=asked.region,
+    )
+    if isinstance(error, Throttled):
+        error.retry_after = retry_after(headers)
+    return error
 
 
 def unreachable(fault: str, asked: RequestInfo, hint: str) -> CloudUnavailable:

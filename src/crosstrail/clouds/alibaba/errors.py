@@ -16,7 +16,7 @@ import orjson
 
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds import refusals
-from crosstrail.clouds.refusals import Facts, cloud_error, kind_of_status
+from crosstrail.clouds.refusals import cloud_error, kind_of_status
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,
@@ -74,13 +74,7 @@ def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Request
     reason = shortened(_without_signed_text(_text(said.get("Message"))))
     ending += f": {reason}" if reason else ""
     if issubclass(kind, CloudError):
-        facts: Facts = {
-            "code": code or f"HTTP {status}",
-            "request_id": request_id,
-            "account": asked.account,
-            "region": asked.region,
-        }
-        return cloud_error(kind, asked, ending, facts, headers)
+        return cloud_error(kind, asked, ending, headers, code=code or f"HTTP {status}", request_id=request_id)
     hint = refusals.code_hint(code.partition(".")[0], _HINTS)
     if issubclass(kind, CredentialsError):
         words = "have expired" if kind is CredentialsExpired else "are not accepted"

@@ -14,7 +14,7 @@ import orjson
 
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds import refusals
-from crosstrail.clouds.refusals import Facts, cloud_error, kind_of_status
+from crosstrail.clouds.refusals import cloud_error, kind_of_status
 from crosstrail.errors import (
     AccessDenied,
     BadTimeRange,
@@ -69,13 +69,7 @@ def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: R
     reason = shortened(str(error.get("Message") or ""))
     ending += f": {reason}" if reason else ""
     if issubclass(kind, CloudError):
-        facts: Facts = {
-            "code": code or f"HTTP {status}",
-            "request_id": request_id,
-            "account": asked.account,
-            "region": asked.region,
-        }
-        return cloud_error(kind, asked, ending, facts, headers)
+        return cloud_error(kind, asked, ending, headers, code=code or f"HTTP {status}", request_id=request_id)
     if issubclass(kind, CredentialsError):
         words = "have expired or are not valid" if kind is CredentialsExpired else "are not accepted"
         return kind(f"the credentials of {asked.place} {words}{ending}", hint=_HINTS.get(code, asked.remediation))
