@@ -8,7 +8,6 @@ is none: only a process that serves its own stdin treats a message without a req
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -22,7 +21,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
 from crosstrail.answers.render import clean
-from crosstrail.call_context import CallContext, acting_for
+from crosstrail.call_context import acting_for
 from crosstrail.errors import CrosstrailError
 from crosstrail.json_values import Json, items, table, text
 from crosstrail.models import QueryRef
@@ -150,8 +149,10 @@ class Admission(BaseAdmission):
         def ended(how: Ended) -> None:
             if how.outcome == "failed" and (sender.unread or tool not in sender.tools):
                 how = replace(how, outcome="refused")
-            arguments = (ctx.params or {}).get("arguments")
-            self._record(_named(principal, sender.workspace), tool, arguments, how, caller, view.asked())
+            arguments, asked = (ctx.params or {}).get("arguments"), view.asked()
+            self.recorded(_named(principal, sender.workspace), tool, arguments, how, caller, asked)
+            known = tool if tool in self.table.toolset_of else ""
+            self._measures.call(known, how.outcome, how.seconds, principal.name, asked)
 
         async def make_room() -> None:
             await self._forget_ended(principal, self._view(sender, tool))
@@ -164,30 +165,6 @@ class Admission(BaseAdmission):
         finally:
             self._running -= 1
             self._one_ended.set()
-
-    def _record(
-        self,
-        principal: Principal,
-        tool: str,
-        arguments: object,
-        how: Ended,
-        caller: CallContext,
-        asked: tuple[list[str], list[str]],
-    ) -> None:
-        """The record and the measures of one call that ended."""
-        self.record.call(
-            principal,
-            tool,
-            arguments,
-            request_id=secrets.token_hex(8),
-            outcome=how.outcome,
-            seconds=how.seconds,
-            caller=caller,
-            asked=asked,
-            size=how.size,
-        )
-        known = tool if tool in self.table.toolset_of else ""
-        self._measures.call(known, how.outcome, how.seconds, principal.name, asked)
 
     async def drained(self, seconds: float) -> None:
         """Wait until no call runs, for so long at most."""

@@ -5,6 +5,7 @@ Decides nothing about accounts or tools: that is what the admission of one serve
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -14,6 +15,7 @@ from mcp.server.context import HandlerResult
 from mcp_types import CallToolResult, TextContent
 
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, Principal
+from crosstrail.call_context import CallContext
 from crosstrail.errors import LimitReached
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.limits import Limits
@@ -90,6 +92,28 @@ class BaseAdmission:
             finally:
                 ended(Ended(outcome, time.monotonic() - began, text_bytes(result)))
         return result
+
+    def recorded(
+        self,
+        principal: Principal,
+        what: str,
+        arguments: object,
+        how: Ended,
+        caller: CallContext,
+        asked: tuple[list[str], list[str]],
+    ) -> None:
+        """The record of one call that ended. `what`: its tool, or its method; `asked`: ids of accounts, and regions."""
+        self.record.call(
+            principal,
+            what,
+            arguments,
+            request_id=secrets.token_hex(8),
+            outcome=how.outcome,
+            seconds=how.seconds,
+            caller=caller,
+            asked=asked,
+            size=how.size,
+        )
 
     def close(self) -> None:
         """Close the record and what counts calls."""

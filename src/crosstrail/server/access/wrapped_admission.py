@@ -8,7 +8,6 @@ prompt, a resource or a completion counts as a call of a tool does.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -108,17 +107,9 @@ class WrappedAdmission(BaseAdmission):
             return refusal(error.text)
 
         def ended(how: Ended) -> None:
-            self.record.call(
-                principal,
-                tool if is_call else ctx.method,
-                {"target_account_id": _selector(ctx.method, ctx.params or {}, self._parameter)},
-                request_id=secrets.token_hex(8),
-                outcome=how.outcome,
-                seconds=how.seconds,
-                caller=caller,
-                asked=([caller.wrapped] if caller.wrapped else [], []),
-                size=how.size,
-            )
+            arguments = {"target_account_id": _selector(ctx.method, ctx.params or {}, self._parameter)}
+            asked = ([caller.wrapped] if caller.wrapped else [], list[str]())
+            self.recorded(principal, tool if is_call else ctx.method, arguments, how, caller, asked)
 
         return await self.limited(principal, work, ended, refused=refused)
 
