@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from crosstrail.errors import LakeError
 from crosstrail.lake.catalog import CATALOG_FILE
+from crosstrail.models import Account
 from crosstrail.workspace.workspace import Workspace
 from lake_workspace import NOON, PROD, collect, record, settings, write_logs
 
@@ -35,6 +37,24 @@ def test_live_accounts_do_not_wait_for_a_lake_that_is_slow_to_open(tmp_path: Pat
         writer.execute("ROLLBACK")
     opening.join()
     assert [one.account for one in workspace.lake.accounts()] == [PROD]
+
+
+@pytest.mark.anyio
+async def test_a_trail_that_cannot_be_opened_is_tried_once_for_all_accounts_of_a_call(tmp_path: Path) -> None:
+    write_logs(tmp_path / "logs", [record(PROD, 1, NOON)])
+    collect(tmp_path / "logs", tmp_path / "lake")
+    (tmp_path / "lake" / CATALOG_FILE).write_bytes(b"no catalog")
+    workspace = Workspace(settings(tmp_path / "lake", ()))
+    archives = [Account(id=PROD, archive="logs"), Account(id="222222222222", archive="logs")]
+    one, other = (await workspace.targets_of(archives, "")).targets
+    assert one.opened is other.opened
+    raised = []
+    for target in (one, other):
+        with pytest.raises(LakeError) as caught:
+            _ = target.trail
+        raised.append(caught.value)
+    assert raised[0] is not raised[1]  # what is noted on one caller's error is not on another's
+    await workspace.aclose()
 
 
 def _opened(file: Path) -> int:

@@ -17,7 +17,7 @@ from crosstrail.answers.event_columns import described_columns
 from crosstrail.answers.live_stores import live_stores
 from crosstrail.answers.render import ANSWER_BYTES, Answer, Table, fit_table, listed, size
 from crosstrail.errors import StalePageToken
-from crosstrail.lookup.cursor import AccountsCursor
+from crosstrail.lookup.cursor import AccountsCursor, stale
 from crosstrail.lookup.fanout import Progress
 from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account, AccountKey
@@ -50,9 +50,7 @@ async def accounts(workspace: ScopedWorkspace, selector: str, next_token: str = 
     chosen, known = await _chosen(workspace, cursor.selector)
     start, digest = cursor.start, _digest(chosen)
     if next_token and (cursor.digest != digest or start >= len(chosen)):
-        raise StalePageToken(
-            f"the accounts have changed since this {words().next_page}", hint=f"Start again {words().first_page}."
-        )
+        raise stale(f"the accounts have changed since this {words().next_page}")
     held = await _held(workspace)
     if not chosen:
         return Answer(
@@ -121,9 +119,7 @@ async def stores(
         await block_of(cursor, lambda start: workspace.targets_of(live, region, start=start)) if live else Chosen(())
     )
     if cursor and not live:
-        raise StalePageToken(
-            f"the accounts of this {words().next_page} are not there", hint=f"Start again {words().first_page}."
-        )
+        raise stale(f"the accounts of this {words().next_page} are not there")
     token, onward = call.next_call(chosen)
     described = described_columns() if details and not cursor else ""
     room = ANSWER_BYTES - size(described) - size(onward)

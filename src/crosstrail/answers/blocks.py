@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from crosstrail.errors import StalePageToken
-from crosstrail.lookup.cursor import BlockCursor
+from crosstrail.lookup.cursor import BlockCursor, stale
 from crosstrail.lookup.targets import Chosen
 from crosstrail.vocabulary import words
 
@@ -48,9 +47,7 @@ class Paged:
         cursor = BlockCursor.decode(self.next_token, self.tool)
         cursor.check({name: value for name, value in self.asked.items() if value != self.usual[name]})
         if not all(name in self.usual and _alike(value, self.usual[name]) for name, value in cursor.asked.items()):
-            raise StalePageToken(
-                f"this {words().next_page} is not one of {self.tool}", hint=f"Start again {words().first_page}."
-            )
+            raise stale(f"this {words().next_page} is not one of {self.tool}")
         return Paged(self.tool, {**self.usual, **cursor.asked}, self.usual, self.next_token), cursor
 
     def next_call(self, chosen: Chosen) -> tuple[str, str]:
@@ -69,9 +66,7 @@ async def block_of(cursor: BlockCursor | None, resolve: Callable[[int], Awaitabl
     chosen = await resolve(cursor.start)
     cursor.check_targets(chosen.digest)
     if not chosen.targets:
-        raise StalePageToken(
-            f"this {words().next_page} goes on after the last account", hint=f"Start again {words().first_page}."
-        )
+        raise stale(f"this {words().next_page} goes on after the last account")
     return chosen
 
 

@@ -31,7 +31,7 @@ from crosstrail.answers.render import (
 )
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
 from crosstrail.filters import accepted, parse, spelled
-from crosstrail.lookup.cursor import Cursor
+from crosstrail.lookup.cursor import Cursor, stale
 from crosstrail.lookup.fanout import LookupPage, Progress, lookup_events
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import AttributeKey, Event, EventQuery, Filter, Position
@@ -83,9 +83,7 @@ class Request:
             and len(texts) == len(others)
         ):
             return cls(max_results=most, **texts)
-        raise StalePageToken(
-            f"this {words().next_page} is not one of {words().lookup}", hint=f"Start again {words().first_page}."
-        )
+        raise stale(f"this {words().next_page} is not one of {words().lookup}")
 
 
 async def look_up(
@@ -105,9 +103,7 @@ async def look_up(
         chosen = await workspace.targets(request.target_account_id, request.region, start=cursor.start)
         cursor.check_targets(chosen.digest)
         if not chosen.targets:
-            raise StalePageToken(
-                f"this {words().next_page} goes on after the last account", hint=f"Start again {words().first_page}."
-            )
+            raise stale(f"this {words().next_page} goes on after the last account")
     else:
         now = now or datetime.now(UTC).replace(microsecond=0)
         # A time that cannot be read is told before an account that cannot be found.

@@ -75,8 +75,8 @@ class Cursor:
                     position = Position(moment, frozenset(_texts(seen))) if moment else None
                     return cls(_plain(asked), TimeRange(_moment(since), _moment(until)), targets, position, start)
         except (ValueError, OverflowError) as error:
-            raise _stale(f"this {words().next_page} is broken") from error
-        raise _stale(f"this {words().next_page} is broken")
+            raise stale(f"this {words().next_page} is broken") from error
+        raise stale(f"this {words().next_page} is broken")
 
     def check(self, sent: Mapping[str, str | int]) -> None:
         """`sent`: the arguments that came beside the token and say something. Raises StalePageToken when one differs."""
@@ -105,7 +105,7 @@ class BlockCursor:
         match _opened(_BLOCKS_FORM, token, tool):
             case [str(name), dict(asked), str(targets), int(start)] if name == tool and start > 0:
                 return cls(name, asked, targets, start)
-        raise _stale(f"this {words().next_page} is broken, or not one of {tool}")
+        raise stale(f"this {words().next_page} is broken, or not one of {tool}")
 
     def check(self, sent: Mapping[str, object]) -> None:
         """As Cursor's."""
@@ -133,7 +133,7 @@ class AccountsCursor:
         match _opened(_ACCOUNTS_FORM, token, words().accounts):
             case [str(selector), int(start), str(digest)] if start > 0:
                 return cls(selector, start, digest)
-        raise _stale(f"this {words().next_page} is broken")
+        raise stale(f"this {words().next_page} is broken")
 
 
 def _check_asked(asked: Mapping[str, object], sent: Mapping[str, object]) -> None:
@@ -147,10 +147,11 @@ def _check_asked(asked: Mapping[str, object], sent: Mapping[str, object]) -> Non
 
 def _check_targets(targets: str, digest: str) -> None:
     if digest != targets:
-        raise _stale(f"the accounts that this {words().next_page} covers have changed")
+        raise stale(f"the accounts that this {words().next_page} covers have changed")
 
 
-def _stale(message: str) -> StalePageToken:
+def stale(message: str) -> StalePageToken:
+    """The error of a page token that leads nowhere, with how to begin anew."""
     return StalePageToken(message, hint=f"Start again {words().first_page}.")
 
 
@@ -164,11 +165,11 @@ def _opened(form: str, token: str, tool: str) -> object:
     start = len(form) + _CHECK_CHARACTERS
     packed = token[start:] + "=" * (-len(token[start:]) % 4)
     if not token.startswith(form) or len(token) > _MAX_CHARACTERS or token[len(form) : start] != _check(packed):
-        raise _stale(f"this {words().next_page} is broken, or not one of {tool}")
+        raise stale(f"this {words().next_page} is broken, or not one of {tool}")
     try:
         return json.loads(zlib.decompressobj().decompress(urlsafe_b64decode(packed), _MAX_UNPACKED_BYTES))
     except (NotBase64, zlib.error, ValueError, RecursionError) as error:
-        raise _stale(f"this {words().next_page} is broken") from error
+        raise stale(f"this {words().next_page} is broken") from error
 
 
 def _check(packed: str) -> str:
