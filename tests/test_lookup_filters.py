@@ -17,7 +17,7 @@ from crosstrail.clouds.reading import MAX_SIFTED_PAGES
 from crosstrail.errors import InvalidRequest
 from crosstrail.filters import KEYS, accepted, parse
 from crosstrail.models import Account, EventQuery, Filter, Target
-from crosstrail.settings.config import LakeSettings
+from crosstrail.settings.lake_settings import LakeSettings
 from lake_workspace import OLD, client_of, collect, facts_of, record, rows_of, text_of, write_logs
 from listed_accounts import moment
 from listing import all_events

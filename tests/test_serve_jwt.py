@@ -231,7 +231,7 @@ def test_a_key_that_signs_no_token_is_refused_at_the_start() -> None:
 
     from crosstrail.errors import ConfigError
     from crosstrail.server.auth.jwt_verifier import JwtVerifier
-    from crosstrail.settings.server_settings import JwtSettings
+    from crosstrail.settings.sign_in_settings import JwtSettings
 
     key = X25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(ConfigError, match="signs no tokens"):
@@ -241,7 +241,7 @@ def test_a_key_that_signs_no_token_is_refused_at_the_start() -> None:
 async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
     """A rule for a client must not match a person who is called like one."""
     from crosstrail.server.auth.jwt_verifier import JwtVerifier
-    from crosstrail.settings.server_settings import JwtSettings
+    from crosstrail.settings.sign_in_settings import JwtSettings
 
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE)
     person = await verifier.verify_token(idp.token(sub="batch-job"))
@@ -253,7 +253,7 @@ async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
 
 async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> None:
     from crosstrail.server.auth.jwt_verifier import JwtVerifier
-    from crosstrail.settings.server_settings import JwtSettings
+    from crosstrail.settings.sign_in_settings import JwtSettings
 
     now = [0.0]
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE, clock=lambda: now[0])

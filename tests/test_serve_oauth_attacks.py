@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from crosstrail.server.auth.oauth import UserInfo, open_store, refused_redirect
-from crosstrail.settings.server_settings import OAuthSettings
+from crosstrail.settings.sign_in_settings import OAuthSettings
 from fakes.idp import FakeIdp
 from ports import free_port
 from running_server import LIST_TOOLS, PATIENCE, Server, post

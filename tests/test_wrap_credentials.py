@@ -24,7 +24,7 @@ from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import Account
-from crosstrail.settings.config import WrappedServer
+from crosstrail.settings.wrap_settings import WrappedServer
 from crosstrail.wrap import delivery, loopback
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from crosstrail.wrap.loopback import LoopbackRequest, LoopbackResponse, LoopbackServer

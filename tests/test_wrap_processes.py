@@ -20,7 +20,7 @@ from mcp import Client
 import preloaded
 from crosstrail.call_context import CallContext
 from crosstrail.errors import WrappedServerError
-from crosstrail.settings.config import WrapSettings
+from crosstrail.settings.wrap_settings import WrapSettings
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials

@@ -20,7 +20,7 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.call_context import CallContext
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.models import Account
-from crosstrail.settings.config import WrapSettings
+from crosstrail.settings.wrap_settings import WrapSettings
 from crosstrail.wrap.proxy import Proxy, opened
 from crosstrail.wrap.serving import new_server
 from crosstrail.wrapped_call import WrappedCall

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from crosstrail.cli import with_settings
 from crosstrail.errors import ConfigError
-from crosstrail.settings.config import Settings, WrappedServer, WrapSettings
+from crosstrail.settings.config import Settings
 from crosstrail.settings.server_settings import ServeSettings
+from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.validation_errors import validation_message
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

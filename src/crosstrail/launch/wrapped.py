@@ -15,7 +15,8 @@ from crosstrail.json_values import text
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import PrincipalOf
 from crosstrail.server.access.wrapped_admission import WrappedAdmission
-from crosstrail.settings.config import Settings, WrapSettings
+from crosstrail.settings.config import Settings
+from crosstrail.settings.wrap_settings import WrapSettings
 from crosstrail.stop_signals import exit_on_signal
 from crosstrail.text import visible
 from crosstrail.workspace.scoped import ScopedWorkspace

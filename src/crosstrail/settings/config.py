@@ -7,11 +7,10 @@ Decides what the settings are and where each comes from: flag > environment > fi
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import platformdirs
 from pydantic import (
@@ -30,70 +29,17 @@ from crosstrail.account_forms import auths_by_tag, placed
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.base import clouds
 from crosstrail.errors import ConfigError
-from crosstrail.lake.catalog import has_lake
 from crosstrail.models import Account
-from crosstrail.settings.server_settings import AuditSettings, JwtSettings, LimitSettings, OAuthSettings, ServeSettings
+from crosstrail.settings.lake_settings import LakeSettings, QuerySettings
+from crosstrail.settings.server_settings import AuditSettings, LimitSettings, ServeSettings
 from crosstrail.settings.settings_file import read_mapping
+from crosstrail.settings.sign_in_settings import JwtSettings, OAuthSettings
+from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.settings_group import SettingsGroup, option
 from crosstrail.validation_errors import first_error
 
 FILE_NAME = "crosstrail.yaml"
 CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
-
-
-class LakeSettings(SettingsGroup):
-    """The embedded lake."""
-
-    path: str = option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
-    catalog: str = option(
-        "",
-        "CROSSTRAIL_LAKE_CATALOG",
-        "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI.",
-    )
-    aliases: Mapping[str, str] = option(
-        {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
-    )
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.path) if self.path else Path(platformdirs.user_data_dir("crosstrail", False)) / "lake"
-
-    def exists(self) -> bool:
-        """Whether there is a lake to open, as far as that can be told without opening it."""
-        return bool(self.catalog) or has_lake(self.folder)
-
-
-class QuerySettings(SettingsGroup):
-    """SQL on the embedded lake."""
-
-    time_limit: float = option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
-    memory_limit: str = option(
-        "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
-    )
-    keep_results: float = option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
-    results_per_caller: str = option(
-        "1GB",
-        "CROSSTRAIL_QUERY_RESULTS_PER_CALLER",
-        "Disk that one caller's results may take; their oldest ended ones go first.",
-        pattern=r"^[0-9]+(MB|GB)$",
-    )
-    results_total: str = option(
-        "4GB", "CROSSTRAIL_QUERY_RESULTS_TOTAL", "Disk that all results may take.", pattern=r"^[0-9]+(MB|GB)$"
-    )
-    results_folder: str = option(
-        "",
-        "CROSSTRAIL_QUERY_RESULTS_FOLDER",
-        "Folder of results. Empty: in the lake's; where that cannot be written, in the user's cache folder.",
-    )
-
-    def results_of(self, lake: Path) -> Path:
-        """Where the results of queries on that lake are kept."""
-        if self.results_folder:
-            return Path(self.results_folder)
-        if not lake.is_dir() or os.access(lake, os.W_OK):
-            return lake / "results"
-        name = hashlib.sha256(str(lake.resolve()).encode()).hexdigest()[:16]
-        return Path(platformdirs.user_cache_dir("crosstrail", False)) / "results" / name
 
 
 class DatabaseSettings(SettingsGroup):
@@ -123,64 +69,6 @@ class LookupSettings(SettingsGroup):
     deadline: float = option(
         45.0, "CROSSTRAIL_LOOKUP_DEADLINE", "Seconds one target may take, waiting for its turn included.", gt=0, le=600
     )
-
-
-def credential_variables() -> tuple[str, ...]:
-    """How variables begin that say whose credentials are used: a wrapped server has its account's, and no others."""
-    return tuple(start for cloud in clouds() for start in cloud.credential_variables)
-
-
-class WrappedServer(SettingsGroup):
-    """One MCP server, as `crosstrail wrap` starts it for each account."""
-
-    command: tuple[str, ...] = option((), "", "Program and arguments that serve MCP over stdio.")
-    module: str = option(
-        "",
-        "",
-        "A Python module instead of a command.",
-        pattern=r"^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*)?$",
-    )
-    python: str = option("", "", "The Python that has the module. Empty: crosstrail's own.")
-    env: Mapping[str, SecretStr] = option({}, "", "Variables it needs besides its credentials.")
-    pass_env: tuple[str, ...] = option((), "", "Names of variables it gets as crosstrail has them.")
-    read_only: bool = option(False, "", "Offer only tools that say they are read-only.")
-    allow: tuple[str, ...] = option((), "", "Offer only these tools: names or globs.")
-    deny: tuple[str, ...] = option((), "", "Do not offer these: names or globs; before `allow`.")
-
-    @model_validator(mode="after")
-    def _one_program(self) -> Self:
-        if bool(self.command) == bool(self.module):
-            raise ValueError("give one of command and module")
-        return self
-
-    @model_validator(mode="after")
-    def _no_identity(self) -> Self:
-        """A fixed identity would answer for every account."""
-        if named := sorted(name for name in (*self.env, *self.pass_env) if name.startswith(credential_variables())):
-            raise ValueError(f"{named[0]} is not passed on: each account's own credentials are")
-        return self
-
-
-class WrapSettings(SettingsGroup):
-    """Wrapped MCP servers, served for many accounts."""
-
-    servers: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")], WrappedServer] = option(
-        {}, "", "Name -> command (or module), env, pass_env, read_only, allow, deny."
-    )
-    parameter: str = option(
-        "target_account_id",
-        "CROSSTRAIL_WRAP_PARAMETER",
-        "The parameter that names the account.",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
-    )
-    idle: float = option(600.0, "CROSSTRAIL_WRAP_IDLE", "Seconds that a child process without calls is kept.", gt=0)
-    max_children: int = option(
-        8, "CROSSTRAIL_WRAP_MAX_CHILDREN", "Most child processes at a time, over all servers.", ge=1, le=256
-    )
-    start_timeout: float = option(
-        60.0, "CROSSTRAIL_WRAP_START_TIMEOUT", "Seconds a server may take to start and list what it has.", gt=0
-    )
-    call_timeout: float = option(600.0, "CROSSTRAIL_WRAP_CALL_TIMEOUT", "Seconds one call may take.", gt=0)
 
 
 def _groups() -> Mapping[str, type[SettingsGroup]]:

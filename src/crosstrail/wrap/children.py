@@ -29,7 +29,7 @@ from crosstrail.clouds.base import cloud_of
 from crosstrail.errors import WrappedServerError
 from crosstrail.json_values import Json
 from crosstrail.models import Account, AccountKey
-from crosstrail.settings.config import WrappedServer, WrapSettings
+from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.tasks import outlive_waiters
 from crosstrail.wrap.child import Child, Hello
 from crosstrail.wrap.delivery import CredentialEndpoint, CredentialGrant, TemporaryCredentials

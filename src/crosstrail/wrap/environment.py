@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from crosstrail.clouds.base import clouds
-from crosstrail.settings.config import WrappedServer, environment
+from crosstrail.settings.config import environment
+from crosstrail.settings.wrap_settings import WrappedServer
 
 _PLACE = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "NIX_LD", "NIX_LD_LIBRARY_PATH")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")

@@ -31,7 +31,7 @@ from crosstrail.accounts.broker import AnyBroker
 from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
 from crosstrail.json_values import Json, table
 from crosstrail.models import Account
-from crosstrail.settings.config import WrapSettings
+from crosstrail.settings.wrap_settings import WrapSettings
 from crosstrail.wrap.changes import Changes
 from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children

@@ -16,7 +16,7 @@ from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 from crosstrail.errors import ConfigError, WrappedServerError
 from crosstrail.json_values import Json, items, table
 from crosstrail.models import Account
-from crosstrail.settings.config import WrappedServer
+from crosstrail.settings.wrap_settings import WrappedServer
 from crosstrail.wrap.child import Child, Hello
 
 MAX_LISTED = 30

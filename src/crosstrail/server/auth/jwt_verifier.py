@@ -21,7 +21,7 @@ from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
 from crosstrail.json_values import Json
 from crosstrail.server.auth.principals import subject_of, texts
-from crosstrail.settings.server_settings import JwtSettings
+from crosstrail.settings.sign_in_settings import JwtSettings
 from crosstrail.tasks import SingleFlight
 
 _log = logging.getLogger("crosstrail.identity")

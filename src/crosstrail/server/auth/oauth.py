@@ -32,7 +32,7 @@ from crosstrail.bounded_http import client, fetched
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 from crosstrail.server.auth.principals import subject_of
-from crosstrail.settings.server_settings import GITHUB_USER, OAuthSettings, userinfo_url
+from crosstrail.settings.sign_in_settings import GITHUB_USER, OAuthSettings, userinfo_url
 
 _log = logging.getLogger("crosstrail.identity")
 _ASK_SECONDS = 10

@@ -30,7 +30,7 @@ from crosstrail.server.auth.header_credentials import HeaderCredentials, refused
 from crosstrail.server.auth.jwt_verifier import JwtVerifier
 from crosstrail.server.http.http_app import HTTP_PATH
 from crosstrail.settings.config import Settings
-from crosstrail.settings.server_settings import (
+from crosstrail.settings.sign_in_settings import (
     CALLBACK_PATH,
     VOLCENGINE_CALLBACK_PATH,
     JwtSettings,

@@ -1,0 +1,71 @@
+"""Settings of the embedded lake and of SQL on it: where it lies, what a query may take.
+
+Decides nothing beyond defaults and bounds. It opens no lake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+
+from crosstrail.lake.catalog import has_lake
+from crosstrail.settings_group import SettingsGroup, option
+
+
+class LakeSettings(SettingsGroup):
+    """The embedded lake."""
+
+    path: str = option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
+    catalog: str = option(
+        "",
+        "CROSSTRAIL_LAKE_CATALOG",
+        "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI.",
+    )
+    aliases: Mapping[str, str] = option(
+        {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
+    )
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.path) if self.path else Path(platformdirs.user_data_dir("crosstrail", False)) / "lake"
+
+    def exists(self) -> bool:
+        """Whether there is a lake to open, as far as that can be told without opening it."""
+        return bool(self.catalog) or has_lake(self.folder)
+
+
+class QuerySettings(SettingsGroup):
+    """SQL on the embedded lake."""
+
+    time_limit: float = option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
+    memory_limit: str = option(
+        "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
+    )
+    keep_results: float = option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
+    results_per_caller: str = option(
+        "1GB",
+        "CROSSTRAIL_QUERY_RESULTS_PER_CALLER",
+        "Disk that one caller's results may take; their oldest ended ones go first.",
+        pattern=r"^[0-9]+(MB|GB)$",
+    )
+    results_total: str = option(
+        "4GB", "CROSSTRAIL_QUERY_RESULTS_TOTAL", "Disk that all results may take.", pattern=r"^[0-9]+(MB|GB)$"
+    )
+    results_folder: str = option(
+        "",
+        "CROSSTRAIL_QUERY_RESULTS_FOLDER",
+        "Folder of results. Empty: in the lake's; where that cannot be written, in the user's cache folder.",
+    )
+
+    def results_of(self, lake: Path) -> Path:
+        """Where the results of queries on that lake are kept."""
+        if self.results_folder:
+            return Path(self.results_folder)
+        if not lake.is_dir() or os.access(lake, os.W_OK):
+            return lake / "results"
+        name = hashlib.sha256(str(lake.resolve()).encode()).hexdigest()[:16]
+        return Path(platformdirs.user_cache_dir("crosstrail", False)) / "results" / name

@@ -1,0 +1,110 @@
+"""Settings of signing callers in: tokens of an identity provider, or an OAuth application.
+
+Decides which of them cannot work; `server_settings.check` asks before anything listens. It signs nobody in.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, field_validator, model_validator
+
+from crosstrail.errors import ConfigError
+from crosstrail.settings_group import Names, SettingsGroup, option
+
+GITHUB_USER = "https://api.github.com/user"
+"""It shows an e-mail address only when GitHub has verified it."""
+CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH = "/auth/callback", "/auth/oauth/callback"
+"""Ours, and that of Volcengine's own servers, which their users have registered with their OAuth application."""
+
+
+class JwtSettings(SettingsGroup):
+    """Tokens of an identity provider."""
+
+    issuer: str = option("", "CROSSTRAIL_JWT_ISSUER", "`iss` of its tokens.")
+    audience: str = option("", "CROSSTRAIL_JWT_AUDIENCE", "`aud` of tokens for this server. Empty: public_url + /mcp.")
+    jwks_url: str = option("", "CROSSTRAIL_JWT_JWKS_URL", "Its keys, as a JWKS.")
+    public_key: str = option("", "CROSSTRAIL_JWT_PUBLIC_KEY", "Its one key in PEM, instead of a JWKS.")
+    algorithms: Names = option(
+        ("RS256", "ES256"), "CROSSTRAIL_JWT_ALGORITHMS", "Signatures to accept; never `none`, never a shared secret."
+    )
+    required_scopes: Names = option((), "CROSSTRAIL_JWT_REQUIRED_SCOPES", "Scopes every token needs.")
+    groups_claim: str = option("groups", "CROSSTRAIL_JWT_GROUPS_CLAIM", "Claim that lists a caller's groups.")
+
+    trust_email: bool = option(
+        False, "CROSSTRAIL_JWT_TRUST_EMAIL", "Believe `email` in tokens that do not say email_verified."
+    )
+
+    @model_validator(mode="after")
+    def _asymmetric(self) -> Self:
+        known = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+        if not self.algorithms or set(self.algorithms) - known:
+            raise ValueError(f"algorithms are some of {', '.join(sorted(known))}")
+        return self
+
+
+class OAuthSettings(SettingsGroup):
+    """An OAuth application, for clients that register themselves; GitHub's needs the first five keys alone."""
+
+    client_id: str = option("", "CROSSTRAIL_OAUTH_CLIENT_ID", "Id of the OAuth application.")
+    client_secret: SecretStr = option("", "CROSSTRAIL_OAUTH_CLIENT_SECRET", "Its secret.")
+    authorize_url: str = option(
+        "https://github.com/login/oauth/authorize", "CROSSTRAIL_OAUTH_AUTHORIZE_URL", "Where a person signs in."
+    )
+    token_url: str = option(
+        "https://github.com/login/oauth/access_token", "CROSSTRAIL_OAUTH_TOKEN_URL", "Where a code becomes a token."
+    )
+    scope: str = option(
+        "", "CROSSTRAIL_OAUTH_SCOPE", "What is asked of the person, space-separated; for GitHub `user`."
+    )
+    userinfo_url: str = option(
+        "", "CROSSTRAIL_OAUTH_USERINFO_URL", "Says who a token belongs to. Empty: GitHub's, where authorize_url is."
+    )
+    signing_key: SecretStr = option(
+        "", "CROSSTRAIL_OAUTH_SIGNING_KEY", "Signs our tokens; the same on every replica. Empty: from client_secret."
+    )
+    storage: str = option(
+        "", "CROSSTRAIL_OAUTH_STORAGE", "Folder of registered clients, or redis://... Empty: in the user's data folder."
+    )
+    redirect_uris: Names = option(
+        (), "CROSSTRAIL_OAUTH_REDIRECT_URIS", "Where clients may be sent back to, with *. Empty: what they registered."
+    )
+    callback_path: str = option(
+        CALLBACK_PATH,
+        "CROSSTRAIL_OAUTH_CALLBACK_PATH",
+        "Path of the callback that is registered with the OAuth application.",
+        pattern=r"^(/[A-Za-z0-9_.-]+)+$",
+    )
+
+    @field_validator("scope", mode="before")
+    @classmethod
+    def _scopes_as_a_list_too(cls, value: object) -> object:
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def check_jwt(jwt: JwtSettings) -> None:
+    if not jwt.issuer:
+        raise ConfigError("auth jwt needs jwt.issuer", hint="Write the `iss` of your identity provider's tokens.")
+    if bool(jwt.jwks_url) == bool(jwt.public_key):
+        raise ConfigError("auth jwt needs one of jwt.jwks_url and jwt.public_key", hint="A JWKS lets keys rotate.")
+    split = urlsplit(jwt.jwks_url)
+    if jwt.jwks_url and not (split.hostname and split.scheme in ("http", "https")):
+        raise ConfigError("jwt.jwks_url is no address", hint="Such as https://login.example.com/.well-known/jwks.json.")
+
+
+def check_oauth(oauth: OAuthSettings) -> None:
+    needed = ("client_id", "client_secret", "authorize_url", "token_url")
+    if missing := [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]:
+        raise ConfigError(f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See docs/serving.md.")
+    if not userinfo_url(oauth):
+        raise ConfigError(
+            "auth oauth cannot tell whom a token of this provider belongs to",
+            hint="Set oauth.userinfo_url, its userinfo address; only GitHub's is known without it.",
+        )
+
+
+def userinfo_url(oauth: OAuthSettings) -> str:
+    """Where a token is asked whose it is; empty where that is unknown."""
+    split = urlsplit(oauth.authorize_url)
+    return oauth.userinfo_url or (GITHUB_USER if split.hostname == "github.com" else "")
