@@ -5,18 +5,16 @@ It decides nothing else. Imported only when HTTP is served.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from crosstrail.server.access.admission import OUR_TOOLS, Admission
@@ -38,26 +36,12 @@ from crosstrail.server.http.middleware import (
     RateLimit,
     RefusalRecord,
 )
+from crosstrail.server.http.origins import known_hosts, known_origins, pages
 from crosstrail.server.stderr_log import log_to_stderr
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.settings.config import Settings
 from crosstrail.workspace.request_workspace import KeyOwners, api_of
 from crosstrail.workspace.workspace import Workspace
-
-_HEADERS_OF_PAGES = (
-    "Accept",
-    "Authorization",
-    "Content-Type",
-    "Last-Event-ID",
-    "Mcp-Method",
-    "Mcp-Name",
-    "Mcp-Protocol-Version",
-    "Mcp-Session-Id",
-    "X-MCP-Readonly",
-    "X-MCP-Toolsets",
-)
-"""What MCP clients send, of every revision of the protocol, and what narrows the tools."""
-_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 def listener_of(settings: Settings) -> Listener:
@@ -132,8 +116,8 @@ def guarded_app(
     most = min(serve.max_body, MAX_MADE_UP_BYTES) if sign_in.by_keys else serve.max_body
     middleware = [
         Middleware(RefusalRecord, record=gate.record),
-        Middleware(HostCheck, hosts=_hosts(settings), origins=_origins(settings)),
-        *([_cors(serve.allowed_origins)] if serve.allowed_origins else []),
+        Middleware(HostCheck, hosts=known_hosts(serve), origins=known_origins(serve)),
+        *pages(serve),
         Middleware(HeaderLimit),
         *([Middleware(RateLimit, most=sign_in.paces)] if sign_in.paces else []),
         *sign_in.middleware,  # before bodies: a stranger's is not held
@@ -151,36 +135,3 @@ def guarded_app(
 def app_factory(settings: Settings, *, has_rules: bool, counted_in: str) -> Callable[[], Starlette]:
     """What makes the application in a process of its own."""
     return partial(serve_app, settings, has_rules=has_rules, counted_in=counted_in)
-
-
-def _hosts(settings: Settings) -> list[str]:
-    serve = settings.serve
-    names = [*serve.allowed_hosts]
-    if serve.public_url:
-        names.append(urlsplit(serve.public_url).netloc)
-    if serve.loopback and not serve.behind_proxy:
-        names += _LOOPBACK_NAMES
-    return [pattern for name in names for pattern in (name, f"{name}:*")]
-
-
-def _origins(settings: Settings) -> list[str]:
-    serve = settings.serve
-    names = [*serve.allowed_origins]
-    if serve.public_url:
-        split = urlsplit(serve.public_url)
-        names.append(f"{split.scheme}://{split.netloc}")
-    if serve.loopback and not serve.behind_proxy:
-        names += [f"{scheme}://{host}" for host in _LOOPBACK_NAMES for scheme in ("http", "https")]
-        names += [f"{name}:*" for name in names if urlsplit(name).hostname in ("127.0.0.1", "localhost", "::1")]
-    return names
-
-
-def _cors(origins: Sequence[str]) -> Middleware:
-    """Lets pages of these origins ask and read answers, with tokens and keys in headers; never with cookies."""
-    return Middleware(
-        CORSMiddleware,
-        allow_origins=list(origins),
-        allow_methods=["GET", "POST"],
-        allow_headers=list(_HEADERS_OF_PAGES),
-        expose_headers=["WWW-Authenticate", "Mcp-Session-Id", "Retry-After"],
-    )
