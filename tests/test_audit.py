@@ -1,4 +1,4 @@
-"""The record of calls, and who an account's own trail says was there."""
+"""What the record says of a call, and who an account's own trail says was there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from crosstrail.settings.config import Settings
 from crosstrail.settings.server_settings import AuditSettings
 from crosstrail.workspace.workspace import Workspace
 from fakes.aws import FakeAws, Key
+from fakes.idp import FakeIdp
 from lake_workspace import Always, text_of
+from running_server import client_over_http, post, serving, write_config
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"
@@ -54,6 +56,8 @@ async def test_two_callers_have_sessions_of_their_own_names(fake_aws: FakeAws, b
     assert [one["principal"] for one in records] == ["ann@example.com", "bea@example.com"]
     first = records[0]
     assert (first["tool"], first["outcome"], first["accounts"]) == ("lookup_events", "done", [PROD])
+    assert first["client_info"].startswith("mcp ")
+    assert "address" not in first
     [request] = [one for one in first["upstream"] if one["action"] == "cloudtrail:LookupEvents"]
     assert (request["account"], request["region"]) == (PROD, "us-east-1")
     assert request["id"]
@@ -68,8 +72,34 @@ def test_a_record_that_another_process_holds_stops_no_event_loop(tmp_path: Path)
     with open(f"{file}.lock", "ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         for _ in range(3):
-            record.refused(401, method="POST", path="/mcp", client="192.0.2.1")
+            record.refused(401, method="POST", path="/mcp", address="192.0.2.1")
         assert file.read_text() == ""
         fcntl.flock(other, fcntl.LOCK_UN)
     record.close()
     assert [json.loads(line)["status"] for line in file.read_text().splitlines()] == [401, 401, 401]
+
+
+@pytest.mark.parametrize("believed", [False, True])
+async def test_a_line_says_from_where_and_by_which_client(idp: FakeIdp, tmp_path: Path, believed: bool) -> None:
+    """The address that connected, or the one that a proxy names which FORWARDED_ALLOW_IPS lists."""
+    config = write_config(
+        tmp_path,
+        lake={"path": "lake"},
+        serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
+        jwt={"issuer": idp.url, "jwks_url": idp.jwks_url},
+        access=[{"who": ["*"], "accounts": ["*"]}],
+    )
+    forwarded = {"X-Forwarded-For": "203.0.113.9", "User-Agent": f"agent/1 \x7f{'x' * 500}"}
+    with serving(config, environ={"FORWARDED_ALLOW_IPS": "127.0.0.1"} if believed else {}) as server:
+        for mode in ("auto", "legacy"):
+            token = idp.token(sub="u-1", azp="investigator")
+            async with client_over_http(server.url, token, mode, **forwarded) as client:
+                await client.call_tool("list_accounts", {})
+        assert post(server.url, X_Forwarded_For="203.0.113.9").status_code == 401
+        records = server.records()
+    assert {one["address"] for one in records} == {"203.0.113.9" if believed else "127.0.0.1"}
+    calls = [one for one in records if one["kind"] == "call"]
+    assert [one["client"] for one in calls] == ["investigator"] * 2
+    assert calls[0]["client_info"].startswith("mcp ")
+    assert all(one["user_agent"].startswith("agent/1 xxx") and len(one["user_agent"].encode()) <= 100 for one in calls)
+    assert "client" not in next(one for one in records if one["kind"] == "refused")

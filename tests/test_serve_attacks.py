@@ -126,7 +126,7 @@ def test_a_refusal_names_the_address_that_connected_whatever_it_says_of_itself(s
     before = len(server.records())
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Host": "evil.example"}
     assert httpx2.get(f"{server.url}/ping", headers=forged, timeout=PATIENCE).status_code == 421
-    assert [one["client"] for one in refused(server, before)] == ["127.0.0.1"]
+    assert [one["address"] for one in refused(server, before)] == ["127.0.0.1"]
 
 
 def test_nobody_is_sent_on_to_an_address_without_tls(server: Server) -> None:
@@ -206,11 +206,11 @@ def test_a_flood_of_refusals_pushes_no_call_out_of_the_record(tmp_path: Path) ->
     file = tmp_path / "audit.jsonl"
     record = AuditLog(AuditSettings(to=str(file)), clock=lambda: now[0])
     for number in range(5_000):
-        record.refused(401 if number % 2 else 421, method="POST", path="/mcp", client="203.0.113.9")
+        record.refused(401 if number % 2 else 421, method="POST", path="/mcp", address="203.0.113.9")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert len(lines) == 300
     now[0] = 60.0
-    record.refused(401, method="POST", path="/mcp", client="203.0.113.9")
+    record.refused(401, method="POST", path="/mcp", address="203.0.113.9")
     for number in range(400):
         record.call(
             ANN, "list_accounts", {}, request_id=str(number), outcome="limited", seconds=0, caller=CallContext()

@@ -76,7 +76,7 @@ def test_a_record_moved_away_by_somebody_else_is_followed(tmp_path: Path) -> Non
     file = tmp_path / "audit.jsonl"
     record = AuditLog(AuditSettings(to=str(file)))
     for number in range(3):
-        record.refused(401, method="", path=str(number), client="")
+        record.refused(401, method="", path=str(number), address="")
         file.rename(tmp_path / f"moved.{number}")
     record.close()
     assert ["".join(json.loads(path.read_text())["path"]) for path in sorted(tmp_path.glob("moved.*"))] == list("012")
@@ -87,13 +87,13 @@ def test_a_device_is_written_and_never_moved(tmp_path: Path, caplog: pytest.LogC
         script = (
             "from crosstrail.server.access.audit import AuditLog; from crosstrail.settings.server_settings import AuditSettings;"
             "record = AuditLog(AuditSettings(to='/dev/stdout', max_bytes=10_000));"
-            "[record.refused(401, method='', path='x' * 150, client='') for _ in range(200)]; record.close()"
+            "[record.refused(401, method='', path='x' * 150, address='') for _ in range(200)]; record.close()"
         )
         subprocess.run([sys.executable, "-c", script], stdout=out, check=True)
     assert len((tmp_path / "out").read_text().splitlines()) == 200
     assert not Path("/dev/stdout.lock").exists()
     full = AuditLog(AuditSettings(to="/dev/full"))  # a disk without room stops no call
-    full.refused(401, method="", path="", client="")
+    full.refused(401, method="", path="", address="")
     full.close()
     assert caplog.messages == ["a line of the record cannot be written: No space left on device"]
 

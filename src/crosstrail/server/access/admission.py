@@ -26,7 +26,7 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.json_values import Json, items, table, text
 from crosstrail.models import QueryRef
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal
+from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal, source_of
 from crosstrail.server.access.limits import Limits
 from crosstrail.server.access.telemetry import Measures
 from crosstrail.server.auth.header_credentials import credentials_of
@@ -150,7 +150,8 @@ class Admission(BaseAdmission):
             if how.outcome == "failed" and (sender.unread or tool not in sender.tools):
                 how = replace(how, outcome="refused")
             arguments, asked = (ctx.params or {}).get("arguments"), view.asked()
-            self.recorded(_named(principal, sender.workspace), tool, arguments, how, caller, asked)
+            source = source_of(ctx.session, ctx.request)
+            self.recorded(_named(principal, sender.workspace), tool, arguments, how, caller, source, asked)
             known = tool if tool in self.table.toolset_of else ""
             self._measures.call(known, how.outcome, how.seconds, principal.name, asked)
 

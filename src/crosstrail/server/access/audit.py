@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
@@ -26,6 +27,8 @@ from crosstrail.settings.server_settings import AuditSettings
 from crosstrail.timerange import iso
 
 _CAP = 200
+_MAX_CLIENT = 100
+"""Bytes of what a client says it is."""
 _MAX_NAMES = 50
 _TOLD = {"target_account_id": "account", "selector": "account", "region": "region"}
 _TIMES = ("start_time", "end_time")
@@ -33,6 +36,21 @@ _TURNED_AWAY = ("refused", "limited")
 _MAX_REFUSALS = 300
 """Written one by one in a minute; of more than these a number."""
 _MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSource:
+    """Where a message came from; a field is empty where nobody knows, as the address is on stdio.
+
+    `address`: the caller's, as the server sees it. `client_info` and `user_agent`: what the MCP client says it is.
+    """
+
+    address: str = ""
+    client_info: str = ""
+    user_agent: str = ""
+
+
+UNKNOWN_SOURCE = RequestSource()
 
 
 class AuditLog:
@@ -58,6 +76,7 @@ class AuditLog:
         outcome: str,
         seconds: float,
         caller: CallContext,
+        source: RequestSource = UNKNOWN_SOURCE,
         asked: tuple[list[str], list[str]] = ((), ()),  # type: ignore[assignment]
         size: int = 0,
     ) -> None:
@@ -71,6 +90,7 @@ class AuditLog:
                 "kind": "call",
                 "request_id": request_id,
                 **_who(principal),
+                **_from(source),
                 "tool": clean(tool, _CAP),
                 "outcome": outcome,
                 "ms": round(seconds * 1000, 1),
@@ -85,14 +105,14 @@ class AuditLog:
             | ({"error": caller.error} if caller.error else {})
         )
 
-    def refused(self, status: int, *, method: str, path: str, client: str, principal: Principal | None = None) -> None:
-        """A request that no tool ever saw: not signed in, foreign Host, too large."""
+    def refused(self, status: int, *, method: str, path: str, address: str, principal: Principal | None = None) -> None:
+        """A request that no tool ever saw: not signed in, foreign Host, too large. `address`: of whoever sent it."""
         if self._too_many(status):
             return
         known = _who(principal) if principal else {}
         self._write(
             {"kind": "refused", "status": status, "method": clean(method, 20), "path": clean(path, _CAP)}
-            | {"client": clean(client, _CAP), **known}
+            | {"address": clean(address, _CAP), **known}
         )
 
     def close(self) -> None:
@@ -144,6 +164,11 @@ def _handler(settings: AuditSettings, to: str) -> logging.Handler | None:
 def _who(principal: Principal) -> dict[str, str]:
     known = {"principal": principal.name, "subject": principal.subject, "client": principal.client}
     return {name: clean(value, _CAP) for name, value in known.items() if value}
+
+
+def _from(source: RequestSource) -> dict[str, str]:
+    said = {"address": source.address, "client_info": source.client_info, "user_agent": source.user_agent}
+    return {name: clean(value, _MAX_CLIENT) for name, value in said.items() if value}
 
 
 def _upstream(request: Upstream) -> dict[str, str]:

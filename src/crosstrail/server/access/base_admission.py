@@ -12,12 +12,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from mcp.server.context import HandlerResult
+from mcp.server.session import ServerSession
 from mcp_types import CallToolResult, TextContent
+from starlette.requests import HTTPConnection
 
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, Principal
 from crosstrail.call_context import CallContext
 from crosstrail.errors import LimitReached
-from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.access.audit import AuditLog, RequestSource
 from crosstrail.server.access.limits import Limits
 
 PrincipalOf = Callable[[object], Principal]
@@ -100,6 +102,7 @@ class BaseAdmission:
         arguments: object,
         how: Ended,
         caller: CallContext,
+        source: RequestSource,
         asked: tuple[list[str], list[str]],
     ) -> None:
         """The record of one call that ended. `what`: its tool, or its method; `asked`: ids of accounts, and regions."""
@@ -111,6 +114,7 @@ class BaseAdmission:
             outcome=how.outcome,
             seconds=how.seconds,
             caller=caller,
+            source=source,
             asked=asked,
             size=how.size,
         )
@@ -119,6 +123,17 @@ class BaseAdmission:
         """Close the record and what counts calls."""
         self.record.close()
         self.limits.close()
+
+
+def source_of(session: ServerSession, request: object) -> RequestSource:
+    """Of one message. `request`: the HTTP request that brought it, which has the address that a trusted proxy names; None on
+    stdio."""
+    said = session.client_params
+    client_info = f"{said.client_info.name} {said.client_info.version}" if said else ""
+    if not isinstance(request, HTTPConnection):
+        return RequestSource(client_info=client_info)
+    address = request.client.host if request.client else ""
+    return RequestSource(address, client_info, request.headers.get("user-agent", ""))
 
 
 def failed(result: HandlerResult) -> bool:

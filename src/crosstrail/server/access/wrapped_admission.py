@@ -19,7 +19,7 @@ from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Pri
 from crosstrail.call_context import CallContext, acting_for
 from crosstrail.errors import CrosstrailError, LimitReached
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal
+from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal, source_of
 from crosstrail.server.access.limits import Limits
 from crosstrail.vocabulary import PLAIN, speaking
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
@@ -109,7 +109,8 @@ class WrappedAdmission(BaseAdmission):
         def ended(how: Ended) -> None:
             arguments = {"target_account_id": _selector(ctx.method, ctx.params or {}, self._parameter)}
             asked = ([caller.wrapped] if caller.wrapped else [], list[str]())
-            self.recorded(principal, tool if is_call else ctx.method, arguments, how, caller, asked)
+            source = source_of(ctx.session, ctx.request)
+            self.recorded(principal, tool if is_call else ctx.method, arguments, how, caller, source, asked)
 
         return await self.limited(principal, work, ended, refused=refused)
 

@@ -170,4 +170,4 @@ class TimelyHttp(H11Protocol):
 
     def _record(self, status: int) -> None:
         record: AuditLog = self.app_state["record"]
-        record.refused(status, method="", path="", client=str((self.client or ("",))[0]))
+        record.refused(status, method="", path="", address=str((self.client or ("",))[0]))

@@ -61,7 +61,7 @@ class RefusalRecord:
                     message["status"],
                     method=scope["method"],
                     path=scope["path"],
-                    client=str((scope.get("client") or ("",))[0]),
+                    address=str((scope.get("client") or ("",))[0]),
                     principal=principal_in(scope) if isinstance(user, AuthenticatedUser) else None,
                 )
             await send(message)
