@@ -17,6 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
 from fakes.idp import FakeIdp
+from fakes.oauth_providers import GITHUB
 from lake_workspace import NOON, PROD, collect, record, write_logs
 from running_server import PATIENCE, Server, serving, write_config
 
@@ -31,8 +32,11 @@ def with_lake(folder: Path) -> Path:
 
 
 @contextmanager
-def signing_in(folder: Path, idp: FakeIdp, port: int, *, listen: int = 0, **oauth: Any) -> Iterator[Server]:
-    """A server known by one port; as a replica behind a balancer it may `listen` at another."""
+def signing_in(
+    folder: Path, idp: FakeIdp, port: int, *, listen: int = 0, who: str = "login:alice", **oauth: Any
+) -> Iterator[Server]:
+    """A server known by one port; as a replica behind a balancer it may `listen` at another. It is GitHub's that people
+    sign in by, unless `oauth` says otherwise; `who` may see the account."""
     config = write_config(
         folder,
         accounts=[{"id": PROD, "alias": "prod", "archive": "logs"}],
@@ -41,14 +45,11 @@ def signing_in(folder: Path, idp: FakeIdp, port: int, *, listen: int = 0, **oaut
         oauth={
             "client_id": idp.client_id,
             "client_secret": idp.client_secret,
-            "authorize_url": f"{idp.url}/login/oauth/authorize",
-            "token_url": f"{idp.url}/login/oauth/access_token",
-            "scope": "user",
-            "userinfo_url": f"{idp.url}/user",
+            **GITHUB.oauth(idp.url),
             "storage": str(folder / "oauth"),
             **oauth,
         },
-        access=[{"who": ["login:alice"], "accounts": ["prod"]}],
+        access=[{"who": [who], "accounts": ["prod"]}],
     )
     with serving(config, "--port", str(listen or port)) as made:
         yield made

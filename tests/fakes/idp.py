@@ -1,4 +1,4 @@
-"""An identity provider on loopback: a JWKS and signed tokens, and GitHub's three addresses of a sign-in.
+"""An identity provider on loopback: a JWKS and signed tokens, and the addresses of a sign-in of fakes/oauth_providers.py.
 
 It is as strict as the real ones where a careless client would be caught: codes work once, for their redirect address, with
 the application's secret; an access token is asked for in the Authorization header.
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from fakes.http import Answer, HttpFake
+from fakes.oauth_providers import PROVIDERS, OAuthProvider
 
 
 @dataclass
@@ -51,12 +52,14 @@ class FakeIdp:
         self.client_id, self.client_secret = "app-id", "app-secret-of-forty-characters-or-more-x"
         self.login, self.user_id = "alice", 4711
         self.claims: dict[str, Any] = {}
-        """More that it says of the user."""
+        """More that it says of the user; None takes a claim away."""
+        self.pages: dict[str, Any] = {}
+        """Path -> JSON in place of what a provider has there, or a status."""
         self.asked: dict[str, int] = {}
         self.wire: dict[str, str] = {}
         """Path -> a fault of the connection, as Answer has it."""
         self.authorized: list[dict[str, str]] = []
-        self._codes: dict[str, str] = {}
+        self._codes: dict[str, dict[str, str]] = {}
         self.tokens: set[str] = set()
         self.refresh_tokens: set[str] = set()
 
@@ -102,12 +105,13 @@ class FakeIdp:
         match method, split.path:
             case "GET", "/keys":
                 return _json({"keys": [key.jwk for key in self.keys]})
-            case "GET", "/login/oauth/authorize":
+            case "GET", path if path in _AUTHORIZE:
                 return self._authorize(query)
-            case "POST", "/login/oauth/access_token":
-                return self._token({name: values[0] for name, values in parse_qs(body.decode()).items()}, headers)
-            case "GET", "/user":
-                return self._user(headers)
+            case "POST", path if path in _TOKEN:
+                form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+                return self._token(_TOKEN[path], form, headers)
+            case "GET", path if path in _USERINFO or path in _PAGES:
+                return self._user(path, headers)
         return Answer(404, b"")
 
     def _authorize(self, query: dict[str, str]) -> Answer:
@@ -116,32 +120,51 @@ class FakeIdp:
         if query.get("client_id") != self.client_id or query.get("response_type") != "code":
             return Answer(400, b"")
         code = secrets.token_urlsafe(12)
-        self._codes[code] = query["redirect_uri"]
+        self._codes[code] = query
         place = f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
         return Answer(302, b"", headers={"Location": place})
 
-    def _token(self, form: dict[str, str], headers: dict[str, str]) -> Answer:
+    def _token(self, provider: OAuthProvider, form: dict[str, str], headers: dict[str, str]) -> Answer:
         basic = headers.get("authorization", "").removeprefix("Basic ")
         named = base64.b64decode(basic).decode() if basic else f"{form.get('client_id')}:{form.get('client_secret')}"
         if named != f"{self.client_id}:{self.client_secret}":
             return _json({"error": "incorrect_client_credentials"})
+        said: dict[str, Any] = {"token_type": "bearer", "scope": provider.scope, "expires_in": 28_800}
         if form.get("grant_type") == "refresh_token":
             if form.get("refresh_token") not in self.refresh_tokens:
-                return _json({"error": "bad_refresh_token"})
-            self.refresh_tokens.remove(form["refresh_token"])
-        elif self._codes.pop(form.get("code", ""), None) != form.get("redirect_uri"):
-            return _json({"error": "bad_verification_code"})
-        token, refresh = f"gho_{secrets.token_hex(20)}", f"ghr_{secrets.token_hex(20)}"
-        self.tokens.add(token)
-        self.refresh_tokens.add(refresh)
-        said = {"access_token": token, "token_type": "bearer", "scope": "user"}
-        return _json({**said, "expires_in": 28_800, "refresh_token": refresh})
+                return _json({"error": provider.refused})
+            gives = provider.rotates
+            if gives:
+                self.refresh_tokens.remove(form["refresh_token"])
+        else:
+            begun = self._codes.pop(form.get("code", ""), {})
+            if begun.get("redirect_uri") != form.get("redirect_uri"):
+                return _json({"error": "bad_verification_code"})
+            gives = all(value in begun.get(name, "").split() for name, value in provider.offline.items())
+        said["access_token"] = f"gho_{secrets.token_hex(20)}"
+        self.tokens.add(said["access_token"])
+        if gives:
+            said["refresh_token"] = f"ghr_{secrets.token_hex(20)}"
+            self.refresh_tokens.add(said["refresh_token"])
+        return _json(said)
 
-    def _user(self, headers: dict[str, str]) -> Answer:
+    def _user(self, path: str, headers: dict[str, str]) -> Answer:
         if headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return Answer(401, b"{}")
-        said = {"id": self.user_id, "login": self.login, "email": "someone@example.com", **self.claims}
-        return Answer(200, json.dumps(said).encode(), headers={"X-OAuth-Scopes": "user"})
+        if path in _PAGES:
+            said = self.pages.get(path, _PAGES[path])
+            return Answer(said, b"{}") if isinstance(said, int) else _json(said)
+        user = dict(_USERINFO[path].user)
+        if "login" in user:
+            user |= {"id": self.user_id, "login": self.login}
+        said = {name: value for name, value in {**user, **self.claims}.items() if value is not None or name == "sub"}
+        return Answer(200, json.dumps(said).encode(), headers={"X-OAuth-Scopes": "user"} if "login" in user else {})
+
+
+_AUTHORIZE = {one.authorize for one in PROVIDERS.values()}
+_TOKEN = {one.token: one for one in PROVIDERS.values()}
+_USERINFO = {one.userinfo: one for one in PROVIDERS.values()}
+_PAGES = {path: page for one in PROVIDERS.values() for path, page in one.pages.items()}
 
 
 def _json(value: Any) -> Answer:

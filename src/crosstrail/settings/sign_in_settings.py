@@ -13,8 +13,13 @@ from pydantic import SecretStr, field_validator, model_validator
 from crosstrail.errors import ConfigError
 from crosstrail.settings_group import Names, SettingsGroup, option
 
-GITHUB_USER = "https://api.github.com/user"
-"""It shows an e-mail address only when GitHub has verified it."""
+_USERINFO = {
+    "github.com": "https://api.github.com/user",
+    "accounts.google.com": "https://openidconnect.googleapis.com/v1/userinfo",
+}
+"""Host of authorize_url -> where its tokens are asked whose they are. A subdomain of ghe.com has its own."""
+_GITHUB_PATH = "/login/oauth/authorize"
+"""Of a GitHub Enterprise Server too, but also of Gitea, whose API is another: so its userinfo address is never guessed."""
 CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH = "/auth/callback", "/auth/oauth/callback"
 """Ours, and that of Volcengine's own servers, which their users have registered with their OAuth application."""
 
@@ -59,7 +64,12 @@ class OAuthSettings(SettingsGroup):
         "", "CROSSTRAIL_OAUTH_SCOPE", "What is asked of the person, space-separated; for GitHub `user`."
     )
     userinfo_url: str = option(
-        "", "CROSSTRAIL_OAUTH_USERINFO_URL", "Says who a token belongs to. Empty: GitHub's, where authorize_url is."
+        "",
+        "CROSSTRAIL_OAUTH_USERINFO_URL",
+        "Says who a token belongs to. Empty: that of github.com, ghe.com or Google, where authorize_url is theirs.",
+    )
+    trust_email: bool = option(
+        False, "CROSSTRAIL_OAUTH_TRUST_EMAIL", "Believe `email` where userinfo does not say email_verified."
     )
     signing_key: SecretStr = option(
         "", "CROSSTRAIL_OAUTH_SIGNING_KEY", "Signs our tokens; the same on every replica. Empty: from client_secret."
@@ -98,13 +108,16 @@ def check_oauth(oauth: OAuthSettings) -> None:
     if missing := [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]:
         raise ConfigError(f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See docs/serving.md.")
     if not userinfo_url(oauth):
+        split = urlsplit(oauth.authorize_url)
+        github = f"; of a GitHub Enterprise Server https://{split.netloc}/api/v3/user"
         raise ConfigError(
             "auth oauth cannot tell whom a token of this provider belongs to",
-            hint="Set oauth.userinfo_url, its userinfo address; only GitHub's is known without it.",
+            hint="Set oauth.userinfo_url, its userinfo address" + github * (split.path == _GITHUB_PATH) + ".",
         )
 
 
 def userinfo_url(oauth: OAuthSettings) -> str:
     """Where a token is asked whose it is; empty where that is unknown."""
-    split = urlsplit(oauth.authorize_url)
-    return oauth.userinfo_url or (GITHUB_USER if split.hostname == "github.com" else "")
+    host = urlsplit(oauth.authorize_url).hostname or ""
+    known = f"https://api.{host}/user" if host.endswith(".ghe.com") else _USERINFO.get(host, "")
+    return oauth.userinfo_url or known

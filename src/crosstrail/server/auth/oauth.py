@@ -8,14 +8,12 @@ The only module that knows fastmcp; imported when `auth: oauth` is served.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
-import httpx2
 import platformdirs
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
@@ -28,13 +26,12 @@ from mcp.server.auth.provider import RegistrationError
 from mcp.shared.auth import OAuthClientInformationFull
 
 from crosstrail import private
-from crosstrail.bounded_http import client, fetched
+from crosstrail.bounded_http import client
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
-from crosstrail.server.auth.principals import subject_of
-from crosstrail.settings.sign_in_settings import GITHUB_USER, OAuthSettings, userinfo_url
+from crosstrail.server.auth.userinfo import token_owner
+from crosstrail.settings.sign_in_settings import OAuthSettings, userinfo_url
 
-_log = logging.getLogger("crosstrail.identity")
 _ASK_SECONDS = 10
 _TOKEN_SECONDS = 30
 """For all of an exchange of a code or a token; the former is of each wait."""
@@ -42,7 +39,7 @@ _KNOWN_SECONDS = 60
 """How long a provider's answer about a token stands: a token withdrawn there works here for that long at most."""
 _MAX_KNOWN = 10_000
 _MAX_BYTES = 256_000
-"""Of what a provider says of one user, or at its token endpoint."""
+"""Of what a provider says at its token endpoint."""
 _LONGEST_REDIRECT, _MAX_REDIRECTS = 2_000, 20
 _SCHEMES_OF_OTHERS = frozenset(
     [
@@ -82,50 +79,30 @@ class UserInfo(TokenVerifier):
     it must never stand in front of a server by itself.
     """
 
-    def __init__(self, url: str, issuer: str) -> None:
+    def __init__(self, url: str, issuer: str, *, trust_email: bool = False) -> None:
         super().__init__()
         self._url = url
         self._issuer = issuer
+        self._trust_email = trust_email
         self._known = TokenCache(ttl_seconds=_KNOWN_SECONDS, max_size=_MAX_KNOWN)
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """None when the provider does not know it, or does not answer."""
-        kept, known = self._known.get(token)
-        if kept:
+        cached, known = self._known.get(token)
+        if cached:
             return known
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "crosstrail"}
-        try:
-            status, given, body = await fetched(self._url, seconds=_ASK_SECONDS, max_bytes=_MAX_BYTES, headers=headers)
-            said: Any = json.loads(body) if status == 200 else {}
-        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
-            _log.error("%s does not say whose a token is: %s", self._url, type(error).__name__)
+        owner = await token_owner(self._url, token, trust_email=self._trust_email)
+        if owner is None:
             return None
-        subject = _subject(said) if isinstance(said, dict) else ""
-        if not subject:
-            return None
-        scopes = given.get("x-oauth-scopes", "").replace(",", " ").split()
-        claims = {name: said.get(name) for name in ("email", "email_verified", "login", "groups")}
         found = AccessToken(
             token=token,
-            client_id=subject,
-            scopes=scopes,
-            subject=subject,
-            claims={
-                **claims,
-                "email_verified": said.get("email_verified", self._url == GITHUB_USER),
-                "iss": self._issuer,
-            },
+            client_id=owner.subject,
+            scopes=list(owner.scopes),
+            subject=owner.subject,
+            claims={**owner.claims, "iss": self._issuer},
         )
         self._known.set(token, found)
         return found
-
-
-def _subject(said: dict[str, Any]) -> str:
-    """`sub` of OpenID Connect, or where there is none, the number that GitHub gives a user as `id`."""
-    if "sub" in said:
-        return subject_of(said["sub"])
-    number = said.get("id")
-    return str(number) if type(number) is int and number > 0 else subject_of(number)
 
 
 def refused_redirect(address: str) -> str:
@@ -202,7 +179,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         upstream_token_endpoint=settings.token_url,
         upstream_client_id=settings.client_id,
         upstream_client_secret=secret,
-        token_verifier=UserInfo(userinfo_url(settings), settings.authorize_url),
+        token_verifier=UserInfo(userinfo_url(settings), settings.authorize_url, trust_email=settings.trust_email),
         base_url=public_url,
         redirect_path=settings.callback_path,
         valid_scopes=scopes or None,
