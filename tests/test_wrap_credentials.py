@@ -219,6 +219,7 @@ async def test_no_long_lived_key_and_none_of_our_variables_reach_a_server(
         "AWS_CONFIG_FILE",
         "AWS_SHARED_CREDENTIALS_FILE",
         "AWS_EC2_METADATA_DISABLED",
+        "AWS_PROFILE",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN",
         "AWS_REGION",
@@ -354,4 +355,4 @@ async def test_a_cloud_that_can_give_a_process_no_credentials_is_refused(
     temporary = TemporaryCredentials(lambda _: workspace.broker)
     prod = Account.model_validate(workspace.listed[0])
     with pytest.raises(UnsupportedByCloud, match="cannot be given credentials of AWS"):
-        await temporary.variables(prod, "", None)
+        await temporary.variables(prod, "", "us-east-1", None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import SecretStr
@@ -101,6 +102,14 @@ def _as_given(one: Filter) -> Filter:
     return one
 
 
+def _no_defaults(home: Path) -> Mapping[str, str]:
+    return {}
+
+
+def _no_files(region: str) -> Mapping[str, str]:
+    return {}
+
+
 def _no_source(settings: Any) -> tuple[()]:
     return ()
 
@@ -144,8 +153,11 @@ class Cloud:
     """A filter with its value as this cloud writes it: for events of the lake, and of live accounts alike."""
     credential_variables: tuple[str, ...] = ()
     """How environment variables begin that say whose credentials are used: a wrapped server gets its account's alone."""
-    no_credentials: Mapping[str, str] | None = None
-    """Variables that keep a wrapped server from finding the machine's own identity."""
+    child_defaults: Callable[[Path], Mapping[str, str]] = _no_defaults
+    """(its home folder) -> variables that keep every wrapped server from finding the machine's own identity."""
+    home_files: Callable[[str], Mapping[str, str]] = _no_files
+    """(region of its account; empty where it has none of this cloud) -> path below a wrapped server's home folder -> text of
+    a file that the cloud's SDKs read there. No secret stands in it."""
     endpoint_variables: Callable[[str, str, str], Mapping[str, str]] | None = None
     """(address, token, region) -> the variables by which its SDKs ask an endpoint for container credentials, and renew them."""
     child_variables: Callable[[Any, str], Mapping[str, str]] | None = None

@@ -22,7 +22,6 @@ import anyio
 import anyio.to_thread
 from mcp.shared.exceptions import MCPError
 
-from crosstrail import private
 from crosstrail.accounts.credentials import fingerprint
 from crosstrail.call_context import CallContext
 from crosstrail.clouds.base import cloud_of
@@ -33,7 +32,7 @@ from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.tasks import outlive_waiters
 from crosstrail.wrap.child import Child, Hello
 from crosstrail.wrap.delivery import CredentialEndpoint, CredentialGrant, TemporaryCredentials
-from crosstrail.wrap.environment import server_environment
+from crosstrail.wrap.environment import make_home, server_environment
 from crosstrail.wrap.process import Program
 
 _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
@@ -212,10 +211,11 @@ class Children:
         place = f"{account.cloud}-{quote(account.id, safe='')}" if account else "no-account"
         place += f"-{hashlib.sha256(identity.encode()).hexdigest()[:16]}" if identity else ""
         home = self._folder / name / place
-        private.make_root(home / "tmp")
+        region = await self._temporary.region(account) if account else ""
+        make_home(home, account.cloud if account else "", region)
         environment = server_environment(server, home)
         if account:
-            environment |= await self._temporary.variables(account, who, process.grant)
+            environment |= await self._temporary.variables(account, who, region, process.grant)
         label = f"{name} (account {account.name})" if account else name
         return Program(label, command_of(server), environment, home)
 

@@ -51,11 +51,17 @@ class TemporaryCredentials:
         credentials: Expiring = await self._broker_of(account.cloud).temporary(account, who)
         return credentials
 
-    async def variables(self, account: Account, who: str, grant: CredentialGrant | None) -> Mapping[str, str]:
+    async def region(self, account: Account) -> str:
+        """The one that the account's calls ask unless they name another. Raises like Broker.home_region."""
+        return await self._broker_of(account.cloud).home_region(account)
+
+    async def variables(
+        self, account: Account, who: str, region: str, grant: CredentialGrant | None
+    ) -> Mapping[str, str]:
         """Those by which a process finds the account's credentials: where to ask for them, or temporary ones themselves.
 
         Raises UnsupportedByCloud where its cloud has neither."""
-        cloud, region = cloud_of(account.cloud), await self._broker_of(account.cloud).home_region(account)
+        cloud = cloud_of(account.cloud)
         if grant and cloud.endpoint_variables:
             return cloud.endpoint_variables(grant.uri, grant.token.get_secret_value(), region)
         if cloud.child_variables is None:  # without an identity of the account's it would have whatever it finds
@@ -80,7 +86,7 @@ class CredentialEndpoint:
     """`async with CredentialEndpoint(temporary) as endpoint:` answers on a free port of 127.0.0.1 until the block ends.
 
     The protocol is that of container credentials: GET, the token as Authorization, a JSON object with AccessKeyId,
-    SecretAccessKey, Token and Expiration.
+    SecretAccessKey, Token and Expiration; Version and SessionToken, the form of a profile's credential_process, besides.
     """
 
     def __init__(self, temporary: TemporaryCredentials) -> None:
@@ -131,13 +137,16 @@ class CredentialEndpoint:
         credentials = await self._temporary.of(grant.account, grant.who)
         if not isinstance(credentials, Credentials):
             raise UnsupportedByCloud("this account's credentials are not a key, which the endpoint hands out")
+        token = credentials.session_token.get_secret_value() if credentials.session_token else ""
         expires = credentials.expires or datetime.now(UTC) + _ASK_AGAIN
         return LoopbackResponse(
             HTTPStatus.OK,
             {
+                "Version": 1,
                 "AccessKeyId": credentials.access_key_id,
                 "SecretAccessKey": credentials.secret_access_key.get_secret_value(),
-                "Token": credentials.session_token.get_secret_value() if credentials.session_token else "",
+                "Token": token,
+                "SessionToken": token,
                 "Expiration": f"{expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             },
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crosstrail import private
 from crosstrail.clouds.base import clouds
 from crosstrail.settings.config import environment
 from crosstrail.settings.wrap_settings import WrappedServer
@@ -35,7 +36,22 @@ def server_environment(server: WrappedServer, home: Path) -> dict[str, str]:
     real = Path.home()
     packages = {name: str(real / place) for name, place in _PACKAGES.items()}
     packages |= {name: str(real / file) for name, file in _PACKAGE_SETTINGS.items() if (real / file).is_file()}
-    no_credentials = {name: value for cloud in clouds() for name, value in (cloud.no_credentials or {}).items()}
+    no_identity = {name: value for cloud in clouds() for name, value in cloud.child_defaults(home).items()}
     own = {"HOME": str(home), "TMPDIR": str(home / "tmp")}
     asked = environment(server.pass_env) | {name: value.get_secret_value() for name, value in server.env.items()}
-    return packages | environment(names) | own | asked | no_credentials
+    return packages | environment(names) | own | asked | no_identity
+
+
+def make_home(home: Path, cloud: str, region: str) -> None:
+    """The folder and what SDKs read there, readable to its owner alone, of a process for an account of this cloud; of none where both are empty.
+
+    What an earlier process of the account made of these files is replaced. Raises OSError.
+    """
+    private.make_root(home / "tmp")
+    for each in clouds():
+        for name, text in each.home_files(region if each.name == cloud else "").items():
+            path = home / name
+            private.make_root(path.parent)
+            path.unlink(missing_ok=True)
+            with open(path, "x", opener=private.opener) as file:
+                file.write(text)

@@ -37,7 +37,7 @@ class LoopbackRequest:
 @dataclass(frozen=True, slots=True)
 class LoopbackResponse:
     status: HTTPStatus
-    body: Mapping[str, str]
+    body: Mapping[str, str | int]
 
 
 class LoopbackServer:

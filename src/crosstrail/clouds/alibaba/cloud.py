@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosstrail.accounts.credentials import Credentials
@@ -54,6 +56,10 @@ def _regions_of(home: str) -> tuple[str, ...]:
     return (home,) if home in SEPARATE else tuple(sorted({home or HOME_REGION} | (KNOWN_REGIONS - SEPARATE)))
 
 
+def _child_defaults(home: Path) -> Mapping[str, str]:
+    return {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "ALIBABA_CLOUD_CREDENTIALS_FILE": os.devnull}
+
+
 def _child_variables(credentials: Credentials, region: str) -> Mapping[str, str]:
     """Temporary keys, good until the process is replaced: its SDKs' own endpoint is an instance's."""
     return {
@@ -84,6 +90,6 @@ ALIBABA = Cloud(
         "ALICLOUD_SECRET_KEY",
         "ALICLOUD_SECURITY_TOKEN",
     ),
-    no_credentials={"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "ALIBABA_CLOUD_CREDENTIALS_FILE": "/dev/null"},
+    child_defaults=_child_defaults,
     child_variables=_child_variables,
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.aws.accounts import ACCOUNTS
 from crosstrail.clouds.aws.record import RECORDS
-from crosstrail.clouds.aws.regions import ALWAYS_ON, known_regions, partition_of
+from crosstrail.clouds.aws.regions import ALWAYS_ON, HOME_REGION, known_regions, partition_of
 from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 
@@ -39,12 +42,9 @@ _CREDENTIAL_VARIABLES = (
     "AWS_ROLE_",
     "BOTO_CONFIG",
 )
-_NO_CREDENTIALS = {
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "BOTO_CONFIG": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
+_CONFIG = ".aws/config"
+_PROFILE = "default"
+_CREDENTIAL_PROCESS = str(Path(__file__).with_name("credential_process.py"))
 
 
 class _Organization(Protocol):
@@ -117,6 +117,27 @@ def _regions_of(home: str) -> tuple[str, ...]:
     return ALWAYS_ON.get(partition_of(home), (home,))
 
 
+def _child_defaults(home: Path) -> Mapping[str, str]:
+    return {
+        "AWS_CONFIG_FILE": str(home / _CONFIG),
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "BOTO_CONFIG": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_PROFILE": _PROFILE,
+    }
+
+
+def _home_files(region: str) -> Mapping[str, str]:
+    """One profile, for servers that open a profile by its name: the same credentials, region and account as without.
+
+    By `credential_process`, since JavaScript's SDK goes on to the container endpoint from no profile that a program names.
+    """
+    lines = [f"[{_PROFILE}]", f"region = {region or HOME_REGION['aws']}"]
+    if region:
+        lines.append(f"credential_process = {shlex.join((sys.executable, '-I', '-S', _CREDENTIAL_PROCESS))}")
+    return {_CONFIG: "\n".join(lines) + "\n"}
+
+
 def _endpoint_variables(uri: str, token: str, region: str) -> Mapping[str, str]:
     """Those by which every AWS SDK finds the endpoint."""
     return {
@@ -142,6 +163,7 @@ AWS = Cloud(
     records=RECORDS,
     as_logged=as_logged,
     credential_variables=_CREDENTIAL_VARIABLES,
-    no_credentials=_NO_CREDENTIALS,
+    child_defaults=_child_defaults,
+    home_files=_home_files,
     endpoint_variables=_endpoint_variables,
 )
