@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
-from pathlib import Path
 
 import anyio
 import pytest
@@ -253,25 +251,6 @@ async def test_a_redirect_is_not_followed_and_what_is_too_long_is_left(monkeypat
         with pytest.raises(CloudUnavailable, match="ClientPayloadError"):
             await api.call(DESCRIBE_TRAILS, {}, keys, ASKED)
         await api.aclose()
-
-
-async def test_a_certificate_must_be_trusted(certificate: tuple[Path, Path]) -> None:
-    keys = Credentials("LTAIX", SecretStr("secret"))
-    tls, cloud = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), Cloud(b'{"RequestId": "1"}')
-    tls.load_cert_chain(*certificate)
-    async with served(cloud, tls) as url:
-        for ca_file, trusted in (("", False), (str(certificate[0]), True)):
-            api = AlibabaApi(url, ca_file=ca_file)
-            if trusted:
-                assert await api.call(DESCRIBE_TRAILS, {}, keys, ASKED) == {"RequestId": "1"}
-            else:
-                with pytest.raises(CloudUnavailable, match="Certificate"):
-                    await api.call(DESCRIBE_TRAILS, {}, keys, ASKED)
-            await api.aclose()
-    assert len(cloud.requests) == 1
-    api = AlibabaApi("https://127.0.0.1:1", ca_file="/nonexistent")
-    with pytest.raises(ConfigError, match="certificates"):
-        await api.call(DESCRIBE_TRAILS, {}, keys, ASKED)
 
 
 async def test_a_proxy_is_used_where_no_proxy_does_not_forbid_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -65,10 +63,10 @@ class Cloud:
 
 
 @asynccontextmanager
-async def served(cloud: Cloud, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    server = await asyncio.start_server(cloud.serve, "127.0.0.1", 0, ssl=tls)
+async def served(cloud: Cloud) -> AsyncIterator[str]:
+    server = await asyncio.start_server(cloud.serve, "127.0.0.1", 0)
     async with server:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @asynccontextmanager
@@ -137,22 +135,6 @@ async def test_a_proxy_of_the_environment_is_used_but_for_what_it_is_not_for(mon
     assert "Proxy-Authorization: Basic c29tZW9uZTpwYXNzd29yZA==" in through
     assert direct.startswith("POST / HTTP/1.1")
     assert "Proxy-Authorization" not in direct
-
-
-@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-async def test_certificates_are_those_that_botocore_is_told_to_trust(
-    variable: str, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tls, cloud = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), Cloud()
-    tls.load_cert_chain(*certificate)
-    async with served(cloud, tls) as url:
-        async with opened(url, monkeypatch) as look_up:
-            with pytest.raises(CloudUnavailable, match="Certificate"):
-                await look_up()
-        monkeypatch.setenv(variable, str(certificate[0]))
-        async with opened(url, monkeypatch) as look_up:
-            assert await look_up() == []
-    assert len(cloud.requests) == 1
 
 
 async def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,13 +104,3 @@ def test_an_account_is_asked_beside_a_profile_that_is_not_there_without_a_traceb
     path.write_text(f'accounts: [{{id: "111111111111", auth: {auth}}}]\n', "utf-8")
     done = crosstrail("lookup", "--since", "1h", "--config", path)
     assert (done.returncode, done.stderr.count("\n"), "AWS_PROFILE" in done.stderr) == (1, 1, True), done.stderr
-
-
-def test_a_bundle_of_certificates_that_is_not_there_is_named(
-    crosstrail: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "none.pem"))
-    path = tmp_path / "crosstrail.yaml"
-    path.write_text('accounts: [{id: "111111111111", auth: {type: ambient}}]\n', "utf-8")
-    done = crosstrail("lookup", "--since", "1h", "--config", path)
-    assert (done.returncode, done.stderr.count("\n"), "Check AWS_CA_BUNDLE" in done.stderr) == (1, 1, True), done.stderr

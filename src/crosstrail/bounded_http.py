@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 import anyio
 import httpx2
 
+from crosstrail.trust import trusted
+
 PLAIN = {"Accept-Encoding": "identity"}
 """What every request here asks for."""
 
@@ -45,7 +47,11 @@ def client(*, seconds: float, max_bytes: int, headers: Mapping[str, str] | None 
         answer.stream = _Counted(answer.stream, max_bytes, answer.request)
 
     return httpx2.AsyncClient(
-        timeout=seconds, follow_redirects=False, headers={**(headers or {}), **PLAIN}, event_hooks={"response": [count]}
+        timeout=seconds,
+        follow_redirects=False,
+        headers={**(headers or {}), **PLAIN},
+        event_hooks={"response": [count]},
+        verify=trusted().context(),
     )
 
 

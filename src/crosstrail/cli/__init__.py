@@ -19,6 +19,8 @@ from crosstrail import __version__
 from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
 from crosstrail.cli.words import COMMAND_WORDS, say
 from crosstrail.errors import CrosstrailError
+from crosstrail.settings.trust_settings import trust_of
+from crosstrail.trust import use
 from crosstrail.vocabulary import speaking
 
 _COMMANDS = {
@@ -101,6 +103,7 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every terminal knows every letter
+    use(trust_of())
     try:
         with speaking(COMMAND_WORDS):
             status = command.main(standalone_mode=False, prog_name=name)

@@ -18,7 +18,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from crosstrail.accounts.request_info import RequestInfo, shortened
-from crosstrail.clouds.aws.bounds import BoundedSession
 from crosstrail.clouds.aws.error_kinds import kind_of_code
 from crosstrail.clouds.aws.errors import (
     VENDOR_ERRORS,
@@ -28,6 +27,7 @@ from crosstrail.clouds.aws.errors import (
     request_id_of,
     translated,
 )
+from crosstrail.clouds.aws.session import BoundedSession
 from crosstrail.deploy.plan import ENDPOINT, LIFECYCLE, Plan
 from crosstrail.errors import AccessDenied, CloudError, ConfigError, CredentialsError, CrosstrailError, QueryTimedOut
 

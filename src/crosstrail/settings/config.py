@@ -36,6 +36,7 @@ from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings.sign_in_settings import JwtSettings, OAuthSettings
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.settings_group import SettingsGroup, option
+from crosstrail.trust import trusted
 from crosstrail.validation_errors import first_error
 
 FILE_NAME = "crosstrail.yaml"
@@ -212,6 +213,7 @@ def resolved(
     environ: Mapping[str, str] | None = None,
 ) -> SettingsT:
     """What a file's `values`, the environment and the flags say together; `source` is the file's name. Raises ConfigError."""
+    trusted().check()  # whoever reads settings is about to ask something
     environ = os.environ if environ is None else environ
     sources = {"": source or "the settings"}
     for each in options(model):

@@ -7,12 +7,10 @@ redirect and keeps connections only: each request is signed with the credentials
 from __future__ import annotations
 
 import asyncio
-import ssl
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -32,6 +30,7 @@ from crosstrail.clouds.alibaba.signing import canonical_query, flattened, reques
 from crosstrail.clouds.bounded_body import bounded_body
 from crosstrail.errors import ConfigError, CredentialsError, InvalidRequest
 from crosstrail.models import is_region
+from crosstrail.trust import refusal_hint, trusted
 
 ENDPOINT = "https://{product}.{region}.aliyuncs.com"
 _GLOBAL_STS = "https://sts.aliyuncs.com"
@@ -61,20 +60,17 @@ class AlibabaApi:
         endpoint: str = "",
         region: str = HOME_REGION,
         *,
-        ca_file: str = "",
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
     ) -> None:
         """`endpoint`: http or https, may hold {product} and {region}; empty is the public one of each region. `region`: asked
-        where a call names none. `ca_file`: certificates to trust instead of the machine's. Timeouts are seconds.
+        where a call names none. Timeouts are seconds.
         Raises ConfigError for an endpoint that is no address."""
         self.region = region
         self._endpoint = checked_endpoint(endpoint)
-        self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(
             total=connect_timeout + 2 * read_timeout, sock_connect=connect_timeout, sock_read=read_timeout
         )
-        self._tls: ssl.SSLContext | None = None
         self._http: aiohttp.ClientSession | None = None
 
     async def call(
@@ -99,7 +95,7 @@ class AlibabaApi:
             async with http.post(url, headers=headers, proxy=_proxy_for(address), allow_redirects=False) as answer:
                 body = await bounded_body(answer, _MAX_BYTES)
         except aiohttp.ClientError as error:
-            raise unreachable(type(error).__name__, asked) from None
+            raise unreachable(type(error).__name__, asked, refusal_hint(error)) from None
         except TimeoutError:
             raise unreachable("TimeoutError", asked) from None
         if answer.status >= _FIRST_ERROR_STATUS:
@@ -142,16 +138,10 @@ class AlibabaApi:
         return {**headers, "accept-encoding": "identity"}
 
     async def _opened(self) -> aiohttp.ClientSession:
-        if self._tls is None:  # reads the certificates: in a thread
-            make = partial(ssl.create_default_context, cafile=self._ca_file or None)
-            try:
-                made = await anyio.to_thread.run_sync(make)
-            except OSError as error:
-                raise ConfigError(f"the certificates to trust cannot be read: {error.strerror}") from None
-            self._tls = self._tls or made
         if self._http is None:
-            self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=self._tls),
+            tls = await anyio.to_thread.run_sync(trusted().context)  # reads the certificates
+            self._http = self._http or aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 skip_auto_headers=("Content-Type",),

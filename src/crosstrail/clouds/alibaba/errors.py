@@ -82,9 +82,11 @@ def refused(status: int, body: bytes, headers: Mapping[str, str], asked: Request
     return kind(f"{asked.place} refused {asked.action}{ending}", hint=hint)
 
 
-def unreachable(fault: str, asked: RequestInfo) -> CloudUnavailable:
-    """No answer came; `fault` is the kind of connection fault."""
-    hint = "Check the network, any proxy, the region's name and the endpoint that is configured, then try again."
+def unreachable(fault: str, asked: RequestInfo, hint: str = "") -> CloudUnavailable:
+    """No answer came; `fault` is the kind of connection fault. `hint`: of a fault that has one of its own."""
+    hint = (
+        hint or "Check the network, any proxy, the region's name and the endpoint that is configured, then try again."
+    )
     return refusals.unreachable(fault, asked, hint)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from botocore.config import Config
 
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.clouds.aws.bounds import BoundedSession
 from crosstrail.clouds.aws.credentials import remediation_of
 from crosstrail.clouds.aws.errors import mapped
+from crosstrail.clouds.aws.session import BoundedSession
 
 _DEFAULT_REGION = "us-east-1"
 _REMEDIATION = "Set or renew this machine's own AWS credentials."

@@ -6,14 +6,16 @@ alone: who sends without end would fill the memory, who trickles would hold a th
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import botocore.session
 from botocore import exceptions as vendor
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import ProtocolError, URLLib3ReadTimeoutError
+
+from crosstrail.trust import TrustStore
 
 MAX_ANSWER_BYTES = 8_000_000
 """A page of Organizations has 20 accounts, a secret 64 KB; nothing that is asked here has a hundredth of this."""
@@ -28,13 +30,17 @@ class AnswerTooLong(vendor.BotoCoreError):  # type: ignore[misc]
 
 
 class BoundedHttp:
-    """An HTTP session of botocore's whose answers are read here."""
+    """An HTTP session of botocore's whose answers are read here, and whose certificates are those of `trust`."""
 
-    def __init__(self, http: Any) -> None:
+    def __init__(self, http: Any, trust: TrustStore) -> None:
         self._http = http
+        self._trust: TrustStore | None = trust
 
     def send(self, request: Any) -> AWSResponse:
-        """Raises what botocore's own does, and AnswerTooLong."""
+        """Raises what botocore's own does, AnswerTooLong, and ConfigError for certificates that cannot be read."""
+        if self._trust and request.url.startswith("https:"):
+            _trust(self._http, self._trust.context())
+            self._trust = None
         streamed, request.stream_output = request.stream_output, True
         answer = self._http.send(request)
         return (
@@ -43,6 +49,17 @@ class BoundedHttp:
 
     def close(self) -> None:
         self._http.close()
+
+
+def _trust(http: Any, context: ssl.SSLContext) -> None:
+    """Of its own a session reads one file, certifi's or `verify`, at each connection, and trusts a proxy over TLS by others."""
+
+    def checked(pool: Any, url: str, verify: Any) -> None:
+        pool.cert_reqs = "CERT_REQUIRED"  # urllib3 writes it into the context
+
+    http._setup_ssl_cert = checked
+    http._get_ssl_context = http._setup_proxy_ssl_context = lambda *_: context
+    http._manager.connection_pool_kw["ssl_context"] = context
 
 
 class _Read:
@@ -75,29 +92,3 @@ def _read(request: Any, answer: AWSResponse) -> _Read:
     except Exception as error:  # noqa: BLE001 - as botocore's own session does with what urllib3 raises
         raise vendor.HTTPClientError(error=error) from None
     return _Read(bytes(body))
-
-
-class BoundedSession(botocore.session.Session):  # type: ignore[misc]
-    """A session all of whose clients, and sources of credentials, read within bounds.
-
-    botocore has no public place for that: the names with an underscore are its own, and where a release has others this
-    fails instead of reading without bounds.
-    """
-
-    def create_client(self, *arguments: Any, **options: Any) -> Any:
-        client = super().create_client(*arguments, **options)
-        client._endpoint.http_session = BoundedHttp(client._endpoint.http_session)
-        return client
-
-    def get_credentials(self) -> Any:
-        for provider in self.get_component("credential_provider").providers:
-            if provider.METHOD == "iam-role":
-                _bound(provider._role_fetcher)
-            elif provider.METHOD == "container-role":
-                _bound(provider._fetcher)
-        return super().get_credentials()
-
-
-def _bound(fetcher: Any) -> None:
-    if not isinstance(fetcher._session, BoundedHttp):
-        fetcher._session = BoundedHttp(fetcher._session)

@@ -23,7 +23,6 @@ from crosstrail.call_context import upstream
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key
 from crosstrail.clouds.aws.regions import HOME_REGION, partition_of
-from crosstrail.errors import ConfigError
 from crosstrail.models import Account, AccountKey
 
 if TYPE_CHECKING:
@@ -197,20 +196,14 @@ class AwsBroker(KeyPairBroker):
                 from crosstrail.clouds.aws.errors import mapped
 
                 connect, read, attempts = self._transport
-                try:
-                    with mapped(RequestInfo("", "", "")):
-                        self._clients = AwsClients(
-                            most=self._max_clients,
-                            connect_timeout=connect,
-                            read_timeout=read,
-                            attempts=attempts,
-                            connections=_THREADS,
-                        )
-                except OSError as error:
-                    raise ConfigError(
-                        f"the certificates to trust cannot be read: {error.strerror or type(error).__name__}",
-                        hint="Check AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE and ca_bundle in the AWS config file.",
-                    ) from None
+                with mapped(RequestInfo("", "", "")):
+                    self._clients = AwsClients(
+                        most=self._max_clients,
+                        connect_timeout=connect,
+                        read_timeout=read,
+                        attempts=attempts,
+                        connections=_THREADS,
+                    )
             return self._clients
 
     async def _run(self, work: Callable[[], T]) -> T:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from crosstrail import __version__
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.lru_cache import LruCache
-from crosstrail.clouds.aws.bounds import BoundedSession
+from crosstrail.clouds.aws.session import BoundedSession
 from crosstrail.clouds.aws.wire import AwsWire, Endpoint
 
 _NOBODY = Credentials("nobody", SecretStr("nothing"))
@@ -46,14 +46,15 @@ class AwsClients:
             max_pool_connections=connections,
             user_agent_extra=f"crosstrail/{__version__}",
         )
-        self._session = BoundedSession({"requests_ca_bundle": (None, "REQUESTS_CA_BUNDLE", None, None)})
+        self._session = BoundedSession()
+        self._session.trust.check()
         self._session.set_config_variable("sts_regional_endpoints", "regional")
         self._session.register("before-parse", _refuse_broken)
         self._attempts = attempts
         self._lock = threading.Lock()  # neither sessions nor the mapping are safe between threads
         self._held: LruCache[tuple[Hashable, str, str], tuple[Credentials, Any]] = LruCache(most)
         self._endpoints: LruCache[tuple[str, str], Endpoint] = LruCache(most)
-        self.wire = AwsWire(self._session, connect_timeout=connect_timeout, read_timeout=read_timeout)
+        self.wire = AwsWire(connect_timeout=connect_timeout, read_timeout=read_timeout)
 
     def known(self, service: str, region: str) -> Endpoint | None:
         """The endpoint where it was made before, without any I/O."""
@@ -65,7 +66,7 @@ class AwsClients:
         with self._lock:
             endpoint = self._endpoints.get((service, region))
             if endpoint is None:
-                endpoint = Endpoint(self._made(service, region, _NOBODY))
+                endpoint = Endpoint(self._made(service, region, _NOBODY), self._session.trust)
                 self._endpoints.put((service, region), endpoint)
             return endpoint
 

@@ -20,9 +20,9 @@ from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.accounts import RoleAuth
-from crosstrail.clouds.aws.bounds import BoundedSession
 from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
 from crosstrail.clouds.aws.identity import assumed_by
+from crosstrail.clouds.aws.session import BoundedSession
 from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
 
 CLOUDTRAIL_READS = (

@@ -34,6 +34,7 @@ from crosstrail.errors import (
     Throttled,
     UnsupportedByCloud,
 )
+from crosstrail.trust import refusal_hint
 
 logging.getLogger("botocore").setLevel(logging.WARNING)  # below that it logs headers and bodies: tokens and keys
 logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)  # it logs the tracebacks of errors that we raise
@@ -156,7 +157,8 @@ def _from_fault(kind: type[CrosstrailError], error: Exception, asked: RequestInf
     if issubclass(kind, CloudError):
         return kind(
             f"{asked.place} did not answer {asked.action} ({name})",
-            hint="Check the network and any proxy, then try again.",
+            hint=refusal_hint(error, "AWS_CA_BUNDLE (or ca_bundle of the AWS profile)")
+            or "Check the network and any proxy, then try again.",
             code=name,
             account=asked.account,
             region=asked.region,

@@ -9,7 +9,6 @@ an AWS account is asked.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -23,15 +22,15 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKey
 from botocore.exceptions import ClientError
-from botocore.httpsession import ProxyConfiguration, get_cert_path
+from botocore.httpsession import ProxyConfiguration
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 from botocore.parsers import ResponseParserError, create_parser
 from botocore.serialize import create_serializer
-from botocore.session import Session
 from botocore.utils import get_environ_proxies, parse_timestamp
 
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.clouds.bounded_body import bounded_body
+from crosstrail.trust import TrustStore
 
 _FIRST_ERROR_STATUS = 300
 _MAX_CONNECTIONS = 512
@@ -47,11 +46,13 @@ class Endpoint:
     they mean there.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, trust: TrustStore) -> None:
+        """Reads the certificates: make it in a thread. Raises ConfigError."""
         address: str = client.meta.endpoint_url
         self.url = address if urlsplit(address).path else f"{address}/"
         self.region: str = client.meta.region_name
         self.model: ServiceModel = client.meta.service_model
+        self.tls = trust.context() if address.startswith("https:") else True
         self.proxy: str | None = ProxyConfiguration(get_environ_proxies(self.url)).proxy_url_for(self.url)
         self._names: Mapping[str, str] = client.meta.method_to_api_mapping
         self._user_agent: str = client.meta.config.user_agent
@@ -102,10 +103,8 @@ class _Signer(SigV4Auth):  # type: ignore[misc]
 class AwsWire:
     """The connections that all requests share: whose a request is stands in its signature. For one event loop."""
 
-    def __init__(self, session: Session, *, connect_timeout: float, read_timeout: float) -> None:
-        """Reads the certificates: make it in a thread. Timeouts in seconds."""
-        bundle = session.get_config_variable("ca_bundle") or session.get_config_variable("requests_ca_bundle")
-        self._tls = ssl.create_default_context(cafile=bundle or get_cert_path(True))
+    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
+        """Timeouts in seconds."""
         self._timeout = aiohttp.ClientTimeout(sock_connect=connect_timeout, sock_read=read_timeout)
         self._http: aiohttp.ClientSession | None = None
 
@@ -116,7 +115,12 @@ class AwsWire:
         asked = endpoint.operation(operation)
         headers, body = endpoint.signed(asked, params, credentials)
         async with self._opened().post(
-            endpoint.url, data=body, headers=headers, proxy=endpoint.proxy, allow_redirects=False
+            endpoint.url,
+            data=body,
+            headers=headers,
+            proxy=endpoint.proxy,
+            ssl=endpoint.tls,
+            allow_redirects=False,
         ) as answer:
             whole = await bounded_body(answer, _MAX_BYTES)
         return endpoint.read(asked, answer.status, answer.headers, whole)
@@ -131,7 +135,7 @@ class AwsWire:
     def _opened(self) -> aiohttp.ClientSession:
         if self._http is None:
             self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_max_connections(), ssl=self._tls),
+                connector=aiohttp.TCPConnector(limit=_max_connections()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
             )

@@ -76,9 +76,9 @@ def refused(status: int, body: str | bytes, headers: Mapping[str, str], asked: R
     return kind(f"{asked.place} refused {asked.action}{ending}", hint=refusals.code_hint(code, _HINTS))
 
 
-def unreachable(fault: str, asked: RequestInfo) -> CloudUnavailable:
-    """No answer came; `fault` is the kind of connection fault."""
-    hint = "Check the network, any proxy and VOLCENGINE_ENDPOINT, then try again."
+def unreachable(fault: str, asked: RequestInfo, hint: str = "") -> CloudUnavailable:
+    """No answer came; `fault` is the kind of connection fault. `hint`: of a fault that has one of its own."""
+    hint = hint or "Check the network, any proxy and VOLCENGINE_ENDPOINT, then try again."
     return refusals.unreachable(fault, asked, hint)
 
 

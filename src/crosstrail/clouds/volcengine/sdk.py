@@ -29,6 +29,7 @@ from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.volcengine.errors import garbled, refused, unreachable
 from crosstrail.errors import CredentialsError
+from crosstrail.trust import refusal_hint, trusted
 
 if TYPE_CHECKING:
     from crosstrail.clouds.volcengine.actions import Action
@@ -61,6 +62,8 @@ class VolcengineSdk:
             direct = {name: value for name, value in pool.items() if not name.startswith("_proxy")}
             self._connections.pool_manager = PoolManager(num_pools=base.num_pools, **direct)
         manager = self._connections.pool_manager
+        if base.scheme == "https":
+            _trust(manager)
         manager.request = partial(_bounded, manager.request, read_timeout)
 
     def call(
@@ -79,10 +82,10 @@ class VolcengineSdk:
             response = self._client(credentials, region).do_call(info, given)
         except ApiException as error:
             if error.body is None:  # not an answer: the connection could not be trusted
-                raise unreachable("SSLError", asked) from None
+                raise unreachable("SSLError", asked, refusal_hint(error)) from None
             raise refused(error.status, error.body, error.headers or {}, asked) from None
         except HTTPError as error:
-            raise unreachable(type(error).__name__, asked) from None
+            raise unreachable(type(error).__name__, asked, refusal_hint(error)) from None
         except UnicodeDecodeError:
             raise garbled(200, asked) from None
         except ValueError:  # http.client repeats the value that no header can hold
@@ -137,6 +140,14 @@ class _Untouched(ResponseInterceptor):  # type: ignore[misc]  # the SDK is untyp
     def intercept(self, context: InterceptorContext) -> InterceptorContext:
         context.response.result = context.response.http_response
         return context
+
+
+def _trust(manager: PoolManager) -> None:
+    """The store of all connections in place of the SDK's own file, for a proxy over TLS too. Raises ConfigError."""
+    context = trusted().context()
+    manager.connection_pool_kw.update(ssl_context=context, ca_certs=None)
+    if manager.proxy_config:
+        manager.proxy_config = manager.proxy_config._replace(ssl_context=context)
 
 
 def _is_asked_directly(endpoint: str) -> bool:

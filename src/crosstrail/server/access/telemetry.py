@@ -12,6 +12,8 @@ from opentelemetry import metrics, trace
 
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
+from crosstrail.settings.config import environment
+from crosstrail.trust import trusted
 
 _MAX_NAMES = 50
 _CLOSING_MILLISECONDS = 1_500
@@ -64,8 +66,8 @@ class Telemetry:
             raise ConfigError("audit.telemetry needs OpenTelemetry's SDK", hint=install_hint("otel")) from None
         resource = Resource.create({SERVICE_NAME: "crosstrail"})
         self._tracing = TracerProvider(resource=resource)
-        self._tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+        self._tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(certificate_file=_certificates())))
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter(certificate_file=_certificates()))
         self._metering = MeterProvider(resource=resource, metric_readers=[reader])
         trace.set_tracer_provider(self._tracing)
         metrics.set_meter_provider(self._metering)
@@ -74,3 +76,9 @@ class Telemetry:
         """Blocking, a few seconds at most: a process that is told to stop runs no exit handlers."""
         self._tracing.force_flush(_CLOSING_MILLISECONDS)
         self._metering.force_flush(_CLOSING_MILLISECONDS)
+
+
+def _certificates() -> str | None:
+    """The file or folder that all connections trust, unless OpenTelemetry's own variables name one: its exporters take one path."""
+    own = [f"OTEL_EXPORTER_OTLP_{signal}CERTIFICATE" for signal in ("", "TRACES_", "METRICS_")]
+    return None if environment(own) else next((place.path for place in trusted().places), None)

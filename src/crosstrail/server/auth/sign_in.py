@@ -37,6 +37,7 @@ from crosstrail.settings.sign_in_settings import (
     OAuthSettings,
     userinfo_url,
 )
+from crosstrail.trust import trusted
 
 PING_PATH, HEALTH_PATH = "/ping", "/healthz"
 _log = logging.getLogger("crosstrail.identity")
@@ -115,7 +116,8 @@ class _Answers:
         if time.monotonic() < self._until:
             return True
         try:
-            async with httpx2.AsyncClient(timeout=_ANSWER_SECONDS) as client, client.stream("GET", self._address):
+            client = httpx2.AsyncClient(timeout=_ANSWER_SECONDS, verify=trusted().context())
+            async with client, client.stream("GET", self._address):
                 self._until = time.monotonic() + _YES_SECONDS
                 return True
         except httpx2.HTTPError:
