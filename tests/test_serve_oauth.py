@@ -83,6 +83,20 @@ async def test_who_signs_in_without_a_rule_sees_nothing(server: Server, idp: Fak
         idp.login, idp.user_id = "alice", 4711
 
 
+async def test_groups_are_read_where_the_provider_says_them(idp: FakeIdp, folder: Path) -> None:
+    idp.claims = {"groups": ["staff"], "resource_access": {"my.app": {"roles": ["secops"]}}}
+    claims = ["resource_access.my.app.roles", "https://example.com/groups"]
+    try:
+        with signing_in(folder, idp, free_port(), who="group:secops", groups_claim=claims) as made:
+            async with browser() as person, signed_in(made.url, Wallet(), person) as client:
+                assert "1 account" in text_of(await client.call_tool("list_accounts", {}))
+        with signing_in(folder, idp, free_port(), who="group:staff", groups_claim=claims) as made:
+            async with browser() as person, signed_in(made.url, Wallet(), person) as client:
+                assert (await client.list_tools()).tools == []
+    finally:
+        idp.claims = {}
+
+
 async def test_sign_ins_survive_a_restart(idp: FakeIdp, folder: Path) -> None:
     wallet, port = Wallet(), free_port()
     with signing_in(folder, idp, port) as made:

@@ -35,8 +35,9 @@ class JwtSettings(SettingsGroup):
         ("RS256", "ES256"), "CROSSTRAIL_JWT_ALGORITHMS", "Signatures to accept; never `none`, never a shared secret."
     )
     required_scopes: Names = option((), "CROSSTRAIL_JWT_REQUIRED_SCOPES", "Scopes every token needs.")
-    groups_claim: str = option("groups", "CROSSTRAIL_JWT_GROUPS_CLAIM", "Claim that lists a caller's groups.")
-
+    groups_claim: Names = option(
+        ("groups",), "CROSSTRAIL_JWT_GROUPS_CLAIM", "Claims that list a caller's groups: names or dotted paths."
+    )
     trust_email: bool = option(
         False, "CROSSTRAIL_JWT_TRUST_EMAIL", "Believe `email` in tokens that do not say email_verified."
     )
@@ -70,6 +71,9 @@ class OAuthSettings(SettingsGroup):
     )
     trust_email: bool = option(
         False, "CROSSTRAIL_OAUTH_TRUST_EMAIL", "Believe `email` where userinfo does not say email_verified."
+    )
+    groups_claim: Names = option(
+        ("groups",), "CROSSTRAIL_OAUTH_GROUPS_CLAIM", "Where userinfo lists a caller's groups: names or dotted paths."
     )
     signing_key: SecretStr = option(
         "", "CROSSTRAIL_OAUTH_SIGNING_KEY", "Signs our tokens; the same on every replica. Empty: from client_secret."

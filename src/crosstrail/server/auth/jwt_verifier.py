@@ -20,7 +20,7 @@ from mcp.server.auth.provider import AccessToken
 from crosstrail.bounded_http import fetched
 from crosstrail.errors import ConfigError
 from crosstrail.json_values import Json
-from crosstrail.server.auth.principals import subject_of, texts
+from crosstrail.server.auth.claims import groups, subject_of, texts
 from crosstrail.settings.sign_in_settings import JwtSettings
 from crosstrail.tasks import SingleFlight
 
@@ -80,7 +80,7 @@ class JwtVerifier:
             subject=subject,
             claims={
                 **claims,
-                "groups": texts(claims.get(settings.groups_claim)),
+                "groups": groups(claims, settings.groups_claim),
                 "login": None,  # a provider's user names may change hands
                 "email_verified": claims.get("email_verified") is True or settings.trust_email,
             },

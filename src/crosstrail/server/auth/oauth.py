@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,11 +80,14 @@ class UserInfo(TokenVerifier):
     it must never stand in front of a server by itself.
     """
 
-    def __init__(self, url: str, issuer: str, *, trust_email: bool = False) -> None:
+    def __init__(
+        self, url: str, issuer: str, *, trust_email: bool = False, groups_claim: Sequence[str] = ("groups",)
+    ) -> None:
         super().__init__()
         self._url = url
         self._issuer = issuer
         self._trust_email = trust_email
+        self._groups_claim = groups_claim
         self._known = TokenCache(ttl_seconds=_KNOWN_SECONDS, max_size=_MAX_KNOWN)
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -91,7 +95,7 @@ class UserInfo(TokenVerifier):
         cached, known = self._known.get(token)
         if cached:
             return known
-        owner = await token_owner(self._url, token, trust_email=self._trust_email)
+        owner = await token_owner(self._url, token, trust_email=self._trust_email, groups_claim=self._groups_claim)
         if owner is None:
             return None
         found = AccessToken(
@@ -179,7 +183,12 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         upstream_token_endpoint=settings.token_url,
         upstream_client_id=settings.client_id,
         upstream_client_secret=secret,
-        token_verifier=UserInfo(userinfo_url(settings), settings.authorize_url, trust_email=settings.trust_email),
+        token_verifier=UserInfo(
+            userinfo_url(settings),
+            settings.authorize_url,
+            trust_email=settings.trust_email,
+            groups_claim=settings.groups_claim,
+        ),
         base_url=public_url,
         redirect_path=settings.callback_path,
         valid_scopes=scopes or None,

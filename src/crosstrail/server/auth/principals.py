@@ -12,12 +12,11 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.requests import HTTPConnection
 
 from crosstrail.accounts.policy import ANONYMOUS, Principal
+from crosstrail.server.auth.claims import texts
 from crosstrail.server.auth.header_credentials import HeaderUser
-from crosstrail.text import is_visible
 
 KEYS = "volcengine"
 """The issuer of principals who are known by the keys they send: no token's, which are addresses."""
-_MAX_SUBJECT = 255
 _KNOWN = "crosstrail.principal"
 
 
@@ -61,25 +60,7 @@ def _principal(user: AuthenticatedUser) -> Principal:
     )
 
 
-def subject_of(value: object) -> str:
-    """The name that a provider gives somebody, as it stands; empty for what names nobody.
-
-    Two spellings that read alike must not be two people, nor a missing name everybody without one: no white space around
-    it, no character that prints nothing, at most 255 characters (OpenID Connect Core, 2).
-    """
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_SUBJECT or value != value.strip():
-        return ""
-    return value if all(map(is_visible, value)) else ""
-
-
 def _email(claims: Mapping[str, object]) -> str:
     """Only one that its provider has verified: whoever signs up may have typed any."""
     email = claims.get("email")
     return email if isinstance(email, str) and claims.get("email_verified") is True else ""
-
-
-def texts(value: object) -> list[str]:
-    """A claim that is one text or a list of them; whatever else it holds is no text."""
-    if isinstance(value, str):
-        return [value]
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []

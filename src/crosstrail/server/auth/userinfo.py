@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ import httpx2
 
 from crosstrail.bounded_http import fetched
 from crosstrail.json_values import Json, items, table, text
-from crosstrail.server.auth.principals import subject_of
+from crosstrail.server.auth.claims import groups, subject_of
 
 _log = logging.getLogger("crosstrail.identity")
 _ASK_SECONDS = 10
@@ -33,10 +33,13 @@ class TokenOwner:
     claims: Json
 
 
-async def token_owner(url: str, token: str, *, trust_email: bool) -> TokenOwner | None:
+async def token_owner(
+    url: str, token: str, *, trust_email: bool, groups_claim: Sequence[str] = ("groups",)
+) -> TokenOwner | None:
     """None when the provider does not know the token, names nobody, or does not answer.
 
-    `trust_email`: an address counts, too, of which the provider does not say whether it is verified.
+    `trust_email`: an address counts, too, of which the provider does not say whether it is verified. `groups_claim`: where
+    it lists groups, as claims.py reads them.
     """
     try:
         status, given, said = await _asked(url, token)
@@ -48,7 +51,7 @@ async def token_owner(url: str, token: str, *, trust_email: bool) -> TokenOwner 
     except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
         _log.error("%s does not say whose a token is: %s", url, type(error).__name__)
         return None
-    claims = {name: answer.get(name) for name in ("login", "groups")}
+    claims = {"login": answer.get("login"), "groups": groups(answer, groups_claim)}
     counts = email_counts(verified, trusted=trust_email)
     if email and not counts:
         _log.info("%s does not say that an e-mail address is verified: no access rule by e-mail applies to it", url)
