@@ -56,6 +56,31 @@ def test_servers_of_the_configuration_are_served_together(
     assert done.stdout.endswith("3 tools; account: prod, dev\n")
 
 
+@pytest.mark.parametrize("place", ["file", "line"])
+@pytest.mark.parametrize("written", ["./run server.py", "../there/run ./server.py", "~/there/run ~/there/server.py"])
+def test_relative_paths_of_a_command_are_found(
+    workspace: WrapWorkspace,
+    tmp_path: Path,
+    crosstrail: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    written: str,
+) -> None:
+    """In the file from the file's folder, on the command line from the working folder; each process has another one."""
+    folder = (Path.home() if "~" in written else tmp_path) / "there"
+    folder.mkdir()
+    (folder / "run").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (folder / "run").chmod(0o700)
+    (folder / "server.py").write_text(Path(PLAIN).read_text())
+    command = [*written.split(), "well"]
+    wrap = {"wrap": {"servers": {"plain": {"command": command}}}} if place == "file" else {}
+    config = workspace.config(folder, **wrap)
+    monkeypatch.chdir(folder if place == "line" else "/")
+    done = crosstrail("wrap", "--config", config, "--list-tools", *(("--", *command) if place == "line" else ()))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "echo  reads  Does echo." in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -73,6 +98,9 @@ def test_servers_of_the_configuration_are_served_together(
         (("--max-children", "0", "--", "true"), 1, "max_children"),
         (("--parameter", "a b", "--", "true"), 1, "parameter: must be letters, digits"),
         (("--", "true"), 1, "crosstrail: true ended (exit status 0)"),
+        (("--", "./not-here"), 1, "there is no program not-here (/"),
+        (("--", "not-here"), 1, "not-here cannot be started: there is no program not-here"),
+        (("--module", "a", "--python", "bin/not-here"), 1, "a cannot be started: there is no program not-here (/"),
     ],
 )
 def test_wrong_usage_is_explained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,14 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 
 import preloaded
 from fakes.idp import FakeIdp
 from lake_workspace import text_of
-from running_server import LIST_TOOLS, Server, client_over_http, post, serving
+from running_server import LIST_TOOLS, Server, client_over_http, post, serving, watched
 from wrap_workspace import Watched, WrapWorkspace
 
 pytestmark = pytest.mark.anyio
@@ -230,14 +232,33 @@ async def test_without_sign_in_loopback_is_served_and_nothing_is_left(workspace:
     assert [one["outcome"] for one in server.records()] == ["done"]
 
 
+async def test_the_transport_host_and_port_of_the_file_hold(workspace: WrapWorkspace, tmp_path: Path) -> None:
+    serve = {"transport": "http", "host": "localhost", "port": 0}
+    config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain()}}, serve=serve)
+    with watched(preloaded.start("wrap", "--config", config)) as server:
+        assert server.url.startswith("http://localhost:")
+        async with client_over_http(server.url) as client:
+            assert text_of(await client.call_tool("whoami", {"target_account_id": "dev"})) == workspace.id_of("dev")
+    over_stdio = StdioServerParameters(
+        command=preloaded.python(),
+        args=["-m", "crosstrail", "wrap", "--config", str(config), "--transport", "stdio"],
+        env=dict(os.environ),
+    )
+    async with Client(over_stdio) as client:
+        assert text_of(await client.call_tool("whoami", {"target_account_id": "dev"})) == workspace.id_of("dev")
+
+
 def test_what_cannot_be_served_is_refused(workspace: WrapWorkspace, tmp_path: Path) -> None:
-    command = [preloaded.python(), "-m", "crosstrail", "wrap", "--transport", "http", "--config"]
+    command = [preloaded.python(), "-m", "crosstrail", "wrap", "--config"]
     for serve, words in (
+        ({"transport": "sse"}, "wrapped servers are not served over SSE"),
         ({"workers": 2}, "wrapped servers are served by one process. Set serve.workers to 1."),
         ({"host": "0.0.0.0"}, "would cross the network readable to all"),
         ({"auth": "oauth"}, "there is no access rule"),
     ):
-        config = workspace.config(tmp_path, wrap={"servers": {"plain": workspace.plain()}}, serve=serve)
+        config = workspace.config(
+            tmp_path, wrap={"servers": {"plain": workspace.plain()}}, serve={"transport": "http", **serve}
+        )
         done = subprocess.run([*command, config], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 1
         assert words in done.stderr

@@ -77,9 +77,14 @@ def running(*words: str) -> list[str]:
 
 
 async def test_a_command_that_is_not_there_is_named(workspace: WrapWorkspace) -> None:
-    with pytest.raises(WrappedServerError, match="cannot run no-such-program: No such file or directory"):
-        async with workspace.client({"x": {"command": ["no-such-program"]}}):
-            pass
+    for program in ("no-such-program", "/no/such/no-such-program"):
+        with pytest.raises(
+            WrappedServerError, match="x cannot be started: there is no program no-such-program"
+        ) as refused:
+            async with workspace.client({"x": {"command": [program]}}):
+                pass
+        assert "/no/such" not in refused.value.text, "a path is the operator's alone"
+        assert f"({program})" in refused.value.operators_text
 
 
 async def test_a_server_that_says_hello_in_plain_text_works(workspace: WrapWorkspace) -> None:

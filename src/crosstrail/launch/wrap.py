@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TypedDict, TypeVar, Unpack
 
 import click
@@ -14,6 +14,7 @@ from crosstrail.cli import with_settings
 from crosstrail.errors import ConfigError
 from crosstrail.settings.config import Settings
 from crosstrail.settings.server_settings import ServeSettings
+from crosstrail.settings.settings_file import anchored_command, anchored_program
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.validation_errors import validation_message
 
@@ -34,7 +35,7 @@ class _Options(TypedDict):
     parameter: str | None
     idle: float | None
     max_children: int | None
-    transport: str
+    transport: str | None
     host: str | None
     port: int | None
     audit: str
@@ -62,7 +63,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--parameter", metavar="NAME", default=None, help="The parameter that names the account.")
 @click.option("--idle", type=_Duration(), default=None, help="How long a process without calls is kept, such as 10m.")
 @click.option("--max-children", type=int, default=None, help="The largest number of processes at a time.")
-@click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", help="stdio, or http at /mcp.")
+@click.option("--transport", type=click.Choice(["stdio", "http"]), default=None, help="stdio, or http at /mcp.")
 @click.option("--host", default=None, help="Address to listen on over HTTP.")
 @click.option("--port", type=int, default=None, help="Port to listen on over HTTP.")
 @click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
@@ -72,8 +73,8 @@ def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given
     """Serve an MCP server's tools with one more parameter, the account.
 
     COMMAND starts the server, after `--`: crosstrail wrap -- uvx awslabs.billing-cost-management-mcp-server. Without one
-    the servers under `wrap` in crosstrail.yaml are served together. Over HTTP the settings of `serve`, sign-in and access
-    rules hold.
+    the servers under `wrap` in crosstrail.yaml are served together. The settings of `serve` hold, its transport
+    too; over HTTP those of sign-in and the access rules as well.
     """
     import anyio
 
@@ -106,7 +107,9 @@ def _wrapped(settings: WrapSettings, command: tuple[str, ...], given: _Options) 
         "deny": given["deny"],
     }
     if command or given["module"]:
-        one |= {"command": command, "env": _pairs(given["env"])}
+        here = Path.cwd()
+        one |= {"command": anchored_command(command, here), "env": _pairs(given["env"])}
+        one |= {"python": anchored_program(given["python"], here)}
         values["servers"] = {_name(command[0] if command else given["module"]): _checked(WrappedServer, one)}
     elif any(one.values()):
         raise click.UsageError("these options describe one server: name its command after --, or its --module")

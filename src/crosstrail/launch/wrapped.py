@@ -54,6 +54,10 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.http.serve_app import guarded_app, is_open_to_all, listener_of
     from crosstrail.settings.server_settings import check
 
+    if settings.serve.transport == "sse":
+        raise ConfigError(
+            "wrapped servers are not served over SSE", hint="Set serve.transport, or --transport, to http."
+        )
     if settings.serve.auth == "token":
         raise ConfigError(
             "auth token is for `crosstrail serve`: a wrapped server gets the credentials of listed accounts",

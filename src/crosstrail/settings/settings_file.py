@@ -6,7 +6,8 @@ rules included. Which settings there are is config.py's matter.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import os
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,9 +15,10 @@ from typing import Any, Protocol
 import yaml
 
 from crosstrail.errors import ConfigError
-from crosstrail.json_values import items, text
+from crosstrail.json_values import items, table, text
 
 _SQLITE_FILE = "sqlite:///"
+_RELATIVE = ("./", "../", "~/")
 _TEXT = "tag:yaml.org,2002:str"
 _TAGS = {list: "tag:yaml.org,2002:seq", dict: "tag:yaml.org,2002:map"}
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -186,12 +188,44 @@ def read_mapping(path: Path) -> dict[str, object]:
     return values
 
 
+def anchored_command(words: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """A command that means the same wherever it is started: relative paths in it are taken from `folder`, `~` is the user's home.
+
+    Of its arguments those that begin with ./, ../ or ~/ are paths, and those that name a file that is there.
+    """
+    if not words:
+        return ()
+    arguments = (
+        str(folder / Path(word).expanduser()) if word.startswith(_RELATIVE) or _is_file(folder, word) else word
+        for word in words[1:]
+    )
+    return (anchored_program(words[0], folder), *arguments)
+
+
+def anchored_program(program: str, folder: Path) -> str:
+    """The same for the program alone: one without a slash is looked for on the PATH."""
+    return str(folder / Path(program).expanduser()) if os.sep in program or program == "~" else program
+
+
+def _is_file(folder: Path, word: str) -> bool:
+    try:
+        return bool(word) and not word.startswith("-") and (folder / word).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a character that none can have
+        return False
+
+
 def _anchor_paths(values: dict[str, object], folder: Path) -> None:
-    """Make the folders, archives and a SQLite file absolute: their meaning must not hang on the working folder."""
+    """Make the folders, archives, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
     for place in (values.get("lake"), values.get("query"), *items(values.get("accounts"))):
         for key in ("path", "archive", "results_folder"):
             if isinstance(place, dict) and (written := text(place.get(key))):
                 place[key] = str(folder / Path(written).expanduser())
+    for server in table(table(values.get("wrap")).get("servers")).values():
+        if isinstance(server, dict):
+            if isinstance(command := server.get("command"), list) and all(isinstance(word, str) for word in command):
+                server["command"] = list(anchored_command(command, folder))
+            if written := text(server.get("python")):
+                server["python"] = anchored_program(written, folder)
     database = values.get("database")
     if isinstance(database, dict) and (url := text(database.get("url"))).startswith(_SQLITE_FILE):
         database["url"] = _SQLITE_FILE + str(folder / url.removeprefix(_SQLITE_FILE))

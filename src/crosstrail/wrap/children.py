@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import quote
 
 import anyio
@@ -217,7 +218,15 @@ class Children:
         if account:
             environment |= await self._temporary.variables(account, who, region, process.grant)
         label = f"{name} (account {account.name})" if account else name
-        return Program(label, command_of(server), environment, home)
+        command = command_of(server)
+        if not await anyio.to_thread.run_sync(
+            lambda: shutil.which(command[0], path=environment.get("PATH", os.defpath))
+        ):
+            raise WrappedServerError(
+                f"{label} cannot be started: there is no program {PurePath(command[0]).name}",
+                hint="Install it, or write the path of one that may be run.",
+            ).about(command[0])
+        return Program(label, command, environment, home)
 
     def _settle(self, process: Process) -> None:
         """After a call: leave it for the next one, or end it."""
