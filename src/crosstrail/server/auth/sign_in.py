@@ -26,6 +26,7 @@ from crosstrail.clouds.volcengine.accounts import CLOUD
 from crosstrail.clouds.volcengine.api import checked_endpoint
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
+from crosstrail.server.auth.challenge import ScopeChallenge
 from crosstrail.server.auth.header_credentials import HeaderCredentials, refused
 from crosstrail.server.auth.jwt_verifier import JwtVerifier
 from crosstrail.server.http.http_app import HTTP_PATH
@@ -55,6 +56,8 @@ class SignIn:
     routes: Sequence[BaseRoute] = ()
     reachable: Callable[[], Awaitable[bool]] | None = None
     by_keys: bool = False
+    scopes: Sequence[str] = ()
+    """What clients ask for in a token that is good enough."""
     sweep: Callable[[], Awaitable[None]] | None = None
     """Removes what has expired of what a sign-in remembers."""
     paces: Mapping[str, int] = field(default_factory=dict)
@@ -77,7 +80,10 @@ class SignIn:
             backend = HeaderCredentials(open_paths=(PING_PATH, HEALTH_PATH))
             return [Middleware(AuthenticationMiddleware, backend=backend, on_error=refused)]
         if self.verifier:
-            return [Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(self.verifier))]
+            return [
+                Middleware(ScopeChallenge, scopes=self.scopes),
+                Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(self.verifier)),
+            ]
         return []
 
 
@@ -130,7 +136,7 @@ def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:
     audience = settings.audience or address
     verifier = JwtVerifier(settings, audience)
     auth = _auth_settings(settings.issuer, address or audience, settings.required_scopes)
-    return SignIn(verifier, auth, (), verifier.reachable)
+    return SignIn(verifier, auth, (), verifier.reachable, scopes=settings.required_scopes)
 
 
 def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
@@ -149,6 +155,7 @@ def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
         auth,
         _with_both_callbacks(provider.get_routes(mcp_path=HTTP_PATH), settings.callback_path),
         _Answers(userinfo_url(settings)),
+        scopes=provider.scopes_supported,
         sweep=getattr(store, "cull", None),
         paces={"/register": 30, "/authorize": 120} | dict.fromkeys(_callbacks(settings.callback_path), 120),
     )
