@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 from mcp import Client
@@ -63,10 +65,10 @@ class Browser:
     action: str = "approve"
     landed: str = ""
 
-    async def open(self, url: str) -> None:
+    async def open(self, url: str, until: str = CALLBACK) -> None:
         """Until the client's own address is reached, or a page that leads nowhere."""
         for _ in range(10):
-            if url.startswith(CALLBACK):
+            if url.startswith(until):
                 break
             answer = await self.http.get(url)
             if answer.status_code == 200 and (
@@ -133,3 +135,42 @@ async def signed_in(url: str, wallet: Wallet, person: Browser) -> AsyncIterator[
 def client_of(wallet: Wallet) -> dict[str, str]:
     assert wallet.client
     return {"client_id": str(wallet.client.client_id)}
+
+
+def registered(server: Server, redirect: str = CALLBACK) -> dict[str, str]:
+    """A client that registered this address, as what it sends of itself."""
+    asked = {"redirect_uris": [redirect], "token_endpoint_auth_method": "client_secret_post", "client_name": "x"}
+    answer = httpx2.post(
+        f"{server.url}/register",
+        json={**asked, "grant_types": ["authorization_code", "refresh_token"]},
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 201, answer.text
+    said = answer.json()
+    return {"client_id": said["client_id"]}  # a public client: PKCE stands for a secret
+
+
+def authorize_url(server: Server, client_id: str, verifier: str, **more: str) -> str:
+    """Where a person begins to sign in to this client."""
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": CALLBACK,
+        "state": "s",
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+        "resource": f"{server.url}/mcp",
+        **more,
+    }
+    return f"{server.url}/authorize?{urlencode({name: value for name, value in query.items() if value})}"
+
+
+@contextmanager
+def recorded(server: Server, *statuses: int) -> Iterator[None]:
+    """What is refused in this block stands in the record, and no token, code or state does."""
+    before = len(server.records())
+    yield
+    made = server.records()[before:]
+    assert [one["status"] for one in made if one["kind"] == "refused"] == list(statuses)
+    assert not any(word in str(made) for word in ("code=", "state=", "txn_id=", "Bearer"))

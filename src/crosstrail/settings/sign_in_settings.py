@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, field_validator, model_validator
 
 from crosstrail.errors import ConfigError
+from crosstrail.settings.redirect_uris import refused_pattern
 from crosstrail.settings_group import Names, SettingsGroup, option
 
 _USERINFO = {
@@ -82,7 +83,9 @@ class OAuthSettings(SettingsGroup):
         "", "CROSSTRAIL_OAUTH_STORAGE", "Folder of registered clients, or redis://... Empty: in the user's data folder."
     )
     redirect_uris: Names = option(
-        (), "CROSSTRAIL_OAUTH_REDIRECT_URIS", "Where clients may be sent back to, with *. Empty: what they registered."
+        (),
+        "CROSSTRAIL_OAUTH_REDIRECT_URIS",
+        "Which of their registered addresses clients may be sent back to, such as cursor://*. Empty: any.",
     )
     callback_path: str = option(
         CALLBACK_PATH,
@@ -111,6 +114,12 @@ def check_oauth(oauth: OAuthSettings) -> None:
     needed = ("client_id", "client_secret", "authorize_url", "token_url")
     if missing := [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]:
         raise ConfigError(f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See docs/serving.md.")
+    for pattern in oauth.redirect_uris:
+        if reason := refused_pattern(pattern):
+            raise ConfigError(
+                f"oauth.redirect_uris has {pattern}: {reason}",
+                hint="Such as https://app.example.com/callback, http://localhost:*, or cursor://*.",
+            )
     if not userinfo_url(oauth):
         split = urlsplit(oauth.authorize_url)
         github = f"; of a GitHub Enterprise Server https://{split.netloc}/api/v3/user"

@@ -9,28 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 import platformdirs
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
 from fastmcp.server.auth.oauth_proxy import OAuthProxy
+from fastmcp.server.auth.oauth_proxy.models import ProxyDCRClient
 from fastmcp.server.auth.oauth_proxy.upstream import AsyncOAuth2Client
-from fastmcp.server.auth.redirect_validation import is_loopback_host
 from fastmcp.utilities.token_cache import TokenCache
 from key_value.aio.protocols import AsyncKeyValue
 from mcp.server.auth.provider import RegistrationError
-from mcp.shared.auth import OAuthClientInformationFull
+from mcp.shared.auth import InvalidRedirectUriError, OAuthClientInformationFull
+from pydantic import AnyUrl, Field
 
 from crosstrail import private
 from crosstrail.bounded_http import client
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 from crosstrail.server.auth.userinfo import token_owner
+from crosstrail.settings.redirect_uris import is_allowed, refused_redirect
 from crosstrail.settings.sign_in_settings import OAuthSettings, userinfo_url
 
 _ASK_SECONDS = 10
@@ -41,36 +41,7 @@ _KNOWN_SECONDS = 60
 _MAX_KNOWN = 10_000
 _MAX_BYTES = 256_000
 """Of what a provider says at its token endpoint."""
-_LONGEST_REDIRECT, _MAX_REDIRECTS = 2_000, 20
-_SCHEMES_OF_OTHERS = frozenset(
-    [
-        "about",
-        "blob",
-        "chrome",
-        "content",
-        "data",
-        "file",
-        "filesystem",
-        "ftp",
-        "ftps",
-        "gopher",
-        "intent",
-        "jar",
-        "javascript",
-        "ldap",
-        "mailto",
-        "resource",
-        "sftp",
-        "sms",
-        "ssh",
-        "tel",
-        "urn",
-        "vbscript",
-        "view-source",
-        "ws",
-        "wss",
-    ]
-)
+_MAX_REDIRECTS = 20
 
 
 class UserInfo(TokenVerifier):
@@ -109,34 +80,6 @@ class UserInfo(TokenVerifier):
         return found
 
 
-def refused_redirect(address: str) -> str:
-    """Why no code may be sent to this address; empty for one that a client may register.
-
-    RFC 6749 3.1.2 (absolute, no fragment), RFC 8252 7 and 8.3: https, http on the machine itself, or an application's own
-    scheme. Whatever stands before an @ would be taken for the host by a person who reads it.
-    """
-    try:
-        split = urlsplit(address)
-        host = split.hostname
-        _ = split.port
-    except ValueError:
-        return "it is no address"
-    scheme = split.scheme.lower()
-    if len(address) > _LONGEST_REDIRECT or not address.isascii() or re.search(r"[\x00-\x20\x7f\\<>\"`{}|^]", address):
-        return "it has characters that no address has, or too many"
-    if "#" in address:
-        return "it has a fragment"
-    if "@" in split.netloc:
-        return "it has a user name in it"
-    if "*" in address:
-        return "it has a wildcard in it"
-    if scheme in ("http", "https"):
-        if not host:
-            return "it names no host"
-        return "" if scheme == "https" or is_loopback_host(host) else "http is for addresses of the machine itself"
-    return "its scheme is no application's own" if scheme in _SCHEMES_OF_OTHERS or not scheme else ""
-
-
 class _Tokens(AsyncOAuth2Client):
     """FastMCP's client of the provider's token endpoint, whose answers it would read to the end whatever comes."""
 
@@ -149,8 +92,25 @@ class _Tokens(AsyncOAuth2Client):
             return await super()._request_token(url, data)
 
 
-class _Proxy(OAuthProxy):
+class _Client(ProxyDCRClient):
     """FastMCP's, which checks less of where a code may be sent."""
+
+    patterns: tuple[str, ...] = Field(default=(), exclude=True)
+
+    def validate_redirect_uri(self, redirect_uri: AnyUrl | None) -> AnyUrl:
+        """Raises InvalidRedirectUriError. Who asks with our own application's id has registered nothing at all."""
+        found = super().validate_redirect_uri(redirect_uri)
+        if not is_allowed(str(found), self.patterns):
+            raise InvalidRedirectUriError("no code may be sent to this redirect address")
+        return found
+
+
+class _Proxy(OAuthProxy):
+    """FastMCP's, with what a configuration says of redirect addresses."""
+
+    def __init__(self, *, redirect_patterns: tuple[str, ...], **options: Any) -> None:
+        super().__init__(**options)
+        self._redirect_patterns = redirect_patterns
 
     def _create_upstream_oauth_client(self) -> AsyncOAuth2Client:
         secret = self._upstream_client_secret
@@ -163,14 +123,21 @@ class _Proxy(OAuthProxy):
             raise RegistrationError("invalid_redirect_uri", f"at most {_MAX_REDIRECTS} addresses can be registered")
         for reason in filter(None, map(refused_redirect, addresses)):
             raise RegistrationError("invalid_redirect_uri", f"a redirect address is refused: {reason}")
+        if not all(is_allowed(address, self._redirect_patterns) for address in addresses):
+            raise RegistrationError(
+                "invalid_redirect_uri", "a redirect address is none of those that this server allows"
+            )
         await super().register_client(client_info)
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
         """One that registered an address which is refused now has to register anew."""
         found = await super().get_client(client_id)
-        if found and any(refused_redirect(str(address)) for address in found.redirect_uris or ()):
+        if found is None or any(refused_redirect(str(address)) for address in found.redirect_uris or ()):
             return None
-        return found
+        return _Client.model_validate({**dict(found), "patterns": self._redirect_patterns})
+
+    def _validate_client_redirect_uri(self, redirect_uri: str) -> bool:
+        return is_allowed(redirect_uri, self._redirect_patterns)
 
 
 def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAuthProxy:
@@ -193,7 +160,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         redirect_path=settings.callback_path,
         valid_scopes=scopes or None,
         extra_authorize_params={"scope": " ".join(scopes)} if scopes else None,
-        allowed_client_redirect_uris=list(settings.redirect_uris) or None,
+        redirect_patterns=settings.redirect_uris,
         client_storage=_encrypted(store, key),
         jwt_signing_key=key,
         require_authorization_consent=True,
