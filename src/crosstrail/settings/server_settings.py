@@ -44,6 +44,13 @@ class ServeSettings(SettingsGroup):
         (), "CROSSTRAIL_ALLOWED_ORIGINS", "Further Origin headers to accept, such as https://app.example.com."
     )
     max_body: int = option(1_000_000, "CROSSTRAIL_MAX_BODY", "Most bytes of one request.", ge=10_000, le=4_000_000)
+    keep_alive: int = option(
+        75,
+        "CROSSTRAIL_KEEP_ALIVE",
+        "Seconds an idle connection stays open: longer than the load balancer in front keeps its own (AWS: 60).",
+        ge=1,
+        le=4000,
+    )
     workers: int = option(1, "CROSSTRAIL_WORKERS", "Processes that serve one address.", ge=1, le=64)
     auth: AuthMode = option(
         "none",

@@ -1,4 +1,5 @@
-"""One connection of HTTP/1.1: how long its next request's head may take to come, and what is said where it is no HTTP.
+"""Connections of HTTP/1.1: how long the next request's head may take to come, how many may be open without a request, and
+what is said where it is no HTTP.
 
 Decides what uvicorn leaves open; it parses nothing (h11 does), and sees requests only until they are whole. Whatever it
 turns away is recorded, by status and address alone.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import OrderedDict
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +21,8 @@ from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.http.middleware import LAST_LOOK_SECONDS, MAX_HEAD_BYTES, MAX_THROWN_BYTES
 
 _HEADER_SECONDS = 10.0
+_MAX_IDLE = 2_000
+"""Connections without a request in one process: 10,000 would cost it 80 MB, and as many of its open files."""
 _MAX_JOINED_BYTES = 65_536
 """Beyond that writes go out at once, so that the transport's own limit of what may wait holds."""
 _TOLD_BY_STRANGERS = ("Invalid HTTP request received.", "Unsupported upgrade request.")
@@ -27,6 +31,34 @@ _TOLD_BY_STRANGERS = ("Invalid HTTP request received.", "Unsupported upgrade req
 
 def _is_ours(record: logging.LogRecord) -> bool:
     return record.msg not in _TOLD_BY_STRANGERS and not str(record.msg).startswith("No supported WebSocket library")
+
+
+def open_files() -> int:
+    """How many this process may have."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return 2 * _MAX_IDLE
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2 * _MAX_IDLE if soft == resource.RLIM_INFINITY else soft
+
+
+class IdleConnections:
+    """Those of one process that have no request. Beyond a number the one that has been idle longest is closed for the next: its
+    client opens another when it needs one, and whoever holds many of them keeps nobody out."""
+
+    def __init__(self) -> None:
+        self._max = min(_MAX_IDLE, open_files() // 2)
+        self._idle: OrderedDict[TimelyHttp, None] = OrderedDict()
+
+    def add(self, connection: TimelyHttp) -> None:
+        self._idle[connection] = None
+        if len(self._idle) > self._max:
+            longest, _ = self._idle.popitem(last=False)
+            longest.close_idle()
+
+    def discard(self, connection: TimelyHttp) -> None:
+        self._idle.pop(connection, None)
 
 
 class _JoinedWrites(asyncio.Transport):
@@ -84,7 +116,7 @@ class _JoinedWrites(asyncio.Transport):
 class TimelyHttp(H11Protocol):
     """HTTP/1.1 that gives a request's head a time to come, and records what is no HTTP or too large.
 
-    A connection's state holds `record`, an AuditLog, and perhaps `header_seconds`.
+    A connection's state holds `record`, an AuditLog, and `idle`, IdleConnections.
     """
 
     _waiting: asyncio.TimerHandle | None = None
@@ -101,6 +133,7 @@ class TimelyHttp(H11Protocol):
         super().connection_made(transport)
         self.transport = _JoinedWrites(transport, self.loop)
         self._wait()
+        self._idle.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._thrown is not None:
@@ -111,6 +144,7 @@ class TimelyHttp(H11Protocol):
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop()
+            self._idle.discard(self)
         elif self._waiting is None:
             self._wait()
 
@@ -118,9 +152,12 @@ class TimelyHttp(H11Protocol):
         super().on_response_complete()
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop()  # the next request was already there
+        elif not self.transport.is_closing():
+            self._idle.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        self._idle.discard(self)
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -152,16 +189,22 @@ class TimelyHttp(H11Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
+    @property
+    def _idle(self) -> IdleConnections:
+        found: IdleConnections = self.app_state["idle"]
+        return found
+
     def _wait(self) -> None:
-        self._waiting = self.loop.call_later(self.app_state.get("header_seconds", _HEADER_SECONDS), self._late)
+        self._waiting = self.loop.call_later(_HEADER_SECONDS, self.close_idle)
 
     def _stop(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
 
-    def _late(self) -> None:
-        self._waiting = None
+    def close_idle(self) -> None:
+        """Called where its next request's head is late, or too many connections wait for one."""
+        self._stop()
         if self.transport is None or self.transport.is_closing():
             return
         if self.conn.trailing_data[0]:  # a connection that never said a word is nobody's request

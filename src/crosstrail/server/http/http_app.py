@@ -41,8 +41,6 @@ from crosstrail.stop_signals import on_stop_signal
 
 HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
 _LAST_ANSWERS_SECONDS = 5
-_IDLE_SECONDS = 30
-"""How long a connection is kept between two requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,8 @@ class Listener:
     port: int
     tls_cert: str = ""
     tls_key: str = ""
+    keep_alive: int = 75
+    """Seconds that a connection stays open between two requests."""
 
     def address(self, opened: socket.socket) -> str:
         """`http://127.0.0.1:8888`, with the port that was really taken."""
@@ -220,7 +220,7 @@ def _config(
         access_log=False,  # it would hold the ids of streams
         server_header=False,
         proxy_headers=any(environment(("FORWARDED_ALLOW_IPS",)).values()),  # unset, uvicorn would believe loopback
-        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_keep_alive=listener.keep_alive,
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         ws="none",
     )

@@ -24,6 +24,7 @@ from crosstrail.server.access.telemetry import Telemetry
 from crosstrail.server.app import create_server
 from crosstrail.server.auth.principals import principal_of
 from crosstrail.server.auth.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
+from crosstrail.server.http.connections import IdleConnections
 from crosstrail.server.http.health import Health
 from crosstrail.server.http.http_app import Listener, http_app
 from crosstrail.server.http.middleware import (
@@ -46,7 +47,7 @@ from crosstrail.workspace.workspace import Workspace
 
 def listener_of(settings: Settings) -> Listener:
     serve = settings.serve
-    return Listener(serve.host, serve.port, tls_cert=serve.tls_cert, tls_key=serve.tls_key)
+    return Listener(serve.host, serve.port, tls_cert=serve.tls_cert, tls_key=serve.tls_key, keep_alive=serve.keep_alive)
 
 
 def serve_app(
@@ -106,7 +107,7 @@ def guarded_app(
     async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
         try:
             async with sign_in.swept():
-                yield {"record": gate.record}
+                yield {"record": gate.record, "idle": IdleConnections()}
         finally:
             await workspace.aclose()
             gate.close()

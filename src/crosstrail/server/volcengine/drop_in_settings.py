@@ -62,6 +62,9 @@ class CloudTrailServerSettings(SettingsGroup):
         (), "CROSSTRAIL_ALLOWED_HOSTS", "Host headers to accept. Empty: loopback's names there, any name elsewhere."
     )
     allowed_origins: Names = option((), "CROSSTRAIL_ALLOWED_ORIGINS", "Further Origin headers to accept.")
+    keep_alive: int = option(
+        75, "CROSSTRAIL_KEEP_ALIVE", "Seconds an idle connection stays open; longer than at a proxy.", ge=1, le=4000
+    )
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
 
@@ -85,6 +88,7 @@ class CloudTrailServerSettings(SettingsGroup):
             public_url=self.public_url or here,
             allowed_hosts=self.allowed_hosts or (() if self.public_url or own else ("*",)),
             allowed_origins=self.allowed_origins,
+            keep_alive=self.keep_alive,
             auth="token" if self.credential == "token" else self.auth,
             allow_any=self.allow_any,
         )
