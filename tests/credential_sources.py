@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import anyio.to_thread
 
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.models import Account
@@ -20,10 +17,6 @@ def role(account_id: str = PROD, **auth: Any) -> Account:
 
 def profile(name: str = "dev", account_id: str = DEV) -> Account:
     return Account.model_validate({"id": account_id, "auth": {"type": "profile", "profile": name}})
-
-
-async def run_blocking(work: Callable[[], Any]) -> Any:
-    return await anyio.to_thread.run_sync(work)
 
 
 async def look_up(broker: AwsBroker, account: Account, who: str = "") -> dict[str, Any]:

@@ -81,6 +81,9 @@ def test_every_code_has_a_kind_and_is_told_with_its_request(code: str) -> None:
 @pytest.mark.parametrize("fault", sorted(FAULTS, key=str))
 def test_every_fault_has_a_kind(fault: type[Exception]) -> None:
     assert kind_of_fault(fault), f"{fault.__name__} is in no table of aws_error_kinds.py"
+    told = translated(fault.__new__(fault), ASKED)
+    assert fault.__name__ in str(told)
+    assert told.hint
 
 
 @pytest.mark.parametrize(

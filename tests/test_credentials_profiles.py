@@ -11,9 +11,9 @@ from pathlib import Path
 import botocore.credentials
 import pytest
 
-from credential_sources import look_up, profile, run_blocking, write_config
+from credential_sources import look_up, profile, write_config
 from crosstrail.clouds.aws.broker import AwsBroker
-from crosstrail.clouds.aws.credentials import Profile
+from crosstrail.clouds.aws.profile_credentials import Profile
 from crosstrail.errors import (
     CredentialsError,
     CredentialsExpired,
@@ -62,7 +62,7 @@ async def test_an_expired_sso_sign_in_names_the_command_and_heals(
 async def test_credential_process_is_run_again_when_its_credentials_expire(fake_aws: FakeAws) -> None:
     script = Path.home() / "keys.py"
     write_config(f"[profile dev]\ncredential_process = {sys.executable} {script}\n")
-    provider = Profile("dev", run_blocking, region="us-east-1")
+    provider = Profile("dev", region="us-east-1")
     script.write_text("raise SystemExit('no network')")
     with pytest.raises(CredentialsError, match="AWS profile dev gives no credentials") as failed:
         await provider.credentials()

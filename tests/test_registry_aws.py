@@ -101,7 +101,7 @@ def test_an_organization_that_does_not_answer_is_a_clear_error(aws: FakeAws, mon
 
 def test_without_any_identity_it_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(CredentialsError, match="base identity"):
+    with pytest.raises(CredentialsError, match="ambient AWS identity"):
         OrganizationAccounts("Audit").read()
 
 

@@ -1,9 +1,13 @@
-"""Tasks that go on when whoever waited for them has left, and the one task that all who ask for the same thing wait for."""
+"""Tasks and threads that go on when whoever waited for them has left, and the one task that all who ask for the same wait for."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
 from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
+from functools import partial
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -48,3 +52,29 @@ class SingleFlight(Generic[K, T]):
     def _ended(self, key: K, task: asyncio.Task[T]) -> None:
         if self._running.get(key) is task:
             del self._running[key]
+
+
+async def in_daemon_thread(work: Callable[[], T]) -> T:
+    """What blocking work gives, or raises. Whoever is cancelled leaves the thread to end by itself, and so does the program at its
+    end: for work that others can keep waiting, such as programs, files and servers that are not ours."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if outcome.cancelled():
+            return
+        if error is None:
+            outcome.set_result(result)  # type: ignore[arg-type]  # T may well be None
+        else:
+            outcome.set_exception(error)
+
+    def run() -> None:
+        try:
+            done = partial(settle, work(), None)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            done = partial(settle, None, error)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(done)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
+    return await outcome

@@ -88,6 +88,8 @@ class OpenOptions:
     max_accounts: int = MAX_ACCOUNTS
     read_timeout: float = 30.0
     """Seconds for one answer."""
+    identity_timeout: float = 30.0
+    """Seconds for all that it takes to find an identity's credentials: programs, files, servers of others."""
 
 
 def _no_identity(environ: Mapping[str, str]) -> bool:

@@ -43,6 +43,8 @@ LAKE_ENGINE = "lake"
 _LAKE_TRAIL = ""
 """Stands where a cloud's name does, for accounts without credentials: the lake answers for them."""
 _READ_SECONDS = 15.0
+_IDENTITY_SECONDS, _IDENTITY_SHARE = 30.0, 0.8
+"""The least of both: an identity without an answer is named before the lookup that waits for it is given up."""
 """For one answer of a live account: it leaves room for a second try before clients give up."""
 
 
@@ -226,6 +228,7 @@ class Workspace:
                 self.settings.encryption_key,
                 max_accounts=max(MAX_ACCOUNTS, 2 * self.settings.lookup.max_targets),
                 read_timeout=_READ_SECONDS,
+                identity_timeout=min(_IDENTITY_SECONDS, _IDENTITY_SHARE * self.settings.lookup.deadline),
             )
             self._brokers.setdefault(cloud, cloud_of(cloud).open(self.settings.of_cloud(cloud), options))
         return self._brokers[cloud]

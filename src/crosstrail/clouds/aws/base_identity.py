@@ -12,9 +12,9 @@ from typing import Any
 from botocore.config import Config
 
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.clouds.aws.credentials import remediation_of
 from crosstrail.clouds.aws.errors import mapped
-from crosstrail.clouds.aws.session import BoundedSession
+from crosstrail.clouds.aws.profile_credentials import Profile, remediation_of
+from crosstrail.clouds.aws.session import IDENTITY_SECONDS, BoundedSession
 
 _DEFAULT_REGION = "us-east-1"
 _REMEDIATION = "Set or renew this machine's own AWS credentials."
@@ -31,15 +31,17 @@ class BaseIdentity:
         with mapped(self._asked(region or _DEFAULT_REGION, "")):  # AWS_PROFILE may name a profile that is not there
             self._remediation = remediation_of(self._session) or _REMEDIATION
             self.region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
+        self._identity = Profile("", region=self.region)
 
     @contextmanager
     def client(self, service: str, action: str) -> Iterator[Any]:
         """A client of botocore's for one use; `action`, as IAM writes it, is what errors say was asked.
 
-        botocore's errors become CrosstrailError inside the block.
+        botocore's errors become CrosstrailError inside the block. Raises CredentialsError where the identity has none.
         """
+        keys = self._identity.read(IDENTITY_SECONDS)
         asked = self._asked(self.region, action)
-        with mapped(asked), closing(self._session.create_client(service, self.region, config=_CONFIG)) as client:
+        with mapped(asked), closing(self._session.client_of(keys, service, self.region, _CONFIG)) as client:
             yield client
 
     def _asked(self, region: str, action: str) -> RequestInfo:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import SecretStr
 
@@ -24,6 +23,7 @@ from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key
 from crosstrail.clouds.aws.regions import HOME_REGION, partition_of
 from crosstrail.models import Account, AccountKey
+from crosstrail.tasks import in_daemon_thread
 
 if TYPE_CHECKING:
     from crosstrail.clouds.aws.clients import AwsClients
@@ -48,15 +48,17 @@ class AwsBroker(KeyPairBroker):
         max_clients: int = MAX_ACCOUNTS,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        identity_timeout: float = 30.0,
         attempts: int = 3,
         asked_once: frozenset[str] = frozenset(),
     ) -> None:
-        """`region`: asked where neither call nor account names one. Timeouts are seconds of one attempt; `attempts` counts
-        the first one too. Services `asked_once` speak JSON and have callers who repeat by themselves: they are asked
+        """`region`: asked where neither call nor account names one. Timeouts are seconds of one attempt, `attempts`
+        with the first one; that of an identity is of all it takes to find its credentials. Services `asked_once` speak JSON and have callers who repeat by themselves: they are asked
         without a botocore client."""
         super().__init__(encryption_key, max_accounts=max_clients)
         self._asked_once = asked_once
         self._region = region
+        self._identity_seconds = identity_timeout
         self._transport = (connect_timeout, read_timeout, attempts)
         self._max_clients = max_clients
         self._limiter = CapacityLimiter(_THREADS)
@@ -64,6 +66,7 @@ class AwsBroker(KeyPairBroker):
         self._opening = threading.Lock()
         self._bases: dict[str, Cached[Credentials]] = {}
         self._profile_regions: dict[str, str] = {}
+        self._profiles_used = False
         self._sessions: dict[AccountKey, tuple[Credentials, Cached[Credentials]]] = {}
 
     async def call(
@@ -130,19 +133,26 @@ class AwsBroker(KeyPairBroker):
         if self._clients is not None:
             await self._clients.wire.aclose()
             self._clients.close()
+        if self._profiles_used:
+            from crosstrail.clouds.aws.credential_process import end_all
+
+            end_all()
 
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[Credentials]:
-        from crosstrail.clouds.aws.credentials import AssumeRole, Profile
+        from crosstrail.clouds.aws.credentials import AssumeRole
+        from crosstrail.clouds.aws.profile_credentials import Profile
 
+        self._profiles_used = True
         fallback = self._region or HOME_REGION["aws"]
         if isinstance(auth, RoleAuth):
             base = self._bases.get(auth.base_profile)
             if base is None:
-                base = self._bases[auth.base_profile] = Cached(Profile(auth.base_profile, self._run, region=fallback))
+                found = Profile(auth.base_profile, region=fallback, seconds=self._identity_seconds)
+                base = self._bases[auth.base_profile] = Cached(found)
             ask = partial(self._ask_as_base, auth.base_profile)
             return AssumeRole(auth, base, ask, self._run, region=self._sts_region(account, auth), who=who)
         profile = auth.profile if isinstance(auth, ProfileAuth) else ""
-        return Profile(profile, self._run, region=fallback)
+        return Profile(profile, region=fallback, seconds=self._identity_seconds)
 
     async def account_of(
         self, account: Account, provider: CredentialProvider[Credentials], credentials: Credentials
@@ -207,7 +217,8 @@ class AwsBroker(KeyPairBroker):
             return self._clients
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+        async with self._limiter:
+            return await in_daemon_thread(work)
 
 
 class _SessionToken:

@@ -66,7 +66,9 @@ class AwsClients:
         with self._lock:
             endpoint = self._endpoints.get((service, region))
             if endpoint is None:
-                endpoint = Endpoint(self._made(service, region, _NOBODY), self._session.trust)
+                endpoint = Endpoint(
+                    self._session.client_of(_NOBODY, service, region, self._config), self._session.trust
+                )
                 self._endpoints.put((service, region), endpoint)
             return endpoint
 
@@ -80,7 +82,7 @@ class AwsClients:
             held = self._held.get(key)
             if held and held[0] == credentials:
                 return held[1]
-            client = self._made(service, region, credentials)
+            client = self._session.client_of(credentials, service, region, self._config)
             # The one it replaces is not closed: calls may be running on it, and its sockets close with it.
             self._held.put(key, (credentials, client))
             return client
@@ -100,7 +102,7 @@ class AwsClients:
     def ask_once(self, service: str, region: str, credentials: Credentials, operation: str) -> dict[str, Any]:
         """One call without parameters by a client that nobody will need again. Blocking."""
         with self._lock:
-            client = self._made(service, region, credentials)
+            client = self._session.client_of(credentials, service, region, self._config)
         try:
             return self._asked(client, operation, {})
         finally:
@@ -123,17 +125,6 @@ class AwsClients:
             for _, client in self._held.values():
                 client.close()
             self._held.clear()
-
-    def _made(self, service: str, region: str, credentials: Credentials) -> Any:
-        token = credentials.session_token
-        return self._session.create_client(
-            service,
-            region_name=region,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key.get_secret_value(),
-            aws_session_token=token.get_secret_value() if token else None,
-            config=self._config,
-        )
 
 
 def _refuse_broken(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:

@@ -71,6 +71,7 @@ def _open(settings: AwsSettings, options: OpenOptions) -> AwsBroker:
         region=settings.region,
         max_clients=options.max_accounts,
         read_timeout=options.read_timeout,
+        identity_timeout=options.identity_timeout,
         asked_once=frozenset({SERVICE}),
     )
 

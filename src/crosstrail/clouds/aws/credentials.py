@@ -1,8 +1,7 @@
-"""Where credentials of an AWS account come from: a role, a profile, or the identity the machine has.
+"""Credentials of an account's role, which the base identity assumes, and never another account's credentials.
 
-botocore does the work; these say whose identity it works with. A role is always assumed with the base identity, never
-with another account's credentials. Nothing is kept between two fetches, so that a renewed sign-in is seen at once.
-Imported only once an AWS account is asked.
+Decides what is asked of STS, and what its refusals mean. Nothing is kept between two fetches, so that a renewed sign-in is seen
+at once. Imported only once an AWS account is asked.
 """
 
 from __future__ import annotations
@@ -13,16 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-import botocore.session
-from pydantic import SecretStr
-
 from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
 from crosstrail.clouds.aws.identity import assumed_by
-from crosstrail.clouds.aws.session import BoundedSession
 from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
 
 CLOUDTRAIL_READS = (
@@ -68,83 +63,6 @@ class Ask(Protocol):
 
 
 RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
-
-
-class Profile:
-    """A profile of the AWS config files; an empty name is the ambient identity: environment, default profile, container
-    or instance role. Whose account that is, it does not ask."""
-
-    def __init__(self, name: str, run: RunBlocking, *, region: str) -> None:
-        """`region`: whose STS a profile asks that assumes a role and names no region."""
-        self._name = name
-        self._run = run
-        self._region = region
-        self._remediation = self._sign_in("Renew the credentials of {}.")
-
-    @property
-    def remediation(self) -> str:
-        return self._remediation
-
-    async def credentials(self) -> Credentials:
-        """Raises CredentialsExpired when somebody has to sign in again, CredentialsError when there are none."""
-        got: Credentials = await self._run(self._resolve)
-        return got
-
-    def _resolve(self) -> Credentials:
-        try:
-            session = BoundedSession(profile=self._name or None)
-            self._remediation = self._renewal_of(session)
-            if not session.get_config_variable("region"):
-                session.set_config_variable("region", self._region)
-            found = session.get_credentials()
-            frozen = found.get_frozen_credentials() if found else None
-        except VENDOR_ERRORS as error:
-            raise self._explained(error) from None
-        except RuntimeError:  # botocore's own word for: renewed, and what came has expired already
-            raise CredentialsExpired(f"the credentials of {self} have expired", hint=self._remediation) from None
-        if frozen is None or not frozen.access_key:
-            raise CredentialsError(
-                f"{self} has no AWS credentials",
-                hint="Set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with the AWS CLI.",
-            )
-        token = SecretStr(frozen.token) if frozen.token else None
-        # botocore has no public word for the expiry; without it, Cached asks again every few minutes.
-        expires = getattr(found, "_expiry_time", None)
-        return Credentials(frozen.access_key, SecretStr(frozen.secret_key), token, expires)
-
-    def __str__(self) -> str:
-        return f"the AWS profile {self._name}" if self._name else "the ambient AWS identity"
-
-    def _sign_in(self, text: str) -> str:
-        return text.format(self)
-
-    def _renewal_of(self, session: botocore.session.Session) -> str:
-        if command := remediation_of(session):
-            return command
-        if "credential_process" in session.get_scoped_config():
-            return f"Run the credential_process of {self} by hand and see what it says."
-        return self._sign_in("Renew the credentials of {}.")
-
-    def _explained(self, error: Exception) -> CrosstrailError:
-        ours = translated(error, RequestInfo("", "", "credentials", self._remediation))
-        code = code_of(error) or type(error).__name__
-        if isinstance(ours, CredentialsExpired) or code == "UnauthorizedException":  # SSO's word for an expired sign-in
-            return CredentialsExpired(f"the credentials of {self} have expired ({code})", hint=self._remediation)
-        if code == "ProfileNotFound":
-            named = str(self) if self._name else "the AWS profile that AWS_PROFILE names"
-            return CredentialsError(f"{named} does not exist", hint="See: aws configure list-profiles")
-        return CredentialsError(
-            f"{self} gives no credentials{error_suffix(code, request_id_of(error))}", hint=self._remediation
-        )
-
-
-def remediation_of(session: botocore.session.Session) -> str:
-    """The command by which a person signs in again, where the session's profile is one that people sign in to."""
-    config = session.get_scoped_config()
-    option = f" --profile {session.profile}" if session.profile else ""
-    if "sso_session" in config or "sso_start_url" in config:
-        return f"Run: aws sso login{option}"
-    return f"Run: aws login{option}" if "login_session" in config else ""
 
 
 class AssumeRole:

@@ -165,7 +165,8 @@ def _from_fault(kind: type[CrosstrailError], error: Exception, asked: RequestInf
         )
     if issubclass(kind, ConfigError):
         hint = "Check AWS_PROFILE, the other AWS_ variables and the AWS config file."
-        return kind(f"the AWS configuration of this machine cannot be used ({name})", hint=hint)
+        path = str(getattr(error, "kwargs", {}).get("path", ""))
+        return kind(f"the AWS configuration of this machine cannot be used ({name})", hint=hint).about(path)
     if issubclass(kind, CredentialsExpired):
         return kind(f"the credentials of {asked.place} have expired ({name})", hint=asked.remediation)
     if issubclass(kind, CredentialsError):
