@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
+import pytest
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
@@ -21,6 +24,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 from fakes.idp import FakeIdp
 from fakes.oauth_providers import GITHUB
 from lake_workspace import NOON, PROD, collect, record, write_logs
+from ports import free_port
 from running_server import PATIENCE, Server, serving, write_config
 
 CALLBACK = "http://127.0.0.1:33418/callback"
@@ -135,6 +139,24 @@ async def signed_in(url: str, wallet: Wallet, person: Browser) -> AsyncIterator[
 def client_of(wallet: Wallet) -> dict[str, str]:
     assert wallet.client
     return {"client_id": str(wallet.client.client_id)}
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[tuple[str, Path]]:
+    """A Redis of one's own: its address, and the file into which it saves everything when it ends."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("needs redis-server")
+    pytest.importorskip("redis", reason="needs Redis's client, `pip install redis`")
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--rdbcompression", "no"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert any("Ready to accept connections" in line for line in process.stdout)
+        try:
+            yield f"redis://127.0.0.1:{port}/0", folder / "dump.rdb"
+        finally:
+            process.terminate()
 
 
 def registered(server: Server, redirect: str = CALLBACK) -> dict[str, str]:

@@ -54,10 +54,12 @@ class FakeIdp:
         self.claims: dict[str, Any] = {}
         """More that it says of the user; None takes a claim away."""
         self.pages: dict[str, Any] = {}
-        """Path -> JSON in place of what a provider has there, or a status."""
+        """Path -> JSON in place of a provider's page there, or a status in place of anything."""
         self.asked: dict[str, int] = {}
         self.wire: dict[str, str] = {}
         """Path -> a fault of the connection, as Answer has it."""
+        self.delays: dict[str, float] = {}
+        """Path -> seconds until its answers are sent."""
         self.authorized: list[dict[str, str]] = []
         self._codes: dict[str, dict[str, str]] = {}
         self.tokens: set[str] = set()
@@ -95,13 +97,16 @@ class FakeIdp:
 
     def _respond(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
         answered = self._answered(method, target, headers, body)
-        answered.wire = self.wire.get(urlsplit(target).path, "")
+        path = urlsplit(target).path
+        answered.wire, answered.delay = self.wire.get(path, ""), self.delays.get(path, 0.0)
         return answered
 
     def _answered(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
         split = urlsplit(target)
         self.asked[split.path] = self.asked.get(split.path, 0) + 1
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        if isinstance(status := self.pages.get(split.path), int):
+            return Answer(status, b"{}")
         match method, split.path:
             case "GET", "/keys":
                 return _json({"keys": [key.jwk for key in self.keys]})
@@ -152,8 +157,7 @@ class FakeIdp:
         if headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return Answer(401, b"{}")
         if path in _PAGES:
-            said = self.pages.get(path, _PAGES[path])
-            return Answer(said, b"{}") if isinstance(said, int) else _json(said)
+            return _json(self.pages.get(path, _PAGES[path]))
         user = dict(_USERINFO[path].user)
         if "login" in user:
             user |= {"id": self.user_id, "login": self.login}

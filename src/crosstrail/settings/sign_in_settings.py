@@ -87,6 +87,13 @@ class OAuthSettings(SettingsGroup):
         "CROSSTRAIL_OAUTH_REDIRECT_URIS",
         "Which of their registered addresses clients may be sent back to, such as cursor://*. Empty: any.",
     )
+    refresh_grace: int = option(
+        30,
+        "CROSSTRAIL_OAUTH_REFRESH_GRACE",
+        "Seconds in which a refresh token that was just used gets the same answer; later it ends the sign-in.",
+        ge=1,
+        le=120,
+    )
     callback_path: str = option(
         CALLBACK_PATH,
         "CROSSTRAIL_OAUTH_CALLBACK_PATH",

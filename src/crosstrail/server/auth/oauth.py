@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,25 +18,30 @@ import platformdirs
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
 from fastmcp.server.auth.oauth_proxy import OAuthProxy
-from fastmcp.server.auth.oauth_proxy.models import ProxyDCRClient
-from fastmcp.server.auth.oauth_proxy.upstream import AsyncOAuth2Client
+from fastmcp.server.auth.oauth_proxy.models import ProxyDCRClient, _hash_token
+from fastmcp.server.auth.oauth_proxy.upstream import AsyncOAuth2Client, OAuthError
 from fastmcp.utilities.token_cache import TokenCache
 from key_value.aio.protocols import AsyncKeyValue
-from mcp.server.auth.provider import RegistrationError
-from mcp.shared.auth import InvalidRedirectUriError, OAuthClientInformationFull
+from mcp.server.auth.provider import RefreshToken, RegistrationError, TokenError
+from mcp.shared.auth import InvalidRedirectUriError, OAuthClientInformationFull, OAuthToken
 from pydantic import AnyUrl, Field
 
 from crosstrail import private
 from crosstrail.bounded_http import client
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
+from crosstrail.server.auth.used_refresh_tokens import Use, UsedRefreshTokens
 from crosstrail.server.auth.userinfo import token_owner
 from crosstrail.settings.redirect_uris import is_allowed, refused_redirect
 from crosstrail.settings.sign_in_settings import OAuthSettings, userinfo_url
+from crosstrail.tasks import SingleFlight
 
+_log = logging.getLogger("crosstrail.identity")
 _ASK_SECONDS = 10
 _TOKEN_SECONDS = 30
 """For all of an exchange of a code or a token; the former is of each wait."""
+_OTHERS_SECONDS, _RACE_SECONDS = 10, 5
+"""How long another process may take for the same exchange of a refresh token; the latter when its provider refused ours."""
 _KNOWN_SECONDS = 60
 """How long a provider's answer about a token stands: a token withdrawn there works here for that long at most."""
 _MAX_KNOWN = 10_000
@@ -88,8 +94,14 @@ class _Tokens(AsyncOAuth2Client):
         self._client = client(seconds=_ASK_SECONDS, max_bytes=_MAX_BYTES)
 
     async def _request_token(self, url: str, data: dict[str, Any]) -> dict[str, Any]:
-        with anyio.fail_after(_TOKEN_SECONDS):
-            return await super()._request_token(url, data)
+        """Raises OAuthError. GitHub has a name of its own for a refresh token that works no more."""
+        try:
+            with anyio.fail_after(_TOKEN_SECONDS):
+                return await super()._request_token(url, data)
+        except OAuthError as error:
+            if error.error != "bad_refresh_token":
+                raise
+            raise OAuthError("invalid_grant", error.description) from None
 
 
 class _Client(ProxyDCRClient):
@@ -108,9 +120,11 @@ class _Client(ProxyDCRClient):
 class _Proxy(OAuthProxy):
     """FastMCP's, with what a configuration says of redirect addresses."""
 
-    def __init__(self, *, redirect_patterns: tuple[str, ...], **options: Any) -> None:
+    def __init__(self, *, redirect_patterns: tuple[str, ...], refresh_grace: int, **options: Any) -> None:
         super().__init__(**options)
         self._redirect_patterns = redirect_patterns
+        self._used = UsedRefreshTokens(self._client_storage, grace=refresh_grace)
+        self._refreshing: SingleFlight[str, OAuthToken] = SingleFlight()
 
     def _create_upstream_oauth_client(self) -> AsyncOAuth2Client:
         secret = self._upstream_client_secret
@@ -135,6 +149,58 @@ class _Proxy(OAuthProxy):
         if found is None or any(refused_redirect(str(address)) for address in found.redirect_uris or ()):
             return None
         return _Client.model_validate({**dict(found), "patterns": self._redirect_patterns})
+
+    async def load_refresh_token(self, client: OAuthClientInformationFull, refresh_token: str) -> RefreshToken | None:
+        """None too for one that was used a while ago; with it ends all that came of its sign-in."""
+        use = await self._used.use_of(refresh_token)
+        if use is None or use.client_id != client.client_id:
+            return await super().load_refresh_token(client, refresh_token)
+        rotated = await self._refresh_token_store.get(key=_hash_token(refresh_token)) is None
+        if rotated and self._used.is_late(use):
+            _log.warning("a refresh token was used again: the sign-in it came of has ended")
+            await self._upstream_token_store.delete(key=use.family)
+            return None
+        return RefreshToken(token=refresh_token, client_id=use.client_id, scopes=use.scopes, expires_at=use.expires_at)
+
+    async def exchange_refresh_token(
+        self, client: OAuthClientInformationFull, refresh_token: RefreshToken, scopes: list[str]
+    ) -> OAuthToken:
+        """Once, for all who ask for the same at once, in this process and in others."""
+
+        async def once() -> OAuthToken:
+            token = refresh_token.token
+            if found := await self._used.awaited(token, min(_OTHERS_SECONDS, self._used.grace)):
+                return found
+            use = await self._use_of(refresh_token)
+            await self._used.begin(token, use)
+            try:
+                given = await super(_Proxy, self).exchange_refresh_token(client, refresh_token, scopes)
+            except Exception:
+                if found := await self._used.awaited(token, _RACE_SECONDS):  # whose exchange began at the same moment
+                    return found
+                await self._used.undo(token)
+                raise
+            await self._used.end(token, use, given)
+            return given
+
+        return await self._refreshing.run(refresh_token.token, once)
+
+    async def _use_of(self, token: RefreshToken) -> Use:
+        """Raises TokenError for a token that is not ours, or leads to no sign-in."""
+        try:
+            claims = self.jwt_issuer.verify_token(token.token, "refresh")
+        except Exception as error:  # whatever joserfc raises
+            raise TokenError("invalid_grant", "the refresh token is not valid") from error
+        mapping = await self._jti_mapping_store.get(key=claims["jti"])
+        if mapping is None:
+            raise TokenError("invalid_grant", "the refresh token was used already")
+        return Use(
+            client_id=token.client_id,
+            family=mapping.upstream_token_id,
+            scopes=token.scopes,
+            expires_at=token.expires_at,
+            used_at=time.time(),
+        )
 
     def _validate_client_redirect_uri(self, redirect_uri: str) -> bool:
         return is_allowed(redirect_uri, self._redirect_patterns)
@@ -161,6 +227,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         valid_scopes=scopes or None,
         extra_authorize_params={"scope": " ".join(scopes)} if scopes else None,
         redirect_patterns=settings.redirect_uris,
+        refresh_grace=settings.refresh_grace,
         client_storage=_encrypted(store, key),
         jwt_signing_key=key,
         require_authorization_consent=True,
