@@ -13,8 +13,8 @@ from mcp import Client
 from crosstrail.accounts.policy import Principal
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.app import create_server
+from crosstrail.settings.audit_settings import AuditSettings
 from crosstrail.settings.config import Settings
-from crosstrail.settings.server_settings import AuditSettings
 from crosstrail.workspace.workspace import Workspace
 from fakes.aws import FakeAws, Key
 from fakes.idp import FakeIdp

@@ -15,7 +15,7 @@ from crosstrail import private
 from crosstrail.accounts.policy import ANONYMOUS
 from crosstrail.call_context import CallContext
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.settings.server_settings import AuditSettings
+from crosstrail.settings.audit_settings import AuditSettings
 from lake_workspace import NOON, PROD, record, write_logs
 
 COLLECT, QUERY = ("collect", "logs"), ("query", "SELECT count(*) FROM events")
@@ -88,7 +88,7 @@ def test_the_record_is_its_owners_and_keeps_the_mode_that_was_chosen(tmp_path: P
         path.chmod(old)
     before = os.umask(0)
     try:
-        log = AuditLog(AuditSettings(to=str(path), max_bytes=1_000_000, keep=2))
+        log = AuditLog(AuditSettings(to=str(path), max_bytes=1_000_000))
         log.call(ANONYMOUS, "lookup_events", {}, request_id="1", outcome="ok", seconds=0, caller=CallContext())
         log.close()
     finally:

@@ -19,7 +19,7 @@ import pytest
 from crosstrail.accounts.policy import Principal
 from crosstrail.call_context import CallContext
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.settings.server_settings import AuditSettings
+from crosstrail.settings.audit_settings import AuditSettings
 from running_server import INITIALIZE, JSON, LIST_TOOLS, PATIENCE, Server, post, serving, write_config
 from volcengine_server import DROP_IN, PROGRAMS, Program, served
 

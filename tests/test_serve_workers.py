@@ -10,23 +10,16 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from crosstrail.accounts.policy import Principal
 from crosstrail.call_context import CallContext
 from crosstrail.server.access.audit import AuditLog
-from crosstrail.settings.server_settings import AuditSettings
+from crosstrail.settings.audit_settings import AuditSettings
 from ports import free_port
+from record_lines import lines_of
 from running_server import post, serving, write_config
-
-
-def lines_of(audit: Path) -> list[dict[str, Any]]:
-    """Of the file and of all that were put away; the lock beside them is empty."""
-    assert audit.with_name(f"{audit.name}.lock").read_bytes() == b""
-    files = [audit, *audit.parent.glob(f"{audit.name}.[0-9]*")]
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def _write(settings: AuditSettings, who: str, count: int) -> None:
@@ -45,7 +38,7 @@ def _write(settings: AuditSettings, who: str, count: int) -> None:
 
 
 def test_processes_that_rotate_one_file_lose_no_line(tmp_path: Path) -> None:
-    settings = AuditSettings(to=str(tmp_path / "audit.jsonl"), max_bytes=10_000, keep=1000)
+    settings = AuditSettings(to=str(tmp_path / "audit.jsonl"), max_bytes=10_000)
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_write, args=(settings, f"w{number}", 1000)) for number in range(3)]
     for one in writers:
@@ -61,7 +54,7 @@ def test_processes_that_rotate_one_file_lose_no_line(tmp_path: Path) -> None:
 def test_a_stopped_process_with_the_lock_holds_nobody(tmp_path: Path) -> None:
     """Lines are added meanwhile, and none of them is lost; the file is rotated again once the lock is free."""
     path = tmp_path / "audit.jsonl"
-    settings = AuditSettings(to=str(path), max_bytes=10_000, keep=1000)
+    settings = AuditSettings(to=str(path), max_bytes=10_000)
     path.touch()
     with open(f"{path}.lock", "ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -85,7 +78,7 @@ def test_a_record_moved_away_by_somebody_else_is_followed(tmp_path: Path) -> Non
 def test_a_device_is_written_and_never_moved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (tmp_path / "out").open("wb") as out:
         script = (
-            "from crosstrail.server.access.audit import AuditLog; from crosstrail.settings.server_settings import AuditSettings;"
+            "from crosstrail.server.access.audit import AuditLog; from crosstrail.settings.audit_settings import AuditSettings;"
             "record = AuditLog(AuditSettings(to='/dev/stdout', max_bytes=10_000));"
             "[record.refused(401, method='', path='x' * 150, address='') for _ in range(200)]; record.close()"
         )
@@ -95,11 +88,14 @@ def test_a_device_is_written_and_never_moved(tmp_path: Path, caplog: pytest.LogC
     full = AuditLog(AuditSettings(to="/dev/full"))  # a disk without room stops no call
     full.refused(401, method="", path="", address="")
     full.close()
-    assert caplog.messages == ["a line of the record cannot be written: No space left on device"]
+    assert caplog.messages == [
+        "the record of calls cannot be written: No space left on device",
+        "lines of the record that are lost, because they could not be written: 1",
+    ]
 
 
 def test_workers_write_one_record(tmp_path: Path) -> None:
-    config = write_config(tmp_path, lake={"path": "lake"}, audit={"max_bytes": 10_000, "keep": 1000})
+    config = write_config(tmp_path, lake={"path": "lake"}, audit={"max_bytes": 10_000})
     with serving(config, "--workers", "2", "--port", str(free_port())) as made:
 
         def called(number: int) -> int:

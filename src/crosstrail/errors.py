@@ -16,6 +16,7 @@ CrosstrailError            message for the reader; .hint says what to do next
 │   ├─ UnsupportedByCloud  this cloud or this account cannot answer that
 │   └─ StalePageToken      broken, or made for another query
 ├─ LimitReached            this caller asks too much: .retry_after in seconds
+├─ RecordUnavailable       the call cannot be recorded, and must be
 ├─ CloudError              the cloud was asked and did not answer: .code .request_id .account .region
 │   ├─ AccessDenied
 │   ├─ Throttled           .retry_after: seconds, None when the cloud did not say
@@ -158,6 +159,10 @@ class LimitReached(CrosstrailError):
     def __init__(self, message: str, *, retry_after: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class RecordUnavailable(CrosstrailError):
+    """No call may go unrecorded, and lines of the record cannot be written now."""
 
 
 class CloudError(CrosstrailError):

@@ -40,9 +40,12 @@ def serve(
     if settings.transport == "stdio":
         anyio.run(serve_volcengine_stdio, settings)
         return
+    from crosstrail.cli.words import say
     from crosstrail.launch.serve import answer_over_http
+    from crosstrail.server.access.audit import retention
 
     app, listener = volcengine_http_app(settings)
+    say(f"record of calls: {retention(settings.audit, default='stderr')}")
     answer_over_http(app, listener, sse=True, name="mcp-server-cloud-trail")
 
 

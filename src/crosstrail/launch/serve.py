@@ -103,10 +103,12 @@ def _over_stdio(settings: Settings) -> None:
 
 
 def _over_http(settings: Settings) -> None:
+    from crosstrail.server.access.audit import retention
     from crosstrail.server.http.serve_app import app_factory, listener_of, serve_app
 
     has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
     check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
+    say(f"record of calls: {retention(settings.audit, default='stderr')}")
     workers, listener = settings.serve.workers, listener_of(settings)
     with ExitStack() as held:
         if workers > 1:

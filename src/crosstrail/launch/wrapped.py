@@ -12,7 +12,7 @@ from crosstrail.call_context import CallContext
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
 from crosstrail.json_values import text
-from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.access.audit import AuditLog, retention
 from crosstrail.server.access.base_admission import PrincipalOf
 from crosstrail.server.access.wrapped_admission import WrappedAdmission
 from crosstrail.settings.config import Settings
@@ -79,6 +79,7 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
                 principal_of=principal_of,
                 open_to_all=is_open_to_all(settings, has_rules=has_rules),
             )
+            say(f"record of calls: {retention(settings.audit, default='stderr')}")
             say(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}")
             app = guarded_app(new_server(proxy, admission), workspace, sign_in, admission)
             await serve_http_here(app, listener, socket, protocol=TimelyHttp)

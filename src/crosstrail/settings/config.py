@@ -30,8 +30,9 @@ from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.base import clouds
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account
+from crosstrail.settings.audit_settings import AuditSettings
 from crosstrail.settings.lake_settings import LakeSettings, QuerySettings
-from crosstrail.settings.server_settings import AuditSettings, LimitSettings, ServeSettings
+from crosstrail.settings.server_settings import LimitSettings, ServeSettings
 from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings.sign_in_settings import JwtSettings, OAuthSettings
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
@@ -173,7 +174,7 @@ def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[O
         elif inner := _section(field):
             yield from options(inner, f"{prefix}{name}.")
         elif name not in _LISTS:
-            default = "" if field.default in ("", {}, ()) else str(field.default)
+            default = "" if field.default in ("", {}, (), None) else str(field.default)
             if isinstance(field.default, tuple):
                 default = ",".join(field.default)
             yield Option(name=prefix + name, env=_env_name(field), default=default, help=field.description or "")

@@ -89,17 +89,6 @@ class LimitSettings(SettingsGroup):
     queries_at_once: int = option(4, "CROSSTRAIL_QUERIES_AT_ONCE", "Most SQL queries that run at once.", ge=1)
 
 
-class AuditSettings(SettingsGroup):
-    """The record of every call."""
-
-    to: str = option("", "CROSSTRAIL_AUDIT", "stderr, off, or a file. Empty: stderr over HTTP, off on stdio.")
-    max_bytes: int = option(50_000_000, "CROSSTRAIL_AUDIT_MAX_BYTES", "Size at which the file is rotated.", ge=10_000)
-    telemetry: bool = option(
-        False, "CROSSTRAIL_TELEMETRY", "Spans and metrics by OpenTelemetry, to OTEL_EXPORTER_OTLP_ENDPOINT."
-    )
-    keep: int = option(10, "CROSSTRAIL_AUDIT_KEEP", "Rotated files to keep.", ge=1, le=1000)
-
-
 def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules: bool) -> None:
     """Refuse what cannot work, or would let strangers in. `rules`: whether any access rule exists. Raises ConfigError."""
     if serve.transport == "stdio":

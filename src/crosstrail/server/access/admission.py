@@ -28,6 +28,7 @@ from crosstrail.models import QueryRef
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal, source_of
 from crosstrail.server.access.limits import Limits
+from crosstrail.server.access.record_sink import Line
 from crosstrail.server.access.telemetry import Measures
 from crosstrail.server.auth.header_credentials import credentials_of
 from crosstrail.server.context import FACTS
@@ -146,14 +147,14 @@ class Admission(BaseAdmission):
             await self._note_query(principal, result)
             return result
 
-        def ended(how: Ended) -> None:
+        def ended(how: Ended) -> Line | None:
             if how.outcome == "failed" and (sender.unread or tool not in sender.tools):
                 how = replace(how, outcome="refused")
             arguments, asked = (ctx.params or {}).get("arguments"), view.asked()
             source = source_of(ctx.session, ctx.request)
-            self.recorded(_named(principal, sender.workspace), tool, arguments, how, caller, source, asked)
             known = tool if tool in self.table.toolset_of else ""
             self._measures.call(known, how.outcome, how.seconds, principal.name, asked)
+            return self.recorded(_named(principal, sender.workspace), tool, arguments, how, caller, source, asked)
 
         async def make_room() -> None:
             await self._forget_ended(principal, self._view(sender, tool))

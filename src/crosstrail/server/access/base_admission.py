@@ -18,9 +18,10 @@ from starlette.requests import HTTPConnection
 
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, Principal
 from crosstrail.call_context import CallContext
-from crosstrail.errors import LimitReached
+from crosstrail.errors import CrosstrailError, LimitReached, RecordUnavailable
 from crosstrail.server.access.audit import AuditLog, RequestSource
 from crosstrail.server.access.limits import Limits
+from crosstrail.server.access.record_sink import Line
 
 PrincipalOf = Callable[[object], Principal]
 """The HTTP request of a message -> who sent it."""
@@ -31,7 +32,7 @@ def refusal(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
-def _refused(error: LimitReached) -> HandlerResult:
+def _refused(error: CrosstrailError) -> HandlerResult:
     return refusal(error.text)
 
 
@@ -63,18 +64,44 @@ class BaseAdmission:
         self,
         principal: Principal,
         work: Callable[[], Awaitable[HandlerResult]],
-        ended: Callable[[Ended], None],
+        ended: Callable[[Ended], Line | None],
         *,
         query: bool = False,
         before: Callable[[], Awaitable[None]] | None = None,
-        refused: Callable[[LimitReached], HandlerResult] = _refused,
+        refused: Callable[[CrosstrailError], HandlerResult] = _refused,
     ) -> HandlerResult:
-        """What `work` gives, if the principal's limits let it begin. From the limit to the record it is one piece, so that no
-        way out leaves without `ended`, which writes the record.
+        """What `work` gives, if the principal's limits let it begin and it can be recorded. From the limit to the record it is
+        one piece, so that no way out leaves without `ended`, which writes the record; an answer or an error leaves after it.
 
         `query`: it begins one. `before`: what makes room, before the limit is looked at. `refused`: what is answered, or
-        raised, at a limit.
+        raised, at a limit and without a record.
         """
+        lines: list[Line | None] = []
+
+        def noted(how: Ended) -> None:
+            lines.append(ended(how))
+
+        try:
+            await self.record.begin()
+            try:
+                result = await self._worked(principal, work, noted, query, before, refused)
+            except Exception:
+                await self.record.check(*lines)
+                raise
+            await self.record.check(*lines)
+        except RecordUnavailable as unavailable:
+            return refused(unavailable)
+        return result
+
+    async def _worked(
+        self,
+        principal: Principal,
+        work: Callable[[], Awaitable[HandlerResult]],
+        ended: Callable[[Ended], None],
+        query: bool,
+        before: Callable[[], Awaitable[None]] | None,
+        refused: Callable[[CrosstrailError], HandlerResult],
+    ) -> HandlerResult:
         result: HandlerResult = None
         began, outcome = time.monotonic(), "cancelled"
         async with AsyncExitStack() as inside:
@@ -104,9 +131,9 @@ class BaseAdmission:
         caller: CallContext,
         source: RequestSource,
         asked: tuple[list[str], list[str]],
-    ) -> None:
+    ) -> Line | None:
         """The record of one call that ended. `what`: its tool, or its method; `asked`: ids of accounts, and regions."""
-        self.record.call(
+        return self.record.call(
             principal,
             what,
             arguments,

@@ -1,4 +1,4 @@
-"""A file of lines that several processes write and rotate together.
+"""A file of lines that several processes write and put away together.
 
 Decides whose turn it is: a lock on a file beside it is held from the look at the size to the end of the line, so that no
 line is lost, torn or written into a file that was already put away. Where the system has no such lock (Windows) only one
@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-import threading
 import time
-from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO
 
 from crosstrail import private
+from crosstrail.record.files import rotated_name
+from crosstrail.server.access.record_sink import Line, RecordSink
+from crosstrail.server.access.rotation import RotatedFiles
 
 try:
     import fcntl
@@ -28,131 +29,149 @@ except ImportError:
 _log = logging.getLogger("crosstrail.audit")
 _TURN_SECONDS = 0.2
 """The longest wait for the lock, which is held for a line: whoever has it longer was stopped."""
-_MAX_WAITING = 1_000
-"""Lines in memory that wait for it."""
-_LOOK_SECONDS = 0.001
 _NEXT_WAIT_SECONDS = 10.0
 """After a wait in vain, so that a stopped process does not slow every call of the others."""
+_HAS_PREAD = hasattr(os, "pread")
 
 
-class SharedFile(RotatingFileHandler):
-    """`path`, and `path.1` to `path.<keep>`, the oldest last; `path.lock` stays empty. A pipe or a device is only written."""
+class SharedFile(RecordSink):
+    """`path`, which is put away under a name of its own when it is full; `path.lock` stays empty. A pipe or a device is only
+    written."""
 
-    def __init__(self, path: str, *, max_bytes: int, keep: int) -> None:
-        """Raises OSError."""
-        super().__init__(path, maxBytes=max_bytes, backupCount=keep, encoding="utf-8")
+    def __init__(
+        self, path: str, lost: Callable[[int], bytes], *, max_bytes: int, keep_days: int, max_total: int
+    ) -> None:
+        """`keep_days`, `max_total`: of the files put away, see rotation.py. Raises OSError."""
+        super().__init__(lost)
+        self._path = Path(path).absolute()
+        self._max_bytes = max_bytes
+        self._defined: set[str] = set()
+        self._cannot_rotate = False
+        self._patient_from = 0.0
+        self._wait_until = 0.0
         self._turns: IO[bytes] | None = None
-        self._waits_from = 0.0
-        self._waiting: deque[logging.LogRecord] = deque()
-        self._given_up_at = 0.0
-        if path.startswith("/dev/") or not os.path.isfile(path):
-            self.maxBytes = 0
-        else:
+        self._rotated: RotatedFiles | None = None
+        self._file, self._about = self._open()
+        if not path.startswith("/dev/") and self._path.is_file():
             self._turns = self._lock_file()
+            self._rotated = RotatedFiles(self._path, keep_days=keep_days, max_total=max_total)
+            self._rotated.tidy_soon()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """A line that cannot be written stops nobody. Where another process writes just now, the line waits for a thread that
-        looks again: this is called on the event loop. Called with the handler's lock, as logging does."""
-        if not self._waiting and self._written(record):
-            return
-        if not self._waiting:
-            self._given_up_at = time.monotonic() + _TURN_SECONDS
-            threading.Thread(target=self._look_again, name="crosstrail-record", daemon=True).start()
-        self._waiting.append(record)
-        if len(self._waiting) > _MAX_WAITING:
-            self._give_up()
-
-    def _look_again(self) -> None:
-        """In a thread, until no line waits."""
-        left = True
-        while left:
-            time.sleep(_LOOK_SECONDS)
-            self.acquire()
-            try:
-                left = self._drain()
-            finally:
-                self.release()
-
-    def _drain(self) -> bool:
-        """Write the lines that wait, in their order, if it is this process's turn or too late. Whether any is left."""
-        while self._waiting and self._written(self._waiting[0]):
-            self._waiting.popleft()
-            self._given_up_at = time.monotonic() + _TURN_SECONDS
-        if self._waiting and time.monotonic() > self._given_up_at:
-            self._waits_from = time.monotonic() + _NEXT_WAIT_SECONDS
-            self._give_up()
-        return bool(self._waiting)
-
-    def _give_up(self) -> None:
-        while self._waiting:
-            self._write(self._waiting.popleft(), alone=False)
-
-    def _written(self, record: logging.LogRecord) -> bool:
-        """Whether it was this process's turn: then the line is written."""
+    def _turn(self) -> bool | None:
         if fcntl is None or self._turns is None:
-            self._write(record, alone=True)
             return True
-        if self._turns.closed:  # whoever sets up logging anew closes every handler there is
-            self._turns = self._lock_file()
         try:
             fcntl.flock(self._turns, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= self._waits_from:
-                return False
-            self._write(record, alone=False)
-            return True
-        try:
-            self._write(record, alone=True)
-        finally:
-            fcntl.flock(self._turns, fcntl.LOCK_UN)
+            return self._patient()
+        except OSError:  # a file system without locks
+            return False
+        self._wait_until = 0.0
         return True
 
-    def _write(self, record: logging.LogRecord, *, alone: bool) -> None:
-        """`alone`: nobody else writes meanwhile, so the file may be put away."""
-        try:
-            self._follow()
-            if alone:
-                super().emit(record)
-            else:
-                logging.FileHandler.emit(self, record)
-        except (OSError, ValueError):  # ValueError is a file that somebody else closed
-            self.handleError(record)
+    def _patient(self) -> bool | None:
+        """None while it is worth waiting, then False."""
+        now = time.monotonic()
+        if now < self._patient_from:
+            return False
+        self._wait_until = self._wait_until or now + _TURN_SECONDS
+        if now <= self._wait_until and len(self._lines) <= self.max_waiting:
+            return None
+        self._wait_until, self._patient_from = 0.0, now + _NEXT_WAIT_SECONDS
+        return False
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say so in the log: in one line, where logging would write all that it knows."""
-        error = sys.exception()
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        _log.error("a line of the record cannot be written: %s", reason)
+    def _end_turn(self) -> None:
+        if fcntl is not None and self._turns is not None:
+            with suppress(OSError):
+                fcntl.flock(self._turns, fcntl.LOCK_UN)
 
-    def close(self) -> None:
-        self.acquire()
+    def _write(self, line: Line, *, alone: bool) -> None:
+        size = self._followed() if alone else self._pinned()
         try:
-            while self._drain():  # lines that wait are written first
-                time.sleep(_LOOK_SECONDS)
+            if alone and self._rotated and size and size + len(line.text) > self._max_bytes:
+                size = self._put_away(size)
+            new = line.defines if line.defines and line.defines[0] not in self._defined else None
+            data = (new[1] if new else b"") + line.text
+            if data and size and self._is_torn(size):
+                data = b"\n" + data
+            while data:
+                data = data[os.write(self._file, data) :]
+            if new:
+                self._defined.add(new[0])
         finally:
-            self.release()
-        with suppress(OSError):  # what could not be written before cannot be now
-            super().close()
-        if self._turns:
-            self._turns.close()
+            if not alone and fcntl is not None and self._file >= 0:
+                with suppress(OSError):
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _followed(self) -> int:
+        """The size of the file that has the name now: another process, or somebody's own rotation, may have moved ours away."""
+        if self._turns is None and self._file >= 0:
+            return 0  # a device, or a pipe
+        with suppress(FileNotFoundError):
+            there = os.stat(self._path)
+            if self._file >= 0 and os.path.samestat(there, self._about):
+                return there.st_size
+        self._close_file()
+        self._file, self._about = self._open()
+        return self._about.st_size
+
+    def _pinned(self) -> int:
+        """The same where another process may put the file away meanwhile: a lock on it lets nobody compress it (rotation.py)."""
+        while True:
+            size = self._followed()
+            if fcntl is None:
+                return size
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                if self._turns is None or os.path.samestat(os.stat(self._path), self._about):
+                    return size
+            except BlockingIOError:
+                self._close_file()
+            except FileNotFoundError:
+                pass
+            except OSError:  # a file system without locks
+                return size
+
+    def _put_away(self, size: int) -> int:
+        """Begin a new file; its size. A file that cannot be renamed goes on."""
+        try:
+            os.rename(self._path, rotated_name(self._path, datetime.now(UTC)))
+        except OSError as error:
+            if not self._cannot_rotate:
+                self._cannot_rotate = True
+                _log.warning("the record of calls grows beyond audit.max_bytes: %s", error.strerror)
+            return size
+        self._close_file()
+        self._file, self._about = self._open()
+        if self._rotated:
+            self._rotated.tidy_soon()
+        return 0
+
+    def _is_torn(self, size: int) -> bool:
+        """Whether its last line has no end: there was no room for it, or whoever wrote it was killed."""
+        return _HAS_PREAD and os.pread(self._file, 1, size - 1) != b"\n"
+
+    def _open(self) -> tuple[int, os.stat_result]:
+        """A file that is there keeps its mode, but for one that a umask made readable to everybody."""
+        regular = self._path.is_file() or not self._path.exists()
+        access = os.O_RDWR if regular else os.O_WRONLY
+        file = private.opener(str(self._path), os.O_CREAT | os.O_APPEND | access)
+        private.close_to_others(file)
+        self._defined.clear()
+        return file, os.fstat(file)
 
     def _lock_file(self) -> IO[bytes]:
-        return open(f"{self.baseFilename}.lock", "ab", opener=private.opener)
+        return open(f"{self._path}.lock", "ab", opener=private.opener)
 
-    def _open(self) -> TextIOWrapper:
-        """A file that is there keeps its mode, but for one that a umask made readable to everybody."""
-        file = private.opener(self.baseFilename, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        private.close_to_others(file)
-        return TextIOWrapper(os.fdopen(file, "ab"), encoding=self.encoding, errors=self.errors)
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            with suppress(OSError):  # what could not be written before cannot be now
+                os.close(self._file)
+        self._file = -1
 
-    def _follow(self) -> None:
-        """To the file that has the name now: another process, or somebody's own rotation, may have moved ours away."""
-        if self.stream is None or self._turns is None:
-            return
-        try:
-            there = os.stat(self.baseFilename)
-        except FileNotFoundError:
-            there = None
-        if there is None or not os.path.samestat(there, os.fstat(self.stream.fileno())):
-            self.stream.close()
-            self.stream = self._open()
+    def _close(self) -> None:
+        self._close_file()
+        if self._turns:
+            self._turns.close()
+        if self._rotated:
+            self._rotated.close()

@@ -17,10 +17,11 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, TOOLSETS, Grant, Principal, granted
 from crosstrail.call_context import CallContext, acting_for
-from crosstrail.errors import CrosstrailError, LimitReached
+from crosstrail.errors import CrosstrailError
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal, source_of
 from crosstrail.server.access.limits import Limits
+from crosstrail.server.access.record_sink import Line
 from crosstrail.vocabulary import PLAIN, speaking
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
 from crosstrail.workspace.workspace import Workspace
@@ -101,16 +102,16 @@ class WrappedAdmission(BaseAdmission):
                 raise MCPError(code=INVALID_PARAMS, message=unknown)
             return await call_next(ctx)
 
-        def refused(error: LimitReached) -> HandlerResult:
+        def refused(error: CrosstrailError) -> HandlerResult:
             if not is_call:
                 raise MCPError(code=INTERNAL_ERROR, message=error.text)
             return refusal(error.text)
 
-        def ended(how: Ended) -> None:
+        def ended(how: Ended) -> Line | None:
             arguments = {"target_account_id": _selector(ctx.method, ctx.params or {}, self._parameter)}
             asked = ([caller.wrapped] if caller.wrapped else [], list[str]())
             source = source_of(ctx.session, ctx.request)
-            self.recorded(principal, tool if is_call else ctx.method, arguments, how, caller, source, asked)
+            return self.recorded(principal, tool if is_call else ctx.method, arguments, how, caller, source, asked)
 
         return await self.limited(principal, work, ended, refused=refused)
 

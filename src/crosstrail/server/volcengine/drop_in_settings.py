@@ -15,8 +15,9 @@ from pydantic import field_validator
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.volcengine.settings import VolcengineSettings
 from crosstrail.errors import ConfigError
+from crosstrail.settings.audit_settings import AuditSettings
 from crosstrail.settings.config import Settings, resolved
-from crosstrail.settings.server_settings import AuditSettings, LimitSettings, ServeSettings, check
+from crosstrail.settings.server_settings import LimitSettings, ServeSettings, check
 from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings.sign_in_settings import VOLCENGINE_CALLBACK_PATH, OAuthSettings
 from crosstrail.settings_group import Names, SettingsGroup, option
