@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from mcp.shared.auth import OAuthToken
+from pydantic import ValidationError
 
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth.oauth import UserInfo
@@ -17,8 +20,8 @@ from fakes.idp import FakeIdp
 from fakes.oauth_providers import EMAIL, PROVIDERS
 from lake_workspace import text_of
 from ports import free_port
-from running_server import Server
-from signing_in import Wallet, browser, signed_in, signing_in, with_lake
+from running_server import LIST_TOOLS, PATIENCE, Server, post
+from signing_in import Wallet, browser, client_of, signed_in, signing_in, with_lake
 
 pytestmark = pytest.mark.anyio
 UNVERIFIED = ("entra",)
@@ -35,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def by(name: str, folder: Path, idp: FakeIdp, **oauth: Any) -> Iterator[Server]:
     """A server that signs in by this provider, and lets the one e-mail address in."""
-    with signing_in(folder, idp, free_port(), who=EMAIL, **PROVIDERS[name].oauth(idp.url), **oauth) as made:
+    with signing_in(folder, idp, free_port(), who=EMAIL, **{**PROVIDERS[name].oauth(idp.url), **oauth}) as made:
         yield made
 
 
@@ -104,6 +107,60 @@ def test_true_is_a_yes_and_silence_is_for_the_setting() -> None:
     assert email_counts("true", trusted=False)
     assert email_counts(None, trusted=True)
     assert not email_counts(None, trusted=False)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_a_sign_in_outlives_the_providers_access_token(idp: FakeIdp, folder: Path, name: str) -> None:
+    with by(name, folder, idp, trust_email=True) as server:
+        wallet = Wallet()
+        async with browser() as person, signed_in(server.url, wallet, person) as client:
+            await client.list_tools()
+        first = wallet.tokens
+        assert first
+        for _ in range(2):
+            idp.tokens.clear()  # the provider's access token has ended
+            assert wallet.tokens
+            form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token)}
+            answer = httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}, timeout=PATIENCE)
+            assert answer.status_code == 200, answer.text
+            wallet.tokens = OAuthToken.model_validate(answer.json())
+            bearer = f"Bearer {wallet.tokens.access_token}"
+            assert post(server.url, LIST_TOOLS, Authorization=bearer).status_code == 200
+    if name == "google":
+        asked = idp.authorized[-1]
+        assert (asked["access_type"], asked["prompt"], asked["scope"]) == ("offline", "consent", "openid email")
+
+
+@pytest.mark.parametrize("name", ["google", "entra"])
+async def test_who_does_not_ask_for_offline_access_signs_in_again(idp: FakeIdp, folder: Path, name: str) -> None:
+    with by(name, folder, idp, trust_email=True, authorize_parameters=[], scope="openid email") as server:
+        wallet = Wallet()
+        async with browser() as person, signed_in(server.url, wallet, person) as client:
+            assert "1 account" in text_of(await client.call_tool("list_accounts", {}))
+        assert wallet.tokens
+        assert wallet.tokens.refresh_token is None
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "redirect_uri=https://evil.example",
+        "STATE=x",
+        "scope=admin",
+        "client_id=x",
+        "response_mode=fragment",
+        "request_uri=https://evil.example",
+        "code_challenge_method=plain",
+        "resource=x",
+        "prompt",
+        "=x",
+        "a&state=x",
+        " a=b",
+    ],
+)
+def test_no_parameter_takes_the_place_of_one_that_protects(parameter: str) -> None:
+    with pytest.raises(ValidationError, match=r"authorize_parameters"):
+        OAuthSettings.model_validate({"authorize_parameters": [parameter]})
 
 
 ALL_SAID_NO = [{"email": EMAIL, "primary": True, "verified": False}]

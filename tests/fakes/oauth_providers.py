@@ -30,9 +30,14 @@ class OAuthProvider:
     """The error of a refresh token that is none."""
 
     def oauth(self, url: str) -> dict[str, Any]:
-        """Settings of signing in by the fake at `url`."""
+        """Settings of signing in by the fake at `url`, for as long as the provider allows."""
         addresses = {"authorize_url": self.authorize, "token_url": self.token, "userinfo_url": self.userinfo}
-        return {"scope": self.scope, **{name: url + path for name, path in addresses.items()}}
+        more = {name: value for name, value in self.offline.items() if name != "scope"}
+        return {
+            "scope": self.scope,
+            "authorize_parameters": more,
+            **{name: url + path for name, path in addresses.items()},
+        }
 
 
 def _github(user: str, **more: Any) -> OAuthProvider:

@@ -5,6 +5,7 @@ Decides which of them cannot work; `server_settings.check` asks before anything 
 
 from __future__ import annotations
 
+import re
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -21,6 +22,23 @@ _USERINFO = {
 """Host of authorize_url -> where its tokens are asked whose they are. A subdomain of ghe.com has its own."""
 _GITHUB_PATH = "/login/oauth/authorize"
 """Of a GitHub Enterprise Server too, but also of Gitea, whose API is another: so its userinfo address is never guessed."""
+_OUR_PARAMETERS = frozenset(
+    [
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "response_mode",
+        "scope",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "resource",
+        "request",
+        "request_uri",
+    ]
+)
+"""Of an authorization request: what binds it to us, to its person, and to its answer."""
 CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH = "/auth/callback", "/auth/oauth/callback"
 """Ours, and that of Volcengine's own servers, which their users have registered with their OAuth application."""
 
@@ -65,6 +83,11 @@ class OAuthSettings(SettingsGroup):
     scope: str = option(
         "", "CROSSTRAIL_OAUTH_SCOPE", "What is asked of the person, space-separated; for GitHub `user`."
     )
+    authorize_parameters: Names = option(
+        (),
+        "CROSSTRAIL_OAUTH_AUTHORIZE_PARAMETERS",
+        "More parameters of authorize_url, `name=value`; for Google `access_type=offline` and `prompt=consent`.",
+    )
     userinfo_url: str = option(
         "",
         "CROSSTRAIL_OAUTH_USERINFO_URL",
@@ -105,6 +128,21 @@ class OAuthSettings(SettingsGroup):
     @classmethod
     def _scopes_as_a_list_too(cls, value: object) -> object:
         return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+    @field_validator("authorize_parameters", mode="before")
+    @classmethod
+    def _parameters_as_a_mapping_too(cls, value: object) -> object:
+        return [f"{name}={one}" for name, one in value.items()] if isinstance(value, dict) else value
+
+    @field_validator("authorize_parameters")
+    @classmethod
+    def _parameters_that_are_not_ours(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name, equals, _ in (one.partition("=") for one in value):
+            if not equals or not re.fullmatch(r"[A-Za-z0-9_.~-]+", name):
+                raise ValueError("a parameter is name=value")
+            if name.lower() in _OUR_PARAMETERS:
+                raise ValueError(f"{name} is set by the sign-in itself")
+        return value
 
 
 def check_jwt(jwt: JwtSettings) -> None:

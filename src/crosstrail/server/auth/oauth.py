@@ -211,6 +211,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
     _log_like_everybody()
     secret, key = settings.client_secret.get_secret_value(), _key(settings)
     scopes = settings.scope.replace(",", " ").split()
+    parameters = dict(one.split("=", 1) for one in settings.authorize_parameters)
     return _Proxy(
         upstream_authorization_endpoint=settings.authorize_url,
         upstream_token_endpoint=settings.token_url,
@@ -225,7 +226,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         base_url=public_url,
         redirect_path=settings.callback_path,
         valid_scopes=scopes or None,
-        extra_authorize_params={"scope": " ".join(scopes)} if scopes else None,
+        extra_authorize_params=parameters | ({"scope": " ".join(scopes)} if scopes else {}),
         redirect_patterns=settings.redirect_uris,
         refresh_grace=settings.refresh_grace,
         client_storage=_encrypted(store, key),
