@@ -39,7 +39,7 @@ def signed_in(workspace: WrapWorkspace, folder: Path, **settings: Any) -> Iterat
     with FakeIdp() as idp:
         config = workspace.config(
             folder,
-            wrap={"servers": {"plain": workspace.plain()}},
+            wrap=settings.pop("wrap", {"servers": {"plain": workspace.plain()}}),
             serve={"auth": "jwt", "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"},
             jwt={"issuer": idp.url, "jwks_url": idp.jwks_url, "trust_email": True},
             **settings,

@@ -21,8 +21,7 @@ import preloaded
 from crosstrail.call_context import CallContext
 from crosstrail.errors import WrappedServerError
 from crosstrail.settings.wrap_settings import WrapSettings
-from crosstrail.wrap.child import Child
-from crosstrail.wrap.children import Children
+from crosstrail.wrap.children import Children, Process
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
 from lake_workspace import text_of
 from wrap_workspace import PLAIN, Watched, WrapWorkspace, numbered
@@ -58,7 +57,8 @@ def test_a_server_that_does_not_start_is_explained_and_ended(
     )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert re.search(f"^crosstrail: {words}", done.stderr.strip()), done.stderr
+    hint = r"\. It was started without an account: none is marked `default: true`, .+"
+    assert re.search(f"^crosstrail: {words.rstrip('$')}{hint}$", done.stderr.strip()), done.stderr
     assert not running(PLAIN, mode)
 
 
@@ -203,7 +203,7 @@ async def test_waiting_for_a_place_is_bounded(workspace: WrapWorkspace, tmp_path
     prod, dev = (await workspace.registry()).accounts
     temporary = TemporaryCredentials(lambda _: workspace.broker)
 
-    async def nobody(server: str, child: Child, method: str) -> None:
+    async def nobody(process: Process, method: str) -> None:
         raise AssertionError(method)
 
     async with CredentialEndpoint(temporary) as endpoint:
@@ -274,6 +274,11 @@ def test_told_to_end_while_a_server_starts_it_says_nothing(tmp_path: Path, numbe
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
+        assert process.stdin
+        process.stdin.write(
+            json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}).encode() + b"\n"
+        )
+        process.stdin.flush()
         while process.poll() is None and not begun.exists():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.01)

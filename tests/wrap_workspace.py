@@ -63,7 +63,7 @@ class WrapWorkspace(LiveAws):
         patient = {"start_timeout": 300, **settings}  # the servers of strangers load for long
         given = WrapSettings.model_validate({"servers": servers or {"plain": self.plain()}, **patient})
         async with opened(given, lambda _: broker or self.broker) as proxy:
-            await proxy.learn_all(self.call)
+            await proxy.learner.learn_all(self.call, {}, reuse=True)
             yield proxy
 
     @asynccontextmanager

@@ -5,6 +5,7 @@ It decides nothing else. Imported when the command runs.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
@@ -21,8 +22,10 @@ from crosstrail.stop_signals import exit_on_signal
 from crosstrail.text import visible
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
+from crosstrail.wrap.learner import choice_of
 from crosstrail.wrap.proxy import Proxy, opened
 from crosstrail.wrap.serving import new_server, serve_stdio
+from crosstrail.wrap.stdio import connected_client
 from crosstrail.wrap.tool_catalog import says_it_reads
 from crosstrail.wrapped_call import WrappedCall
 
@@ -32,17 +35,22 @@ async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     if settings.serve.transport != "stdio":
         await _serve_http(wrap, settings)
         return
+    if sys.stdin.isatty():
+        say("Speaking MCP over stdio. An MCP client starts this command by itself; to look at the tools: --list-tools.")
     async with _proxy(wrap, settings) as (proxy, workspace), exit_on_signal(proxy.aclose):
-        await proxy.learn_all(_owner(workspace))
+        client = await connected_client()
+        await proxy.learner.learn_all(_owner(workspace), client.capabilities, reuse=True)
         with closing(_admission(proxy, workspace, AuditLog(settings.audit))) as admission:
-            await serve_stdio(new_server(proxy, admission))
+            await serve_stdio(new_server(proxy, admission), client)
 
 
 async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
     """One line a tool: its name, whether it says it is read-only, its first line; then what else there is."""
     async with _proxy(wrap, settings) as (proxy, workspace), exit_on_signal(proxy.aclose):
-        await proxy.learn_all(_owner(workspace))
+        await proxy.learner.learn_all(_owner(workspace), {}, reuse=False)
         await _show(proxy, _owner(workspace))
+    for error in proxy.learner.missing.values():
+        raise error
 
 
 async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
@@ -71,7 +79,7 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
         sign_in, listener = sign_in_of(settings), listener_of(settings)
         with listening(listener) as socket:
             async with exit_on_signal(proxy.aclose):
-                await proxy.learn_all(_owner(workspace))
+                await proxy.learner.learn_all(_owner(workspace), None, reuse=settings.serve.auth == "none")
             admission = _admission(
                 proxy,
                 workspace,
@@ -124,7 +132,7 @@ async def _show(proxy: Proxy, call: WrappedCall) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    choice = await proxy.choice(call)
+    choice = await choice_of(call)
     console = Console(highlight=False, soft_wrap=True)
     for tool in proxy.catalog.shown_tools(choice):
         kind = "reads" if says_it_reads(tool) else "may write"

@@ -35,6 +35,9 @@ class WrappedServer(SettingsGroup):
     read_only: bool = option(False, "", "Offer only tools that say they are read-only.")
     allow: tuple[str, ...] = option((), "", "Offer only these tools: names or globs.")
     deny: tuple[str, ...] = option((), "", "Do not offer these: names or globs; before `allow`.")
+    per_account: bool = option(
+        False, "", "Its tools differ by account: ask it once for each, not only with an account's first call."
+    )
 
     @model_validator(mode="after")
     def _one_program(self) -> Self:
@@ -54,7 +57,7 @@ class WrapSettings(SettingsGroup):
     """Wrapped MCP servers, served for many accounts."""
 
     servers: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")], WrappedServer] = option(
-        {}, "", "Name -> command (or module), env, pass_env, read_only, allow, deny."
+        {}, "", "Name -> command (or module), env, pass_env, read_only, allow, deny, per_account."
     )
     parameter: str = option(
         "target_account_id",
@@ -68,5 +71,11 @@ class WrapSettings(SettingsGroup):
     )
     start_timeout: float = option(
         60.0, "CROSSTRAIL_WRAP_START_TIMEOUT", "Seconds a server may take to start and list what it has.", gt=0
+    )
+    retry: float = option(
+        15.0,
+        "CROSSTRAIL_WRAP_RETRY",
+        "Seconds before a server that did not start is tried again; twice as long each time, up to 10 minutes.",
+        gt=0,
     )
     call_timeout: float = option(600.0, "CROSSTRAIL_WRAP_CALL_TIMEOUT", "Seconds one call may take.", gt=0)

@@ -7,6 +7,7 @@ read, changed or logged here. Of the handshake it reads what a server says of it
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import SessionMessage
 from mcp.shared.transport_context import TransportContext
-from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND, jsonrpc_message_adapter
+from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, jsonrpc_message_adapter
 
 from crosstrail import __version__
 from crosstrail.errors import WrappedServerError
@@ -31,6 +32,10 @@ _log = logging.getLogger("crosstrail.wrap")
 _PROTOCOL = "2025-11-25"
 """The newest protocol with a handshake: every server speaks it, and its answers are translated for each client."""
 _LIST_CHANGED = "/list_changed"
+MAX_QUESTIONS = 8
+"""Questions of one process to a client that wait for an answer at a time."""
+MAX_QUESTION_BYTES = 1_000_000
+_ANSWER_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,22 @@ class Client(Protocol):
     async def request(self, method: str, params: Json) -> Answer: ...
 
 
+BetweenCalls = Callable[[], Awaitable[Client | None]]
+
+
+async def nobody() -> None:
+    """Where there is no client to ask between calls."""
+
+
 class Child:
     """Start it once, ask it many times at once, `aclose` it. Ended for whatever reason it stays ended."""
 
-    def __init__(self, on_change: Callable[[Child, str], Awaitable[None]]) -> None:
-        """`on_change`: called with the method of every notification that one of the server's lists has changed."""
+    def __init__(self, on_change: Callable[[str], Awaitable[None]], between_calls: BetweenCalls) -> None:
+        """`on_change`: called with the method of every notification that one of the server's lists has changed.
+        `between_calls`: gives who is asked what the server asks while no call runs.
+        """
+        self._between_calls = between_calls
+        self._questions = 0
         self._program: Program | None = None
         self._on_change = on_change
         self._clients: list[Client] = []
@@ -225,15 +241,27 @@ class Child:
         self, context: DispatchContext[TransportContext], method: str, params: Json | None
     ) -> None:
         if method.endswith(_LIST_CHANGED):
-            await self._on_change(self, method)
+            await self._on_change(method)
         elif client := self._only_client():
             await client.notify(method, params or {})
 
     async def _on_request(self, context: DispatchContext[TransportContext], method: str, params: Json | None) -> Answer:
         if method == "ping":
             return {}
-        if client := self._only_client():
-            return await client.request(method, params or {})
+        if self._questions >= MAX_QUESTIONS:
+            raise MCPError(code=INTERNAL_ERROR, message=f"{MAX_QUESTIONS} questions wait for an answer")
+        if len(json.dumps(params)) > MAX_QUESTION_BYTES:
+            raise MCPError(code=INVALID_PARAMS, message=f"a question has at most {MAX_QUESTION_BYTES:,} bytes")
+        self._questions += 1
+        try:
+            with anyio.fail_after(_ANSWER_SECONDS):
+                client = self._only_client() or (None if self._clients else await self._between_calls())
+                if client:
+                    return await client.request(method, params or {})
+        except TimeoutError:
+            raise MCPError(code=INTERNAL_ERROR, message=f"{method}: no answer in {_ANSWER_SECONDS:g} s") from None
+        finally:
+            self._questions -= 1
         raise MCPError(code=METHOD_NOT_FOUND, message=f"{method}: no client to ask")
 
     def _only_client(self) -> Client | None:

@@ -31,7 +31,7 @@ from crosstrail.json_values import Json
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.tasks import outlive_waiters
-from crosstrail.wrap.child import Child, Hello
+from crosstrail.wrap.child import BetweenCalls, Child, Hello, nobody
 from crosstrail.wrap.delivery import CredentialEndpoint, CredentialGrant, TemporaryCredentials
 from crosstrail.wrap.environment import make_home, server_environment
 from crosstrail.wrap.process import Program
@@ -41,8 +41,6 @@ _MODULE_RUNNER = str(Path(__file__).with_name("run_module.py"))
 Key = tuple[str, AccountKey | None, str, str]
 """A server's name, an account (None is a process without any identity), and on whose behalf it runs: a name, and what tells
 two of that name apart."""
-OnChange = Callable[[str, Child, str], Awaitable[None]]
-"""(server, the process that says so, method of the notification)."""
 
 
 @dataclass(eq=False)
@@ -60,10 +58,27 @@ class Process:
     starting: asyncio.Task[None] | None = None
     idle: asyncio.TimerHandle | None = None
     ending: asyncio.Task[None] | None = None
+    listing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Whoever asks it for its tools has this."""
+    tools: frozenset[str] | None = None
+    """Names of those it has, once it was asked."""
+
+    @property
+    def server(self) -> str:
+        return self.key[0]
+
+    @property
+    def of_caller(self) -> bool:
+        """Whether it is the process of one caller of many."""
+        return bool(self.key[3])
 
     @property
     def ended(self) -> bool:
         return self.ending is not None or (self.starting is not None and self.starting.done() and not self.child.alive)
+
+
+OnChange = Callable[[Process, str], Awaitable[None]]
+"""(the process that says so, method of the notification)."""
 
 
 class Children:
@@ -91,6 +106,8 @@ class Children:
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._log_level: Json | None = None
+        self.between_calls: BetweenCalls = nobody
+        """Who is there to be asked while no call runs."""
 
     @asynccontextmanager
     async def lease(
@@ -120,6 +137,17 @@ class Children:
         finally:
             process.calls -= 1
             self._settle(process)
+
+    async def notify(self, method: str) -> None:
+        """Tell every process there is."""
+        for process in tuple(self._current.values()):
+            with suppress(WrappedServerError):  # it has not started, or has ended
+                await process.child.notify(method, None)
+
+    def release(self, process: Process) -> None:
+        """Nobody needs it any more: let it end, unless a call of somebody's runs in it."""
+        if not process.calls:
+            self._end(process)
 
     async def set_log_level(self, params: Json) -> None:
         """Send it to every process there is, and to those to come."""
@@ -173,15 +201,13 @@ class Children:
             self._waiting -= 1
 
     def _new(self, key: Key, account: Account | None, renewed: str, capabilities: Json) -> Process:
-        server, _, who, identity = key
-
-        async def changed(child: Child, method: str) -> None:
-            if not identity:  # what one of many callers has a process say is not shown to the others
-                await self._on_change(server, child, method)
+        async def changed(method: str) -> None:
+            if not process.of_caller:  # what it says is not shown to the other callers
+                await self._on_change(process, method)
 
         by_endpoint = account is not None and cloud_of(account.cloud).endpoint_variables is not None
-        grant = self._endpoint.grant(account, who) if account and by_endpoint else None
-        child = Child(changed)
+        grant = self._endpoint.grant(account, key[2]) if account and by_endpoint else None
+        child = Child(changed, self.between_calls)
         process = Process(key, account, renewed, child, grant=grant)
         self._all.add(process)
         process.starting = outlive_waiters(self._task(self._start(process, capabilities)))

@@ -7,9 +7,11 @@ its connection can carry them back.
 from __future__ import annotations
 
 from mcp.server.connection import allowed_log_levels
+from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types import (
+    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     LoggingMessageNotification,
     LoggingMessageNotificationParams,
@@ -22,12 +24,53 @@ from crosstrail.wrap.message import Answer, Context
 
 _ASKABLE = {"sampling/createMessage", "elicitation/create", "roots/list"}
 _CAPABILITIES = ("sampling", "elicitation", "roots")
+EVERY_QUESTION: Json = {"sampling": {}, "elicitation": {"form": {}}, "roots": {}}
+"""The capabilities of a client that may be asked anything."""
+
+
+def askable(capabilities: Json) -> Json:
+    """What a server may ask of a client with these capabilities, as the handshake words it."""
+    return {name: capabilities[name] for name in _CAPABILITIES if name in capabilities}
 
 
 class _ClientAnswer(BaseModel):
     """Whatever the client says: it is the wrapped server's to read."""
 
     model_config = ConfigDict(extra="allow")
+
+
+async def _answer(
+    session: ServerSession, method: str, params: Json, metadata: ServerMessageMetadata | None = None
+) -> Answer:
+    """The client's answer to a question, which passes as its server wrote it. Raises MCPError, the client's own or that it
+    cannot be asked."""
+    if method not in _ASKABLE:
+        raise MCPError(code=METHOD_NOT_FOUND, message=f"{method} is not passed on")
+    try:
+        request = server_request_adapter.validate_python({"method": method, "params": params}, by_name=False)
+    except ValidationError:
+        raise MCPError(code=INVALID_PARAMS, message=f"{method} is not written as the protocol has it") from None
+    answer = await session.send_request(request, _ClientAnswer, metadata=metadata)
+    return answer.model_dump(mode="json")
+
+
+class ConnectedClient:
+    """A Client over its connection, between its calls: it is asked, and told nothing."""
+
+    connection: object = None
+
+    def __init__(self, session: ServerSession) -> None:
+        self._session = session
+
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        """Of no call."""
+
+    async def notify(self, method: str, params: Json) -> None:
+        """Of no call."""
+
+    async def request(self, method: str, params: Json) -> Answer:
+        """Raises MCPError."""
+        return await _answer(self._session, method, params)
 
 
 class CallingClient:
@@ -47,8 +90,7 @@ class CallingClient:
         known = self._context.session.client_capabilities
         if known is None or not self._context.session.can_send_request:
             return {}
-        said: Json = known.model_dump(by_alias=True, mode="json", exclude_none=True)
-        return {name: said[name] for name in _CAPABILITIES if name in said}
+        return askable(known.model_dump(by_alias=True, mode="json", exclude_none=True))
 
     async def progress(self, progress: float, total: float | None, message: str | None) -> None:
         await self._context.session.report_progress(progress, total, message)
@@ -68,10 +110,5 @@ class CallingClient:
 
     async def request(self, method: str, params: Json) -> Answer:
         """The client's answer. Raises MCPError, the client's own or that it cannot be asked."""
-        if method not in _ASKABLE:
-            raise MCPError(code=METHOD_NOT_FOUND, message=f"{method} is not passed on")
-        request = server_request_adapter.validate_python({"method": method, "params": params}, by_name=False)
-        answer = await self._context.session.send_request(
-            request, _ClientAnswer, metadata=ServerMessageMetadata(related_request_id=self._context.request_id)
-        )
-        return answer.model_dump(mode="json")
+        related = ServerMessageMetadata(related_request_id=self._context.request_id)
+        return await _answer(self._context.session, method, params, related)

@@ -7,7 +7,6 @@ argument or an answer.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import tempfile
 import time
@@ -28,17 +27,17 @@ from mcp_types import (
 )
 
 from crosstrail.accounts.broker import AnyBroker
-from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest, WrappedServerError
+from crosstrail.errors import AccountNotFound, ConfigError, CrosstrailError, InvalidRequest
 from crosstrail.json_values import Json, table
 from crosstrail.models import Account
 from crosstrail.settings.wrap_settings import WrapSettings
 from crosstrail.wrap.changes import Changes
-from crosstrail.wrap.child import Child
 from crosstrail.wrap.children import Children
 from crosstrail.wrap.client import CallingClient
 from crosstrail.wrap.delivery import CredentialEndpoint, TemporaryCredentials
+from crosstrail.wrap.learner import Learner, choice_of, having
 from crosstrail.wrap.message import Answer, Message, ParamsT
-from crosstrail.wrap.tool_catalog import MAX_LISTED, Catalog, Choice, Offer, Route, learn
+from crosstrail.wrap.tool_catalog import MAX_LISTED, Catalog, Route
 from crosstrail.wrapped_call import WrappedCall
 
 _log = logging.getLogger("crosstrail.wrap")
@@ -51,59 +50,35 @@ class Proxy:
     def __init__(self, settings: WrapSettings, children: Children, changes: Changes) -> None:
         self.settings = settings
         self.changes = changes
-        self.offers: dict[str, Offer] = {}
-        self.catalog = Catalog(settings.parameter)
+        self.learner = Learner(settings, children, changes)
         self._children = children
 
-    async def learn_all(self, call: WrappedCall) -> None:
-        """Ask every server what it has, on behalf of whoever starts it.
-
-        Raises WrappedServerError, and ConfigError when names collide.
-        """
-        for offer in await asyncio.gather(*(self._learn(name, call) for name in self.settings.servers)):
-            self.offers[offer.server] = offer
-        self.catalog = self._catalog(self.offers)
-        self.changes.watch(self.relearn)
+    @property
+    def catalog(self) -> Catalog:
+        """What is served, as things are now."""
+        return self.learner.catalog
 
     async def aclose(self) -> None:
         """End every process and remove their folders; bounded by seconds."""
+        await self.learner.aclose()
         await self._children.aclose()
-
-    async def relearn(self, server: str, child: Child) -> bool:
-        """Ask one process again; whether anything is different now. What cannot be shown is logged and left as it was."""
-        try:
-            offer = await learn(server, child, self.offers[server].hello, self.settings.start_timeout)
-            offers = {**self.offers, server: offer}
-            catalog = self._catalog(offers)
-        except (CrosstrailError, MCPError) as error:
-            _log.warning("the lists of %s have changed and cannot be read: %s", server, error)
-            return False
-        changed = offer != self.offers[server]
-        self.offers, self.catalog = offers, catalog
-        return changed
 
     def reads(self, tool: str) -> bool:
         """Whether the tool of this name says, as things are now, that it changes nothing."""
         return self.catalog.reads(tool)
-
-    async def choice(self, call: WrappedCall) -> Choice:
-        """The accounts the caller may name: those with credentials."""
-        accounts = tuple(one for one in (await call.accounts()).accounts if one.auth)
-        default = next((one for one in accounts if one.default), None)
-        return Choice(accounts, default or (accounts[0] if len(accounts) == 1 else None))
 
     async def call_tool(self, message: Message[CallToolRequestParams]) -> Answer:
         """The server's answer, or a tool error in our words."""
         name = message.params.name
         route = self.catalog.tools.get(name)
         if route is None:
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:64]}")
+            raise self._unknown("tool", name[:64])
         began, account = time.monotonic(), "-"
         try:
             chosen, arguments = await self._split(message.call, message.params.arguments or {})
             account = chosen.name
             sent = {**message.sent, "name": route.name, "arguments": arguments}
-            result = await self._ask(message, route.server, chosen, "tools/call", sent)
+            result = await self._ask(message, route.server, chosen, "tools/call", sent, route)
         except CrosstrailError as error:
             result = {"content": [{"type": "text", "text": error.text}], "isError": True}
         ended = "failed" if result.get("isError") else "done"
@@ -122,15 +97,15 @@ class Proxy:
         uri, selector = self.catalog.split_uri(message.params.uri)
         server = self.catalog.resource_server(uri)
         if not server:
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown resource: {uri[:200]}")
+            raise self._unknown("resource", uri)
         call = message.call
-        account = await self._account(call, selector) if selector else (await self.choice(call)).default
+        account = await self._account(call, selector) if selector else (await choice_of(call)).default
         return await self._ask(message, server, account, "resources/read", {**message.sent, "uri": uri})
 
     async def complete(self, message: Message[CompleteRequestParams]) -> Answer:
         """Completes the account itself; everything else is the server's to complete."""
         params, parameter = message.params, self.settings.parameter
-        choice = await self.choice(message.call)
+        choice = await choice_of(message.call)
         if params.argument.name == parameter:
             prefix = params.argument.value.lower()
             found = [one.name for one in choice.accounts if one.name.lower().startswith(prefix)]
@@ -154,8 +129,18 @@ class Proxy:
         await self._children.set_log_level({"level": message.params.level})
         return {}
 
+    async def roots_changed(self) -> None:
+        """The client has other roots now: every process that asks for them is told."""
+        await self._children.notify("notifications/roots/list_changed")
+
     async def _ask(
-        self, message: Message[ParamsT], server: str, account: Account | None, method: str, params: Json
+        self,
+        message: Message[ParamsT],
+        server: str,
+        account: Account | None,
+        method: str,
+        params: Json,
+        tool: Route | None = None,
     ) -> Answer:
         client, caller = CallingClient(message.context), message.call.caller
         caller.wrapped = account.id if account else ""
@@ -163,6 +148,8 @@ class Proxy:
         progress = meta.pop("progressToken", None) is not None
         sent = {k: v for k, v in params.items() if k != "_meta"} | ({"_meta": meta} if meta else {})
         async with self._children.lease(server, account, caller, client.capabilities) as process:
+            if tool and account and not await self.learner.has(process, tool.name):
+                raise await self._not_there(tool, account, message.call)
             return await process.child.request(method, sent, self.settings.call_timeout, client, progress)
 
     async def _split(self, call: WrappedCall, arguments: Json) -> tuple[Account, Json]:
@@ -185,7 +172,7 @@ class Proxy:
         return found[0]
 
     async def _default(self, call: WrappedCall) -> Account:
-        choice = await self.choice(call)
+        choice = await choice_of(call)
         if choice.default:
             return choice.default
         if not choice.accounts:
@@ -194,21 +181,24 @@ class Proxy:
         more = f" and {len(choice.accounts) - MAX_LISTED} more" if len(choice.accounts) > MAX_LISTED else ""
         raise InvalidRequest("which account?", hint=f"Set {self.settings.parameter} to one of: {names}{more}.")
 
-    async def _learn(self, server: str, call: WrappedCall) -> Offer:
-        account = (await self.choice(call)).default
-        try:
-            async with self._children.lease(server, account, call.caller) as process:
-                return await learn(server, process.child, process.hello, self.settings.start_timeout)
-        except MCPError as error:
-            raise WrappedServerError(f"{server} cannot list what it has: {error}") from None
+    async def _not_there(self, tool: Route, account: Account, call: WrappedCall) -> InvalidRequest:
+        others = [one for one in having(tool, (await choice_of(call)).accounts) if one.key != account.key]
+        names = ", ".join(one.name for one in others[:MAX_LISTED])
+        return InvalidRequest(
+            f"{tool.server} has no tool {tool.name} in account {account.name}",
+            hint=f"It has it in: {names}." if names else "",
+        )
 
-    def _catalog(self, offers: Mapping[str, Offer]) -> Catalog:
-        ordered = [offers[name] for name in self.settings.servers]
-        return Catalog.of(ordered, self.settings.servers, self.settings.parameter)
+    def _unknown(self, kind: str, name: str) -> MCPError:
+        """Of what is not there now; it may be one of a server that has not started."""
+        message = f"Unknown {kind}: {name[:200]}"
+        for server, error in self.learner.missing.items():
+            message += f". {server}, which may have it, does not start and is tried again: {error.text}"
+        return MCPError(code=INVALID_PARAMS, message=message)
 
     def _route(self, routes: Mapping[str, Route], name: str, kind: str) -> Route:
         if name not in routes:
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown {kind}: {name[:200]}")
+            raise self._unknown(kind, name)
         return routes[name]
 
 

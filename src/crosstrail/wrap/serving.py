@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerMiddleware
 from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -20,6 +19,7 @@ from mcp_types import (
     CallToolRequestParams,
     CompleteRequestParams,
     GetPromptRequestParams,
+    NotificationParams,
     PaginatedRequestParams,
     ReadResourceRequestParams,
     SetLevelRequestParams,
@@ -30,8 +30,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from crosstrail import __version__
 from crosstrail.errors import CrosstrailError
 from crosstrail.wrap.child import Hello
+from crosstrail.wrap.learner import choice_of
 from crosstrail.wrap.message import Answer, Context, Message, ParamsT
 from crosstrail.wrap.proxy import Proxy
+from crosstrail.wrap.stdio import StdioClient
 from crosstrail.wrapped_call import WrappedCall
 
 WrappingServer = Server[WrappedCall | None]
@@ -48,14 +50,17 @@ _ONE_ACCOUNT = (
     "for several accounts call it once for each."
 )
 
+_UNASKED = "{name} has further tools for clients that it may ask something, which it may not here: {tools}."
+
 
 def new_server(proxy: Proxy, admission: ServerMiddleware[WrappedCall | None]) -> WrappingServer:
     """A server with the methods that the wrapped servers have between them, for any transport.
 
     Every message passes `admission`, which gives it the WrappedCall that it runs with, as `lifespan_context`.
     """
-    offers = list(proxy.offers.values())
-    one = offers[0].hello if len(offers) == 1 else Hello()
+    learner = proxy.learner
+    offers = list(learner.offers.values())
+    one = offers[0].hello if len(proxy.settings.servers) == 1 else Hello()
     server: WrappingServer = Server(
         one.name or "crosstrail",
         version=one.version or __version__,
@@ -66,17 +71,25 @@ def new_server(proxy: Proxy, admission: ServerMiddleware[WrappedCall | None]) ->
     )
     server.middleware.append(admission)
     can = {capability for offer in offers for capability in offer.hello.capabilities}
+    if learner.missing:  # nobody knows yet what they have
+        can |= {"tools", "prompts", "resources"}
     _add_methods(server, proxy, can)
+
+    def noted() -> None:
+        server.instructions = _instructions(proxy)
+
+    learner.on_notes = noted
     server.add_request_handler(
         "subscriptions/listen", SubscriptionsListenRequestParams, ListenHandler(proxy.changes.bus)
     )
     return server
 
 
-async def serve_stdio(server: WrappingServer) -> None:
-    """Serve one client over stdin and stdout until it leaves. An older client learns from the handshake that the lists may change."""
-    async with stdio_server() as (reading, writing):
-        await server.run(reading, writing, server.create_initialization_options(NotificationOptions(True, True, True)))
+async def serve_stdio(server: WrappingServer, client: StdioClient) -> None:
+    """Serve one client until it leaves. An older client learns from the handshake that the lists may change."""
+    options = server.create_initialization_options(NotificationOptions(True, True, True))
+    async with client.streams() as (reading, writing):
+        await server.run(reading, writing, options)
 
 
 @asynccontextmanager
@@ -89,10 +102,10 @@ def _add_methods(server: WrappingServer, proxy: Proxy, can: set[str]) -> None:
     """`can`: the capabilities of the wrapped servers."""
 
     async def tools(message: Message[PaginatedRequestParams]) -> Answer:
-        return {"tools": proxy.catalog.shown_tools(await proxy.choice(message.call))}
+        return {"tools": proxy.catalog.shown_tools(await choice_of(message.call))}
 
     async def prompts(message: Message[PaginatedRequestParams]) -> Answer:
-        return {"prompts": proxy.catalog.shown_prompts(await proxy.choice(message.call))}
+        return {"prompts": proxy.catalog.shown_prompts(await choice_of(message.call))}
 
     async def resources(message: Message[PaginatedRequestParams]) -> Answer:
         return {"resources": proxy.catalog.shown_resources()}
@@ -118,6 +131,12 @@ def _add_methods(server: WrappingServer, proxy: Proxy, can: set[str]) -> None:
     if "logging" in can:
         add("logging/setLevel", SetLevelRequestParams, proxy.set_log_level)
 
+    async def roots_changed(context: Context, params: NotificationParams) -> None:
+        if context.request is None:  # over HTTP it would reach the processes of all callers
+            await proxy.roots_changed()
+
+    server.add_notification_handler("notifications/roots/list_changed", NotificationParams, roots_changed)
+
 
 def _handler(
     proxy: Proxy, answer: Callable[[Message[ParamsT]], Awaitable[Answer]]
@@ -130,7 +149,7 @@ def _handler(
             raise MCPError(code=INTERNAL_ERROR, message="this message was admitted by nobody")
         modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         if context.request is None and not modern:
-            proxy.changes.session = context.session
+            proxy.changes.connected(context.session)
         try:
             result = await answer(Message(context, params, context.params or {}, call))
         except CrosstrailError as error:
@@ -142,7 +161,13 @@ def _handler(
 
 
 def _instructions(proxy: Proxy) -> str:
-    """The servers' own, and how the account is named."""
-    own = {name: offer.hello.instructions for name, offer in proxy.offers.items()}
-    texts = [text if len(own) == 1 else f"{name}: {text}" for name, text in own.items() if text]
-    return "\n\n".join([*texts, _ONE_ACCOUNT.format(name=proxy.settings.parameter)])
+    """The servers' own, how the account is named, and what is not there that could be."""
+    learner = proxy.learner
+    own = {name: offer.hello.instructions for name, offer in learner.offers.items()}
+    texts = [text if len(proxy.settings.servers) == 1 else f"{name}: {text}" for name, text in own.items() if text]
+    texts.append(_ONE_ACCOUNT.format(name=proxy.settings.parameter))
+    texts += [
+        f"{name} did not start and is tried again: until then its tools are not here." for name in learner.missing
+    ]
+    texts += [_UNASKED.format(name=name, tools=", ".join(tools)) for name, tools in learner.unasked.items()]
+    return "\n\n".join(texts)

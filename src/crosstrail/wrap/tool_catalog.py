@@ -7,7 +7,7 @@ wrote it. A tool that does not say it is read-only counts as one that writes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -15,7 +15,7 @@ from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from crosstrail.errors import ConfigError, WrappedServerError
 from crosstrail.json_values import Json, items, table
-from crosstrail.models import Account
+from crosstrail.models import Account, AccountKey
 from crosstrail.settings.wrap_settings import WrappedServer
 from crosstrail.wrap.child import Child, Hello
 
@@ -46,6 +46,10 @@ class Offer:
     server: str
     hello: Hello
     items: Mapping[str, Sequence[Item]]
+    account: AccountKey | None = None
+    """Whose process said so; None is one without an account."""
+    of_accounts: Mapping[AccountKey, Sequence[Item]] = field(default_factory=dict)
+    """The tools that it has for each account whose process was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,13 @@ class Route:
     server: str
     name: str
     item: Json
+    only: frozenset[AccountKey] | None = None
+    """The accounts that it is there for; None: all but those of `lacking`."""
+    lacking: frozenset[AccountKey] = frozenset()
+
+    def has(self, account: AccountKey) -> bool:
+        """Whether it is there for this account, as far as accounts were asked."""
+        return account in self.only if self.only is not None else account not in self.lacking
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,15 @@ class Choice:
 
     accounts: tuple[Account, ...] = ()
     default: Account | None = None
+    partial: bool = False
+    """Whether these are only some of them: those that something is there for."""
 
 
-async def learn(server: str, child: Child, hello: Hello, seconds: float) -> Offer:
-    """Ask a server for all its lists. Raises WrappedServerError, MCPError."""
+async def learn(server: str, child: Child, hello: Hello, seconds: float, kinds: Sequence[str] = tuple(LISTS)) -> Offer:
+    """Ask a server for its lists, all or some. Raises WrappedServerError, MCPError."""
     found: dict[str, list[Item]] = {}
-    for kind, (method, key, name_key) in LISTS.items():
+    for kind in kinds:
+        method, key, name_key = LISTS[kind]
         found[kind] = []
         if ("resources" if kind == "templates" else kind) not in hello.capabilities:
             continue
@@ -141,13 +155,24 @@ class Catalog:
     def shown_tools(self, choice: Choice) -> list[Json]:
         """Every tool with the account as its first parameter."""
         shown: list[Json] = []
-        for name, route in self.tools.items():
+        for name, route, there in self._shown(self.tools, choice):
             schema = dict(table(route.item.get("inputSchema"))) or {"type": "object"}
-            schema["properties"] = {self.parameter: _account_schema(choice), **table(schema.get("properties"))}
-            if choice.default is None:
+            schema["properties"] = {self.parameter: _account_schema(there), **table(schema.get("properties"))}
+            if there.default is None:
                 schema["required"] = [self.parameter, *items(schema.get("required"))]
             shown.append({**route.item, "name": name, "inputSchema": schema})
         return shown
+
+    def _shown(self, routes: Mapping[str, Route], choice: Choice) -> Iterator[tuple[str, Route, Choice]]:
+        """What is there for one of these accounts at least, and for which of them."""
+        for name, route in routes.items():
+            if not choice.accounts or (route.only is None and not route.lacking):
+                yield name, route, choice
+                continue
+            accounts = tuple(one for one in choice.accounts if route.has(one.key))
+            if accounts:
+                default = choice.default if choice.default in accounts else None
+                yield name, route, Choice(accounts, default, partial=len(accounts) < len(choice.accounts))
 
     def shown_prompts(self, choice: Choice) -> list[Json]:
         """Every prompt with the account as its first argument."""
@@ -187,10 +212,28 @@ class Catalog:
         return next((route.server for name, route in self.templates.items() if _matches(name, uri)), "")
 
 
+def _of_all_accounts(offer: Offer) -> Iterator[tuple[Item, frozenset[AccountKey] | None, frozenset[AccountKey]]]:
+    """Each tool once, as its first account has it, with `only` and `lacking` of its Route."""
+    names = {account: {tool.name for tool in tools} for account, tools in offer.of_accounts.items()}
+    seen = set()
+    for tool in offer.items["tools"]:
+        seen.add(tool.name)
+        yield tool, None, frozenset(account for account, known in names.items() if tool.name not in known)
+    for tools in offer.of_accounts.values():
+        for tool in tools:
+            if tool.name not in seen:
+                seen.add(tool.name)
+                yield tool, frozenset(account for account, known in names.items() if tool.name in known), frozenset()
+
+
 def _let_through(offer: Offer, server: WrappedServer) -> list[Route]:
     """Raises ConfigError when the settings leave nothing of a server that has tools."""
     tools = offer.items["tools"]
-    routes = [Route(offer.server, tool.name, tool.said) for tool in tools if offered(tool, server)]
+    routes = [
+        Route(offer.server, tool.name, tool.said, only, lacking)
+        for tool, only, lacking in _of_all_accounts(offer)
+        if offered(tool, server)
+    ]
     if tools and not routes:
         silent = server.read_only and not any(says_it_reads(tool.said) for tool in tools)
         raise ConfigError(
@@ -233,5 +276,5 @@ def _account_schema(choice: Choice) -> Json:
 
 
 def _describe(choice: Choice) -> str:
-    kinds = "The account to use, by alias or id."
+    kinds = "The account to use, by alias or id." + " Others do not have this tool." * choice.partial
     return f"{kinds} Default: {choice.default.name}." if choice.default else kinds
