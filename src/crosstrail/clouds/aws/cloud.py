@@ -44,7 +44,7 @@ _CREDENTIAL_VARIABLES = (
 )
 _CONFIG = ".aws/config"
 _PROFILE = "default"
-_CREDENTIAL_PROCESS = str(Path(__file__).with_name("credential_process.py"))
+_CONTAINER_CREDENTIALS = str(Path(__file__).with_name("container_credentials.py"))
 
 
 class _Organization(Protocol):
@@ -135,7 +135,7 @@ def _home_files(region: str) -> Mapping[str, str]:
     """
     lines = [f"[{_PROFILE}]", f"region = {region or HOME_REGION['aws']}"]
     if region:
-        lines.append(f"credential_process = {shlex.join((sys.executable, '-I', '-S', _CREDENTIAL_PROCESS))}")
+        lines.append(f"credential_process = {shlex.join((sys.executable, '-I', '-S', _CONTAINER_CREDENTIALS))}")
     return {_CONFIG: "\n".join(lines) + "\n"}
 
 
