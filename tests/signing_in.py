@@ -39,15 +39,22 @@ def with_lake(folder: Path) -> Path:
 
 @contextmanager
 def signing_in(
-    folder: Path, idp: FakeIdp, port: int, *, listen: int = 0, who: str = "login:alice", **oauth: Any
+    folder: Path,
+    idp: FakeIdp,
+    port: int,
+    *,
+    listen: int = 0,
+    path: str = "",
+    who: str = "login:alice",
+    **oauth: Any,
 ) -> Iterator[Server]:
-    """A server known by one port; as a replica behind a balancer it may `listen` at another. It is GitHub's that people
-    sign in by, unless `oauth` says otherwise; `who` may see the account."""
+    """A server known by one port, and a path there; as a replica behind a balancer it may `listen` at another. It is GitHub's
+    that people sign in by, unless `oauth` says otherwise; `who` may see the account."""
     config = write_config(
         folder,
         accounts=[{"id": PROD, "alias": "prod", "archive": "logs"}],
         lake={"path": "lake"},
-        serve={"auth": "oauth", "public_url": f"http://127.0.0.1:{port}"},
+        serve={"auth": "oauth", "public_url": f"http://127.0.0.1:{port}{path}"},
         oauth={
             "client_id": idp.client_id,
             "client_secret": idp.client_secret,

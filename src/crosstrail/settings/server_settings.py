@@ -7,6 +7,7 @@ listens. It signs nobody in and opens no socket.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +16,11 @@ from crosstrail.errors import ConfigError
 from crosstrail.settings.sign_in_settings import JwtSettings, OAuthSettings, check_jwt, check_oauth
 from crosstrail.settings_group import Names, SettingsGroup, option
 
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
+_OWN_PATHS = frozenset(
+    ["mcp", "sse", "messages", "ping", "healthz", "authorize", "token", "register", "consent", "auth", ".well-known"]
+)
+"""What the paths of a server and of its sign-in begin with: whether a proxy took the prefix away could not be told."""
 AuthMode = Literal["none", "token", "jwt", "oauth"]
 
 
@@ -35,7 +41,7 @@ class ServeSettings(SettingsGroup):
     public_url: str = option(
         "",
         "CROSSTRAIL_PUBLIC_URL",
-        "Address clients use, such as https://trails.example.com; tokens are for it + /mcp.",
+        "Address clients use, such as https://trails.example.com, or with a path; tokens are for it + /mcp.",
     )
     allowed_hosts: Names = option(
         (), "CROSSTRAIL_ALLOWED_HOSTS", "Further Host headers to accept, `name` or `name:port`; `*` checks none."
@@ -80,6 +86,11 @@ class ServeSettings(SettingsGroup):
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def public_path(self) -> str:
+        """The path of public_url, such as `/trails`; empty where it has none."""
+        return urlsplit(self.public_url).path.rstrip("/")
+
 
 class LimitSettings(SettingsGroup):
     """What one principal may ask of one server, of all its workers together."""
@@ -103,7 +114,7 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
         _check_open(serve)
     if not serve.loopback or serve.behind_proxy:
         _check_names(serve)
-    _check_public_url(serve)
+    _check_public_url(serve, oauth.callback_path)
     if serve.workers > 1 and serve.port == 0:
         raise ConfigError("workers share one port, and port is 0", hint="Name a port.")
     if serve.auth == "token":
@@ -163,7 +174,7 @@ def _check_token(serve: ServeSettings, *, rules: bool) -> None:
         )
 
 
-def _check_public_url(serve: ServeSettings) -> None:
+def _check_public_url(serve: ServeSettings, callback_path: str) -> None:
     if not serve.public_url:
         return
     split = urlsplit(serve.public_url)
@@ -172,5 +183,19 @@ def _check_public_url(serve: ServeSettings) -> None:
         raise ConfigError(
             "serve.public_url is no https address", hint="Such as https://trails.example.com, without /mcp."
         )
-    if split.path.rstrip("/").endswith("/mcp"):  # tokens would be for /mcp/mcp
+    if serve.public_path.endswith("/mcp"):  # tokens would be for /mcp/mcp
         raise ConfigError("serve.public_url ends with /mcp, which is added to it", hint="Leave /mcp out.")
+    if "@" in split.netloc or split.query or split.fragment or not _PATH.fullmatch(serve.public_path):
+        raise ConfigError(
+            "serve.public_url is more than an address with a path", hint="Such as https://example.com/trails."
+        )
+    if _first(serve.public_path) in _OWN_PATHS | {_first(callback_path)}:
+        raise ConfigError(
+            f"serve.public_url has a path that begins like one of this server's own: {serve.public_path}",
+            hint="Choose another, such as https://example.com/trails.",
+        )
+
+
+def _first(path: str) -> str:
+    """The first part of a path."""
+    return path.split("/")[:2][-1]

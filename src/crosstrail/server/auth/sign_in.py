@@ -41,6 +41,7 @@ from crosstrail.settings.sign_in_settings import (
 from crosstrail.trust import trusted
 
 PING_PATH, HEALTH_PATH = "/ping", "/healthz"
+_METADATA_PATH = "/.well-known/oauth-authorization-server"
 _log = logging.getLogger("crosstrail.identity")
 _ANSWER_SECONDS = 4.0
 _SWEEP_SECONDS = 3600.0
@@ -150,10 +151,11 @@ def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
     provider = oauth_provider(settings, url, store)
     # To the letter what the provider's own metadata says: clients compare the two as text.
     auth = _auth_settings(str(provider.issuer_url), url + HTTP_PATH, ())
+    routes = _with_both_callbacks(provider.get_routes(mcp_path=HTTP_PATH), settings.callback_path)
     return SignIn(
         provider,
         auth,
-        _with_both_callbacks(provider.get_routes(mcp_path=HTTP_PATH), settings.callback_path),
+        _with_metadata_at(urlsplit(url).path, routes),
         _Answers(userinfo_url(settings)),
         scopes=provider.scopes_supported,
         sweep=getattr(store, "cull", None),
@@ -167,9 +169,20 @@ def _callbacks(path: str) -> tuple[str, ...]:
 
 def _with_both_callbacks(routes: Sequence[BaseRoute], path: str) -> list[BaseRoute]:
     """A sign-in that was begun with one callback's path ends at it, whichever is the one of new ones."""
-    own = next(route for route in routes if isinstance(route, Route) and route.path == path)
+    own = _route(routes, path)
     more = [Route(one, own.endpoint, methods=["GET"]) for one in _callbacks(path) if one != path]
     return [*routes, *more]
+
+
+def _with_metadata_at(path: str, routes: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """An issuer with a path has its metadata at a path of its own (RFC 8414, 3.1), beside the one that a proxy makes of
+    `/trails/.well-known/oauth-authorization-server`, where older clients look."""
+    own = _route(routes, _METADATA_PATH)
+    return [*routes, *([Route(_METADATA_PATH + path, own.endpoint, methods=["GET", "OPTIONS"])] if path else [])]
+
+
+def _route(routes: Sequence[BaseRoute], path: str) -> Route:
+    return next(route for route in routes if isinstance(route, Route) and route.path == path)
 
 
 def _auth_settings(issuer: str, resource: str, scopes: Sequence[str]) -> AuthSettings:

@@ -38,6 +38,7 @@ from crosstrail.server.http.middleware import (
     RefusalRecord,
 )
 from crosstrail.server.http.origins import known_hosts, known_origins, pages
+from crosstrail.server.http.public_path import PublicPath
 from crosstrail.server.stderr_log import log_to_stderr
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.settings.config import Settings
@@ -116,6 +117,7 @@ def guarded_app(
 
     most = min(serve.max_body, MAX_MADE_UP_BYTES) if sign_in.by_keys else serve.max_body
     middleware = [
+        *([Middleware(PublicPath, prefix=serve.public_path)] if serve.public_path else []),
         Middleware(RefusalRecord, record=gate.record),
         Middleware(HostCheck, hosts=known_hosts(serve), origins=known_origins(serve)),
         *pages(serve),
