@@ -233,7 +233,7 @@ def oauth_provider(settings: OAuthSettings, public_url: str, store: Any) -> OAut
         jwt_signing_key=key,
         require_authorization_consent=True,
         forward_resource=False,  # the provider knows no such address, and some refuse what they do not know
-        enable_cimd=False,  # it would have the server fetch addresses that strangers name
+        enable_cimd=False,  # it fetches what strangers name, unbounded in look-ups and pace: docs/serving.md
     )
 
 
