@@ -335,6 +335,7 @@ def _rules_table(url: str, *rows: tuple[str, str, str, bool]) -> None:
     ACCESS_RULES.metadata.create_all(engine)
     columns = ("who", "accounts", "toolsets", "may_write")
     with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE access_rules DROP COLUMN issuer")  # as tables of earlier versions are
         connection.execute(ACCESS_RULES.insert(), [dict(zip(columns, row, strict=True)) for row in rows])
     engine.dispose()
 

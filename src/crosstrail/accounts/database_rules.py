@@ -21,17 +21,21 @@ ACCESS_RULES = Table(
     Column("accounts", Text, nullable=False),
     Column("toolsets", Text),
     Column("may_write", Boolean),
+    Column("issuer", Text),
 )
-"""Lists are comma-separated; empty toolsets are all of them."""
+"""Lists are comma-separated; empty toolsets are all of them. Tables without `issuer` are as good."""
 
 
 def rules_of(connection: Connection) -> tuple[tuple[AccessRule, ...], tuple[str, ...]]:
     """The rules, and a warning for every row that is none."""
-    if not inspect(connection).has_table(ACCESS_RULES.name):
+    inspected = inspect(connection)
+    if not inspected.has_table(ACCESS_RULES.name):
         return (), ()
+    there = {str(column["name"]) for column in inspected.get_columns(ACCESS_RULES.name)}
+    wanted = [column for column in ACCESS_RULES.columns if column.name != "issuer" or "issuer" in there]
     rules: list[AccessRule] = []
     warnings: list[str] = []
-    for row in connection.execute(select(ACCESS_RULES).order_by(ACCESS_RULES.c.id)).mappings():
+    for row in connection.execute(select(*wanted).order_by(ACCESS_RULES.c.id)).mappings():
         values: dict[str, object] = {
             "who": _parts(text_of(row["who"])),
             "accounts": _parts(text_of(row["accounts"])),
@@ -39,6 +43,8 @@ def rules_of(connection: Connection) -> tuple[tuple[AccessRule, ...], tuple[str,
         }
         if toolsets := _parts(text_of(row["toolsets"])):
             values["toolsets"] = toolsets
+        if issuer := _parts(text_of(row.get("issuer"))):
+            values["issuer"] = issuer
         try:
             rules.append(AccessRule.model_validate(values))
         except ValidationError as error:

@@ -35,6 +35,8 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     client: str = ""
     issuer: str = ""
+    needs_issuer: bool = False
+    """Other issuers' tokens are accepted too, which may know the same names: only rules that name an issuer match."""
     local: bool = False
     """The one person who started this process and talks to it over stdin."""
 
@@ -46,8 +48,11 @@ class Principal:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells two principals apart, whatever they are called: a subject belongs to its issuer."""
-        return self.issuer, self.subject or self.name
+        """What tells two principals apart, whatever they are called: a subject belongs to its issuer.
+
+        No subject begins with a blank: a machine that has none is not somebody who is called as it is.
+        """
+        return self.issuer, self.subject or (f" {self.client}" if self.client else self.name)
 
     @property
     def acting(self) -> tuple[str, str]:
@@ -72,6 +77,9 @@ class AccessRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     who: tuple[str, ...] = Field(min_length=1, description="someone@example.com, login:, subject:, group:, scope:, *.")
+    issuer: tuple[str, ...] = Field(
+        (), description="Whose callers these are: `iss` of their tokens, or *. Needed where jwt has several issuers."
+    )
     accounts: tuple[str, ...] = Field(min_length=1, description="Ids, aliases, globs, or *.")
     toolsets: tuple[Toolset, ...] = Field(TOOLSETS, min_length=1, description="Which tools; all when left out.")
     write: bool = Field(False, description="The tools that change something too, where the server allows writes.")
@@ -90,6 +98,11 @@ class AccessRule(BaseModel):
                 )
         return who
 
+    @field_validator("issuer", mode="before")
+    @classmethod
+    def _one_or_several(cls, issuer: object) -> object:
+        return (issuer,) if isinstance(issuer, str) else issuer
+
     @field_validator("accounts")
     @classmethod
     def _selectors_say_something(cls, accounts: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,7 +111,8 @@ class AccessRule(BaseModel):
         return tuple(part.strip() for one in accounts for part in one.split(",") if part.strip())
 
     def matches(self, principal: Principal) -> bool:
-        return any(_matches(one, principal) for one in self.who)
+        of_issuer = bool({ANYONE, principal.issuer} & set(self.issuer)) if self.issuer else not principal.needs_issuer
+        return of_issuer and any(_matches(one, principal) for one in self.who)
 
 
 def _matches(who: str, principal: Principal) -> bool:
