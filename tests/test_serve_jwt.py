@@ -18,7 +18,7 @@ import jwt
 import pytest
 
 from crosstrail.models import Account
-from crosstrail.server.auth.jwt_verifier import Jwks
+from crosstrail.server.auth.jwks import Jwks, ProviderAway
 from fakes.http import Answer, HttpFake
 from fakes.idp import FakeIdp, SigningKey
 from lake_workspace import DEV, NOON, PROD, collect, facts_of, record, rows_of, text_of, write_logs
@@ -231,7 +231,7 @@ def test_a_key_that_signs_no_token_is_refused_at_the_start() -> None:
 
     from crosstrail.errors import ConfigError
     from crosstrail.server.auth.jwt_verifier import JwtVerifier
-    from crosstrail.settings.sign_in_settings import JwtSettings
+    from crosstrail.settings.jwt_settings import JwtSettings
 
     key = X25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(ConfigError, match="signs no tokens"):
@@ -241,7 +241,7 @@ def test_a_key_that_signs_no_token_is_refused_at_the_start() -> None:
 async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
     """A rule for a client must not match a person who is called like one."""
     from crosstrail.server.auth.jwt_verifier import JwtVerifier
-    from crosstrail.settings.sign_in_settings import JwtSettings
+    from crosstrail.settings.jwt_settings import JwtSettings
 
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE)
     person = await verifier.verify_token(idp.token(sub="batch-job"))
@@ -253,7 +253,7 @@ async def test_a_subject_is_no_client(idp: FakeIdp) -> None:
 
 async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> None:
     from crosstrail.server.auth.jwt_verifier import JwtVerifier
-    from crosstrail.settings.sign_in_settings import JwtSettings
+    from crosstrail.settings.jwt_settings import JwtSettings
 
     now = [0.0]
     verifier = JwtVerifier(JwtSettings(issuer=idp.url, jwks_url=idp.jwks_url), RESOURCE, clock=lambda: now[0])
@@ -276,8 +276,8 @@ async def test_keys_rotate_and_strangers_do_not_make_us_ask(idp: FakeIdp) -> Non
 
 @pytest.mark.parametrize("body", [b"[]", b"5", b'{"keys": 5}', b'{"keys": [1]}', b'{"keys": {"a": 1}}', b"[" * 100_000])
 async def test_an_answer_that_is_no_set_of_keys_gives_none(body: bytes) -> None:
-    with HttpFake(lambda *_: Answer(200, body)) as fake:
-        assert await Jwks(f"{fake.url}/keys").key("first") is None
+    with HttpFake(lambda *_: Answer(200, body)) as fake, pytest.raises(ProviderAway):
+        await Jwks(f"{fake.url}/keys").keys("first")
 
 
 async def test_an_address_that_trickles_keeps_nobody_waiting() -> None:
@@ -296,7 +296,8 @@ async def test_an_address_that_trickles_keeps_nobody_waiting() -> None:
     async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with anyio.fail_after(20):
-            assert await Jwks(f"http://127.0.0.1:{port}/keys", seconds=0.5).key("first") is None
+            with pytest.raises(ProviderAway):
+                await Jwks(f"http://127.0.0.1:{port}/keys", seconds=0.5).keys("first")
             await ended.wait()
 
 

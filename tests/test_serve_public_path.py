@@ -12,8 +12,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from crosstrail.errors import ConfigError
+from crosstrail.settings.jwt_settings import JwtSettings
 from crosstrail.settings.server_settings import ServeSettings, check
-from crosstrail.settings.sign_in_settings import JwtSettings, OAuthSettings
+from crosstrail.settings.sign_in_settings import OAuthSettings
 from fakes.idp import FakeIdp
 from lake_workspace import text_of
 from ports import free_port
@@ -150,11 +151,11 @@ async def test_a_token_of_a_provider_is_for_the_address_with_its_path(idp: FakeI
 def test_a_path_that_cannot_work_does_not_start(path: str, said: str) -> None:
     serve = ServeSettings.model_validate({"transport": "http", "public_url": f"https://example.com{path}"})
     with pytest.raises(ConfigError, match=said) as refused:
-        check(serve, JwtSettings(), OAuthSettings(callback_path="/sign-in/callback"), rules=True)
+        check(serve, JwtSettings(), OAuthSettings(callback_path="/sign-in/callback"), rules=())
     assert refused.value.hint
 
 
 def test_a_name_before_the_host_does_not_start() -> None:
     serve = ServeSettings.model_validate({"transport": "http", "public_url": "https://user@example.com/trails"})
     with pytest.raises(ConfigError, match="more than an address"):
-        check(serve, JwtSettings(), OAuthSettings(), rules=True)
+        check(serve, JwtSettings(), OAuthSettings(), rules=())

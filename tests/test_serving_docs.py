@@ -50,7 +50,7 @@ def test_there_are_as_many_as_there_were() -> None:
 )
 def test_a_configuration_is_complete(text: str, tmp_path: Path) -> None:
     settings = loaded(text, tmp_path)
-    check(settings.serve, settings.jwt, settings.oauth, rules=bool(settings.access))
+    check(settings.serve, settings.jwt, settings.oauth, rules=settings.access)
     assert settings.serve.transport == "http"
 
 

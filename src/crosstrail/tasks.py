@@ -38,7 +38,11 @@ class SingleFlight(Generic[K, T]):
         return key in self._running
 
     async def run(self, key: K, work: Callable[[], Coroutine[object, object, T]]) -> T:
-        """What the work of whoever asked first gives, or raises: the same error object for all.
+        """What the work of whoever asked first gives, or raises: the same error object for all."""
+        return await asyncio.shield(self.start(key, work))
+
+    def start(self, key: K, work: Callable[[], Coroutine[object, object, T]]) -> asyncio.Task[T]:
+        """The task of whoever asked first, for who does not wait for it.
 
         Whoever asked first may be cancelled, the work goes on for the others: as a task of the loop's own, because shielding
         alone would not outlive the caller's task group.
@@ -47,7 +51,7 @@ class SingleFlight(Generic[K, T]):
         if task is None or task.done():
             task = self._running[key] = outlive_waiters(asyncio.get_running_loop().create_task(work()))
             task.add_done_callback(lambda done: self._ended(key, done))
-        return await asyncio.shield(task)
+        return task
 
     def _ended(self, key: K, task: asyncio.Task[T]) -> None:
         if self._running.get(key) is task:

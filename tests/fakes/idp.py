@@ -10,14 +10,14 @@ import base64
 import json
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from fakes.http import Answer, HttpFake
 from fakes.oauth_providers import PROVIDERS, OAuthProvider
@@ -25,15 +25,21 @@ from fakes.oauth_providers import PROVIDERS, OAuthProvider
 
 @dataclass
 class SigningKey:
-    """One key of the provider."""
+    """One key of the provider. `algorithm`: that it signs with; its JWK names it where `bound`."""
 
     kid: str
-    private: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
+    private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: rsa.generate_private_key(65537, 2048)
+    )
+    algorithm: str = "RS256"
+    bound: bool = True
 
     @property
     def jwk(self) -> dict[str, Any]:
-        public = json.loads(RSAAlgorithm.to_jwk(self.private.public_key()))
-        return {**public, "kid": self.kid, "use": "sig", "alg": "RS256"}
+        public = self.private.public_key()
+        written = RSAAlgorithm.to_jwk(public) if isinstance(public, rsa.RSAPublicKey) else ECAlgorithm.to_jwk(public)
+        bound = {"alg": self.algorithm} if self.bound else {}
+        return {**json.loads(written), "kid": self.kid, "use": "sig", **bound}
 
     @property
     def public_pem(self) -> str:
@@ -54,7 +60,7 @@ class FakeIdp:
         self.claims: dict[str, Any] = {}
         """More that it says of the user; None takes a claim away."""
         self.pages: dict[str, Any] = {}
-        """Path -> JSON in place of a provider's page there, or a status in place of anything."""
+        """Path -> JSON in place of a provider's page there, or a status or an Answer in place of anything."""
         self.asked: dict[str, int] = {}
         self.wire: dict[str, str] = {}
         """Path -> a fault of the connection, as Answer has it."""
@@ -82,7 +88,12 @@ class FakeIdp:
         usual = {"iss": self.url, "aud": "https://trails.example.com/mcp", "sub": "u-1", "iat": now, "exp": now + 600}
         values = {name: value for name, value in {**usual, **claims}.items() if value is not None}
         chosen = key or self.key
-        return jwt.encode(values, chosen.private, algorithm="RS256", headers={"kid": chosen.kid, **(headers or {})})
+        named = {"kid": chosen.kid, **(headers or {})}
+        return jwt.encode(values, chosen.private, algorithm=chosen.algorithm, headers=named)
+
+    def discovery(self, issuer: str, jwks_uri: str = "") -> Answer:
+        """What stands at the discovery address of an issuer."""
+        return _json({"issuer": issuer, "jwks_uri": jwks_uri or self.jwks_url, "token_endpoint": f"{self.url}/token"})
 
     def rotate(self, kid: str) -> SigningKey:
         """A new key in place of all others."""
@@ -105,8 +116,9 @@ class FakeIdp:
         split = urlsplit(target)
         self.asked[split.path] = self.asked.get(split.path, 0) + 1
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
-        if isinstance(status := self.pages.get(split.path), int):
-            return Answer(status, b"{}")
+        page: object = self.pages.get(split.path)
+        if isinstance(page, int | Answer):
+            return Answer(page, b"{}") if isinstance(page, int) else replace(page)
         match method, split.path:
             case "GET", "/keys":
                 return _json({"keys": [key.jwk for key in self.keys]})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 import click
 
@@ -25,14 +27,18 @@ def access() -> None:
 @click.argument("who")
 @click.option("--group", "groups", multiple=True, help="A group they are in; may be given more than once.")
 @click.option("--scope", "scopes", multiple=True, help="A scope of their token; may be given more than once.")
+@click.option("--issuer", default="", help="`iss` of their token, where jwt has several issuers.")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings
-def test_(settings: Settings, who: str, groups: tuple[str, ...], scopes: tuple[str, ...], as_json: bool) -> None:
+def test_(
+    settings: Settings, who: str, groups: tuple[str, ...], scopes: tuple[str, ...], issuer: str, as_json: bool
+) -> None:
     """Show what someone may do over HTTP.
 
     WHO is an e-mail address, or login:NAME, subject:ID or client:ID as their token would say.
     """
-    principal = _principal(who, groups, scopes)
+    several = settings.serve.auth == "jwt" and len(settings.jwt.accepted) > 1
+    principal = replace(_principal(who, groups, scopes), issuer=issuer, needs_issuer=several)
     grant, accounts = anyio.run(_given, settings, principal)
     writes = settings.allow_writes and not settings.serve.read_only
     rows = [_row(grant, account, writes) for account in accounts]

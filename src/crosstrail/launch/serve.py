@@ -93,7 +93,7 @@ def _over_stdio(settings: Settings) -> None:
     from crosstrail.server.stderr_log import log_to_stderr
     from crosstrail.server.stdio import serve_stdio
 
-    check(settings.serve, settings.jwt, settings.oauth, rules=bool(settings.access))
+    check(settings.serve, settings.jwt, settings.oauth, rules=settings.access)
     log_to_stderr(settings.log_level)
     if sys.stdin.isatty():
         say(
@@ -106,8 +106,9 @@ def _over_http(settings: Settings) -> None:
     from crosstrail.server.access.audit import retention
     from crosstrail.server.http.serve_app import app_factory, listener_of, serve_app
 
-    has_rules = bool(settings.access) or bool(anyio.run(_rules, settings))
-    check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
+    rules = settings.access or anyio.run(_rules, settings)
+    has_rules = bool(rules)
+    check(settings.serve, settings.jwt, settings.oauth, rules=rules)
     say(f"record of calls: {retention(settings.audit, default='stderr')}")
     workers, listener = settings.serve.workers, listener_of(settings)
     with ExitStack() as held:

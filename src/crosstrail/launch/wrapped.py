@@ -74,8 +74,9 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     if settings.serve.workers > 1:
         raise ConfigError("wrapped servers are served by one process", hint="Set serve.workers to 1.")
     async with _proxy(wrap, settings) as (proxy, workspace):
-        has_rules = bool(await workspace.access_rules())
-        check(settings.serve, settings.jwt, settings.oauth, rules=has_rules)
+        rules = await workspace.access_rules()
+        has_rules = bool(rules)
+        check(settings.serve, settings.jwt, settings.oauth, rules=rules)
         sign_in, listener = sign_in_of(settings), listener_of(settings)
         with listening(listener) as socket:
             async with exit_on_signal(proxy.aclose):

@@ -31,10 +31,11 @@ from crosstrail.clouds.base import clouds
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account
 from crosstrail.settings.audit_settings import AuditSettings
+from crosstrail.settings.jwt_settings import JwtIssuer, JwtSettings
 from crosstrail.settings.lake_settings import LakeSettings, QuerySettings
 from crosstrail.settings.server_settings import LimitSettings, ServeSettings
 from crosstrail.settings.settings_file import read_mapping
-from crosstrail.settings.sign_in_settings import JwtSettings, OAuthSettings
+from crosstrail.settings.sign_in_settings import OAuthSettings
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.settings_group import SettingsGroup, option
 from crosstrail.trust import trusted
@@ -152,7 +153,7 @@ class Settings(SettingsGroup):
         return self.clouds.get(name, self)
 
 
-_LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule}
+_LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule, "issuers": JwtIssuer}
 SettingsT = TypeVar("SettingsT", bound=SettingsGroup)
 
 
@@ -166,7 +167,7 @@ class Option(BaseModel):
 
 
 def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Option]:
-    """Every option that is not a list of accounts or of access rules, in the order of the file."""
+    """Every option that is not a list of accounts, access rules or issuers, in the order of the file."""
     for name, field in section.model_fields.items():
         if name == "clouds":
             for cloud, group in _groups().items():

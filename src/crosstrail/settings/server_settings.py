@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
-from crosstrail.accounts.policy import TOOLSETS
+from crosstrail.accounts.policy import TOOLSETS, AccessRule
 from crosstrail.errors import ConfigError
-from crosstrail.settings.sign_in_settings import JwtSettings, OAuthSettings, check_jwt, check_oauth
+from crosstrail.settings.jwt_settings import JwtSettings, check_jwt
+from crosstrail.settings.sign_in_settings import OAuthSettings, check_oauth
 from crosstrail.settings_group import Names, SettingsGroup, option
 
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -100,8 +102,8 @@ class LimitSettings(SettingsGroup):
     queries_at_once: int = option(4, "CROSSTRAIL_QUERIES_AT_ONCE", "Most SQL queries that run at once.", ge=1)
 
 
-def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules: bool) -> None:
-    """Refuse what cannot work, or would let strangers in. `rules`: whether any access rule exists. Raises ConfigError."""
+def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules: Sequence[AccessRule]) -> None:
+    """Refuse what cannot work, or would let strangers in. `rules`: the access rules there are. Raises ConfigError."""
     if serve.transport == "stdio":
         if serve.auth != "none":
             raise ConfigError(
@@ -118,7 +120,7 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
     if serve.workers > 1 and serve.port == 0:
         raise ConfigError("workers share one port, and port is 0", hint="Name a port.")
     if serve.auth == "token":
-        _check_token(serve, rules=rules)
+        _check_token(serve, rules=bool(rules))
     if serve.auth in ("none", "token"):
         return
     if not rules and not serve.allow_any:
@@ -131,13 +133,14 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
             f"anyone with {whom} could read your audit trail: there is no access rule",
             hint="Add `access` rules (docs/serving.md), or set serve.allow_any: true.",
         )
-    if not serve.public_url and (serve.auth == "oauth" or not jwt.audience):
+    named = all(each.audience or each.allowed_clients for each in jwt.accepted)
+    if not serve.public_url and (serve.auth == "oauth" or not named):
         raise ConfigError(
             f"auth {serve.auth} needs serve.public_url, the address that clients use",
             hint="Set --public-url https://... without /mcp.",
         )
     if serve.auth == "jwt":
-        check_jwt(jwt)
+        check_jwt(jwt, rules)
     else:
         check_oauth(oauth)
 

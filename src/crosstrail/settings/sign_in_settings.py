@@ -1,4 +1,4 @@
-"""Settings of signing callers in: tokens of an identity provider, or an OAuth application.
+"""Settings of signing callers in through an OAuth application. Those of an identity provider's tokens: jwt_settings.py.
 
 Decides which of them cannot work; `server_settings.check` asks before anything listens. It signs nobody in.
 """
@@ -6,10 +6,9 @@ Decides which of them cannot work; `server_settings.check` asks before anything 
 from __future__ import annotations
 
 import re
-from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import SecretStr, field_validator
 
 from crosstrail.errors import ConfigError
 from crosstrail.settings.redirect_uris import refused_pattern
@@ -41,32 +40,6 @@ _OUR_PARAMETERS = frozenset(
 """Of an authorization request: what binds it to us, to its person, and to its answer."""
 CALLBACK_PATH, VOLCENGINE_CALLBACK_PATH = "/auth/callback", "/auth/oauth/callback"
 """Ours, and that of Volcengine's own servers, which their users have registered with their OAuth application."""
-
-
-class JwtSettings(SettingsGroup):
-    """Tokens of an identity provider."""
-
-    issuer: str = option("", "CROSSTRAIL_JWT_ISSUER", "`iss` of its tokens.")
-    audience: str = option("", "CROSSTRAIL_JWT_AUDIENCE", "`aud` of tokens for this server. Empty: public_url + /mcp.")
-    jwks_url: str = option("", "CROSSTRAIL_JWT_JWKS_URL", "Its keys, as a JWKS.")
-    public_key: str = option("", "CROSSTRAIL_JWT_PUBLIC_KEY", "Its one key in PEM, instead of a JWKS.")
-    algorithms: Names = option(
-        ("RS256", "ES256"), "CROSSTRAIL_JWT_ALGORITHMS", "Signatures to accept; never `none`, never a shared secret."
-    )
-    required_scopes: Names = option((), "CROSSTRAIL_JWT_REQUIRED_SCOPES", "Scopes every token needs.")
-    groups_claim: Names = option(
-        ("groups",), "CROSSTRAIL_JWT_GROUPS_CLAIM", "Claims that list a caller's groups: names or dotted paths."
-    )
-    trust_email: bool = option(
-        False, "CROSSTRAIL_JWT_TRUST_EMAIL", "Believe `email` in tokens that do not say email_verified."
-    )
-
-    @model_validator(mode="after")
-    def _asymmetric(self) -> Self:
-        known = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-        if not self.algorithms or set(self.algorithms) - known:
-            raise ValueError(f"algorithms are some of {', '.join(sorted(known))}")
-        return self
 
 
 class OAuthSettings(SettingsGroup):
@@ -143,16 +116,6 @@ class OAuthSettings(SettingsGroup):
             if name.lower() in _OUR_PARAMETERS:
                 raise ValueError(f"{name} is set by the sign-in itself")
         return value
-
-
-def check_jwt(jwt: JwtSettings) -> None:
-    if not jwt.issuer:
-        raise ConfigError("auth jwt needs jwt.issuer", hint="Write the `iss` of your identity provider's tokens.")
-    if bool(jwt.jwks_url) == bool(jwt.public_key):
-        raise ConfigError("auth jwt needs one of jwt.jwks_url and jwt.public_key", hint="A JWKS lets keys rotate.")
-    split = urlsplit(jwt.jwks_url)
-    if jwt.jwks_url and not (split.hostname and split.scheme in ("http", "https")):
-        raise ConfigError("jwt.jwks_url is no address", hint="Such as https://login.example.com/.well-known/jwks.json.")
 
 
 def check_oauth(oauth: OAuthSettings) -> None:

@@ -134,14 +134,25 @@ class AuditLog:
                 "the call was made, and its answer is withheld: it cannot be recorded", hint=_NOT_NOW
             )
 
-    def refused(self, status: int, *, method: str, path: str, address: str, principal: Principal | None = None) -> None:
-        """A request that no tool ever saw: not signed in, foreign Host, too large. `address`: of whoever sent it."""
+    def refused(
+        self,
+        status: int,
+        *,
+        method: str,
+        path: str,
+        address: str,
+        principal: Principal | None = None,
+        reason: str = "",
+    ) -> None:
+        """A request that no tool ever saw: not signed in, foreign Host, too large. `address`: of whoever sent it. `reason`:
+        the class of what is wrong with a token."""
         if self._too_many(status):
             return
         known = _who(principal) if principal else {}
         self._write(
             {"kind": "refused", "status": status, "method": clean(method, 20), "path": clean(path, _CAP)}
             | {"address": clean(address, _CAP), **known}
+            | ({"reason": clean(reason, _CAP)} if reason else {})
         )
 
     def close(self) -> None:

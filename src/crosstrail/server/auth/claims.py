@@ -51,3 +51,33 @@ def subject_of(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_SUBJECT or value != value.strip():
         return ""
     return value if all(map(is_visible, value)) else ""
+
+
+def client_of(claims: Json) -> str:
+    """The client that a token was issued to, by the name that its provider has for it; empty where none is named.
+
+    `client_id` is RFC 9068's and Amazon Cognito's, `azp` OpenID Connect's, `appid` that of Entra's version 1, `cid` Okta's.
+    """
+    return next((name for key in ("client_id", "azp", "appid", "cid") if (name := subject_of(claims.get(key)))), "")
+
+
+def is_machine(claims: Json) -> bool:
+    """Whether a client got a token for itself, and nobody signed in.
+
+    Its subject is the client at Okta and Amazon Cognito (RFC 9068, 2.2), and the client with `@clients` at Auth0, which says
+    its grant too. Entra says it by the optional claim `idtyp`; without it, by a subject that is the object's own id, which
+    people's subjects never are, and by no delegated scope.
+    """
+    client, subject = client_of(claims), claims.get("sub")
+    if client and subject in (client, f"{client}@clients"):
+        return True
+    if claims.get("gty") == "client-credentials" or claims.get("idtyp") == "app":
+        return True
+    delegated = claims.get("scp") or claims.get("idtyp")
+    return bool(subject) and claims.get("oid") == subject and "tid" in claims and not delegated
+
+
+def scopes_of(claims: Json) -> list[str]:
+    """`scope` (RFC 8693, 4.2) or `scp`: words of one text, or a list."""
+    said = claims.get("scope", claims.get("scp"))
+    return said.split() if isinstance(said, str) else texts(said)

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from crosstrail.accounts.policy import ANONYMOUS, Principal
 from crosstrail.server.auth.claims import texts
 from crosstrail.server.auth.header_credentials import HeaderUser
+from crosstrail.server.auth.jwt_verifier import VerifiedToken
 
 KEYS = "volcengine"
 """The issuer of principals who are known by the keys they send: no token's, which are addresses."""
@@ -46,6 +47,8 @@ def principal_in(scope: MutableMapping[str, object]) -> Principal:
 
 def _principal(user: AuthenticatedUser) -> Principal:
     token = user.access_token
+    if isinstance(token, VerifiedToken):
+        return token.principal
     if isinstance(user, HeaderUser):
         return Principal(subject=token.client_id, login=user.label, issuer=KEYS)
     claims = token.claims or {}

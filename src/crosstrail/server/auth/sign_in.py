@@ -26,15 +26,16 @@ from crosstrail.clouds.volcengine.accounts import CLOUD
 from crosstrail.clouds.volcengine.api import checked_endpoint
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
+from crosstrail.server.auth.bearer import TokenBackend, unavailable
 from crosstrail.server.auth.challenge import ScopeChallenge
 from crosstrail.server.auth.header_credentials import HeaderCredentials, refused
 from crosstrail.server.auth.jwt_verifier import JwtVerifier
 from crosstrail.server.http.http_app import HTTP_PATH
 from crosstrail.settings.config import Settings
+from crosstrail.settings.jwt_settings import JwtSettings
 from crosstrail.settings.sign_in_settings import (
     CALLBACK_PATH,
     VOLCENGINE_CALLBACK_PATH,
-    JwtSettings,
     OAuthSettings,
     userinfo_url,
 )
@@ -80,6 +81,10 @@ class SignIn:
         if self.by_keys:
             backend = HeaderCredentials(open_paths=(PING_PATH, HEALTH_PATH))
             return [Middleware(AuthenticationMiddleware, backend=backend, on_error=refused)]
+        if isinstance(self.verifier, JwtVerifier):
+            tokens = TokenBackend(self.verifier, open_paths=(PING_PATH, HEALTH_PATH))
+            signed_in = Middleware(AuthenticationMiddleware, backend=tokens, on_error=unavailable)
+            return [Middleware(ScopeChallenge, scopes=self.scopes), signed_in]
         if self.verifier:
             return [
                 Middleware(ScopeChallenge, scopes=self.scopes),
@@ -134,10 +139,10 @@ class _Answers:
 def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:
     """Tokens of an identity provider. Raises ConfigError for a public key that is none."""
     address = public_url.rstrip("/") + HTTP_PATH if public_url else ""
-    audience = settings.audience or address
-    verifier = JwtVerifier(settings, audience)
-    auth = _auth_settings(settings.issuer, address or audience, settings.required_scopes)
-    return SignIn(verifier, auth, (), verifier.reachable, scopes=settings.required_scopes)
+    verifier = JwtVerifier(settings, address)
+    audiences = (one for each in settings.accepted for one in each.audience if one.startswith(("http://", "https://")))
+    auth = _auth_settings(settings.accepted[0].issuer, address or next(audiences, ""), verifier.advertised)
+    return SignIn(verifier, auth, (), verifier.reachable, scopes=verifier.advertised)
 
 
 def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.token_bucket import TokenBucket
+from crosstrail.server.auth.bearer import refusal_reason
 from crosstrail.server.auth.principals import principal_in
 
 _BODY_SECONDS = 10.0
@@ -30,6 +31,7 @@ MAX_UNKNOWN_BYTES = 8_192
 MAX_MADE_UP_BYTES = 65_536
 """Of a body that comes with keys: they may be made up."""
 MAX_OPEN = 200
+_SIGN_IN_STATUSES = (401, 403, 503)
 _ONCE = {b"authorization": "Authorization", b"x-mcp-toolsets": "X-MCP-Toolsets", b"x-mcp-readonly": "X-MCP-Readonly"}
 """Which of two would count is a matter of taste, here and in a proxy that adds one."""
 _LENGTHS = {b"content-length", b"transfer-encoding"}
@@ -55,7 +57,7 @@ class RefusalRecord:
             return
 
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start" and (message["status"] in self._STATUSES or _is_error(message)):
+            if message["type"] == "http.response.start" and self._is_refusal(message, scope):
                 user = scope.get("user")
                 self._record.refused(
                     message["status"],
@@ -63,10 +65,15 @@ class RefusalRecord:
                     path=scope["path"],
                     address=str((scope.get("client") or ("",))[0]),
                     principal=principal_in(scope) if isinstance(user, AuthenticatedUser) else None,
+                    reason=refusal_reason(scope) if message["status"] in _SIGN_IN_STATUSES else "",
                 )
             await send(message)
 
         await self._app(scope, receive, watched)
+
+    def _is_refusal(self, start: Message, scope: Scope) -> bool:
+        away = start["status"] == 503 and bool(refusal_reason(scope))
+        return away or start["status"] in self._STATUSES or _is_error(start)
 
 
 def _is_error(start: Message) -> bool:

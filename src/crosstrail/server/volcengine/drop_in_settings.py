@@ -151,7 +151,7 @@ def _check(settings: CloudTrailServerSettings) -> None:
         raise ConfigError("access: this server has one account", hint='Write accounts: ["*"] in every rule.')
     served = settings.as_served()
     try:
-        check(served.serve, served.jwt, served.oauth, rules=bool(served.access))
+        check(served.serve, served.jwt, served.oauth, rules=served.access)
     except ConfigError as error:
         raise ConfigError(_worded(str(error)), hint=_worded(error.hint)) from None
 
