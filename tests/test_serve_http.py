@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 
 from conftest import CommandLine
 from crosstrail.accounts.database import account_tables
-from crosstrail.server.http.http_app import Listener, listening
+from crosstrail.server.http.listener import Listener, listening
 from lake_workspace import NOON, OLD, PROD, collect, record, text_of, write_logs
 from ports import free_port
 from running_server import (

@@ -183,3 +183,32 @@ def test_over_stdio(config: Path, stdio: subprocess.Popen[bytes], how: str) -> N
     assert call["outcome"] == "cancelled"
     assert stdio.stderr
     assert b"Traceback" not in stdio.stderr.read()
+
+
+_STUCK = """
+import asyncio, sys, threading
+from crosstrail.stop_signals import exit_on_signal, on_stop_signal
+
+async def clean_up(number=0):
+    pass
+
+async def main(what):
+    async with (exit_on_signal if what == "loop" else on_stop_signal)(clean_up):
+        print("ready", flush=True)
+        if what == "loop":
+            while True:
+                pass
+        await asyncio.to_thread(threading.Event().wait)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("what", ["loop", "thread"])
+def test_a_process_that_hangs_ends(what: str) -> None:
+    """Its event loop never runs again, or a thread of it never ends."""
+    with subprocess.Popen([sys.executable, "-c", _STUCK, what], stdout=subprocess.PIPE) as stuck:
+        assert stuck.stdout
+        assert stuck.stdout.readline() == b"ready\n"
+        stuck.terminate()
+        assert stuck.wait(timeout=PATIENCE) == 128 + signal.SIGTERM

@@ -1,7 +1,7 @@
 """What SIGTERM and SIGINT do to a process that serves: its own way to end, once.
 
-Decides that the first signal counts, later ones are ignored, and a block that ends meanwhile waits for the end it was told
-to make. It knows nothing of what is served.
+Decides that the first signal counts, later ones are ignored, a block that ends meanwhile waits for the end it was told to make,
+and the process ends in any case within 10 s. It knows nothing of what is served.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import FrameType
 
-import anyio
+_LAST_SECONDS = 9.0
 
 
 @asynccontextmanager
@@ -22,22 +24,36 @@ async def on_stop_signal(stop: Callable[[int], Awaitable[None]]) -> AsyncIterato
     if sys.platform == "win32":
         yield
         return
-    received = False
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    loop = asyncio.get_running_loop()
+    stopping: list[asyncio.Task[None]] = []
 
-        async def wait() -> None:
-            nonlocal received
-            number = await anext(aiter(signals))
-            received = True
-            await stop(number)
+    async def end(number: int) -> None:
+        await stop(number)
 
-        waiting = asyncio.create_task(wait())
-        try:
-            yield
-        finally:
-            if received:  # an error of what was ended for this is none to speak of
-                await waiting
-            waiting.cancel()
+    def begin(number: int) -> None:
+        if not stopping:
+            stopping.append(loop.create_task(end(number)))
+
+    def received(number: int, _: FrameType | None) -> None:
+        """Between two instructions of the main thread, whatever holds up the event loop."""
+        exit_late(128 + number)
+        loop.call_soon_threadsafe(begin, number)
+
+    before = {number: signal.signal(number, received) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        if stopping:  # an error of what was ended for this is none to speak of
+            await stopping[0]
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exit_late(status: int) -> None:
+    """End the process in 9 s, unless it has ended by then: a thread that hangs cannot be ended, and is waited for at an exit."""
+    timer = threading.Timer(_LAST_SECONDS, os._exit, [status])
+    timer.daemon = True
+    timer.start()
 
 
 @asynccontextmanager

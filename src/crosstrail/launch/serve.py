@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from crosstrail.accounts.policy import AccessRule
-    from crosstrail.server.http.http_app import Listener
+    from crosstrail.server.http.listener import Listener
 
 StatusT = TypeVar("StatusT")
 _FLAGS = {
     "transport": click.Choice(["stdio", "http", "sse"]),
     "host": str,
     "port": int,
+    "socket": str,
     "public-url": str,
     "tls-cert": str,
     "tls-key": str,
@@ -132,7 +133,8 @@ def answer_over_http(
 ) -> None:
     """Serve an application until it is told to stop, and say where. `name`: of the server. Raises ConfigError."""
     from crosstrail.server.http.connections import TimelyHttp
-    from crosstrail.server.http.http_app import HTTP_PATH, SSE_PATH, listening, serve_http
+    from crosstrail.server.http.http_app import HTTP_PATH, SSE_PATH, serve_http
+    from crosstrail.server.http.listener import listening
 
     with listening(listener) as socket:
         address = listener.address(socket)

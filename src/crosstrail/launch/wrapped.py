@@ -58,7 +58,8 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
     from crosstrail.server.auth.principals import principal_of
     from crosstrail.server.auth.sign_in import sign_in_of
     from crosstrail.server.http.connections import TimelyHttp
-    from crosstrail.server.http.http_app import HTTP_PATH, listening, serve_http_here
+    from crosstrail.server.http.http_app import HTTP_PATH, serve_http_here
+    from crosstrail.server.http.listener import listening
     from crosstrail.server.http.serve_app import guarded_app, is_open_to_all, listener_of
     from crosstrail.settings.server_settings import check
 

@@ -32,8 +32,10 @@ class ServeSettings(SettingsGroup):
     transport: Literal["stdio", "http", "sse"] = option(
         "stdio", "CROSSTRAIL_TRANSPORT", "stdio; http (streamable, at /mcp); or sse: /mcp and the deprecated /sse too."
     )
-    host: str = option("127.0.0.1", "CROSSTRAIL_HOST", "Address to listen on.")
+    host: str = option("127.0.0.1", "CROSSTRAIL_HOST", "Address to listen on; `::` is all of both families.")
     port: int = option(8000, "CROSSTRAIL_PORT", "Port to listen on; 0 takes a free one.", ge=0, le=65535)
+    socket: str = option("", "CROSSTRAIL_SOCKET", "Unix socket to listen on instead; its owner alone may connect.")
+    socket_group: str = option("", "CROSSTRAIL_SOCKET_GROUP", "Group whose members may connect to it, too.")
     tls_cert: str = option("", "CROSSTRAIL_TLS_CERT", "Certificate file: serve over TLS.")
     tls_key: str = option("", "CROSSTRAIL_TLS_KEY", "Key file of the certificate.")
     behind_proxy: bool = option(False, "CROSSTRAIL_BEHIND_PROXY", "A proxy in front ends TLS.")
@@ -83,6 +85,8 @@ class ServeSettings(SettingsGroup):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the address."""
+        if self.socket:
+            return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -117,7 +121,7 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
     if not serve.loopback or serve.behind_proxy:
         _check_names(serve)
     _check_public_url(serve, oauth.callback_path)
-    if serve.workers > 1 and serve.port == 0:
+    if serve.workers > 1 and serve.port == 0 and not serve.socket:
         raise ConfigError("workers share one port, and port is 0", hint="Name a port.")
     if serve.auth == "token":
         _check_token(serve, rules=bool(rules))
@@ -146,15 +150,16 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
 
 
 def _check_open(serve: ServeSettings) -> None:
+    where = serve.host or "all addresses"
     if not serve.tls_cert and not serve.behind_proxy:
         sent = "keys" if serve.auth == "token" else "tokens"
         raise ConfigError(
-            f"events and {sent} would cross the network readable to all, on {serve.host} without TLS",
+            f"events and {sent} would cross the network readable to all, on {where} without TLS",
             hint="Give --tls-cert and --tls-key, or --behind-proxy where a proxy ends TLS, or listen on 127.0.0.1.",
         )
     if serve.auth == "none" and not serve.no_auth:
         raise ConfigError(
-            f"everybody who reaches {serve.host} could read your audit trails",
+            f"everybody who reaches {where} could read your audit trails",
             hint="Set --auth jwt, oauth or token; --no-auth only where something in front lets in nobody else.",
         )
 

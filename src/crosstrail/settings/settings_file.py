@@ -215,9 +215,9 @@ def _is_file(folder: Path, word: str) -> bool:
 
 
 def _anchor_paths(values: dict[str, object], folder: Path) -> None:
-    """Make the folders, archives, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
-    for place in (values.get("lake"), values.get("query"), *items(values.get("accounts"))):
-        for key in ("path", "archive", "results_folder"):
+    """Make the folders, archives, sockets, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
+    for place in (values.get("lake"), values.get("query"), values.get("serve"), *items(values.get("accounts"))):
+        for key in ("path", "archive", "results_folder", "socket"):
             if isinstance(place, dict) and (written := text(place.get(key))):
                 place[key] = str(folder / Path(written).expanduser())
     for server in table(table(values.get("wrap")).get("servers")).values():

@@ -21,6 +21,7 @@ from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.http.middleware import LAST_LOOK_SECONDS, MAX_HEAD_BYTES, MAX_THROWN_BYTES
 
 _HEADER_SECONDS = 10.0
+_IPV4_IN_IPV6 = "::ffff:"
 _MAX_IDLE = 2_000
 """Connections without a request in one process: 10,000 would cost it 80 MB, and as many of its open files."""
 _MAX_JOINED_BYTES = 65_536
@@ -131,6 +132,8 @@ class TimelyHttp(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if self.client and self.client[0].startswith(_IPV4_IN_IPV6):  # as a socket for both families has it
+            self.client = (self.client[0].removeprefix(_IPV4_IN_IPV6), self.client[1])
         self.transport = _JoinedWrites(transport, self.loop)
         self._wait()
         self._idle.add(self)

@@ -7,10 +7,9 @@ stands for itself: its own identity, no session to take over. Imported only when
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -19,7 +18,6 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import uvicorn
@@ -33,31 +31,14 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from crosstrail.errors import ConfigError
 from crosstrail.server.auth.header_credentials import StreamOwners
 from crosstrail.server.gc_tuning import collect_garbage_seldom
+from crosstrail.server.http.listener import Listener
 from crosstrail.settings.config import environment
 from crosstrail.stop_signals import on_stop_signal
 
 HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
 _LAST_ANSWERS_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Where a server listens. Which names it may be called by is not its matter: see http_middleware.py."""
-
-    host: str
-    port: int
-    tls_cert: str = ""
-    tls_key: str = ""
-    keep_alive: int = 75
-    """Seconds that a connection stays open between two requests."""
-
-    def address(self, opened: socket.socket) -> str:
-        """`http://127.0.0.1:8888`, with the port that was really taken."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls_cert else 'http'}://{host}:{opened.getsockname()[1]}"
 
 
 def http_app(
@@ -140,26 +121,6 @@ def _missing(routes: Iterable[BaseRoute], known: Sequence[BaseRoute]) -> list[Ba
     return [route for route in routes if getattr(route, "path", None) not in paths]
 
 
-@contextmanager
-def listening(listener: Listener) -> Iterator[socket.socket]:
-    """A socket that takes connections from now on. Raises ConfigError when the address is taken or not this machine's, or
-    the certificate cannot be used."""
-    if listener.tls_cert:
-        _check_certificate(listener)
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    try:
-        opened = socket.create_server((listener.host, listener.port), family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {listener.host} port {listener.port}: {error.strerror or 'not an address'}",
-            hint="Choose another port or address (CROSSTRAIL_PORT; for mcp-server-cloud-trail MCP_SERVER_PORT).",
-        ) from None
-    with opened:
-        # asyncio does it for sockets that name TCP alone; without it an answer's second packet waits 40 ms.
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        yield opened
-
-
 def serve_http(
     app: Starlette | Callable[[], Starlette],
     listener: Listener,
@@ -179,14 +140,18 @@ def serve_http(
 
         Multiprocess(config, sockets=[opened]).run()
     else:
-        uvicorn.Server(config).run(sockets=[opened])
+        asyncio.run(_served(config, opened))
 
 
 async def serve_http_here(
     app: Starlette, listener: Listener, opened: socket.socket, *, protocol: type[asyncio.Protocol] | Literal["auto"]
 ) -> None:
     """The same in the event loop that runs already, for an application that lives in it; told to stop, it returns."""
-    server = _ToldToStop(_config(app, listener, protocol, 1))
+    await _served(_config(app, listener, protocol, 1), opened)
+
+
+async def _served(config: uvicorn.Config, opened: socket.socket) -> None:
+    server = _ToldToStop(config)
 
     async def stop(_: int) -> None:
         server.should_exit = True
@@ -200,7 +165,11 @@ class _ToldToStop(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        yield
+        if sys.platform != "win32":  # where nobody else waits for them
+            yield
+            return
+        with super().capture_signals():
+            yield
 
 
 def _config(
@@ -236,14 +205,3 @@ def _allow_connections() -> None:
     wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _check_certificate(listener: Listener) -> None:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listener.tls_cert, listener.tls_key or None)
-    except OSError as error:  # ssl's errors are among them
-        absent = next((name for name in (listener.tls_cert, listener.tls_key) if name and not os.path.exists(name)), "")
-        reason = f"there is no file {absent}" if absent else error.strerror or type(error).__name__
-        raise ConfigError(
-            f"the TLS certificate or its key cannot be used: {reason}", hint="Check --tls-cert and --tls-key."
-        ) from None

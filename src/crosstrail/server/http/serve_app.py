@@ -26,7 +26,8 @@ from crosstrail.server.auth.principals import principal_of
 from crosstrail.server.auth.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
 from crosstrail.server.http.connections import IdleConnections
 from crosstrail.server.http.health import Health
-from crosstrail.server.http.http_app import Listener, http_app
+from crosstrail.server.http.http_app import http_app
+from crosstrail.server.http.listener import Listener
 from crosstrail.server.http.middleware import (
     MAX_MADE_UP_BYTES,
     MAX_UNKNOWN_BYTES,
@@ -48,7 +49,15 @@ from crosstrail.workspace.workspace import Workspace
 
 def listener_of(settings: Settings) -> Listener:
     serve = settings.serve
-    return Listener(serve.host, serve.port, tls_cert=serve.tls_cert, tls_key=serve.tls_key, keep_alive=serve.keep_alive)
+    return Listener(
+        serve.host,
+        serve.port,
+        path=serve.socket,
+        group=serve.socket_group,
+        tls_cert=serve.tls_cert,
+        tls_key=serve.tls_key,
+        keep_alive=serve.keep_alive,
+    )
 
 
 def serve_app(

@@ -28,7 +28,7 @@ from crosstrail.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from crosstrail.server.http.http_app import Listener
+    from crosstrail.server.http.listener import Listener
 
 _WORDS = replace(
     PLAIN,
