@@ -16,6 +16,7 @@ from mcp.server.mcpserver import MCPServer
 from crosstrail.server.access.admission import Admission
 from crosstrail.server.app import create_server
 from crosstrail.server.gc_tuning import collect_garbage_seldom
+from crosstrail.standard_input import skip_byte_order_mark
 from crosstrail.stop_signals import exit_on_signal
 from crosstrail.workspace.workspace import Workspace
 
@@ -34,6 +35,7 @@ async def serve_stdio(
     admission = admission or Admission(workspace)
     server = make(workspace, admission)
     collect_garbage_seldom()
+    skip_byte_order_mark()
     try:
         async with _ended_on_signal(workspace, admission):
             await server.run_stdio_async()

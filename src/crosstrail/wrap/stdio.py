@@ -21,6 +21,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCRequest, jsonrpc_message_adapter
 
 from crosstrail.json_values import Json, table
+from crosstrail.standard_input import BYTE_ORDER_MARK
 from crosstrail.wrap.client import askable
 
 Received = SessionMessage | Exception
@@ -54,7 +55,7 @@ class StdioClient:
 
 async def connected_client() -> StdioClient:
     """Once its first message is there, or its end."""
-    line = await _first_line()
+    line = (await _first_line()).removeprefix(BYTE_ORDER_MARK)
     if not line:
         return StdioClient(None)
     try:
