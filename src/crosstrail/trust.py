@@ -10,9 +10,9 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from crosstrail.errors import ConfigError
+from crosstrail.user_folders import expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TrustStore:
         """Raises ConfigError for a place that cannot be read, or a file without certificates. Blocking, and quick."""
         for place in self.places:
             try:
-                path = Path(place.path).expanduser()
+                path = expanded(place.path)
                 if path.is_dir():
                     next(path.iterdir(), None)
                 elif b"CERTIFICATE-----" not in path.read_bytes():
@@ -73,7 +73,7 @@ def _context(store: TrustStore) -> ssl.SSLContext:
         context.load_verify_locations(certifi.where())  # an image or a Mac may have none of its own
     store.check()
     for place in store.places:
-        path = Path(place.path).expanduser()
+        path = expanded(place.path)
         try:
             if path.is_dir():
                 context.load_verify_locations(capath=path)

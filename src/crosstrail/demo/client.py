@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import platformdirs
 from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import TextContent
 
 from crosstrail.errors import QueryFailed
+from crosstrail.user_folders import caches
 
 _ANSWER_SECONDS = 60.0
 
@@ -44,7 +44,9 @@ async def connected(arguments: Sequence[str]) -> AsyncIterator[Connection]:
     out as it is.
     """
     # The client hands on few variables: the server must find the same code and the same cache as this process.
-    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "XDG_CACHE_HOME": platformdirs.user_cache_dir()}
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    if place := caches():
+        environment["XDG_CACHE_HOME"] = str(place)
     command = StdioServerParameters(command=sys.executable, args=["-m", "crosstrail", *arguments], env=environment)
     try:
         async with Client(command, read_timeout_seconds=_ANSWER_SECONDS) as client:

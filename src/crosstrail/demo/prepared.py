@@ -18,11 +18,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from time import monotonic
 
-import platformdirs
-
 from crosstrail import __version__, private
 from crosstrail.errors import ConfigError, LakeBusy, LakeError
 from crosstrail.settings.config import FILE_NAME, Settings, load_settings
+from crosstrail.user_folders import cache_folder, expanded
 
 _LOCK, _STAMP = "demo.lock", "demo.json"
 _WAIT_SECONDS = 300
@@ -63,8 +62,8 @@ class Prepared:
 
 
 def default_folder() -> Path:
-    """In the user's cache: it can always be made again."""
-    return Path(platformdirs.user_cache_dir("crosstrail", False)) / "demo"
+    """In the user's cache: it can always be made again. Raises ConfigError without a home."""
+    return cache_folder("--folder") / "demo"
 
 
 def prepared(folder: Path | None = None, progress: Progress | None = None) -> Prepared:
@@ -73,7 +72,7 @@ def prepared(folder: Path | None = None, progress: Progress | None = None) -> Pr
     Raises ConfigError when the folder cannot be written or holds something else, LakeBusy when another process takes
     minutes to make it, LakeError when the logs could not be collected whole.
     """
-    place = (folder or default_folder()).expanduser().resolve()
+    place = expanded(folder or default_folder()).resolve()
     print_ = _fingerprint(place)
     fresh = False
     if (figures := _ready(place, print_)) is None:

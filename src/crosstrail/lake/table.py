@@ -24,6 +24,7 @@ from crosstrail.lake.partition import partition_of
 from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
+from crosstrail.user_folders import expanded
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -55,7 +56,7 @@ class LakeTable:
         catalog's http(s) address, or the name of a catalog in PyIceberg's own configuration.
         Raises LakeError when there is no lake and `create` is False, or when its folder was moved.
         """
-        folder = path.expanduser().resolve()
+        folder = expanded(path).resolve()
         if not catalog and not (folder / CATALOG_FILE).exists() and has_lake(folder):
             raise LakeError(f"the lake's catalog ({CATALOG_FILE}) is missing", hint=RESTORE)
         if not catalog and not create and not has_lake(folder):

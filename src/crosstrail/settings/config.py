@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import platformdirs
 from pydantic import (
     BaseModel,
     Field,
@@ -39,6 +38,7 @@ from crosstrail.settings.sign_in_settings import OAuthSettings
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.settings_group import SettingsGroup, option
 from crosstrail.trust import trusted
+from crosstrail.user_folders import config_folder, expanded
 from crosstrail.validation_errors import first_error
 
 FILE_NAME = "crosstrail.yaml"
@@ -236,12 +236,12 @@ def resolved(
 
 def _config_file(named: str) -> Path | None:
     if named:
-        path = Path(named).expanduser()
+        path = expanded(named)
         if not path.is_file():
             raise ConfigError(f"there is no configuration file {path}", hint=f"Check --config or {CONFIG_VARIABLE}.")
         return path
-    for folder in (Path.cwd(), Path(platformdirs.user_config_dir("crosstrail", False))):
-        if (folder / FILE_NAME).is_file():
+    for folder in (Path.cwd(), config_folder()):
+        if folder and (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
     return None
 

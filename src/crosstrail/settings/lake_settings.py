@@ -10,10 +10,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import platformdirs
-
+from crosstrail.errors import ConfigError
 from crosstrail.lake.catalog import has_lake
 from crosstrail.settings_group import SettingsGroup, option
+from crosstrail.user_folders import cache_folder, data_folder, expanded
 
 
 class LakeSettings(SettingsGroup):
@@ -31,11 +31,15 @@ class LakeSettings(SettingsGroup):
 
     @property
     def folder(self) -> Path:
-        return Path(self.path) if self.path else Path(platformdirs.user_data_dir("crosstrail", False)) / "lake"
+        """Raises ConfigError where it would be in the home of a user who has none."""
+        return expanded(self.path) if self.path else data_folder("lake.path (CROSSTRAIL_LAKE)") / "lake"
 
     def exists(self) -> bool:
         """Whether there is a lake to open, as far as that can be told without opening it."""
-        return bool(self.catalog) or has_lake(self.folder)
+        try:
+            return bool(self.catalog) or has_lake(self.folder)
+        except ConfigError:
+            return False
 
 
 class QuerySettings(SettingsGroup):
@@ -62,10 +66,10 @@ class QuerySettings(SettingsGroup):
     )
 
     def results_of(self, lake: Path) -> Path:
-        """Where the results of queries on that lake are kept."""
+        """Where the results of queries on that lake are kept. Raises ConfigError as `folder` does."""
         if self.results_folder:
-            return Path(self.results_folder)
+            return expanded(self.results_folder)
         if not lake.is_dir() or os.access(lake, os.W_OK):
             return lake / "results"
         name = hashlib.sha256(str(lake.resolve()).encode()).hexdigest()[:16]
-        return Path(platformdirs.user_cache_dir("crosstrail", False)) / "results" / name
+        return cache_folder("query.results_folder (CROSSTRAIL_QUERY_RESULTS_FOLDER)") / "results" / name

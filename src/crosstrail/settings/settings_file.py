@@ -16,6 +16,7 @@ import yaml
 
 from crosstrail.errors import ConfigError
 from crosstrail.json_values import items, table, text
+from crosstrail.user_folders import expanded
 
 _SQLITE_FILE = "sqlite:///"
 _RELATIVE = ("./", "../", "~/")
@@ -196,7 +197,7 @@ def anchored_command(words: Sequence[str], folder: Path) -> tuple[str, ...]:
     if not words:
         return ()
     arguments = (
-        str(folder / Path(word).expanduser()) if word.startswith(_RELATIVE) or _is_file(folder, word) else word
+        str(folder / expanded(word)) if word.startswith(_RELATIVE) or _is_file(folder, word) else word
         for word in words[1:]
     )
     return (anchored_program(words[0], folder), *arguments)
@@ -204,7 +205,7 @@ def anchored_command(words: Sequence[str], folder: Path) -> tuple[str, ...]:
 
 def anchored_program(program: str, folder: Path) -> str:
     """The same for the program alone: one without a slash is looked for on the PATH."""
-    return str(folder / Path(program).expanduser()) if os.sep in program or program == "~" else program
+    return str(folder / expanded(program)) if os.sep in program or program == "~" else program
 
 
 def _is_file(folder: Path, word: str) -> bool:
@@ -219,7 +220,7 @@ def _anchor_paths(values: dict[str, object], folder: Path) -> None:
     for place in (values.get("lake"), values.get("query"), values.get("serve"), *items(values.get("accounts"))):
         for key in ("path", "archive", "results_folder", "socket"):
             if isinstance(place, dict) and (written := text(place.get(key))):
-                place[key] = str(folder / Path(written).expanduser())
+                place[key] = str(folder / expanded(written))
     for server in table(table(values.get("wrap")).get("servers")).values():
         if isinstance(server, dict):
             if isinstance(command := server.get("command"), list) and all(isinstance(word, str) for word in command):

@@ -13,6 +13,7 @@ from crosstrail import private
 from crosstrail.clouds.base import clouds
 from crosstrail.settings.config import environment
 from crosstrail.settings.wrap_settings import WrappedServer
+from crosstrail.user_folders import home_folder
 
 _PLACE = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "NIX_LD", "NIX_LD_LIBRARY_PATH")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -33,9 +34,10 @@ _INDEXES = ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_NATIVE_TLS", "UV_SYSTEM_CERT
 def server_environment(server: WrappedServer, home: Path) -> dict[str, str]:
     """Everything but an identity. `home`: an existing folder that is this process's alone."""
     names = (*_PLACE, *_CERTIFICATES, *_PROXIES, *_INDEXES, *_PACKAGES, *_PACKAGE_SETTINGS)
-    real = Path.home()
-    packages = {name: str(real / place) for name, place in _PACKAGES.items()}
-    packages |= {name: str(real / file) for name, file in _PACKAGE_SETTINGS.items() if (real / file).is_file()}
+    packages: dict[str, str] = {}
+    if real := home_folder():
+        packages = {name: str(real / place) for name, place in _PACKAGES.items()}
+        packages |= {name: str(real / file) for name, file in _PACKAGE_SETTINGS.items() if (real / file).is_file()}
     no_identity = {name: value for cloud in clouds() for name, value in cloud.child_defaults(home).items()}
     own = {"HOME": str(home), "TMPDIR": str(home / "tmp")}
     asked = environment(server.pass_env) | {name: value.get_secret_value() for name, value in server.env.items()}

@@ -139,7 +139,7 @@ class Profile:
             return None
         for name, usual, variable in _CONFIG_FILES:
             given = session.get_config_variable(name)
-            path = Path(os.path.expandvars(given)).expanduser()
+            path = Path(os.path.expanduser(os.path.expandvars(given)))
             if (given != usual or path.exists()) and not os.access(path, os.R_OK):
                 named = f"the file that {variable} names" if given != usual else f"the file {usual}"
                 return CredentialsError(

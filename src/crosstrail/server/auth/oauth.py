@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import anyio
-import platformdirs
 from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.auth import AccessToken
 from fastmcp.server.auth.oauth_proxy import OAuthProxy
@@ -35,6 +34,7 @@ from crosstrail.server.auth.userinfo import token_owner
 from crosstrail.settings.redirect_uris import is_allowed, refused_redirect
 from crosstrail.settings.sign_in_settings import OAuthSettings, userinfo_url
 from crosstrail.tasks import SingleFlight
+from crosstrail.user_folders import data_folder, expanded
 
 _log = logging.getLogger("crosstrail.identity")
 _ASK_SECONDS = 10
@@ -269,7 +269,6 @@ def open_store(settings: OAuthSettings) -> Any:
         except ImportError:
             raise ConfigError("oauth.storage in Redis needs its client", hint=install_hint("oauth")) from None
         return RedisStore(url=place)
-    from pathlib import Path
 
     from key_value.aio.stores.filetree import (
         FileTreeStore,
@@ -277,7 +276,7 @@ def open_store(settings: OAuthSettings) -> Any:
         FileTreeV1KeySanitizationStrategy,
     )
 
-    root = Path(place).expanduser() if place else Path(platformdirs.user_data_dir("crosstrail", False)) / "oauth"
+    root = expanded(place) if place else data_folder("oauth.storage (CROSSTRAIL_OAUTH_STORAGE)") / "oauth"
     folder = root / hashlib.sha256(key.encode()).hexdigest()[:16]  # another key cannot read what this one wrote
     try:
         private.make_root(folder)

@@ -151,6 +151,11 @@ def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:
         from crosstrail.server.auth.oauth import oauth_provider, open_store
     except ImportError:
         raise ConfigError("auth oauth needs FastMCP", hint=install_hint("oauth")) from None
+    except RuntimeError:  # as it is imported, by platformdirs
+        raise ConfigError(
+            "auth oauth: this user has no home folder, and FastMCP does not start without one",
+            hint="Set HOME to a folder, or XDG_DATA_HOME; oauth.storage (CROSSTRAIL_OAUTH_STORAGE) may name another.",
+        ) from None
     url = public_url.rstrip("/")
     store = open_store(settings)
     provider = oauth_provider(settings, url, store)

@@ -21,6 +21,7 @@ from crosstrail.settings.server_settings import LimitSettings, ServeSettings, ch
 from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings.sign_in_settings import VOLCENGINE_CALLBACK_PATH, OAuthSettings
 from crosstrail.settings_group import Names, SettingsGroup, option
+from crosstrail.user_folders import expanded
 
 FILE_NAME = "cfg.yaml"
 
@@ -116,7 +117,7 @@ def load_server_settings(
 
     Raises ConfigError, which says what to change.
     """
-    path = Path(config).expanduser() if config else Path.cwd() / FILE_NAME
+    path = expanded(config) if config else Path.cwd() / FILE_NAME
     if config and not path.is_file():
         raise ConfigError(f"there is no configuration file {path}", hint="Check --config.")
     values = read_mapping(path) if path.is_file() else {}
