@@ -17,7 +17,7 @@ from listed_accounts import moment
 from live_aws import BASE, DEV, PROD, LiveAws
 
 pytestmark = pytest.mark.anyio
-REGIONS = ALWAYS_ON["aws"]
+REGIONS = ALWAYS_ON
 
 
 def populate(aws: LiveAws, accounts: int, regions: tuple[str, ...]) -> list[str]:

@@ -241,7 +241,17 @@ def test_every_read_of_the_session_policy_is_an_operation_and_changes_nothing() 
         ({"external_id": "wrong"}, "", "external id must be the one"),
         ({}, "no identity-based policy allows the sts:AssumeRole action", "Allow sts:AssumeRole on this role"),
         ({}, "no resource-based policy allows the sts:AssumeRole action", "The role's trust policy must name"),
-        ({}, "with an explicit deny in a service control policy", "explicit deny in a service control"),
+        (
+            {},
+            "with an explicit deny in a service control policy",
+            "explicit deny in a service control policy: It is the org",
+        ),
+        (
+            {},
+            "no permissions boundary allows the sts:AssumeRole action",
+            "no permissions boundary allows it: Whoever administers",
+        ),
+        ({}, "no VPC endpoint policy allows the sts:AssumeRole action", "through a VPC endpoint, whose owner"),
     ],
 )
 async def test_a_denied_role_says_whose_turn_it_is(

@@ -22,7 +22,7 @@ from listed_accounts import moment
 from live_aws import DEV, PROD, LiveAws
 
 pytestmark = pytest.mark.anyio
-REGIONS = ALWAYS_ON["aws"]
+REGIONS = ALWAYS_ON
 KEYS = {"type": "keys", "access_key_id": "AKIA", "secret_access_key": "s"}
 
 

@@ -119,6 +119,8 @@ def _plan(
     if not jwt_discovery_url and (jwt_audience or jwt_client):
         raise click.UsageError("--jwt-audience and --jwt-client go with --jwt-discovery-url")
     runtime = runtime or _runtime_of(same["wrap"])
+    from crosstrail.clouds.aws.regions import dns_suffix
+
     return Plan(
         runtime=runtime,
         repository=repository or re.sub("_+", "-", runtime.lower()).strip("-"),
@@ -127,6 +129,7 @@ def _plan(
         subnets=subnet,
         security_groups=security_group,
         environment=here | dict(one.split("=", 1) for one in variables if "=" in one),
+        dns_suffix=dns_suffix(same["region"]),
         **same,
     )
 

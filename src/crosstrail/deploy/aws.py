@@ -18,11 +18,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from crosstrail.accounts.request_info import RequestInfo, shortened
+from crosstrail.clouds.aws.denials import IDENTITY, denial_of, denied_action
 from crosstrail.clouds.aws.error_kinds import kind_of_code
 from crosstrail.clouds.aws.errors import (
     VENDOR_ERRORS,
     code_of,
-    denied_action,
     message_of,
     request_id_of,
     translated,
@@ -227,14 +227,20 @@ class Deployment:
                 ours.hint = "Check --profile, AWS_PROFILE and the AWS config file."
             return ours
         message = plan.without_values(message_of(error))
-        lacking = denied_action(message) or action
         return CloudError(
             f"{action} failed: {code} {shortened(message)}".rstrip(),
             code=code,
             request_id=request_id_of(error),
             account=plan.account,
             region=plan.region,
-            hint=f"Allow {lacking} to the deployer (docs/deploy.md lists all), then run the same command again."
+            hint=_denied_hint(message, action)
             if kind is AccessDenied
             else "Run the same command again once that is put right: it goes on from what is there.",
         )
+
+
+def _denied_hint(message: str, action: str) -> str:
+    lacking, denial = denied_action(message) or action, denial_of(message)
+    if denial and denial.policy != IDENTITY:
+        return f"{denial.hint(lacking, 'the deployer')} Then run the same command again."
+    return f"Allow {lacking} to the deployer (docs/deploy.md lists all), then run the same command again."

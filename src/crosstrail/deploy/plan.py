@@ -73,7 +73,8 @@ class JwtAuthorizer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One deployment. `source` is the folder with the Dockerfile; `wrap` a wrapped server's package, else empty.
+    """One deployment. `source` is the folder with the Dockerfile; `wrap` a wrapped server's package, else empty; `dns_suffix`
+    how names of the region's hosts end.
 
     Without `role_arn` an image can be pushed, and nothing be run.
     """
@@ -94,6 +95,7 @@ class Plan:
     libraries: str = "lake"
     telemetry: str = "plain"
     base_image: str = ""
+    dns_suffix: str = "amazonaws.com"
 
     def __post_init__(self) -> None:
         for what, values in self._written().items():
@@ -143,8 +145,7 @@ class Plan:
 
     @property
     def registry(self) -> str:
-        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"{self.account}.dkr.ecr.{self.region}.{suffix}"
+        return f"{self.account}.dkr.ecr.{self.region}.{self.dns_suffix}"
 
     @property
     def tags(self) -> tuple[str, str]:

@@ -57,7 +57,10 @@ def _given(key: Key) -> dict[str, str]:
 def _session(
     world: World, account_id: str, arn: str, name: str, policy: str, seconds: int, *, identity: str = ""
 ) -> Key:
-    identity = identity or f"arn:aws:sts::{account_id}:assumed-role/{arn.rpartition('/')[2]}/{name}"
+    identity = (
+        identity
+        or f"arn:{world.account(account_id).partition}:sts::{account_id}:assumed-role/{arn.rpartition('/')[2]}/{name}"
+    )
     only = None
     if policy:
         try:

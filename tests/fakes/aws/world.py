@@ -227,7 +227,7 @@ class World(cloud.World[FakeAccount, Key]):
         return key
 
     def add_role(self, account_id: str, name: str = "Audit", *, trusts: Key, external_id: str = "") -> Role:
-        arn = f"arn:aws:iam::{account_id}:role/{name}"
+        arn = f"arn:{self.account(account_id).partition}:iam::{account_id}:role/{name}"
         role = Role(arn, external_id, {trusts.id})
         self.account(account_id).roles[arn] = role
         return role

@@ -21,7 +21,7 @@ from crosstrail.accounts.request_info import RequestInfo, error_suffix
 from crosstrail.call_context import upstream
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key
-from crosstrail.clouds.aws.regions import HOME_REGION, partition_of
+from crosstrail.clouds.aws.regions import COMMERCIAL, home_region, partition_of, partitions
 from crosstrail.models import Account, AccountKey
 from crosstrail.tasks import in_daemon_thread
 
@@ -112,8 +112,8 @@ class AwsBroker(KeyPairBroker):
             profile = account.auth.profile if isinstance(account.auth, ProfileAuth) else ""
             if profile not in self._profile_regions:
                 self._profile_regions[profile] = await self._run(partial(_region_of_profile, profile))
-            return self._profile_regions[profile] or HOME_REGION["aws"]
-        return HOME_REGION.get(partition, HOME_REGION["aws"])
+            return self._profile_regions[profile]
+        return home_region(partition)
 
     async def identity(self, account: Account, region: str) -> str:
         answer = await self.call(account, "sts", region, "get_caller_identity")
@@ -143,7 +143,7 @@ class AwsBroker(KeyPairBroker):
         from crosstrail.clouds.aws.profile_credentials import Profile
 
         self._profiles_used = True
-        fallback = self._region or HOME_REGION["aws"]
+        fallback = self._region or home_region(COMMERCIAL)
         if isinstance(auth, RoleAuth):
             base = self._bases.get(auth.base_profile)
             if base is None:
@@ -187,9 +187,9 @@ class AwsBroker(KeyPairBroker):
     def _sts_region(self, account: Account, auth: RoleAuth) -> str:
         """The base identity's region before the account's: the base may not have enabled the account's."""
         for region in (self._region, account.region):
-            if region and (auth.partition not in HOME_REGION or partition_of(region) == auth.partition):
+            if region and (auth.partition not in partitions() or partition_of(region) == auth.partition):
                 return region
-        return HOME_REGION.get(auth.partition, HOME_REGION["aws"])
+        return home_region(auth.partition)
 
     async def _opened_clients(self) -> AwsClients:
         return await self._run(self._aws_clients) if self._clients is None else self._clients
@@ -241,10 +241,13 @@ class _SessionToken:
 
 
 def _region_of_profile(profile: str) -> str:
+    """The one that it names, else the home of the partition where its role is."""
     import botocore.session
     from botocore.exceptions import BotoCoreError
 
     try:
-        return str(botocore.session.Session(profile=profile or None).get_config_variable("region") or "")
+        session = botocore.session.Session(profile=profile or None)
+        role = str(session.get_scoped_config().get("role_arn", ""))
+        return str(session.get_config_variable("region") or home_region(role.split(":")[1] if ":" in role else ""))
     except BotoCoreError:
-        return ""  # a profile that cannot be read says so when its credentials are asked for
+        return home_region(COMMERCIAL)  # a profile that cannot be read says so when its credentials are asked for

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.aws.accounts import ACCOUNTS
 from crosstrail.clouds.aws.record import RECORDS
-from crosstrail.clouds.aws.regions import ALWAYS_ON, HOME_REGION, known_regions, partition_of
+from crosstrail.clouds.aws.regions import COMMERCIAL, home_region, known_regions, partition_of, regions_of
 from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 
@@ -113,11 +113,6 @@ def _known_regions(home: str) -> frozenset[str]:
     return known_regions(partition_of(home) if home else "")
 
 
-def _regions_of(home: str) -> tuple[str, ...]:
-    """The regions that every account of the partition has."""
-    return ALWAYS_ON.get(partition_of(home), (home,))
-
-
 def _child_defaults(home: Path) -> Mapping[str, str]:
     return {
         "AWS_CONFIG_FILE": str(home / _CONFIG),
@@ -133,7 +128,7 @@ def _home_files(region: str) -> Mapping[str, str]:
 
     By `credential_process`, since JavaScript's SDK goes on to the container endpoint from no profile that a program names.
     """
-    lines = [f"[{_PROFILE}]", f"region = {region or HOME_REGION['aws']}"]
+    lines = [f"[{_PROFILE}]", f"region = {region or home_region(COMMERCIAL)}"]
     if region:
         lines.append(f"credential_process = {shlex.join((sys.executable, '-I', '-S', _CONTAINER_CREDENTIALS))}")
     return {_CONFIG: "\n".join(lines) + "\n"}
@@ -160,7 +155,7 @@ AWS = Cloud(
     ambient=_ambient,
     read_secret=_read_secret,
     known_regions=_known_regions,
-    regions_of=_regions_of,
+    regions_of=regions_of,
     records=RECORDS,
     as_logged=as_logged,
     credential_variables=_CREDENTIAL_VARIABLES,

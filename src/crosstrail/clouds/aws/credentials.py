@@ -16,7 +16,8 @@ from crosstrail.accounts.caller_identity import check_assumed
 from crosstrail.accounts.credentials import Cached, Credentials, renewed_once, session_name
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.accounts import RoleAuth
-from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, denied_by, message_of, request_id_of, translated
+from crosstrail.clouds.aws.denials import IDENTITY, TRUST, Denial, denial_of
+from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, message_of, request_id_of, translated
 from crosstrail.clouds.aws.identity import assumed_by
 from crosstrail.errors import AssumeRoleDenied, CredentialsError, CredentialsExpired, CrosstrailError
 
@@ -132,17 +133,17 @@ class AssumeRole:
 
     def _likely_cause(self, message: str) -> str:
         base = found.group(1) if (found := re.search(r"User: (arn:\S+)", message)) else "the base identity"
-        reason = denied_by(message)
-        if "explicit deny" in reason:
-            return f"There is an {reason}: lift it for {base}."
-        if "identity-based" in reason:
+        denial = denial_of(message)
+        if denial == Denial(IDENTITY, explicit=False):
             return f"Allow sts:AssumeRole on this role in the policy of {base}."
+        if denial and (denial.explicit or denial.policy not in TRUST):
+            return f"AWS names its cause, {denial.reason}: {denial.hint('sts:AssumeRole', base)}"
         external = (
             "and the external id must be the one it asks for"
             if self._auth.external_id
             else ("and, if it asks for an external id, set auth.external_id")
         )
         trust = f"the role's trust policy must name {base}, {external}"
-        if "resource-based" in reason or "trust" in reason:
+        if denial:
             return trust[0].upper() + trust[1:] + "."
         return f"AWS does not say why: {trust}; and {base} must be allowed sts:AssumeRole on the role."

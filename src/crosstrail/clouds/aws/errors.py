@@ -18,8 +18,9 @@ from botocore import exceptions as vendor
 from botocore.parsers import ResponseParserError
 
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
+from crosstrail.clouds.aws.denials import IDENTITY, Denial, denial_of, denied_action
 from crosstrail.clouds.aws.error_kinds import kind_of_code, kind_of_fault, kind_of_status
-from crosstrail.clouds.aws.regions import ALWAYS_ON
+from crosstrail.clouds.aws.regions import may_be_disabled
 from crosstrail.clouds.refusals import retry_after
 from crosstrail.errors import (
     AccessDenied,
@@ -44,13 +45,8 @@ VENDOR_ERRORS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError, 
 secret keys of STS included."""
 
 UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
-_ALWAYS_ON = frozenset(region for regions in ALWAYS_ON.values() for region in regions)
 _CLOCK = re.compile(r"Signature (expired|not yet current)", re.IGNORECASE)
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
-_ACTION = re.compile(r"perform: ([A-Za-z0-9-]+:[A-Za-z0-9]+)")
-_DENIED_BY = re.compile(
-    r"(explicit deny in an? [a-z -]+?|no [a-z -]+? policy allows)(?= policy\b| the |$|\.)", re.IGNORECASE
-)
 _SQL_PLACE = re.compile(r"line (\d+):(\d+):? *")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _IDENTIFIER = re.compile(r"[\w.$-]{1,64}")
@@ -86,17 +82,6 @@ def request_id_of(error: Exception) -> str:
     return _request_id(error.response) if isinstance(error, vendor.ClientError) else ""
 
 
-def denied_by(message: str) -> str:
-    """Which policy said no, as far as the answer tells: `no identity-based policy allows`, or empty."""
-    found = _DENIED_BY.search(message)
-    return found.group(1).lower() if found else ""
-
-
-def denied_action(message: str) -> str:
-    """The action that a denial names, as IAM writes it; empty when it names none."""
-    return found.group(1) if (found := _ACTION.search(message)) else ""
-
-
 def _from_answer(response: dict[str, Any], asked: RequestInfo) -> CrosstrailError:
     error = response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
@@ -104,7 +89,7 @@ def _from_answer(response: dict[str, Any], asked: RequestInfo) -> CrosstrailErro
     kind = kind_of_code(code) or kind_of_status(status)
     if kind is InvalidRequest and code == "ValidationException" and "token" in message.lower():
         kind = StalePageToken
-    if code in UNKNOWN_KEY and asked.region.count("-") == 2 and asked.region not in _ALWAYS_ON:
+    if code in UNKNOWN_KEY and may_be_disabled(asked.region):
         return UnsupportedByCloud(
             f"{asked.place} does not know the access key: the region may not be enabled{error_suffix(code, _request_id(response))}",
             hint="Enable the region in the account's settings, or leave it out.",
@@ -142,13 +127,13 @@ def _cloud_error(kind: type[CloudError], response: dict[str, Any], asked: Reques
         return throttled
     if kind is AccessDenied:
         action = denied_action(message) or asked.action
-        reason = denied_by(message)
-        because = f": {reason} it" if reason.startswith("no ") else f": {reason}" if reason else ""
-        return AccessDenied(
-            f"{asked.place} denies {action}{because}{ending}",
-            hint=f"Allow {action} to the identity that crosstrail uses for this account.",
-            **facts,
-        )
+        denial = denial_of(message)
+        if denial is None or denial == Denial(IDENTITY, explicit=False):
+            hint = f"Allow {action} to the identity that crosstrail uses for this account."
+        else:
+            hint = denial.hint(action, "the identity that crosstrail uses for this account")
+        because = f": {denial.reason}" if denial else ""
+        return AccessDenied(f"{asked.place} denies {action}{because}{ending}", hint=hint, **facts)
     return kind(f"{asked.place} failed on {asked.action}{ending}", hint="Try again later.", **facts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crosstrail.accounts.request_info import RequestInfo
-from crosstrail.clouds.aws.regions import PARTITIONS, partition_of
+from crosstrail.clouds.aws.regions import COMMERCIAL, partition_of, partitions
 from crosstrail.errors import CloudError, CredentialsError
 
 GET_CALLER_IDENTITY = "sts:GetCallerIdentity"
@@ -31,10 +31,13 @@ def unknown_key(asked: RequestInfo, ending: str) -> CredentialsError:
 
     The other partitions are not tried: other companies run them, and a key of one is nobody's business in another.
     """
+    others = ", ".join(
+        sorted(one.home for name, one in partitions().items() if "-iso" not in name and name != COMMERCIAL)
+    )
     return CredentialsError(
         f"{asked.place} does not know the access key{ending}",
         hint=f"{asked.remediation} Or, if the account is in another partition of AWS than {asked.region} is, set its `region`: "
-        "cn-north-1 for AWS China, us-gov-west-1 for GovCloud.",
+        f"one of {others}.",
     )
 
 
@@ -52,4 +55,4 @@ def assumed_by(answer: Mapping[str, Any]) -> tuple[str, str]:
 
 def _may_be_of(partition: str, region: str) -> bool:
     """False only for two partitions that are known to differ: there are more than are listed here."""
-    return partition not in PARTITIONS or partition == partition_of(region)
+    return partition not in partitions() or partition == partition_of(region)

@@ -22,6 +22,7 @@ from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.credential_process import CredentialProcessError
 from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, request_id_of, translated
+from crosstrail.clouds.aws.regions import home_region, partition_of
 from crosstrail.clouds.aws.session import IDENTITY_SECONDS, BoundedSession, MfaRequired
 from crosstrail.errors import ConfigError, CredentialsError, CredentialsExpired, CrosstrailError
 from crosstrail.tasks import in_daemon_thread
@@ -73,7 +74,10 @@ class Profile:
             session = BoundedSession(profile=self._name or None, seconds=seconds)
             self._remediation = remediation_of(session) or self._remediation
             if not session.get_config_variable("region"):
-                session.set_config_variable("region", self._region)
+                role = str(session.get_scoped_config().get("role_arn", "")).split(":")
+                partition = role[1] if len(role) > 1 else partition_of(self._region)
+                fits = partition == partition_of(self._region)
+                session.set_config_variable("region", self._region if fits else home_region(partition))
             found = session.get_credentials()
             frozen = found.get_frozen_credentials() if found else None
         except VENDOR_ERRORS as error:

@@ -51,7 +51,11 @@ _NAMING_PARAMETERS = {
 
 _EVENT_KEYS = frozenset(("eventTime", "eventID", "eventId", "@timestamp", "timeWindow"))
 _COUNTED = frozenset(("eventName", "eventSource", "sourceIPAddress", "errorCode", "userAgent"))
-_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".aws.internal", ".amazon.com")
+_AWS_HOSTS = (
+    ".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".amazonaws-eusc.eu", ".c2s.ic.gov", ".sc2s.sgov.gov",
+    ".cloud.adc-e.uk", ".csp.hci.ic.gov", ".aws.internal", ".amazon.com",
+)  # fmt: skip
+"""Of every partition: their own services' names, beside amazonaws.com, which they have for most."""
 _OTHERWISE_NAMED = ("insightDetails", "timeWindow", "@timestamp", "eventId", "accountId")
 _VERSION = re.compile(r"1\.\d{1,2}", re.ASCII)
 _PATH_ACCOUNT = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})/CloudTrail(?:-[A-Za-z]+)?/", re.ASCII)
