@@ -258,6 +258,18 @@ def test_a_file_that_hangs_keeps_no_command_from_its_end(fake_aws: FakeAws, tmp_
     assert (done.returncode, "the ambient AWS identity gave no credentials in 4 s" in done.stderr) == (1, True)
 
 
+def test_nor_does_one_of_another_cloud(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "token")
+    arn = "acs:ram::1100000000000001"
+    done = look_up(
+        ALIBABA_CLOUD_ROLE_ARN=f"{arn}:role/Audit",
+        ALIBABA_CLOUD_OIDC_PROVIDER_ARN=f"{arn}:oidc-provider/ack",
+        ALIBABA_CLOUD_OIDC_TOKEN_FILE=str(tmp_path / "token"),
+    )
+    assert done.returncode == 1
+    assert "the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE gave nothing in 10 s" in done.stderr
+
+
 # --- servers
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
+import anyio
 import orjson
 from pydantic import SecretStr
 
@@ -29,6 +29,7 @@ from crosstrail.errors import (
     CredentialsError,
     InvalidRequest,
 )
+from crosstrail.tasks import in_daemon_thread
 
 ASSUME_ROLE = Action("sts", "AssumeRole", "2015-04-01")
 ASSUME_ROLE_WITH_OIDC = Action("sts", "AssumeRoleWithOIDC", "2015-04-01")
@@ -43,7 +44,7 @@ _VARIABLES = "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 _NAME_CHARACTERS = "A-Za-z0-9_.@-"
 """Of a session's name; fewer than AWS takes."""
 _OIDC_SECONDS = 3600
-_MAX_TOKEN = 20_000
+_MAX_TOKEN, _FILE_SECONDS = 20_000, 10.0
 """Characters of an identity provider's token that STS takes."""
 
 
@@ -88,13 +89,22 @@ class OidcRole:
         params = {
             "OIDCProviderArn": self._environment.oidc_provider_arn,
             "RoleArn": role,
-            "OIDCToken": await anyio.to_thread.run_sync(self._token),
+            "OIDCToken": await self._read(),
             "RoleSessionName": session_name(""),
             "DurationSeconds": _OIDC_SECONDS,
         }
         asked = RequestInfo(owner_of(role), "", str(ASSUME_ROLE_WITH_OIDC), self.remediation)
         answer = await _assumed(self._api, ASSUME_ROLE_WITH_OIDC, params, None, asked, _TRUST_PROVIDER)
         return _credentials(answer, role)
+
+    async def _read(self) -> str:
+        try:
+            with anyio.fail_after(_FILE_SECONDS):
+                return await in_daemon_thread(self._token)
+        except TimeoutError:
+            raise CredentialsError(
+                f"the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE gave nothing in {_FILE_SECONDS:g} s", hint=self.remediation
+            ) from None
 
     def _token(self) -> str:
         """Read anew each time. Raises CredentialsError."""

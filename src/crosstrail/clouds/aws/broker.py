@@ -6,7 +6,6 @@ AWS call.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +20,10 @@ from crosstrail.accounts.request_info import RequestInfo, error_suffix
 from crosstrail.call_context import upstream
 from crosstrail.clouds.aws.accounts import ProfileAuth, RoleAuth
 from crosstrail.clouds.aws.identity import GET_CALLER_IDENTITY, account_of_identity, unknown_key
+from crosstrail.clouds.aws.profile_clients import ProfileClients
+from crosstrail.clouds.aws.profile_settings import ProfileSettings, settings_of
 from crosstrail.clouds.aws.regions import COMMERCIAL, home_region, partition_of, partitions
+from crosstrail.errors import ConfigError
 from crosstrail.models import Account, AccountKey
 from crosstrail.tasks import in_daemon_thread
 
@@ -62,10 +64,9 @@ class AwsBroker(KeyPairBroker):
         self._transport = (connect_timeout, read_timeout, attempts)
         self._max_clients = max_clients
         self._limiter = CapacityLimiter(_THREADS)
-        self._clients: AwsClients | None = None
-        self._opening = threading.Lock()
+        self._clients = ProfileClients(self._new_clients)
         self._bases: dict[str, Cached[Credentials]] = {}
-        self._profile_regions: dict[str, str] = {}
+        self._profiles: dict[str, ProfileSettings] = {}
         self._profiles_used = False
         self._sessions: dict[AccountKey, tuple[Credentials, Cached[Credentials]]] = {}
 
@@ -79,13 +80,13 @@ class AwsBroker(KeyPairBroker):
         """
         provider = self.provider(account, who)
         region = region or await self.home_region(account)
-        clients = await self._opened_clients()
 
         async def ask(credentials: Credentials) -> dict[str, Any]:
             from crosstrail.clouds.aws.errors import mapped
 
             action = f"{service}:{operation.title().replace('_', '')}"
             asked = RequestInfo(account.name, region, action, provider.remediation)
+            clients = await self._clients_of(account.auth)  # once it is known that there is such a profile
             with upstream(action, account.id, region) as request, mapped(asked):
                 if service in self._asked_once:
                     endpoint = clients.known(service, region)
@@ -102,18 +103,19 @@ class AwsBroker(KeyPairBroker):
         return await self.asked(provider, ask)
 
     async def home_region(self, account: Account) -> str:
-        """The account's region, else this broker's, else its profile's, else the first one of its partition."""
+        """The account's region, else its profile's, else this broker's, else the first one of its partition. Of the ambient
+        identity the broker's goes before that of a file."""
         if account.region:
             return account.region
-        partition = account.auth.partition if isinstance(account.auth, RoleAuth) else ""
+        profile, partition = ProfileSettings(), account.auth.partition if isinstance(account.auth, RoleAuth) else ""
+        if isinstance(account.auth, ProfileAuth | AmbientAuth):
+            profile = await self._profile(_profile_of(account.auth))
+            partition = profile.partition
+        if profile.region and isinstance(account.auth, ProfileAuth):
+            return profile.region
         if self._region and partition in ("", partition_of(self._region)):
             return self._region
-        if isinstance(account.auth, ProfileAuth | AmbientAuth):
-            profile = account.auth.profile if isinstance(account.auth, ProfileAuth) else ""
-            if profile not in self._profile_regions:
-                self._profile_regions[profile] = await self._run(partial(_region_of_profile, profile))
-            return self._profile_regions[profile]
-        return home_region(partition)
+        return profile.region or home_region(partition)
 
     async def identity(self, account: Account, region: str) -> str:
         answer = await self.call(account, "sts", region, "get_caller_identity")
@@ -130,9 +132,7 @@ class AwsBroker(KeyPairBroker):
         return await kept[1].credentials()
 
     async def aclose(self) -> None:
-        if self._clients is not None:
-            await self._clients.wire.aclose()
-            self._clients.close()
+        await self._clients.aclose()
         if self._profiles_used:
             from crosstrail.clouds.aws.credential_process import end_all
 
@@ -150,7 +150,7 @@ class AwsBroker(KeyPairBroker):
                 found = Profile(auth.base_profile, region=fallback, seconds=self._identity_seconds)
                 base = self._bases[auth.base_profile] = Cached(found)
             ask = partial(self._ask_as_base, auth.base_profile)
-            return AssumeRole(auth, base, ask, self._run, region=self._sts_region(account, auth), who=who)
+            return AssumeRole(auth, base, ask, self._run, region=partial(self._sts_region, account, auth), who=who)
         profile = auth.profile if isinstance(auth, ProfileAuth) else ""
         return Profile(profile, region=fallback, seconds=self._identity_seconds)
 
@@ -158,7 +158,7 @@ class AwsBroker(KeyPairBroker):
         self, account: Account, provider: CredentialProvider[Credentials], credentials: Credentials
     ) -> str:
         region = account.region or next(iter(account.regions), "") or await self.home_region(account)
-        clients = await self._opened_clients()
+        clients = await self._clients_of(account.auth)
         from crosstrail.clouds.aws.errors import UNKNOWN_KEY, VENDOR_ERRORS, code_of, mapped, request_id_of
 
         asked = RequestInfo(account.name, region, GET_CALLER_IDENTITY, provider.remediation)
@@ -182,39 +182,47 @@ class AwsBroker(KeyPairBroker):
         params: Mapping[str, Any],
     ) -> dict[str, Any]:
         """With the base identity's client, shared by all roles it assumes. Runs in a thread."""
-        return self._aws_clients().ask(("base", base_profile), service, region, credentials, operation, params)
+        return self._clients.of(base_profile).ask(
+            ("base", base_profile), service, region, credentials, operation, params
+        )
 
-    def _sts_region(self, account: Account, auth: RoleAuth) -> str:
+    async def _sts_region(self, account: Account, auth: RoleAuth) -> str:
         """The base identity's region before the account's: the base may not have enabled the account's."""
-        for region in (self._region, account.region):
+        own = (await self._profile(auth.base_profile)).region if auth.base_profile else ""
+        for region in (own, self._region, account.region):
             if region and (auth.partition not in partitions() or partition_of(region) == auth.partition):
                 return region
         return home_region(auth.partition)
 
-    async def _opened_clients(self) -> AwsClients:
-        return await self._run(self._aws_clients) if self._clients is None else self._clients
+    async def _profile(self, name: str) -> ProfileSettings:
+        """One that cannot be read says nothing here; it says so when its credentials are asked for."""
+        found = self._profiles.get(name)
+        if found is None:
+            try:
+                found = self._profiles[name] = await self._run(partial(settings_of, name))
+            except ConfigError:
+                return ProfileSettings()
+        return found
 
-    def _aws_clients(self) -> AwsClients:
-        """The first time imports botocore, so in a thread; many threads may come first.
+    async def _clients_of(self, auth: Auth | None) -> AwsClients:
+        """Raises ConfigError."""
+        profile = _profile_of(auth)
+        if known := self._clients.known(profile):
+            return known
+        return await self._run(partial(self._clients.of, profile))
 
-        Raises ConfigError where the AWS config files or the certificates to trust cannot be read, or there is no profile
-        that AWS_PROFILE names.
-        """
-        with self._opening:
-            if self._clients is None:
-                from crosstrail.clouds.aws.clients import AwsClients
-                from crosstrail.clouds.aws.errors import mapped
+    def _new_clients(self, profile: str) -> AwsClients:
+        from crosstrail.clouds.aws.clients import AwsClients
 
-                connect, read, attempts = self._transport
-                with mapped(RequestInfo("", "", "")):
-                    self._clients = AwsClients(
-                        most=self._max_clients,
-                        connect_timeout=connect,
-                        read_timeout=read,
-                        attempts=attempts,
-                        connections=_THREADS,
-                    )
-            return self._clients
+        connect, read, attempts = self._transport
+        return AwsClients(
+            profile,
+            most=self._max_clients,
+            connect_timeout=connect,
+            read_timeout=read,
+            attempts=attempts,
+            connections=_THREADS,
+        )
 
     async def _run(self, work: Callable[[], T]) -> T:
         async with self._limiter:
@@ -240,14 +248,8 @@ class _SessionToken:
         return Credentials.given_by_sts(answer)
 
 
-def _region_of_profile(profile: str) -> str:
-    """The one that it names, else the home of the partition where its role is."""
-    import botocore.session
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        session = botocore.session.Session(profile=profile or None)
-        role = str(session.get_scoped_config().get("role_arn", ""))
-        return str(session.get_config_variable("region") or home_region(role.split(":")[1] if ":" in role else ""))
-    except BotoCoreError:
-        return home_region(COMMERCIAL)  # a profile that cannot be read says so when its credentials are asked for
+def _profile_of(auth: Auth | None) -> str:
+    """The profile by whose settings an account is reached; empty for the ambient configuration."""
+    if isinstance(auth, ProfileAuth):
+        return auth.profile
+    return auth.base_profile if isinstance(auth, RoleAuth) else ""

@@ -1,4 +1,4 @@
-"""botocore clients, kept: one session for all, each client made of one set of credentials and never of another.
+"""botocore clients, kept: one session for all that are reached alike, each client made of one set of credentials and never of another.
 
 A client from the shared session costs milliseconds, one from a session of its own fifty. The session never resolves
 credentials itself, so no client can fall back on the identity of the machine. Services that are asked once, without
@@ -31,6 +31,7 @@ class AwsClients:
 
     def __init__(
         self,
+        profile: str = "",
         *,
         most: int,
         connect_timeout: float,
@@ -38,7 +39,7 @@ class AwsClients:
         attempts: int,
         connections: int,
     ) -> None:
-        """Timeouts in seconds of one attempt; `attempts` of a client, with the first one; `connections` it may keep open."""
+        """`profile`: by whose settings AWS is reached; empty is the ambient configuration. Timeouts in seconds of one attempt; `attempts` of a client, with the first one; `connections` it may keep open."""
         self._config = Config(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
@@ -46,9 +47,8 @@ class AwsClients:
             max_pool_connections=connections,
             user_agent_extra=f"crosstrail/{__version__}",
         )
-        self._session = BoundedSession()
+        self._session = BoundedSession(profile=profile or None)
         self._session.trust.check()
-        self._session.set_config_variable("sts_regional_endpoints", "regional")
         self._session.register("before-parse", _refuse_broken)
         self._attempts = attempts
         self._lock = threading.Lock()  # neither sessions nor the mapping are safe between threads

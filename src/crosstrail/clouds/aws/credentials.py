@@ -70,7 +70,14 @@ class AssumeRole:
     """An account's role, assumed by the base identity in the name of whoever asks."""
 
     def __init__(
-        self, auth: RoleAuth, base: Cached[Credentials], ask: Ask, run: RunBlocking, *, region: str, who: str = ""
+        self,
+        auth: RoleAuth,
+        base: Cached[Credentials],
+        ask: Ask,
+        run: RunBlocking,
+        *,
+        region: Callable[[], Awaitable[str]],
+        who: str = "",
     ) -> None:
         """`region`: whose STS is asked; it must be one of the role's partition."""
         self._auth = auth
@@ -89,10 +96,11 @@ class AssumeRole:
         return await renewed_once(self._base, self._assumed_by)
 
     async def _assumed_by(self, base: Credentials) -> Credentials:
+        region = await self._region()
         try:
-            answer = await self._run(partial(self._ask, "sts", self._region, base, "assume_role", self._request()))
+            answer = await self._run(partial(self._ask, "sts", region, base, "assume_role", self._request()))
         except VENDOR_ERRORS as error:
-            raise self._explained(error) from None
+            raise self._explained(error, region) from None
         check_assumed(assumed_by(answer), (self._auth.partition, self._auth.account_id), self._auth.role_arn)
         return Credentials.given_by_sts(answer)
 
@@ -108,7 +116,7 @@ class AssumeRole:
             request["Policy"] = _SESSION_POLICY
         return request
 
-    def _explained(self, error: Exception) -> CrosstrailError:
+    def _explained(self, error: Exception, region: str) -> CrosstrailError:
         role, code, message = self._auth.role_arn, code_of(error), message_of(error)
         ending = error_suffix(code, request_id_of(error))
         if code in ("AccessDenied", "AccessDeniedException"):
@@ -121,10 +129,10 @@ class AssumeRole:
             hint = "Set the role's maximum session duration, or the account's auth.duration, to fit."
             return CredentialsError(f"cannot assume {role}{ending}: {shortened(message)}", hint=hint)
         if code == "RegionDisabledException":
-            hint = f"Enable STS in {self._region} in the base identity's account, or set another region."
-            return CredentialsError(f"cannot assume {role}: STS is off in {self._region}{ending}", hint=hint)
+            hint = f"Enable STS in {region} in the base identity's account, or set another region."
+            return CredentialsError(f"cannot assume {role}: STS is off in {region}{ending}", hint=hint)
         account = self._auth.account_id
-        ours = translated(error, RequestInfo(account, self._region, "sts:AssumeRole", self.remediation))
+        ours = translated(error, RequestInfo(account, region, "sts:AssumeRole", self.remediation))
         if type(ours) is CredentialsError:
             return CredentialsError(
                 f"STS does not accept the base identity that assumes {role}{ending}", hint=ours.hint

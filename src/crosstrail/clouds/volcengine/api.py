@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import anyio.to_thread
 from anyio import CapacityLimiter
 
 from crosstrail.accounts.credentials import Credentials
@@ -20,6 +19,7 @@ from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.call_context import Upstream
 from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.errors import ConfigError
+from crosstrail.tasks import in_daemon_thread
 
 if TYPE_CHECKING:
     from crosstrail.clouds.volcengine.sdk import VolcengineSdk
@@ -63,7 +63,8 @@ class VolcengineApi:
         Raises CredentialsError, CloudError or InvalidRequest with the account, region, code and request id.
         """
         work = partial(self.call_blocking, action, params, credentials, asked)
-        result, request_id = await anyio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+        async with self._limiter:
+            result, request_id = await in_daemon_thread(work)
         if request:
             request.request_id = request_id
         return result
