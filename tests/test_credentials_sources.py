@@ -17,6 +17,8 @@ from mcp import Client, StdioServerParameters
 
 import preloaded
 from credential_sources import write_config
+from crosstrail.clouds.aws.profile_credentials import Profile
+from crosstrail.errors import CredentialsError
 from fakes.aws import FakeAws, Key
 from fakes.http import Answer, HttpFake
 from lake_workspace import text_of
@@ -234,7 +236,7 @@ def test_a_config_file_that_is_none_is_named(key: Key, content: bytes) -> None:
     path.write_bytes(content)
     done = look_up()
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert f"cannot be used (ConfigParseError) ({path}). Check AWS_PROFILE" in done.stderr
+    assert f"the AWS profile dev is not well configured (ConfigParseError) ({path}). Correct" in done.stderr
 
 
 def test_what_is_wrong_with_a_profile_is_said(key: Key) -> None:
@@ -267,7 +269,15 @@ def test_nor_does_one_of_another_cloud(tmp_path: Path) -> None:
         ALIBABA_CLOUD_OIDC_TOKEN_FILE=str(tmp_path / "token"),
     )
     assert done.returncode == 1
-    assert "the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE gave nothing in 10 s" in done.stderr
+    assert "the file of ALIBABA_CLOUD_OIDC_TOKEN_FILE gave nothing in 5 s" in done.stderr
+
+
+def test_nor_does_one_of_the_identity_that_lists_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "token")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", f"arn:aws:iam::{DEV}:role/Audit")
+    with pytest.raises(CredentialsError, match="the ambient AWS identity gave no credentials in"):
+        Profile("", region="us-east-1", seconds=0.5).read()
 
 
 # --- servers

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine, Hashable
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
@@ -82,3 +83,17 @@ async def in_daemon_thread(work: Callable[[], T]) -> T:
 
     threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
     return await outcome
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """The same for a thread that may wait: what the work gives, or raises; TimeoutError where it takes longer."""
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
+    return outcome.result(seconds)

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import anyio
+import anyio.to_thread
 
 from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
-from crosstrail.tasks import in_daemon_thread
 
 _log = logging.getLogger("crosstrail.accounts")
 _ASK_AGAIN_SECONDS = 5.0
@@ -80,8 +80,7 @@ class Directory:
         """
         if self._due():
             with anyio.move_on_after(self._wait_seconds) as waiting:
-                async with self._turn:
-                    await in_daemon_thread(self._ask)
+                await anyio.to_thread.run_sync(self._ask, limiter=self._turn, abandon_on_cancel=True)
             if waiting.cancelled_caught:
                 for source in self._due():
                     self._fail(

@@ -44,7 +44,7 @@ _VARIABLES = "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 _NAME_CHARACTERS = "A-Za-z0-9_.@-"
 """Of a session's name; fewer than AWS takes."""
 _OIDC_SECONDS = 3600
-_MAX_TOKEN, _FILE_SECONDS = 20_000, 10.0
+_MAX_TOKEN, _FILE_SECONDS = 20_000, 5.0
 """Characters of an identity provider's token that STS takes."""
 
 

@@ -14,7 +14,7 @@ from botocore.config import Config
 from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.clouds.aws.errors import mapped
 from crosstrail.clouds.aws.profile_credentials import Profile, remediation_of
-from crosstrail.clouds.aws.session import IDENTITY_SECONDS, BoundedSession
+from crosstrail.clouds.aws.session import BoundedSession
 
 _DEFAULT_REGION = "us-east-1"
 _REMEDIATION = "Set or renew this machine's own AWS credentials."
@@ -39,7 +39,7 @@ class BaseIdentity:
 
         botocore's errors become CrosstrailError inside the block. Raises CredentialsError where the identity has none.
         """
-        keys = self._identity.read(IDENTITY_SECONDS)
+        keys = self._identity.read()
         asked = self._asked(self.region, action)
         with mapped(asked), closing(self._session.client_of(keys, service, self.region, _CONFIG)) as client:
             yield client

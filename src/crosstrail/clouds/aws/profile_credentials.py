@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,10 @@ from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, request_id_of, 
 from crosstrail.clouds.aws.regions import home_region, partition_of
 from crosstrail.clouds.aws.session import IDENTITY_SECONDS, BoundedSession, MfaRequired
 from crosstrail.errors import ConfigError, CredentialsError, CredentialsExpired, CrosstrailError
-from crosstrail.tasks import in_daemon_thread
+from crosstrail.tasks import in_daemon_thread, within
 
+_ONE_OF_THEM = 0.8
+"""Of the time for all, what each program or server may take: it is named then."""
 _BROKEN = (ValueError, TypeError, KeyError, AttributeError)
 """What botocore raises where a program, a file or a server gave something that is no credentials."""
 _CONFIG_FILES = (
@@ -60,18 +61,21 @@ class Profile:
         """Raises CredentialsExpired when somebody has to sign in again, CredentialsError when there are none."""
         try:
             with anyio.fail_after(self._seconds):
-                return await in_daemon_thread(partial(self.read, self._seconds * 0.8))
+                return await in_daemon_thread(self._read)
         except TimeoutError:
-            raise CredentialsError(
-                f"{self} gave no credentials in {self._seconds:g} s",
-                hint="See which program, file or server they come from, and whether it answers.",
-            ) from None
+            raise self._late() from None
 
-    def read(self, seconds: float) -> Credentials:
-        """The same, blocking. `seconds`: that each program or server which is asked may take."""
+    def read(self) -> Credentials:
+        """The same, blocking."""
+        try:
+            return within(self._seconds, self._read)
+        except TimeoutError:
+            raise self._late() from None
+
+    def _read(self) -> Credentials:
         session: BoundedSession | None = None
         try:
-            session = BoundedSession(profile=self._name or None, seconds=seconds)
+            session = BoundedSession(profile=self._name or None, seconds=_ONE_OF_THEM * self._seconds)
             self._remediation = remediation_of(session) or self._remediation
             if not session.get_config_variable("region"):
                 role = str(session.get_scoped_config().get("role_arn", "")).split(":")
@@ -100,6 +104,12 @@ class Profile:
         # botocore has no public word for the expiry; without it, Cached asks again every few minutes.
         expires = getattr(found, "_expiry_time", None)
         return Credentials(frozen.access_key, SecretStr(frozen.secret_key), token, expires)
+
+    def _late(self) -> CredentialsError:
+        return CredentialsError(
+            f"{self} gave no credentials in {self._seconds:g} s",
+            hint="See which program, file or server they come from, and whether it answers.",
+        )
 
     def __str__(self) -> str:
         return f"the AWS profile {self._name}" if self._name else "the ambient AWS identity"
