@@ -26,6 +26,7 @@ from crosstrail.vocabulary import speaking
 _COMMANDS = {
     "access": ("cli.access", "Who may use which accounts."),
     "accounts": ("cli.accounts", "List, check, add and import accounts."),
+    "audit": ("cli.audit", "Who asked what of which accounts, from the record."),
     "check": ("cli.check_server", "Check that an MCP server works for many accounts."),
     "collect": ("cli.lake", "Read log files into the lake, for `lookup` and `query`."),
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),

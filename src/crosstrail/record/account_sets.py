@@ -36,4 +36,9 @@ def account_set(accounts: Sequence[str]) -> AccountSet | None:
 def _set_of(accounts: tuple[str, ...]) -> AccountSet:
     """Calls that ask all accounts of a list ask the same ones: sorting them once is enough."""
     ids = tuple(sorted(set(accounts)))
-    return AccountSet(hashlib.sha256("\n".join(ids).encode(errors="replace")).hexdigest()[:32], ids)
+    return AccountSet(set_name(ids), ids)
+
+
+def set_name(ids: Sequence[str]) -> str:
+    """Of sorted ids."""
+    return hashlib.sha256("\n".join(ids).encode(errors="replace")).hexdigest()[:32]

@@ -41,6 +41,12 @@ def compressed_name(rotated: Path) -> Path:
     return rotated.with_name(f"{rotated.name}.gz")
 
 
+def time_put_away(path: Path) -> datetime | None:
+    """After which no line of that file was written; None where its name does not say it."""
+    match = _ROTATED.search(path.name)
+    return datetime.strptime(match["time"], _FORM).replace(tzinfo=UTC) if match else None
+
+
 def rotated_files(path: Path) -> list[RotatedFile]:
     """Of the record that is written to `path`, the oldest first. Raises OSError."""
     found = [
