@@ -117,10 +117,11 @@ async def test_a_sign_in_outlives_the_providers_access_token(idp: FakeIdp, folde
             await client.list_tools()
         first = wallet.tokens
         assert first
-        for _ in range(2):
+        assert first.scope == PROVIDERS[name].scope, "by the names that the client asked by"
+        for scope in ({}, {"scope": first.scope}):
             idp.tokens.clear()  # the provider's access token has ended
             assert wallet.tokens
-            form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token)}
+            form = {"grant_type": "refresh_token", "refresh_token": str(wallet.tokens.refresh_token), **scope}
             answer = httpx2.post(f"{server.url}/token", data={**form, **client_of(wallet)}, timeout=PATIENCE)
             assert answer.status_code == 200, answer.text
             wallet.tokens = OAuthToken.model_validate(answer.json())

@@ -146,7 +146,11 @@ class FakeIdp:
         named = base64.b64decode(basic).decode() if basic else f"{form.get('client_id')}:{form.get('client_secret')}"
         if named != f"{self.client_id}:{self.client_secret}":
             return _json({"error": "incorrect_client_credentials"})
-        said: dict[str, Any] = {"token_type": "bearer", "scope": provider.scope, "expires_in": 28_800}
+        said: dict[str, Any] = {
+            "token_type": "bearer",
+            "scope": provider.granted or provider.scope,
+            "expires_in": 28_800,
+        }
         if form.get("grant_type") == "refresh_token":
             if form.get("refresh_token") not in self.refresh_tokens:
                 return _json({"error": provider.refused})

@@ -24,6 +24,8 @@ class OAuthProvider:
     pages: Mapping[str, Any] = field(default_factory=dict)
     offline: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the authorization request without which there is no refresh token; a scope is among its scopes."""
+    granted: str = ""
+    """How its token answers name the scope; empty: as it was asked for."""
     rotates: bool = True
     """Whether a refresh token works once, and its answer has the next one."""
     refused: str = "invalid_grant"
@@ -69,6 +71,7 @@ GOOGLE = OAuthProvider(
     scope="openid email",
     user={"sub": "110169484474386276334", "picture": "https://x.example/p", "email": EMAIL, "email_verified": True},
     offline={"access_type": "offline", "prompt": "consent"},
+    granted="openid https://www.googleapis.com/auth/userinfo.email",
     rotates=False,
 )
 ENTRA = OAuthProvider(
@@ -78,6 +81,7 @@ ENTRA = OAuthProvider(
     scope="openid profile email offline_access",
     user={"sub": "OLu859SGc2Sr9ZsqbkG-QbeLgJlb41KcdiPoLYNpSFA", "name": "A Person", "email": EMAIL},
     offline={"scope": "offline_access"},
+    granted="email openid profile User.Read",
 )
 COGNITO = OAuthProvider(
     authorize="/oauth2/authorize",

@@ -48,6 +48,8 @@ _MAX_KNOWN = 10_000
 _MAX_BYTES = 256_000
 """Of what a provider says at its token endpoint."""
 _MAX_REDIRECTS = 20
+_SCOPE_NAMES = {f"https://www.googleapis.com/auth/userinfo.{name}": name for name in ("email", "profile")}
+"""How Google names what it granted -> how OpenID Connect, and whoever asks, does."""
 
 
 class UserInfo(TokenVerifier):
@@ -130,6 +132,12 @@ class _Proxy(OAuthProxy):
         secret = self._upstream_client_secret
         method = self._token_endpoint_auth_method
         return _Tokens(self._upstream_client_id, secret.get_secret_value() if secret else None, method)
+
+    def _translate_scopes_from_idp(self, scopes: list[str]) -> list[str]:
+        """What clients asked for, by the names they asked by: they would ask for no others when they refresh. No provider
+        says that it granted offline_access: it gives a refresh token."""
+        granted = {"offline_access", *(_SCOPE_NAMES.get(one, one) for one in scopes)}
+        return [one for one in self.scopes_supported if one in granted] if self.scopes_supported else scopes
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
         addresses = [str(address) for address in client_info.redirect_uris or ()]
