@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -30,6 +31,59 @@ def kept(name: str, install: Callable[[Path], None]) -> Path:
             install(place)
             (place / "done").touch()
     return place
+
+
+def python_with(*requirements: str) -> Path:
+    """The folder of the programs of an environment with these distributions."""
+
+    def install(place: Path) -> None:
+        if uv := shutil.which("uv", path=ENVIRONMENT["PATH"]):
+            _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(place)])
+            _run([uv, "pip", "install", "--quiet", "--python", str(place), *requirements])
+        else:
+            _run([sys.executable, "-m", "venv", "--clear", str(place)])
+            _run([str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements])
+
+    return kept(f"python/{_folder(requirements)}", install) / "bin"
+
+
+def node_with(*packages: str, program: Path | None = None) -> Path:
+    """A folder whose node_modules has these packages of npm, with a program that imports them."""
+
+    def install(place: Path) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        _run(["npm", "install", "--prefix", str(place), "--no-audit", "--no-fund", "--no-save", *packages])
+
+    place = kept(f"node/{_folder(packages)}", install)
+    if program:
+        shutil.copy(program, place)
+    return place
+
+
+def go_with(name: str, *modules: str, program: Path | None = None) -> Path:
+    """A program of Go: the package that is the only one of `modules`, or one of ours that imports them."""
+    if not shutil.which("go", path=ENVIRONMENT["PATH"]):
+        pytest.skip("needs Go")
+
+    def install(place: Path) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        if program is None:
+            _run(["go", "install", *modules], place, GOBIN=str(place))
+            return
+        shutil.copy(program, place)
+        if not (place / "go.mod").exists():
+            _run(["go", "mod", "init", name], place)
+        _run(["go", "get", *modules], place)
+        _run(["go", "mod", "tidy"], place)
+        _run(["go", "build", "-o", name, "."], place)
+
+    content = program.read_bytes() if program else b""
+    return kept(f"go/{_folder((*modules, hashlib.sha256(content).hexdigest()))}", install) / name
+
+
+def _folder(names: tuple[str, ...]) -> str:
+    """One for each set of packages."""
+    return names[0].replace("/", "_") if len(names) == 1 else hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def pip_command() -> list[str]:
@@ -66,8 +120,7 @@ def run_pip(*arguments: str) -> None:
     _run([*pip_command(), *arguments])
 
 
-def _run(command: list[str], folder: Path | None = None) -> None:
-    done = subprocess.run(
-        command, env=ENVIRONMENT, cwd=folder, capture_output=True, text=True, timeout=600, check=False
-    )
+def _run(command: list[str], folder: Path | None = None, **environ: str) -> None:
+    env = {**ENVIRONMENT, **environ}
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

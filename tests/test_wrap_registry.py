@@ -6,10 +6,6 @@ They come from the registries of Python and npm.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +16,7 @@ from mcp import Client, StdioServerParameters
 import preloaded
 from crosstrail.errors import ConfigError
 from lake_workspace import text_of
-from packages import ENVIRONMENT, kept
+from packages import node_with, python_with
 from wrap_workspace import WrapWorkspace
 from wrapped.tls_proxy import TlsProxy
 
@@ -42,46 +38,6 @@ def workspace(workspace: WrapWorkspace) -> WrapWorkspace:
         workspace.world.account(workspace.id_of(name)).log(f"Of{name}", datetime.now(UTC), region="us-east-1")
     workspace.listed[1]["region"] = "us-east-1"
     return workspace
-
-
-def run(*command: str | Path) -> None:
-    done = subprocess.run(
-        [str(one) for one in command], env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-
-
-@pytest.fixture(scope="session")
-def python_with() -> Callable[[str], Path]:
-    """The folder of the programs of an environment with one package from Python's registry, kept between runs."""
-
-    def installed(package: str) -> Path:
-        def install(place: Path) -> None:
-            uv = shutil.which("uv", path=ENVIRONMENT["PATH"])
-            if uv:
-                run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, place)
-                run(uv, "pip", "install", "--quiet", "--python", place, package)
-            else:
-                run(sys.executable, "-m", "venv", "--clear", place)
-                run(place / "bin" / "python", "-m", "pip", "install", "--quiet", package)
-
-        return kept(f"python/{package}", install) / "bin"
-
-    return installed
-
-
-@pytest.fixture(scope="session")
-def node_with() -> Callable[[str], Path]:
-    """The same for one package from npm."""
-
-    def installed(package: str) -> Path:
-        def install(place: Path) -> None:
-            place.mkdir(parents=True, exist_ok=True)
-            run("npm", "install", "--prefix", place, "--no-audit", "--no-fund", "--no-save", package)
-
-        return kept(f"node/{package.replace('/', '_')}", install) / "node_modules" / ".bin"
-
-    return installed
 
 
 async def check(
@@ -107,22 +63,18 @@ async def check(
             assert {(one.account, one.code) for one in signed} == {(workspace.id_of(name), "")}
 
 
-async def test_the_cloudtrail_server(
-    workspace: WrapWorkspace, tmp_path: Path, python_with: Callable[[str], Path]
-) -> None:
+async def test_the_cloudtrail_server(workspace: WrapWorkspace, tmp_path: Path) -> None:
     package = "awslabs.cloudtrail-mcp-server"
     await check(workspace, tmp_path, python_with(package) / package, "lookup_events", {}, "Of{name}")
 
 
-async def test_the_billing_server(workspace: WrapWorkspace, tmp_path: Path, python_with: Callable[[str], Path]) -> None:
+async def test_the_billing_server(workspace: WrapWorkspace, tmp_path: Path) -> None:
     package = "awslabs.billing-cost-management-mcp-server"
     arguments = {"operation": "getDimensionValues", "dimension": "SERVICE"}
     await check(workspace, tmp_path, python_with(package) / package, "cost-explorer", arguments, "spent by {id}")
 
 
-async def test_a_server_that_says_of_no_tool_that_it_only_reads(
-    workspace: WrapWorkspace, python_with: Callable[[str], Path]
-) -> None:
+async def test_a_server_that_says_of_no_tool_that_it_only_reads(workspace: WrapWorkspace) -> None:
     package = "awslabs.billing-cost-management-mcp-server"
     server = {"command": [str(python_with(package) / package)], "read_only": True}
     with pytest.raises(ConfigError) as refused:
@@ -131,14 +83,12 @@ async def test_a_server_that_says_of_no_tool_that_it_only_reads(
     assert "None says that it is read-only" in refused.value.hint
 
 
-async def test_the_cloudwatch_server(
-    workspace: WrapWorkspace, tmp_path: Path, python_with: Callable[[str], Path]
-) -> None:
+async def test_the_cloudwatch_server(workspace: WrapWorkspace, tmp_path: Path) -> None:
     package = "awslabs.cloudwatch-mcp-server"
     await check(workspace, tmp_path, python_with(package) / package, "get_active_alarms", {}, "alarm of {id}")
 
 
-async def test_the_aws_api_server(workspace: WrapWorkspace, tmp_path: Path, python_with: Callable[[str], Path]) -> None:
+async def test_the_aws_api_server(workspace: WrapWorkspace, tmp_path: Path) -> None:
     """It reads the list of AWS's services when it starts, over HTTPS."""
     package = "awslabs.aws-api-mcp-server"
     with TlsProxy(tmp_path, "servicereference.us-east-1.amazonaws.com", b"[]") as proxy:
@@ -148,16 +98,17 @@ async def test_the_aws_api_server(workspace: WrapWorkspace, tmp_path: Path, pyth
         assert "servicereference.us-east-1.amazonaws.com:443" in proxy.asked
 
 
-async def test_a_node_server(workspace: WrapWorkspace, tmp_path: Path, node_with: Callable[[str], Path]) -> None:
-    program = node_with("@hyorimitsu/amazon-cloudwatch-logs-mcp-server") / "amazon-cloudwatch-logs-mcp-server"
+async def test_a_node_server(workspace: WrapWorkspace, tmp_path: Path) -> None:
+    program = (
+        node_with("@hyorimitsu/amazon-cloudwatch-logs-mcp-server")
+        / "node_modules/.bin/amazon-cloudwatch-logs-mcp-server"
+    )
     await check(workspace, tmp_path, program, "describe_log_groups", {}, "/logs/of/{id}")
 
 
 @pytest.mark.parametrize("version", ["2", "3", "4"])
 @pytest.mark.parametrize("setup", ["", "def setup():\n    mcp.tool(ready)\n"])
-async def test_a_module_of_every_fastmcp(
-    workspace: WrapWorkspace, tmp_path: Path, python_with: Callable[[str], Path], version: str, setup: str
-) -> None:
+async def test_a_module_of_every_fastmcp(workspace: WrapWorkspace, tmp_path: Path, version: str, setup: str) -> None:
     source = FASTMCP.replace("@mcp.tool\n", "") + setup if setup else FASTMCP
     (tmp_path / "wrapped_fast.py").write_text(source)
     python = python_with(f"fastmcp=={version}.*") / "python"

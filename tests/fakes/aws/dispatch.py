@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from fakes.http import Answer
 
 from . import cloudtrail, others, services
 from .faults import denied, refusal
-from .sigv4 import Signed, verify
+from .sigv4 import Signed, claimed_service, verify
 
 if TYPE_CHECKING:
     from .world import World
@@ -28,7 +29,15 @@ _TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "AWSInsightsIndexService": ("ce", others.COST_HANDLERS),
     "GraniteServiceVersion20100801": ("monitoring", others.CLOUDWATCH_HANDLERS),
     "Logs_20140328": ("logs", others.LOGS_HANDLERS),
+    "AmazonSQS": ("sqs", others.SQS_HANDLERS),
+    "AWSStepFunctions": ("states", others.STATES_HANDLERS),
 }
+_FORMS: dict[str, dict[str, Any]] = {
+    "sts": services.STS_HANDLERS,
+    "iam": others.IAM_HANDLERS,
+    "sns": others.SNS_HANDLERS,
+}
+"""Services that are asked by a form and answer in XML."""
 _JSON, _XML = "application/x-amz-json-1.1", "text/xml"
 _numbers = count(1)
 
@@ -38,7 +47,7 @@ def answer(world: World, method: str, path: str, headers: dict[str, str], body: 
     request_id = f"00000000-0000-4000-8000-{next(_numbers):012x}"
     if path.startswith("/federation/credentials?"):
         return _portal(world, path, headers, request_id)
-    service, action, params, handlers = _request(headers, body)
+    service, action, params, handlers = _request(method, path, headers, body)
     signed: Signed | None = None
     code = ""
 
@@ -83,7 +92,9 @@ def _portal(world: World, path: str, headers: dict[str, str], request_id: str) -
         world.requests.append(Recorded("sso", "GetRoleCredentials", "", "", "", params, agent, code, time.monotonic()))
 
 
-def _request(headers: dict[str, str], body: bytes) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+def _request(
+    method: str, path: str, headers: dict[str, str], body: bytes
+) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
     """Service, action, parameters and the service's handlers."""
     target = headers.get("x-amz-target", "")
     if target:
@@ -91,8 +102,14 @@ def _request(headers: dict[str, str], body: bytes) -> tuple[str, str, dict[str, 
         service, handlers = _TARGETS.get(prefix, (prefix, {}))
         params = orjson.loads(body or b"{}")
         return service, action, params, handlers
+    service = claimed_service(headers)
+    if service in others.REST_HANDLERS:
+        handlers = others.REST_HANDLERS[service]
+        asked = f"{method} {path.partition('?')[0]}"
+        return service, next((name for name in handlers if re.fullmatch(name, asked)), ""), {"path": path}, handlers
     params = dict(parse_qsl(body.decode(), keep_blank_values=True))
-    return "sts", params.pop("Action", ""), params, services.STS_HANDLERS
+    service = service if service in _FORMS else "sts"
+    return service, params.pop("Action", ""), params, _FORMS[service]
 
 
 def _authorize(world: World, signed: Signed, service: str, action: str) -> None:
@@ -114,21 +131,24 @@ def _answered(
 ) -> Answer:
     handler = handlers.get(action)
     if handler is None:
-        raise Refusal("InvalidAction" if service == "sts" else "UnknownOperationException", f"No action {action}")
-    if service == "sts":
-        result = handler(world, signed.key, params)
+        raise Refusal("InvalidAction" if service in _FORMS else "UnknownOperationException", f"No action {action}")
+    result = handler(world, signed.key, params) if service == "sts" else _result(world, signed, handler, params)
+    if service in _FORMS:
         return Answer(200, _xml_result(action, result, request_id), _XML, {"x-amzn-RequestId": request_id})
-    try:
-        result = handler(world, world.accounts[signed.key.account], signed.region, params)
-    except KeyError as missing:
-        raise Refusal("InvalidParameterException", f"Missing required parameter {missing}") from None
     encoded = result if isinstance(result, bytes) else orjson.dumps(result)
     return Answer(200, encoded, _JSON, {"x-amzn-RequestId": request_id})
 
 
+def _result(world: World, signed: Signed, handler: Any, params: dict[str, Any]) -> Any:
+    try:
+        return handler(world, world.accounts[signed.key.account], signed.region, params)
+    except KeyError as missing:
+        raise Refusal("InvalidParameterException", f"Missing required parameter {missing}") from None
+
+
 def _refused(refusal: Refusal, service: str, request_id: str) -> Answer:
     headers = {"x-amzn-RequestId": request_id, **refusal.headers}
-    if service == "sts":
+    if service in _FORMS:
         text = (
             '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
             f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
@@ -150,4 +170,6 @@ def _xml_result(action: str, result: dict[str, Any], request_id: str) -> bytes:
 def _xml(value: Any) -> str:
     if isinstance(value, dict):
         return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in value.items())
+    if isinstance(value, list):
+        return "".join(f"<member>{_xml(one)}</member>" for one in value)
     return escape(str(value))

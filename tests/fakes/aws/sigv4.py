@@ -7,6 +7,7 @@ import hmac
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl, quote
 
 from fakes.cloud import Refusal, signed_at, signing_key
 
@@ -28,6 +29,12 @@ class Signed(NamedTuple):
     region: str
 
 
+def claimed_service(headers: dict[str, str]) -> str:
+    """The one that a request is signed for, as it says; empty where it is not signed."""
+    found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    return found.group(4) if found else ""
+
+
 def verify(world: World, service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> Signed:
     """The key and region of a request (header names in lower case). Raises Refusal as the service would word it."""
     found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
@@ -46,9 +53,10 @@ def verify(world: World, service: str, method: str, path: str, headers: dict[str
     account = world.accounts[key.account] if key else None
     if key is None or account is None or region in account.disabled_regions or account.partition != _partition(region):
         raise unknown_key(service)
-    # of a request without a query string, as all services here are asked
     lines = "".join([f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names])
-    canonical = f"{method}\n{path}\n\n{lines}\n{signed_names}\n{hashlib.sha256(body).hexdigest()}"
+    place, _, query = path.partition("?")
+    sent = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(query, True))
+    canonical = f"{method}\n{place}\n{'&'.join(f'{name}={value}' for name, value in sent)}\n{lines}\n{signed_names}\n{hashlib.sha256(body).hexdigest()}"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{date}/{region}/{service}/aws4_request\n{digest}"
     expected = signing_key(f"AWS4{key.secret}", date, region, service, "aws4_request")
