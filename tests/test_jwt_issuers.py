@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import create_engine
 
@@ -19,8 +20,8 @@ from crosstrail.settings.config import load_settings
 from crosstrail.settings.server_settings import check
 from fakes.http import Answer
 from fakes.idp import FakeIdp, SigningKey
-from running_server import LIST_TOOLS, Server, post, serving, write_config
-from token_server import accounts_of, reason, status, token_config, with_lake
+from running_server import LIST_TOOLS, PATIENCE, Server, post, serving, write_config
+from token_server import RESOURCE, accounts_of, reason, status, token_config, with_lake
 
 pytestmark = pytest.mark.anyio
 FIRST, SECOND = SigningKey("same"), SigningKey("same")
@@ -116,6 +117,16 @@ def test_no_key_is_fetched_for_an_issuer_nobody_listed(server: Server, idp: Fake
     for name in ("three", "one/../two", "one?", "ONE"):
         assert reason(server, of_one(idp, f"{idp.url}/{name}")) == (401, "issuer")
     assert dict(idp.asked) == before
+
+
+def test_every_issuer_is_named_where_clients_look_for_it(idp: FakeIdp, folder: Path, issuers: tuple[str, str]) -> None:
+    jwt = {"issuers": [{"issuer": issuer, "required_scopes": ["trails.read"]} for issuer in (*issuers, idp.url)]}
+    rule = {"who": ["*"], "issuer": "*", "accounts": ["*"]}
+    with serving(token_config(folder, jwt, [rule])) as made:
+        address = f"{made.url}/.well-known/oauth-protected-resource/mcp"
+        said = httpx2.get(address, timeout=PATIENCE).json()
+    assert said["authorization_servers"] == [*issuers, idp.url]
+    assert (said["resource"], said["scopes_supported"]) == (RESOURCE, ["trails.read"])
 
 
 def test_clients_are_told_the_scopes_to_ask_for(server: Server, idp: FakeIdp) -> None:

@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 import httpx2
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.routes import create_protected_resource_routes
 from mcp.server.auth.settings import AuthSettings
+from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import BaseRoute, Route
@@ -58,6 +60,8 @@ class SignIn:
     routes: Sequence[BaseRoute] = ()
     reachable: Callable[[], Awaitable[bool]] | None = None
     by_keys: bool = False
+    metadata: Sequence[BaseRoute] = ()
+    """That of the resource (RFC 9728), where the SDK's would not do: it names one authorization server alone."""
     scopes: Sequence[str] = ()
     """What clients ask for in a token that is good enough."""
     sweep: Callable[[], Awaitable[None]] | None = None
@@ -142,7 +146,17 @@ def jwt_sign_in(settings: JwtSettings, public_url: str) -> SignIn:
     verifier = JwtVerifier(settings, address)
     audiences = (one for each in settings.accepted for one in each.audience if one.startswith(("http://", "https://")))
     auth = _auth_settings(settings.accepted[0].issuer, address or next(audiences, ""), verifier.advertised)
-    return SignIn(verifier, auth, (), verifier.reachable, scopes=verifier.advertised)
+    metadata = _metadata(auth, [each.issuer for each in settings.issuers])
+    return SignIn(verifier, auth, (), verifier.reachable, metadata=metadata, scopes=verifier.advertised)
+
+
+def _metadata(auth: AuthSettings, issuers: Sequence[str]) -> Sequence[BaseRoute]:
+    """The routes that say of the resource that each of these signs callers in; none where the SDK's say so."""
+    servers = [issuer for issuer in issuers if urlsplit(issuer).scheme in ("http", "https")]
+    if auth.resource_server_url is None or len(servers) < 2:
+        return ()
+    addresses = TypeAdapter(list[AnyHttpUrl], config=ConfigDict(url_preserve_empty_path=True)).validate_python(servers)
+    return create_protected_resource_routes(auth.resource_server_url, addresses, auth.required_scopes)
 
 
 def oauth_sign_in(settings: OAuthSettings, public_url: str) -> SignIn:

@@ -47,11 +47,12 @@ def http_app(
     middleware: Sequence[Middleware] = (),
     *,
     routes: Sequence[BaseRoute] = (),
+    first: Sequence[BaseRoute] = (),
     sse: bool = True,
     sign_in: Mapping[str, Any] | None = None,
     lifetime: Callable[[], AbstractAsyncContextManager[Mapping[str, Any] | None]] = nullcontext,
 ) -> Starlette:
-    """/mcp of one server, /sse and /messages/ where wanted, and more routes.
+    """/mcp of one server, /sse and /messages/ where wanted, and more routes; `first` are those that stand in place of its own.
 
     `middleware` says who calls: it runs before everything else. `sign_in`: `auth` and `token_verifier` of a lowlevel server,
     which has none of its own. `lifetime` is entered first and left last, when no call runs any more; what it gives is the
@@ -70,7 +71,7 @@ def http_app(
         )
         for json_response in (False, True)
     ]
-    known = _by_accept(*apps)
+    known = [*first, *_missing(_by_accept(*apps), first)]
     if sse and isinstance(server, MCPServer):
         app = server.sse_app(
             sse_path=SSE_PATH, message_path=MESSAGE_PATH, transport_security=security, host=listener.host

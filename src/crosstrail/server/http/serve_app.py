@@ -140,7 +140,14 @@ def guarded_app(
     routes = [Route(PING_PATH, health.ping), Route(HEALTH_PATH, health.healthz), *sign_in.routes]
     checked = {"auth": sign_in.settings, "token_verifier": sign_in.verifier} if isinstance(server, Server) else {}
     return http_app(
-        server, listener_of(settings), middleware, routes=routes, sse=sse, sign_in=checked, lifetime=lifetime
+        server,
+        listener_of(settings),
+        middleware,
+        routes=routes,
+        first=sign_in.metadata,
+        sse=sse,
+        sign_in=checked,
+        lifetime=lifetime,
     )
 
 
