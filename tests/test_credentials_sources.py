@@ -229,6 +229,12 @@ async def test_a_file_that_is_missing_is_named_by_what_names_it(
     assert str(path) not in said
 
 
+def test_a_config_file_that_is_missing_is_named_where_its_profiles_are_listed(tmp_path: Path) -> None:
+    done = look_up(AWS_CONFIG_FILE=str(tmp_path / "none"), CROSSTRAIL_PROFILES="audit-*")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert f"the file that AWS_CONFIG_FILE names cannot be read ({tmp_path / 'none'})" in done.stderr
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[default\n"])
 def test_a_config_file_that_is_none_is_named(key: Key, content: bytes) -> None:
     path = Path.home() / ".aws" / "config"

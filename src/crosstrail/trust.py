@@ -7,12 +7,15 @@ connection. A store that is named and cannot be read is an error, never another 
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from crosstrail.errors import ConfigError
 from crosstrail.user_folders import expanded
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class TrustStore:
                 if path.is_dir():
                     next(path.iterdir(), None)
                 elif b"CERTIFICATE-----" not in path.read_bytes():
-                    raise ssl.SSLError
+                    raise _unreadable(place, "it holds no certificates in PEM")
             except OSError as error:
-                raise _unreadable(place, error) from None
+                raise _unreadable(place, error.strerror) from None
 
     def context(self) -> ssl.SSLContext:
         """For a client that compares names, shared by all of the same store. Reads files the first time: call it in a
@@ -63,6 +66,8 @@ def trusted() -> TrustStore:
 
 @lru_cache(maxsize=32)
 def _context(store: TrustStore) -> ssl.SSLContext:
+    import ssl  # here, because every command comes by, and few open a connection
+
     # Not ssl.create_default_context(): since Python 3.13 that refuses what OpenSSL calls bad form (VERIFY_X509_STRICT), as
     # authorities without a key identifier. urllib3 and botocore take those, and companies have them.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -79,8 +84,10 @@ def _context(store: TrustStore) -> ssl.SSLContext:
                 context.load_verify_locations(capath=path)
             else:
                 context.load_verify_locations(cafile=path)
-        except OSError as error:  # also what ssl raises for a file without certificates
-            raise _unreadable(place, error) from None
+        except ssl.SSLError:
+            raise _unreadable(place, "it holds no certificates in PEM") from None
+        except OSError as error:
+            raise _unreadable(place, error.strerror) from None
     return context
 
 
@@ -96,9 +103,8 @@ def refusal_hint(fault: object, variable: str = "") -> str:
     )
 
 
-def _unreadable(place: CertificatePlace, error: OSError) -> ConfigError:
-    reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+def _unreadable(place: CertificatePlace, reason: str | None) -> ConfigError:
     return ConfigError(
-        f"the certificates to trust that {place.named_by} names cannot be read: {reason or type(error).__name__}",
+        f"the certificates to trust that {place.named_by} names cannot be read: {reason or 'it cannot be opened'}",
         hint=f"Correct {place.named_by}, or unset it.",
     ).about(place.path)

@@ -17,6 +17,7 @@ import httpx2
 
 from crosstrail.bounded_http import client, fetched
 from crosstrail.conformance.findings import Finding
+from crosstrail.trust import refusal_hint
 
 _BOTH = "application/json, text/event-stream"
 _PROTOCOL = "2025-11-25"
@@ -64,8 +65,8 @@ async def refused(url: str, bearer: str, seconds: float) -> tuple[str, str]:
             with anyio.fail_after(seconds):
                 async with http.stream("POST", url, json=_HELLO, headers={**sent, "Accept": _BOTH}) as answer:
                     status, place = answer.status_code, answer.headers.get("location", "")
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, ExceptionGroup):
-            return "", "Is it running, and reachable from here under this address? See its log."
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, ExceptionGroup) as error:
+            return "", refusal_hint(error) or "Is it running, and reachable from here under this address? See its log."
     if status == 401:
         fix = f"Give {'another' if bearer else 'a'} token, one that is for this server and has not expired: --bearer -."
     elif 300 <= status < 400:

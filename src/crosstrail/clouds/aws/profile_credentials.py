@@ -7,9 +7,7 @@ once. Imported only once an AWS account is asked.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -21,6 +19,7 @@ from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.request_info import RequestInfo, error_suffix, shortened
 from crosstrail.clouds.aws.credential_process import CredentialProcessError
 from crosstrail.clouds.aws.errors import VENDOR_ERRORS, code_of, request_id_of, translated
+from crosstrail.clouds.aws.profile_settings import unreadable_config
 from crosstrail.clouds.aws.regions import home_region, partition_of
 from crosstrail.clouds.aws.session import IDENTITY_SECONDS, BoundedSession, MfaRequired
 from crosstrail.errors import ConfigError, CredentialsError, CredentialsExpired, CrosstrailError
@@ -30,11 +29,6 @@ _ONE_OF_THEM = 0.8
 """Of the time for all, what each program or server may take: it is named then."""
 _BROKEN = (ValueError, TypeError, KeyError, AttributeError)
 """What botocore raises where a program, a file or a server gave something that is no credentials."""
-_CONFIG_FILES = (
-    ("config_file", "~/.aws/config", "AWS_CONFIG_FILE"),
-    ("credentials_file", "~/.aws/credentials", "AWS_SHARED_CREDENTIALS_FILE"),
-)
-"""botocore's name, the usual place, and the variable that names another."""
 _NO_PERSON = (
     "Nobody can be asked for a code here. Use a profile of IAM Identity Center (aws sso login), a role that asks for none, or a "
     "session that has the code: of aws sts get-session-token --serial-number, or of a program such as aws-vault as its "
@@ -148,19 +142,11 @@ class Profile:
         ).about(path)
 
     def _without_config_file(self, session: BoundedSession | None) -> CredentialsError | None:
-        """Where a file is named and not there, that is why; botocore takes it for an empty one."""
-        if session is None:
+        """Where a file is named and not there, that is why."""
+        reason = unreadable_config(session) if session else None
+        if reason is None:
             return None
-        for name, usual, variable in _CONFIG_FILES:
-            given = session.get_config_variable(name)
-            path = Path(os.path.expanduser(os.path.expandvars(given)))
-            if (given != usual or path.exists()) and not os.access(path, os.R_OK):
-                named = f"the file that {variable} names" if given != usual else f"the file {usual}"
-                return CredentialsError(
-                    f"{self} gives no credentials: {named} cannot be read",
-                    hint=f"Correct {variable}, or unset it." if given != usual else "Let crosstrail's user read it.",
-                ).about(str(path))
-        return None
+        return CredentialsError(f"{self} gives no credentials: {reason}", hint=reason.hint).about(reason.where)
 
 
 def _naming(session: BoundedSession, path: str) -> Iterator[str]:

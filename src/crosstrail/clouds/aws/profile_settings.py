@@ -5,11 +5,14 @@ Decides which profiles are reached alike, and so may share connections. It reads
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from crosstrail.accounts.request_info import RequestInfo
+from crosstrail.errors import ConfigError
 
 _CONNECTION = (
     "account_id_endpoint_mode",
@@ -23,6 +26,12 @@ _CONNECTION = (
     "use_fips_endpoint",
 )
 """Settings of a profile by which botocore makes a client, beside its section of services; those that a client of ours sets are left out."""
+
+_CONFIG_FILES = (
+    ("config_file", "~/.aws/config", "AWS_CONFIG_FILE"),
+    ("credentials_file", "~/.aws/credentials", "AWS_SHARED_CREDENTIALS_FILE"),
+)
+"""botocore's name, the usual place, and the variable that names another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +66,15 @@ def _read(session: Any, *, named: bool) -> ProfileSettings:
         services.get(str(config.get("services"))),
     ]
     return ProfileSettings(str(region or ""), role[1] if len(role) > 1 else "", tuple(map(repr, connection)))
+
+
+def unreadable_config(session: Any) -> ConfigError | None:
+    """What is wrong with a config file that is named, or there, and cannot be read: botocore takes it for an empty one."""
+    for name, usual, variable in _CONFIG_FILES:
+        given = session.get_config_variable(name)
+        path = Path(os.path.expanduser(os.path.expandvars(given)))  # as botocore does, also where there is no home
+        if (given != usual or path.exists()) and not os.access(path, os.R_OK):
+            named = f"the file that {variable} names" if given != usual else f"the file {usual}"
+            hint = f"Correct {variable}, or unset it." if given != usual else "Let crosstrail's user read it."
+            return ConfigError(f"{named} cannot be read", hint=hint).about(str(path))
+    return None

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError
 from pydantic import ValidationError
 
 from crosstrail.accounts.listing import Listing, as_alias, sift
+from crosstrail.clouds.aws.profile_settings import unreadable_config
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account
 
@@ -32,7 +33,8 @@ class Profiles:
     def read(self) -> Listing:
         """Raises ConfigError for files that cannot be read and for a chosen profile that is in none of them."""
         try:
-            found: Mapping[str, Mapping[str, Any]] = botocore.session.get_session().full_config["profiles"]
+            session = botocore.session.get_session()
+            found: Mapping[str, Mapping[str, Any]] = session.full_config["profiles"]
         except BotoCoreError as error:
             raise ConfigError(
                 f"the AWS config files cannot be read ({type(error).__name__})", hint="See ~/.aws/config."
@@ -41,7 +43,9 @@ class Profiles:
         warnings: list[str] = []
         for pattern in self._chosen:
             if not any(fnmatchcase(name, pattern) for name in found):
-                raise ConfigError(f"profiles: no profile of the AWS config files matches {pattern}")
+                raise unreadable_config(session) or ConfigError(
+                    f"profiles: no profile of the AWS config files matches {pattern}"
+                )
         for name, values in found.items():
             if not any(fnmatchcase(name, pattern) for pattern in self._chosen):
                 continue
