@@ -36,6 +36,7 @@ _SOON = 2.0
 _LOCKED_SECONDS = 1.0
 """The longest wait for another process, which counts in well under a millisecond."""
 _LOOK_SECONDS = 0.002
+_OPENED_SECONDS = 60.0
 _FOREVER = 1e18
 _CALL, _QUERY, _LEFT = "call", "query", "left"
 """What runs: a call, a call that began a query, a query that went on after its call."""
@@ -73,8 +74,7 @@ class Limits:
         self._alone = not shared
         self._own = secrets.token_hex(4)
         self._numbers = itertools.count(1)
-        self._database = sqlite3.connect(shared or ":memory:", isolation_level=None, timeout=_LOCKED_SECONDS)
-        self._database.executescript(_TABLES)
+        self._database = _opened(shared or ":memory:")
         self._database.execute("PRAGMA busy_timeout = 0")  # from now on it is the event loop that would wait
 
     @asynccontextmanager
@@ -217,6 +217,25 @@ class Limits:
         keep = "SELECT who FROM used ORDER BY at DESC LIMIT ?"
         self._database.execute(f"DELETE FROM used WHERE who NOT IN ({keep})", (_MAX_PRINCIPALS,))  # noqa: S608
         self._database.execute("DELETE FROM running WHERE until <= ?", (self._clock(),))
+
+
+def _opened(place: str) -> sqlite3.Connection:
+    """With its tables, made by whichever process comes first. Raises sqlite3.Error.
+
+    SQLite refuses at once, whatever its timeout, who changes to the write-ahead log, or begins to use it, beside another.
+    """
+    until = time.monotonic() + _OPENED_SECONDS
+    while True:
+        database = sqlite3.connect(place, isolation_level=None, timeout=_LOCKED_SECONDS)
+        try:
+            database.executescript(_TABLES)
+        except sqlite3.OperationalError as error:
+            database.close()
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        else:
+            return database
+        time.sleep(_LOOK_SECONDS)
 
 
 def _digest(principal: Hashable) -> str:
