@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -183,6 +184,18 @@ def test_over_stdio(config: Path, stdio: subprocess.Popen[bytes], how: str) -> N
     assert call["outcome"] == "cancelled"
     assert stdio.stderr
     assert b"Traceback" not in stdio.stderr.read()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc, to find a worker")
+def test_a_worker_that_hangs_is_ended(config: Path) -> None:
+    with serving(config, "--workers", "2", "--port", str(free_port())) as made:
+        assert post(made.url).status_code == 200
+        pid = made.process.pid
+        children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        workers = [one for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGSTOP)
+        assert made.stop() == 0
 
 
 _STUCK = """

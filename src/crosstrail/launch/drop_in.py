@@ -10,6 +10,7 @@ import click
 
 from crosstrail import __version__
 from crosstrail.cli import run_command
+from crosstrail.first_process import start_below
 
 
 @click.command("mcp-server-cloud-trail", context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,4 +52,5 @@ def serve(
 
 def main() -> None:
     """Run it and leave with its exit status."""
+    start_below()
     run_command(serve, "mcp-server-cloud-trail")

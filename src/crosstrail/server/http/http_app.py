@@ -137,9 +137,9 @@ def serve_http(
     config = _config(app, listener, protocol, workers)
     _allow_connections()
     if workers > 1:
-        from uvicorn.supervisors import Multiprocess
+        from crosstrail.server.http.workers import Workers
 
-        Multiprocess(config, sockets=[opened]).run()
+        Workers(config, sockets=[opened]).run()
     else:
         asyncio.run(_served(config, opened))
 
