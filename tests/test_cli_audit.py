@@ -56,7 +56,8 @@ def audit(tmp_path: Path) -> Path:
     text = text_of([line(20), line(16, "late"), line(21, tool="lake_query", outcome="failed", error="AccountNotFound")])
     (tmp_path / "audit.jsonl.20261120T123000000000Z").write_text(text)
     refused = {"time": line(40)["time"], "kind": "refused", "status": 401, "method": "POST", "path": "/mcp"}
-    file.write_text(text_of([line(31), defined(32), of_set(32, "set@example.com"), refused | {"address": "192.0.2.1"}]))
+    refused |= {"address": "192.0.2.1", "reason": "expired"}
+    file.write_text(text_of([line(31), defined(32), of_set(32, "set@example.com"), refused]))
     (tmp_path / "audit.jsonl.lock").touch()
     return file
 
@@ -72,7 +73,7 @@ def test_all_files_are_read_in_the_order_of_their_times(crosstrail: CommandLine,
     minutes = [int(one["time"][14:16]) for one in rows(done)]
     assert minutes == [0, 1, 10, 12, 16, 20, 21, 31, 32, 40]
     assert "10 lines found. The record reaches from 2026-11-20T12:00:00Z to 2026-11-20T12:40:00Z." in done.stderr
-    assert rows(done)[-1]["outcome"] == "refused 401"
+    assert rows(done)[-1]["outcome"] == "refused 401 expired"
     assert rows(done)[-1]["address"] == "192.0.2.1"
     shell = crosstrail("audit", *sorted(audit.parent.glob("audit.jsonl*")))
     assert (shell.stdout, shell.stderr) == (done.stdout, done.stderr)

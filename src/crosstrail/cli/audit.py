@@ -164,7 +164,8 @@ def _row(one: FoundLine) -> list[str]:
 
     record = one.record
     what = text(record.get("tool")) or " ".join(filter(None, (text(record.get("method")), text(record.get("path")))))
-    outcome = " ".join(filter(None, (outcome_of(record), _number(record.get("status")), text(record.get("error")))))
+    causes = _number(record.get("status")), text(record.get("reason")), text(record.get("error"))
+    outcome = " ".join(filter(None, (outcome_of(record), *causes)))
     if more := _number(record.get("more")):
         what = f"{more} more"
     return [
