@@ -97,7 +97,8 @@ def test_an_account_is_asked_beside_a_profile_that_is_not_there_without_a_traceb
     crosstrail: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, auth: str, bundle: str
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "not-there")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    (tmp_path / "aws-config").write_text("")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
     monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     path = tmp_path / "crosstrail.yaml"
