@@ -6,17 +6,20 @@ upstream request adds its own (call_context.py). No other argument, no event and
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from types import ModuleType
+from typing import Literal
 
 from opentelemetry import metrics, trace
 
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 from crosstrail.settings.config import environment
-from crosstrail.trust import trusted
 
 _MAX_NAMES = 50
 _CLOSING_MILLISECONDS = 1_500
+_MODULES = {"traces": "trace_exporter", "metrics": "metric_exporter"}
 
 
 class Measures:
@@ -42,6 +45,9 @@ class Measures:
         self._calls.add(1, labels)
         self._seconds.record(seconds, labels)
         span = trace.get_current_span()
+        if not tool:  # mcp named it as the caller did, who may make up any number of names
+            span.update_name("tools/call")
+            span.set_attribute("gen_ai.tool.name", "unknown")
         accounts, regions = asked
         span.set_attribute("crosstrail.outcome", outcome)
         span.set_attribute("enduser.id", principal)
@@ -50,13 +56,15 @@ class Measures:
 
 
 class Telemetry:
-    """Sends spans and metrics to where OTEL_EXPORTER_OTLP_ENDPOINT says. One a process; `close` sends what is left."""
+    """Sends spans and metrics to where OTEL_EXPORTER_OTLP_ENDPOINT says. One a process; `close` sends what is left.
+
+    OpenTelemetry's own variables hold: OTEL_SDK_DISABLED, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_EXPORTER and
+    OTEL_METRICS_EXPORTER (`otlp` or `none`), OTEL_EXPORTER_OTLP_PROTOCOL, endpoints and protocols of one signal.
+    """
 
     def __init__(self) -> None:
-        """Raises ConfigError without the SDK."""
+        """Raises ConfigError without the SDK, or for an exporter or a protocol that there is not."""
         try:
-            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.metrics import MeterProvider
             from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
             from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -64,21 +72,49 @@ class Telemetry:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError:
             raise ConfigError("audit.telemetry needs OpenTelemetry's SDK", hint=install_hint("otel")) from None
-        resource = Resource.create({SERVICE_NAME: "crosstrail"})
-        self._tracing = TracerProvider(resource=resource)
-        self._tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(certificate_file=_certificates())))
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(certificate_file=_certificates()))
-        self._metering = MeterProvider(resource=resource, metric_readers=[reader])
-        trace.set_tracer_provider(self._tracing)
-        metrics.set_meter_provider(self._metering)
+        self._tracing: TracerProvider | None = None
+        self._metering: MeterProvider | None = None
+        if _said("OTEL_SDK_DISABLED").lower() == "true":
+            return
+        resource = Resource.create()
+        if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):  # nobody named it
+            resource = resource.merge(Resource({SERVICE_NAME: "crosstrail"}))
+        if exporting := _exporting("traces"):
+            self._tracing = TracerProvider(resource=resource)
+            self._tracing.add_span_processor(BatchSpanProcessor(exporting.OTLPSpanExporter()))
+            trace.set_tracer_provider(self._tracing)
+        if exporting := _exporting("metrics"):
+            reader = PeriodicExportingMetricReader(exporting.OTLPMetricExporter())
+            self._metering = MeterProvider(resource=resource, metric_readers=[reader])
+            metrics.set_meter_provider(self._metering)
 
     def close(self) -> None:
         """Blocking, a few seconds at most: a process that is told to stop runs no exit handlers."""
-        self._tracing.force_flush(_CLOSING_MILLISECONDS)
-        self._metering.force_flush(_CLOSING_MILLISECONDS)
+        for provider in (self._tracing, self._metering):
+            if provider:
+                provider.force_flush(_CLOSING_MILLISECONDS)
 
 
-def _certificates() -> str | None:
-    """The file or folder that all connections trust, unless OpenTelemetry's own variables name one: its exporters take one path."""
-    own = [f"OTEL_EXPORTER_OTLP_{signal}CERTIFICATE" for signal in ("", "TRACES_", "METRICS_")]
-    return None if environment(own) else next((place.path for place in trusted().places), None)
+def _said(variable: str) -> str:
+    return environment((variable,)).get(variable, "").strip()
+
+
+def _exporting(signal: Literal["traces", "metrics"]) -> ModuleType | None:
+    """The module that exports it; None where it is not wanted. Raises ConfigError."""
+    variable = f"OTEL_{signal.upper()}_EXPORTER"
+    wanted = _said(variable) or "otlp"
+    if wanted == "none":
+        return None
+    if wanted != "otlp":
+        raise ConfigError(f"{variable}: there is no such exporter here", hint="It is otlp or none.")
+    protocol = _said(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or _said("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if protocol not in ("", "http/protobuf", "grpc"):
+        raise ConfigError(
+            "OTEL_EXPORTER_OTLP_PROTOCOL: there is no such protocol here", hint="It is http/protobuf or grpc."
+        )
+    by = "grpc" if protocol == "grpc" else "http"
+    try:
+        return importlib.import_module(f"opentelemetry.exporter.otlp.proto.{by}.{_MODULES[signal]}")
+    except ImportError:
+        hint = "pip install opentelemetry-exporter-otlp-proto-grpc" if by == "grpc" else install_hint("otel")
+        raise ConfigError(f"OpenTelemetry's exporter by {by} is not installed", hint=hint) from None
