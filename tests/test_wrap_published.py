@@ -35,6 +35,8 @@ NEWER = (
     "awslabs.amazon-sns-sqs-mcp-server==2.1.1",
     "awslabs.stepfunctions-tool-mcp-server==0.2.1",
     "awslabs.iam-mcp-server==1.1.2",
+    "awslabs.amazon-mq-mcp-server==2.1.1",
+    "awslabs.elasticache-mcp-server==0.2.1",
 )
 OLDER = ("mcp<2", "aws-s3-mcp==0.1.3")
 """Of a server that was made for the SDK before its second version."""
@@ -76,6 +78,8 @@ async def answers(workspace: WrapWorkspace, client: Client, account: str, tool: 
         (NEWER, "awslabs.amazon-sns-sqs-mcp-server", "list_topics", {}, "arn:aws:sns:us-east-1:{id}:alarms"),
         (NEWER, "awslabs.amazon-sns-sqs-mcp-server", "list_queues", {}, "/{id}/jobs"),
         (NEWER, "awslabs.iam-mcp-server", "list_users", {"ctx": {"content": []}}, "user-of-{id}"),
+        (NEWER, "awslabs.amazon-mq-mcp-server", "list_brokers", {"region": "us-east-1"}, "broker-of-{id}"),
+        (NEWER, "awslabs.elasticache-mcp-server", "describe-log-groups", {}, "/logs/of/{id}"),
         (OLDER, "aws-s3-mcp", "s3_list_objects", {"bucket_name": "data"}, "logs/of-{id}.json"),
     ],
 )

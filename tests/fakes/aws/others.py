@@ -99,6 +99,11 @@ def invoke(world: World, account: FakeAccount, region: str, params: dict[str, An
     return {"ran in": account.id}
 
 
+def list_brokers(world: World, account: FakeAccount, region: str, params: dict[str, Any]) -> dict[str, Any]:
+    broker = {"brokerId": f"b-{account.id}", "brokerName": f"broker-of-{account.id}", "brokerState": "RUNNING"}
+    return {"brokerSummaries": [{**broker, "deploymentMode": "SINGLE_INSTANCE", "engineType": "RABBITMQ"}]}
+
+
 def list_objects(world: World, account: FakeAccount, region: str, params: dict[str, Any]) -> bytes:
     name = f"logs/of-{account.id}.json"
     about = "<LastModified>2024-01-01T00:00:00.000Z</LastModified><ETag>&quot;1&quot;</ETag><Size>7</Size>"
@@ -125,6 +130,7 @@ REST_HANDLERS: dict[str, dict[str, Any]] = {
         "GET /2015-03-31/functions/?": list_functions,
         "POST /2015-03-31/functions/[^/]+/invocations": invoke,
     },
+    "mq": {"GET /v1/brokers/?": list_brokers},
     "s3": {"GET /[^/]+/?": list_objects},
 }
 """Service -> method and pattern of a path, which stand for the action."""
