@@ -200,10 +200,12 @@ def _said(reader: RecordReader, question: Question, found: int, sources: int) ->
     if reader.first is None:
         say("There is no line of a record in it.")
     else:
-        end = "beyond the span" if reader.goes_on else iso(reader.last or reader.first)
-        say(f"{found:,} lines found. The record reaches from {iso(reader.first)} to {end}.")
+        first, last = (iso(one.replace(microsecond=0)) for one in (reader.first, reader.last or reader.first))
+        lines = "1 line" if found == 1 else f"{found:,} lines"
+        say(f"{lines} found. The record reaches from {first} to {'beyond the span' if reader.goes_on else last}.")
         if start and start < reader.first:
-            say(f"It begins after the span does: who asked from {iso(start)} to {iso(reader.first)} it does not say.")
+            begin = iso(start.replace(microsecond=0))
+            say(f"It begins after the span does: who asked from {begin} to {first} it does not say.")
     if damaged := reader.damaged.total():
         say(
             f"Lines that are no records, and were passed over: {damaged:,} ({', '.join(reader.places)}{', ...' * (damaged > len(reader.places))})."
