@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -114,11 +115,12 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except click.Abort:
         status = INTERRUPTED
     except CrosstrailError as error:
-        say(f"{name}: {error.operators_text}")
+        say(f"{name}: {error.operators_text}", logging.ERROR)
         status = FAILED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is the reader gone away, as with `| head`
-            say(f"{name}: {error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}")
+            place = f": {error.filename}" if error.filename else ""
+            say(f"{name}: {error.strerror or type(error).__name__}{place}", logging.ERROR)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write has nowhere to go
         status = FAILED
     sys.exit(status if isinstance(status, int) else DONE)
@@ -129,7 +131,7 @@ def _show(error: click.ClickException) -> None:
     text = io.StringIO()
     error.show(file=text)
     for line in text.getvalue().splitlines():
-        say(line)
+        say(line, logging.ERROR)
 
 
 __all__ = ["CONFIG_HELP", "crosstrail", "main", "run_command", "with_settings", "with_settings_after"]

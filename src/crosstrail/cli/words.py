@@ -6,6 +6,7 @@ answer steers the terminal that shows it, now or later.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from dataclasses import replace
 import click
 import orjson
 
+from crosstrail.stderr_log import said_as_json
 from crosstrail.text import json_text, visible
 from crosstrail.vocabulary import PLAIN
 
@@ -32,8 +34,10 @@ COMMAND_WORDS = replace(
 """What errors and answers call commands and options. Page tokens and query ids are nothing that its users give."""
 
 
-def say(text: str) -> None:
-    """A line on stderr. In a file or a pipe it stays one line."""
+def say(text: str, level: int = logging.INFO) -> None:
+    """A line on stderr; in a file or a pipe it stays one line. Where a server logs JSON, an entry of that level."""
+    if said_as_json(text, level):
+        return
     text = visible(text)
     if sys.stderr.isatty():
         text = textwrap.fill(text, _columns(), break_long_words=False, break_on_hyphens=False)

@@ -11,9 +11,10 @@ import click
 from crosstrail import __version__
 from crosstrail.cli import run_command
 from crosstrail.first_process import start_below
+from crosstrail.launch.server_command import ServerCommand
 
 
-@click.command("mcp-server-cloud-trail", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("mcp-server-cloud-trail", cls=ServerCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mcp-server-cloud-trail")
 @click.option("--config", metavar="FILE", default="", help="Configuration file (else cfg.yaml here, else defaults).")
 @click.option("--host", default="", help="Address that sse and http listen on (else 127.0.0.1).")
@@ -28,6 +29,7 @@ def serve(
     """Serve CreateTrail, DescribeTrails and LookupEvents of Volcengine CloudTrail (火山引擎云审计) over MCP."""
     from crosstrail.server.volcengine.drop_in_app import serve_volcengine_stdio, volcengine_http_app
     from crosstrail.server.volcengine.drop_in_settings import load_server_settings
+    from crosstrail.stderr_log import log_to_stderr
 
     flags = {
         "host": host,
@@ -38,6 +40,7 @@ def serve(
         "audit.to": audit,
     }
     settings = load_server_settings(config, flags)
+    log_to_stderr("warning", settings.log_format)
     if settings.transport == "stdio":
         anyio.run(serve_volcengine_stdio, settings)
         return

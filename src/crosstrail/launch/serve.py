@@ -15,8 +15,10 @@ import click
 from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
+from crosstrail.launch.server_command import ServerCommand
 from crosstrail.settings.config import Settings, load_settings
 from crosstrail.settings.server_settings import AuthMode, ServeSettings, check
+from crosstrail.stderr_log import LogFormat, log_to_stderr
 from crosstrail.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ _FLAGS = {
     "tools": str,
     "exclude-tools": str,
     "workers": int,
+    "log-format": click.Choice(get_args(LogFormat)),
 }
 _SWITCHES = ("behind-proxy", "no-auth", "read-only", "structured")
 
@@ -57,7 +60,7 @@ def _serving_options(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
     return command
 
 
-@click.command()
+@click.command(cls=ServerCommand)
 @click.option("--demo", is_flag=True, help="Serve the made-up organisation of `crosstrail demo`.")
 @_serving_options
 @click.option(
@@ -80,10 +83,12 @@ def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **
     if given.get("port") == 0:
         flags["serve.port"] = "0"
     settings = load_settings(config, flags)
+    log_to_stderr(settings.log_level, settings.serve.log_format)
     if demo:
         from crosstrail.demo import prepare
 
-        settings = prepare().model_copy(update={"serve": settings.serve, "audit": settings.audit})
+        ours = {"serve": settings.serve, "audit": settings.audit, "log_level": settings.log_level}
+        settings = prepare().model_copy(update=ours)
     if settings.serve.transport == "stdio":
         _over_stdio(settings)
     else:
@@ -91,11 +96,9 @@ def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **
 
 
 def _over_stdio(settings: Settings) -> None:
-    from crosstrail.server.stderr_log import log_to_stderr
     from crosstrail.server.stdio import serve_stdio
 
     check(settings.serve, settings.jwt, settings.oauth, rules=settings.access)
-    log_to_stderr(settings.log_level)
     if sys.stdin.isatty():
         say(
             "Speaking MCP over stdio. An MCP client starts this command by itself; for several clients: --transport http."

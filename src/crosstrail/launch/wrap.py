@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import TypedDict, TypeVar, Unpack
+from typing import TypedDict, TypeVar, Unpack, get_args
 
 import click
 from pydantic import BaseModel, ValidationError
 
 from crosstrail.cli import with_settings
 from crosstrail.errors import ConfigError
+from crosstrail.launch.server_command import ServerCommand
 from crosstrail.settings.config import Settings
 from crosstrail.settings.server_settings import ServeSettings
 from crosstrail.settings.settings_file import anchored_command, anchored_program
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
+from crosstrail.stderr_log import LogFormat, log_to_stderr
 from crosstrail.validation_errors import validation_message
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -38,6 +40,7 @@ class _Options(TypedDict):
     transport: str | None
     host: str | None
     port: int | None
+    log_format: str | None
     audit: str
 
 
@@ -51,7 +54,7 @@ class _Duration(click.ParamType[float]):
         return float(found.group(1)) * _UNITS[found.group(2)]
 
 
-@click.command()
+@click.command(cls=ServerCommand)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--module", metavar="NAME", default="", help="Wrap a Python module instead of a command.")
 @click.option("--python", metavar="PATH", default="", help="The Python that has the module (else crosstrail's own).")
@@ -66,6 +69,9 @@ class _Duration(click.ParamType[float]):
 @click.option("--transport", type=click.Choice(["stdio", "http"]), default=None, help="stdio, or http at /mcp.")
 @click.option("--host", default=None, help="Address to listen on over HTTP.")
 @click.option("--port", type=int, default=None, help="Port to listen on over HTTP.")
+@click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default=None, help="Log lines of text or of json."
+)
 @click.option("--audit", metavar="FILE", default="", help="Where calls are recorded: a file, stderr or off.")
 @click.option("--list-tools", is_flag=True, help="Print what would be served, and leave.")
 @with_settings
@@ -79,15 +85,12 @@ def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given
     import anyio
 
     from crosstrail.launch.wrapped import list_wrapped, serve_wrapped
-    from crosstrail.server.stderr_log import log_to_stderr
 
-    log_to_stderr(settings.log_level)
+    options = {name: given[name] for name in ("transport", "host", "port", "log_format")}
+    serve = _checked(ServeSettings, {**settings.serve.model_dump(), **_given(**options)})
+    log_to_stderr(settings.log_level, serve.log_format)
     wrapped = _wrapped(settings.wrap, command, given)
-    serve = {
-        **settings.serve.model_dump(),
-        **_given(transport=given["transport"], host=given["host"], port=given["port"]),
-    }
-    changed: dict[str, object] = {"serve": _checked(ServeSettings, serve)}
+    changed: dict[str, object] = {"serve": serve}
     if given["audit"]:
         changed["audit"] = settings.audit.model_copy(update={"to": given["audit"]})
     anyio.run(list_wrapped if list_tools else serve_wrapped, wrapped, settings.model_copy(update=changed))

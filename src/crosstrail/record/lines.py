@@ -50,3 +50,12 @@ def record_of(line: bytes) -> tuple[datetime, Json] | None:
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
     return (time, found) if isinstance(found.get("kind"), str) else None
+
+
+def is_log_entry(line: bytes) -> bool:
+    """Whether it is of a server's log as JSON (stderr_log.py), among which a record on stderr stands."""
+    try:
+        found = orjson.loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "kind" not in found and {"time", "level", "logger", "message"} <= found.keys()

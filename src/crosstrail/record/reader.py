@@ -22,7 +22,7 @@ import orjson
 from crosstrail.json_values import Json, items, text
 from crosstrail.record.account_sets import DEFINITION, set_name
 from crosstrail.record.files import time_put_away
-from crosstrail.record.lines import BROKEN, lines, opened, record_of
+from crosstrail.record.lines import BROKEN, is_log_entry, lines, opened, record_of
 from crosstrail.record.question import Question
 
 _MAX_LATE = 1_000
@@ -131,7 +131,7 @@ class RecordReader:
         for number, line in enumerate(found, 1):
             read = record_of(line)
             if read is None:
-                if line.strip():
+                if line.strip() and not is_log_entry(line):
                     self._damaged(name, number)
                 continue
             time, record = read

@@ -17,6 +17,7 @@ from crosstrail.errors import ConfigError
 from crosstrail.settings.jwt_settings import JwtSettings, check_jwt
 from crosstrail.settings.sign_in_settings import OAuthSettings, check_oauth
 from crosstrail.settings_group import Names, SettingsGroup, option
+from crosstrail.stderr_log import LogFormat
 
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 _OWN_PATHS = frozenset(
@@ -69,6 +70,9 @@ class ServeSettings(SettingsGroup):
     )
     allow_any: bool = option(
         False, "CROSSTRAIL_ALLOW_ANY", "With jwt or oauth and no access rule: everybody who signs in sees everything."
+    )
+    log_format: LogFormat = option(
+        "text", "CROSSTRAIL_LOG_FORMAT", "What a server logs to stderr: lines of text, or of json, one object each."
     )
     structured: bool = option(
         False, "CROSSTRAIL_STRUCTURED", "Rows as structuredContent too, with an outputSchema: for programs."

@@ -186,6 +186,7 @@ def _config(
         workers=workers,
         ssl_certfile=listener.tls_cert or None,
         ssl_keyfile=listener.tls_key or None,
+        log_config=None,  # its entries go where all go: stderr_log.py
         log_level="warning",
         access_log=False,  # it would hold the ids of streams
         server_header=False,

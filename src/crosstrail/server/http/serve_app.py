@@ -5,6 +5,8 @@ It decides nothing else. Imported only when HTTP is served.
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from crosstrail.errors import CrosstrailError
 from crosstrail.server.access.admission import OUR_TOOLS, Admission
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission
@@ -40,11 +43,13 @@ from crosstrail.server.http.middleware import (
 )
 from crosstrail.server.http.origins import known_hosts, known_origins, pages
 from crosstrail.server.http.public_path import PublicPath
-from crosstrail.server.stderr_log import log_to_stderr
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.settings.config import Settings
+from crosstrail.stderr_log import log_to_stderr
 from crosstrail.workspace.request_workspace import KeyOwners, api_of
 from crosstrail.workspace.workspace import Workspace
+
+_log = logging.getLogger("crosstrail.server")
 
 
 def listener_of(settings: Settings) -> Listener:
@@ -72,7 +77,6 @@ def serve_app(
     """The application. `has_rules`: whether there was any access rule when the server started. `counted_in`: the file in
     which several processes count calls together. `table` and `make`: the tools, and the server that has them, as
     `create_server` makes it. `uses_accounts`: see guarded_app. Raises ConfigError."""
-    log_to_stderr(settings.log_level)
     sign_in = sign_in_of(settings)
     workspace = Workspace(settings)
     open_to_all = is_open_to_all(settings, has_rules=has_rules)
@@ -153,4 +157,16 @@ def guarded_app(
 
 def app_factory(settings: Settings, *, has_rules: bool, counted_in: str) -> Callable[[], Starlette]:
     """What makes the application in a process of its own."""
-    return partial(serve_app, settings, has_rules=has_rules, counted_in=counted_in)
+    return partial(_worker_app, settings, has_rules=has_rules, counted_in=counted_in)
+
+
+def _worker_app(settings: Settings, *, has_rules: bool, counted_in: str) -> Starlette:
+    """Sets up the log of its process. What is wrong is an entry of that, and ends the process."""
+    log_to_stderr(settings.log_level, settings.serve.log_format)
+    try:
+        return serve_app(settings, has_rules=has_rules, counted_in=counted_in)
+    except CrosstrailError as error:
+        _log.critical("a worker cannot start: %s", error.operators_text)
+    except Exception:  # noqa: BLE001 - multiprocessing would print it, in lines of its own
+        _log.critical("a worker cannot start", exc_info=True)
+    sys.exit(1)

@@ -16,7 +16,6 @@ from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
 from crosstrail.server.access.admission import Admission
-from crosstrail.server.stderr_log import log_to_stderr
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.server.volcengine.drop_in_requests import CloudTrail
 from crosstrail.server.volcengine.drop_in_settings import CloudTrailServerSettings
@@ -76,14 +75,12 @@ async def serve_volcengine_stdio(settings: CloudTrailServerSettings) -> None:
     """To the one client at stdin, as `crosstrail serve` does."""
     from crosstrail.server.stdio import serve_stdio
 
-    served = settings.as_served()
-    log_to_stderr(served.log_level)
-    workspace = Workspace(served)
+    workspace = Workspace(settings.as_served())
     await serve_stdio(workspace, Admission(workspace, table=TOOLS), partial(create_volcengine_server, settings))
 
 
 def volcengine_http_app(settings: CloudTrailServerSettings) -> tuple[Starlette, Listener]:
-    """The ASGI application of `transport: sse` and `http`, and where it listens. Sets up the process's log."""
+    """The ASGI application of `transport: sse` and `http`, and where it listens."""
     from crosstrail.server.http.serve_app import listener_of, serve_app
 
     def make(

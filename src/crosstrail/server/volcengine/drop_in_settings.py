@@ -21,6 +21,7 @@ from crosstrail.settings.server_settings import LimitSettings, ServeSettings, ch
 from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings.sign_in_settings import VOLCENGINE_CALLBACK_PATH, OAuthSettings
 from crosstrail.settings_group import Names, SettingsGroup, option
+from crosstrail.stderr_log import LogFormat
 from crosstrail.user_folders import expanded
 
 FILE_NAME = "cfg.yaml"
@@ -67,6 +68,9 @@ class CloudTrailServerSettings(SettingsGroup):
     keep_alive: int = option(
         75, "CROSSTRAIL_KEEP_ALIVE", "Seconds an idle connection stays open; longer than at a proxy.", ge=1, le=4000
     )
+    log_format: LogFormat = option(
+        "text", "CROSSTRAIL_LOG_FORMAT", "What is logged to stderr: lines of text or of json."
+    )
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
 
@@ -93,6 +97,7 @@ class CloudTrailServerSettings(SettingsGroup):
             keep_alive=self.keep_alive,
             auth="token" if self.credential == "token" else self.auth,
             allow_any=self.allow_any,
+            log_format=self.log_format,
         )
         return Settings(
             serve=serve,
