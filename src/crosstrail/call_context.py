@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crosstrail.errors import CrosstrailError
+from crosstrail.errors import CrosstrailError, Throttled
+from crosstrail.measures import measures
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -74,8 +75,9 @@ def acting_for(who: str, key: str = "") -> Iterator[CallContext]:
 
 
 @contextmanager
-def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
-    """One request, counted for the present caller and, where OpenTelemetry's SDK is set up, a span of its own."""
+def upstream(cloud: str, action: str, account: str, region: str) -> Iterator[Upstream]:
+    """One request, counted for the present caller and, where OpenTelemetry's SDK is set up, a span of its own. `action`: one
+    of the cloud's own."""
     from opentelemetry.trace import SpanKind, StatusCode
 
     request = Upstream(action, account, region)
@@ -84,16 +86,23 @@ def upstream(action: str, account: str, region: str) -> Iterator[Upstream]:
     with _tracer().start_as_current_span(
         action, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:
+        outcome = "cancelled"
         try:
             yield request
+            outcome = "done"
         except CrosstrailError as error:  # no text of it: a span is read by others than the caller
             request.request_id = getattr(error, "request_id", "")
             request.error = getattr(error, "code", "") or type(error).__name__
+            outcome = "throttled" if isinstance(error, Throttled) else "failed"
             span.set_status(StatusCode.ERROR)
             span.set_attribute("error.type", request.error)
             raise
+        except Exception:
+            outcome = "failed"
+            raise
         finally:
             span.set_attribute("cloud.request_id", request.request_id)
+            measures().request(cloud, action, outcome)
 
 
 @cache

@@ -32,6 +32,9 @@ class LruCache(Generic[K, V]):
         while len(self._held) > self._most:
             self._held.popitem(last=False)
 
+    def pop(self, key: K) -> V | None:
+        return self._held.pop(key, None)
+
     def values(self, matching: Callable[[K], bool] = lambda key: True) -> tuple[V, ...]:
         return tuple(value for key, value in self._held.items() if matching(key))
 

@@ -93,5 +93,5 @@ class ActionBroker(KeyPairBroker, Generic[ActionT, ApiT]):
         credentials: Credentials,
     ) -> dict[str, Any]:
         asked = RequestInfo(account.name, region, str(action), provider.remediation)
-        with upstream(asked.action, account.id, region) as request:
+        with upstream(account.cloud, asked.action, account.id, region) as request:
             return await self.api.call(action, params, credentials, asked, request)

@@ -7,6 +7,7 @@ a store was found and the last pages of results, which no longer change.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict, cast
@@ -19,6 +20,7 @@ from crosstrail.engines.base import QueryScope
 from crosstrail.engines.error_words import safe_words
 from crosstrail.engines.statement import check_one_select, store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, StalePageToken
+from crosstrail.measures import measures
 from crosstrail.models import Account, AccountKey, QueryRef, QueryState, QueryStatus, ResultPage, Target, is_region
 from crosstrail.vocabulary import words
 
@@ -26,6 +28,8 @@ CLOSED = "CloudTrail Lake is closed to new customers since 2026-05-31: collect l
 _UPSTREAM_PAGE = 1000
 _MAX_PAGES = 4
 _MAX_STORES = 1000
+_MAX_STARTED = 1000
+"""Queries whose starts are known, for how long they ran."""
 _ASKED_AT_ONCE = 32
 
 
@@ -66,6 +70,7 @@ class CloudTrailLake:
     def __init__(self, calls: CloudTrailCalls) -> None:
         self._calls = calls
         self._pages: LruCache[tuple[QueryRef, str], _Page] = LruCache(_MAX_PAGES)
+        self._began: LruCache[QueryRef, float] = LruCache(_MAX_STARTED)
         self._found: LruCache[str, tuple[AccountKey, str]] = LruCache(_MAX_STORES)
 
     async def owner_of(self, sql: str, scope: QueryScope) -> Target | None:
@@ -142,7 +147,9 @@ class CloudTrailLake:
                 hint=f"{words().stores} shows those there are. {CLOSED}",
             )
         answer = await self._calls.ask(target.account, target.region, "start_query", QueryStatement=sql)
-        return QueryRef(self.name, target.account.id, target.region, answer["QueryId"])
+        ref = QueryRef(self.name, target.account.id, target.region, answer["QueryId"])
+        self._began.put(ref, time.monotonic())
+        return ref
 
     async def status(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         answer = await self._asked(ref, scope, "describe_query")
@@ -150,7 +157,7 @@ class CloudTrailLake:
         milliseconds = statistics.get("ExecutionTimeInMillis")
         return QueryStatus(
             ref,
-            QueryState(answer["QueryStatus"]),
+            self._seen(ref, answer["QueryStatus"]),
             rows=None,
             scanned_rows=statistics.get("EventsScanned"),
             seconds=None if milliseconds is None else milliseconds / 1000,
@@ -166,6 +173,7 @@ class CloudTrailLake:
             more = {"NextToken": upstream} if upstream else {}
             answer = await self._asked(ref, scope, "get_query_results", MaxQueryResults=_UPSTREAM_PAGE, **more)
             page = _page(ref, answer)
+            self._seen(ref, page.status.state)
             if page.status.state is QueryState.FAILED:
                 page = replace(page, status=await self.status(ref, scope))  # which knows the statement beside the error
             if page.status.state is QueryState.FINISHED:
@@ -182,7 +190,15 @@ class CloudTrailLake:
             answer = await self._asked(ref, scope, "cancel_query")
         except InvalidRequest:
             return await self.status(ref, scope)  # it has ended, or never was: status says which
-        return QueryStatus(ref, QueryState(answer.get("QueryStatus", QueryState.CANCELLED)))
+        return QueryStatus(ref, self._seen(ref, answer.get("QueryStatus", QueryState.CANCELLED)))
+
+    def _seen(self, ref: QueryRef, word: str) -> QueryState:
+        """The state that the cloud names; the first end seen of a query that this process started is measured."""
+        state = QueryState(word)
+        began = self._began.pop(ref) if state.ended else None
+        if began is not None:
+            measures().query_ended(self.name, state, time.monotonic() - began)
+        return state
 
     async def _asked(self, ref: QueryRef, scope: QueryScope, operation: str, **params: object) -> _Answer:
         account = self._account(ref, scope)

@@ -40,6 +40,7 @@ from crosstrail.engines.workers import (
 )
 from crosstrail.errors import LakeError, SqlRejected
 from crosstrail.lake.faults import fault
+from crosstrail.measures import measures
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.timerange import TimeRange
 from crosstrail.vocabulary import words
@@ -243,6 +244,8 @@ class LakeEngine:
 
     def _work(self, job: _Job) -> None:
         """One query from its beginning to its end; every way out leaves a status behind."""
+        began = time.monotonic()
+        measures().query_began(self.name)
         try:
             job.record = self._run(job)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the query has ended and says how
@@ -250,6 +253,8 @@ class LakeEngine:
         finally:
             if job.stop:
                 job.record = replace(job.record, state=job.stop, error=job.refused, rows=None)
+            measures().query_left(self.name)
+            measures().query_ended(self.name, job.record.state, time.monotonic() - began)
             with self._changed:
                 del self._jobs[job.native_id]
             with closing(job.lock), suppress(OSError):  # unwritten, it reads as abandoned

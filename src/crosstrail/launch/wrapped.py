@@ -6,7 +6,7 @@ It decides nothing else. Imported when the command runs.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 
 from crosstrail.call_context import CallContext
@@ -15,6 +15,8 @@ from crosstrail.errors import ConfigError
 from crosstrail.json_values import text
 from crosstrail.server.access.audit import AuditLog, retention
 from crosstrail.server.access.base_admission import PrincipalOf
+from crosstrail.server.access.spans import name_spans
+from crosstrail.server.access.telemetry import telemetry_of
 from crosstrail.server.access.wrapped_admission import WrappedAdmission
 from crosstrail.settings.config import Settings
 from crosstrail.settings.wrap_settings import WrapSettings
@@ -24,7 +26,7 @@ from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 from crosstrail.wrap.learner import choice_of
 from crosstrail.wrap.proxy import Proxy, opened
-from crosstrail.wrap.serving import new_server, serve_stdio
+from crosstrail.wrap.serving import WrappingServer, new_server, serve_stdio
 from crosstrail.wrap.stdio import connected_client
 from crosstrail.wrap.tool_catalog import says_it_reads
 from crosstrail.wrapped_call import WrappedCall
@@ -37,11 +39,17 @@ async def serve_wrapped(wrap: WrapSettings, settings: Settings) -> None:
         return
     if sys.stdin.isatty():
         say("Speaking MCP over stdio. An MCP client starts this command by itself; to look at the tools: --list-tools.")
-    async with _proxy(wrap, settings) as (proxy, workspace), exit_on_signal(proxy.aclose):
-        client = await connected_client()
-        await proxy.learner.learn_all(_owner(workspace), client.capabilities, reuse=True)
-        with closing(_admission(proxy, workspace, AuditLog(settings.audit))) as admission:
-            await serve_stdio(new_server(proxy, admission), client)
+    async with _telemetry(settings) as send, _proxy(wrap, settings) as (proxy, workspace):
+
+        async def end() -> None:
+            await proxy.aclose()
+            await send()
+
+        async with exit_on_signal(end):
+            client = await connected_client()
+            await proxy.learner.learn_all(_owner(workspace), client.capabilities, reuse=True)
+            with closing(_admission(proxy, workspace, AuditLog(settings.audit))) as admission:
+                await serve_stdio(_server(proxy, admission), client)
 
 
 async def list_wrapped(wrap: WrapSettings, settings: Settings) -> None:
@@ -74,7 +82,7 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
         )
     if settings.serve.workers > 1:
         raise ConfigError("wrapped servers are served by one process", hint="Set serve.workers to 1.")
-    async with _proxy(wrap, settings) as (proxy, workspace):
+    async with _telemetry(settings), _proxy(wrap, settings) as (proxy, workspace):
         rules = await workspace.access_rules()
         has_rules = bool(rules)
         check(settings.serve, settings.jwt, settings.oauth, rules=rules)
@@ -91,8 +99,30 @@ async def _serve_http(wrap: WrapSettings, settings: Settings) -> None:
             )
             say(f"record of calls: {retention(settings.audit, default='stderr')}")
             say(f"crosstrail serves {listener.address(socket)}{HTTP_PATH}")
-            app = guarded_app(new_server(proxy, admission), workspace, sign_in, admission)
+            app = guarded_app(_server(proxy, admission), workspace, sign_in, admission)
             await serve_http_here(app, listener, socket, protocol=TimelyHttp)
+
+
+@asynccontextmanager
+async def _telemetry(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Set up before any process is started, and sent at the end of the block; gives what sends it before."""
+    telemetry = telemetry_of(settings)
+
+    async def send() -> None:
+        if telemetry:
+            await telemetry.aclose()
+
+    try:
+        yield send
+    finally:
+        await send()
+
+
+def _server(proxy: Proxy, admission: WrappedAdmission) -> WrappingServer:
+    """The proxy as a server, behind its admission, with spans that name what there is."""
+    server = new_server(proxy, admission)
+    name_spans(server.middleware, admission.knows)
+    return server
 
 
 def _admission(
@@ -108,6 +138,7 @@ def _admission(
         workspace,
         parameter=proxy.settings.parameter,
         reads=proxy.reads,
+        has=proxy.has,
         record=record,
         principal_of=principal_of,
         open_to_all=open_to_all,

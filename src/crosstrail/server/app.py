@@ -14,6 +14,7 @@ from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
 from crosstrail.server.access.admission import Admission, present_view
+from crosstrail.server.access.spans import name_spans
 from crosstrail.server.prompts import add_prompts
 from crosstrail.server.resources import add_resources
 from crosstrail.server.tools import build_tools
@@ -85,6 +86,7 @@ def create_server(
         token_verifier=verifier,
         auth=auth,
     )
+    name_spans(server.middleware, admitted.knows)
     if "lake_query" in admitted.offered:
         add_resources(server)
     add_prompts(server, present_view, admitted.offered)

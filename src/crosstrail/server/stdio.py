@@ -14,6 +14,7 @@ import anyio
 from mcp.server.mcpserver import MCPServer
 
 from crosstrail.server.access.admission import Admission
+from crosstrail.server.access.telemetry import Telemetry, telemetry_of
 from crosstrail.server.app import create_server
 from crosstrail.server.gc_tuning import collect_garbage_seldom
 from crosstrail.standard_input import skip_byte_order_mark
@@ -33,18 +34,21 @@ async def serve_stdio(
 ) -> None:
     """Returns when the client has left. Told to stop, it ends the program. `make`: the server behind the admission."""
     admission = admission or Admission(workspace)
+    telemetry = telemetry_of(workspace.settings)
     server = make(workspace, admission)
     collect_garbage_seldom()
     skip_byte_order_mark()
     try:
-        async with _ended_on_signal(workspace, admission):
+        async with _ended_on_signal(workspace, admission, telemetry):
             await server.run_stdio_async()
     finally:
-        await _close(workspace, admission)
+        await _close(workspace, admission, telemetry)
 
 
 @asynccontextmanager
-async def _ended_on_signal(workspace: Workspace, admission: Admission) -> AsyncIterator[None]:
+async def _ended_on_signal(
+    workspace: Workspace, admission: Admission, telemetry: Telemetry | None
+) -> AsyncIterator[None]:
     """In this block SIGTERM and SIGINT end the calls, what they hold, and then the whole program."""
     calls = anyio.CancelScope()
 
@@ -53,13 +57,15 @@ async def _ended_on_signal(workspace: Workspace, admission: Admission) -> AsyncI
         await anyio.sleep(_WRITTEN_SECONDS)
         calls.cancel()
         await admission.drained(_LAST_WORDS_SECONDS)
-        await _close(workspace, admission)
+        await _close(workspace, admission, telemetry)
 
     async with exit_on_signal(end):
         with calls:
             yield
 
 
-async def _close(workspace: Workspace, admission: Admission) -> None:
+async def _close(workspace: Workspace, admission: Admission, telemetry: Telemetry | None) -> None:
     await workspace.aclose()
     admission.close()
+    if telemetry:
+        await telemetry.aclose()

@@ -109,7 +109,7 @@ class KeyOwners:
 
         async def ask() -> dict[str, object]:
             async with turn:
-                with upstream(asked.action, "", asked.region) as request:
+                with upstream(CLOUD, asked.action, "", asked.region) as request:
                     return await self._api.call(GET_CALLER_IDENTITY, {}, credentials, asked, request)
 
         try:

@@ -28,6 +28,7 @@ from crosstrail.call_context import CallContext
 from crosstrail.clouds.base import cloud_of
 from crosstrail.errors import WrappedServerError
 from crosstrail.json_values import Json
+from crosstrail.measures import measures
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.tasks import outlive_waiters
@@ -210,6 +211,7 @@ class Children:
         child = Child(changed, self.between_calls)
         process = Process(key, account, renewed, child, grant=grant)
         self._all.add(process)
+        measures().process_started(process.server)
         process.starting = outlive_waiters(self._task(self._start(process, capabilities)))
         return process
 
@@ -219,7 +221,7 @@ class Children:
             process.hello = await process.child.start(program, capabilities, self._settings.start_timeout)
             await self._send_log_level(process)
         except BaseException:
-            self._end(process)
+            self._end_itself(process)
             raise
         self._task(self._watch(process))
 
@@ -230,6 +232,12 @@ class Children:
 
     async def _watch(self, process: Process) -> None:
         await process.child.wait_closed()
+        self._end_itself(process)
+
+    def _end_itself(self, process: Process) -> None:
+        """It did not start, or has ended: of itself, unless we have ended it."""
+        if process.ending is None:
+            measures().process_failed(process.server)
         self._end(process)
 
     async def _program(self, process: Process) -> Program:
@@ -278,6 +286,7 @@ class Children:
             self._endpoint.revoke(process.grant)
         await process.child.aclose()
         self._all.discard(process)
+        measures().process_ended(process.server)
         self._freed.set()
 
     def _task(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:

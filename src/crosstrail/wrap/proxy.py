@@ -67,6 +67,10 @@ class Proxy:
         """Whether the tool of this name says, as things are now, that it changes nothing."""
         return self.catalog.reads(tool)
 
+    def has(self, method: str, name: str) -> bool:
+        """Whether a wrapped server has, as things are now, a tool (`tools/call`) or a prompt of this name."""
+        return name in (self.catalog.tools if method == "tools/call" else self.catalog.prompts)
+
     async def call_tool(self, message: Message[CallToolRequestParams]) -> Answer:
         """The server's answer, or a tool error in our words."""
         name = message.params.name

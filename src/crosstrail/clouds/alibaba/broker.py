@@ -57,5 +57,5 @@ class AlibabaBroker(ActionBroker[Action, AlibabaApi]):
     ) -> str:
         region = await self.home_region(account)
         asked = RequestInfo(account.name, region, str(GET_CALLER_IDENTITY), provider.remediation)
-        with upstream(asked.action, account.id, region) as request:
+        with upstream(account.cloud, asked.action, account.id, region) as request:
             return await account_of_credentials(self.api, credentials, asked, request)

@@ -87,7 +87,7 @@ class AwsBroker(KeyPairBroker):
             action = f"{service}:{operation.title().replace('_', '')}"
             asked = RequestInfo(account.name, region, action, provider.remediation)
             clients = await self._clients_of(account.auth)  # once it is known that there is such a profile
-            with upstream(action, account.id, region) as request, mapped(asked):
+            with upstream(account.cloud, action, account.id, region) as request, mapped(asked):
                 if service in self._asked_once:
                     endpoint = clients.known(service, region)
                     if endpoint is None:
@@ -162,7 +162,7 @@ class AwsBroker(KeyPairBroker):
         from crosstrail.clouds.aws.errors import UNKNOWN_KEY, VENDOR_ERRORS, code_of, mapped, request_id_of
 
         asked = RequestInfo(account.name, region, GET_CALLER_IDENTITY, provider.remediation)
-        with upstream(GET_CALLER_IDENTITY, account.id, region) as request, mapped(asked):
+        with upstream(account.cloud, GET_CALLER_IDENTITY, account.id, region) as request, mapped(asked):
             try:
                 answer = await self._run(partial(clients.ask_once, "sts", region, credentials, "get_caller_identity"))
             except VENDOR_ERRORS as error:

@@ -29,7 +29,6 @@ from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal, source_of
 from crosstrail.server.access.limits import Limits
 from crosstrail.server.access.record_sink import Line
-from crosstrail.server.access.telemetry import Measures
 from crosstrail.server.auth.header_credentials import credentials_of
 from crosstrail.server.context import FACTS
 from crosstrail.server.prompts import NEEDS
@@ -104,7 +103,6 @@ class Admission(BaseAdmission):
         self._owners = owners
         self._otherwise = EVERYTHING if open_to_all else NOTHING
         self._narrowed = narrowed()
-        self._measures = Measures()
         self._running = 0
         self._one_ended = anyio.Event()
 
@@ -152,8 +150,7 @@ class Admission(BaseAdmission):
                 how = replace(how, outcome="refused")
             arguments, asked = (ctx.params or {}).get("arguments"), view.asked()
             source = source_of(ctx.session, ctx.request)
-            known = tool if tool in self.table.toolset_of else ""
-            self._measures.call(known, how.outcome, how.seconds, principal.name, asked)
+            self.measured(ctx.method, tool, how, principal, asked)
             return self.recorded(_named(principal, sender.workspace), tool, arguments, how, caller, source, asked)
 
         async def make_room() -> None:
@@ -167,6 +164,9 @@ class Admission(BaseAdmission):
         finally:
             self._running -= 1
             self._one_ended.set()
+
+    def knows(self, method: str, name: str) -> bool:
+        return name in (self.table.toolset_of if method == "tools/call" else self._prompts)
 
     async def drained(self, seconds: float) -> None:
         """Wait until no call runs, for so long at most."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -19,9 +20,11 @@ from starlette.requests import HTTPConnection
 from crosstrail.accounts.policy import ANONYMOUS, LOCAL, Principal
 from crosstrail.call_context import CallContext
 from crosstrail.errors import CrosstrailError, LimitReached, RecordUnavailable
+from crosstrail.measures import OTHER, measures
 from crosstrail.server.access.audit import AuditLog, RequestSource
 from crosstrail.server.access.limits import Limits
 from crosstrail.server.access.record_sink import Line
+from crosstrail.server.access.spans import is_error, say_of_call
 
 PrincipalOf = Callable[[object], Principal]
 """The HTTP request of a message -> who sent it."""
@@ -45,7 +48,7 @@ class Ended:
     size: int
 
 
-class BaseAdmission:
+class BaseAdmission(ABC):
     """One a process; whoever makes it closes it."""
 
     def __init__(self, record: AuditLog, limits: Limits, principal_of: PrincipalOf | None) -> None:
@@ -53,6 +56,10 @@ class BaseAdmission:
         self.record = record
         self.limits = limits
         self._principal_of = principal_of
+
+    @abstractmethod
+    def knows(self, method: str, name: str) -> bool:
+        """Whether this server has such a tool (`tools/call`) or prompt (`prompts/get`), for whomever."""
 
     def principal(self, request: object) -> Principal:
         """Where no identity is found, there is none."""
@@ -111,7 +118,7 @@ class BaseAdmission:
                         await before()
                     await inside.enter_async_context(self.limits.admitted(principal.key, query=query))
                 result = await work()
-                outcome = "failed" if failed(result) else "done"
+                outcome = "failed" if is_error(result) else "done"
             except LimitReached as error:
                 outcome = "limited"
                 result = refused(error)
@@ -146,6 +153,14 @@ class BaseAdmission:
             size=how.size,
         )
 
+    def measured(
+        self, method: str, tool: str, how: Ended, principal: Principal, asked: tuple[Sequence[str], Sequence[str]]
+    ) -> None:
+        """One call that ended, in the metrics and in its span. `tool`: as the caller wrote it, empty for other methods."""
+        known = tool if self.knows(method, tool) else OTHER
+        measures().call(method, known if method == "tools/call" else "", how.outcome, how.seconds)
+        say_of_call(how.outcome, principal.name, *asked)
+
     def close(self) -> None:
         """Close the record and what counts calls."""
         self.record.close()
@@ -161,11 +176,6 @@ def source_of(session: ServerSession, request: object) -> RequestSource:
         return RequestSource(client_info=client_info)
     address = request.client.host if request.client else ""
     return RequestSource(address, client_info, request.headers.get("user-agent", ""))
-
-
-def failed(result: HandlerResult) -> bool:
-    """Whether it says of itself that it is an error."""
-    return bool(_field(result, "is_error", "isError"))
 
 
 def text_bytes(result: HandlerResult) -> int:

@@ -1,62 +1,29 @@
-"""Spans and metrics of calls, where OpenTelemetry's SDK is installed and asked for; nothing otherwise.
+"""Sends spans and metrics, where OpenTelemetry's SDK is installed and asked for; nothing otherwise.
 
-Decides their names and attributes: tool, outcome, principal, accounts, regions. mcp opens the span of a call, and each
-upstream request adds its own (call_context.py). No other argument, no event and no error's text is ever put into one.
+Decides where to and by which exporter. What they are called and say is decided where they are made: the span of a message in
+spans.py, that of a request to a cloud in call_context.py, metrics in measures.py.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import uuid
 from types import ModuleType
 from typing import Literal
 
+import anyio.to_thread
 from opentelemetry import metrics, trace
 
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
-from crosstrail.settings.config import environment
+from crosstrail.settings.config import Settings, environment
 
-_MAX_NAMES = 50
 _CLOSING_MILLISECONDS = 1_500
 _MODULES = {"traces": "trace_exporter", "metrics": "metric_exporter"}
 
 
-class Measures:
-    """The meters of one server."""
-
-    def __init__(self) -> None:
-        meter = metrics.get_meter("crosstrail")
-        self._calls = meter.create_counter("crosstrail.calls", description="Tool calls, by tool and outcome.")
-        self._seconds = meter.create_histogram(
-            "crosstrail.call.duration", unit="s", description="How long tool calls take."
-        )
-
-    def call(
-        self,
-        tool: str,
-        outcome: str,
-        seconds: float,
-        principal: str,
-        asked: tuple[Sequence[str], Sequence[str]],
-    ) -> None:
-        """One call that ended; `tool` is empty for a name that is no tool's."""
-        labels = {"tool": tool or "unknown", "outcome": outcome}
-        self._calls.add(1, labels)
-        self._seconds.record(seconds, labels)
-        span = trace.get_current_span()
-        if not tool:  # mcp named it as the caller did, who may make up any number of names
-            span.update_name("tools/call")
-            span.set_attribute("gen_ai.tool.name", "unknown")
-        accounts, regions = asked
-        span.set_attribute("crosstrail.outcome", outcome)
-        span.set_attribute("enduser.id", principal)
-        span.set_attribute("cloud.account.ids", list(accounts[:_MAX_NAMES]))
-        span.set_attribute("cloud.regions", list(regions[:_MAX_NAMES]))
-
-
 class Telemetry:
-    """Sends spans and metrics to where OTEL_EXPORTER_OTLP_ENDPOINT says. One a process; `close` sends what is left.
+    """Sends spans and metrics to where OTEL_EXPORTER_OTLP_ENDPOINT says. One a process; `aclose` sends what is left.
 
     OpenTelemetry's own variables hold: OTEL_SDK_DISABLED, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_EXPORTER and
     OTEL_METRICS_EXPORTER (`otlp` or `none`), OTEL_EXPORTER_OTLP_PROTOCOL, endpoints and protocols of one signal.
@@ -70,29 +37,40 @@ class Telemetry:
             from opentelemetry.sdk.resources import SERVICE_NAME, Resource
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+            from crosstrail.server.access.span_export import WithoutTexts
         except ImportError:
             raise ConfigError("audit.telemetry needs OpenTelemetry's SDK", hint=install_hint("otel")) from None
         self._tracing: TracerProvider | None = None
         self._metering: MeterProvider | None = None
         if _said("OTEL_SDK_DISABLED").lower() == "true":
             return
-        resource = Resource.create()
+        own = Resource({"service.instance.id": str(uuid.uuid4())})  # several workers count apart from each other
+        resource = own.merge(Resource.create())
         if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):  # nobody named it
             resource = resource.merge(Resource({SERVICE_NAME: "crosstrail"}))
         if exporting := _exporting("traces"):
             self._tracing = TracerProvider(resource=resource)
-            self._tracing.add_span_processor(BatchSpanProcessor(exporting.OTLPSpanExporter()))
+            self._tracing.add_span_processor(BatchSpanProcessor(WithoutTexts(exporting.OTLPSpanExporter())))
             trace.set_tracer_provider(self._tracing)
         if exporting := _exporting("metrics"):
             reader = PeriodicExportingMetricReader(exporting.OTLPMetricExporter())
             self._metering = MeterProvider(resource=resource, metric_readers=[reader])
             metrics.set_meter_provider(self._metering)
 
-    def close(self) -> None:
-        """Blocking, a few seconds at most: a process that is told to stop runs no exit handlers."""
+    async def aclose(self) -> None:
+        """A few seconds at most: a process that is told to stop runs no exit handlers."""
+        await anyio.to_thread.run_sync(self._flush)
+
+    def _flush(self) -> None:
         for provider in (self._tracing, self._metering):
             if provider:
                 provider.force_flush(_CLOSING_MILLISECONDS)
+
+
+def telemetry_of(settings: Settings) -> Telemetry | None:
+    """None where it is not wanted. Raises ConfigError."""
+    return Telemetry() if settings.audit.telemetry else None
 
 
 def _said(variable: str) -> str:

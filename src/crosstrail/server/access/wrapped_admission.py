@@ -50,11 +50,13 @@ class WrappedAdmission(BaseAdmission):
         *,
         parameter: str,
         reads: Callable[[str], bool],
+        has: Callable[[str, str], bool],
         record: AuditLog,
         principal_of: PrincipalOf | None = None,
         open_to_all: bool = False,
     ) -> None:
-        """`parameter` names the account of a call; `reads` says whether a tool changes nothing. `principal_of`: None on
+        """`parameter` names the account of a call; `reads` says whether a tool changes nothing, `has` whether a wrapped
+        server has a tool or prompt (method, name). `principal_of`: None on
         stdio. `open_to_all`: where there is no rule, everybody may do everything.
         """
         super().__init__(record, Limits(workspace.settings.limits, longest_query=0.0), principal_of)
@@ -62,12 +64,16 @@ class WrappedAdmission(BaseAdmission):
         self._workspace = workspace
         self._parameter = parameter
         self._reads = reads
+        self._has = has
         self._otherwise = EVERYTHING if open_to_all else NOTHING
         self._narrowed = narrowed()
 
     async def __call__(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         with speaking(self._vocabulary):
             return await self._answered(ctx, call_next)
+
+    def knows(self, method: str, name: str) -> bool:
+        return self._has(method, name)
 
     async def _answered(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         principal = self.principal(ctx.request)
@@ -111,6 +117,7 @@ class WrappedAdmission(BaseAdmission):
             arguments = {"target_account_id": _selector(ctx.method, ctx.params or {}, self._parameter)}
             asked = ([caller.wrapped] if caller.wrapped else [], list[str]())
             source = source_of(ctx.session, ctx.request)
+            self.measured(ctx.method, tool, how, principal, asked)
             return self.recorded(principal, tool if is_call else ctx.method, arguments, how, caller, source, asked)
 
         return await self.limited(principal, work, ended, refused=refused)

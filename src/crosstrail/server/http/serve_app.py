@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
@@ -23,7 +22,7 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.server.access.admission import OUR_TOOLS, Admission
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission
-from crosstrail.server.access.telemetry import Telemetry
+from crosstrail.server.access.telemetry import Telemetry, telemetry_of
 from crosstrail.server.app import create_server
 from crosstrail.server.auth.principals import principal_of
 from crosstrail.server.auth.sign_in import HEALTH_PATH, PING_PATH, SignIn, sign_in_of
@@ -77,6 +76,7 @@ def serve_app(
     """The application. `has_rules`: whether there was any access rule when the server started. `counted_in`: the file in
     which several processes count calls together. `table` and `make`: the tools, and the server that has them, as
     `create_server` makes it. `uses_accounts`: see guarded_app. Raises ConfigError."""
+    telemetry = telemetry_of(settings)
     sign_in = sign_in_of(settings)
     workspace = Workspace(settings)
     open_to_all = is_open_to_all(settings, has_rules=has_rules)
@@ -92,7 +92,7 @@ def serve_app(
     )
     server = make(workspace, admission, verifier=sign_in.verifier, auth=sign_in.settings)
     sse = settings.serve.transport == "sse"
-    return guarded_app(server, workspace, sign_in, admission, sse=sse, uses_accounts=uses_accounts)
+    return guarded_app(server, workspace, sign_in, admission, sse=sse, uses_accounts=uses_accounts, telemetry=telemetry)
 
 
 def is_open_to_all(settings: Settings, *, has_rules: bool) -> bool:
@@ -108,14 +108,15 @@ def guarded_app(
     *,
     sse: bool = False,
     uses_accounts: bool = True,
+    telemetry: Telemetry | None = None,
 ) -> Starlette:
-    """A server behind its middleware: hosts, sizes, sign-in, health. It closes the workspace and the admission at its end.
+    """A server behind its middleware: hosts, sizes, sign-in, health. It closes the workspace and the admission at its end,
+    and sends what is left of `telemetry`.
 
     `uses_accounts`: whether its tools ask the workspace's accounts and lake, so that its health depends on them.
     """
     settings = workspace.settings
     serve = settings.serve
-    telemetry = Telemetry() if settings.audit.telemetry else None
 
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[Mapping[str, Any]]:
@@ -126,7 +127,7 @@ def guarded_app(
             await workspace.aclose()
             gate.close()
             if telemetry:
-                await anyio.to_thread.run_sync(telemetry.close)
+                await telemetry.aclose()
 
     most = min(serve.max_body, MAX_MADE_UP_BYTES) if sign_in.by_keys else serve.max_body
     middleware = [

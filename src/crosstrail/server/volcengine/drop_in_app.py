@@ -16,6 +16,7 @@ from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
 from crosstrail.server.access.admission import Admission
+from crosstrail.server.access.spans import name_spans
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.server.volcengine.drop_in_requests import CloudTrail
 from crosstrail.server.volcengine.drop_in_settings import CloudTrailServerSettings
@@ -58,7 +59,7 @@ def create_volcengine_server(
     auth: AuthSettings | None = None,
 ) -> MCPServer[Any]:
     """A server for whom `admission` lets in; whoever made the workspace and the admission closes them. Sign-in as in app.py."""
-    return MCPServer(
+    server = MCPServer(
         "mcp-server-cloud-trail",
         title="火山引擎云审计 / Volcengine CloudTrail",
         instructions=INSTRUCTIONS,
@@ -69,6 +70,8 @@ def create_volcengine_server(
         token_verifier=verifier,
         auth=auth,
     )
+    name_spans(server.middleware, admission.knows)
+    return server
 
 
 async def serve_volcengine_stdio(settings: CloudTrailServerSettings) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from crosstrail.accounts.request_info import RequestInfo
 from crosstrail.call_context import upstream
+from crosstrail.clouds.volcengine.accounts import CLOUD
 from crosstrail.clouds.volcengine.actions import Action
 from crosstrail.clouds.volcengine.calls import PacedRequests
 from crosstrail.clouds.volcengine.credentials import EnvironmentKeys
@@ -52,7 +53,7 @@ class CloudTrail:
         asked = RequestInfo("of VOLCENGINE_ACCESS_KEY", self._api.region, str(action), self._own.remediation)
 
         async def once() -> dict[str, object]:
-            with upstream(asked.action, "", asked.region) as request:
+            with upstream(CLOUD, asked.action, "", asked.region) as request:
                 return await self._api.call(action, params, credentials, asked, request)
 
         return await self._turns.take(action, once, asked, "")

@@ -54,7 +54,7 @@ class MeridianBroker(Broker[BearerToken]):
         provider = self.provider(account)
 
         async def ask(token: BearerToken) -> dict[str, Any]:
-            with upstream(action, account.id, "") as request:
+            with upstream(account.cloud, action, account.id, "") as request:
                 return await self._api.call(
                     RequestInfo(account.name, "", action, provider.remediation), path, params, token, request
                 )
@@ -86,6 +86,6 @@ class MeridianBroker(Broker[BearerToken]):
     async def account_of(
         self, account: Account, provider: CredentialProvider[BearerToken], credentials: BearerToken
     ) -> str:
-        with upstream("account:WhoAmI", account.id, "") as request:
+        with upstream(account.cloud, "account:WhoAmI", account.id, "") as request:
             asked = RequestInfo(account.name, "", "account:WhoAmI", provider.remediation)
             return str((await self._api.call(asked, _WHO, {}, credentials, request)).get("account") or "")
