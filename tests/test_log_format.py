@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +169,33 @@ def test_a_worker_that_cannot_start_says_so(tmp_path: Path) -> None:
     assert {one["message"].split(":")[0] for one in critical} == {"a worker cannot start"}
     assert "Is a directory" in critical[0]["message"]
     assert made.process.pid not in {one["process"] for one in critical}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+def test_ctrl_c_while_workers_load_their_libraries_prints_nothing(tmp_path: Path) -> None:
+    config = write_config(tmp_path, lake={"path": "lake"})
+    options = ("--config", str(config), "--transport", "http", "--port", str(free_port()), "--workers", "2")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crosstrail", "serve", *options, "--log-format", "json"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with watched(process) as made:
+        while sum("pydantic_core" in loaded(pid) for pid in children(process.pid)) < 2:
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+    assert len(entries_of(made.lines)) == 2
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def loaded(pid: str) -> str:
+    """The files that a process has in its memory; none where it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/maps").read_text()
+    return ""

@@ -163,7 +163,10 @@ def app_factory(settings: Settings, *, has_rules: bool, counted_in: str) -> Call
 
 def _worker_app(settings: Settings, *, has_rules: bool, counted_in: str) -> Starlette:
     """Sets up the log of its process. What is wrong is an entry of that, and ends the process."""
+    from crosstrail.server.http.workers import hear_interrupts
+
     log_to_stderr(settings.log_level, settings.serve.log_format)
+    hear_interrupts()
     try:
         return serve_app(settings, has_rules=has_rules, counted_in=counted_in)
     except CrosstrailError as error:
