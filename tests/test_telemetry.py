@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -205,6 +206,19 @@ async def test_over_stdio_too(workspace: WrapWorkspace, tmp_path: Path, command:
             assert not (await client.call_tool(tool, arguments)).is_error
         assert len(collector.spans(f"tools/call {tool}")) == 1
         assert collector.values("crosstrail.calls", "gen_ai.tool.name") == {(tool,): 1}
+
+
+@pytest.mark.parametrize("command", ["serve", "wrap"])
+def test_a_collector_that_does_not_answer_delays_no_end(workspace: WrapWorkspace, tmp_path: Path, command: str) -> None:
+    """Held up for longer, the process would be killed by its own watchdog, with another status."""
+    config = workspace.config(
+        tmp_path, wrap={"servers": {"plain": workspace.plain()}}, audit={"telemetry": True}, lake={"path": "lake"}
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        with serving(config, environ=environ, command=command) as made:
+            assert post(made.url, CALL).status_code == 200
+            assert made.stop() == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ spans.py, that of a request to a cloud in call_context.py, metrics in measures.p
 from __future__ import annotations
 
 import importlib
+import threading
+import time
 import uuid
 from types import ModuleType
 from typing import Literal
@@ -17,8 +19,11 @@ from opentelemetry import metrics, trace
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
 from crosstrail.settings.config import Settings, environment
+from crosstrail.trust import trusted
+from crosstrail.user_folders import expanded
 
-_CLOSING_MILLISECONDS = 1_500
+_CLOSING_SECONDS = 3.0
+_Signal = Literal["traces", "metrics"]
 _MODULES = {"traces": "trace_exporter", "metrics": "metric_exporter"}
 
 
@@ -50,22 +55,24 @@ class Telemetry:
         if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):  # nobody named it
             resource = resource.merge(Resource({SERVICE_NAME: "crosstrail"}))
         if exporting := _exporting("traces"):
-            self._tracing = TracerProvider(resource=resource)
-            self._tracing.add_span_processor(BatchSpanProcessor(WithoutTexts(exporting.OTLPSpanExporter())))
+            exporter = exporting.OTLPSpanExporter(**_trust(exporting, "traces"))
+            self._tracing = TracerProvider(resource=resource, shutdown_on_exit=False)
+            self._tracing.add_span_processor(BatchSpanProcessor(WithoutTexts(exporter)))
             trace.set_tracer_provider(self._tracing)
         if exporting := _exporting("metrics"):
-            reader = PeriodicExportingMetricReader(exporting.OTLPMetricExporter())
-            self._metering = MeterProvider(resource=resource, metric_readers=[reader])
+            reader = PeriodicExportingMetricReader(exporting.OTLPMetricExporter(**_trust(exporting, "metrics")))
+            self._metering = MeterProvider(resource=resource, metric_readers=[reader], shutdown_on_exit=False)
             metrics.set_meter_provider(self._metering)
 
     async def aclose(self) -> None:
-        """A few seconds at most: a process that is told to stop runs no exit handlers."""
-        await anyio.to_thread.run_sync(self._flush)
-
-    def _flush(self) -> None:
-        for provider in (self._tracing, self._metering):
-            if provider:
-                provider.force_flush(_CLOSING_MILLISECONDS)
+        """3 s at most, whether a collector answers or not: an exporter's own limits are longer than a stop may take."""
+        providers = [one for one in (self._tracing, self._metering) if one]
+        sending = [threading.Thread(target=one.force_flush, daemon=True) for one in providers]
+        for thread in sending:
+            thread.start()
+        late = time.monotonic() + _CLOSING_SECONDS
+        for thread in sending:
+            await anyio.to_thread.run_sync(thread.join, max(0.0, late - time.monotonic()))
 
 
 def telemetry_of(settings: Settings) -> Telemetry | None:
@@ -77,7 +84,7 @@ def _said(variable: str) -> str:
     return environment((variable,)).get(variable, "").strip()
 
 
-def _exporting(signal: Literal["traces", "metrics"]) -> ModuleType | None:
+def _exporting(signal: _Signal) -> ModuleType | None:
     """The module that exports it; None where it is not wanted. Raises ConfigError."""
     variable = f"OTEL_{signal.upper()}_EXPORTER"
     wanted = _said(variable) or "otlp"
@@ -96,3 +103,18 @@ def _exporting(signal: Literal["traces", "metrics"]) -> ModuleType | None:
     except ImportError:
         hint = "pip install opentelemetry-exporter-otlp-proto-grpc" if by == "grpc" else install_hint("otel")
         raise ConfigError(f"OpenTelemetry's exporter by {by} is not installed", hint=hint) from None
+
+
+def _trust(exporting: ModuleType, signal: _Signal) -> dict[str, object]:
+    """For an exporter: the file or folder that all connections trust, unless OpenTelemetry's own variables name one. An exporter
+    takes one path, and that of grpc a file's bytes."""
+    own = ("OTEL_EXPORTER_OTLP_CERTIFICATE", f"OTEL_EXPORTER_OTLP_{signal.upper()}_CERTIFICATE")
+    place = next(iter(trusted().places), None)
+    if place is None or environment(own):
+        return {}
+    path = expanded(place.path)
+    if ".grpc." not in exporting.__name__:
+        return {"certificate_file": str(path)}
+    if not path.is_file():
+        return {}
+    return {"credentials": importlib.import_module("grpc").ssl_channel_credentials(path.read_bytes())}
