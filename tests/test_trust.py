@@ -20,6 +20,7 @@ from fakes.idp import FakeIdp
 from fakes.volcengine import FakeVolcengine
 from interception import InterceptingProxy, OldAuthority
 from live_aws import PROD
+from ports import free_port
 from running_server import LIST_TOOLS, post, serving, signed, write_config
 
 CN, HZ = "2100000001", "1100000000000001"
@@ -152,19 +153,31 @@ def test_certificates_that_cannot_be_read_are_named_and_nothing_is_asked(
     assert proxy.asked == []
 
 
-def test_keys_of_an_identity_provider_are_read_by_the_same_certificates(
-    proxy: InterceptingProxy, idp: FakeIdp, tmp_path: Path
-) -> None:
+def jwt_config(tmp_path: Path, proxy: InterceptingProxy, idp: FakeIdp) -> Path:
+    """Of a server that reads the keys of its identity provider through the proxy."""
     proxy.upstreams["idp.example.com"] = idp.url
     sign_in = {"issuer": idp.url, "jwks_url": "https://idp.example.com/keys"}
     serve = {"auth": "jwt", "allow_any": True, "public_url": "https://trails.example.com", "allowed_hosts": "127.0.0.1"}
     accounts = [{"id": PROD, "archive": str(tmp_path)}]
-    config = write_config(tmp_path, accounts=accounts, serve=serve, jwt=sign_in)
+    return write_config(tmp_path, accounts=accounts, serve=serve, jwt=sign_in)
+
+
+def test_keys_of_an_identity_provider_are_read_by_the_same_certificates(
+    proxy: InterceptingProxy, idp: FakeIdp, tmp_path: Path
+) -> None:
+    config = jwt_config(tmp_path, proxy, idp)
     with serving(config, environ={"SSL_CERT_FILE": str(proxy.authority.certificate)}) as server:
         assert post(server.url, LIST_TOOLS, **signed(idp.token())).status_code == 200
     assert proxy.asked == ["idp.example.com"]
     with serving(config) as server:
         assert post(server.url, LIST_TOOLS, **signed(idp.token())).status_code == 503  # no keys to know it by
+
+
+def test_workers_trust_what_their_parent_does(proxy: InterceptingProxy, idp: FakeIdp, tmp_path: Path) -> None:
+    """Each is a process of its own, and OpenSSL knows nothing of this variable."""
+    config, workers = jwt_config(tmp_path, proxy, idp), ("--workers", "2", "--port", str(free_port()))
+    with serving(config, *workers, environ={"REQUESTS_CA_BUNDLE": str(proxy.authority.certificate)}) as server:
+        assert post(server.url, LIST_TOOLS, **signed(idp.token())).status_code == 200
 
 
 def test_telemetry_is_sent_by_the_same_certificates(proxy: InterceptingProxy, tmp_path: Path) -> None:

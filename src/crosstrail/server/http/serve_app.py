@@ -45,6 +45,7 @@ from crosstrail.server.http.public_path import PublicPath
 from crosstrail.server.toolsets import ToolTable
 from crosstrail.settings.config import Settings
 from crosstrail.stderr_log import log_to_stderr
+from crosstrail.trust import TrustStore, trusted, use
 from crosstrail.workspace.request_workspace import KeyOwners, api_of
 from crosstrail.workspace.workspace import Workspace
 
@@ -158,15 +159,17 @@ def guarded_app(
 
 def app_factory(settings: Settings, *, has_rules: bool, counted_in: str) -> Callable[[], Starlette]:
     """What makes the application in a process of its own."""
-    return partial(_worker_app, settings, has_rules=has_rules, counted_in=counted_in)
+    return partial(_worker_app, settings, trusted(), has_rules=has_rules, counted_in=counted_in)
 
 
-def _worker_app(settings: Settings, *, has_rules: bool, counted_in: str) -> Starlette:
-    """Sets up the log of its process. What is wrong is an entry of that, and ends the process."""
+def _worker_app(settings: Settings, trust: TrustStore, *, has_rules: bool, counted_in: str) -> Starlette:
+    """Sets up the log and the trusted certificates of its process. What is wrong is an entry of the log, and ends the
+    process."""
     from crosstrail.server.http.workers import hear_interrupts
 
     log_to_stderr(settings.log_level, settings.serve.log_format)
     hear_interrupts()
+    use(trust)
     try:
         return serve_app(settings, has_rules=has_rules, counted_in=counted_in)
     except CrosstrailError as error:
