@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,3 +184,18 @@ def test_hostile_repetition_is_read_in_linear_time(piece: bytes, monkeypatch: py
         for _ in documents([data], lambda *_: None):
             pass
         assert looked_at <= 16 * len(data) + 2_000_000
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Python 3.11.0 to 3.11.4 match those wrongly (CPython 106052), and with them hardly an event was collected."""
+    source = Path(str(module.__file__)).parents[1]
+    wrong = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+[^=]|\(\?>")
+    found = [
+        f"{path.relative_to(source)}: {node.value!r}"
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, bytes | str)
+        and wrong.search(node.value if isinstance(node.value, str) else node.value.decode("latin-1"))
+    ]
+    assert found == []

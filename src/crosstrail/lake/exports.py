@@ -18,7 +18,7 @@ CLOUD = DEFAULT_CLOUD
 _NEEDED = ("eventtime", "eventname", "eventid")
 _FIELDS = FIELD_OF_COLUMN | {"eventtime": "eventTime", "eventid": "eventID"}
 _IS_CELLS = re.compile(
-    rb'\s*\[\s*\{\s*"\w{1,40}"\s*:\s*(?:"(?:[^"\\]|\\.){0,4096}+"|null)\s*\}\s*,\s*\{\s*"\w{1,40}"\s*:'
+    rb'\s*\[\s*\{\s*"\w{1,40}"\s*:\s*(?:"(?:[^"\\]|\\.){0,4096}"|null)\s*\}\s*,\s*\{\s*"\w{1,40}"\s*:'
 )
 _MAX_ROW = 2 * 1024 * 1024
 _TRUTH = {"true": True, "false": False}
