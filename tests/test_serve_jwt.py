@@ -133,7 +133,7 @@ def _attacks(idp: FakeIdp) -> dict[str, str]:
     head, body, signature = alice(idp).split(".")
     return {
         "none": "",
-        "not a token": "abc",
+        "not a token": "not-a-token",
         "another audience": alice(idp, aud="https://other.example.com/mcp"),
         "no audience": alice(idp, aud=None),
         "another issuer": alice(idp, iss="https://evil.example"),
