@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from mcp import Client
 
 from crosstrail.accounts.policy import Principal
+from crosstrail.call_context import CallContext
+from crosstrail.errors import RecordUnavailable
 from crosstrail.server.access.audit import AuditLog
+from crosstrail.server.access.record_sink import Line
 from crosstrail.server.app import create_server
 from crosstrail.settings.audit_settings import AuditSettings
 from crosstrail.settings.config import Settings
@@ -19,7 +25,7 @@ from crosstrail.workspace.workspace import Workspace
 from fakes.aws import FakeAws, Key
 from fakes.idp import FakeIdp
 from lake_workspace import Always, text_of
-from running_server import client_over_http, post, serving, write_config
+from running_server import PATIENCE, client_over_http, post, serving, write_config
 
 pytestmark = pytest.mark.anyio
 PROD = "111111111111"
@@ -77,6 +83,36 @@ def test_a_record_that_another_process_holds_stops_no_event_loop(tmp_path: Path)
         fcntl.flock(other, fcntl.LOCK_UN)
     record.close()
     assert [json.loads(line)["status"] for line in file.read_text().splitlines()] == [401, 401, 401]
+
+
+async def test_a_record_that_somebody_locks_refuses_calls_and_waits_for_nobody(tmp_path: Path) -> None:
+    """Both the turn and the file itself are held, as by a program that copies it: no line is written, and none is lost."""
+    file = tmp_path / "audit.jsonl"
+    record = AuditLog(AuditSettings(to=str(file), required=True))
+    with locked(Path(f"{file}.lock")), locked(file):
+        with anyio.fail_after(PATIENCE):
+            with pytest.raises(RecordUnavailable):
+                await record.check(recorded(record))
+            with pytest.raises(RecordUnavailable):
+                await record.begin()
+        assert file.read_text() == ""
+    await record.begin()
+    record.close()
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [one["withheld"] for one in lines if one["kind"] == "call"] == [True]
+    assert [one["more"] for one in lines if one["kind"] != "call"] == [1]
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    with open(file, "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        yield
+
+
+def recorded(record: AuditLog) -> Line | None:
+    who, caller = Principal(subject="ann"), CallContext()
+    return record.call(who, "t", {}, request_id="1", outcome="done", seconds=0, caller=caller)
 
 
 @pytest.mark.parametrize("believed", [False, True])

@@ -39,6 +39,8 @@ _MAX_REFUSALS = 300
 """Written one by one in a minute; of more than these a number."""
 _MINUTE = 60.0
 _LOOK_SECONDS = 0.002
+_DECIDED_SECONDS = 10.0
+"""By then a line is written or not, unless the thread that writes it hangs: then it counts as not written."""
 _UNRECORDED = "unrecorded"
 _NOT_NOW = "Try again soon; the operator's log says why."
 
@@ -214,9 +216,10 @@ def retention(settings: AuditSettings, *, default: str) -> str:
 
 
 async def _is_written(line: Line) -> bool:
-    while line.written is None:  # noqa: ASYNC110 - a thread says so, once another process has ended its line
-        await anyio.sleep(_LOOK_SECONDS)
-    return line.written
+    with anyio.move_on_after(_DECIDED_SECONDS):
+        while line.written is None:  # noqa: ASYNC110 - a thread says so, once another process has ended its line
+            await anyio.sleep(_LOOK_SECONDS)
+    return line.written is True
 
 
 def _line(record: Mapping[str, object]) -> bytes:

@@ -78,6 +78,7 @@ class RecordSink(ABC):
         while self._looking:
             time.sleep(_LOOK_SECONDS)
             with self._lock:
+                self._looking = False  # whatever goes wrong now, the next line begins another thread
                 self._looking = self._drain()
 
     def _drain(self) -> bool:

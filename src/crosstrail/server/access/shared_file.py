@@ -7,6 +7,7 @@ process may write.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -31,6 +32,8 @@ _TURN_SECONDS = 0.2
 """The longest wait for the lock, which is held for a line: whoever has it longer was stopped."""
 _NEXT_WAIT_SECONDS = 10.0
 """After a wait in vain, so that a stopped process does not slow every call of the others."""
+_PIN_ATTEMPTS = 10
+"""A file that is being put away is another one at the next look."""
 _HAS_PREAD = hasattr(os, "pread")
 
 
@@ -116,8 +119,9 @@ class SharedFile(RecordSink):
         return self._about.st_size
 
     def _pinned(self) -> int:
-        """The same where another process may put the file away meanwhile: a lock on it lets nobody compress it (rotation.py)."""
-        while True:
+        """The same where another process may put the file away meanwhile: a lock on it lets nobody compress it (rotation.py).
+        Raises BlockingIOError where somebody holds the file itself."""
+        for _ in range(_PIN_ATTEMPTS):
             size = self._followed()
             if fcntl is None:
                 return size
@@ -131,6 +135,7 @@ class SharedFile(RecordSink):
                 pass
             except OSError:  # a file system without locks
                 return size
+        raise BlockingIOError(errno.EWOULDBLOCK, "another process holds it locked")
 
     def _put_away(self, size: int) -> int:
         """Begin a new file; its size. A file that cannot be renamed goes on."""
