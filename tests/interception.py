@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tcp_server import TcpServer
 
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -67,45 +66,22 @@ class OldAuthority:
         )
 
 
-class InterceptingProxy:
+class InterceptingProxy(TcpServer):
     """`with InterceptingProxy(folder, {"amazonaws.com": fake.url}) as proxy:` passes on what is sent to names that end so; set
     HTTPS_PROXY to `url` and trust `authority.certificate`. `asked`: the names that were connected to, each time."""
 
     def __init__(self, folder: Path, upstreams: Mapping[str, str]) -> None:
+        super().__init__()
         self.authority = OldAuthority(folder)
         self.asked: list[str] = []
-        self.url = ""
         self.upstreams = dict(upstreams)
         self._contexts: dict[str, ssl.SSLContext] = {}
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        return self
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        server = await asyncio.start_server(self._passed_on, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for one in others:
-            one.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    async def _passed_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = await reader.readuntil(b"\r\n\r\n")
             host = head.split(b" ")[1].decode().rpartition(":")[0]

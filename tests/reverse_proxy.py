@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from tcp_server import TcpServer
 
 Rule = Callable[[str], str]
 """The path of a request -> the one to forward it to; empty for what is not ours."""
@@ -34,44 +33,18 @@ def _is_metadata(path: str, prefix: str) -> bool:
     return re.fullmatch(rf"/\.well-known/oauth-[a-z-]+{re.escape(prefix)}(/.*)?", path) is not None
 
 
-class ReverseProxy:
+class ReverseProxy(TcpServer):
     """`with ReverseProxy(port, rule) as proxy:` forwards from proxy.port to a port; `paths` are those that were forwarded.
 
     The Host header stays as it came, answers are passed on as they come, and each connection has one request.
     """
 
     def __init__(self, port: int, rule: Rule, *, listen: int) -> None:
-        self.port = listen
+        super().__init__(listen)
         self.paths: list[str] = []
         self._target, self._rule = port, rule
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        server = await asyncio.start_server(self._forwarded, "127.0.0.1", self.port)
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
-        open_still = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in open_still:
-            task.cancel()
-        await asyncio.gather(*open_still, return_exceptions=True)
-
-    async def _forwarded(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, target, rest = head.split(" ", 2)
