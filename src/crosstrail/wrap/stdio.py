@@ -5,9 +5,7 @@ Decides what wrapped servers are told of the client when they start: some have o
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from mcp_types import JSONRPCRequest, jsonrpc_message_adapter
 
 from crosstrail.json_values import Json, table
 from crosstrail.standard_input import BYTE_ORDER_MARK
+from crosstrail.tasks import in_daemon_thread
 from crosstrail.wrap.client import askable
 
 Received = SessionMessage | Exception
@@ -50,12 +49,12 @@ class StdioClient:
     async def streams(self) -> AsyncIterator[tuple[ReadStream[Received], WriteStream[SessionMessage]]]:
         """All that it sends, its first message included, and where it is answered."""
         async with stdio_server() as (reading, writing):
-            yield _Whole(self.first, reading), writing
+            yield _WithFirst(self.first, reading), writing
 
 
 async def connected_client() -> StdioClient:
     """Once its first message is there, or its end."""
-    line = (await _first_line()).removeprefix(BYTE_ORDER_MARK)
+    line = (await in_daemon_thread(_first_line)).removeprefix(BYTE_ORDER_MARK)
     if not line:
         return StdioClient(None)
     try:
@@ -64,29 +63,16 @@ async def connected_client() -> StdioClient:
         return StdioClient(error)
 
 
-async def _first_line() -> bytes:
-    """Not a byte more is taken from stdin, which the transport opens later. The thread that waits for it ends with the program:
-    nothing else could stop it."""
-    loop = asyncio.get_running_loop()
-    read: asyncio.Future[bytes] = loop.create_future()
-
-    def arrived(line: bytes) -> None:
-        if not read.done():
-            read.set_result(line)
-
-    def wait() -> None:
-        line = bytearray()
-        with suppress(OSError):
-            while not line.endswith(b"\n") and len(line) < _MAX_LINE_BYTES and (byte := os.read(_STDIN, 1)):
-                line += byte
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(arrived, bytes(line))
-
-    threading.Thread(target=wait, daemon=True).start()
-    return await read
+def _first_line() -> bytes:
+    """Not a byte more is taken from stdin, which the transport opens later."""
+    line = bytearray()
+    with suppress(OSError):
+        while not line.endswith(b"\n") and len(line) < _MAX_LINE_BYTES and (byte := os.read(_STDIN, 1)):
+            line += byte
+    return bytes(line)
 
 
-class _Whole:
+class _WithFirst:
     """A stream with the message that was taken from it."""
 
     def __init__(self, first: Received | None, rest: ReadStream[Received]) -> None:
