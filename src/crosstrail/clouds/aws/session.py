@@ -37,6 +37,7 @@ class BoundedSession(botocore.session.Session):  # type: ignore[misc]
     def __init__(self, *, profile: str | None = None, seconds: float = 0.0) -> None:
         """`seconds`: of a session that asks for credentials alone, what each program or server which has them may take."""
         super().__init__(profile=profile)
+        self._are_sources_bounded = False
         self._popen = partial(CredentialProcess, seconds=seconds or IDENTITY_SECONDS)
         if seconds:
             connect, read = min(_CONNECT_SECONDS, seconds), seconds / _ATTEMPTS
@@ -71,6 +72,12 @@ class BoundedSession(botocore.session.Session):  # type: ignore[misc]
         )
 
     def get_credentials(self) -> Any:
+        if not self._are_sources_bounded:
+            self._bound_sources()
+            self._are_sources_bounded = True
+        return super().get_credentials()
+
+    def _bound_sources(self) -> None:
         for provider in self.get_component("credential_provider").providers:
             match provider.METHOD:
                 case "iam-role":
@@ -79,16 +86,13 @@ class BoundedSession(botocore.session.Session):  # type: ignore[misc]
                     self._bound(provider._fetcher)
                 case "assume-role":
                     _replace(provider, "_prompter", _nobody_to_ask)
-                    self._bound_processes(
-                        provider._profile_provider_builder
-                    )  # of profiles that it takes for its source
+                    # of profiles that it takes for its source
+                    self._bound_processes(provider._profile_provider_builder)
                 case "custom-process":
                     _replace(provider, "_popen", self._popen)
-        return super().get_credentials()
 
     def _bound(self, fetcher: Any) -> None:
-        if not isinstance(fetcher._session, BoundedHttp):
-            fetcher._session = BoundedHttp(fetcher._session, self.trust)
+        fetcher._session = BoundedHttp(fetcher._session, self.trust)
 
     def _bound_processes(self, builder: Any) -> None:
         made = builder._create_process_provider

@@ -108,6 +108,8 @@ async def _every_hour(sweep: Callable[[], Awaitable[None]]) -> None:
 
 def sign_in_of(settings: Settings) -> SignIn:
     """The sign-in that `serve.auth` names. Raises ConfigError."""
+    if settings.serve.auth != "none":
+        trusted().context()  # reads the certificates: now, and not when the first caller waits
     if settings.serve.auth == "token":
         return key_sign_in(settings.of_cloud(CLOUD).endpoint)
     if settings.serve.auth == "jwt":
