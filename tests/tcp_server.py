@@ -41,7 +41,8 @@ class TcpServer(ABC):
         self._ready.set()
         await self._stop.wait()
         server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for one in others:
-            one.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # what was accepted in this turn of the loop becomes a task
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # accepting one ends in the task of its answer
+            for one in others:
+                one.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
