@@ -21,7 +21,7 @@ from audit_logs import ids, log, record, write
 from conftest import CommandLine
 from crosstrail.lake.collector import collect
 from crosstrail.lake.containers import entries
-from crosstrail.lake.sources import find
+from crosstrail.lake.sources.files import find
 
 _FINDING = {"schemaVersion": "2.0", "accountId": "012345678901", "type": "Recon:EC2/PortProbe", "id": "x"}
 

@@ -15,7 +15,7 @@ from crosstrail.lake.collector import collect
 from crosstrail.lake.records import records
 from crosstrail.lake.rows import Row, to_table
 from crosstrail.lake.schema import ARROW_SCHEMA
-from crosstrail.lake.sources import source_of
+from crosstrail.lake.sources.files import source_of
 from crosstrail.lake.stage import write_parquet
 from crosstrail.lake.table import LakeTable
 from lake_workspace import client_of, rows_of, settings

@@ -176,7 +176,7 @@ class Tables:
 _SOURCE = """CASE WHEN NOT starts_with(source_object, '/') THEN source_object
 WHEN contains(source_object, '/AWSLogs/') THEN regexp_extract(source_object, '/(AWSLogs/.*)$', 1)
 ELSE regexp_extract(source_object, '/([^/]*|[^/]*[.][zZ][iI][pP]!.*)$', 1) END"""
-"""Lakes of earlier versions hold where on the operator's machine a file was: see lake/sources.py: source_of."""
+"""Lakes of earlier versions hold where on the operator's machine a file was: see lake/sources/files.py: source_of."""
 
 
 def _events(accounts: Sequence[AccountNames]) -> Source:

@@ -8,6 +8,7 @@ that there is something to read.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, fields, replace
@@ -25,7 +26,8 @@ from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
 from crosstrail.lake.reading_processes import ReadingProcesses, processors
-from crosstrail.lake.sources import LogObject, find
+from crosstrail.lake.sources.base import LogObject, LogSource
+from crosstrail.lake.sources.files import FileSource
 from crosstrail.lake.table import LakeTable
 from crosstrail.models import AccountKey
 
@@ -44,6 +46,7 @@ _ALONE_BYTES = _JOB_BYTES
 _COMMIT_ROWS = 250_000
 _COMMIT_SECONDS = 10.0
 _MAX_REPORTED = 1_000
+_SPOOL_FOLDER = "spool"
 
 MAX_BYTES = 64 * 1024**3
 """What one file may unpack to, unless the caller says otherwise. It is never held whole."""
@@ -101,16 +104,40 @@ def collect(
     max_bytes: int = MAX_BYTES,
     progress: Progress | None = None,
 ) -> CollectionReport:
-    """Read every log file below `paths` that the lake in `folder` has not read yet.
+    """Read every log file below `paths` that the lake in `folder` has not read yet: `collect_from` their files."""
+    return collect_from(
+        FileSource(paths),
+        folder,
+        catalog=catalog,
+        account=account,
+        accounts=accounts,
+        workers=workers,
+        max_bytes=max_bytes,
+        progress=progress,
+    )
+
+
+def collect_from(
+    source: LogSource,
+    folder: Path,
+    *,
+    catalog: str = "",
+    account: str = "",
+    accounts: frozenset[AccountKey] | None = None,
+    workers: int = 0,
+    max_bytes: int = MAX_BYTES,
+    progress: Progress | None = None,
+) -> CollectionReport:
+    """Read every log object of `source` that the lake in `folder` has not read yet.
 
     `account` is for records that name none; events of others than `accounts` are kept out and counted (None: of nobody).
-    `max_bytes` is what one file may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does not
-    exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is wrong
-    with single files is in the CollectionReport (at most 1,000 problems listed, all counted).
+    `max_bytes` is what one object may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does
+    not exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is
+    wrong with single objects is in the CollectionReport (at most 1,000 problems listed, all counted).
     """
     require_libraries()
     began = monotonic()
-    found = find(paths, folder)
+    found = source.find(folder)
     if accounts is not None:
         found.objects = [replace(one, scope=_scope(accounts)) for one in found.objects]
     _tighten(folder)
@@ -131,7 +158,7 @@ def collect(
                 from crosstrail.lake.stage import Terms
 
                 terms = Terms(account, accounts, max_bytes, found.roots)
-                _run(_Collection(table, ledger, terms, report, progress), todo, pool)
+                _run(_Collection(source, table, ledger, terms, report, progress), todo, pool)
         report.objects_ignored = sum(one.files for one in report.left_out.values())
         report.seconds = monotonic() - began
         return report
@@ -191,12 +218,14 @@ class _Collection:
 
     def __init__(
         self,
+        source: LogSource,
         table: LakeTable,
         ledger: Ledger,
         terms: Terms,
         report: CollectionReport,
         progress: Progress | None,
     ) -> None:
+        self._source = source
         self._table = table
         self._ledger = ledger
         self._terms = terms
@@ -243,9 +272,18 @@ class _Collection:
         schema = ARROW_SCHEMA.serialize().to_pybytes()
         data_folder = str(self._table.data_folder)
         for number, objects in enumerate(_batches(todo)):
-            yield Job(objects, data_folder, f"{run}-{number:06d}", schema, self._terms)
+            prefix = f"{run}-{number:06d}"
+            fetched = self._source.fetch(objects, self._spool(prefix))
+            for log, reason in fetched.failed:
+                _note_unreadable(self._report, log.name, reason)
+            yield Job(fetched.objects, data_folder, prefix, schema, self._terms)
+
+    def _spool(self, prefix: str) -> Path:
+        """Where the bytes of a job's objects are as long as it goes on."""
+        return self._table.folder / _SPOOL_FOLDER / prefix
 
     def _take(self, job: Job, staged: Staged) -> None:
+        shutil.rmtree(self._spool(job.prefix), ignore_errors=True)
         report = self._report
         report.objects_read += staged.read
         add_kinds(report.left_out, staged.left_out)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from crosstrail.lake.packed import Budget, Note, Stream, gunzipped, packing, unpack
-from crosstrail.lake.sources import LogObject
+from crosstrail.lake.sources.base import LogObject
 from crosstrail.lake.zips import SIGNATURES, content, members
 
 HEAD = 16 * 1024

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from crosstrail import private
 from crosstrail.lake.faults import fault, need_locks, reading
-from crosstrail.lake.sources import LogObject
+from crosstrail.lake.sources.base import LogObject
 
 LEDGER_FILE = "ledger.sqlite"
 _BUSY_SECONDS = 30

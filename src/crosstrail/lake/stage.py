@@ -22,7 +22,8 @@ from crosstrail.lake.left_out import Kinds, count, count_kept_out
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.rows import Row, to_table
-from crosstrail.lake.sources import LogObject, source_of
+from crosstrail.lake.sources.base import LogObject
+from crosstrail.lake.sources.files import source_of
 from crosstrail.models import AccountKey
 
 _BATCH_ROWS = 1_000

@@ -11,12 +11,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosstrail.errors import LakeError
 from crosstrail.lake.kinds import kind_of_file
-from crosstrail.lake.left_out import Kinds, count
+from crosstrail.lake.left_out import count
+from crosstrail.lake.sources.base import Fetched, Found, LogObject
 
 _RULED_OUT = re.compile(r"CloudTrail-Digest[/_]|/\._|/\.DS_Store$|/__MACOSX/")
 _S3_NAME = re.compile(r"^(\d{6,20})_CloudTrail[A-Za-z-]*_([a-z0-9-]+)_(\d{8}T\d{4}Z)_")
@@ -24,42 +24,18 @@ _ZIP_PART_BYTES = 2 * 1024 * 1024
 _MAX_PARTS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class LogObject:
-    """One file, or one of the equal parts in which the entries of a big zip are read. `stamp` changes when its content may
-    have changed."""
+class FileSource:
+    """The files below some folders, and files: a LogSource whose objects are where they can be read already."""
 
-    path: str
-    bytes: int
-    stamp: str
-    named: bool
-    """The user named this very file, so it must hold events."""
-    part: tuple[int, int] = (0, 1)
-    """Which part, of how many."""
-    scope: str = ""
-    """Tells for which accounts it was read, where not for all: for others it was not read yet."""
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = tuple(paths)
 
-    @property
-    def name(self) -> str:
-        """The path as text that every program takes, whatever bytes are in it."""
-        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+    def find(self, lake: Path) -> Found:
+        """Raises LakeError for a path that does not exist."""
+        return find(self._paths, lake)
 
-    @property
-    def key(self) -> str:
-        """What the ledger knows it by."""
-        part = "" if self.part[1] == 1 else f"#{self.part[0]}/{self.part[1]}"
-        return f"{self.name}{part}{self.scope and '@'}{self.scope}"
-
-
-@dataclass(slots=True)
-class Found:
-    """What a search came upon. `unreadable` are (path, reason)."""
-
-    objects: list[LogObject] = field(default_factory=list)
-    roots: tuple[str, ...] = ()
-    """The folders and files that were given, links resolved, as text."""
-    left_out: Kinds = field(default_factory=dict)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    def fetch(self, objects: Sequence[LogObject], folder: Path) -> Fetched:
+        return Fetched(tuple(objects))
 
 
 def find(paths: Iterable[Path], lake: Path) -> Found:

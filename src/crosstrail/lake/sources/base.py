@@ -1,0 +1,83 @@
+"""What a source of log objects is to the collector.
+
+A source knows which objects there are and brings their bytes into local files, for which reading processes are. It runs in the
+collector's process alone, so credentials never leave that; it never parses a record and decides nothing about events. A new
+kind of source is one module beside this one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from crosstrail.lake.left_out import Kinds
+
+
+class LogSource(Protocol):
+    """One place that log objects come from, opened for one collection."""
+
+    def find(self, lake: Path) -> Found:
+        """Every object that may hold events, in the order in which these happened as far as names tell.
+
+        `lake` is the folder of the lake, for which nothing in it is an object. Raises CrosstrailError where nothing at all
+        can be found out; what is wrong with single objects is in the answer.
+        """
+        ...
+
+    def fetch(self, objects: Sequence[LogObject], folder: Path) -> Fetched:
+        """The objects, each with the `path` of a local file of its bytes, new ones in `folder`, which the collector removes
+        when they were read. Called with one job's objects, of which a few at once exist on the disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogObject:
+    """One file or object, or one of the equal parts in which the entries of a big zip are read. `stamp` changes when its content may
+    have changed."""
+
+    path: str
+    """Of the local file that holds its bytes; empty before they were fetched."""
+    bytes: int
+    stamp: str
+    named: bool
+    """The user named this very file, so it must hold events."""
+    part: tuple[int, int] = (0, 1)
+    """Which part, of how many."""
+    scope: str = ""
+    """Tells for which accounts it was read, where not for all: for others it was not read yet."""
+
+    uri: str = ""
+    """What it is called where it came from, such as s3://bucket/key; empty for a file, which is called by its path."""
+
+    @property
+    def name(self) -> str:
+        """Its URI, or its path as text that every program takes, whatever bytes are in it."""
+        return self.uri or os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
+    @property
+    def key(self) -> str:
+        """What the ledger knows it by."""
+        part = "" if self.part[1] == 1 else f"#{self.part[0]}/{self.part[1]}"
+        return f"{self.name}{part}{self.scope and '@'}{self.scope}"
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search came upon. `unreadable` are (path, reason)."""
+
+    objects: list[LogObject] = field(default_factory=list)
+    roots: tuple[str, ...] = ()
+    """The folders and files that were given, links resolved, as text."""
+    left_out: Kinds = field(default_factory=dict)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What of a job's objects can be read now. `failed` are (object, reason)."""
+
+    objects: tuple[LogObject, ...]
+    failed: tuple[tuple[LogObject, str], ...] = ()
