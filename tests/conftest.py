@@ -28,6 +28,7 @@ from postgres_server import PostgresServer, running_server, server_folder
 
 if TYPE_CHECKING:
     from fakes.idp import FakeIdp
+    from moto_server import Moto
     from wrap_workspace import WrapWorkspace
 
 # Tests start hundreds of processes. Where the machine sets this, each of them would compile crosstrail again.
@@ -166,6 +167,23 @@ def fake_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     with FakeAws() as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
         yield aws
+
+
+@pytest.fixture(scope="session")
+def moto_running() -> Iterator[Moto]:
+    from moto_server import moto_server  # moto takes its time
+
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture
+def moto(moto_running: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
+    """S3, SQS, SNS, Glue and STS, empty, that child processes find as AWS, with the machine's own identity there."""
+    for name, value in moto_running.environment().items():
+        monkeypatch.setenv(name, value)
+    yield moto_running
+    moto_running.reset()
 
 
 @pytest.fixture

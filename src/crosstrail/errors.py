@@ -20,7 +20,12 @@ CrosstrailError            message for the reader; .hint says what to do next
 ├─ CloudError              the cloud was asked and did not answer: .code .request_id .account .region
 │   ├─ AccessDenied
 │   ├─ Throttled           .retry_after: seconds, None when the cloud did not say
-│   └─ CloudUnavailable    unreachable, broken off, or failing on its side
+│   ├─ CloudUnavailable    unreachable, broken off, or failing on its side
+│   └─ ObjectUnavailable   one object of a bucket cannot be had, and others can: .reason
+│       ├─ ObjectNotFound
+│       ├─ ObjectArchived  in a storage class that must be restored first
+│       ├─ ObjectChanged   it is no longer what was listed
+│       └─ ObjectTooLarge
 ├─ LakeError
 │   ├─ CorruptLogFile      .path, and .position: a byte offset or a record index
 │   └─ LakeBusy
@@ -195,6 +200,28 @@ class CloudUnavailable(CloudError):
     """
 
     nothing_sent: bool = False
+
+
+class ObjectUnavailable(CloudError):
+    """One object cannot be had. `reason` says why in a few words, without its name."""
+
+    reason: str = "cannot be had"
+
+
+class ObjectNotFound(ObjectUnavailable):
+    reason = "is not there"
+
+
+class ObjectArchived(ObjectUnavailable):
+    reason = "is archived: restore it first (S3 Glacier)"
+
+
+class ObjectChanged(ObjectUnavailable):
+    reason = "changed while it was read"
+
+
+class ObjectTooLarge(ObjectUnavailable):
+    reason = "is larger than allowed"
 
 
 class LakeError(CrosstrailError):

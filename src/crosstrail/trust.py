@@ -44,6 +44,14 @@ class TrustStore:
             except OSError as error:
                 raise _unreadable(place, error.strerror) from None
 
+    def pem(self) -> bytes:
+        """The certificates themselves, one after the other; empty without a place. For a library that takes no context.
+        Reads files. Raises ConfigError."""
+        self.check()
+        files = [expanded(place.path) for place in self.places]
+        found = [inner for file in files for inner in (sorted(file.iterdir()) if file.is_dir() else [file])]
+        return b"\n".join(file.read_bytes() for file in found if file.is_file())
+
     def context(self) -> ssl.SSLContext:
         """For a client that compares names, shared by all of the same store. Reads files the first time: call it in a
         thread. Raises ConfigError."""

@@ -12,17 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import SecretStr
 
 from crosstrail.account_forms import ENTRY_POINTS, AccountForm, installed_clouds, load_cloud
 from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.listing import AccountSource
+from crosstrail.clouds.buckets import BucketAccess
 from crosstrail.clouds.shape import RecordForm
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import EventDataStore, EventPage, EventQuery, Filter, NewTrail, Target, Trail
 from crosstrail.settings_group import SettingsGroup
+
+T = TypeVar("T")
 
 __all__ = [
     "ENTRY_POINTS",
@@ -92,6 +95,10 @@ class OpenOptions:
     """Seconds for all that it takes to find an identity's credentials: programs, files, servers of others."""
 
 
+_OfBroker = Callable[[Any, Any], T]
+"""(the cloud's settings, its broker) -> T"""
+
+
 def _no_identity(environ: Mapping[str, str]) -> bool:
     return False
 
@@ -140,7 +147,7 @@ class Cloud:
     """Whether these environment variables give the machine an identity in this cloud."""
     sources: Callable[[Any], Iterable[AccountSource]] = _no_source
     """The places that list its accounts, as its settings name them."""
-    ambient: Callable[[Any, Any], AccountSource] | None = None
+    ambient: _OfBroker[AccountSource] | None = None
     """(settings, its broker) -> the account of the machine's own identity."""
     read_secret: Callable[[Any, str], str] | None = None
     """(settings, name) -> the text of a secret of its secret store, read with the machine's own identity; blocking."""
@@ -153,6 +160,10 @@ class Cloud:
     """How its events are read out of files, for the lake."""
     as_logged: Callable[[Filter], Filter] = _as_given
     """A filter with its value as this cloud writes it: for events of the lake, and of live accounts alike."""
+    bucket_scheme: str = ""
+    """How addresses of its buckets begin, such as `s3` of s3://bucket/prefix; empty where its files are read by no such."""
+    buckets: _OfBroker[BucketAccess] | None = None
+    """(settings, its broker) -> whose credentials open its buckets, and where they are asked."""
     credential_variables: tuple[str, ...] = ()
     """How environment variables begin that say whose credentials are used: a wrapped server gets its account's alone."""
     child_defaults: Callable[[Path], Mapping[str, str]] = _no_defaults

@@ -29,6 +29,18 @@ class LakeSettings(SettingsGroup):
         {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
     )
 
+    bucket_account: str = option(
+        "",
+        "CROSSTRAIL_BUCKET_ACCOUNT",
+        "Account whose credentials open buckets of log files. Empty: the machine's own identity.",
+    )
+    bucket_region: str = option(
+        "", "CROSSTRAIL_BUCKET_REGION", "Region of the buckets of log files. Empty: the one that the cloud names."
+    )
+    requester_pays: bool = option(
+        False, "CROSSTRAIL_REQUESTER_PAYS", "Whether to pay for requests to buckets whose owner does not."
+    )
+
     @property
     def folder(self) -> Path:
         """Raises ConfigError where it would be in the home of a user who has none."""

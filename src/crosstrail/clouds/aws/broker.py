@@ -29,6 +29,7 @@ from crosstrail.tasks import in_daemon_thread
 
 if TYPE_CHECKING:
     from crosstrail.clouds.aws.clients import AwsClients
+    from crosstrail.clouds.aws.wire import Endpoint
 
 _THREADS = 128
 """Most requests of botocore on the way at once."""
@@ -131,6 +132,27 @@ class AwsBroker(KeyPairBroker):
             kept = self._sessions[account.key] = (held, Cached(_SessionToken(self, account)))
         return await kept[1].credentials()
 
+    async def own_credentials(self) -> Credentials:
+        """Those of the machine's own identity, whose account nobody asks: for what no account is said to own.
+
+        Raises CredentialsError, ConfigError."""
+        self._profiles_used = True
+        return await self._base("").credentials()
+
+    async def own_region(self) -> str:
+        """The region that the machine's own configuration names; empty where it names none."""
+        return self._region or (await self._profile("")).region
+
+    async def endpoint(self, auth: Auth | None, service: str, region: str) -> Endpoint:
+        """Where that service is asked, by the settings of the profile that `auth` goes by. Raises ConfigError, InvalidRequest."""
+        from crosstrail.clouds.aws.errors import mapped
+
+        clients = await self._clients_of(auth)
+        with mapped(RequestInfo("", region, service)):
+            if known := clients.known(service, region):
+                return known
+            return await self._run(partial(clients.endpoint, service, region))
+
     async def aclose(self) -> None:
         await self._clients.aclose()
         if self._profiles_used:
@@ -145,14 +167,20 @@ class AwsBroker(KeyPairBroker):
         self._profiles_used = True
         fallback = self._region or home_region(COMMERCIAL)
         if isinstance(auth, RoleAuth):
-            base = self._bases.get(auth.base_profile)
-            if base is None:
-                found = Profile(auth.base_profile, region=fallback, seconds=self._identity_seconds)
-                base = self._bases[auth.base_profile] = Cached(found)
+            base = self._base(auth.base_profile)
             ask = partial(self._ask_as_base, auth.base_profile)
             return AssumeRole(auth, base, ask, self._run, region=partial(self._sts_region, account, auth), who=who)
         profile = auth.profile if isinstance(auth, ProfileAuth) else ""
         return Profile(profile, region=fallback, seconds=self._identity_seconds)
+
+    def _base(self, profile: str) -> Cached[Credentials]:
+        """The identity that roles are assumed with."""
+        from crosstrail.clouds.aws.profile_credentials import Profile
+
+        if profile not in self._bases:
+            fallback = self._region or home_region(COMMERCIAL)
+            self._bases[profile] = Cached(Profile(profile, region=fallback, seconds=self._identity_seconds))
+        return self._bases[profile]
 
     async def account_of(
         self, account: Account, provider: CredentialProvider[Credentials], credentials: Credentials

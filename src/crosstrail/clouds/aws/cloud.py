@@ -15,6 +15,7 @@ from crosstrail.clouds.aws.record import RECORDS
 from crosstrail.clouds.aws.regions import COMMERCIAL, home_region, known_regions, partition_of, regions_of
 from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
+from crosstrail.clouds.buckets import BucketAccess
 
 if TYPE_CHECKING:
     from crosstrail.clouds.aws.broker import AwsBroker
@@ -80,6 +81,12 @@ def _open_trail(broker: AwsBroker, deadline: float) -> AuditTrail:
     from crosstrail.clouds.aws.trail import open_trail
 
     return open_trail(broker, deadline=deadline)
+
+
+def _buckets(settings: AwsSettings, broker: AwsBroker) -> BucketAccess:
+    from crosstrail.clouds.aws.buckets import AwsBuckets
+
+    return AwsBuckets(broker)
 
 
 def _sources(settings: AwsSettings) -> Iterator[AccountSource]:
@@ -150,6 +157,8 @@ AWS = Cloud(
     open=_open,
     open_trail=_open_trail,
     event_data_stores=True,
+    bucket_scheme="s3",
+    buckets=_buckets,
     has_identity=_has_identity,
     sources=_sources,
     ambient=_ambient,

@@ -51,6 +51,7 @@ class Endpoint:
         address: str = client.meta.endpoint_url
         self.url = address if urlsplit(address).path else f"{address}/"
         self.region: str = client.meta.region_name
+        self.trust = trust
         self.model: ServiceModel = client.meta.service_model
         self.tls = trust.context() if address.startswith("https:") else True
         self.proxy: str | None = ProxyConfiguration(get_environ_proxies(self.url)).proxy_url_for(self.url)
