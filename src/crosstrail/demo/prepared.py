@@ -152,7 +152,7 @@ def _stamp(place: Path, print_: str, figures: Figures) -> None:
 
 
 def _fingerprint(place: Path) -> str:
-    """Of the place too: a lake cannot be moved."""
+    """Of the place too, which what was prepared there names."""
     digest = hashlib.sha256(f"{__version__}\n{place}".encode())
     for package, ends in _MADE_FROM:
         for file in _files(files(f"crosstrail.{package}")):

@@ -3,20 +3,23 @@
 Decides the catalog, the table's properties and partitions (cloud, account, day of the event), and what is said of a catalog
 or a table that cannot be read. A table is made only where nothing is: never over the events of one whose catalog is gone.
 
-The default catalog is SQLite in the lake's folder. Iceberg writes absolute paths into its metadata, so that folder
-cannot be moved; `load` says so instead of reading a copy that points at the original.
+The default catalog is SQLite in the lake's folder. Iceberg writes absolute locations into its metadata: of a folder that was
+copied or moved, they are read as if they named files in it (locations.py), and written anew before anything is written
+(relocate.py).
 """
 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from crosstrail.errors import LakeError
 from crosstrail.lake.faults import RESTORE, fault
+from crosstrail.lake.locations import local, uri_of
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -60,14 +63,19 @@ def open_catalog(folder: Path, catalog: str) -> Catalog:
     from pyiceberg.catalog.sql import SqlCatalog
     from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
+    from crosstrail.lake.files import MOVED_FROM, MOVED_TO
+
     # A folder's name may hold ? and #. SQLAlchemy takes one quoting off, SQLite the other.
     file = quote(quote(str(folder / CATALOG_FILE)))
     uri = catalog or f"sqlite:///file:{file}?timeout={BUSY_SECONDS}&uri=true"
     if not is_sql(uri):
         return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
+    properties = {"py-io-impl": _FILE_IO}
+    if not catalog and (base := made_in(folder)) != str(folder / "events"):
+        properties |= {MOVED_FROM: base, MOVED_TO: str(folder / "events")}
     for last_try in (False, True):
         try:
-            return SqlCatalog(_NAMESPACE, uri=uri, **{"py-io-impl": _FILE_IO})
+            return SqlCatalog(_NAMESPACE, uri=uri, **properties)
         except SQLAlchemyError as error:  # two processes may make the catalog's tables at once: one of them loses
             if last_try or not isinstance(error, OperationalError | IntegrityError) or "locked" in str(error):
                 raise _catalog_fault(error, own=not catalog) from error
@@ -112,7 +120,7 @@ def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> T
         PartitionField(schema.find_field("account").field_id, 1001, IdentityTransform(), "account"),
         PartitionField(schema.find_field("eventtime").field_id, 1002, DayTransform(), "day"),
     )
-    location = str(folder / "events") if folder else None
+    location = uri_of(folder / "events") if folder else None
     try:
         return catalog.create_table(IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
     except TableAlreadyExistsError:
@@ -124,11 +132,11 @@ def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> T
 
 
 def _unreadable(error: Exception, catalog: Catalog, folder: Path | None) -> LakeError:
-    """The table's metadata file is missing or damaged, or the lake's folder was moved since it was made."""
-    where = _metadata_file(catalog) if folder else ""
-    if folder and where and Path(local(where)).parent != folder / "events" / "metadata":
-        return moved(folder)
-    version = _format_of(where)
+    """The table's metadata file is missing or damaged."""
+    where = ""
+    with suppress(sqlite3.Error, ValueError):
+        where = metadata_location(folder) if folder else ""
+    version = _format_of(folder / "events/metadata" / Path(where).name) if folder and where else 0
     if version > _NEWEST_FORMAT:
         return LakeError(
             f"the lake's table has the Iceberg format {version}, which this version does not read",
@@ -137,28 +145,33 @@ def _unreadable(error: Exception, catalog: Catalog, folder: Path | None) -> Lake
     return fault(error, "the lake's table", f"events/metadata/{Path(where).name}" if where else "")
 
 
-def _format_of(metadata: str) -> int:
+def _format_of(metadata: Path) -> int:
     with suppress(Exception):
-        return int(json.loads(Path(local(metadata)).read_bytes())["format-version"])
+        return int(json.loads(metadata.read_bytes())["format-version"])
     return 0
 
 
-def _metadata_file(catalog: Catalog) -> str:
-    from pyiceberg.catalog.sql import SqlCatalog
-    from sqlalchemy import text
+def metadata_location(folder: Path) -> str:
+    """The file that describes the table now, as the SQLite catalog in the lake's folder names it. Reads only.
 
-    with suppress(Exception):
-        if isinstance(catalog, SqlCatalog):
-            with catalog.engine.connect() as connection:
-                return str(connection.execute(text("SELECT metadata_location FROM iceberg_tables")).scalar() or "")
-    return ""
+    Raises sqlite3.Error or ValueError for a catalog that is damaged or names no table.
+    """
+    namespace, name = IDENTIFIER
+    address = f"file:{quote(str(folder / CATALOG_FILE))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
+        found = connection.execute(
+            "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
+            (namespace, namespace, name),
+        ).fetchall()
+    [(location,)] = found
+    return str(location)
 
 
-def moved(folder: Path) -> LakeError:
-    return LakeError(
-        "the lake was made in another place and cannot be read here: Iceberg keeps absolute paths",
-        hint="Move it back to where it was made, or collect the logs again into a new folder.",
-    ).about(str(folder))
+def made_in(folder: Path) -> str:
+    """The path that the lake's table says it is at: that of its folder, unless it was copied or moved and not written since."""
+    with suppress(sqlite3.Error, ValueError):
+        return str(Path(local(metadata_location(folder))).parent.parent)
+    return str(folder / "events")
 
 
 def check_columns(table: Table) -> None:
@@ -172,7 +185,3 @@ def check_columns(table: Table) -> None:
             f"the lake's table has no column {missing[0]}",
             hint="It was made by another version or another program: collect the logs into a new folder.",
         )
-
-
-def local(location: str) -> str:
-    return location.removeprefix("file://")

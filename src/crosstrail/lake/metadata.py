@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
-from urllib.parse import quote
 
 from crosstrail.lake.avro import records
-from crosstrail.lake.catalog import BUSY_SECONDS, CATALOG_FILE, IDENTIFIER, local
+from crosstrail.lake.catalog import metadata_location
+from crosstrail.lake.locations import Relocation, local
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.schema import FIRST_NAMES
 from crosstrail.lake.snapshot import LakeFile, Snapshot
@@ -113,32 +111,22 @@ class _Unknown(Exception):
 def read_metadata(folder: Path, before: Metadata | None) -> Metadata | None:
     """The newest, `before` itself when nothing has changed since. None: ask PyIceberg, which knows more and can say why."""
     try:
-        location = _location(folder)
+        location = metadata_location(folder)
         return before if before and before.location == location else _read(folder, location, before)
     except Exception:  # noqa: BLE001 - damage may raise anything; PyIceberg meets it again, and catalog.py has the words for it
         return None
 
 
-def _location(folder: Path) -> str:
-    namespace, name = IDENTIFIER
-    address = f"file:{quote(str(folder / CATALOG_FILE))}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
-        found = connection.execute(
-            "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
-            (namespace, namespace, name),
-        ).fetchall()
-    [(location,)] = found
-    return str(location)
-
-
 def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
-    table: _Table = json.loads(Path(local(location)).read_bytes())
+    events = folder / "events"
+    table: _Table = json.loads((events / "metadata" / Path(location).name).read_bytes())
+    here = Relocation(local(table["location"]), str(events))
     [schema] = [one for one in table["schemas"] if one["schema-id"] == table["current-schema-id"]]
     columns = {field["name"]: field["id"] for field in schema["fields"]}
     [spec] = table["partition-specs"]
     if (
         table["format-version"] != _FORMAT
-        or Path(local(table["location"])) != folder / "events"
+        or here(location) != str(events / "metadata" / Path(location).name)
         or [(field["name"], field["transform"]) for field in spec["fields"]] != _PARTITIONS
         or not columns.keys() >= FIRST_NAMES
     ):
@@ -150,16 +138,15 @@ def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
     if current in (None, -1):
         return Metadata(location, uuid, Snapshot(None, ()))
     [listed] = [one for one in table["snapshots"] if one["snapshot-id"] == current]
-    manifests = cast(list[_Manifest], _records(listed["manifest-list"]))
-    data = str(folder / "events" / "data")
-    files = [file for each in manifests for file in _files(each, columns["eventtime"], data)]
+    manifests = cast(list[_Manifest], _records(here(listed["manifest-list"])))
+    files = [file for each in manifests for file in _files(each, columns["eventtime"], here)]
     return Metadata(location, uuid, Snapshot(current, tuple(files)))
 
 
-def _files(manifest: _Manifest, time_id: int, data: str) -> list[LakeFile]:
+def _files(manifest: _Manifest, time_id: int, here: Relocation) -> list[LakeFile]:
     """The data files that one list names. These lists have no checksum: it must agree with what is said of it."""
-    entries = cast(list[_Entry], _records(manifest["manifest_path"]))
-    files = [_file(entry["data_file"], time_id, data) for entry in entries if entry["status"] != _DELETED]
+    entries = cast(list[_Entry], _records(here(manifest["manifest_path"])))
+    files = [_file(entry["data_file"], time_id, here) for entry in entries if entry["status"] != _DELETED]
     agrees = len(files) == manifest["added_files_count"] + manifest["existing_files_count"]
     agrees &= sum(file.rows for file in files) == manifest["added_rows_count"] + manifest["existing_rows_count"]
     if manifest["content"] != _DATA or not agrees:
@@ -167,13 +154,13 @@ def _files(manifest: _Manifest, time_id: int, data: str) -> list[LakeFile]:
     return files
 
 
-def _file(file: _DataFile, time_id: int, data: str) -> LakeFile:
+def _file(file: _DataFile, time_id: int, here: Relocation) -> LakeFile:
     """One of them, which has to lie where its partition says, and to be as long."""
     first, last = (_moment(bounds, time_id) for bounds in (file["lower_bounds"], file["upper_bounds"]))
     place = file["partition"]
     day = date(1970, 1, 1) + timedelta(days=place["day"])
-    path, rows, size = local(file["file_path"]), file["record_count"], file["file_size_in_bytes"]
-    folder = f"{data}/{partition_path(place['cloud'], place['account'], day.isoformat())}"
+    path, rows, size = here(file["file_path"]), file["record_count"], file["file_size_in_bytes"]
+    folder = f"{here.place}/data/{partition_path(place['cloud'], place['account'], day.isoformat())}"
     if (
         (file["content"], file["file_format"]) != (_DATA, "PARQUET")
         or os.path.dirname(path) != folder
@@ -190,5 +177,5 @@ def _moment(bounds: list[_Bound], time_id: int) -> datetime:
     return _EPOCH + timedelta(microseconds=int.from_bytes(value, "little", signed=True))
 
 
-def _records(location: str) -> list[object]:
-    return list(records(Path(local(location)).read_bytes(), _UNUSED))
+def _records(path: str) -> list[object]:
+    return list(records(Path(path).read_bytes(), _UNUSED))

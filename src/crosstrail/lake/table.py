@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence, Set
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from crosstrail import private
 from crosstrail.errors import LakeError
-from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, is_sql, load, local, moved, open_catalog
+from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, is_sql, load, open_catalog
 from crosstrail.lake.evolution import add_missing_columns
 from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
+from crosstrail.lake.locations import Relocation, is_local, local, uri_of
 from crosstrail.lake.metadata import Metadata, read_metadata
 from crosstrail.lake.partition import partition_of
 from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
@@ -38,9 +39,10 @@ class CommitLost(Exception):
 class LakeTable:
     """Safe to share between threads. Every read sees the newest committed snapshot."""
 
-    def __init__(self, folder: Path, opened: Callable[[], Table], metadata: Metadata | None) -> None:
+    def __init__(self, folder: Path, catalog: str, opened: Callable[[], Table], metadata: Metadata | None) -> None:
         """`metadata`: what of the table was read without PyIceberg, which `opened` loads when it is needed after all."""
         self._folder = folder
+        self._own = not catalog
         self._opened = opened
         self._metadata = metadata
         self._loaded: Table | None = None
@@ -54,7 +56,8 @@ class LakeTable:
 
         `catalog`: empty for SQLite in that folder; an SQLAlchemy URI (`postgresql+psycopg2://...`), an Iceberg REST
         catalog's http(s) address, or the name of a catalog in PyIceberg's own configuration.
-        Raises LakeError when there is no lake and `create` is False, or when its folder was moved.
+        Opened with `create`, which writers do, an old lake or one whose folder was copied or moved names its files anew.
+        Raises LakeError when there is no lake and `create` is False.
         """
         folder = expanded(path).resolve()
         if not catalog and not (folder / CATALOG_FILE).exists() and has_lake(folder):
@@ -69,7 +72,7 @@ class LakeTable:
         if not catalog:
             need_locks(folder)
         metadata = None if catalog or create else read_metadata(folder, None)
-        table = cls(folder, lambda: _opened(folder, catalog, create), metadata)
+        table = cls(folder, catalog, lambda: _opened(folder, catalog, create), metadata)
         if metadata is None:
             table._load()
         return table
@@ -104,12 +107,18 @@ class LakeTable:
     @property
     def data_folder(self) -> Path:
         """Where data files are written before a commit names them."""
-        location = local(self._table.location())
-        if "://" in location:
+        location = self._table.location()
+        if not is_local(location):
             raise LakeError(
                 f"writing to {location.split(':')[0]} storage is not possible yet", hint="Use a local folder."
             )
-        return Path(location) / "data"
+        return Path(self._here(location)) / "data"
+
+    @property
+    def _here(self) -> Relocation:
+        """From the table's locations to paths: those of its own folder, also where that was copied or moved."""
+        base = local(self._table.location())
+        return Relocation(base, str(self._folder / "events") if self._own else base)
 
     def plan(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[str, ...]:
         """Absolute paths of the data files that may hold events of these accounts (None: all) in this span."""
@@ -147,8 +156,8 @@ class LakeTable:
             snapshot_id = current.snapshot_id if current else None
             if self._snapshot is None or self._snapshot.id != snapshot_id:
                 try:
-                    tasks = self._table.scan().plan_files() if current else ()
-                    self._snapshot = Snapshot(snapshot_id, tuple(_lake_file(task.file) for task in tasks))
+                    tasks, here = self._table.scan().plan_files() if current else (), self._here
+                    self._snapshot = Snapshot(snapshot_id, tuple(_lake_file(task.file, here) for task in tasks))
                 except Exception as error:
                     raise self._damaged(error) from error
             return self._snapshot
@@ -186,7 +195,7 @@ class LakeTable:
                     for path in added:
                         producer.append_data_file(_data_file(table, path))
                     for task in table.scan().plan_files() if removed else ():
-                        if task.file.file_path in removed:
+                        if local(task.file.file_path) in removed:
                             producer.delete_data_file(task.file)
                 transaction.commit_transaction()
             except (CommitFailedException, OperationalError) as error:
@@ -201,7 +210,7 @@ class LakeTable:
                 paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
             except Exception as error:
                 raise self._damaged(error) from error
-            return frozenset(local(str(path)) for path in paths)
+            return frozenset(map(self._here, map(str, paths)))
 
     def expire(self, replaced_before: datetime) -> None:
         """Forgets snapshots whose place another one took before that time; deletes the data files that only they named. Does
@@ -237,14 +246,24 @@ def _opened(folder: Path, catalog: str, create: bool) -> Table:
         opened = open_catalog(folder, catalog)
         undo.callback(opened.close)
         table = load(opened, folder if not catalog or is_sql(catalog) else None, create, own=not catalog)
-        if not catalog and Path(local(table.location())) != folder / "events":
-            raise moved(folder)
+        if create and _is_misplaced(table, folder, own=not catalog):
+            from crosstrail.lake.relocate import rename_files
+
+            rename_files(folder, catalog, moved=False)
+            opened = undo.enter_context(closing(open_catalog(folder, catalog)))
+            table = load(opened, None, create=False, own=not catalog)
         check_columns(table)
         if create:
             with reading("the lake's table"):
                 add_missing_columns(table)
         undo.pop_all()
     return table
+
+
+def _is_misplaced(table: Table, folder: Path, *, own: bool) -> bool:
+    """Whether the table says it is elsewhere than in its folder, or says it without a scheme."""
+    location = table.location()
+    return location != uri_of(folder / "events" if own else local(location))
 
 
 def _make_private(folder: Path, catalog: str) -> None:
@@ -271,7 +290,7 @@ def _data_file(table: Table, path: Path) -> DataFile:
     cloud, account, day = partition_of(path)
     return DataFile.from_args(
         content=DataFileContent.DATA,
-        file_path=str(path),
+        file_path=uri_of(path),
         file_format=FileFormat.PARQUET,
         partition=Record(cloud, account, (day - date(1970, 1, 1)).days),
         file_size_in_bytes=path.stat().st_size,
@@ -283,7 +302,7 @@ def _data_file(table: Table, path: Path) -> DataFile:
     )
 
 
-def _lake_file(file: DataFile) -> LakeFile:
+def _lake_file(file: DataFile, here: Relocation) -> LakeFile:
     from pyiceberg.conversions import from_bytes
     from pyiceberg.types import TimestampType
 
@@ -295,7 +314,7 @@ def _lake_file(file: DataFile) -> LakeFile:
         for bounds in (file.lower_bounds, file.upper_bounds)
     )
     day = date(1970, 1, 1) + timedelta(days=file.partition[2])
-    path = local(file.file_path)
+    path = here(file.file_path)
     return LakeFile(
         path, file.partition[0], file.partition[1], day, file.record_count, file.file_size_in_bytes, first, last
     )
