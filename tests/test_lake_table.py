@@ -245,8 +245,11 @@ def test_files_stay_for_those_who_read_them_when_they_were_replaced(
     assert len(ids(lake)) == 4
 
 
-def test_collectors_compact_under_each_other_and_under_queries(tmp_path: Path, open_lake: OpenLake) -> None:
-    lake, each, collectors = tmp_path / "lake", compact.MAX_FILES // 2, 3
+def test_collectors_compact_under_each_other_and_under_queries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_lake: OpenLake
+) -> None:
+    monkeypatch.setattr(compact, "MAX_FILES", 6)
+    lake, each, collectors = tmp_path / "lake", 3, 3
     collect([log(tmp_path / "first.json", [0])], lake)
     table = open_lake(lake)
     begun = [table.plan(None)]
