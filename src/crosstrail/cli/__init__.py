@@ -32,6 +32,7 @@ _COMMANDS = {
     "collect": ("cli.lake", "Read log files into the lake, for `lookup` and `query`."),
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
+    "export": ("cli.export", "Write original records to a file, with proof; check such a file."),
     "lake": ("cli.lake_care", "Care for the lake: move it, bring an old one up to date."),
     "lookup": ("cli.events", "List events, newest first, of one account or many."),
     "query": ("cli.events", "Run a CloudTrail Lake SQL query on the lake."),

@@ -5,7 +5,7 @@ What they can be asked, alone, so that --help loads nothing else; event_answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -34,10 +34,16 @@ _FILTERS: dict[str, tuple[str, str]] = {
 """Option -> key (filters.py has them all), help."""
 
 
-def _filters(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
+def lookup_filters(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
+    """Gives a command the options that choose events."""
     for name, (_, text) in reversed(_FILTERS.items()):
         command = click.option(f"--{name.replace('_', '-')}", name, default="", help=text)(command)
     return command
+
+
+def named_filters(filters: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(key, value) of each option that was given."""
+    return [(_FILTERS[name][0], value) for name, value in filters.items() if value]
 
 
 @click.command()
@@ -45,7 +51,7 @@ def _filters(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
 @click.option("--region", default="", help="Region, comma list, or all.")
 @click.option("--since", default="", help="From when: 24h, 7d, '1 month ago', 2026-11-20, 2026-11-20T09:00Z.")
 @click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
-@_filters
+@lookup_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
 @click.option("--json", "as_json", is_flag=True, help="Whole events as JSON, one a line.")
 @with_settings
@@ -58,7 +64,7 @@ def lookup(
     """
     from crosstrail.cli.event_answers import print_events
 
-    given = [(_FILTERS[name][0], value) for name, value in filters.items() if value]
+    given = named_filters(filters)
     options = {key: f"--{name.replace('_', '-')}" for name, (key, _) in _FILTERS.items()}
     return print_events(settings, account, region, (since, until), limit, given, options, as_json=as_json)
 

@@ -76,6 +76,19 @@ async def run(
     Raises QueryTimedOut (with the id to ask again), QueryFailed, QueryCancelled and what `start` raises.
     """
     ref = await engine.start(sql, scope)
+    return await ended(engine, ref, scope, limit=limit, wait_seconds=wait_seconds, progress=progress)
+
+
+async def ended(
+    engine: QueryEngine,
+    ref: QueryRef,
+    scope: QueryScope,
+    *,
+    limit: int,
+    wait_seconds: float,
+    progress: Progress | None = None,
+) -> ResultPage:
+    """The same for a query that was started. Raises what `run` does, but for what `start` raises."""
     began = anyio.current_time()
     pause = FIRST_POLL_SECONDS
     try:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TypeVar
@@ -23,6 +23,8 @@ import anyio.to_thread
 
 from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
+from crosstrail.engines.exporting import Export, limits_of, parts_of_export
+from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryJob, QueryLimits
 from crosstrail.engines.messages import CompileRequest, Reply, RunRequest, type_of
 from crosstrail.engines.pages import read_page
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
@@ -30,7 +32,6 @@ from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import (
     COMPILES_AT_ONCE,
     IDLE_SECONDS,
-    RUNS_AT_ONCE,
     QueryWorkers,
     Ticket,
     WorkerDied,
@@ -38,7 +39,7 @@ from crosstrail.engines.workers import (
     WorkerStopped,
     shared,
 )
-from crosstrail.errors import LakeError, SqlRejected
+from crosstrail.errors import InvalidRequest, LakeError, SqlRejected
 from crosstrail.lake.faults import fault
 from crosstrail.measures import measures
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
@@ -52,46 +53,7 @@ _STARTS_AT_ONCE = 8
 _MEASURED_BYTES = 4 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class QueryLimits:
-    """What one query may use. `memory` is DuckDB's text for a size."""
-
-    seconds: float = 60.0
-    memory: str = "1GB"
-    threads: int = 2
-    rows: int = 1_000_000
-    bytes: int = 256 * 1024 * 1024
-    at_once: int = RUNS_AT_ONCE
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A statement as a worker compiled it."""
-
-    sql: str
-    accounts: tuple[AccountKey, ...]
-    """Those it reads."""
-    reads_table: bool
-    """Also of no account: the table is there then, and empty."""
-    span: TimeRange
-    """The event times that it can need."""
-
-
-@dataclass(slots=True)
-class _Job:
-    """A query that this process runs or has queued."""
-
-    native_id: str
-    prepared: _Prepared
-    record: Record
-    lock: IO[bytes]
-    ticket: Ticket = field(default_factory=Ticket)
-    stop: QueryState | None = None
-    """Why it is being stopped."""
-    refused: str = ""
-    """Why it may write no more; then `stop` is FAILED."""
-    counted: int = 0
-    """Bytes it had written when the quotas were looked at last."""
+__all__ = ["LakeEngine", "QueryLimits", "bytes_of"]
 
 
 class LakeEngine:
@@ -107,7 +69,7 @@ class LakeEngine:
         folder: Path,
         *,
         catalog: str = "",
-        limits: QueryLimits = QueryLimits(),
+        limits: QueryLimits = DEFAULT_LIMITS,
         result_seconds: float = RESULT_SECONDS,
         results: Path | None = None,
         quota: Quota = DEFAULT_QUOTA,
@@ -118,7 +80,7 @@ class LakeEngine:
         self._catalog = catalog
         self._limits = limits
         self._store = ResultStore(results or folder / "results", result_seconds=result_seconds, quota=quota)
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, QueryJob] = {}
         self._changed = threading.Condition()
         max_workers = limits.at_once + COMPILES_AT_ONCE
         self._own = None if idle_seconds == IDLE_SECONDS else QueryWorkers(max_workers, idle_seconds=idle_seconds)
@@ -129,12 +91,13 @@ class LakeEngine:
         self._watcher: threading.Thread | None = None
         self._closed = False
 
-    async def start(self, sql: str, scope: QueryScope) -> QueryRef:
+    async def start(self, sql: str, scope: QueryScope, export: Export | None = None) -> QueryRef:
+        """`export`: make files of it, in place of rows to page through."""
         self._starts = self._starts or anyio.CapacityLimiter(_STARTS_AT_ONCE)
         self._compiling.add(ticket := Ticket())
         try:
             native_id = await anyio.to_thread.run_sync(
-                lambda: self._submit(sql, scope, ticket), abandon_on_cancel=True, limiter=self._starts
+                lambda: self._submit(sql, scope, ticket, export), abandon_on_cancel=True, limiter=self._starts
             )
         except anyio.get_cancelled_exc_class():
             ticket.stop()
@@ -153,6 +116,13 @@ class LakeEngine:
 
     async def cancel(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         return await _in_thread(lambda: self._cancel(ref, scope))
+
+    def exported(self, native_id: str, scope: QueryScope) -> Path:
+        """The folder with the files of a finished export. Raises InvalidRequest as `status` does, and for what is no export."""
+        record = self._store.read(native_id, _keys(scope))
+        if not record.export or record.state is not QueryState.FINISHED:
+            raise InvalidRequest("this is no finished export", hint=f"Ask where it stands with {words().results}.")
+        return self._store.folder_of(native_id)
 
     def has_ended(self, native_id: str) -> bool:
         """Whether a query has ended, on whichever process: for who counts queries, not for who reads them."""
@@ -177,25 +147,30 @@ class LakeEngine:
     async def aclose(self) -> None:
         await _in_thread(self.close)
 
-    def _submit(self, sql: str, scope: QueryScope, ticket: Ticket) -> str:
-        compiled = self._compiled(sql, scope, ticket)
+    def _submit(self, sql: str, scope: QueryScope, ticket: Ticket, export: Export | None) -> str:
+        compiled = self._compiled(sql, scope, ticket, records=export is not None and not export.rows)
         self._store.sweep()
         if full := self._store.make_room(current_call().key):
             raise LakeError(full, hint=f"Wait for the queries that run, or stop one with {words().cancel}.")
         accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
         start, end = (datetime.fromisoformat(one) if one else None for one in (compiled["start"], compiled["end"]))
-        prepared = _Prepared(compiled["sql"], accounts, compiled["reads_table"], TimeRange(start, end))
+        parts = parts_of_export(compiled, export) if export else None
+        prepared = CompiledQuery(compiled["sql"], accounts, compiled["reads_table"], TimeRange(start, end), parts)
         types = tuple(type_of(each) for each in compiled["types"])
         record = Record(
-            QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time(), who=current_call().key
+            *(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time()),
+            who=current_call().key,
+            export=bool(export),
         )
         native_id, lock = self._created(record)
-        if refused := self._refused(_Job(native_id, prepared, record, lock, ticket)):
+        if refused := self._refused(
+            QueryJob(native_id, prepared, record, lock, limits_of(self._limits, export), ticket)
+        ):
             self._store.discard(native_id, lock)
             raise LakeError(refused)
         return native_id
 
-    def _refused(self, job: _Job) -> str:
+    def _refused(self, job: QueryJob) -> str:
         """Queues the query; else why not. Touches no file: whoever waits for `_changed` may be the event loop."""
         with self._changed:
             if self._closed:
@@ -218,7 +193,7 @@ class LakeEngine:
             found = fault(error, "the folder of query results")
             raise LakeError(str(found), hint="Set query.results_folder to a folder on a local disk.") from error
 
-    def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket) -> Reply:
+    def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket, *, records: bool) -> Reply:
         """Raises SqlRejected, also for what takes too long or too much to compile."""
         check_length(sql)
         request: CompileRequest = {
@@ -227,6 +202,7 @@ class LakeEngine:
             "accounts": [(account.cloud, account.id, account.alias) for account in scope.accounts],
             "aliases": dict(scope.store_aliases),
             "seconds": _COMPILE_SECONDS,
+            "export": records,
         }
         try:
             answer = self._workers.ask(request, ticket, seconds=_COMPILE_SECONDS)
@@ -242,7 +218,7 @@ class LakeEngine:
             raise SqlRejected(answer["rejected"], line=answer["line"], column=answer["column"], hint=answer["hint"])
         return answer
 
-    def _work(self, job: _Job) -> None:
+    def _work(self, job: QueryJob) -> None:
         """One query from its beginning to its end; every way out leaves a status behind."""
         began = time.monotonic()
         measures().query_began(self.name)
@@ -260,16 +236,17 @@ class LakeEngine:
             with closing(job.lock), suppress(OSError):  # unwritten, it reads as abandoned
                 self._store.write(job.native_id, replace(job.record, ended=time.time()))
 
-    def _run(self, job: _Job) -> Record:
+    def _run(self, job: QueryJob) -> Record:
         if job.stop:
             return job.record
         job.record = replace(job.record, state=QueryState.RUNNING, started=time.time())
         self._store.write(job.native_id, job.record)
-        limits, late = self._limits, time.monotonic() + self._limits.seconds
+        limits, late = job.limits, time.monotonic() + job.limits.seconds
+        files, table, snapshot = self._files(job.prepared)
         request: RunRequest = {
             "work": "run",
             "sql": job.prepared.sql,
-            "files": list(self._files(job.prepared)),
+            "files": list(files),
             "table": job.prepared.reads_table,
             "path": str(self._store.rows_path(job.native_id).absolute()),
             "memory": limits.memory,
@@ -279,6 +256,9 @@ class LakeEngine:
             "bytes": limits.bytes,
             "seconds": limits.seconds,
         }
+        if parts := job.prepared.export:
+            folder = parts["folder"] or str(self._store.folder_of(job.native_id).absolute())
+            request["export"] = {**parts, "folder": folder, "table": table, "snapshot": snapshot}
         try:
             answer = self._workers.ask(request, job.ticket, seconds=max(0.0, late - time.monotonic()))
         except WorkerLate:
@@ -291,14 +271,19 @@ class LakeEngine:
             return replace(job.record, state=QueryState.FAILED, error=self._too_little(error))
         return replace(job.record, state=QueryState.FINISHED, rows=int(answer["rows"]))
 
-    def _files(self, prepared: _Prepared) -> tuple[str, ...]:
+    def _files(self, prepared: CompiledQuery) -> tuple[tuple[str, ...], str, int | None]:
+        """The data files that it reads, the id of the table and of the one snapshot that names them all."""
         from crosstrail.lake.catalog import has_lake
         from crosstrail.lake.table import LakeTable
 
         if not prepared.accounts or (not self._catalog and not has_lake(self._folder)):
-            return ()
+            return (), "", None
         with closing(LakeTable.open(self._folder, catalog=self._catalog)) as table:
-            return table.plan(prepared.accounts, prepared.span)
+            while True:  # as long as somebody commits between the looks
+                snapshot = table.snapshot().id
+                files = table.plan(prepared.accounts, prepared.span)
+                if table.snapshot().id == snapshot:
+                    return files, table.uuid, snapshot
 
     def _watch(self) -> None:
         """Stops queries that another process asked to cancel and those that write too much; ends with the engine."""
@@ -316,7 +301,7 @@ class LakeEngine:
             with self._changed:
                 self._changed.wait(_WATCH_SECONDS)
 
-    def _measure(self, job: _Job) -> None:
+    def _measure(self, job: QueryJob) -> None:
         written = self._store.written_bytes(job.native_id)
         if written > job.counted + _MEASURED_BYTES:
             job.counted = written
@@ -324,7 +309,7 @@ class LakeEngine:
                 job.refused = full
                 self._stop(job, QueryState.FAILED)
 
-    def _stop(self, job: _Job, state: QueryState) -> None:
+    def _stop(self, job: QueryJob, state: QueryState) -> None:
         job.stop = job.stop or state
         job.ticket.stop()
 
@@ -342,7 +327,7 @@ class LakeEngine:
     def _page(self, ref: QueryRef, scope: QueryScope, page_token: str, limit: int) -> ResultPage:
         record = self._store.read(ref.native_id, _keys(scope))
         status = _status(ref, record)
-        if record.state is not QueryState.FINISHED:
+        if record.state is not QueryState.FINISHED or record.export:
             return ResultPage(status, record.columns, ())
         path = self._store.rows_path(ref.native_id)
         rows, following = read_page(path, ref.native_id, record, page_token, limit, self._workers)

@@ -5,7 +5,7 @@ Decides the names of the parts alone. Whoever reads a line trusts the process at
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from crosstrail.engines.dialect.types import Type
 
@@ -28,6 +28,20 @@ class CompileRequest(TypedDict):
     """(cloud, id, alias) of each."""
     aliases: dict[str, str]
     seconds: float
+    export: NotRequired[bool]
+    """Whether the records of the events that it names are wanted, where it names any."""
+
+
+class ExportParts(TypedDict):
+    """For a worker that writes an export in place of a result. `table` and `snapshot` say what is read."""
+
+    kind: Literal["records", "rows"]
+    form: Literal["jsonl", "jsonl.gz", "parquet"]
+    folder: str
+    columns: list[str]
+    types: list[TypeParts]
+    table: str
+    snapshot: int | None
 
 
 class RunRequest(TypedDict):
@@ -44,6 +58,7 @@ class RunRequest(TypedDict):
     rows: int
     bytes: int
     seconds: float
+    export: NotRequired[ExportParts]
 
 
 class PageRequest(TypedDict):
@@ -74,6 +89,7 @@ class Reply(TypedDict, total=False):
     types: list[TypeParts]
     accounts: list[tuple[str, str]]
     reads_table: bool
+    kind: Literal["records", "rows"]
     start: str | None
     end: str | None
     rows: int

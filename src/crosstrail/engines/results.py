@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, TypedDict
+from typing import IO, NotRequired, TypedDict
 
 from crosstrail import private
 from crosstrail.call_context import current_call
@@ -50,6 +50,8 @@ class Record:
     rows: int | None = None
     error: str = ""
     who: str = ""
+    export: bool = False
+    """Whether files of records were made of it, and not rows to page through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +146,17 @@ class ResultStore:
             return not (self._folder / native_id).exists()
         return record.state.ended or self._abandoned(native_id)
 
+    def folder_of(self, native_id: str) -> Path:
+        return self._folder / native_id
+
     def rows_path(self, native_id: str) -> Path:
         return self._folder / native_id / ROWS_FILE
 
     def drop_partial(self, native_id: str) -> None:
         """What a query that did not come to its end has written."""
         with suppress(OSError):
-            (self._folder / native_id / f"{ROWS_FILE}.partial").unlink()
+            for path in (self._folder / native_id).glob("*.partial"):
+                path.unlink()
 
     def ask_to_cancel(self, native_id: str) -> None:
         """For the process that runs it, whichever that is."""
@@ -207,7 +213,7 @@ class ResultStore:
     def written_bytes(self, native_id: str) -> int:
         """What a running query has written so far."""
         try:
-            return (self._folder / native_id / f"{ROWS_FILE}.partial").stat().st_size
+            return sum(path.stat().st_size for path in (self._folder / native_id).glob("*.partial"))
         except OSError:
             return 0
 
@@ -251,6 +257,7 @@ class _Status(TypedDict):
     rows: int | None
     error: str
     who: str
+    export: NotRequired[bool]
 
 
 def _decoded(text: bytes) -> Record:
@@ -267,4 +274,5 @@ def _decoded(text: bytes) -> Record:
         data["rows"],
         data["error"],
         data["who"],
+        data.get("export", False),
     )

@@ -50,6 +50,11 @@ def check_one_select(sql: str) -> None:
             raise _rejected("one statement at a time", sql, after.start())
 
 
+def without_end(sql: str) -> str:
+    """One statement, as `check_one_select` lets through, without the `;` that ends it."""
+    return next((sql[: token.start()] for token in _tokens(sql, "end")), sql)
+
+
 def store_ids(sql: str) -> tuple[str, ...]:
     """The event data store ids that the statement names, in lower case, each once; not those in texts or comments.
 

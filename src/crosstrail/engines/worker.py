@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from crosstrail import private
+from crosstrail.engines.exporting import TooLarge, names_events, records_of, write_export
 from crosstrail.engines.messages import CompileRequest, PageRequest, Reply, Request, RunRequest, parts_of, type_of
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.faults import data_fault
@@ -42,10 +43,6 @@ _STATEMENT_MEMORY = 512 * 10**6
 _SPARE_MEMORY = 256 * 10**6
 """Address space beside what DuckDB counts itself."""
 _OUR_WORDS = re.compile(r"crosstrail: ([^'\n]{1,200})'")
-
-
-class TooLarge(Exception):
-    """A result over the limits; says which."""
 
 
 def main(idle_seconds: float) -> None:
@@ -109,20 +106,24 @@ def _compile(request: CompileRequest) -> Reply:
     from crosstrail.engines.sql import NamedAccount, NamedAccounts, prepare
 
     _bound(request["seconds"], _STATEMENT_MEMORY, threads=1)
-    accounts = tuple(NamedAccount(*names) for names in request["accounts"])
+    scope = NamedAccounts(tuple(NamedAccount(*names) for names in request["accounts"]), request["aliases"])
     try:
-        prepared = prepare(request["sql"], NamedAccounts(accounts, request["aliases"]))
+        given = prepared = prepare(request["sql"], scope)
+        of_events = request.get("export", False) and names_events(given)
+        if of_events:
+            prepared = records_of(request["sql"], given, scope)
     except SqlRejected as refused:
         place = f"line {refused.line} column {refused.column}: " if refused.line else ""
         message = str(refused).removeprefix(place)
         return {"rejected": message, "line": refused.line, "column": refused.column, "hint": refused.hint}
-    span = span_of(prepared.scans)
+    span = span_of(given.scans)  # an id is in the lake once: the record of an event that was read lies in the same days
     return {
         "sql": prepared.sql,
         "columns": list(prepared.columns),
         "types": [parts_of(kind) for kind in prepared.types],
         "accounts": sorted(prepared.accounts),
         "reads_table": bool(prepared.scans),
+        "kind": "records" if of_events else "rows",
         "start": span.start.isoformat() if span.start else None,
         "end": span.end.isoformat() if span.end else None,
     }
@@ -163,8 +164,13 @@ def _run(request: RunRequest) -> Reply:
     try:
         memory, threads = request["memory"], request["threads"]
         with connect(request["files"], table=request["table"], memory_limit=memory, threads=threads) as connection:
-            rows = _write(connection, request, partial)
-        partial.replace(request["path"])
+            if export := request.get("export"):
+                rows = write_export(
+                    connection, request["sql"], export, rows=request["rows"], max_bytes=request["bytes"]
+                )
+            else:
+                rows = _write(connection, request, partial)
+                partial.replace(request["path"])
         return {"rows": rows}
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the query has failed and says why
         partial.unlink(missing_ok=True)

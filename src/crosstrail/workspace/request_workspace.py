@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 from pydantic import ValidationError
@@ -37,6 +37,9 @@ from crosstrail.settings.config import Settings
 from crosstrail.tasks import SingleFlight
 from crosstrail.vocabulary import words
 from crosstrail.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from crosstrail.engines.duckdb import LakeEngine
 
 _KNOWN_SECONDS = 300.0
 _AT_ONCE = 16
@@ -177,6 +180,10 @@ class RequestWorkspace:
         return []
 
     def engine(self, name: str = "") -> QueryEngine:
+        """Raises InvalidRequest: there is none."""
+        _no_engine()
+
+    def lake_engine(self) -> LakeEngine:
         """Raises InvalidRequest: there is none."""
         _no_engine()
 

@@ -25,6 +25,7 @@ from crosstrail.workspace.request_workspace import RequestWorkspace
 from crosstrail.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from crosstrail.engines.duckdb import LakeEngine
     from crosstrail.lake.snapshot import AccountSummary
 
 _log = logging.getLogger("crosstrail.scoped_workspace")
@@ -131,6 +132,10 @@ class ScopedWorkspace:
     def engine(self, name: str = "") -> QueryEngine:
         """Reads what its scope names, and scopes come from this view alone. Raises InvalidRequest."""
         return self._workspace.engine(name)
+
+    def exporter(self) -> LakeEngine:
+        """Makes files of what its scope names. Raises InvalidRequest where there is no lake."""
+        return self._workspace.lake_engine()
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
         """As the workspace's: a store id that nothing knows is looked for in the accounts of the scope alone."""

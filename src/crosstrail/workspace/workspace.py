@@ -265,6 +265,10 @@ class Workspace:
         if name not in ("", LAKE_ENGINE):
             known = f"{LAKE_ENGINE}, {CloudTrailLake.name}"
             raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
+        return self.lake_engine()
+
+    def lake_engine(self) -> LakeEngine:
+        """The embedded one, which alone can make files of original records."""
         if self._engine is None:
             require_libraries()
             from crosstrail.engines.duckdb import LakeEngine, QueryLimits, bytes_of

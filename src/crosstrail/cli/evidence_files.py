@@ -1,0 +1,142 @@
+"""What `crosstrail export` does and prints: files under the user's own name, or the check of such files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import orjson
+
+from crosstrail.answers.evidence import Exported, about_query, start_export, told, wait_for_export
+from crosstrail.cli.statuses import DONE, FAILED
+from crosstrail.cli.words import out, out_json, say
+from crosstrail.engines.exporting import Export
+from crosstrail.evidence.check import MAX_NAMED, ExportCheck, ExportFinding, check
+from crosstrail.evidence.manifest import SUFFIX, Form
+from crosstrail.evidence.publish import making, publish
+from crosstrail.evidence.writer import SUMMARY_FILE
+from crosstrail.json_values import table
+from crosstrail.settings.config import Settings
+from crosstrail.text import clean
+from crosstrail.workspace.scoped import ScopedWorkspace
+from crosstrail.workspace.workspace import Workspace
+
+_SECONDS = 3600.0
+"""That writing an export may take, where query.time_limit is no longer."""
+_NO_LIMIT = 2**62
+_MAX_LETTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The arguments of the command; empty texts say nothing."""
+
+    sql: str
+    account: str
+    region: str
+    between: tuple[str, str]
+    filters: tuple[tuple[str, str], ...]
+    limit: int | None
+    rows: bool
+    form: str
+
+    def form_of(self, output: Path) -> Form:
+        if self.form in ("jsonl", "jsonl.gz", "parquet"):
+            return self.form  # type: ignore[return-value]  # tested just before
+        name = output.name.lower()
+        return "jsonl.gz" if name.endswith(".gz") else "parquet" if name.endswith(".parquet") else "jsonl"
+
+
+def print_export(settings: Settings, wanted: Wanted, output: Path, *, overwrite: bool, as_json: bool) -> int:
+    """The exit status. Raises InvalidRequest where the name is taken, and what queries raise."""
+    output = output.absolute()
+    with making(output, overwrite=overwrite) as folder:
+        made = anyio.run(_by_sql, settings, wanted, folder, wanted.form_of(output))
+        manifest = publish(folder, output, made.summary, made.about, overwrite=overwrite)
+    digest = hashlib.sha256(manifest).hexdigest()
+    if as_json:
+        out_json({"manifest": f"{output}{SUFFIX}", "sha256": digest, "records": made.summary["records"]})
+    else:
+        out(f"{told(made.summary)}\nManifest: {output}{SUFFIX}\nIts SHA-256: {digest}")
+        say(
+            "Note that SHA-256 where nobody can change it: --check trusts the manifest, and --sha256 tells another one."
+        )
+    for line in made.coverage:
+        say(line)
+    return DONE
+
+
+async def _by_sql(settings: Settings, wanted: Wanted, folder: Path, form: Form) -> Exported:
+    workspace = Workspace(settings)
+    visible = ScopedWorkspace(workspace)
+    seconds = max(_SECONDS, settings.query.time_limit)
+    limit = _NO_LIMIT if wanted.limit is None else wanted.limit
+    try:
+        export = Export(form, wanted.rows, folder, limit, _NO_LIMIT, seconds)
+        ref, scope = await start_export(visible, wanted.sql, wanted.account, export)
+        await wait_for_export(visible, ref, scope, wait_seconds=2 * seconds)
+        about = await about_query(visible, scope, wanted.sql, _user())
+        coverage = about["coverage"]
+        return Exported(_summary(folder), about, coverage if isinstance(coverage, list) else ())
+    finally:
+        await workspace.aclose()
+
+
+def _summary(folder: Path) -> Mapping[str, object]:
+    return table(orjson.loads((folder / SUMMARY_FILE).read_bytes()))
+
+
+def _user() -> str:
+    """Of the operating system, by name; by number where it has none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def print_check(path: Path, sha256: str, *, as_json: bool) -> int:
+    """The exit status: 0 only where everything is as the manifest says. Raises InvalidRequest for what is no manifest."""
+    done = check(path.absolute())
+    noted = sha256.strip().lower()
+    if noted and noted != done.manifest.sha256:
+        done.findings.insert(
+            0, ExportFinding("changed", "manifest", path.name, reason="its SHA-256 is not the one noted")
+        )
+    for one in done.findings:
+        if as_json:
+            out_json(one._asdict())
+        else:
+            out(_line(one))
+    if as_json:
+        out_json({"manifest": path.name, "right": done.right, "more": done.more, "sha256": done.manifest.sha256})
+    else:
+        for line in _conclusion(done, noted):
+            say(line)
+    return DONE if done.right else FAILED
+
+
+def _line(one: ExportFinding) -> str:
+    """`changed: record 12 of evidence.jsonl (event 1f…): it stands at 12`."""
+    what = f"record {one.record} of {one.name}" if one.what == "record" else f"{one.what} {one.name}"
+    event = f" (event {clean(one.event_id, _MAX_LETTERS)})" if one.event_id else ""
+    return f"{one.problem}: {clean(what, _MAX_LETTERS)}{event}{f': {one.reason}' if one.reason else ''}"
+
+
+def _conclusion(done: ExportCheck, noted: str) -> list[str]:
+    manifest = done.manifest
+    if not done.right:
+        more = f" More than {MAX_NAMED:,} records differ; the first are named." if done.more else ""
+        return [f"NOT what the manifest says.{more}"]
+    lines = [f"All is as the manifest says: {manifest.records:,} records in {manifest.files['data'].name}."]
+    if manifest.kind == "records":
+        lines.append(f"When it was made: {told(manifest.about)}")
+    if not noted:
+        lines.append(
+            f"The manifest itself has the SHA-256 {manifest.sha256}: compare it with what was noted when it was made."
+        )
+    return lines

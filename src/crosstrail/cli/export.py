@@ -1,0 +1,73 @@
+"""`crosstrail export`: what it can be asked, alone, so that --help loads nothing else; evidence_files.py does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crosstrail.cli import with_settings
+from crosstrail.cli.events import lookup_filters, named_filters
+from crosstrail.settings.config import Settings
+
+
+@click.command()
+@click.argument("sql", required=False, default="")
+@click.option("-o", "--output", "output", type=click.Path(path_type=Path), help="File to write; others lie beside it.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "jsonl.gz", "parquet"]),
+    default=None,
+    help="Else by the name of the file: .gz, .parquet, or JSON lines.",
+)
+@click.option("--account", default="", help="Id, alias, glob, comma list, or * for all.")
+@click.option("--region", default="", help="Without SQL: region, comma list, or all.")
+@click.option("--since", default="", help="Without SQL: from when, such as 24h, 7d, 2026-11-20, 2026-11-20T09:00Z.")
+@click.option("--until", default="", help="Without SQL: to when, a date as that whole day; now if not given.")
+@lookup_filters
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="Most records; more are refused (SQL) or left.")
+@click.option("--rows", is_flag=True, help="The rows of the result themselves, even where they name events.")
+@click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
+@click.option("--check", "manifest", type=click.Path(path_type=Path), help="Check an export by its manifest; offline.")
+@click.option("--sha256", default="", help="With --check: what the manifest's SHA-256 was noted as.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON lines.")
+@with_settings
+def export(
+    settings: Settings,
+    sql: str,
+    output: Path | None,
+    form: str | None,
+    account: str,
+    region: str,
+    since: str,
+    until: str,
+    limit: int | None,
+    rows: bool,
+    overwrite: bool,
+    manifest: Path | None,
+    sha256: str,
+    as_json: bool,
+    **filters: str,
+) -> int:
+    """Write original records to a file, with a manifest that proves them later.
+
+    By a SELECT whose result has a column eventid: the records of these events. By --account, --since and the filters of
+    lookup: the events that meet them, of archives and of live accounts. `--check MANIFEST` tells whether an export is
+    still what it was. Exit status 1: it is not, or nothing could be exported; 3: some account could not be asked.
+    """
+    from crosstrail.cli.evidence_files import Wanted, print_check, print_export
+
+    given = named_filters(filters)
+    if manifest is not None:
+        if sql or output or account or given:
+            raise click.UsageError("--check takes a manifest and nothing else but --sha256 and --json")
+        return print_check(manifest, sha256, as_json=as_json)
+    if output is None:
+        raise click.UsageError("say where to: -o FILE")
+    if sql and (since or until or region or given):
+        raise click.UsageError("a SELECT says itself which events: leave --since, --until, --region and filters out")
+    if not sql and not (account or since or given):
+        raise click.UsageError("say what to export: a SELECT, or --account, --since or a filter")
+    wanted = Wanted(sql, account, region, (since, until), tuple(given), limit, rows, form or "")
+    return print_export(settings, wanted, output, overwrite=overwrite, as_json=as_json)

@@ -1,0 +1,63 @@
+"""One query of the embedded engine: what it may use, what was compiled of it, and where it stands in this process.
+
+Values alone: duckdb.py decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import IO
+
+from crosstrail.engines.messages import ExportParts
+from crosstrail.engines.results import Record
+from crosstrail.engines.workers import RUNS_AT_ONCE, Ticket
+from crosstrail.models import AccountKey, QueryState
+from crosstrail.timerange import TimeRange
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """What one query may use. `memory` is DuckDB's text for a size."""
+
+    seconds: float = 60.0
+    memory: str = "1GB"
+    threads: int = 2
+    rows: int = 1_000_000
+    bytes: int = 256 * 1024 * 1024
+    at_once: int = RUNS_AT_ONCE
+
+
+DEFAULT_LIMITS = QueryLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledQuery:
+    """A statement as a worker compiled it."""
+
+    sql: str
+    accounts: tuple[AccountKey, ...]
+    """Those it reads."""
+    reads_table: bool
+    """Also of no account: the table is there then, and empty."""
+    span: TimeRange
+    """The event times that it can need."""
+    export: ExportParts | None = None
+    """What is made of its result instead of rows to page through; what is read, and where to, comes when it runs."""
+
+
+@dataclass(slots=True)
+class QueryJob:
+    """A query that this process runs or has queued."""
+
+    native_id: str
+    prepared: CompiledQuery
+    record: Record
+    lock: IO[bytes]
+    limits: QueryLimits
+    ticket: Ticket = field(default_factory=Ticket)
+    stop: QueryState | None = None
+    """Why it is being stopped."""
+    refused: str = ""
+    """Why it may write no more; then `stop` is FAILED."""
+    counted: int = 0
+    """Bytes it had written when the quotas were looked at last."""
