@@ -143,6 +143,8 @@ class Event:
     resources: tuple[Resource, ...] = ()
     record: Mapping[str, object] | None = field(default=None, repr=False)
     """The whole event as its cloud wrote it; None unless the query asked for it."""
+    text: str = field(default="", repr=False)
+    """The record's own JSON, where its cloud gives that apart and the query asked for records."""
     other_versions: int = 0  # contents that came under its id too; only a lake knows
 
     @property
@@ -201,6 +203,8 @@ class EventQuery:
     limit: int = 50
     before: Position | None = None
     with_record: bool = False
+    fill: bool = False
+    """Go on through the cloud's pages until the limit is reached: for who wants everything, in as few requests as that takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,8 @@ class Reading:
         if not more:
             return self._page(more=False)
         if self._in_order and (
-            len(self._found) >= self._query.limit or (self._found and not self._sifts and not reached)
+            len(self._found) >= self._query.limit
+            or (self._found and not self._sifts and not reached and not self._query.fill)
         ):
             return self._page(more=True)
         seconds = anyio.current_time() - self._began

@@ -17,6 +17,7 @@ from crosstrail.lake.documents import documents
 from crosstrail.lake.kinds import OTHER_JSON, kind_of_file
 from crosstrail.lake.records import NotAnEvent, records
 from crosstrail.lake.rows import Row
+from crosstrail.models import AccountKey
 
 MAX_PROBLEMS = 100
 """Of one file that are kept; all are counted."""
@@ -75,10 +76,17 @@ class LogContent:
         self.problem_count = 0
 
 
-def read_log(name: str, head: bytes, chunks: Iterable[bytes], account: str, content: LogContent) -> Iterator[Row]:
+def read_log(
+    name: str,
+    head: bytes,
+    chunks: Iterable[bytes],
+    account: str,
+    content: LogContent,
+    owner: AccountKey | None = None,
+) -> Iterator[Row]:
     """The rows of a file, whose first bytes are `head`; the rest is told to `content`, complete when no row is left.
 
-    `account` is for records that name none. Never raises for what the file holds.
+    `account` is for records that name none; of an `owner` all are, whatever they name. Never raises for what the file holds.
     """
     encoding = _encoding(head)
     start = head.decode(encoding, "replace").encode() if encoding else head
@@ -95,7 +103,7 @@ def read_log(name: str, head: bytes, chunks: Iterable[bytes], account: str, cont
             number += 1
             continue
         try:
-            for found in records(document, name, account):
+            for found in records(document, name, account, owner):
                 if isinstance(found, Row):  # also one that has an empty list among its own values
                     content.events += 1
                     yield found

@@ -30,6 +30,7 @@ from crosstrail.lake.json_text import NotJson, compact, parsed
 from crosstrail.lake.kinds import ENVELOPES, OTHER_JSON, kind_of_file, kind_of_object
 from crosstrail.lake.packed import GZIP, Stream, gunzipped
 from crosstrail.lake.rows import Row
+from crosstrail.models import AccountKey
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_JSON = "the record inside is not JSON"
@@ -118,24 +119,26 @@ class Unreadable:
 Found = Row | NotAnEvent | Unreadable
 
 
-def records(document: Document, name: str, account: str) -> Iterable[Found]:
+def records(document: Document, name: str, account: str, owner: AccountKey | None = None) -> Iterable[Found]:
     """What one complete JSON value holds, in its order.
 
     `name` is the row's source_object; where a record names no account, its envelope does, else `name` by CloudTrail's rule
-    for keys (FACTS: `AWSLogs/ACCOUNT/CloudTrail/...`, `ACCOUNT_CloudTrail_REGION_...`), else `account`.
+    for keys (FACTS: `AWSLogs/ACCOUNT/CloudTrail/...`, `ACCOUNT_CloudTrail_REGION_...`), else `account`. With an
+    `owner`, whose own history gave them, all records are that account's and of its cloud.
     Raises ValueError when it is not JSON.
     """
-    return _Reader(document, name, account).value(document.raw, 0, "")
+    return _Reader(document, name, account, owner).value(document.raw, 0, "")
 
 
 class _Reader:
     """One value's reading: what is the same at every depth, and what may still be unpacked."""
 
-    def __init__(self, document: Document, name: str, account: str) -> None:
+    def __init__(self, document: Document, name: str, account: str, owner: AccountKey | None = None) -> None:
         self._document = document
         self._found_at = 0
         self._name = name
         self._account = account
+        self._owner = owner
         self._left = _MAX_UNPACKED
 
     def value(self, raw: bytes, depth: int, hint: str) -> Iterable[Found]:
@@ -188,7 +191,7 @@ class _Reader:
         """The event that the object is, or what it lacks; None for an object that is no event."""
         try:
             for cloud, form, accounts in _forms():
-                if form.is_record(item):
+                if (self._owner is None or cloud == self._owner[0]) and form.is_record(item):
                     return self._row(cloud, form, accounts, form.shaped(item, raw, _TEXT), hint)
             if "eventjson" not in item and exports.is_row(item):
                 cloud, form, accounts = next(one for one in _forms() if one[0] == exports.CLOUD)
@@ -203,7 +206,7 @@ class _Reader:
         if is_nested(text) and not is_shallow(shape):
             raise RecursionError
         micros = _micros(shape.get("eventTime"))
-        owner = account_of(shape, accounts)
+        owner = self._owner[1] if self._owner else account_of(shape, accounts)
         if not owner:
             fallback = hint if accounts.is_id(hint) else form.account_in(self._name) or self._account
             owner = account_of({}, accounts, fallback)

@@ -133,7 +133,7 @@ class _Stage:
         kinds: set[str] = set()
         try:
             for entry in entries(log, self._job.terms.max_bytes):
-                content = self._entry(entry)
+                content = self._entry(entry, log.owner)
                 count += 1
                 events += content.events
                 problems += content.problem_count
@@ -144,9 +144,9 @@ class _Stage:
             return None
         return Eventless(log, frozenset(kinds), count) if log.named and not events and not problems else None
 
-    def _entry(self, entry: LogEntry) -> LogContent:
+    def _entry(self, entry: LogEntry, owner: AccountKey | None) -> LogContent:
         done, content = self._done, LogContent()
-        for row in read_log(entry.name, entry.head, entry.chunks, self._job.terms.account, content):
+        for row in read_log(entry.name, entry.head, entry.chunks, self._job.terms.account, content, owner):
             if self._job.terms.accounts is not None and (row.cloud, row.account) not in self._job.terms.accounts:
                 count_kept_out(done.kept_out, f"{row.cloud}/{row.account}")
                 continue

@@ -70,6 +70,7 @@ def _event(
         read_only={"true": True, "false": False}.get(str(item.get("ReadOnly")).lower()),
         resources=tuple(Resource(kind, name) for kind, name in resources_of(record, item)),
         record=(record or dict(item)) if with_record else None,
+        text=_text(item.get("CloudTrailEvent")) if with_record and record else "",
     )
 
 

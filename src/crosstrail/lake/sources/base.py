@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crosstrail.lake.left_out import Kinds
+from crosstrail.models import AccountKey
 
 
 class LogSource(Protocol):
@@ -51,6 +52,8 @@ class LogObject:
 
     uri: str = ""
     """What it is called where it came from, such as s3://bucket/key; empty for a file, which is called by its path."""
+    owner: AccountKey | None = None
+    """Whose all of its events are, where that account was asked for them; None: its records say."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,170 @@
+"""Which spans of time of which targets were collected without a gap by asking an account's own event history.
+
+A window is written after the commit that holds its events, so that a process killed in between asks for it again and its events
+prove to be known. What is complete in it is what the history keeps: of LookupEvents the management events, and no data events.
+It asks nobody and never decides whether an event is new. No heavy library is loaded here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from crosstrail import private
+from crosstrail.lake.faults import fault, need_locks
+from crosstrail.lake.ledger import LEDGER_FILE
+from crosstrail.models import AccountKey, Target
+
+LOOKUP_EVENTS = "lookup-events"
+"""The source of what was asked of an account's own event history, whatever its cloud calls that."""
+TICK = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BUSY_SECONDS = 30
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS windows (
+    lake TEXT NOT NULL, cloud TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, source TEXT NOT NULL,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, collected INTEGER NOT NULL, rows INTEGER NOT NULL,
+    PRIMARY KEY (lake, cloud, account, region, source, start)
+) WITHOUT ROWID
+"""
+_COLUMNS = 'cloud, account, region, source, start, "end", collected, rows'
+
+
+class Span(NamedTuple):
+    """The time from `start` on and before `end`."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Every event that the source had of the target from `start` on and before `end`, as it was known when `collected`.
+
+    `region` is empty where one history holds the events of every region. `rows`: events that came, known ones included.
+    """
+
+    cloud: str
+    account: str
+    region: str
+    source: str
+    start: datetime
+    end: datetime
+    collected: datetime
+    rows: int
+
+    @property
+    def key(self) -> AccountKey:
+        return self.cloud, self.account
+
+
+class Windows:
+    """The windows of the lake in one folder; several processes may read and add to them at once."""
+
+    def __init__(self, folder: Path, lake: str) -> None:
+        """`lake`: the uuid of its table (LakeTable.uuid). What belonged to another table there is not this one's."""
+        self._folder = folder
+        self._lake = lake
+
+    def add(self, windows: Iterable[Window]) -> None:
+        """Windows whose events are all committed; those that meet become one. Raises LakeError."""
+        need_locks(self._folder)
+        with _readable():
+            private.create(self._folder / LEDGER_FILE)
+            with closing(sqlite3.connect(self._folder / LEDGER_FILE, timeout=_BUSY_SECONDS)) as db:
+                db.execute(_SCHEMA)
+                db.isolation_level = None
+                db.execute("BEGIN IMMEDIATE")
+                for window in windows:
+                    self._join(db, window)
+                db.execute("COMMIT")
+
+    def _join(self, db: sqlite3.Connection, new: Window) -> None:
+        key = (self._lake, new.cloud, new.account, new.region, new.source)
+        same = "lake = ? AND cloud = ? AND account = ? AND region = ? AND source = ?"
+        meeting = f'{same} AND start <= ? AND "end" >= ?'
+        values = (*key, _micros(new.end), _micros(new.start))
+        for row in db.execute(f"SELECT {_COLUMNS} FROM windows WHERE {meeting}", values).fetchall():  # noqa: S608
+            old = _window(row)
+            new = replace(
+                new,
+                start=min(old.start, new.start),
+                end=max(old.end, new.end),
+                collected=max(old.collected, new.collected),
+                rows=old.rows + new.rows,
+            )
+        db.execute(f"DELETE FROM windows WHERE {meeting}", values)  # noqa: S608
+        times = (_micros(new.start), _micros(new.end), _micros(new.collected))
+        db.execute("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, *times, new.rows))
+
+    def of(self, account: AccountKey | None = None) -> tuple[Window, ...]:
+        """Those of the account (None: of all), by region and time; none where nothing was ever collected so. Raises
+        LakeError."""
+        path = self._folder / LEDGER_FILE
+        if not path.is_file():
+            return ()
+        where, values = "lake = ?", [self._lake]
+        if account:
+            where, values = f"{where} AND cloud = ? AND account = ?", [*values, *account]
+        sql = f"SELECT {_COLUMNS} FROM windows WHERE {where} ORDER BY cloud, account, region, start"  # noqa: S608
+        with _readable(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'windows'").fetchone():
+                return ()
+            return tuple(map(_window, db.execute(sql, values).fetchall()))
+
+
+def covered(windows: Iterable[Window], target: Target) -> tuple[Span, ...]:
+    """The spans of the target that the windows cover, oldest first, apart from each other.
+
+    A history of every region covers each of its regions.
+    """
+    spans: list[Span] = []
+    for one in sorted(windows, key=lambda one: one.start):
+        if one.key != target.account.key or one.region not in ("", target.region):
+            continue
+        last = spans[-1] if spans else None
+        if last and one.start <= last.end:
+            spans[-1] = Span(last.start, max(last.end, one.end))
+        else:
+            spans.append(Span(one.start, one.end))
+    return tuple(spans)
+
+
+def missing(spans: Iterable[Span], wanted: Span) -> list[Span]:
+    """What `spans`, as `covered` gives them, leave of the one that is wanted; newest first."""
+    found: list[Span] = []
+    start = wanted.start
+    for span in spans:
+        if span.end > start and span.start < wanted.end:
+            if span.start > start:
+                found.append(Span(start, span.start))
+            start = span.end
+    if start < wanted.end:
+        found.append(Span(start, wanted.end))
+    return found[::-1]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise fault(error, "the list of collected windows", LEDGER_FILE) from error
+
+
+def _window(row: tuple[str, str, str, str, int, int, int, int]) -> Window:
+    cloud, account, region, source, start, end, collected, rows = row
+    return Window(cloud, account, region, source, _moment(start), _moment(end), _moment(collected), rows)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // TICK
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
