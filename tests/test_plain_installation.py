@@ -21,7 +21,14 @@ from plain_python import PlainPython
 from running_server import write_config
 
 pytestmark = pytest.mark.anyio
-QUERY_TOOLS = {"lake_query", "get_query_status", "get_query_results", "cancel_query", "list_event_data_stores"}
+QUERY_TOOLS = {
+    "lake_query",
+    "get_query_status",
+    "get_query_results",
+    "cancel_query",
+    "list_event_data_stores",
+    "log_coverage",
+}
 
 
 @pytest.fixture(scope="module")

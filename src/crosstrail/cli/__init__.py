@@ -30,6 +30,7 @@ _COMMANDS = {
     "audit": ("cli.audit", "Who asked what of which accounts, from the record."),
     "check": ("cli.check_server", "Check that an MCP server works for many accounts."),
     "collect": ("cli.lake", "Read log files into the lake, for `lookup` and `query`."),
+    "coverage": ("cli.coverage", "Show which days are proved, collected or missing."),
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
     "export": ("cli.export", "Write original records to a file, with proof; check such a file."),

@@ -20,7 +20,7 @@ from pathlib import Path
 from crosstrail.errors import CrosstrailError, LakeError
 
 _IN_LAKE = re.compile(
-    r"(?:events/(?:data|metadata)/[\w./=-]{1,300}?\.(?:parquet|avro|json)|(?:catalog|ledger)\.sqlite)(?![\w.])"
+    r"(?:events/(?:data|metadata)/[\w./=-]{1,300}?\.(?:parquet|avro|json)|(?:catalog|ledger|coverage)\.sqlite)(?![\w.])"
 )
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _READERS_WORDS = re.compile(

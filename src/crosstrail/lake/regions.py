@@ -13,7 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from crosstrail.accounts.lru_cache import LruCache
-from crosstrail.coverage import Days, runs
+from crosstrail.coverage import Days, day_bits, runs
 
 if TYPE_CHECKING:
     from crosstrail.lake.snapshot import LakeFile
@@ -37,6 +37,27 @@ def days_by_region(files: Iterable[LakeFile]) -> dict[str, Days]:
         for region in _regions(file.path):
             found[region].add(file.day)
     return {region: runs(days) for region, days in found.items()}
+
+
+def bits_by_region(files: Iterable[LakeFile], most: int, *, otherwise: str) -> tuple[dict[str, int], int]:
+    """The days of these files that hold an event of each region, as bits (coverage.py), and how many files were read for it.
+
+    At most `most` are; the days of the others are those of `otherwise`. Raises OSError.
+    """
+    alike: defaultdict[frozenset[str], int] = defaultdict(int)
+    read, unread = 0, frozenset([otherwise])
+    for file in files:
+        with _lock:
+            regions = _known.get(file.path)
+        if regions is None and read < most:
+            read += 1
+            regions = _regions(file.path)
+        alike[regions or unread] |= day_bits([(file.day, file.day)])
+    found: defaultdict[str, int] = defaultdict(int)
+    for regions, days in alike.items():
+        for region in regions:
+            found[region] |= days
+    return dict(found), read
 
 
 def holding(files: Iterable[LakeFile], region: str) -> list[LakeFile]:

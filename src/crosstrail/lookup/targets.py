@@ -131,6 +131,21 @@ async def choose(
     return Chosen(targets, start, block.total, block.names.hexdigest(), live, tuple(without), tuple(nowhere))
 
 
+def matching(region: str, names: Iterable[str]) -> frozenset[str]:
+    """Those of the names that a region selector means; all of them where it is empty.
+
+    Raises InvalidRequest for what is no region, and for one that is none of the names.
+    """
+    known, found = frozenset(names), set[str]()
+    wanted = _wanted(region)
+    for part in wanted:
+        named = {name for name in known if name and _matches(part, name)}
+        if not named and part not in _ALL:
+            raise _unknown(part, known)
+        found |= named
+    return frozenset(found) if wanted and not any(part in _ALL for part in wanted) else known
+
+
 def _wanted(region: str) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(part.strip().lower() for part in region.split(",") if part.strip()))
     if wrong := [part for part in wanted if not is_region(re.sub(r"[*?\[\]!]", "-", part) + "-")]:

@@ -31,6 +31,7 @@ _ABOUT = {
         "list_event_data_stores with include_details."
     ),
     "get_query_results": "A query that runs long: get_query_status, get_query_results, cancel_query.",
+    "log_coverage": "Whether the logs of a day are held whole, proved or missing: log_coverage.",
     "describe_trails": "Whether trails are logging (live accounts): describe_trails.",
 }
 _RULES = """\

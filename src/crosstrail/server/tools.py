@@ -16,6 +16,7 @@ from pydantic import Field
 from crosstrail.accounts.policy import Toolset
 from crosstrail.answers import account_lists as listings
 from crosstrail.answers import lake_query as queries
+from crosstrail.answers import log_coverage as coverage
 from crosstrail.answers import lookup_events as events
 from crosstrail.answers import trails
 from crosstrail.answers.render import Answer
@@ -147,6 +148,21 @@ async def list_accounts(
     return await listings.accounts(call.workspace, selector, next_token)
 
 
+async def log_coverage(
+    call: Call,
+    target_account_id: Readable = "",
+    start_time: Annotated[Text, Field(description="A day, or an age: 30d. Empty: the first day held.")] = "",
+    end_time: Annotated[Text, Field(description="A day. Empty: the last day held; today if live.")] = "",
+    region: Annotated[Text, Field(description="Region, glob, comma list. Empty: all.")] = "",
+    next_token: NextToken = "",
+) -> Answer:
+    """Say which days of each account and region are held: proved, collected, partly, missing or never logged.
+
+    The worst first. Ask it before you believe that something did not happen.
+    """
+    return await coverage.answer(call.workspace, target_account_id, start_time, end_time, region, next_token)
+
+
 async def describe_trails(
     call: Call,
     target_account_id: Account = "",
@@ -205,6 +221,7 @@ _TOOLS = (
     _Listed(cancel_query, "Cancel a query", "query", read_only=False, open_world=False, rows=False),
     _Listed(list_event_data_stores, "List event data stores", "query", open_world=False),
     _Listed(list_accounts, "List accounts", "accounts", open_world=False),
+    _Listed(log_coverage, "Coverage of the logs", "query"),
     _Listed(describe_trails, "Describe trails", "trails"),
     _Listed(create_trail, "Create a trail", "trails", read_only=False, writes=True),
 )

@@ -28,11 +28,11 @@ from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.calls import PacedRequests
 from crosstrail.clouds.volcengine.identity import GET_CALLER_IDENTITY, account_of_identity
-from crosstrail.coverage import Days
+from crosstrail.coverage import Days, LogFacts
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, LimitReached
 from crosstrail.lookup.targets import Chosen
-from crosstrail.models import Account
+from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import Settings
 from crosstrail.tasks import SingleFlight
 from crosstrail.vocabulary import words
@@ -167,6 +167,14 @@ class RequestWorkspace:
     async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
         """None, as nothing is held of any."""
         return []
+
+    async def log_facts(self, accounts: Sequence[Account], most: int) -> dict[AccountKey, dict[str, LogFacts]]:
+        """None, as nothing is held of any."""
+        return {}
+
+    def usual_regions(self, account: Account) -> tuple[str, ...]:
+        """None are told: nothing is held of any."""
+        return ()
 
     async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
         """Of the one account. Raises CredentialsError for any other, InvalidRequest."""

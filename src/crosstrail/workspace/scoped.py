@@ -15,11 +15,11 @@ from crosstrail.accounts.directory import AccountList
 from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.accounts.policy import EVERYTHING, Grant, Toolset
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
-from crosstrail.coverage import Days
+from crosstrail.coverage import Days, LogFacts
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 from crosstrail.lookup.targets import Chosen
-from crosstrail.models import Account
+from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import Settings
 from crosstrail.workspace.request_workspace import RequestWorkspace
 from crosstrail.workspace.workspace import Workspace
@@ -95,6 +95,15 @@ class ScopedWorkspace:
     async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
         """For each account that this view gave out: which days hold events of each region."""
         return await self._workspace.regions_held(accounts)
+
+    async def log_facts(self, accounts: Sequence[Account], most: int) -> dict[AccountKey, dict[str, LogFacts]]:
+        """What the lake knows of each region of accounts that this view gave out: of no others."""
+        self._accounts.update((account.id, None) for account in accounts)
+        return await self._workspace.log_facts(accounts, most)
+
+    def usual_regions(self, account: Account) -> tuple[str, ...]:
+        """As the workspace's."""
+        return self._workspace.usual_regions(account)
 
     async def targets(self, selector: str, region: str, *, start: int = 0) -> Chosen:
         """The (account, region) pairs that the two selectors name, a block from `start` on.

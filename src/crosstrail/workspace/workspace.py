@@ -22,12 +22,13 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.clouds.base import AuditTrail, OpenOptions, cloud_of, clouds
-from crosstrail.coverage import Days
+from crosstrail.coverage import Days, LogFacts
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
 from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
+from crosstrail.lake.faults import reading
 from crosstrail.lookup.targets import Chosen, OpenTrail, choose
 from crosstrail.models import Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
@@ -129,6 +130,25 @@ class Workspace:
             return found
 
         return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else []
+
+    async def log_facts(self, accounts: Sequence[Account], most: int) -> dict[AccountKey, dict[str, LogFacts]]:
+        """What the lake knows of each region of these accounts; `most` as in lake/log_facts.py. Raises LakeError."""
+
+        def read() -> dict[AccountKey, dict[str, LogFacts]]:
+            from crosstrail.lake.log_facts import log_facts
+
+            with reading("the lake's data"):
+                return log_facts(self.lake, [account.key for account in accounts], most)
+
+        return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else {}
+
+    def usual_regions(self, account: Account) -> tuple[str, ...]:
+        """Those that the account lists, else those that every account of its cloud has, as far as anybody knows."""
+        try:
+            regions = account.regions or cloud_of(account.cloud).regions_of(account.region)
+        except UnsupportedByCloud:
+            regions = ()
+        return tuple(filter(None, regions))
 
     async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
         """The (account, region) pairs that a region selector names of these accounts, a block of them from `start` on.

@@ -1,0 +1,34 @@
+"""`crosstrail coverage`: which days of which account and region are held, proved or missing.
+
+What it can be asked, alone; coverage_picture.py draws.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crosstrail.cli import with_settings
+
+if TYPE_CHECKING:
+    from crosstrail.settings.config import Settings
+
+
+@click.command()
+@click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
+@click.option("--region", default="", help="Region, glob, comma list.")
+@click.option("--since", default="", help="From which day: 30d, 2026-11-20; the first day held if not given.")
+@click.option("--until", default="", help="To which day; the last day held, or today of live accounts, if not given.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each account and region, the summary last.")
+@with_settings
+def coverage(settings: Settings, account: str, region: str, since: str, until: str, as_json: bool) -> None:
+    """Show for each account and region which days are complete and proved, collected, held in part, missing, or were never
+    logged: a character a day, or a week or a month where days do not fit.
+
+    Proved days are covered by verified digests. Of the others files tell: a day without an event between two days that have
+    some is missing, since nothing proves that nothing happened.
+    """
+    from crosstrail.cli.coverage_picture import print_coverage
+
+    print_coverage(settings, account, region, (since, until), as_json=as_json)

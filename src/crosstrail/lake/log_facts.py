@@ -1,0 +1,58 @@
+"""What the lake knows of each region of an account: days with events, and spans that are known to be complete or are not.
+
+Decides what of the table, of the ledger and of recorded spans speaks for which region. It says nothing of what that means
+for a day: see coverage.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from crosstrail.coverage import Hole, LogFacts
+from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, recorded_spans
+from crosstrail.lake.regions import bits_by_region
+from crosstrail.models import AccountKey
+
+if TYPE_CHECKING:
+    from crosstrail.lake.table import LakeTable
+
+EVERY_REGION = ""
+"""Stands for what nobody can tell the region of."""
+
+
+def log_facts(table: LakeTable, accounts: Sequence[AccountKey], most: int) -> dict[AccountKey, dict[str, LogFacts]]:
+    """By account and region; accounts of which nothing is known are left out.
+
+    `most`: data files that may be read for their regions. Days of those beyond are EVERY_REGION's; a file that was read once is
+    known from then on. Raises LakeError, OSError.
+    """
+    by_account = table.snapshot().by_account
+    spans = recorded_spans(table.folder, table.uuid, accounts)
+    found: dict[AccountKey, dict[str, LogFacts]] = {}
+    for key in dict.fromkeys(accounts):
+        held, read = bits_by_region(by_account.get(key, ()), most, otherwise=EVERY_REGION)
+        most -= read
+        if facts := _facts(held, spans.get(key, ())):
+            found[key] = facts
+    return found
+
+
+def _facts(held: Mapping[str, int], spans: Sequence[CoveredSpan]) -> dict[str, LogFacts]:
+    of_region: defaultdict[str, list[CoveredSpan]] = defaultdict(list)
+    for span in spans:
+        of_region[span.region].append(span)
+    everywhere = of_region.pop(EVERY_REGION, [])
+    regions = [*held, *(region for region in of_region if region not in held)]
+    if everywhere and not regions:
+        regions = [EVERY_REGION]
+    found = {}
+    for region in regions:
+        known = [*of_region[region], *everywhere] if region in of_region or everywhere else []
+        of_kind = {kind: tuple((one.start, one.end) for one in known if one.kind is kind) for kind in SpanKind}
+        holes = tuple(Hole(one.start, one.end, one.reason) for one in known if one.kind is SpanKind.HOLE)
+        found[region] = LogFacts(
+            held.get(region, 0), asked=of_kind[SpanKind.ASKED], proved=of_kind[SpanKind.PROVED], holes=holes
+        )
+    return found
