@@ -49,6 +49,11 @@ def out(text: str) -> None:
     click.echo("\n".join(map(visible, text.split("\n"))))
 
 
+def out_columns(text: str, *, to_stderr: bool) -> None:
+    """A line whose columns are parted by tabs, as another tool prints it: never broken."""
+    click.echo("\t".join(map(visible, text.split("\t"))), err=to_stderr)
+
+
 def out_json(value: object, *, indent: bool = False, utc_z: bool = False) -> None:
     """A value as JSON on stdout: on one line, or as a reader likes it."""
     click.echo(json_text(value, (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_UTC_Z if utc_z else 0)))

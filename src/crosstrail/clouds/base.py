@@ -20,6 +20,7 @@ from crosstrail.account_forms import ENTRY_POINTS, AccountForm, installed_clouds
 from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.buckets import BucketAccess
+from crosstrail.clouds.integrity import Integrity
 from crosstrail.clouds.shape import RecordForm
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import EventDataStore, EventPage, EventQuery, Filter, NewTrail, Target, Trail
@@ -158,6 +159,8 @@ class Cloud:
     """What `all` stands for, of an account with this home region that lists no regions."""
     records: RecordForm | None = None
     """How its events are read out of files, for the lake."""
+    integrity: Callable[[], Integrity] | None = None
+    """It signs what it delivers: how an archive of it is proved."""
     as_logged: Callable[[Filter], Filter] = _as_given
     """A filter with its value as this cloud writes it: for events of the lake, and of live accounts alike."""
     bucket_scheme: str = ""

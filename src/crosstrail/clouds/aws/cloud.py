@@ -19,6 +19,7 @@ from crosstrail.clouds.buckets import BucketAccess
 
 if TYPE_CHECKING:
     from crosstrail.clouds.aws.broker import AwsBroker
+    from crosstrail.clouds.integrity import Integrity
 
 _IDENTITIES = (
     "AWS_PROFILE",
@@ -120,6 +121,12 @@ def _known_regions(home: str) -> frozenset[str]:
     return known_regions(partition_of(home) if home else "")
 
 
+def _integrity() -> Integrity:
+    from crosstrail.clouds.aws.integrity.capability import CloudTrailIntegrity
+
+    return CloudTrailIntegrity()
+
+
 def _child_defaults(home: Path) -> Mapping[str, str]:
     return {
         "AWS_CONFIG_FILE": str(home / _CONFIG),
@@ -166,6 +173,7 @@ AWS = Cloud(
     known_regions=_known_regions,
     regions_of=regions_of,
     records=RECORDS,
+    integrity=_integrity,
     as_logged=as_logged,
     credential_variables=_CREDENTIAL_VARIABLES,
     child_defaults=_child_defaults,
