@@ -126,8 +126,13 @@ class Chain:
         self.logs.append(key)
         return key
 
-    def digest(self, start: datetime, end: datetime, logs: Iterable[str], *, first: bool = False) -> str:
-        """The next digest of the chain; with `first`, one that says there is none before it. Its key."""
+    def digest(
+        self, start: datetime, end: datetime, logs: Iterable[str], *, first: bool = False, **elsewhere: str
+    ) -> str:
+        """The next digest of the chain; with `first`, one that says there is none before it. Its key.
+
+        `elsewhere`: the bucket and key that it names each log file by, if not its own.
+        """
         key = self.key(end)
         previous = {} if first else self.previous
         self.ends += [self.previous["key"]] if first and self.previous else []
@@ -147,7 +152,7 @@ class Chain:
             "previousDigestHashValue": previous.get("hash"),
             "previousDigestHashAlgorithm": "SHA-256" if previous else None,
             "previousDigestSignature": previous.get("signature"),
-            "logFiles": [self._named(log) for log in logs],
+            "logFiles": [self._named(log, **elsewhere) for log in logs],
         }
         content = json.dumps(said).encode()
         signature = signer.sign(signed_text(said, content))
@@ -168,11 +173,11 @@ class Chain:
             f"{self.account}_CloudTrail-Digest_{self.region}_{TRAIL}_{HOME}_{end.strftime(_STAMP)}{late}.json.gz"
         )
 
-    def _named(self, key: str) -> dict[str, Any]:
-        content = gzip.decompress(self.trail.objects[key].body)
+    def _named(self, log: str, bucket: str = "", key: str = "") -> dict[str, Any]:
+        content = gzip.decompress(self.trail.objects[log].body)
         return {
-            "s3Bucket": self.trail.bucket,
-            "s3Object": key,
+            "s3Bucket": bucket or self.trail.bucket,
+            "s3Object": key or log,
             "hashValue": hashlib.sha256(content).hexdigest(),
             "hashAlgorithm": "SHA-256",
             "newestEventTime": None,

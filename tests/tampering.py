@@ -252,3 +252,9 @@ def batches(trail: SignedTrail) -> list[list[tuple[Tamper, Chain]]]:
         rest = [others.pop() for _ in chains[1:] if others]
         found.append(list(zip([first, *rest], chains, strict=False)))
     return found
+
+
+def check_blame(tampered: SignedTrail, expected: dict[str, str], named: dict[str, str]) -> None:
+    """`named`: object key -> verdict. Every object has one; what was not touched is valid, or unproved for want of a digest."""
+    assert {key: one for key, one in named.items() if one not in ("valid", "uncovered")} == expected
+    assert tampered.objects.keys() - named.keys() == set()

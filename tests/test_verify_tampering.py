@@ -11,7 +11,7 @@ import pytest
 
 import preloaded
 from signed_trail import SignedTrail, overlay, signed_trail, write_folder
-from tampering import TAMPERINGS, batches
+from tampering import TAMPERINGS, batches, check_blame
 
 BATCHES = 5
 SPAN = ("--since", "2026-03-01T00:13:07Z", "--until", "2026-03-03T00:13:07Z")
@@ -70,12 +70,6 @@ def test_tampering_is_found_and_named_and_nothing_else_blamed(
 def test_each_tampering_has_its_batch(trail: SignedTrail) -> None:
     assert sorted(tamper.__name__ for batch in batches(trail) for tamper, _ in batch) == sorted(TAMPERINGS)
     assert len(batches(trail)) == BATCHES
-
-
-def check_blame(tampered: SignedTrail, expected: dict[str, str], named: dict[str, str]) -> None:
-    """`named`: object key -> verdict. Every object has one; what was not touched is valid, or unproved for want of a digest."""
-    assert {key: one for key, one in named.items() if one not in ("valid", "uncovered")} == expected
-    assert tampered.objects.keys() - named.keys() == set()
 
 
 def test_the_commands_of_the_documentation_run(

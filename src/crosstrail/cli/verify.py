@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
-import anyio
-import anyio.to_thread
 import click
 
 from crosstrail import private
 from crosstrail.cli import with_settings
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.words import out, out_columns, out_json
-from crosstrail.clouds.integrity import Finding, FindingKind, Verdict
+from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean
 from crosstrail.timerange import TimeRange, iso, parse_range
-from crosstrail.workspace.verification import Verification, open_verification, signing_clouds
-from crosstrail.workspace.workspace import Workspace
+from crosstrail.workspace.verification import Verification, opened_verification, signing_clouds
 
 _CAP = 1_500
 _TEXT, _JSON = "text", "json"
@@ -78,29 +74,14 @@ def verify(
         raise click.BadParameter(f"{form!r} is none of {', '.join(sorted(forms))}", param_hint="--format")
     now = datetime.now(UTC).replace(microsecond=0)
     span = parse_range(since, until, now=now, default_age=None)
-    opened = partial(open_verification, place=place, account=account, region=region, span=span, now=now, keys=keys)
-    return anyio.run(_verified, settings, opened, form, verbose, save_keys)
-
-
-async def _verified(
-    settings: Settings,
-    opened: Callable[[Workspace], Awaitable[Verification]],
-    form: str,
-    verbose: bool,
-    save_keys: Path | None,
-) -> int:
-    workspace = Workspace(settings)
-    try:
-        verification = await opened(workspace)
-        try:
-            proved = await anyio.to_thread.run_sync(_print, verification, form, verbose, abandon_on_cancel=True)
-            if save_keys:
-                await anyio.to_thread.run_sync(_save_keys, verification, save_keys)
-        finally:
-            verification.stop.set()
-        return verdict(passed=proved)
-    finally:
-        await workspace.aclose()
+    with opened_verification(
+        settings, place, account=account, region=region, span=span, now=now, keys=keys
+    ) as verification:
+        proved = _print(verification, form, verbose)
+        if save_keys:
+            with open(save_keys, "wb", opener=private.opener) as file:
+                file.write(verification.keys_text())
+    return verdict(passed=proved)
 
 
 @dataclass(slots=True)
@@ -116,7 +97,7 @@ class _Summary:
     young: int = 0
     """Too young for any digest."""
 
-    def add(self, one: Finding) -> None:
+    def add(self, one: IntegrityFinding) -> None:
         kind = "backfill digest" if one.late and one.kind is FindingKind.DIGEST else str(one.kind)
         self.counts[kind, one.verdict] += 1
         self.accounts.add(one.account)
@@ -124,7 +105,7 @@ class _Summary:
         self.failed += one.asked and not one.proved
         self.young += not one.asked
 
-    def taken(self, findings: Iterator[Finding]) -> Iterator[Finding]:
+    def taken(self, findings: Iterator[IntegrityFinding]) -> Iterator[IntegrityFinding]:
         for one in findings:
             self.add(one)
             yield one
@@ -157,17 +138,12 @@ def _print(verification: Verification, form: str, verbose: bool) -> bool:
     return summary.proved
 
 
-def _save_keys(verification: Verification, path: Path) -> None:
-    with open(path, "wb", opener=private.opener) as file:
-        file.write(verification.keys_text())
-
-
-def _line(one: Finding) -> str:
+def _line(one: IntegrityFinding) -> str:
     name = f"{'backfill ' if one.late and one.kind is FindingKind.DIGEST else ''}{one.kind}"
     return f"{one.verdict}: {name} {clean(one.object, _CAP)}{': ' if one.reason else ''}{clean(one.reason, _CAP)}"
 
 
-def _as_json(one: Finding) -> dict[str, object]:
+def _as_json(one: IntegrityFinding) -> dict[str, object]:
     said: dict[str, object] = {
         "object": one.object,
         "kind": str(one.kind),

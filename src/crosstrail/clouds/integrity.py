@@ -16,22 +16,19 @@ from pathlib import Path
 from typing import Protocol
 
 from crosstrail.accounts.broker import AnyBroker
-from crosstrail.errors import CrosstrailError
 from crosstrail.models import Account
 
 __all__ = [
     "ArchiveObjects",
     "AskedSpan",
-    "Finding",
     "FindingFormat",
     "FindingKind",
     "Integrity",
+    "IntegrityFinding",
     "KeyFile",
     "ListedObject",
     "Narrowed",
     "ObjectBody",
-    "ObjectMissing",
-    "ObjectUnreadable",
     "OnlineKeys",
     "Selection",
     "Verdict",
@@ -69,7 +66,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class IntegrityFinding:
     """One line of an answer. `object` is the address of the object, or of the trail's digests for a span of time."""
 
     object: str
@@ -101,14 +98,6 @@ class ListedObject:
     bytes: int
 
 
-class ObjectMissing(CrosstrailError):
-    """No object has this key."""
-
-
-class ObjectUnreadable(CrosstrailError):
-    """There may be such an object, and it cannot be read or listed: the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class ObjectBody:
     """One object as it is stored. `chunks` can be read once."""
@@ -121,7 +110,8 @@ class ObjectBody:
 class ArchiveObjects(Protocol):
     """An archive below one prefix. Called from many threads. Keys are whole, from the root of the bucket on.
 
-    Listing and reading raise ObjectUnreadable, reading ObjectMissing too. Nothing outside of the archive is ever read.
+    Reading raises ObjectNotFound where there is none; it and listing raise another CrosstrailError for what cannot be read.
+    Nothing outside of the archive is ever read.
     """
 
     @property
@@ -208,7 +198,7 @@ OnlineKeys = Callable[[str, datetime, datetime], Sequence[Mapping[str, object]]]
 class FindingFormat(Protocol):
     """How a cloud's own tool prints the same findings."""
 
-    def lines(self, findings: Iterator[Finding]) -> Iterator[tuple[str, bool]]:
+    def lines(self, findings: Iterator[IntegrityFinding]) -> Iterator[tuple[str, bool]]:
         """(line, whether it goes to stderr); lines of valid objects only where asked for."""
         ...
 
@@ -230,7 +220,7 @@ class Integrity(Protocol):
         *,
         jobs: int,
         stop: threading.Event,
-    ) -> Iterator[Finding]:
+    ) -> Iterator[IntegrityFinding]:
         """Everything found, while it is found. Fills `keys` with the keys it asked for and the newest signatures."""
         ...
 
@@ -239,7 +229,7 @@ class Integrity(Protocol):
         ...
 
     def online_keys(self, broker: AnyBroker, account: Account) -> OnlineKeys:
-        """Asked with the credentials of that account, in each region; from a thread while an event loop runs elsewhere."""
+        """Called on the event loop that asks, with the credentials of that account; what it gives is called from other threads."""
         ...
 
     def read_keys(self, path: Path) -> KeyFile:

@@ -11,9 +11,10 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crosstrail.clouds.integrity import ListedObject, ObjectBody, ObjectMissing, ObjectUnreadable
+from crosstrail.clouds.integrity import ListedObject, ObjectBody
+from crosstrail.errors import LakeError, ObjectNotFound
 
-_CHUNK = 1024 * 1024
+_CHUNK = 64 * 1024
 
 
 class FolderObjects:
@@ -47,16 +48,16 @@ class FolderObjects:
     def read(self, key: str) -> ObjectBody:
         path = os.path.realpath(os.path.join(self._top, key))
         if not path.startswith(self._top.rstrip("/") + "/"):
-            raise ObjectUnreadable("lies outside of the folder")
+            raise LakeError("lies outside of the folder")
         try:
             file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         except (FileNotFoundError, NotADirectoryError):
-            raise ObjectMissing("not found") from None
+            raise ObjectNotFound("not found") from None
         except (OSError, ValueError) as error:
-            raise ObjectUnreadable(getattr(error, "strerror", None) or "is no name of a file") from error
+            raise LakeError(getattr(error, "strerror", None) or "is no name of a file") from error
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
-            raise ObjectUnreadable("is no regular file")
+            raise LakeError("is no regular file")
         return ObjectBody({}, _chunks(file))
 
     def _names(self, folder: str) -> list[str]:
@@ -67,7 +68,7 @@ class FolderObjects:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise ObjectUnreadable(error.strerror or "cannot be listed") from error
+            raise LakeError(error.strerror or "cannot be listed") from error
 
 
 def _chunks(file: int) -> Iterator[bytes]:
@@ -80,4 +81,4 @@ def _read(file: int) -> bytes:
     try:
         return os.read(file, _CHUNK)
     except OSError as error:
-        raise ObjectUnreadable(error.strerror or "cannot be read") from error
+        raise LakeError(error.strerror or "cannot be read") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,16 +16,20 @@ from crosstrail.clouds.base import Cloud, clouds
 from crosstrail.clouds.integrity import (
     ArchiveObjects,
     AskedSpan,
-    Finding,
     FindingFormat,
     Integrity,
+    IntegrityFinding,
     KeyFile,
     OnlineKeys,
     Selection,
 )
 from crosstrail.errors import AccountError, InvalidRequest
+from crosstrail.lake.archive_bucket import BucketObjects
 from crosstrail.lake.archive_folder import FolderObjects
+from crosstrail.object_store import BucketUri, parsed_uri
+from crosstrail.settings.config import Settings
 from crosstrail.timerange import TimeRange
+from crosstrail.workspace.buckets import Buckets, cloud_of_scheme, opened_buckets
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
@@ -42,7 +47,7 @@ class Verification:
     online: OnlineKeys | None
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def findings(self, *, one_by_one: bool = False) -> Iterator[Finding]:
+    def findings(self, *, one_by_one: bool = False) -> Iterator[IntegrityFinding]:
         """Blocking, for a thread. `one_by_one`: accounts and regions in order, not several at once."""
         jobs = 1 if one_by_one else _JOBS
         return self.integrity.verify(self.objects, self.asked, self.keys, self.online, jobs=jobs, stop=self.stop)
@@ -59,35 +64,61 @@ def signing_clouds() -> dict[str, Cloud]:
     return {cloud.integrity().format_name: cloud for cloud in clouds() if cloud.integrity}
 
 
-async def open_verification(
-    workspace: Workspace, place: str, *, account: str, region: str, span: TimeRange, now: datetime, keys: Path | None
-) -> Verification:
-    """`place` is a folder. Call it on the event loop that goes on while findings are taken in a thread.
+@contextmanager
+def opened_verification(
+    settings: Settings,
+    place: str,
+    *,
+    account: str = "",
+    region: str = "",
+    span: TimeRange,
+    now: datetime,
+    keys: Path | None = None,
+) -> Iterator[Verification]:
+    """`place` is a folder, or the address of a bucket or of a prefix in it. Findings are taken inside, in any thread.
 
-    Raises InvalidRequest, AccountError, ConfigError.
+    Raises InvalidRequest, AccountError, ConfigError, and what opening a bucket raises.
     """
-    [cloud] = signing_clouds().values()
-    assert cloud.integrity  # noqa: S101 - it is why the cloud is among them
-    integrity = cloud.integrity()
-    known = integrity.read_keys(keys) if keys else KeyFile()
-    accounts = await _accounts(workspace, account)
-    until = min(span.end or now, now)
-    asked = AskedSpan(
-        since=span.start, until=until, now=now, to_now=span.end is None, accounts=accounts, regions=_patterns(region)
-    )
-    objects, asked = _folder(place, integrity, asked)
-    online = None
-    if not keys:
-        online = await _online(workspace, cloud, integrity, accounts)
-    return Verification(objects, asked, integrity, known, online)
+    with opened_buckets(settings) as buckets:
+        uri = parsed_uri(place)
+        cloud = cloud_of_scheme(uri.scheme) if uri else next(iter(signing_clouds().values()))
+        if cloud.integrity is None:
+            raise InvalidRequest(f"{cloud.name} signs nothing of what it delivers, so there is nothing to verify")
+        integrity = cloud.integrity()
+        known = integrity.read_keys(keys) if keys else KeyFile()
+        accounts = buckets.portal.call(_accounts, buckets.workspace, account)
+        asked = AskedSpan(
+            since=span.start,
+            until=min(span.end or now, now),
+            now=now,
+            to_now=span.end is None,
+            accounts=accounts,
+            regions=_patterns(region),
+        )
+        objects, asked = _in_bucket(buckets, uri, integrity, asked) if uri else _in_folder(place, integrity, asked)
+        online = None if keys else buckets.portal.call(_online, buckets.workspace, cloud, integrity, accounts)
+        found = Verification(objects, asked, integrity, known, online)
+        try:
+            yield found
+        finally:
+            found.stop.set()
 
 
-def _folder(place: str, integrity: Integrity, asked: AskedSpan) -> tuple[ArchiveObjects, AskedSpan]:
+def _in_folder(place: str, integrity: Integrity, asked: AskedSpan) -> tuple[ArchiveObjects, AskedSpan]:
     path = Path(place)
     if not path.is_dir():
-        raise InvalidRequest("there is no such folder", hint="Name a folder that holds AWSLogs/.").about(place)
+        raise InvalidRequest(
+            "there is no such folder", hint="Name a folder of delivered log files, or s3://bucket/prefix."
+        ).about(place)
     narrowed = integrity.narrowed(str(path.resolve()))
     return FolderObjects(Path(narrowed.prefix)), _narrow(asked, narrowed.account, narrowed.region)
+
+
+def _in_bucket(
+    buckets: Buckets, uri: BucketUri, integrity: Integrity, asked: AskedSpan
+) -> tuple[ArchiveObjects, AskedSpan]:
+    narrowed = integrity.narrowed(f"{uri.prefix}/" if uri.prefix else "")
+    return BucketObjects(buckets.open(uri), narrowed.prefix), _narrow(asked, narrowed.account, narrowed.region)
 
 
 def _narrow(asked: AskedSpan, account: str, region: str) -> AskedSpan:
@@ -121,7 +152,7 @@ def _patterns(selector: str) -> Selection:
 async def _online(workspace: Workspace, cloud: Cloud, integrity: Integrity, accounts: Selection) -> OnlineKeys:
     """By the first account that has credentials: the public keys of a region are the same for everybody."""
     listed = (await workspace.listed()).registry.accounts
-    able = [one for one in listed if one.cloud == cloud.name and one.auth]
+    able = [one for one in listed if one.cloud == cloud.name and one.auth is not None]
     chosen = next((one for one in able if accounts.has(one.id)), able[0] if able else None)
     if chosen is None:
         raise AccountError(
@@ -131,4 +162,4 @@ async def _online(workspace: Workspace, cloud: Cloud, integrity: Integrity, acco
     return integrity.online_keys(workspace.broker(cloud.name), chosen)
 
 
-__all__ = ["Verification", "open_verification", "signing_clouds"]
+__all__ = ["Verification", "opened_verification", "signing_clouds"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from crosstrail.clouds.aws.regions import partition_of
-from crosstrail.clouds.integrity import AskedSpan, Finding, FindingKind, Verdict
+from crosstrail.clouds.integrity import AskedSpan, FindingKind, IntegrityFinding, Verdict
 
 _WORDS = {
     "moved": "has been moved from its original location",
@@ -33,7 +33,7 @@ class AwsFormat:
         self._start: datetime | None = None
         self._end: datetime | None = None
 
-    def lines(self, findings: Iterator[Finding]) -> Iterator[Line]:
+    def lines(self, findings: Iterator[IntegrityFinding]) -> Iterator[Line]:
         of: tuple[str, str] | None = None
         trail = ""
         for one in findings:
@@ -48,12 +48,12 @@ class AwsFormat:
             yield from self._line(one)
         yield from self._summary()
 
-    def _heading(self, one: Finding) -> str:
+    def _heading(self, one: IntegrityFinding) -> str:
         name, _, home = one.trail.rpartition("_")
         arn = f"arn:{partition_of(home)}:cloudtrail:{home}:{one.account}:trail/{name}"
         return f"Validating log files for trail {arn} between {self._asked_text(' and ')}"
 
-    def _line(self, one: Finding) -> Iterator[Line]:
+    def _line(self, one: IntegrityFinding) -> Iterator[Line]:
         if one.kind is FindingKind.GAP and one.verdict is Verdict.GAP:
             yield f"{'(backfill) ' if one.late else ''}{one.reason.partition(': ')[0]}", True
             yield "", True
@@ -78,7 +78,7 @@ class AwsFormat:
         yield f"{what}\tINVALID: {reason}", True
         yield "", True
 
-    def _found(self, one: Finding) -> None:
+    def _found(self, one: IntegrityFinding) -> None:
         if one.start and one.end:
             start = max(one.start, self._asked.since) if self._asked.since else one.start
             end = min(one.end, self._asked.until)

@@ -16,8 +16,8 @@ from crosstrail.clouds.aws.integrity.verify import verify
 from crosstrail.clouds.integrity import (
     ArchiveObjects,
     AskedSpan,
-    Finding,
     FindingFormat,
+    IntegrityFinding,
     KeyFile,
     Narrowed,
     OnlineKeys,
@@ -41,14 +41,13 @@ class CloudTrailIntegrity:
         *,
         jobs: int,
         stop: threading.Event,
-    ) -> Iterator[Finding]:
+    ) -> Iterator[IntegrityFinding]:
         return verify(objects, asked, keys, online, jobs=jobs, stop=stop)
 
     def narrowed(self, prefix: str) -> Narrowed:
         return narrowed(prefix)
 
     def online_keys(self, broker: AnyBroker, account: Account) -> OnlineKeys:
-        """For threads, while the event loop that this is called on goes on."""
         from crosstrail.clouds.aws.broker import AwsBroker
         from crosstrail.clouds.aws.calls import CloudTrailCalls
 

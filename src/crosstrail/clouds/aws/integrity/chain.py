@@ -15,7 +15,7 @@ from crosstrail.clouds.aws.integrity.judge import Judged, ReadDigest, judge, pla
 from crosstrail.clouds.aws.integrity.keys import KeyRing
 from crosstrail.clouds.aws.integrity.names import HOUR, DigestName, base_of, digest_name
 from crosstrail.clouds.aws.integrity.stops import stop_before
-from crosstrail.clouds.integrity import ArchiveObjects, AskedSpan, Finding, FindingKind, KeyFile, Verdict
+from crosstrail.clouds.integrity import ArchiveObjects, AskedSpan, FindingKind, IntegrityFinding, KeyFile, Verdict
 
 _SLACK = timedelta(minutes=5)
 YOUNG = timedelta(hours=2)
@@ -69,7 +69,7 @@ class Chain:
         self.covered: list[tuple[datetime, datetime]] = []
         """The spans of the digests that are proved, newest first."""
 
-    def walk(self) -> Iterator[Finding | NamingDigest]:
+    def walk(self) -> Iterator[IntegrityFinding | NamingDigest]:
         newer: _Newer | None = None
         newest = True
         for read in self._read([*([self._anchor] if self._anchor else []), *reversed(self._names)]):
@@ -107,7 +107,7 @@ class Chain:
         if not linked and read.digest and self._objects.has_metadata:
             self._saved.signatures[signature_name(read.digest)] = read.signature
 
-    def _between(self, newer: _Newer, name: DigestName, place: str | None) -> Iterator[Finding]:
+    def _between(self, newer: _Newer, name: DigestName, place: str | None) -> Iterator[IntegrityFinding]:
         """What lies between the newer side and the digest that is listed next."""
         start = newer.start
         if newer.known and newer.link is None:
@@ -122,7 +122,7 @@ class Chain:
             start = named.end - HOUR if named else name.end
         yield from self._hours(name, name.end, start)
 
-    def _oldest(self, newer: _Newer | None) -> Iterator[Finding]:
+    def _oldest(self, newer: _Newer | None) -> Iterator[IntegrityFinding]:
         """What should come before the oldest digest that is listed, as far as it is asked for."""
         if newer is None or not self._names:
             return
@@ -146,7 +146,7 @@ class Chain:
         else:
             yield from self._hours(name, since, newer.start)
 
-    def _missing_newest(self, newest: DigestName) -> Iterator[Finding]:
+    def _missing_newest(self, newest: DigestName) -> Iterator[IntegrityFinding]:
         if newest.trail.late:
             return
         due = min(self._asked.until, self._asked.now - YOUNG)
@@ -168,8 +168,8 @@ class Chain:
 
     def _span(
         self, name: DigestName, verdict: Verdict, reason: str, span: tuple[datetime, datetime], address: str = ""
-    ) -> Finding:
-        return Finding(
+    ) -> IntegrityFinding:
+        return IntegrityFinding(
             object=address or self._objects.address(name.top),
             kind=FindingKind.DIGEST if address else FindingKind.GAP,
             verdict=verdict,
@@ -183,7 +183,7 @@ class Chain:
             late=name.trail.late,
         )
 
-    def _hours(self, name: DigestName, start: datetime, end: datetime) -> Iterator[Finding]:
+    def _hours(self, name: DigestName, start: datetime, end: datetime) -> Iterator[IntegrityFinding]:
         """The digests that are neither listed nor linked: CloudTrail writes one each hour, so their names are known."""
         if name.trail.late:
             return
@@ -197,16 +197,16 @@ class Chain:
             absent = name.at(end - hour * HOUR)
             yield self._absent(name, absent.key, f"; no digest has {_z(absent.end - HOUR)} to {_z(absent.end)}")
 
-    def _absent(self, name: DigestName, key: str, more: str = "") -> Finding:
+    def _absent(self, name: DigestName, key: str, more: str = "") -> IntegrityFinding:
         named = digest_name(key) or name
         return self._about(named, self._objects.address(key), Verdict.DELETED, f"not found{more}", "not found")
 
-    def _outside(self, name: DigestName, link: PreviousDigest) -> Finding:
+    def _outside(self, name: DigestName, link: PreviousDigest) -> IntegrityFinding:
         reason = "the chain goes on outside of what was asked, and was not read there: verify that place too"
         return self._about(name, f"s3://{link.bucket}/{link.key}", Verdict.UNCOVERED, reason, "outside")
 
-    def _about(self, name: DigestName, address: str, verdict: Verdict, reason: str, fault: str) -> Finding:
-        return Finding(
+    def _about(self, name: DigestName, address: str, verdict: Verdict, reason: str, fault: str) -> IntegrityFinding:
+        return IntegrityFinding(
             object=address,
             kind=FindingKind.DIGEST,
             verdict=verdict,
@@ -220,18 +220,18 @@ class Chain:
             late=name.trail.late,
         )
 
-    def _gap(self, name: DigestName, start: datetime, end: datetime, *, trusted: bool = True) -> Finding:
+    def _gap(self, name: DigestName, start: datetime, end: datetime, *, trusted: bool = True) -> IntegrityFinding:
         stop = stop_before(self._objects, name, start, end)
         reason = stop.text if stop else "no event that stopped logging was found in the log files before it"
         return self._gap_finding(
             name, start, end, reason if trusted else f"{reason}; a digest that is not proved says so"
         )
 
-    def _gap_finding(self, name: DigestName, start: datetime, end: datetime, reason: str) -> Finding:
+    def _gap_finding(self, name: DigestName, start: datetime, end: datetime, reason: str) -> IntegrityFinding:
         said = f"No log files were delivered by CloudTrail between {_z(start)} and {_z(end)}: {reason}"
         return self._span(name, Verdict.GAP, said, (start, end))
 
-    def _finding(self, read: ReadDigest, judged: Judged) -> Finding:
+    def _finding(self, read: ReadDigest, judged: Judged) -> IntegrityFinding:
         found = self._about(
             read.name, self._objects.address(read.name.key), judged.verdict, judged.reason, judged.fault
         )

@@ -19,8 +19,8 @@ from crosstrail.clouds.aws.integrity.digest import (
 )
 from crosstrail.clouds.aws.integrity.keys import KeyRing, PublicKey, Signed, key_span
 from crosstrail.clouds.aws.integrity.names import AWS_LOGS, DigestName
-from crosstrail.clouds.integrity import ArchiveObjects, KeyFile, ObjectMissing, ObjectUnreadable, Verdict
-from crosstrail.errors import CrosstrailError
+from crosstrail.clouds.integrity import ArchiveObjects, KeyFile, Verdict
+from crosstrail.errors import CrosstrailError, ObjectNotFound
 
 SHA256 = "SHA-256"
 _RSA = "SHA256withRSA"
@@ -62,9 +62,9 @@ def read_digest(objects: ArchiveObjects, name: DigestName) -> ReadDigest:
                 name, verdict=Verdict.MODIFIED, reason="invalid format: the gzip data is cut short", fault="format"
             )
         digest = parse_digest(inflated.content, inflated.sha256)
-    except ObjectMissing:
+    except ObjectNotFound:
         return ReadDigest(name, verdict=Verdict.DELETED, reason="not found", fault="not found")
-    except ObjectUnreadable as error:
+    except CrosstrailError as error:
         return ReadDigest(name, verdict=Verdict.UNCOVERED, reason=f"cannot be read: {error.text}", fault="unreadable")
     except BrokenObject as error:
         return ReadDigest(name, verdict=Verdict.MODIFIED, reason=f"invalid format: {error}", fault="format")

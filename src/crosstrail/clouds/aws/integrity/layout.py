@@ -18,7 +18,7 @@ _MAX_FOLDERS = 2_000
 
 
 @dataclass(slots=True)
-class Place:
+class AccountRegion:
     """One account and region of one archive."""
 
     account: str
@@ -42,8 +42,8 @@ def accounts_of(objects: ArchiveObjects) -> Iterator[tuple[str, str]]:
                         yield _last(below), below
 
 
-def places_of(objects: ArchiveObjects, account: str, folder: str) -> list[Place]:
-    found: dict[str, Place] = {}
+def places_of(objects: ArchiveObjects, account: str, folder: str) -> list[AccountRegion]:
+    found: dict[str, AccountRegion] = {}
     for kind in objects.folders(folder):
         name = _last(kind)
         if name != "CloudTrail" and not name.startswith("CloudTrail-"):
@@ -52,7 +52,7 @@ def places_of(objects: ArchiveObjects, account: str, folder: str) -> list[Place]
             region = _last(below)
             if not _REGION.fullmatch(region):
                 continue
-            place = found.setdefault(region, Place(account, region))
+            place = found.setdefault(region, AccountRegion(account, region))
             if name == DIGESTS:
                 place.digests = below
             else:

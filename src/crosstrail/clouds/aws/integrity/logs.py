@@ -15,25 +15,24 @@ from crosstrail.clouds.aws.integrity.names import HOUR, log_time
 from crosstrail.clouds.integrity import (
     ArchiveObjects,
     AskedSpan,
-    Finding,
-    ObjectMissing,
-    ObjectUnreadable,
+    IntegrityFinding,
     Verdict,
 )
+from crosstrail.errors import CrosstrailError, ObjectNotFound
 
 _MAX_SUSPECTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedLog:
-    finding: Finding
+    finding: IntegrityFinding
     named: str
     """The hash that the digest names, in hex; empty where it does not matter."""
     found: str = ""
     """That of the content."""
 
 
-def check_log(objects: ArchiveObjects, key: str | None, log: NamedLog, about: Finding) -> CheckedLog:
+def check_log(objects: ArchiveObjects, key: str | None, log: NamedLog, about: IntegrityFinding) -> CheckedLog:
     """Read and hash one. `key`: where the archive has it, if there; `about` has account, region and trail. Never raises for
     what is wrong with one object."""
     if key is None:
@@ -45,9 +44,9 @@ def check_log(objects: ArchiveObjects, key: str | None, log: NamedLog, about: Fi
         return CheckedLog(_verdict(about, address, Verdict.UNCOVERED, reason, "algorithm"), "")
     try:
         found = inflate(objects.read(key).chunks, MAX_LOG)
-    except ObjectMissing:
+    except ObjectNotFound:
         return CheckedLog(_verdict(about, address, Verdict.DELETED, "not found", "not found"), log.sha256)
-    except ObjectUnreadable as error:
+    except CrosstrailError as error:
         return CheckedLog(
             _verdict(about, address, Verdict.UNCOVERED, f"cannot be read: {error.text}", "unreadable"), ""
         )
@@ -66,7 +65,7 @@ def check_log(objects: ArchiveObjects, key: str | None, log: NamedLog, about: Fi
     return CheckedLog(_verdict(about, address, Verdict.VALID, "", ""), "")
 
 
-def _verdict(about: Finding, address: str, verdict: Verdict, reason: str, fault: str) -> Finding:
+def _verdict(about: IntegrityFinding, address: str, verdict: Verdict, reason: str, fault: str) -> IntegrityFinding:
     return replace(about, object=address, verdict=verdict, reason=reason, fault=fault)
 
 
@@ -75,9 +74,9 @@ class Suspects:
 
     def __init__(self) -> None:
         self._faulty: list[CheckedLog] = []
-        self._strays: list[tuple[Finding, str]] = []
+        self._strays: list[tuple[IntegrityFinding, str]] = []
 
-    def add(self, checked: CheckedLog) -> Finding | None:
+    def add(self, checked: CheckedLog) -> IntegrityFinding | None:
         """The finding, where it can be said at once."""
         if not checked.named or len(self._faulty) >= _MAX_SUSPECTS:
             return checked.finding
@@ -88,10 +87,10 @@ class Suspects:
     def any(self) -> bool:
         return bool(self._faulty)
 
-    def add_stray(self, finding: Finding, sha256: str) -> None:
+    def add_stray(self, finding: IntegrityFinding, sha256: str) -> None:
         self._strays.append((finding, sha256))
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[IntegrityFinding]:
         holders = {one.found: one.finding.object for one in self._faulty if one.found}
         holders |= {sha256: finding.object for finding, sha256 in self._strays if sha256}
         owners = {one.named: one.finding.object for one in self._faulty}
@@ -173,8 +172,8 @@ class Named:
 
 
 def unnamed(
-    objects: ArchiveObjects, tops: Sequence[str], named: Named, asked: AskedSpan, about: Finding
-) -> Iterator[tuple[Finding, str]]:
+    objects: ArchiveObjects, tops: Sequence[str], named: Named, asked: AskedSpan, about: IntegrityFinding
+) -> Iterator[tuple[IntegrityFinding, str]]:
     """(finding, key) of every object in these folders of logs that no proved digest names, in the asked span."""
     covered = Coverage(named.spans)
     for top in tops:

@@ -1,6 +1,6 @@
 """The names that CloudTrail gives its objects: what a key says of account, region, trail and time.
 
-Source: "CloudTrail digest file structure" and "Finding your CloudTrail log files" of the CloudTrail User Guide.
+Source: "CloudTrail digest file structure" and "IntegrityFinding your CloudTrail log files" of the CloudTrail User Guide.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from crosstrail.clouds.aws.integrity.names import DigestName, log_time
-from crosstrail.clouds.integrity import ArchiveObjects, ObjectMissing, ObjectUnreadable
+from crosstrail.clouds.integrity import ArchiveObjects
+from crosstrail.errors import CrosstrailError
 
 _BEFORE, _AFTER = timedelta(minutes=75), timedelta(minutes=75)
 _MAX_FILES = 200
@@ -40,7 +41,11 @@ def stop_before(objects: ArchiveObjects, name: DigestName, start: datetime, end:
         name.top.replace("/CloudTrail-Digest/", "/CloudTrail/").removesuffix(f"{name.region}/") + f"{name.trail.home}/"
     )
     found: Stop | None = None
-    for key in _keys(objects, top, start - _BEFORE, min(start + _AFTER, end)):
+    try:
+        keys = list(_keys(objects, top, start - _BEFORE, min(start + _AFTER, end)))
+    except CrosstrailError:
+        return None
+    for key in keys:
         for record in _records(objects, key):
             stop = _stop(record, name, objects.address(key))
             if (
@@ -78,7 +83,7 @@ def _records(objects: ArchiveObjects, key: str) -> Iterator[dict[str, Any]]:
         if not any(one in content for one in _STOPS):
             return
         said = orjson.loads(content)
-    except (ObjectMissing, ObjectUnreadable, zlib.error, orjson.JSONDecodeError):
+    except (CrosstrailError, zlib.error, orjson.JSONDecodeError):
         return
     records = said.get("Records") if isinstance(said, dict) else None
     for record in records if isinstance(records, list) else ():

@@ -21,17 +21,15 @@ from crosstrail.clouds.aws.integrity.chain import Chain
 from crosstrail.clouds.aws.integrity.digest import MAX_LOG, BrokenObject, inflate
 from crosstrail.clouds.aws.integrity.judge import ReadDigest, place_of, read_digest
 from crosstrail.clouds.aws.integrity.keys import KeyRing
-from crosstrail.clouds.aws.integrity.layout import Place, accounts_of, places_of
+from crosstrail.clouds.aws.integrity.layout import AccountRegion, accounts_of, places_of
 from crosstrail.clouds.aws.integrity.logs import CheckedLog, Named, Suspects, check_log, unnamed
 from crosstrail.clouds.aws.integrity.names import HOUR, DigestName, TrailName, base_of, digest_name
 from crosstrail.clouds.integrity import (
     ArchiveObjects,
     AskedSpan,
-    Finding,
     FindingKind,
+    IntegrityFinding,
     KeyFile,
-    ObjectMissing,
-    ObjectUnreadable,
     OnlineKeys,
     Verdict,
 )
@@ -52,7 +50,7 @@ def verify(
     *,
     jobs: int,
     stop: threading.Event,
-) -> Iterator[Finding]:
+) -> Iterator[IntegrityFinding]:
     """As `Integrity.verify` says. Setting `stop` ends it early."""
     ring = KeyRing(keys, online)
     with ThreadPoolExecutor(_THREADS, "verify-read") as readers:
@@ -64,12 +62,14 @@ def verify(
             yield from _together(run.jobs(), jobs, stop)
 
 
-def _together(todo: Iterator[Iterator[Finding]], jobs: int, stop: threading.Event) -> Iterator[Finding]:
+def _together(
+    todo: Iterator[Iterator[IntegrityFinding]], jobs: int, stop: threading.Event
+) -> Iterator[IntegrityFinding]:
     """What several jobs find, as it comes."""
-    found: queue.Queue[Finding | BaseException | None] = queue.Queue(_WAITING)
+    found: queue.Queue[IntegrityFinding | BaseException | None] = queue.Queue(_WAITING)
     taking = threading.Lock()
 
-    def put(one: Finding | BaseException | None) -> None:
+    def put(one: IntegrityFinding | BaseException | None) -> None:
         while not stop.is_set():
             try:
                 found.put(one, timeout=0.5)
@@ -132,7 +132,7 @@ class _Run:
         self._readers = readers
         self._stop = stop
 
-    def jobs(self) -> Iterator[Iterator[Finding]]:
+    def jobs(self) -> Iterator[Iterator[IntegrityFinding]]:
         """One for each account and region, and one for what is asked and not there."""
         accounts, regions = [], set()
         found_any = False
@@ -143,7 +143,7 @@ class _Run:
                     continue
                 try:
                     places = places_of(self._objects, account, folder)
-                except ObjectUnreadable as error:
+                except CrosstrailError as error:
                     yield iter([self._nothing(folder, account, f"cannot be listed: {error.text}")])
                     continue
                 regions |= {place.region for place in places}
@@ -151,7 +151,7 @@ class _Run:
                     if self._asked.regions.has(place.region):
                         found_any = True
                         yield self._place(place)
-        except ObjectUnreadable as error:
+        except CrosstrailError as error:
             yield iter([self._nothing(self._objects.prefix, "", f"cannot be listed: {error.text}")])
             return
         for one in self._asked.accounts.absent(accounts):
@@ -163,8 +163,8 @@ class _Run:
                 [self._nothing(self._objects.prefix, "", "No digests found: there are no log files below AWSLogs/")]
             )
 
-    def _nothing(self, prefix: str, account: str, reason: str) -> Finding:
-        return Finding(
+    def _nothing(self, prefix: str, account: str, reason: str) -> IntegrityFinding:
+        return IntegrityFinding(
             object=self._objects.address(prefix),
             kind=FindingKind.GAP,
             verdict=Verdict.UNCOVERED,
@@ -175,20 +175,20 @@ class _Run:
             end=self._asked.until,
         )
 
-    def _place(self, place: Place) -> Iterator[Finding]:
+    def _place(self, place: AccountRegion) -> Iterator[IntegrityFinding]:
         """One account and region, whatever happens there."""
         try:
             yield from self._verified(place)
-        except ObjectUnreadable as error:
+        except CrosstrailError as error:
             nothing = self._nothing(place.digests or place.logs[0], place.account, f"cannot be listed: {error.text}")
             yield replace(nothing, region=place.region)
 
-    def _verified(self, place: Place) -> Iterator[Finding]:
+    def _verified(self, place: AccountRegion) -> Iterator[IntegrityFinding]:
         chains = self._chains(place) if place.digests else {}
         if not chains:
             reason = "No digests found: log file validation is off, or they were deleted"
             yield replace(self._nothing(place.digests or place.logs[0], place.account, reason), region=place.region)
-        about = Finding(
+        about = IntegrityFinding(
             object="", kind=FindingKind.LOG, verdict=Verdict.VALID, account=place.account, region=place.region
         )
         named, suspects = Named(), Suspects()
@@ -208,11 +208,13 @@ class _Run:
                 yield stray
         yield from suspects.findings()
 
-    def _checked(self, chain: Chain, base: str, about: Finding, named: Named, suspects: Suspects) -> Iterator[Finding]:
+    def _checked(
+        self, chain: Chain, base: str, about: IntegrityFinding, named: Named, suspects: Suspects
+    ) -> Iterator[IntegrityFinding]:
 
-        def work() -> Iterator[Callable[[], CheckedLog] | Finding]:
+        def work() -> Iterator[Callable[[], CheckedLog] | IntegrityFinding]:
             for one in chain.walk():
-                if isinstance(one, Finding):
+                if isinstance(one, IntegrityFinding):
                     named.late_lost |= one.late and not one.proved and one.kind is FindingKind.DIGEST
                     yield one
                     continue
@@ -224,11 +226,11 @@ class _Run:
                         yield partial(check_log, self._objects, key, log, about)
 
         for done in self._in_order(work()):
-            finding = done if isinstance(done, Finding) else suspects.add(done)
+            finding = done if isinstance(done, IntegrityFinding) else suspects.add(done)
             if finding:
                 yield finding
 
-    def _chains(self, place: Place) -> dict[TrailName, tuple[list[DigestName], DigestName | None]]:
+    def _chains(self, place: AccountRegion) -> dict[TrailName, tuple[list[DigestName], DigestName | None]]:
         """The digests of each trail in the asked span, oldest first; with the first one after it, where only that proves
         the newest."""
         found: dict[TrailName, tuple[list[DigestName], DigestName | None]] = {}
@@ -255,7 +257,9 @@ class _Run:
             names.sort(key=lambda name: name.end)
         return {trail: one for trail, one in found.items() if one[0]}
 
-    def _ask_keys(self, place: Place, chains: dict[TrailName, tuple[list[DigestName], DigestName | None]]) -> None:
+    def _ask_keys(
+        self, place: AccountRegion, chains: dict[TrailName, tuple[list[DigestName], DigestName | None]]
+    ) -> None:
         """All at once: a year of a region has a dozen. What fails is said by each digest."""
         names = [name for trail, (names, _) in chains.items() if not trail.late for name in (names[0], names[-1])]
         if not names:
@@ -271,24 +275,24 @@ class _Run:
             assert isinstance(done, ReadDigest)  # noqa: S101 - it is given nothing else to do
             yield done
 
-    def _in_order(self, todo: Iterable[Callable[[], A] | Finding]) -> Iterator[A | Finding]:
+    def _in_order(self, todo: Iterable[Callable[[], A] | IntegrityFinding]) -> Iterator[A | IntegrityFinding]:
         """What each gives, in order, with many at work at once; what is no work comes as it is."""
-        ahead: deque[Future[A] | Finding] = deque()
+        ahead: deque[Future[A] | IntegrityFinding] = deque()
         for one in todo:
-            ahead.append(one if isinstance(one, Finding) else self._readers.submit(one))
+            ahead.append(one if isinstance(one, IntegrityFinding) else self._readers.submit(one))
             while len(ahead) >= _AHEAD or (ahead and _is_done(ahead[0])):
                 first = ahead.popleft()
-                yield first if isinstance(first, Finding) else first.result()
+                yield first if isinstance(first, IntegrityFinding) else first.result()
             if self._stop.is_set():
                 return
         while ahead and not self._stop.is_set():
             first = ahead.popleft()
-            yield first if isinstance(first, Finding) else first.result()
+            yield first if isinstance(first, IntegrityFinding) else first.result()
 
     def _hash(self, key: str) -> str:
         try:
             return inflate(self._objects.read(key).chunks, MAX_LOG).sha256
-        except (ObjectMissing, ObjectUnreadable, BrokenObject):
+        except (CrosstrailError, BrokenObject):
             return ""
 
 
