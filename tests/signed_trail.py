@@ -114,6 +114,8 @@ class Chain:
     ends: list[str] = field(default_factory=list)
     """Of its digests those after which it began anew."""
     previous: dict[str, Any] = field(default_factory=dict)
+    signer: SigningKey | None = None
+    """Else the region's own of that time."""
 
     def log(self, time: datetime, records: Iterable[dict[str, Any]], name: str = "") -> str:
         """A log file, delivered then; its key."""
@@ -136,7 +138,7 @@ class Chain:
         key = self.key(end)
         previous = {} if first else self.previous
         self.ends += [self.previous["key"]] if first and self.previous else []
-        signer = next(one for one in reversed(region_keys(self.region)) if one.start <= end)
+        signer = self.signer or next(one for one in reversed(region_keys(self.region)) if one.start <= end)
         said = {
             "awsAccountId": self.account,
             "digestStartTime": f"{start:%Y-%m-%dT%H:%M:%SZ}",

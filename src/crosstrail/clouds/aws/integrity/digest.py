@@ -17,7 +17,7 @@ MAX_DIGEST = 32 * 1024 * 1024
 MAX_LOG = 1024 * 1024 * 1024
 """Uncompressed; CloudTrail's files hold 50 MB at most."""
 _GZIP = zlib.MAX_WBITS | 16
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 _BIG = 1024 * 1024
 _one_big = threading.Lock()
 """JSON of this size takes thirty times its memory at worst: one at a time."""

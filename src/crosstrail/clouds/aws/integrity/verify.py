@@ -35,8 +35,8 @@ from crosstrail.clouds.integrity import (
 )
 from crosstrail.errors import CrosstrailError
 
-_THREADS = 32
-_AHEAD = 96
+_THREADS = 64
+_AHEAD = 160
 """Objects of one job that are read, or wait to be, before the first of them is judged."""
 _WAITING = 1_000
 A = TypeVar("A")
