@@ -317,7 +317,7 @@ def test_the_command_line_says_what_someone_may_do(crosstrail: CommandLine, tmp_
         return [{name: row[name] for name in ("alias", "toolsets", "write")} for row in rows]
 
     prod = {"alias": "prod", "toolsets": "accounts events", "write": "no"}
-    dev = {"alias": "dev", "toolsets": "accounts events query trails", "write": "no, the server allows none"}
+    dev = {"alias": "dev", "toolsets": "accounts events query trails export", "write": "no, the server allows none"}
     assert asked("someone@example.com") == [prod]
     assert asked("someone@example.com", "--group", "secops") == [prod, dev]
     assert asked("someone@elsewhere.example") == []

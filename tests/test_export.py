@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 import preloaded
 from conftest import CommandLine
@@ -289,6 +291,33 @@ def test_a_manifest_made_anew_is_told_by_its_noted_hash(copied: Path, crosstrail
     assert check(crosstrail, data) == (0, [])
     status, findings = check(crosstrail, data, "--sha256", noted)
     assert (status, findings[0]["what"]) == (1, "manifest")
+
+
+def keys(folder: Path, name: str) -> tuple[Path, Path]:
+    """Files of a new private key and of its public one."""
+    key, places = Ed25519PrivateKey.generate(), (folder / f"{name}.pem", folder / f"{name}.pub.pem")
+    places[0].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    places[1].write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return places
+
+
+def test_a_signed_manifest_is_its_signers(export: Callable[..., Path], crosstrail: CommandLine, tmp_path: Path) -> None:
+    private, public = keys(tmp_path, "mine")
+    _, others_public = keys(tmp_path, "other")
+    data = export(ALL, "--sign-key", private)
+    path = data.with_name(f"{data.name}.manifest.json")
+    assert check(crosstrail, data, "--public-key", public) == (0, [])
+    status, findings = check(crosstrail, data, "--public-key", others_public)
+    assert (status, findings[0]["problem"], findings[0]["what"]) == (1, "changed", "manifest")
+    whole = path.read_text()
+    path.write_text(whole.replace(ALL, "SELECT eventid FROM prod"))
+    assert check(crosstrail, data, "--public-key", public)[0] == 1
+    path.write_text(whole)
+    data.with_name(f"{data.name}.manifest.sig").unlink()
+    status, findings = check(crosstrail, data, "--public-key", public)
+    assert (status, findings[0]["problem"], findings[0]["reason"]) == (1, "missing", "it was not signed")
+    export(ALL, "--sign-key", public, name="unsigned.jsonl", status=1)
+    assert not (tmp_path / "unsigned.jsonl").exists()
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,10 @@ class Event:
     record: Mapping[str, object] | None = field(default=None, repr=False)
     """The whole event as its cloud wrote it; None unless the query asked for it."""
     text: str = field(default="", repr=False)
-    """The record's own JSON, where its cloud gives that apart and the query asked for records."""
+    """The record's own JSON, where its cloud or its log file has that apart and the query asked for records."""
+    source_object: str = ""
+    verified: bool | None = None
+    """The log file that the record was read from, and whether that passed validation; of a lake's events with `record` alone."""
     other_versions: int = 0  # contents that came under its id too; only a lake knows
 
     @property

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crosstrail.models import Account
 
-Toolset = Literal["accounts", "events", "query", "trails"]
+Toolset = Literal["accounts", "events", "query", "trails", "export"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 ANYONE = "*"
 _KINDS = ("email", "login", "subject", "group", "scope", "client")

@@ -112,7 +112,7 @@ async def look_up(
         age = _default_age(request, live=chosen.live)
         span = parse_range(request.start_time, request.end_time, now=now, default_age=age)
     targets = chosen.targets
-    filters = _filters(targets, request)
+    filters = _filters(targets, _written(request))
     query = EventQuery(span, filters, request.max_results, before, request.detail == "full")
     with named(targets):
         listing = await lookup_events(targets, query, progress=progress, alone=chosen.total == len(targets))
@@ -141,9 +141,13 @@ def _written(request: Request) -> tuple[Filter, ...]:
     return (*((Filter(key, value),) if key else ()), *parse(request.filters))
 
 
-def _filters(targets: Sequence[OpenTarget], request: Request) -> tuple[Filter, ...]:
+def accepted_filters(targets: Sequence[OpenTarget], filters: str) -> tuple[Filter, ...]:
+    """`ErrorCode=AccessDenied, ...` in our spelling. Raises InvalidRequest, also for a key that no trail of these has."""
+    return _filters(targets, parse(filters))
+
+
+def _filters(targets: Sequence[OpenTarget], written: tuple[Filter, ...]) -> tuple[Filter, ...]:
     """The filters in our spelling. Raises InvalidRequest, also for a key that none of the targets' trails has."""
-    written = _written(request)
     if not written:
         return ()
     known: set[str] = set()

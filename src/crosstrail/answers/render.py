@@ -31,6 +31,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A resource of this server's own that the answer is about."""
+
+    uri: str
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one call says. `facts` are small (ids, counts, page tokens) and stand in the text too.
 
@@ -43,6 +52,7 @@ class Answer:
     complete: bool = False
     error: bool = False
     tables: Sequence[Table] = ()
+    links: Sequence[Link] = ()
 
 
 @dataclass(frozen=True, slots=True)

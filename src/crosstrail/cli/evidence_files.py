@@ -7,28 +7,36 @@ import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 import orjson
 
 from crosstrail.answers.evidence import Exported, about_query, start_export, told, wait_for_export
-from crosstrail.cli.statuses import DONE, FAILED
+from crosstrail.answers.evidence_lookup import LookupExport, export_lookup
+from crosstrail.cli.statuses import DONE, FAILED, status_of
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.engines.exporting import Export
 from crosstrail.evidence.check import MAX_NAMED, ExportCheck, ExportFinding, check
 from crosstrail.evidence.manifest import SUFFIX, Form
 from crosstrail.evidence.publish import making, publish
+from crosstrail.evidence.signature import signer
 from crosstrail.evidence.writer import SUMMARY_FILE
+from crosstrail.filters import KEYS, accepted
 from crosstrail.json_values import table
+from crosstrail.models import Filter
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean
+from crosstrail.timerange import parse_range
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
 _SECONDS = 3600.0
 """That writing an export may take, where query.time_limit is no longer."""
 _NO_LIMIT = 2**62
+MAX_LOOKED_UP = 100_000
+"""Records of an export without SQL, where --limit says nothing."""
 _MAX_LETTERS = 300
 
 
@@ -52,23 +60,41 @@ class Wanted:
         return "jsonl.gz" if name.endswith(".gz") else "parquet" if name.endswith(".parquet") else "jsonl"
 
 
-def print_export(settings: Settings, wanted: Wanted, output: Path, *, overwrite: bool, as_json: bool) -> int:
-    """The exit status. Raises InvalidRequest where the name is taken, and what queries raise."""
+def print_export(
+    settings: Settings, wanted: Wanted, output: Path, *, overwrite: bool, sign_key: Path | None, as_json: bool
+) -> int:
+    """The exit status. Raises InvalidRequest where the name is taken or the key none, and what queries raise."""
     output = output.absolute()
+    sign = signer(sign_key) if sign_key else None
     with making(output, overwrite=overwrite) as folder:
-        made = anyio.run(_by_sql, settings, wanted, folder, wanted.form_of(output))
-        manifest = publish(folder, output, made.summary, made.about, overwrite=overwrite)
+        made, status = anyio.run(_made, settings, wanted, folder, wanted.form_of(output))
+        manifest = publish(folder, output, made.summary, made.about, overwrite=overwrite, sign=sign)
     digest = hashlib.sha256(manifest).hexdigest()
     if as_json:
         out_json({"manifest": f"{output}{SUFFIX}", "sha256": digest, "records": made.summary["records"]})
     else:
         out(f"{told(made.summary)}\nManifest: {output}{SUFFIX}\nIts SHA-256: {digest}")
-        say(
-            "Note that SHA-256 where nobody can change it: --check trusts the manifest, and --sha256 tells another one."
-        )
+        if not sign_key:
+            say("Note that SHA-256 where nobody can change it: --check trusts the manifest, unless --sha256 is given.")
     for line in made.coverage:
         say(line)
-    return DONE
+    return status
+
+
+async def _made(settings: Settings, wanted: Wanted, folder: Path, form: Form) -> tuple[Exported, int]:
+    """The files, and the exit status."""
+    if wanted.sql:
+        return await _by_sql(settings, wanted, folder, form), DONE
+    given = accepted([Filter(key, value) for key, value in wanted.filters], KEYS)
+    span = parse_range(*wanted.between, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
+    limit = MAX_LOOKED_UP if wanted.limit is None else wanted.limit
+    question = LookupExport(wanted.account, wanted.region, span, given, limit, _NO_LIMIT)
+    workspace = Workspace(settings)
+    try:
+        made, listing = await export_lookup(ScopedWorkspace(workspace), question, folder, form, by=_user())
+    finally:
+        await workspace.aclose()
+    return made, status_of(done=len(listing.pages), failed=len(listing.failures))
 
 
 async def _by_sql(settings: Settings, wanted: Wanted, folder: Path, form: Form) -> Exported:
@@ -99,9 +125,9 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def print_check(path: Path, sha256: str, *, as_json: bool) -> int:
+def print_check(path: Path, sha256: str, public_key: Path | None, *, as_json: bool) -> int:
     """The exit status: 0 only where everything is as the manifest says. Raises InvalidRequest for what is no manifest."""
-    done = check(path.absolute())
+    done = check(path.absolute(), public_key)
     noted = sha256.strip().lower()
     if noted and noted != done.manifest.sha256:
         done.findings.insert(
@@ -135,7 +161,9 @@ def _conclusion(done: ExportCheck, noted: str) -> list[str]:
     lines = [f"All is as the manifest says: {manifest.records:,} records in {manifest.files['data'].name}."]
     if manifest.kind == "records":
         lines.append(f"When it was made: {told(manifest.about)}")
-    if not noted:
+    if done.signed:
+        lines.append("Its signature is by the key given.")
+    elif not noted:
         lines.append(
             f"The manifest itself has the SHA-256 {manifest.sha256}: compare it with what was noted when it was made."
         )

@@ -26,11 +26,18 @@ from crosstrail.settings.config import Settings
 @click.option("--since", default="", help="Without SQL: from when, such as 24h, 7d, 2026-11-20, 2026-11-20T09:00Z.")
 @click.option("--until", default="", help="Without SQL: to when, a date as that whole day; now if not given.")
 @lookup_filters
-@click.option("--limit", type=click.IntRange(min=1), default=None, help="Most records; more are refused (SQL) or left.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Most records: more are refused of a SELECT, else left out and told (by default 100,000).",
+)
 @click.option("--rows", is_flag=True, help="The rows of the result themselves, even where they name events.")
 @click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
+@click.option("--sign-key", type=click.Path(path_type=Path), help="Sign the manifest: an Ed25519 private key, as PEM.")
 @click.option("--check", "manifest", type=click.Path(path_type=Path), help="Check an export by its manifest; offline.")
 @click.option("--sha256", default="", help="With --check: what the manifest's SHA-256 was noted as.")
+@click.option("--public-key", type=click.Path(path_type=Path), help="With --check: of who signed the manifest, as PEM.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON lines.")
 @with_settings
 def export(
@@ -45,8 +52,10 @@ def export(
     limit: int | None,
     rows: bool,
     overwrite: bool,
+    sign_key: Path | None,
     manifest: Path | None,
     sha256: str,
+    public_key: Path | None,
     as_json: bool,
     **filters: str,
 ) -> int:
@@ -60,9 +69,9 @@ def export(
 
     given = named_filters(filters)
     if manifest is not None:
-        if sql or output or account or given:
-            raise click.UsageError("--check takes a manifest and nothing else but --sha256 and --json")
-        return print_check(manifest, sha256, as_json=as_json)
+        if sql or output or account or given or sign_key:
+            raise click.UsageError("--check takes a manifest, and --sha256, --public-key and --json alone with it")
+        return print_check(manifest, sha256, public_key, as_json=as_json)
     if output is None:
         raise click.UsageError("say where to: -o FILE")
     if sql and (since or until or region or given):
@@ -70,4 +79,4 @@ def export(
     if not sql and not (account or since or given):
         raise click.UsageError("say what to export: a SELECT, or --account, --since or a filter")
     wanted = Wanted(sql, account, region, (since, until), tuple(given), limit, rows, form or "")
-    return print_export(settings, wanted, output, overwrite=overwrite, as_json=as_json)
+    return print_export(settings, wanted, output, overwrite=overwrite, sign_key=sign_key, as_json=as_json)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -116,6 +116,15 @@ class LakeEngine:
 
     async def cancel(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         return await _in_thread(lambda: self._cancel(ref, scope))
+
+    def making_export(self, accounts: Iterable[AccountKey]) -> AbstractContextManager[tuple[str, Path]]:
+        """The id and the folder of an export that no statement makes, under the rules of results. Raises LakeError, OSError."""
+        return self._store.making(accounts)
+
+    def export_folder(self, native_id: str, scope: QueryScope) -> Path:
+        """Where the files of an export come, whether it has ended or not. Raises InvalidRequest as `status` does."""
+        self._store.read(native_id, _keys(scope))
+        return self._store.folder_of(native_id)
 
     def exported(self, native_id: str, scope: QueryScope) -> Path:
         """The folder with the files of a finished export. Raises InvalidRequest as `status` does, and for what is no export."""

@@ -6,8 +6,9 @@ once, from the accounts that the statement read; else its rows. It never chooses
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from crosstrail.errors import SqlRejected
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow
 
     from crosstrail.engines.jobs import QueryLimits
     from crosstrail.engines.sql import NamedAccounts, PreparedStatement
@@ -51,6 +53,7 @@ def parts_of_export(compiled: Reply, export: Export) -> ExportParts:
         "types": compiled["types"],
         "table": "",
         "snapshot": None,
+        "unordered": compiled["unordered"],
     }
 
 
@@ -80,9 +83,9 @@ def names_events(prepared: PreparedStatement) -> bool:
     return "eventid" in names and prepared.types[names.index("eventid")].name.startswith(("varchar", "char"))
 
 
-def records_of(sql: str, prepared: PreparedStatement, scope: NamedAccounts) -> PreparedStatement:
-    """The original records of the events that a statement names: of the accounts that it reads, and no others. Raises
-    SqlRejected."""
+def records_of(sql: str, prepared: PreparedStatement, scope: NamedAccounts) -> tuple[PreparedStatement, str]:
+    """The original records of the events that a statement names: of the accounts that it reads, and no others. Oldest first; and
+    the same in any order. Raises SqlRejected."""
     from crosstrail.engines.sql import NamedAccounts, prepare
 
     names = {name.lower() for name in prepared.columns}
@@ -90,11 +93,13 @@ def records_of(sql: str, prepared: PreparedStatement, scope: NamedAccounts) -> P
     read = tuple(one for one in scope.accounts if (one.cloud, one.id) in prepared.accounts)
     named = f"SELECT DISTINCT {', '.join(keys)} FROM (\n{without_end(sql)}\n)"  # noqa: S608 - compiled before, alone
     same = " AND ".join(f"e.{key} = named.{key}" for key in keys)
-    return prepare(
+    fetched = (
         "SELECT e.eventjson, e.cloud, e.account, e.eventid, e.source_object, e.verified "  # noqa: S608
-        f"FROM events AS e JOIN ({named}) AS named ON {same}",
-        NamedAccounts(read, scope.store_aliases),
+        f"FROM events AS e JOIN ({named}) AS named ON {same}"
     )
+    visible = NamedAccounts(read, scope.store_aliases)
+    ordered = prepare(f"{fetched} ORDER BY e.eventtime, e.cloud, e.account, e.eventid", visible)
+    return ordered, prepare(fetched, visible).sql
 
 
 def write_export(
@@ -103,9 +108,9 @@ def write_export(
     """How many records were written. Raises TooLarge, OSError, duckdb.Error."""
     from crosstrail.evidence.writer import EvidenceWriter
 
-    reader = connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
+    ordered, batches = _batches(connection, sql, parts["unordered"])
     with EvidenceWriter(Path(parts["folder"]), parts["form"], parts["kind"]) as writer:
-        for batch in reader:
+        for batch in batches:
             columns = [column.to_pylist() for column in batch.columns]
             for record in _records(columns) if parts["kind"] == "records" else _rows(columns, parts):
                 writer.add(record)
@@ -114,10 +119,27 @@ def write_export(
                     f"more than {rows} records or {max_bytes // 2**20} MB are asked for; narrow it by eventtime or accounts"
                 )
         about: dict[str, object] = {"form": parts["form"], "table": parts["table"], "snapshot": parts["snapshot"]}
+        if parts["kind"] == "records":
+            about["order"] = "eventtime" if ordered else None
         if parts["kind"] == "rows":
             about["columns"] = parts["columns"]
         writer.finish(about)
         return writer.records
+
+
+def _batches(
+    connection: duckdb.DuckDBPyConnection, sql: str, unordered: str
+) -> tuple[bool, Iterable[pyarrow.RecordBatch]]:
+    """Whether they are in the statement's order, and the batches. Sorting comes before the first of them: where it takes more
+    memory than there is, nothing was written yet."""
+    try:
+        reader = connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
+        first = next(iter(reader), None)
+        return True, chain([] if first is None else [first], reader)
+    except Exception as error:
+        if not unordered or "Out of Memory" not in str(error):
+            raise
+    return False, connection.sql(unordered).to_arrow_reader(_BATCH_ROWS)
 
 
 def _records(columns: Sequence[Sequence[object]]) -> Iterator[ExportedRecord]:

@@ -42,6 +42,8 @@ class ExportParts(TypedDict):
     types: list[TypeParts]
     table: str
     snapshot: int | None
+    unordered: str
+    """The statement without the order of its records, for as many that sorting takes more memory than there is; '' of rows."""
 
 
 class RunRequest(TypedDict):
@@ -90,6 +92,7 @@ class Reply(TypedDict, total=False):
     accounts: list[tuple[str, str]]
     reads_table: bool
     kind: Literal["records", "rows"]
+    unordered: str
     start: str | None
     end: str | None
     rows: int

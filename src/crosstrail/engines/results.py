@@ -15,7 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, NotRequired, TypedDict
@@ -91,6 +91,26 @@ class ResultStore:
         lock = take(path / "lock")
         self.write(native_id, record)
         return native_id, lock
+
+    @contextmanager
+    def making(self, accounts: Iterable[AccountKey]) -> Iterator[tuple[str, Path]]:
+        """A result that no query makes: its id and its folder. It is there when this ends well, and gone otherwise. Raises
+        LakeError where there is no room, OSError."""
+        self.sweep()
+        if full := self.make_room(current_call().key):
+            raise LakeError(full, hint="Wait until what was asked before has expired, or ask for less.")
+        began = time.time()
+        who = current_call().key
+        record = Record(QueryState.RUNNING, tuple(accounts), (), (), began, started=began, who=who, export=True)
+        native_id, lock = self.create(record)
+        try:
+            yield native_id, self._folder / native_id
+            self.write(native_id, replace(record, state=QueryState.FINISHED, ended=time.time()))
+        except BaseException:
+            self.discard(native_id, lock)
+            raise
+        finally:
+            lock.close()
 
     def discard(self, native_id: str, lock: IO[bytes]) -> None:
         """What `create` made, for a query that is not run after all."""

@@ -173,17 +173,11 @@ class Tables:
         return f"FROM takes {shown}{f' and {more} more' if more > 0 else ''}, or an event data store id."
 
 
-_SOURCE = """CASE WHEN NOT starts_with(source_object, '/') THEN source_object
-WHEN contains(source_object, '/AWSLogs/') THEN regexp_extract(source_object, '/(AWSLogs/.*)$', 1)
-ELSE regexp_extract(source_object, '/([^/]*|[^/]*[.][zZ][iI][pP]!.*)$', 1) END"""
-"""Lakes of earlier versions hold where on the operator's machine a file was: see lake/sources/files.py: source_of."""
-
-
 def _events(accounts: Sequence[AccountNames]) -> Source:
     """The lake's columns, narrowed to the accounts."""
     from crosstrail.engines.dialect.columns import lake_fields
     from crosstrail.engines.dialect.table_sources import Source
-    from crosstrail.lake.reader import EVENTS_VIEW, quoted
+    from crosstrail.lake.reader import EVENTS_VIEW, SOURCE_OBJECT, quoted
 
     clouds: dict[str, list[str]] = {}
     for account in accounts:
@@ -193,5 +187,5 @@ def _events(accounts: Sequence[AccountNames]) -> Source:
     ]
     fields = lake_fields()
     where = " OR ".join(tests) or "false"
-    listed = ", ".join(f"{_SOURCE} AS {one.sql}" if one.name == "source_object" else one.sql for one in fields)
+    listed = ", ".join(f"{SOURCE_OBJECT} AS {one.sql}" if one.name == "source_object" else one.sql for one in fields)
     return Source(f"(SELECT {listed} FROM {EVENTS_VIEW} WHERE {where})", fields)  # noqa: S608 - names of ours and quoted texts

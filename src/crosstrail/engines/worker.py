@@ -110,8 +110,9 @@ def _compile(request: CompileRequest) -> Reply:
     try:
         given = prepared = prepare(request["sql"], scope)
         of_events = request.get("export", False) and names_events(given)
+        unordered = ""
         if of_events:
-            prepared = records_of(request["sql"], given, scope)
+            prepared, unordered = records_of(request["sql"], given, scope)
     except SqlRejected as refused:
         place = f"line {refused.line} column {refused.column}: " if refused.line else ""
         message = str(refused).removeprefix(place)
@@ -124,6 +125,7 @@ def _compile(request: CompileRequest) -> Reply:
         "accounts": sorted(prepared.accounts),
         "reads_table": bool(prepared.scans),
         "kind": "records" if of_events else "rows",
+        "unordered": unordered,
         "start": span.start.isoformat() if span.start else None,
         "end": span.end.isoformat() if span.end else None,
     }

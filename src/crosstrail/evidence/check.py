@@ -16,8 +16,9 @@ from typing import IO, Literal, NamedTuple
 import orjson
 
 from crosstrail.evidence.forms import Damaged, records_in
-from crosstrail.evidence.manifest import ROLES, EvidenceFile, Manifest, read_manifest
+from crosstrail.evidence.manifest import ROLES, SIGNATURE_SUFFIX, SUFFIX, EvidenceFile, Manifest, read_manifest
 from crosstrail.evidence.sequence import Difference, SequenceItem, compared
+from crosstrail.evidence.signature import verified
 from crosstrail.json_values import table, text
 
 Problem = Literal["changed", "missing", "added", "moved", "unreadable"]
@@ -43,6 +44,8 @@ class ExportCheck:
     """What a check found; `right` when that is nothing."""
 
     manifest: Manifest
+    signed: bool | None = None
+    """Whether the signature beside it is the manifest's, by the key given; None where no key was."""
     findings: list[ExportFinding] = field(default_factory=list)
     more: bool = False
     """Whether there were more differing records than are named."""
@@ -52,9 +55,12 @@ class ExportCheck:
         return not self.findings and not self.more
 
 
-def check(path: Path) -> ExportCheck:
-    """Raises InvalidRequest for what is no manifest, OSError where it cannot be read."""
+def check(path: Path, public_key: Path | None = None) -> ExportCheck:
+    """`public_key`: of whoever signed it. Raises InvalidRequest for what is no manifest or no key, OSError where one cannot be
+    read."""
     done = ExportCheck(read_manifest(path))
+    if public_key:
+        _check_signature(done, path, public_key)
     folder = path.parent
     for role in ROLES:
         one = done.manifest.files[role]
@@ -64,6 +70,21 @@ def check(path: Path) -> ExportCheck:
     with gone, (folder / index.name).open("rb") as listed, (folder / data.name).open("rb") as file:
         _compare(done, listed, file)
     return done
+
+
+def _check_signature(done: ExportCheck, path: Path, public_key: Path) -> None:
+    beside = path.with_name(path.name.removesuffix(SUFFIX) + SIGNATURE_SUFFIX)
+    try:
+        with beside.open("rb") as file:
+            signature = file.read(_MAX_LINE)
+    except FileNotFoundError:
+        done.signed = False
+        done.findings.append(ExportFinding("missing", "manifest", beside.name, reason="it was not signed"))
+        return
+    done.signed = verified(path.read_bytes(), signature, public_key)
+    if not done.signed:
+        reason = "the signature is not this manifest's by that key"
+        done.findings.append(ExportFinding("changed", "manifest", path.name, reason=reason))
 
 
 def _of_file(path: Path, expected: EvidenceFile) -> list[ExportFinding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,10 @@ class EvidenceWriter:
         path = _partial(self._folder, role)
         private.create(path)
         return self._open.enter_context(path.open("wb", buffering=1 << 20))
+
+    def add_all(self, records: Iterable[ExportedRecord]) -> None:
+        for one in records:
+            self.add(one)
 
     def add(self, record: ExportedRecord) -> None:
         """Raises OSError, such as for a full disk."""

@@ -21,7 +21,7 @@ from crosstrail.clouds.record_text import parsed_record
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
 from crosstrail.lake.faults import data_fault
-from crosstrail.lake.reader import EVENTS_VIEW, connect
+from crosstrail.lake.reader import EVENTS_VIEW, SOURCE_OBJECT, connect
 from crosstrail.lake.regions import MAX_READ, holding, unknown
 from crosstrail.lake.row_filters import COLUMNS, condition, errors_in
 from crosstrail.lake.snapshot import summary
@@ -121,7 +121,7 @@ class _Search:
     def _events(self, files: Sequence[str]) -> list[Event]:
         import duckdb
 
-        columns = f"{COLUMNS}, eventjson" if self.query.with_record else COLUMNS
+        columns = f"{COLUMNS}, eventjson, {SOURCE_OBJECT}, verified" if self.query.with_record else COLUMNS
         try:
             with closing(connect(files)) as connection:
                 self._connection = connection
@@ -213,6 +213,8 @@ class _Row(NamedTuple):
     outcome: str | None
     error_message: str | None
     record: str | None = None
+    source_object: str | None = None
+    verified: bool | None = None
 
 
 def _event(target: Target, row: _Row) -> Event:
@@ -233,6 +235,9 @@ def _event(target: Target, row: _Row) -> Event:
         read_only=row.read_only,
         resources=tuple(Resource(kind, one) for kind, one in zip(row.types or (), row.names or (), strict=True)),
         record=None if row.record is None else cast(Mapping[str, object], parsed_record(row.record)),
+        text=row.record or "",
+        source_object=row.source_object or "",
+        verified=row.verified,
         other_versions=row.others,
     )
 

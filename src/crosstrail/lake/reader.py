@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 EVENTS_VIEW = "lake_events"
 """The one relation of a connection: every row of the given files, hidden columns included."""
 
+SOURCE_OBJECT = """CASE WHEN NOT starts_with(source_object, '/') THEN source_object
+WHEN contains(source_object, '/AWSLogs/') THEN regexp_extract(source_object, '/(AWSLogs/.*)$', 1)
+ELSE regexp_extract(source_object, '/([^/]*|[^/]*[.][zZ][iI][pP]!.*)$', 1) END"""
+"""Lakes of earlier versions hold where on the operator's machine a file was: see lake/sources/files.py: source_of."""
+
 _LOCKED_FROM_THE_START = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

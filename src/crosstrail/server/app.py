@@ -13,10 +13,10 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 
 from crosstrail import __version__
-from crosstrail.server.access.admission import Admission, present_view
+from crosstrail.server.access.admission import EXPORT_TOOL, Admission, present_view
 from crosstrail.server.access.spans import name_spans
 from crosstrail.server.prompts import add_prompts
-from crosstrail.server.resources import add_resources
+from crosstrail.server.resources import add_exports, add_resources
 from crosstrail.server.tools import build_tools
 from crosstrail.workspace.workspace import Workspace
 
@@ -32,6 +32,7 @@ _ABOUT = {
     ),
     "get_query_results": "A query that runs long: get_query_status, get_query_results, cancel_query.",
     "log_coverage": "Whether the logs of a day are held whole, proved or missing: log_coverage.",
+    EXPORT_TOOL: "Original records as evidence, with hashes: export_events.",
     "describe_trails": "Whether trails are logging (live accounts): describe_trails.",
 }
 _RULES = """\
@@ -90,5 +91,7 @@ def create_server(
     name_spans(server.middleware, admitted.knows)
     if "lake_query" in admitted.offered:
         add_resources(server)
+    if EXPORT_TOOL in admitted.offered:
+        add_exports(server, present_view)
     add_prompts(server, present_view, admitted.offered)
     return server

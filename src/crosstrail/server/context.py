@@ -26,10 +26,10 @@ from typing import Any, cast
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
-from crosstrail.answers.render import HARD_LIMIT_BYTES, Answer, clean, shorten, size
+from crosstrail.answers.render import HARD_LIMIT_BYTES, Answer, Link, clean, shorten, size
 from crosstrail.answers.structured import OUTPUT_SCHEMA, structured
 from crosstrail.call_context import current_call
 from crosstrail.errors import CrosstrailError, InvalidRequest
@@ -191,7 +191,7 @@ def _result(answer: Answer, *, in_rows: bool = False) -> CallToolResult:
         text = shorten(text, HARD_LIMIT_BYTES - 100) + "\nThis answer was too long and is cut: ask for less."
     facts = dict(answer.facts)
     return CallToolResult(
-        content=[TextContent(type="text", text=text)],
+        content=[TextContent(type="text", text=text), *map(_linked, answer.links)],
         structured_content=structured(answer.tables, facts)
         if in_rows
         else facts
@@ -199,6 +199,12 @@ def _result(answer: Answer, *, in_rows: bool = False) -> CallToolResult:
         else None,
         is_error=answer.error,
         _meta={FACTS: facts} if facts else None,
+    )
+
+
+def _linked(link: Link) -> ResourceLink:
+    return ResourceLink(
+        type="resource_link", uri=link.uri, name=link.name, description=link.description, mime_type="text/plain"
     )
 
 

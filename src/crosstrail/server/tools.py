@@ -15,6 +15,7 @@ from pydantic import Field
 
 from crosstrail.accounts.policy import Toolset
 from crosstrail.answers import account_lists as listings
+from crosstrail.answers import export_events as evidence
 from crosstrail.answers import lake_query as queries
 from crosstrail.answers import log_coverage as coverage
 from crosstrail.answers import lookup_events as events
@@ -199,6 +200,24 @@ async def create_trail(
     return await trails.create(call.workspace, target_account_id, wanted, region)
 
 
+async def export_events(
+    call: Call,
+    sql: Annotated[Text, Field(description="One SELECT whose result has a column eventid.")] = "",
+    target_account_id: Account = "",
+    start_time: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
+    end_time: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
+    filters: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
+    region: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
+    max_records: Annotated[int, Field(description="Most records.", ge=1, le=evidence.MAX_RECORDS)] = 10_000,
+) -> Answer:
+    """Export original records as evidence, with a manifest of hashes: links to resources that are read in parts.
+
+    By SQL, or by account, time and filters. For an investigation's file; to read events use lookup_events.
+    """
+    asked = evidence.ExportCall(sql, target_account_id, start_time, end_time, filters, region, max_records)
+    return await evidence.export(call.workspace, asked, waited=call.waited, step=call.step)
+
+
 @dataclass(frozen=True, slots=True)
 class _Listed:
     body: Body
@@ -220,6 +239,7 @@ _TOOLS = (
     _Listed(get_query_results, "Results of a query", "query"),
     _Listed(cancel_query, "Cancel a query", "query", read_only=False, open_world=False, rows=False),
     _Listed(list_event_data_stores, "List event data stores", "query", open_world=False),
+    _Listed(export_events, "Export evidence", "export", open_world=False, rows=False),
     _Listed(list_accounts, "List accounts", "accounts", open_world=False),
     _Listed(log_coverage, "Coverage of the logs", "query"),
     _Listed(describe_trails, "Describe trails", "trails"),

@@ -16,7 +16,7 @@ from crosstrail.settings.server_settings import ServeSettings
 from crosstrail.vocabulary import Vocabulary
 
 ALL = "all"
-_QUERY = "query"
+_QUERY, _EXPORT = "query", "export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,12 @@ def offered(
     _known("serve.tools", serve.tools, table.toolset_of)
     _known("serve.exclude_tools", serve.exclude_tools, table.toolset_of)
     names = table.of_sets(serve.toolsets or (() if serve.tools else (ALL,))) | set(serve.tools)
-    sql = table.of_sets((_QUERY,))
-    sql_by_name = _QUERY in serve.toolsets or bool(sql & set(serve.tools))
+    if (
+        serve.transport != "stdio" and not serve.toolsets
+    ):  # whole records leave the server only where its operator says so
+        names -= table.of_sets((_EXPORT,)) - set(serve.tools)
+    sql = table.of_sets((_QUERY, _EXPORT))  # both are of the lake
+    sql_by_name = bool({_QUERY, _EXPORT} & set(serve.toolsets) or sql & set(serve.tools))
     if serve.auth == "token":
         if sql_by_name:
             raise ConfigError(

@@ -81,7 +81,7 @@ class ServeSettings(SettingsGroup):
     toolsets: Names = option(
         (),
         "CROSSTRAIL_TOOLSETS",
-        f"Tools to offer, by set: {', '.join(TOOLSETS)}, or all. Empty: all, or `tools` alone.",
+        f"Tools to offer, by set: {', '.join(TOOLSETS)}, or all. Empty: all (over HTTP not export), or `tools` alone.",
     )
     tools: Names = option((), "CROSSTRAIL_TOOLS", "Tools to offer, by name; beside the toolsets when both are given.")
     exclude_tools: Names = option((), "CROSSTRAIL_EXCLUDE_TOOLS", "Tools never to offer, by name.")

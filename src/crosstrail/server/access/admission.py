@@ -17,9 +17,10 @@ from typing import Any
 import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, ListToolsResult
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST, CallToolResult, ListToolsResult
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
+from crosstrail.answers.export_events import EXPORTS
 from crosstrail.answers.render import clean
 from crosstrail.call_context import acting_for
 from crosstrail.errors import CrosstrailError
@@ -45,6 +46,9 @@ _Context = ServerRequestContext[Any, Any]
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
 OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, TOOL_WORDS, NEEDS)
+EXPORT_TOOL = "export_events"
+"""Who may call it may read what it made, as long as that is theirs."""
+_STARTS_QUERIES = frozenset({"lake_query", EXPORT_TOOL})
 _LONGEST_QUERY = 3600.0
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
 _CLOUDS_QUERY = 120.0
@@ -113,11 +117,15 @@ class Admission(BaseAdmission):
     async def _answered(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         sender = await self._sender(ctx.request)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == "tools/call" else ""
+        reads_export = ctx.method == "resources/read" and str((ctx.params or {}).get("uri")).startswith(EXPORTS)
+        tool = EXPORT_TOOL if reads_export else tool
         view = self._view(sender, tool)
         token = _visible.set(view)
         try:
             if ctx.method == "tools/call":
                 return await self._call(ctx, call_next, sender, view, tool)
+            if reads_export:
+                return await self._read(ctx, call_next, sender, view)
             if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=view))
@@ -134,7 +142,7 @@ class Admission(BaseAdmission):
         tool: str,
     ) -> HandlerResult:
         principal = sender.principal
-        starts = tool == "lake_query" and tool in sender.tools
+        starts = tool in _STARTS_QUERIES & sender.tools
 
         async def work() -> HandlerResult:
             if sender.unread:
@@ -164,6 +172,27 @@ class Admission(BaseAdmission):
         finally:
             self._running -= 1
             self._one_ended.set()
+
+    async def _read(self, ctx: _Context, call_next: CallNext, sender: _Sender, view: ScopedWorkspace) -> HandlerResult:
+        """A part of an export: limited and recorded as a call, and nothing where the caller has no such tool."""
+        principal = sender.principal
+
+        async def work() -> HandlerResult:
+            if sender.unread or EXPORT_TOOL not in sender.tools:
+                raise MCPError(code=INVALID_PARAMS, message="there is no such resource")
+            return await call_next(replace(ctx, lifespan_context=view))
+
+        def ended(how: Ended) -> Line | None:
+            source, asked = source_of(ctx.session, ctx.request), view.asked()
+            self.measured(ctx.method, "", how, principal, asked)
+            named = _named(principal, sender.workspace)
+            return self.recorded(named, ctx.method, {"uri": (ctx.params or {}).get("uri")}, how, caller, source, asked)
+
+        def refused(error: CrosstrailError) -> HandlerResult:
+            raise MCPError(code=INVALID_REQUEST, message=error.text)
+
+        with acting_for(*principal.acting) as caller:
+            return await self.limited(principal, work, ended, refused=refused)
 
     def knows(self, method: str, name: str) -> bool:
         return name in (self.table.toolset_of if method == "tools/call" else self._prompts)
