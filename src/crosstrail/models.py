@@ -224,6 +224,8 @@ class EventPage:
     """How far back a page with `more` has looked, where that is further than its last event: everything newer was seen."""
     examined: int = 0
     """Events that were read one by one, because the cloud could not pick those that meet every filter."""
+    collected: tuple[TimeRange, ...] = ()
+    """Of a live account: the spans that a lake answered for, newest first; it had collected them without a gap."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def _cause(error: CrosstrailError) -> object:
 
 def _held(span: TimeRange, listing: LookupPage) -> list[str]:
     """What the archives hold, and whose logs leave the span asked uncovered, wholly or in part."""
-    lines = _live(span, listing)
+    lines = [*_live(span, listing), *_collected(listing)]
     archives = [(target, page) for target, page in listing.pages if page.held and not target.account.auth]
     empty = target_names([target for target, page in archives if not page.days])
     held = [
@@ -238,8 +238,13 @@ def _never_collected(accounts: Sequence[Account], *, live: bool) -> str:
         return f"The lake holds no event of {named}: run `crosstrail collect` on their log files first."
     return (
         f"The lake holds no event of {named}: live accounts, never collected, so SQL cannot see what happened there. Ask "
-        f"{words().lookup}, or run `crosstrail collect FOLDER` on their trails' log files."
+        f"{words().lookup}, run `crosstrail collect --api --account {_selector(accounts)}` for the last 90 days of management "
+        "events, or `crosstrail collect` on their trails' log files."
     )
+
+
+def _selector(accounts: Sequence[Account]) -> str:
+    return ",".join(account.name for account in accounts) if len(accounts) <= _NAMES else "'*'"
 
 
 def _uncovered_alike(held: Sequence[Held], last: datetime) -> list[str]:
@@ -266,6 +271,21 @@ def _live(span: TimeRange, listing: LookupPage) -> list[str]:
         f"Live accounts answer for the time since {iso(min(begins))} only.{nothing} Older events: collect the trail's log "
         f"files and ask {words().sql}."
     ]
+
+
+def _collected(listing: LookupPage) -> list[str]:
+    """Which part of what live accounts were asked came from the lake."""
+    spans: dict[tuple[TimeRange, ...], list[Target]] = {}
+    for target, page in listing.pages:
+        if page.collected:
+            spans.setdefault(page.collected, []).append(target)
+    lines = []
+    for parts, targets in list(spans.items())[:_KINDS]:
+        said = listed([f"{iso(part.start)} to {iso(part.end)}" for part in parts if part.start and part.end], _RUNS)
+        names = listed(target_names(targets), _NAMES)
+        lines.append(f"From the lake, collected from LookupEvents: {said} of {names}; the rest live.")
+    left = sum(len(targets) for targets in list(spans.values())[_KINDS:])
+    return [*lines, f"Other parts of {left} more came from the lake."] if left else lines
 
 
 def block(chosen: Chosen, *, sorted_by_time: bool = False) -> list[str]:

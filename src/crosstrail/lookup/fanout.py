@@ -66,7 +66,7 @@ async def lookup_events(
     """
 
     def ask(target: OpenTarget) -> Awaitable[EventPage]:
-        return target.trail.lookup_events(target, query)
+        return target.lookup_events(query)
 
     pages, failures = await ask_each(targets, ask, progress=progress, alone=alone)
     events, position = _merge(list(pages.values()), query)

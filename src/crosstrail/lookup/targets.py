@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from crosstrail.account_auth import RequestKeys
 from crosstrail.clouds.base import AuditTrail, cloud_of
 from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud, own
-from crosstrail.models import Account, Target, is_region
+from crosstrail.lookup.collected import Collected
+from crosstrail.models import Account, EventPage, EventQuery, Target, is_region
 
 HomeRegion = Callable[[Account], Awaitable[str]]
 Regionless = Callable[[Account], bool]
@@ -36,6 +38,8 @@ class OpenTarget(Target):
     """A target with the trail that answers for it."""
 
     opened: AuditTrail | CrosstrailError = field(kw_only=True, compare=False, repr=False)
+    collected: Collected | None = field(default=None, kw_only=True, compare=False, repr=False)
+    """Of a live account, where there is a lake that may hold part of its history."""
 
     @property
     def trail(self) -> AuditTrail:
@@ -43,6 +47,12 @@ class OpenTarget(Target):
         if isinstance(self.opened, CrosstrailError):
             raise own(self.opened)
         return self.opened
+
+    async def lookup_events(self, query: EventQuery) -> EventPage:
+        """From the trail, or partly from the lake. Raises what `trail` and AuditTrail.lookup_events do."""
+        if self.collected is None:
+            return await self.trail.lookup_events(self, query)
+        return await self.collected.lookup_events(self, self.trail, query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ async def choose(
     start: int = 0,
     known: KnownRegions | None = None,
     elsewhere: Callable[[], frozenset[str]] = frozenset,
+    collected: Collected | None = None,
 ) -> Chosen:
     """`region`: names and globs, comma-separated; `all`; or empty for each account's home region. `start`: targets to skip.
 
@@ -126,7 +137,15 @@ async def choose(
     if not block.total and without:
         raise InvalidRequest(f"no region matches {', '.join(wanted)}", hint="Name it in full, or list it in `regions`.")
     targets = tuple(
-        [OpenTarget(one.account, one.region, opened=await open_trail(one.account)) for one in block.targets]
+        [
+            OpenTarget(
+                one.account,
+                one.region,
+                opened=await open_trail(one.account),
+                collected=collected if _is_listed(one.account) else None,
+            )
+            for one in block.targets
+        ]
     )
     return Chosen(targets, start, block.total, block.names.hexdigest(), live, tuple(without), tuple(nowhere))
 
@@ -144,6 +163,11 @@ def matching(region: str, names: Iterable[str]) -> frozenset[str]:
             raise _unknown(part, known)
         found |= named
     return frozenset(found) if wanted and not any(part in _ALL for part in wanted) else known
+
+
+def _is_listed(account: Account) -> bool:
+    """A live account of the configuration: for keys that a request brought there is no lake."""
+    return account.auth is not None and not isinstance(account.auth, RequestKeys)
 
 
 def _wanted(region: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from crosstrail.engines.statement import store_ids
 from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
 from crosstrail.lake.faults import reading
+from crosstrail.lookup.collected import Collected
 from crosstrail.lookup.targets import Chosen, OpenTrail, choose
 from crosstrail.models import Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
@@ -166,7 +167,12 @@ class Workspace:
             start=start,
             known=self._known_regions,
             elsewhere=_all_regions,
+            collected=self._collected if self.settings.lake.exists() else None,
         )
+
+    @cached_property
+    def _collected(self) -> Collected:
+        return Collected(lambda: self.lake)
 
     async def _known_regions(self, account: Account, region: str) -> frozenset[str] | None:
         """Of the account's cloud; where that has no such region, those that the lake holds of an archive as well."""

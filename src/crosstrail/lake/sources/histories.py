@@ -115,7 +115,7 @@ class History:
         if end is None or reached is None or reached >= end:
             return None
         now = datetime.now(UTC)
-        whole_until = min(end, now - LATE)
+        whole_until = min(end, (now - LATE).replace(microsecond=0))
         account, region = self.target.account, self.target.region
         window = (
             Window(account.cloud, account.id, region, LOOKUP_EVENTS, reached, whole_until, now, self._events)
