@@ -40,6 +40,9 @@ def test_every_accounts_history_goes_in_once_and_is_not_asked_for_again(live: Hi
     for _, _, start, end in windows(live.lake):
         assert datetime.now(UTC) - timedelta(days=91) < start < datetime.now(UTC) - timedelta(days=89)
         assert ended - timedelta(minutes=2) < end <= ended
+    quiet = ("--account", "dev", "--since", "10d", "--until", "5d")
+    done = preloaded.run("coverage", "--json", "--config", live.write(), *quiet)
+    assert json.loads(done.stdout.splitlines()[-1])["summary"]["days"]["collected"] == 6
     asked = len(live.lookups())
     assert live.collect("--account", "*")["collection"]["new"] == 0
     again = live.lookups(since=asked)

@@ -18,6 +18,7 @@ from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account, AccountKey, Target
 from crosstrail.timerange import TimeRange, iso
 from crosstrail.vocabulary import words
+from crosstrail.workspace.on_demand import OnDemandCollection
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 _CAUSES_SHOWN = 8
@@ -241,6 +242,30 @@ def _never_collected(accounts: Sequence[Account], *, live: bool) -> str:
         f"{words().lookup}, run `crosstrail collect --api --account {_selector(accounts)}` for the last 90 days of management "
         "events, or `crosstrail collect` on their trails' log files."
     )
+
+
+def on_demand(found: OnDemandCollection | None) -> list[str]:
+    """What was collected for a statement before it ran, and what was not."""
+    if found is None:
+        return []
+    span = f"{iso(found.span.start)} to {iso(found.span.end)}"
+    if found.default:
+        span += ", because the statement names no eventtime to begin from"
+    if found.busy:
+        return [f"NOT collected on demand ({span}): other statements were collecting. Ask again."]
+    several = f"{found.targets} targets" if found.targets != 1 else "1 target"
+    lines = [
+        f"Collected on demand from LookupEvents: {found.events:,} events of {several}, {span}; management events alone."
+    ]
+    lacking = [f"{target_name(target)} ({clean(error.text, _CAUSE_BYTES)})" for target, error in found.failures]
+    lines += [f"NOT collected: {listed(lacking, _KINDS)}."] if lacking else []
+    if found.left:
+        accounts = list({target.account.key: target.account for target in found.left}.values())
+        lines.append(
+            f"NOT collected whole, for lake.on_demand_requests or lake.on_demand_seconds was reached: "
+            f"{listed(target_names(found.left), _NAMES)}. Ask again, or run `crosstrail collect --api --account {_selector(accounts)}`."
+        )
+    return lines
 
 
 def _selector(accounts: Sequence[Account]) -> str:

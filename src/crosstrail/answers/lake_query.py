@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
+import anyio
 import anyio.to_thread
 
-from crosstrail.answers.coverage_text import readable
+from crosstrail.answers.coverage_text import on_demand, readable
 from crosstrail.answers.render import ANSWER_BYTES, Answer, Fitted, Table, clean, fence, fit_table, size
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
@@ -52,17 +53,20 @@ async def start(
     chosen = await workspace.engine_for(sql, scope, engine.strip())
     if chosen.name == LAKE_ENGINE:
         scope = replace(scope, region="")
+    began = anyio.current_time()
+    notes = on_demand(await workspace.collect_on_demand(sql, scope)) if chosen.name == LAKE_ENGINE else []
     if not wait_seconds:
         ref = await chosen.start(sql, scope)
         return _running(QueryStatus(ref, QueryState.QUEUED))
+    left = max(wait_seconds - (anyio.current_time() - began), min(wait_seconds, 1.0))
     try:
-        page = await run(chosen, sql, scope, limit=FIRST_PAGE_ROWS, wait_seconds=wait_seconds, progress=progress)
+        page = await run(chosen, sql, scope, limit=FIRST_PAGE_ROWS, wait_seconds=left, progress=progress)
     except QueryTimedOut as late:
         running = QueryRef.parse(late.query_id)
         if running is None:  # it was the query's own time limit
             raise
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
-    notes = await readable(workspace, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
+    notes += await readable(workspace, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
     notes += (await workspace.listed()).warnings
     if region.strip() and chosen.name == LAKE_ENGINE:
         notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")

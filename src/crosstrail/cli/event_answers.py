@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from crosstrail.answers.coverage_text import block, coverage, readable
+from crosstrail.answers.coverage_text import block, coverage, on_demand, readable
 from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
 from crosstrail.cli.statuses import status_of
@@ -163,6 +163,7 @@ async def _query(
     try:
         scope = await visible.scope(account)
         engine = await workspace.engine_for(sql, scope)
+        covered = on_demand(await visible.collect_on_demand(sql, scope)) if engine.name == LAKE_ENGINE else []
         page: ResultPage = await run(
             engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=settings.query.time_limit * 2
         )
@@ -171,7 +172,7 @@ async def _query(
             page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))
             rows += page.rows
         kept = rows[:limit]
-        covered = await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
+        covered += await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
         return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
     finally:
         await workspace.aclose()

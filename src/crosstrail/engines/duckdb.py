@@ -161,10 +161,9 @@ class LakeEngine:
         self._store.sweep()
         if full := self._store.make_room(current_call().key):
             raise LakeError(full, hint=f"Wait for the queries that run, or stop one with {words().cancel}.")
-        accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
-        start, end = (datetime.fromisoformat(one) if one else None for one in (compiled["start"], compiled["end"]))
+        accounts, span = _reach(compiled)
         parts = parts_of_export(compiled, export) if export else None
-        prepared = CompiledQuery(compiled["sql"], accounts, compiled["reads_table"], TimeRange(start, end), parts)
+        prepared = CompiledQuery(compiled["sql"], accounts, compiled["reads_table"], span, parts)
         types = tuple(type_of(each) for each in compiled["types"])
         record = Record(
             *(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time()),
@@ -201,6 +200,18 @@ class LakeEngine:
         except OSError as error:
             found = fault(error, "the folder of query results")
             raise LakeError(str(found), hint="Set query.results_folder to a folder on a local disk.") from error
+
+    async def reach(self, sql: str, scope: QueryScope) -> tuple[tuple[AccountKey, ...], TimeRange]:
+        """The accounts that a statement reads, and the event times that it can need. Raises what `start` does."""
+        ticket = Ticket()
+        try:
+            compiled = await anyio.to_thread.run_sync(
+                lambda: self._compiled(sql, scope, ticket, records=False), abandon_on_cancel=True
+            )
+        except anyio.get_cancelled_exc_class():
+            ticket.stop()
+            raise
+        return _reach(compiled)
 
     def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket, *, records: bool) -> Reply:
         """Raises SqlRejected, also for what takes too long or too much to compile."""
@@ -355,6 +366,12 @@ class LakeEngine:
         if error != "memory":
             return error
         return f"it needs more memory than {self._limits.memory}; narrow it by eventtime or group by fewer columns"
+
+
+def _reach(compiled: Reply) -> tuple[tuple[AccountKey, ...], TimeRange]:
+    accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
+    start, end = (datetime.fromisoformat(one) if one else None for one in (compiled["start"], compiled["end"]))
+    return accounts, TimeRange(start, end)
 
 
 def _status(ref: QueryRef, record: Record) -> QueryStatus:

@@ -25,7 +25,7 @@ from crosstrail.lake.collector import CollectionReport, collect_from
 from crosstrail.lake.faults import reading
 from crosstrail.lake.ledger import Ledger
 from crosstrail.lake.locks import is_taken, take
-from crosstrail.lake.sources.histories import PAGE_EVENTS, History, HistorySource, Piece
+from crosstrail.lake.sources.histories import History, HistorySource, Piece
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.windows import Span, Windows, covered, missing
 from crosstrail.models import Target
@@ -189,13 +189,12 @@ class _Collection:
                     self._progress(self._done, len(self._todo))
 
     async def _read_pages(self, history: History) -> None:
-        limit = 50 if self._bounds.requests else PAGE_EVENTS
         while not history.ended and not (0 < self._bounds.requests <= self._requests):
             while self._spooled >= _MAX_SPOOLED:
                 await self._changed.wait()
             self._requests += 1
             before = history.spooled
-            for piece in await history.read_page(limit):
+            for piece in await history.read_page(in_one_request=bool(self._bounds.requests)):
                 self._take(piece)
             self._spooled += history.spooled - before
             self._change()

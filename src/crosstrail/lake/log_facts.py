@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from crosstrail.coverage import Hole, LogFacts
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, recorded_spans
 from crosstrail.lake.regions import bits_by_region
+from crosstrail.lake.windows import Windows
 from crosstrail.models import AccountKey
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def log_facts(table: LakeTable, accounts: Sequence[AccountKey], most: int) -> di
     """
     by_account = table.snapshot().by_account
     spans = recorded_spans(table.folder, table.uuid, accounts)
+    for window in Windows(table.folder, table.uuid).of():
+        asked = CoveredSpan(*window.key, window.region, SpanKind.ASKED, window.start, window.end)
+        spans.setdefault(window.key, []).append(asked)
     found: dict[AccountKey, dict[str, LogFacts]] = {}
     for key in dict.fromkeys(accounts):
         held, read = bits_by_region(by_account.get(key, ()), most, otherwise=EVERY_REGION)

@@ -40,6 +40,21 @@ class LakeSettings(SettingsGroup):
     requester_pays: bool = option(
         False, "CROSSTRAIL_REQUESTER_PAYS", "Whether to pay for requests to buckets whose owner does not."
     )
+    collect_on_demand: bool = option(
+        False,
+        "CROSSTRAIL_LAKE_COLLECT_ON_DEMAND",
+        "Collect what SQL is about to read of live accounts first, from LookupEvents: a question then writes into the lake.",
+    )
+    on_demand_requests: int = option(
+        100,
+        "CROSSTRAIL_LAKE_ON_DEMAND_REQUESTS",
+        "Requests of LookupEvents that one statement may cause.",
+        ge=1,
+        le=10_000,
+    )
+    on_demand_seconds: float = option(
+        20.0, "CROSSTRAIL_LAKE_ON_DEMAND_SECONDS", "Seconds that collecting for one statement may take.", ge=1, le=600
+    )
 
     @property
     def folder(self) -> Path:

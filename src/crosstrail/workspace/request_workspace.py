@@ -199,6 +199,9 @@ class RequestWorkspace:
         """Raises InvalidRequest: there is none."""
         _no_engine()
 
+    async def collect_on_demand(self, sql: str, scope: QueryScope) -> None:
+        """Nothing: the lake is the server's."""
+
 
 def _auth(credentials: Credentials) -> RequestKeys:
     try:

@@ -21,6 +21,7 @@ from crosstrail.errors import AccountsUnavailable, CrosstrailError
 from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import Settings
+from crosstrail.workspace.on_demand import OnDemandCollection
 from crosstrail.workspace.request_workspace import RequestWorkspace
 from crosstrail.workspace.workspace import Workspace
 
@@ -149,6 +150,10 @@ class ScopedWorkspace:
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
         """As the workspace's: a store id that nothing knows is looked for in the accounts of the scope alone."""
         return await self._workspace.engine_for(sql, scope, name)
+
+    async def collect_on_demand(self, sql: str, scope: QueryScope) -> OnDemandCollection | None:
+        """As the workspace's: scopes come from this view alone."""
+        return await self._workspace.collect_on_demand(sql, scope)
 
     def _narrow(self, registry: Registry) -> Registry:
         key = (self._grant, self._toolset, self._write, id(registry))

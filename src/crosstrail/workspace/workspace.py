@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio.to_thread
 
@@ -34,6 +34,7 @@ from crosstrail.lookup.targets import Chosen, OpenTrail, choose
 from crosstrail.models import Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
 from crosstrail.store_ids import ALL_STORES_ID
+from crosstrail.workspace.on_demand import OnDemand, OnDemandCollection
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase
@@ -311,6 +312,14 @@ class Workspace:
                 quota=Quota(bytes_of(query.results_per_caller), bytes_of(query.results_total)),
             )
         return self._engine
+
+    async def collect_on_demand(self, sql: str, scope: QueryScope) -> OnDemandCollection | None:
+        """What the statement is about to read of live accounts: see on_demand.py."""
+        return await self._on_demand.collect(sql, scope)
+
+    @cached_property
+    def _on_demand(self) -> OnDemand:
+        return OnDemand(self.settings.lake, lambda: cast("LakeEngine", self.engine()), self.targets_of)
 
     def query_ended(self, query_id: str) -> bool:
         """Whether a query of the lake has ended, on whichever process; False for what cannot be told at once."""

@@ -30,6 +30,7 @@ LATE = timedelta(minutes=15)
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html. What is newer is taken, and asked for again."""
 PAGE_EVENTS = 500
 """Asked for together: ten requests of the cloud's pages."""
+_EVENTS_A_REQUEST = 50
 _MAX_HALVINGS = 10
 """Of a span that is too much for one answer, one after another without an answer between."""
 
@@ -80,7 +81,7 @@ class History:
         self._waiting: list[Event] = []
         """Those of the moment up to which is read: with others of that moment they belong to the next piece."""
 
-    async def read_page(self, limit: int = PAGE_EVENTS) -> tuple[Piece, ...]:
+    async def read_page(self, *, in_one_request: bool = False) -> tuple[Piece, ...]:
         """Ask for the next events: the pieces that are whole by that, when a gap came to its start.
 
         Raises CrosstrailError: what came before stays, for `cut`.
@@ -89,7 +90,8 @@ class History:
         if self._end is None:
             self._end = self._reached = gap.end
         span = TimeRange(gap.start, gap.end - TICK)
-        query = EventQuery(span, (), limit, self._before, with_record=True, fill=True)
+        limit = _EVENTS_A_REQUEST if in_one_request else PAGE_EVENTS
+        query = EventQuery(span, (), limit, self._before, with_record=True, fill=not in_one_request)
         page = await self._answer(query, gap)
         if page is None:
             return ()
