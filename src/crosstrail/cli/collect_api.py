@@ -18,6 +18,7 @@ from crosstrail.clouds.base import AuditTrail
 from crosstrail.clouds.paging import LOOKUP_HISTORY
 from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.lake.history_collector import HistoryReport, collect_histories
+from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.histories import LATE
 from crosstrail.lake.windows import TICK, Span
 from crosstrail.lookup.fanout import Failure
@@ -34,11 +35,18 @@ _NAMES = 6
 
 
 def collect_api(
-    settings: Settings, account: str, region: str, between: tuple[str, str], *, again: float, as_json: bool
+    settings: Settings,
+    account: str,
+    region: str,
+    between: tuple[str, str],
+    *,
+    again: float,
+    shard: Shard | None,
+    as_json: bool,
 ) -> int:
-    """The exit status. `between`: since and until. `again`: seconds until the histories are asked again; 0 for once."""
+    """The exit status. `between`: since and until. `shard`: which of the accounts this collector asks. `again`: seconds until the histories are asked again; 0 for once."""
     _span(between)  # a time that cannot be read is told before an account is asked
-    return anyio.run(_collect, settings, account, region or _EVERY_REGION, between, again, as_json)
+    return anyio.run(_collect, settings, account, region or _EVERY_REGION, between, again, shard, as_json)
 
 
 def _span(between: tuple[str, str]) -> Span:
@@ -48,7 +56,13 @@ def _span(between: tuple[str, str]) -> Span:
 
 
 async def _collect(
-    settings: Settings, account: str, region: str, between: tuple[str, str], again: float, as_json: bool
+    settings: Settings,
+    account: str,
+    region: str,
+    between: tuple[str, str],
+    again: float,
+    shard: Shard | None,
+    as_json: bool,
 ) -> int:
     workspace = Workspace(settings)
     stopped = anyio.Event()
@@ -59,7 +73,7 @@ async def _collect(
     try:
         async with on_stop_signal(stop):
             while True:
-                status = await _once(workspace, account, region, _span(between), stopped, as_json=as_json)
+                status = await _once(workspace, account, region, shard, _span(between), stopped, as_json=as_json)
                 if stopped.is_set():
                     return DONE if again else INTERRUPTED
                 if not again:
@@ -73,10 +87,17 @@ async def _collect(
 
 
 async def _once(
-    workspace: Workspace, account: str, region: str, span: Span, stopped: anyio.Event, *, as_json: bool
+    workspace: Workspace,
+    account: str,
+    region: str,
+    shard: Shard | None,
+    span: Span,
+    stopped: anyio.Event,
+    *,
+    as_json: bool,
 ) -> int:
     settings = workspace.settings
-    targets, archived = await _targets(workspace, account, region)
+    targets, archived = await _targets(workspace, account, region, shard)
     open_ones: list[tuple[Target, AuditTrail]] = []
     failures: list[Failure] = []
     for target in targets:
@@ -84,7 +105,8 @@ async def _once(
             open_ones.append((target, target.trail))
         except CrosstrailError as error:
             failures.append(Failure(target, error))
-    report = await collect_histories(open_ones, settings.lake.folder, span, catalog=settings.lake.catalog, stop=stopped)
+    catalog = await anyio.to_thread.run_sync(lambda: workspace.lake_catalog)
+    report = await collect_histories(open_ones, settings.lake.folder, span, catalog=catalog, stop=stopped)
     by_target = {(target.account.key, target.region): target for target in targets}
     failures += [Failure(by_target[one.account.key, one.region], error) for one, error in report.failures]
     if as_json:
@@ -95,11 +117,15 @@ async def _once(
     return status_of(done=len(targets) - len(failures), failed=failed)
 
 
-async def _targets(workspace: Workspace, account: str, region: str) -> tuple[tuple[OpenTarget, ...], list[Account]]:
+async def _targets(
+    workspace: Workspace, account: str, region: str, shard: Shard | None
+) -> tuple[tuple[OpenTarget, ...], list[Account]]:
     """All of them, and the accounts named that have no history to ask. Raises InvalidRequest where none has one."""
     visible = ScopedWorkspace(workspace)
     accounts = (await visible.registry()).select(account)
-    live = [one for one in accounts if one.auth]
+    live = [one for one in accounts if one.auth and (shard is None or shard.takes(*one.key))]
+    if shard and not live and any(one.auth for one in accounts):
+        return (), []
     if not live:
         raise InvalidRequest(
             f"no account named is live: {listed([one.name for one in accounts], _NAMES)}",

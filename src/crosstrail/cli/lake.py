@@ -19,8 +19,10 @@ from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out_json, say
 from crosstrail.lake.collector import MAX_BYTES, CollectionReport, Progress
 from crosstrail.lake.collector import collect as collect_logs
+from crosstrail.lake.sharding import Shard
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import Settings
+from crosstrail.workspace.lake_catalog import opened_catalog
 
 
 class _Source(NamedTuple):
@@ -29,6 +31,16 @@ class _Source(NamedTuple):
     paths: tuple[Path, ...]
     account: str
     accounts: frozenset[AccountKey] | None
+
+
+class _ShardType(click.ParamType[Shard]):
+    name = "N/COUNT"
+
+    def convert(self, value: str | Shard, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        try:
+            return value if isinstance(value, Shard) else Shard.parse(value)
+        except ValueError:
+            self.fail("write it as 2/8: the second of eight collectors, 1,000 at most", param, ctx)
 
 
 @click.command()
@@ -54,6 +66,12 @@ class _Source(NamedTuple):
 @click.option(
     "--max-bytes", type=click.IntRange(1), default=MAX_BYTES, help="What one file may unpack to; by default 64 GB."
 )
+@click.option(
+    "--shard",
+    type=_ShardType(),
+    default=None,
+    help="Take only the accounts of this collector, such as 2/8: second of eight.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_settings
 def collect(
@@ -68,6 +86,7 @@ def collect(
     interval: float,
     workers: int,
     max_bytes: int,
+    shard: Shard | None,
     as_json: bool,
 ) -> int:
     """Read events into the lake: files, folders and archives; without PATH every archive in crosstrail.yaml.
@@ -85,7 +104,7 @@ def collect(
         if paths:
             raise click.UsageError("--api takes no PATH")
         again = interval if follow else 0.0
-        return collect_api(settings, account, region, (since, until), again=again, as_json=as_json)
+        return collect_api(settings, account, region, (since, until), again=again, shard=shard, as_json=as_json)
     if region or since or until or follow:
         raise click.UsageError("--region, --since, --until and --follow go with --api")
     for path in paths:
@@ -94,20 +113,22 @@ def collect(
     if account and not any(form.is_id(account) for form in account_forms().values()):
         raise click.BadParameter("this is no account id of an installed cloud", param_hint="--account")
     report = CollectionReport()
-    for source in [_Source(paths, account, None)] if paths else _archives(settings, account):
-        with _progress() as progress:
-            report.add(
-                collect_logs(
-                    source.paths,
-                    settings.lake.folder,
-                    catalog=settings.lake.catalog,
-                    account=source.account,
-                    accounts=source.accounts,
-                    workers=workers,
-                    max_bytes=max_bytes,
-                    progress=progress,
+    with opened_catalog(settings) as catalog:
+        for source in [_Source(paths, account, None)] if paths else _archives(settings, account):
+            with _progress() as progress:
+                report.add(
+                    collect_logs(
+                        source.paths,
+                        settings.lake.folder,
+                        catalog=catalog,
+                        account=source.account,
+                        accounts=source.accounts,
+                        workers=workers,
+                        max_bytes=max_bytes,
+                        shard=shard,
+                        progress=progress,
+                    )
                 )
-            )
     if report.not_compacted:
         say(
             f"every event is in, but small files were not made into larger ones: {named(report.not_compacted)}. The next "

@@ -40,9 +40,11 @@ def move(settings: Settings) -> int:
 def _renamed(settings: Settings, *, moved: bool) -> int:
     from crosstrail.lake import require_libraries
     from crosstrail.lake.relocate import rename_files
+    from crosstrail.workspace.lake_catalog import opened_catalog
 
     require_libraries()
     folder = settings.lake.folder.resolve()
-    done = rename_files(folder, settings.lake.catalog, moved=moved)
+    with opened_catalog(settings) as catalog:
+        done = rename_files(folder, catalog, moved=moved)
     out(f"{'Its files are named where they are now' if done else 'Nothing to do: its files are named right'}: {folder}")
     return DONE

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from crosstrail.account_forms import ENTRY_POINTS, AccountForm, installed_clouds, load_cloud
 from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.listing import AccountSource
-from crosstrail.clouds.buckets import BucketAccess
+from crosstrail.clouds.buckets import BucketAccess, CatalogAccess
 from crosstrail.clouds.integrity import Integrity
 from crosstrail.clouds.shape import RecordForm
 from crosstrail.errors import UnsupportedByCloud
@@ -167,6 +167,8 @@ class Cloud:
     """How addresses of its buckets begin, such as `s3` of s3://bucket/prefix; empty where its files are read by no such."""
     buckets: _OfBroker[BucketAccess] | None = None
     """(settings, its broker) -> whose credentials open its buckets, and where they are asked."""
+    catalogs: _OfBroker[CatalogAccess] | None = None
+    """(settings, its broker) -> how requests to Iceberg catalogs of the cloud's own are signed."""
     credential_variables: tuple[str, ...] = ()
     """How environment variables begin that say whose credentials are used: a wrapped server gets its account's alone."""
     child_defaults: Callable[[Path], Mapping[str, str]] = _no_defaults

@@ -5,6 +5,7 @@ Nothing here reads a bucket: that is object_store.py's, the same for every cloud
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,19 @@ class BucketPlace:
     virtual_hosted: bool
     """Whether the bucket is named by the host, else by the path."""
     trust: TrustStore
+
+
+class CatalogAccess(Protocol):
+    """A cloud's own word on its Iceberg catalogs. An account of None stands for the machine's own identity."""
+
+    async def properties(
+        self, account: Account | None, region: str, keys: Callable[[], Credentials]
+    ) -> Mapping[str, object]:
+        """What PyIceberg's catalog takes to sign its requests with `keys`, which it calls in threads, again and again.
+
+        An empty `region` is the account's own. Raises ConfigError, InvalidRequest.
+        """
+        ...
 
 
 class BucketAccess(Protocol):

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -46,6 +46,9 @@ from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, Res
 from crosstrail.timerange import TimeRange
 from crosstrail.vocabulary import words
 
+if TYPE_CHECKING:
+    from crosstrail.lake.warehouse import LakeCatalog
+
 _T = TypeVar("_T")
 _WATCH_SECONDS = 0.2
 _COMPILE_SECONDS = 10.0
@@ -68,14 +71,14 @@ class LakeEngine:
         self,
         folder: Path,
         *,
-        catalog: str = "",
+        catalog: str | Callable[[], LakeCatalog] = "",
         limits: QueryLimits = DEFAULT_LIMITS,
         result_seconds: float = RESULT_SECONDS,
         results: Path | None = None,
         quota: Quota = DEFAULT_QUOTA,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """`idle_seconds`: after which a worker process that nobody needs ends."""
+        """`catalog`: its URI, or what opens it when a query runs. `idle_seconds`: after which a worker process that nobody needs ends."""
         self._folder = folder
         self._catalog = catalog
         self._limits = limits
@@ -295,10 +298,14 @@ class LakeEngine:
         """The data files that it reads, the id of the table and of the one snapshot that names them all."""
         from crosstrail.lake.catalog import has_lake
         from crosstrail.lake.table import LakeTable
+        from crosstrail.lake.warehouse import LakeCatalog
 
-        if not prepared.accounts or (not self._catalog and not has_lake(self._folder)):
+        if not prepared.accounts:
             return (), "", None
-        with closing(LakeTable.open(self._folder, catalog=self._catalog)) as table:
+        catalog = self._catalog() if callable(self._catalog) else LakeCatalog(self._catalog)
+        if not catalog.uri and not has_lake(self._folder):
+            return (), "", None
+        with closing(LakeTable.open(self._folder, catalog=catalog)) as table:
             while True:  # as long as somebody commits between the looks
                 snapshot = table.snapshot().id
                 files = table.plan(prepared.accounts, prepared.span)

@@ -72,7 +72,7 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
         base = table.snapshot()
         if rows and rows.keys() <= {file.path for file in base.files}:
             return Appended(sum(rows.values()), 0, ())  # a commit that was reported lost had landed
-        repeats = _repeats(staged, base)
+        repeats = _repeats(table, staged, base)
         changes, conflicts = resolve(one for group in repeats.values() for one in group)
         added: list[Path] = []
         for path, count in rows.items():
@@ -109,12 +109,14 @@ def _rewritten(path: str, dropped: Collection[int], changes: Mapping[int, Change
     return copy
 
 
-def _repeats(staged: Sequence[Path], base: Snapshot) -> dict[str, list[Repeat]]:
+def _repeats(table: LakeTable, staged: Sequence[Path], base: Snapshot) -> dict[str, list[Repeat]]:
     """Staged file -> its rows that the table has, or that an earlier staged row has."""
     import duckdb
 
     accounts = {partition_of(path)[:2] for path in staged}
-    committed = [file.path for file in base.files if file.key in accounts]
+    known = [file for file in base.files if file.key in accounts]
+    table.fetch(known)
+    committed = [file.path for file in known]
     found: dict[str, list[Repeat]] = defaultdict(list)
     if not staged:
         return found

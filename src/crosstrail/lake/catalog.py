@@ -13,13 +13,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing, suppress
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from crosstrail.errors import LakeError
+from crosstrail.errors import ConfigError, LakeError
 from crosstrail.lake.faults import RESTORE, fault
-from crosstrail.lake.locations import local, uri_of
+from crosstrail.lake.locations import is_local, local, uri_of
+from crosstrail.lake.warehouse import LakeCatalog
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -29,6 +31,9 @@ CATALOG_FILE = "catalog.sqlite"
 _NAMESPACE = "crosstrail"
 IDENTIFIER = (_NAMESPACE, "events")
 BUSY_SECONDS = 30
+_OPENED_AT_ONCE = 3
+GLUE = "glue"
+"""As a catalog: AWS Glue's, of the account and region whose credentials are used."""
 _FILE_IO = "crosstrail.lake.files.PrivateFileIO"
 _NEWEST_FORMAT = 3
 _PROPERTIES = {
@@ -58,28 +63,59 @@ def is_sql(catalog: str) -> bool:
     return "://" in catalog and not catalog.startswith(("http://", "https://"))
 
 
-def open_catalog(folder: Path, catalog: str) -> Catalog:
+def open_catalog(folder: Path, catalog: LakeCatalog) -> Catalog:
+    """Raises LakeError for a catalog that cannot be read, ConfigError for one that needs what is not installed."""
     from pyiceberg.catalog import load_catalog
     from pyiceberg.catalog.sql import SqlCatalog
-    from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-    from crosstrail.lake.files import MOVED_FROM, MOVED_TO
+    from crosstrail.lake.files import MOVED_FROM, MOVED_TO, OPEN_BUCKET
 
     # A folder's name may hold ? and #. SQLAlchemy takes one quoting off, SQLite the other.
     file = quote(quote(str(folder / CATALOG_FILE)))
-    uri = catalog or f"sqlite:///file:{file}?timeout={BUSY_SECONDS}&uri=true"
+    uri = catalog.uri or f"sqlite:///file:{file}?timeout={BUSY_SECONDS}&uri=true"
+    # PyIceberg says that properties are text, and takes objects where text cannot be: sessions, functions.
+    properties = cast(dict[str, str], dict(catalog.properties))
+    if is_sql(uri) or catalog.open_bucket:
+        properties["py-io-impl"] = _FILE_IO
+    if catalog.open_bucket:
+        properties[OPEN_BUCKET] = cast(str, catalog.open_bucket)
+    if catalog.warehouse:
+        properties["warehouse"] = catalog.warehouse
     if not is_sql(uri):
-        return load_catalog(catalog) if "://" not in catalog else load_catalog(_NAMESPACE, type="rest", uri=catalog)
-    properties = {"py-io-impl": _FILE_IO}
-    if not catalog and (base := made_in(folder)) != str(folder / "events"):
+        if uri == GLUE:
+            return _glue_catalog(properties)
+        return load_catalog(uri, **properties) if "://" not in uri else _rest_catalog(uri, properties)
+    base = "" if catalog.uri else made_in(folder)
+    if base.startswith("/") and base != str(folder / "events"):
         properties |= {MOVED_FROM: base, MOVED_TO: str(folder / "events")}
-    for last_try in (False, True):
+    for tries_left in range(_OPENED_AT_ONCE, -1, -1):
         try:
             return SqlCatalog(_NAMESPACE, uri=uri, **properties)
-        except SQLAlchemyError as error:  # two processes may make the catalog's tables at once: one of them loses
-            if last_try or not isinstance(error, OperationalError | IntegrityError) or "locked" in str(error):
-                raise _catalog_fault(error, own=not catalog) from error
+        except SQLAlchemyError as error:  # of processes that make the catalog's tables at once, all but one lose
+            lost = isinstance(error, OperationalError | IntegrityError | ProgrammingError)
+            if not tries_left or not lost or "locked" in str(error):
+                raise _catalog_fault(error, own=not catalog.uri) from error
     raise AssertionError
+
+
+def _glue_catalog(properties: dict[str, str]) -> Catalog:
+    if find_spec("boto3") is None:
+        from crosstrail.origin import install_hint
+
+        raise ConfigError("AWS Glue as the catalog needs boto3", hint=install_hint("glue"))
+    from pyiceberg.catalog.glue import GlueCatalog
+
+    return GlueCatalog(_NAMESPACE, **properties)
+
+
+def _rest_catalog(uri: str, properties: dict[str, str]) -> Catalog:
+    from pyiceberg.catalog import load_catalog
+
+    try:
+        return load_catalog(_NAMESPACE, type="rest", uri=uri, **properties)
+    except OSError as error:
+        raise _catalog_fault(error, own=False) from error
 
 
 def _catalog_fault(error: Exception, *, own: bool) -> LakeError:
@@ -90,8 +126,8 @@ def _catalog_fault(error: Exception, *, own: bool) -> LakeError:
     )
 
 
-def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> Table:
-    """The table, made where there is none and `create` says so. `own`: the catalog is the file in the lake's folder."""
+def load(catalog: Catalog, folder: Path, place: LakeCatalog, create: bool) -> Table:
+    """The table in the catalog that `place` was opened as, made where there is none and `create` says so."""
     from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
     from pyiceberg.partitioning import PartitionField, PartitionSpec
     from pyiceberg.transforms import DayTransform, IdentityTransform
@@ -99,10 +135,11 @@ def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> T
 
     from crosstrail.lake.schema import first_schema
 
+    own = not place.uri
     try:
         return catalog.load_table(IDENTIFIER)
     except NoSuchTableError as error:
-        if own and folder and _has_events(folder):
+        if own and not place.warehouse and _has_events(folder):
             raise LakeError(
                 f"the lake's catalog ({CATALOG_FILE}) does not know the events in the lake's folder", hint=RESTORE
             ) from error
@@ -120,7 +157,7 @@ def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> T
         PartitionField(schema.find_field("account").field_id, 1001, IdentityTransform(), "account"),
         PartitionField(schema.find_field("eventtime").field_id, 1002, DayTransform(), "day"),
     )
-    location = uri_of(folder / "events") if folder else None
+    location = _new_location(folder, place)
     try:
         return catalog.create_table(IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
     except TableAlreadyExistsError:
@@ -129,6 +166,15 @@ def load(catalog: Catalog, folder: Path | None, create: bool, *, own: bool) -> T
         raise _catalog_fault(error, own=own) from error
     except OSError as error:
         raise fault(error, "the lake's folder") from error
+
+
+def _new_location(folder: Path, place: LakeCatalog) -> str | None:
+    """Where a new table goes; None where its catalog decides."""
+    if place.in_bucket:
+        return f"{place.in_bucket}/{_NAMESPACE}/{IDENTIFIER[1]}"
+    if place.uri == GLUE:
+        raise ConfigError("AWS Glue as the catalog needs a warehouse", hint="Set lake.warehouse: s3://bucket/prefix.")
+    return uri_of(folder / "events") if not place.uri or is_sql(place.uri) else None
 
 
 def _unreadable(error: Exception, catalog: Catalog, folder: Path | None) -> LakeError:
@@ -170,7 +216,8 @@ def metadata_location(folder: Path) -> str:
 def made_in(folder: Path) -> str:
     """The path that the lake's table says it is at: that of its folder, unless it was copied or moved and not written since."""
     with suppress(sqlite3.Error, ValueError):
-        return str(Path(local(metadata_location(folder))).parent.parent)
+        found = metadata_location(folder)
+        return str(Path(local(found)).parent.parent) if is_local(found) else found
     return str(folder / "events")
 
 

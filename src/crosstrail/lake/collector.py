@@ -26,9 +26,11 @@ from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
 from crosstrail.lake.reading_processes import ReadingProcesses, processors
+from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogObject, LogSource
 from crosstrail.lake.sources.files import FileSource
 from crosstrail.lake.table import LakeTable
+from crosstrail.lake.warehouse import LakeCatalog
 from crosstrail.models import AccountKey
 
 if TYPE_CHECKING:
@@ -97,11 +99,12 @@ def collect(
     paths: Sequence[Path],
     folder: Path,
     *,
-    catalog: str = "",
+    catalog: str | LakeCatalog = "",
     account: str = "",
     accounts: frozenset[AccountKey] | None = None,
     workers: int = 0,
     max_bytes: int = MAX_BYTES,
+    shard: Shard | None = None,
     progress: Progress | None = None,
 ) -> CollectionReport:
     """Read every log file below `paths` that the lake in `folder` has not read yet: `collect_from` their files."""
@@ -113,6 +116,7 @@ def collect(
         accounts=accounts,
         workers=workers,
         max_bytes=max_bytes,
+        shard=shard,
         progress=progress,
     )
 
@@ -121,29 +125,31 @@ def collect_from(
     source: LogSource,
     folder: Path,
     *,
-    catalog: str = "",
+    catalog: str | LakeCatalog = "",
     account: str = "",
     accounts: frozenset[AccountKey] | None = None,
     workers: int = 0,
     max_bytes: int = MAX_BYTES,
+    shard: Shard | None = None,
     progress: Progress | None = None,
 ) -> CollectionReport:
     """Read every log object of `source` that the lake in `folder` has not read yet.
 
     `account` is for records that name none; events of others than `accounts` are kept out and counted (None: of nobody).
-    `max_bytes` is what one object may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does
+    `shard` is which accounts this collector takes, of several that share the table. `max_bytes` is what one object may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does
     not exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is
     wrong with single objects is in the CollectionReport (at most 1,000 problems listed, all counted).
     """
     require_libraries()
     began = monotonic()
     found = source.find(folder)
-    if accounts is not None:
-        found.objects = [replace(one, scope=_scope(accounts)) for one in found.objects]
+    if accounts is not None or shard:
+        found.objects = [replace(one, scope=_scope(accounts, shard)) for one in found.objects]
     _tighten(folder)
     ledger = Ledger(folder)
     try:
-        has_table = bool(catalog) or (folder / CATALOG_FILE).is_file()
+        own = not (catalog if isinstance(catalog, str) else catalog.uri)
+        has_table = not own or (folder / CATALOG_FILE).is_file()
         todo = ledger.unknown(found.objects) if has_table else found.objects
         report = CollectionReport(objects_known=len(found.objects) - len(todo), left_out=found.left_out)
         for path, reason in found.unreadable:
@@ -157,7 +163,7 @@ def collect_from(
                     todo, report.objects_known = found.objects, 0
                 from crosstrail.lake.stage import Terms
 
-                terms = Terms(account, accounts, max_bytes, found.roots)
+                terms = Terms(account, accounts, max_bytes, found.roots, shard)
                 _run(_Collection(source, table, ledger, terms, report, progress), todo, pool)
         report.objects_ignored = sum(one.files for one in report.left_out.values())
         report.seconds = monotonic() - began
@@ -203,9 +209,10 @@ def _note_unreadable(report: CollectionReport, path: str, reason: str) -> None:
         report.problems.append(Problem(path, "byte 0", reason))
 
 
-def _scope(accounts: frozenset[AccountKey]) -> str:
-    """The same for the same accounts: a file is read again when its archive speaks for others."""
-    return sha256(repr(sorted(accounts)).encode()).hexdigest()[:12]
+def _scope(accounts: frozenset[AccountKey] | None, shard: Shard | None) -> str:
+    """The same for the same accounts: a file is read again when its archive, or this collector, is there for others."""
+    speaks_for = sha256(repr(sorted(accounts)).encode()).hexdigest()[:12] if accounts is not None else ""
+    return f"{speaks_for} shard {shard}" if shard else speaks_for
 
 
 def _add_kept_out(report: CollectionReport, accounts: Mapping[str, int]) -> None:

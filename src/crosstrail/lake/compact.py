@@ -43,13 +43,14 @@ def compact(table: LakeTable, prefix: str) -> int:
     """
     replaced = number = 0
     base = table.snapshot()
-    groups = _groups(base.files)
+    groups = _groups(table, base.files)
     while some := list(islice(groups, _MERGES_A_COMMIT)):
         made: list[Path] = []
         try:
             for group in some:
                 made.append(Path(group[0].path).parent / f"{prefix}-compact-{number:06d}.parquet")
                 number += 1
+                table.fetch(group)
                 _write_one([file.path for file in group], made[-1])
             old = {file.path for group in some for file in group}
             table.commit(base, made, old)
@@ -72,7 +73,7 @@ def _remove(files: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _groups(files: tuple[LakeFile, ...]) -> Iterator[list[LakeFile]]:
+def _groups(table: LakeTable, files: tuple[LakeFile, ...]) -> Iterator[list[LakeFile]]:
     """What becomes one file each: neighbours in time, so that the new files overlap as little as the old ones."""
     partitions: dict[tuple[str, str, date], list[LakeFile]] = defaultdict(list)
     for file in files:
@@ -80,6 +81,7 @@ def _groups(files: tuple[LakeFile, ...]) -> Iterator[list[LakeFile]]:
     for members in partitions.values():
         if len(members) <= MAX_FILES:
             continue
+        table.fetch(file for file in members if file.bytes < 2 * FULL_BYTES)
         small = [one for one in map(_measured, members) if one.unpacked < FULL_BYTES]
         if len(small) <= MAX_FILES:
             continue

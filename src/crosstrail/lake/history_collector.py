@@ -27,6 +27,7 @@ from crosstrail.lake.ledger import Ledger
 from crosstrail.lake.locks import is_taken, take
 from crosstrail.lake.sources.histories import History, HistorySource, Piece
 from crosstrail.lake.table import LakeTable
+from crosstrail.lake.warehouse import LakeCatalog
 from crosstrail.lake.windows import Span, Windows, covered, missing
 from crosstrail.models import Target
 
@@ -67,7 +68,7 @@ async def collect_histories(
     folder: Path,
     span: Span,
     *,
-    catalog: str = "",
+    catalog: str | LakeCatalog = "",
     bounds: Bounds = Bounds(),
     progress: Progress | None = None,
     stop: anyio.Event | None = None,
@@ -92,7 +93,7 @@ class _Collection:
         targets: Sequence[tuple[Target, AuditTrail]],
         folder: Path,
         span: Span,
-        catalog: str,
+        catalog: str | LakeCatalog,
         bounds: Bounds,
         progress: Progress | None,
     ) -> None:

@@ -101,6 +101,7 @@ class _Search:
         for group in _grouped(files):
             if self._stopped.is_set() or (len(found) == wanted and found[-1].time > group[0].last):
                 break
+            table.fetch(group)
             found = sorted([*found, *self._events([file.path for file in group])], key=_newest_first)[:wanted]
         return self._page(table, found, more=len(found) == wanted)
 
@@ -109,7 +110,7 @@ class _Search:
         target, held = self.target, table.account(self.target.account.key)
         if held and target.region:
             files = table.files([held.key])
-            if unknown(files) <= MAX_READ:
+            if unknown(files) <= MAX_READ and table.has_here(files):
                 try:
                     held = summary(held.key, holding(files, target.region))
                 except OSError as error:

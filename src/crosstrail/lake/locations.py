@@ -52,5 +52,9 @@ class Relocation:
             raise ValueError(f"a file outside the table's folder: {path}")
         return self.place + path[len(self.base) :]
 
+    def location(self, path: str) -> str:
+        """What the table calls a file in its folder."""
+        return uri_of(self.base + path[len(self.place) :] if self.base != self.place else path)
+
 
 IN_PLACE = Relocation("", "")

@@ -36,7 +36,8 @@ def log_facts(table: LakeTable, accounts: Sequence[AccountKey], most: int) -> di
         spans.setdefault(window.key, []).append(asked)
     found: dict[AccountKey, dict[str, LogFacts]] = {}
     for key in dict.fromkeys(accounts):
-        held, read = bits_by_region(by_account.get(key, ()), most, otherwise=EVERY_REGION)
+        files = by_account.get(key, ())
+        held, read = bits_by_region(files, most if table.has_here(files) else 0, otherwise=EVERY_REGION)
         most -= read
         if facts := _facts(held, spans.get(key, ())):
             found[key] = facts

@@ -19,6 +19,7 @@ from crosstrail.errors import LakeBusy, LakeError
 from crosstrail.lake.catalog import IDENTIFIER
 from crosstrail.lake.faults import reading
 from crosstrail.lake.locations import Relocation, is_local, local, uri_of
+from crosstrail.lake.warehouse import LakeCatalog
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -45,7 +46,7 @@ _Table = TypedDict(
 """Of Iceberg's table metadata, what names files: https://iceberg.apache.org/spec/#table-metadata-fields"""
 
 
-def rename_files(folder: Path, catalog: str, *, moved: bool) -> bool:
+def rename_files(folder: Path, place: LakeCatalog, *, moved: bool) -> bool:
     """Makes the table of a lake name its files by URIs, and, where its folder was copied or `moved`, at their new place.
 
     False when it does so already. Of the catalog in the lake's folder both are one. A catalog server knows one table only:
@@ -54,14 +55,16 @@ def rename_files(folder: Path, catalog: str, *, moved: bool) -> bool:
     """
     from crosstrail.lake.catalog import CATALOG_FILE, load, open_catalog
 
-    if not catalog and not (folder / CATALOG_FILE).is_file():
+    if not place.uri and not (folder / CATALOG_FILE).is_file():
         raise LakeError("there is no lake", hint="Fill it with: crosstrail collect PATH --lake FOLDER").about(
             str(folder)
         )
-    with reading("the lake's table"), closing(open_catalog(folder, catalog)) as opened:
-        if not moved or not catalog:
-            table = load(opened, folder, create=False, own=not catalog)
-            return relocate(opened, uri_of(local(table.location()) if catalog else folder / "events"))
+    with reading("the lake's table"), closing(open_catalog(folder, place)) as opened:
+        if not moved or not place.uri:
+            location = load(opened, folder, place, create=False).location()
+            return relocate(
+                opened, uri_of(local(location) if place.uri or not is_local(location) else folder / "events")
+            )
         before = local(_location(opened)) if is_sql_catalog(opened) else ""
         if before and Path(before).exists() and Path(before).parent != folder / "events" / "metadata":
             raise LakeError(

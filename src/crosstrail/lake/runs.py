@@ -59,10 +59,7 @@ class Run:
                 (self._folder / name).unlink(missing_ok=True)
 
     def _remove_files(self, runs: set[str]) -> None:
-        named = self._table.referenced()
-        for path in self._table.data_folder.glob("*/*/*/*.parquet"):
-            if path.name.partition("-")[0] in runs and str(path) not in named:
-                path.unlink(missing_ok=True)
+        self._table.delete(self._table.leftovers(runs))
 
 
 def _is_dead(path: Path) -> bool:

@@ -22,6 +22,7 @@ from crosstrail.lake.left_out import Kinds, count, count_kept_out
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.rows import Row, to_table
+from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogObject
 from crosstrail.lake.sources.files import source_of
 from crosstrail.models import AccountKey
@@ -53,6 +54,8 @@ class Terms:
     """The most that one file may unpack to."""
     roots: tuple[str, ...]
     """What was collected: see sources.source_of."""
+    shard: Shard | None = None
+    """Which accounts this collector takes of them; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +148,12 @@ class _Stage:
         return Eventless(log, frozenset(kinds), count) if log.named and not events and not problems else None
 
     def _entry(self, entry: LogEntry, owner: AccountKey | None) -> LogContent:
-        done, content = self._done, LogContent()
+        done, content, shard = self._done, LogContent(), self._job.terms.shard
         for row in read_log(entry.name, entry.head, entry.chunks, self._job.terms.account, content, owner):
             if self._job.terms.accounts is not None and (row.cloud, row.account) not in self._job.terms.accounts:
                 count_kept_out(done.kept_out, f"{row.cloud}/{row.account}")
+                continue
+            if shard and not shard.takes(row.cloud, row.account):
                 continue
             self._rows.append(row)
             self._row_bytes += len(row.json)

@@ -7,7 +7,7 @@ table is and how it began is catalog.py's. It never reads a log file and never d
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from crosstrail import private
 from crosstrail.errors import LakeError
-from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, is_sql, load, open_catalog
+from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, load, open_catalog
 from crosstrail.lake.evolution import add_missing_columns
 from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
 from crosstrail.lake.locations import Relocation, is_local, local, uri_of
 from crosstrail.lake.metadata import Metadata, read_metadata
 from crosstrail.lake.partition import partition_of
 from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
+from crosstrail.lake.warehouse import LakeCatalog, Mirror
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
 from crosstrail.user_folders import expanded
@@ -39,10 +40,13 @@ class CommitLost(Exception):
 class LakeTable:
     """Safe to share between threads. Every read sees the newest committed snapshot."""
 
-    def __init__(self, folder: Path, catalog: str, opened: Callable[[], Table], metadata: Metadata | None) -> None:
+    def __init__(
+        self, folder: Path, place: LakeCatalog, opened: Callable[[], Table], metadata: Metadata | None
+    ) -> None:
         """`metadata`: what of the table was read without PyIceberg, which `opened` loads when it is needed after all."""
         self._folder = folder
-        self._own = not catalog
+        self._place = place
+        self._mirrored: Mirror | None = None
         self._opened = opened
         self._metadata = metadata
         self._loaded: Table | None = None
@@ -51,28 +55,29 @@ class LakeTable:
         self._snapshot: Snapshot | None = None
 
     @classmethod
-    def open(cls, path: Path, *, catalog: str = "", create: bool = False) -> LakeTable:
+    def open(cls, path: Path, *, catalog: str | LakeCatalog = "", create: bool = False) -> LakeTable:
         """The lake in the folder `path`.
 
-        `catalog`: empty for SQLite in that folder; an SQLAlchemy URI (`postgresql+psycopg2://...`), an Iceberg REST
-        catalog's http(s) address, or the name of a catalog in PyIceberg's own configuration.
+        `catalog`: a LakeCatalog, or its `uri` alone. Of a warehouse in a bucket, the folder holds what was read or written here.
         Opened with `create`, which writers do, an old lake or one whose folder was copied or moved names its files anew.
         Raises LakeError when there is no lake and `create` is False.
         """
         folder = expanded(path).resolve()
-        if not catalog and not (folder / CATALOG_FILE).exists() and has_lake(folder):
+        place = LakeCatalog(catalog) if isinstance(catalog, str) else catalog
+        own = not place.uri
+        if own and not (folder / CATALOG_FILE).exists() and has_lake(folder):
             raise LakeError(f"the lake's catalog ({CATALOG_FILE}) is missing", hint=RESTORE)
-        if not catalog and not create and not has_lake(folder):
+        if own and not create and not has_lake(folder):
             raise LakeError("there is no lake", hint="Fill it with: crosstrail collect PATH --lake FOLDER").about(
                 str(folder)
             )
         if create:
             with reading("the lake's folder"):
-                _make_private(folder, catalog)
-        if not catalog:
+                _make_private(folder, own=own)
+        if own:
             need_locks(folder)
-        metadata = None if catalog or create else read_metadata(folder, None)
-        table = cls(folder, catalog, lambda: _opened(folder, catalog, create), metadata)
+        metadata = read_metadata(folder, None) if own and not create else None
+        table = cls(folder, place, lambda: _opened(folder, place, create), metadata)
         if metadata is None:
             table._load()
         return table
@@ -107,22 +112,37 @@ class LakeTable:
     @property
     def data_folder(self) -> Path:
         """Where data files are written before a commit names them."""
-        location = self._table.location()
-        if not is_local(location):
-            raise LakeError(
-                f"writing to {location.split(':')[0]} storage is not possible yet", hint="Use a local folder."
-            )
-        return Path(self._here(location)) / "data"
+        return Path(self._here.place) / "data"
 
     @property
     def _here(self) -> Relocation:
-        """From the table's locations to paths: those of its own folder, also where that was copied or moved."""
+        """From the table's locations to paths: those of its own folder, also where that was copied or moved, or mirrors a
+        bucket."""
         base = local(self._table.location())
-        return Relocation(base, str(self._folder / "events") if self._own else base)
+        in_folder = not self._place.uri or not is_local(base)
+        return Relocation(base, str(self._folder / "events") if in_folder else base)
+
+    @property
+    def mirror(self) -> Mirror | None:
+        """Of a warehouse in a bucket, its data files on this machine; None where they are all here. Raises ConfigError."""
+        if self._metadata is None and self._mirrored is None and not is_local(self._table.location()):
+            self._mirrored = Mirror(self._here, self._place.open_bucket, self._place.cache_bytes)
+        return self._mirrored
+
+    def fetch(self, files: Iterable[LakeFile]) -> None:
+        """Before committed data files are read: brings those here that a bucket has. Raises LakeError, CloudError, OSError."""
+        if mirror := self.mirror:
+            mirror.fetch({file.path: file.bytes for file in files})
+
+    def has_here(self, files: Iterable[LakeFile]) -> bool:
+        """Whether these can be read without a bucket being asked for them."""
+        return self.mirror is None or all(Path(file.path).exists() for file in files)
 
     def plan(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[str, ...]:
-        """Absolute paths of the data files that may hold events of these accounts (None: all) in this span."""
-        return tuple(file.path for file in self.files(accounts, span))
+        """Absolute paths of the data files that may hold events of these accounts (None: all) in this span, ready to be read."""
+        files = self.files(accounts, span)
+        self.fetch(files)
+        return tuple(file.path for file in files)
 
     def files(self, accounts: Collection[AccountKey] | None, span: TimeRange = TimeRange()) -> tuple[LakeFile, ...]:
         """The same as `plan`, with what is known of each file."""
@@ -178,7 +198,7 @@ class LakeTable:
 
         Raises CommitLost when `base` is no longer the newest, or names one of `removed` no more.
         """
-        from pyiceberg.exceptions import CommitFailedException
+        from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
         from sqlalchemy.exc import OperationalError
 
         with self._lock:
@@ -188,17 +208,20 @@ class LakeTable:
                 raise CommitLost
             if not removed <= {file.path for file in base.files}:
                 raise CommitLost  # somebody else replaced it: what takes its place would hold its events twice
+            described = [_data_file(table, path, self._here) for path in added]
+            if self.mirror:
+                self.mirror.upload(added)
             transaction = table.transaction()
             update = transaction.update_snapshot()
             try:
                 with update.overwrite() if removed else update.merge_append() as producer:
-                    for path in added:
-                        producer.append_data_file(_data_file(table, path))
+                    for data_file in described:
+                        producer.append_data_file(data_file)
                     for task in table.scan().plan_files() if removed else ():
-                        if local(task.file.file_path) in removed:
+                        if self._here(task.file.file_path) in removed:
                             producer.delete_data_file(task.file)
                 transaction.commit_transaction()
-            except (CommitFailedException, OperationalError) as error:
+            except (CommitFailedException, CommitStateUnknownException, OperationalError) as error:
                 raise CommitLost from error
 
     def referenced(self) -> frozenset[str]:
@@ -236,22 +259,36 @@ class LakeTable:
                 self._table.maintenance.expire_snapshots().by_ids(old).commit()
             except (CommitFailedException, OperationalError):
                 return
-        for path in named - self.referenced():
+        self.delete(named - self.referenced())
+
+    def delete(self, paths: Collection[str]) -> None:
+        """Data files that no snapshot names."""
+        if self.mirror:
+            self.mirror.delete(paths)
+        for path in paths:
             Path(path).unlink(missing_ok=True)
 
+    def leftovers(self, runs: Set[str]) -> frozenset[str]:
+        """Paths of data files that these runs wrote and no snapshot names, also those that are in a bucket alone."""
+        stored = set(map(str, self.data_folder.glob("*/*/*/*.parquet")))
+        if self.mirror:
+            stored.update(self.mirror.stored())
+        written = {path for path in stored if path.rpartition("/")[2].partition("-")[0] in runs}
+        return frozenset(written - self.referenced()) if written else frozenset()
 
-def _opened(folder: Path, catalog: str, create: bool) -> Table:
+
+def _opened(folder: Path, place: LakeCatalog, create: bool) -> Table:
     """By PyIceberg. Raises LakeError for a table that is not there, was moved, is damaged or has other columns."""
     with ExitStack() as undo:
-        opened = open_catalog(folder, catalog)
+        opened = open_catalog(folder, place)
         undo.callback(opened.close)
-        table = load(opened, folder if not catalog or is_sql(catalog) else None, create, own=not catalog)
-        if create and _is_misplaced(table, folder, own=not catalog):
+        table = load(opened, folder, place, create)
+        if create and _is_misplaced(table, folder, own=not place.uri):
             from crosstrail.lake.relocate import rename_files
 
-            rename_files(folder, catalog, moved=False)
-            opened = undo.enter_context(closing(open_catalog(folder, catalog)))
-            table = load(opened, None, create=False, own=not catalog)
+            rename_files(folder, place, moved=False)
+            opened = undo.enter_context(closing(open_catalog(folder, place)))
+            table = load(opened, folder, place, create=False)
         check_columns(table)
         if create:
             with reading("the lake's table"):
@@ -263,19 +300,19 @@ def _opened(folder: Path, catalog: str, create: bool) -> Table:
 def _is_misplaced(table: Table, folder: Path, *, own: bool) -> bool:
     """Whether the table says it is elsewhere than in its folder, or says it without a scheme."""
     location = table.location()
-    return location != uri_of(folder / "events" if own else local(location))
+    return is_local(location) and location != uri_of(folder / "events" if own else local(location))
 
 
-def _make_private(folder: Path, catalog: str) -> None:
+def _make_private(folder: Path, *, own: bool) -> None:
     """The folders and the catalog's file before a library makes them in a mode of its own."""
     private.make_root(folder)
     for below in ("events/metadata", "events/data"):
         private.make_folder(folder / below)
-    if not catalog:
+    if own:
         private.create(folder / CATALOG_FILE)
 
 
-def _data_file(table: Table, path: Path) -> DataFile:
+def _data_file(table: Table, path: Path, here: Relocation) -> DataFile:
     """Describes a Parquet file that holds one partition's events, from its footer."""
     import pyarrow.parquet as pq
     from pyiceberg.io import pyarrow as files
@@ -290,7 +327,7 @@ def _data_file(table: Table, path: Path) -> DataFile:
     cloud, account, day = partition_of(path)
     return DataFile.from_args(
         content=DataFileContent.DATA,
-        file_path=uri_of(path),
+        file_path=here.location(str(path)),
         file_format=FileFormat.PARQUET,
         partition=Record(cloud, account, (day - date(1970, 1, 1)).days),
         file_size_in_bytes=path.stat().st_size,

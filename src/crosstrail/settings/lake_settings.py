@@ -10,6 +10,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from crosstrail.errors import ConfigError
 from crosstrail.lake.catalog import has_lake
 from crosstrail.settings_group import SettingsGroup, option
@@ -23,7 +25,32 @@ class LakeSettings(SettingsGroup):
     catalog: str = option(
         "",
         "CROSSTRAIL_LAKE_CATALOG",
-        "Iceberg catalog instead of the SQLite one in the folder: a PyIceberg catalog URI.",
+        "Iceberg catalog instead of the SQLite one in the folder: postgresql+psycopg://..., `glue`, a REST catalog's https "
+        "address (also of S3 Tables), or a name in PyIceberg's own configuration.",
+    )
+    warehouse: str = option(
+        "",
+        "CROSSTRAIL_LAKE_WAREHOUSE",
+        "Where a new table's files go: s3://bucket/prefix, or what a REST catalog calls it. Empty: the lake's folder.",
+    )
+    account: str = option(
+        "",
+        "CROSSTRAIL_LAKE_ACCOUNT",
+        "Account whose credentials open the warehouse's bucket and AWS's catalogs. Empty: the machine's own identity.",
+    )
+    region: str = option("", "CROSSTRAIL_LAKE_REGION", "Region of that bucket and catalog. Empty: the account's own.")
+    catalog_token: SecretStr = option(SecretStr(""), "CROSSTRAIL_LAKE_CATALOG_TOKEN", "Bearer token of a REST catalog.")
+    signing_name: str = option(
+        "",
+        "CROSSTRAIL_LAKE_SIGNING_NAME",
+        "Service that requests to a REST catalog are signed for (SigV4). Empty: told by the address of AWS's own.",
+        pattern=r"^[a-z0-9-]{0,40}$",
+    )
+    cache: str = option(
+        "20GB",
+        "CROSSTRAIL_LAKE_CACHE",
+        "Disk that data files of a warehouse in a bucket may take in the lake's folder.",
+        pattern=r"^[0-9]+(MB|GB)$",
     )
     aliases: Mapping[str, str] = option(
         {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
@@ -60,6 +87,10 @@ class LakeSettings(SettingsGroup):
     def folder(self) -> Path:
         """Raises ConfigError where it would be in the home of a user who has none."""
         return expanded(self.path) if self.path else data_folder("lake.path (CROSSTRAIL_LAKE)") / "lake"
+
+    @property
+    def cache_bytes(self) -> int:
+        return int(self.cache[:-2]) * (10**9 if self.cache.endswith("GB") else 10**6)
 
     def exists(self) -> bool:
         """Whether there is a lake to open, as far as that can be told without opening it."""

@@ -1,88 +1,18 @@
-"""Buckets of the workspace's accounts, for code that runs in threads: the credentials behind them are renewed meanwhile.
-
-Decides whose credentials open a bucket: those of the account that is named, else the machine's own identity. An event loop in a
-thread of its own asks for them, as every other call does, through the broker.
-"""
+"""Buckets by settings alone: bucket_access.py over a workspace that is made for it and ends with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from contextlib import AbstractContextManager
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
-from crosstrail.clouds.base import Cloud, clouds
-from crosstrail.errors import InvalidRequest
-from crosstrail.models import Account
-from crosstrail.object_store import Bucket, BucketUri, parsed_uri, require_library
 from crosstrail.settings.config import Settings
+from crosstrail.workspace.bucket_access import BucketsOf, buckets_of, cloud_of_scheme
 from crosstrail.workspace.workspace import Workspace
 
+__all__ = ["Buckets", "cloud_of_scheme", "opened_buckets"]
 
-@dataclass(frozen=True, slots=True)
-class Buckets:
-    """Opens buckets as long as its context lasts; see `opened_buckets`. Called from any thread but the event loop's."""
-
-    portal: BlockingPortal
-    workspace: Workspace
-
-    def open(
-        self, uri: BucketUri | str, account: str = "", *, region: str = "", requester_pays: bool | None = None
-    ) -> Bucket:
-        """`account` selects the one whose credentials are used (else lake.bucket_account, else the machine's own identity).
-
-        Raises InvalidRequest for what is no address of an installed cloud's bucket, AccountNotFound, ConfigError where obstore
-        is not installed, and what asking for the bucket's region raises.
-        """
-        require_library()
-        lake = self.workspace.settings.lake
-        uri = _parsed(uri)
-        cloud = cloud_of_scheme(uri.scheme)
-        assert cloud.buckets is not None  # noqa: S101 - it has a scheme
-        access = cloud.buckets(self.workspace.settings.of_cloud(cloud.name), self.workspace.broker(cloud.name))
-        whose = self._account(account or lake.bucket_account, cloud)
-        place = self.portal.call(partial(access.place, uri.bucket, whose, region or lake.bucket_region))
-        keys = partial(self.portal.call, access.credentials, whose)
-        return Bucket(uri, place, keys, lake.requester_pays if requester_pays is None else requester_pays)
-
-    def _account(self, selector: str, cloud: Cloud) -> Account | None:
-        if not selector:
-            return None
-        chosen = self.portal.call(self.workspace.listed).registry.select(selector)
-        if len(chosen) != 1 or chosen[0].cloud != cloud.name or chosen[0].auth is None:
-            raise InvalidRequest(
-                f"{selector[:64]!r} is not one live account of {cloud.name}",
-                hint="Name one account that has an `auth`: its credentials open the bucket.",
-            )
-        return chosen[0]
+Buckets = BucketsOf[Workspace]
 
 
-def cloud_of_scheme(scheme: str) -> Cloud:
-    """The installed cloud whose buckets are named so. Raises InvalidRequest."""
-    known = {cloud.bucket_scheme: cloud for cloud in clouds() if cloud.bucket_scheme}
-    if scheme not in known:
-        raise InvalidRequest(
-            f"no installed cloud has buckets named {scheme}://",
-            hint=f"Known: {', '.join(f'{one}://' for one in known)}.",
-        )
-    return known[scheme]
-
-
-def _parsed(uri: BucketUri | str) -> BucketUri:
-    found = parsed_uri(uri) if isinstance(uri, str) else uri
-    if found is None:
-        raise InvalidRequest("this is no address of a bucket", hint="Write it as s3://bucket/prefix.")
-    return found
-
-
-@contextmanager
-def opened_buckets(settings: Settings) -> Iterator[Buckets]:
+def opened_buckets(settings: Settings) -> AbstractContextManager[Buckets]:
     """Inside, buckets can be opened and used."""
-    with start_blocking_portal() as portal:
-        workspace = Workspace(settings)
-        try:
-            yield Buckets(portal, workspace)
-        finally:
-            portal.call(workspace.aclose)
+    return buckets_of(settings, Workspace)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from crosstrail.engines.duckdb import LakeEngine
     from crosstrail.lake.snapshot import AccountSummary
     from crosstrail.lake.table import LakeTable
+    from crosstrail.lake.warehouse import LakeCatalog
 
 LAKE_ENGINE = "lake"
 _LAKE_TRAIL = ""
@@ -60,7 +61,9 @@ class Workspace:
         self._engine: LakeEngine | None = None
         self._lake: LakeTable | None = None
         self._trails: dict[str, AuditTrail] = {}
-        self._opening = threading.Lock()
+        self._opening = threading.RLock()
+        self._catalog: LakeCatalog | None = None
+        self._held = ExitStack()
         self._brokers: dict[str, AnyBroker] = {}
 
     async def listed(self) -> AccountList:
@@ -126,7 +129,7 @@ class Workspace:
             for account in accounts:
                 files = self.lake.files([account.key])
                 left -= unknown(files)
-                if left < 0:
+                if left < 0 or not self.lake.has_here(files):
                     break
                 found.append((account, days_by_region(files)))
             return found
@@ -196,8 +199,10 @@ class Workspace:
         from crosstrail.lake.regions import MAX_READ, days_by_region, unknown
 
         files = self.lake.files([account.key])
+        if unknown(files) > MAX_READ or not self.lake.has_here(files):
+            return None
         with suppress(OSError):
-            return frozenset(days_by_region(files)) if unknown(files) <= MAX_READ else None
+            return frozenset(days_by_region(files))
         return None
 
     def _is_regionless(self, account: Account) -> bool:
@@ -242,8 +247,18 @@ class Workspace:
                 require_libraries()
                 from crosstrail.lake.table import LakeTable
 
-                self._lake = LakeTable.open(self.settings.lake.folder, catalog=self.settings.lake.catalog)
+                self._lake = LakeTable.open(self.settings.lake.folder, catalog=self.lake_catalog)
             return self._lake
+
+    @property
+    def lake_catalog(self) -> LakeCatalog:
+        """Opened, in a thread, by the first who asks. Raises InvalidRequest, AccountNotFound, ConfigError."""
+        from crosstrail.workspace.catalog_access import catalog_of
+
+        with self._opening:
+            if self._catalog is None:
+                self._catalog = self._held.enter_context(catalog_of(self.settings, Workspace))
+            return self._catalog
 
     def broker(self, cloud: str) -> AnyBroker:
         """What has the credentials of that cloud's accounts. Raises UnsupportedByCloud.
@@ -305,7 +320,7 @@ class Workspace:
             limits = QueryLimits(seconds=query.time_limit, memory=query.memory_limit)
             self._engine = LakeEngine(
                 lake.folder,
-                catalog=lake.catalog,
+                catalog=lambda: self.lake_catalog,
                 limits=limits,
                 result_seconds=query.keep_results,
                 results=query.results_of(lake.folder),
@@ -357,6 +372,9 @@ class Workspace:
         lake, self._lake = self._lake, None
         if lake:
             await anyio.to_thread.run_sync(lake.close)
+        if self._catalog:
+            self._catalog = None
+            await anyio.to_thread.run_sync(self._held.close)
         for broker in tuple(self._brokers.values()):
             await broker.aclose()
 

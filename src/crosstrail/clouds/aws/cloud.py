@@ -15,7 +15,7 @@ from crosstrail.clouds.aws.record import RECORDS
 from crosstrail.clouds.aws.regions import COMMERCIAL, home_region, known_regions, partition_of, regions_of
 from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
-from crosstrail.clouds.buckets import BucketAccess
+from crosstrail.clouds.buckets import BucketAccess, CatalogAccess
 
 if TYPE_CHECKING:
     from crosstrail.clouds.aws.broker import AwsBroker
@@ -88,6 +88,12 @@ def _buckets(settings: AwsSettings, broker: AwsBroker) -> BucketAccess:
     from crosstrail.clouds.aws.buckets import AwsBuckets
 
     return AwsBuckets(broker)
+
+
+def _catalogs(settings: AwsSettings, broker: AwsBroker) -> CatalogAccess:
+    from crosstrail.clouds.aws.catalogs import AwsCatalogs
+
+    return AwsCatalogs(broker)
 
 
 def _sources(settings: AwsSettings) -> Iterator[AccountSource]:
@@ -166,6 +172,7 @@ AWS = Cloud(
     event_data_stores=True,
     bucket_scheme="s3",
     buckets=_buckets,
+    catalogs=_catalogs,
     has_identity=_has_identity,
     sources=_sources,
     ambient=_ambient,
