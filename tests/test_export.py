@@ -316,6 +316,10 @@ def test_a_signed_manifest_is_its_signers(export: Callable[..., Path], crosstrai
     data.with_name(f"{data.name}.manifest.sig").unlink()
     status, findings = check(crosstrail, data, "--public-key", public)
     assert (status, findings[0]["problem"], findings[0]["reason"]) == (1, "missing", "it was not signed")
+    export(ALL, "--sign-key", private, "--overwrite")
+    assert check(crosstrail, data, "--public-key", public) == (0, [])
+    export(ALL, "--overwrite")
+    assert not data.with_name(f"{data.name}.manifest.sig").exists()
     export(ALL, "--sign-key", public, name="unsigned.jsonl", status=1)
     assert not (tmp_path / "unsigned.jsonl").exists()
 

@@ -61,6 +61,7 @@ def test_an_archive_is_exported_by_account_time_and_filters(
     assert said["query"]["filters"] == [{"key": "EventName", "value": "Event1"}]
     assert (said["query"]["since"], said["complete"]) == ("2026-11-19T12:10:00Z", True)
     assert [one["id"] for one in said["scope"]["accounts"]] == [PROD]
+    assert isinstance(said["snapshot"], int)
     assert any(f"{len(expected)} events" in line for line in said["coverage"])
     (source,) = [json.loads(line) for line in Path(f"{data}.sources.jsonl").read_bytes().splitlines()]
     assert source["object"].startswith(f"AWSLogs/{PROD}/")

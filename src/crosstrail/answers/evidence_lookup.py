@@ -25,8 +25,8 @@ from crosstrail.models import Event, EventPage, EventQuery, Filter, Position
 from crosstrail.timerange import TimeRange, iso
 from crosstrail.workspace.scoped import ScopedWorkspace
 
-_LAKE_PAGE, _LIVE_PAGE = 5_000, 500
-"""Events asked at once: a live account gives 50 a request, twice a second, and each page has a deadline."""
+_LAKE_PAGE, _LIVE_PAGE = 1_000, 500
+"""Events asked, and held, at once: a live account gives 50 a request, twice a second, and each page has a deadline."""
 _MAX_NOTED = 500
 """Accounts and regions named in a manifest's scope; all are counted."""
 
@@ -57,6 +57,11 @@ class _Progress:
     """Where events that were not exported begin."""
     chosen: Chosen = field(default_factory=lambda: Chosen(()))
     """The last block."""
+
+    @property
+    def reads_lake(self) -> bool:
+        return any(not target.account.auth for target in self.targets)
+
     left: int = 0
     """Targets that were not asked, because an end came before."""
 
@@ -73,6 +78,7 @@ async def export_lookup(
     """The files, and the lookup without its events. Raises AccountNotFound, InvalidRequest, the error of the only target."""
     seen = _Progress()
     reserialized = 0
+    table, before = await workspace.lake_snapshot()
     with EvidenceWriter(folder, form, "records") as writer:
         async for events in _pages(workspace, question, seen, writer, progress):
             records = [_record(event) for event in events]
@@ -91,15 +97,20 @@ async def export_lookup(
         if seen.left:
             lines.append(f"{seen.left:,} accounts in a region were not asked: the export had its limit before.")
         complete = seen.next is None and not seen.left and not seen.failures
-        summary = writer.finish(
-            {"form": form, "table": "", "snapshot": None, "complete": complete, "reserialized": reserialized}
+        of_one = (await workspace.lake_snapshot()) == (table, before)  # else pages of several
+        origin = (
+            {"table": table, "snapshot": before if of_one else None}
+            if seen.reads_lake
+            else {"table": "", "snapshot": None}
         )
+        said = {"form": form, **origin, "complete": complete, "reserialized": reserialized}
+        summary = await anyio.to_thread.run_sync(writer.finish, said)
     accounts = list(dict.fromkeys(target.account for target in listing.targets))
     regions = list(dict.fromkeys(target.region or "every region" for target in listing.targets))
-    said = about(
+    stated = about(
         _said(question), accounts[:_MAX_NOTED], lines, by, regions=regions[:_MAX_NOTED], targets=seen.chosen.total
     )
-    return Exported(summary, said, lines), listing
+    return Exported(summary, stated, lines), listing
 
 
 async def _pages(

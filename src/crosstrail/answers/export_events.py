@@ -25,7 +25,7 @@ from crosstrail.errors import InvalidRequest, QueryTimedOut
 from crosstrail.evidence.manifest import ROLES, SUFFIX, Role, names_of
 from crosstrail.evidence.parts import PART_BYTES, count, part_of
 from crosstrail.evidence.publish import manifest_of
-from crosstrail.evidence.writer import SUMMARY_FILE, part_name
+from crosstrail.evidence.writer import SUMMARY_FILE, part_name, write_whole
 from crosstrail.json_values import items, table, text
 from crosstrail.lookup.fanout import Progress as Step
 from crosstrail.models import QueryRef
@@ -72,7 +72,7 @@ async def export(workspace: ScopedWorkspace, call: ExportCall, *, waited: Progre
     )
     said = await about_query(workspace, scope, call.sql)
     folder = workspace.exporter().export_folder(ref.native_id, scope)
-    await anyio.to_thread.run_sync((folder / _ABOUT_FILE).write_bytes, orjson.dumps(said))
+    await anyio.to_thread.run_sync(write_whole, folder / _ABOUT_FILE, orjson.dumps(said))
     try:
         await wait_for_export(workspace, ref, scope, wait_seconds=WAIT_SECONDS, progress=waited)
     except QueryTimedOut as late:
@@ -96,7 +96,7 @@ async def _by_lookup(workspace: ScopedWorkspace, call: ExportCall, step: Step) -
     accounts = (await workspace.registry()).select(call.target_account_id)
     with workspace.exporter().making_export([one.key for one in accounts]) as (native_id, folder):
         made, _ = await export_lookup(workspace, question, folder, "jsonl", progress=step)
-        await anyio.to_thread.run_sync((folder / _ABOUT_FILE).write_bytes, orjson.dumps(made.about))
+        await anyio.to_thread.run_sync(write_whole, folder / _ABOUT_FILE, orjson.dumps(made.about))
     return _links(QueryRef(workspace.exporter().name, "*", "", native_id), made)
 
 
@@ -111,14 +111,16 @@ async def export_part(workspace: ScopedWorkspace, export_id: str, role: str, par
 
 
 def _part(folder: Path, role: str, number: int) -> str:
-    if role == "manifest":
-        if number == 1:
-            return _manifest(_read(folder / SUMMARY_FILE), _read(folder / _ABOUT_FILE)).decode()
+    if role == "manifest" and number > 1:
         raise InvalidRequest("there is no such part of an export", hint="The manifest is one part.")
     try:
+        if role == "manifest":
+            return _manifest(_read(folder / SUMMARY_FILE), _read(folder / _ABOUT_FILE)).decode()
         return part_of(folder / part_name(next(one for one in ROLES if one == role)), number).decode()
     except IndexError:
         raise InvalidRequest("there is no such part of an export", hint="That is beyond its last part.") from None
+    except (OSError, ValueError):
+        raise InvalidRequest("this export cannot be read any more", hint="Make it again.") from None
 
 
 def _manifest(summary: Mapping[str, object], about: Mapping[str, object]) -> bytes:

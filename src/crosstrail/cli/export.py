@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.events import lookup_filters, named_filters
-from crosstrail.settings.config import Settings
+
+if TYPE_CHECKING:
+    from crosstrail.settings.config import Settings
 
 
 @click.command()

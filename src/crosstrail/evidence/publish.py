@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from crosstrail import private
@@ -61,16 +61,23 @@ def publish(
     _check(destination, overwrite=overwrite)
     manifest = manifest_of(summary, about, names)
     last = [(SUFFIX, manifest)] if sign is None else [(SIGNATURE_SUFFIX, sign(manifest)), (SUFFIX, manifest)]
-    for role, name in names.items():
-        _place(folder / part_name(role), destination.with_name(name), overwrite=overwrite)
+    places = [(folder / part_name(role), destination.with_name(name)) for role, name in names.items()]
     for suffix, content in last:
         made = folder / f"export{suffix}"
         with open(made, "xb", opener=private.opener) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        _sync(destination.parent)  # what the manifest names is there before it is
-        _place(made, destination.with_name(destination.name + suffix), overwrite=overwrite)
+        places.append((made, destination.with_name(destination.name + suffix)))
+    if overwrite:
+        destination.with_name(destination.name + SIGNATURE_SUFFIX).unlink(missing_ok=True)  # of what is replaced
+    with ExitStack() as undo:
+        for made, final in places:
+            _sync(destination.parent)  # what the manifest names is there before it is
+            _place(made, final, overwrite=overwrite)
+            if not overwrite:
+                undo.callback(final.unlink, missing_ok=True)
+        undo.pop_all()
     _sync(destination.parent)
     return manifest
 

@@ -130,7 +130,7 @@ class EvidenceWriter:
             summary["verified"] = dict(self._verified)
         for role in ROLES:
             _partial(self._folder, role).replace(self._folder / part_name(role))
-        _write_whole(self._folder / SUMMARY_FILE, orjson.dumps(summary))
+        write_whole(self._folder / SUMMARY_FILE, orjson.dumps(summary))
         return summary
 
 
@@ -171,7 +171,8 @@ def _described(folder: Path, role: Role) -> dict[str, object]:
         return {"role": role, "bytes": file.tell(), "sha256": digest}
 
 
-def _write_whole(path: Path, text: bytes) -> None:
+def write_whole(path: Path, text: bytes) -> None:
+    """A small file, which is complete on the disk before it has its name. Raises OSError."""
     partial = path.with_name(f"{path.name}.partial")
     private.create(partial)
     with partial.open("wb") as file:

@@ -164,6 +164,10 @@ class RequestWorkspace:
         """Nothing: the lake is the server's."""
         return ()
 
+    async def lake_snapshot(self) -> tuple[str, int | None]:
+        """None: the lake is the server's."""
+        return "", None
+
     async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
         """None, as nothing is held of any."""
         return []

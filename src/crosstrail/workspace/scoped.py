@@ -93,6 +93,10 @@ class ScopedWorkspace:
         keys = {account.key for account in (await self.registry()).accounts}
         return tuple(one for one in held if one.key in keys)
 
+    async def lake_snapshot(self) -> tuple[str, int | None]:
+        """Ids of the lake's table and of its newest snapshot, which tell nothing of what it holds."""
+        return await self._workspace.lake_snapshot()
+
     async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
         """For each account that this view gave out: which days hold events of each region."""
         return await self._workspace.regions_held(accounts)

@@ -115,6 +115,14 @@ class Workspace:
 
         return await anyio.to_thread.run_sync(read)
 
+    async def lake_snapshot(self) -> tuple[str, int | None]:
+        """The ids of the lake's table and of its newest snapshot; nothing where there is no lake yet."""
+
+        def read() -> tuple[str, int | None]:
+            return (self.lake.uuid, self.lake.snapshot().id) if self.settings.lake.exists() else ("", None)
+
+        return await anyio.to_thread.run_sync(read)
+
     async def regions_held(self, accounts: Sequence[Account]) -> list[tuple[Account, Mapping[str, Days]]]:
         """For each account, which days hold events of each region.
 
