@@ -87,6 +87,17 @@ class RecordText(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OrdinaryForm:
+    """Of a cloud whose records have AWS's field names: those without any other field need no shaping, and are decoded straight
+    into the types of the lake's columns."""
+
+    is_source: Callable[[str], bool]
+    """Whether this `eventSource` is one that only this cloud writes: with it and an `eventTime` an object is its record."""
+    resources: Callable[[object, str, list[object] | None], list[tuple[str, str]]]
+    """(requestParameters, eventSource, resources) of a record -> as in ShapedRecord."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordForm:
     """How the events of one cloud are recognised and read where they lie in files, by what only that cloud writes."""
 
@@ -95,6 +106,7 @@ class RecordForm:
     """(a JSON object that is a record, its text, ...). Raises ValueError, TypeError, RecursionError for one that is broken."""
     account_in: Callable[[str], str] = lambda name: ""
     """The account that the path or the name of a log file names, by the cloud's rule for them."""
+    ordinary: OrdinaryForm | None = None
 
 
 def account_of(record: Mapping[str, object], form: AccountForm, fallback: str = "") -> str:
@@ -172,4 +184,16 @@ def principal_of(identity: Mapping[str, object]) -> str:
     for key in ("invokedBy", "principalId", "type"):
         if isinstance(value := identity.get(key), str) and value:
             return value
+    return ""
+
+
+def kind_of(record: Mapping[str, object]) -> str:
+    """insight/ApiErrorRateInsight/End, aggregated/PT5M: these have no caller, and a reader must tell an insight's start from
+    its end, and many calls from one. Empty for other records."""
+    for name, field, keys in (
+        ("insight", "insightDetails", ("insightType", "state")),
+        ("aggregated", "timeWindow", ("windowSize",)),
+    ):
+        if isinstance(details := record.get(field), dict):
+            return "/".join([name, *(one for key in keys if isinstance(one := details.get(key), str))])
     return ""

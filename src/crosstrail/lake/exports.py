@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from crosstrail.lake.json_text import NotJson, parsed
-from crosstrail.lake.rows import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
+from crosstrail.lake.typed_records import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
 from crosstrail.models import DEFAULT_CLOUD
 
 CLOUD = DEFAULT_CLOUD

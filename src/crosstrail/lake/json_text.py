@@ -30,7 +30,12 @@ def _number(text: str) -> float | Decimal | str:
         return text
 
 
-_decode = Decoder(float_hook=_number).decode
+def decoder(kind: object) -> Decoder[object]:
+    """A decoder of this type whose numbers are as `parsed` has them."""
+    return Decoder(kind, float_hook=_number)
+
+
+_decode = decoder(object).decode
 _encode = Encoder(decimal_format="number").encode
 
 

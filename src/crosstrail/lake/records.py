@@ -10,29 +10,28 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
 from typing import Protocol
 
 from msgspec import Raw, ValidationError, defstruct, field
 from msgspec.json import Decoder
 
 from crosstrail.account_forms import AccountForm
-from crosstrail.clouds.base import clouds
 from crosstrail.clouds.record_text import is_nested, is_shallow
-from crosstrail.clouds.shape import RecordForm, ShapedRecord, account_of, time_of
+from crosstrail.clouds.shape import RecordForm, ShapedRecord, account_of, kind_of
 from crosstrail.lake import exports
 from crosstrail.lake.documents import Document, documents
 from crosstrail.lake.json_text import NotJson, compact, parsed
 from crosstrail.lake.kinds import ENVELOPES, OTHER_JSON, kind_of_file, kind_of_object
+from crosstrail.lake.ordinary import ordinary_rows
 from crosstrail.lake.packed import GZIP, Stream, gunzipped
+from crosstrail.lake.record_forms import is_account, micros_of, record_forms, unstated_owner
 from crosstrail.lake.rows import Row
+from crosstrail.lake.typed_records import caller_of, typed
 from crosstrail.models import AccountKey
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_JSON = "the record inside is not JSON"
 _NO_ACCOUNT = "the record names no account; pass --account ID"
 _MAX_DEPTH = 12
@@ -40,6 +39,8 @@ _MAX_DEPTH = 12
 _MAX_UNPACKED = 64 * 1024 * 1024
 """Bytes that come out of the base64 and gzip inside one value."""
 _SURELY_ENVELOPE = 2 * 1024
+_RUN = 128
+"""Records of a file that are decoded one after another: of more, what follows finds them gone from the processor's cache."""
 _MAX_LISTED = 500_000
 """Elements of a list that are held at once."""
 
@@ -165,6 +166,8 @@ class _Reader:
     def _object(self, raw: bytes, depth: int, hint: str) -> Iterable[Found]:
         if len(raw) > _SURELY_ENVELOPE and (file := _FILE.match(raw)):  # as delivered: parsed once, not twice
             return self._delivered(raw, file.end() - 1, depth, hint)
+        if rows := self._ordinary([raw.strip()], hint):
+            return rows
         try:
             item = parsed(raw)
         except (NotJson, RecursionError) as error:
@@ -184,41 +187,54 @@ class _Reader:
             if isinstance(part, Raw):
                 yield from self.value(bytes(part), depth + 1, hint)
                 continue
-            for one in part:
-                yield from self.value(bytes(one), depth + 2, hint)
+            for start in range(0, len(part), _RUN):
+                run = part[start : start + _RUN]
+                if rows := self._ordinary(run, hint):
+                    yield from rows
+                    continue
+                for one in run:
+                    yield from self.value(bytes(one), depth + 2, hint)
+
+    def _ordinary(self, raws: Sequence[bytes], hint: str) -> Sequence[Row]:
+        if self._owner is not None:  # of a live account's answer, whose items are none
+            return ()
+        return ordinary_rows(raws, self._name, hint, self._account, self._as_written)
 
     def _recognised(self, item: dict[str, object], raw: bytes, hint: str) -> Row | Unreadable | None:
         """The event that the object is, or what it lacks; None for an object that is no event."""
         try:
-            for cloud, form, accounts in _forms():
+            for cloud, form, accounts in record_forms():
                 if (self._owner is None or cloud == self._owner[0]) and form.is_record(item):
                     return self._row(cloud, form, accounts, form.shaped(item, raw, _TEXT), hint)
             if "eventjson" not in item and exports.is_row(item):
-                cloud, form, accounts = next(one for one in _forms() if one[0] == exports.CLOUD)
+                cloud, form, accounts = next(one for one in record_forms() if one[0] == exports.CLOUD)
                 return self._row(cloud, form, accounts, form.shaped(exports.to_record(item), raw, _TEXT), hint)
         except (ValueError, TypeError, RecursionError) as error:
             return Unreadable(_reason(error))
         return None
 
-    def _row(self, cloud: str, form: RecordForm, accounts: AccountForm, record: ShapedRecord, hint: str) -> Row:
+    def _row(self, cloud: str, form: RecordForm, accounts: AccountForm, shaped: ShapedRecord, hint: str) -> Row:
         """Raises ValueError naming what the record lacks."""
-        shape, text = record.shape, record.text
+        shape, text = shaped.shape, shaped.text
         if is_nested(text) and not is_shallow(shape):
             raise RecursionError
-        micros = _micros(shape.get("eventTime"))
+        micros = micros_of(shape.get("eventTime"))
         owner = self._owner[1] if self._owner else account_of(shape, accounts)
-        if not owner:
-            fallback = hint if accounts.is_id(hint) else form.account_in(self._name) or self._account
-            owner = account_of({}, accounts, fallback)
+        owner = owner or unstated_owner(form, accounts, hint, self._name, self._account)
         if not owner:
             raise ValueError(_NO_ACCOUNT)
-        if self._document.raw is not self._document.written:
-            text = self._as_written(text)
-        return Row(cloud, owner, micros, record.id, shape, text, record.resources, record.username, self._name)
+        record = typed(shape)
+        principal, username = caller_of(record.userIdentity)
+        return Row(
+            *(cloud, owner, micros, shaped.id, record, self._as_written(text), shaped.resources),
+            *(shaped.username or username, principal or kind_of(shape), self._name),
+        )
 
     def _as_written(self, text: bytes) -> bytes:
         """The record's text as it stood, halves of surrogate pairs included. Records come in their order."""
         document = self._document
+        if document.raw is document.written:
+            return text
         place = document.raw.find(text, self._found_at)
         if place < 0:  # it was text inside, or put together: no such search for every one of them
             self._found_at = len(document.raw)
@@ -232,7 +248,7 @@ class _Reader:
         if kind not in ENVELOPES:  # what somebody wrote into a text of another service's event is no event
             yield NotAnEvent(kind)
             return
-        hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and _is_account(value)), hint)
+        hint = next((value for key in _HINTS if isinstance(value := item.get(key), str) and is_account(value)), hint)
         inside = kind
         if not item.keys().isdisjoint(_ENVELOPES):
             parts = [bytes(part) for part in _present(_envelope(raw)) if not isinstance(part, list)]
@@ -320,23 +336,6 @@ class _Text:
 
 _TEXT = _Text()
 _parts = Decoder(dict[str, Raw]).decode
-
-
-@cache
-def _forms() -> tuple[tuple[str, RecordForm, AccountForm], ...]:
-    """How the installed clouds read their records: this project's first, as they ask for what only their cloud writes."""
-    return tuple((cloud.name, cloud.records, cloud.accounts) for cloud in clouds() if cloud.records)
-
-
-@lru_cache(maxsize=1_000)
-def _is_account(text: str) -> bool:
-    """Whether any cloud whose records are read has such accounts."""
-    return any(accounts.is_id(text) for _, _, accounts in _forms())
-
-
-@lru_cache(maxsize=100_000)
-def _micros(value: object) -> int:
-    return (time_of(value) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _reason(error: Exception) -> str:

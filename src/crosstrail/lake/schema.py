@@ -193,7 +193,7 @@ def _with_small_offsets(field: pa.Field) -> pa.Field:
 def duckdb_columns() -> dict[str, tuple[int, str]]:
     """Every column: its field id and DuckDB's type for it. Without PyIceberg, which takes a second to load: the ids are
     those of ICEBERG_SCHEMA, which gives the columns of a new table theirs first and what is inside them later ones."""
-    kinds = {column.name: _parsed(column.type) for column in ALL_COLUMNS}
+    kinds = column_types()
     ids = {column.name: number for number, column in enumerate(_OLDEST_COLUMNS, start=1)}
     highest = len(ids) + sum(kinds[name].ids for name in ids)
     for column in _ADDED_COLUMNS:
@@ -202,16 +202,22 @@ def duckdb_columns() -> dict[str, tuple[int, str]]:
     return {name: (ids[name], kind.duckdb()) for name, kind in kinds.items()}
 
 
+@cache
+def column_types() -> dict[str, ColumnType]:
+    """Every column's type, to walk through."""
+    return {column.name: _parsed(column.type) for column in ALL_COLUMNS}
+
+
 _TOKEN = re.compile(r"\s*([a-z0-9_]+|[(),])")
 _SCALARS = {"varchar": "VARCHAR", "boolean": "BOOLEAN", "timestamp": "TIMESTAMP"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Type:
+class ColumnType:
     """A type of a column, parsed; `parts` have names in a row alone."""
 
     word: str
-    parts: tuple[tuple[str, _Type], ...] = ()
+    parts: tuple[tuple[str, ColumnType], ...] = ()
 
     @property
     def ids(self) -> int:
@@ -246,7 +252,7 @@ class _Type:
         ]()
 
 
-def _parsed(text: str) -> _Type:
+def _parsed(text: str) -> ColumnType:
     tokens = _TOKEN.findall(text)
     parsed = _parse_type(tokens)
     if tokens:
@@ -254,16 +260,16 @@ def _parsed(text: str) -> _Type:
     return parsed
 
 
-def _parse_type(tokens: list[str]) -> _Type:
+def _parse_type(tokens: list[str]) -> ColumnType:
     """Takes one type off the front of `tokens`."""
     word = tokens.pop(0)
     if word in _SCALARS:
-        return _Type(word)
+        return ColumnType(word)
     if word not in ("map", "array", "row") or tokens.pop(0) != "(":
         raise ValueError(f"not a type: {word}")
-    parts: list[tuple[str, _Type]] = []
+    parts: list[tuple[str, ColumnType]] = []
     while True:
         name = tokens.pop(0) if word == "row" else ""
         parts.append((name, _parse_type(tokens)))
         if tokens.pop(0) == ")":
-            return _Type(word, tuple(parts))
+            return ColumnType(word, tuple(parts))

@@ -27,7 +27,7 @@ from crosstrail.lake.sources.base import LogObject
 from crosstrail.lake.sources.files import source_of
 from crosstrail.models import AccountKey
 
-_BATCH_ROWS = 1_000
+_BATCH_ROWS = 512
 """Parsed records that are turned into columns together: of more, every column's pass finds them gone from the processor's
 cache (a quarter more time at 2,000); of fewer, the cost of making arrays shows."""
 _BATCH_BYTES = 4 * 1024 * 1024

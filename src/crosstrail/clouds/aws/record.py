@@ -12,9 +12,10 @@ from decimal import Decimal
 from functools import lru_cache
 
 from crosstrail.clouds.record_text import parsed_record
-from crosstrail.clouds.shape import RecordForm, RecordText, ShapedRecord, id_of
+from crosstrail.clouds.shape import OrdinaryForm, RecordForm, RecordText, ShapedRecord, id_of
 
 CLOUD = "aws"
+_CLOUDTRAIL = "cloudtrail.amazonaws.com"
 
 # Parameters that name one resource, for events whose `resources` is absent, which is most management events.
 _NAMING_PARAMETERS = {
@@ -72,7 +73,7 @@ def is_record(item: Mapping[str, object]) -> bool:
     if "CloudTrailEvent" in item:
         return True
     source = item.get("eventSource")
-    if isinstance(source, str) and source.endswith(_AWS_HOSTS) and source[:4] != "aws:" and "eventTime" in item:
+    if isinstance(source, str) and _is_source(source) and "eventTime" in item:
         return True  # which nearly all records are: the rest is not asked of them
     region, version = item.get("awsRegion"), item.get("eventVersion")
     if item.keys().isdisjoint(_EVENT_KEYS) and (version is None or "eventName" not in item):
@@ -85,6 +86,11 @@ def is_record(item: Mapping[str, object]) -> bool:
     if isinstance(region, str) and region:
         return True
     return isinstance(version, str | float | Decimal) and _VERSION.fullmatch(str(version)) is not None
+
+
+@lru_cache(maxsize=1_000)
+def _is_source(text: str) -> bool:
+    return text.endswith(_AWS_HOSTS) and not text.startswith("aws:")
 
 
 def to_columns(record: Mapping[str, object]) -> Mapping[str, object]:
@@ -158,9 +164,17 @@ def resources_of(record: Mapping[str, object], item: Mapping[str, object]) -> li
         for key in parameters:
             if key in _NAMING_PARAMETERS and isinstance(name := parameters[key], str) and name:
                 found[_NAMING_PARAMETERS[key], name] = None
-        if record.get("eventSource") == "cloudtrail.amazonaws.com" and isinstance(name := parameters.get("name"), str):
+        if record.get("eventSource") == _CLOUDTRAIL and isinstance(name := parameters.get("name"), str):
             found["AWS::CloudTrail::Trail", name] = None
     return list(found)
+
+
+def _ordinary_resources(parameters: object, source: str, listed: list[object] | None) -> list[tuple[str, str]]:
+    unnamed = not isinstance(parameters, dict) or _NAMING_PARAMETERS.keys().isdisjoint(parameters)
+    if unnamed and not listed and source != _CLOUDTRAIL:
+        return []  # as most records
+    record = {"requestParameters": parameters, "eventSource": source, "resources": listed}
+    return resources_of(record, record)
 
 
 def _shaped(item: Mapping[str, object], raw: bytes, text: RecordText) -> ShapedRecord:
@@ -183,4 +197,4 @@ def _account_in(name: str) -> str:
     return found[1] if found else ""
 
 
-RECORDS = RecordForm(is_record, _shaped, _account_in)
+RECORDS = RecordForm(is_record, _shaped, _account_in, OrdinaryForm(_is_source, _ordinary_resources))
