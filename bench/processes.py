@@ -120,3 +120,25 @@ def memory(pid: int) -> float:
     """MB of resident memory. Linux."""
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
+
+
+def tree_memory(pid: int) -> float:
+    """MB of resident memory of a process and all below it; what they share is counted once for each. Linux."""
+    total = 0.0
+    for one in (pid, *_below(pid)):
+        try:
+            total += memory(one)
+        except FileNotFoundError:  # it ended meanwhile
+            continue
+    return total
+
+
+def _below(pid: int) -> Iterator[int]:
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = path.read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for child in map(int, children):
+            yield child
+            yield from _below(child)

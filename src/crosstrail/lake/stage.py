@@ -21,7 +21,7 @@ from crosstrail.lake.containers import LogEntry, entries
 from crosstrail.lake.left_out import Kinds, count, count_kept_out
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
-from crosstrail.lake.rows import Row, to_table
+from crosstrail.lake.rows import Columns, Row
 from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogObject
 from crosstrail.lake.sources.files import source_of
@@ -34,6 +34,8 @@ _BATCH_BYTES = 4 * 1024 * 1024
 """Of records that are held parsed, whatever their number."""
 _STAGED_BYTES = 96 * 1024 * 1024
 """Of columns that are held before they are written: a job's 24 MB of events make half of it."""
+_COLUMN_BYTES = 2
+"""Of the columns of an event, for each of its record's: to add up their buffers takes longer than to make some of them."""
 _MAX_PROBLEMS = 1_000
 _ROW_GROUP_ROWS = 65_536
 _DAY_MICROS = 86_400_000_000
@@ -110,6 +112,7 @@ class _Stage:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._schema = pa.ipc.read_schema(pa.py_buffer(job.schema))
+        self._columns = Columns(self._schema)
         self._done = Staged()
         self._source_of = lru_cache(4_096)(partial(source_of, roots=job.terms.roots))
         self._rows: list[Row] = []
@@ -182,15 +185,15 @@ class _Stage:
         if not rows:
             return
         rows.sort(key=_BY_TIME)
-        table = to_table(rows, self._schema, self._source_of)
+        table = self._columns.table(rows, self._source_of)
         keys = [(cloud, account, micros // _DAY_MICROS) for cloud, account, micros in map(_BY_TIME, rows)]
         start = 0
         for end in range(1, len(keys) + 1):
             if end == len(keys) or keys[end] != keys[start]:
                 self._parts[keys[start]].append(table.slice(start, end - start))
                 start = end
+        self._part_bytes += _COLUMN_BYTES * self._row_bytes
         self._rows, self._row_bytes = [], 0
-        self._part_bytes += table.nbytes
         if self._part_bytes > _STAGED_BYTES:
             self._write()
 
