@@ -76,7 +76,7 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 	$(BIN)/python tests/conformance/run.py
 
 bench: $(READY) ## speed and size, as figures
-	@for one in start answer ingest compact verify query export aws volcengine wrap serve record timing; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
+	@for one in start answer ingest s3 compact verify query export aws volcengine wrap serve record timing; do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done
 
 NEWEST := build/newest
 newest: ## the tests with the newest releases that pyproject.toml allows, in an environment of their own (TESTS=... for some)

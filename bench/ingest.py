@@ -73,7 +73,7 @@ def phases(logs: Path, folder: Path, objects: int = 40) -> Iterator[tuple[str, f
     """(what is done, µs of processor time an event) of some of the files, each phase with those before it: least of three."""
     gc.disable()
     gc.freeze()
-    found = find([logs], folder).objects[:objects]
+    found = [one for batch in find([logs], folder).batches for one in batch][:objects]
     schema = ARROW_SCHEMA.serialize().to_pybytes()
 
     def rows_of(log: LogObject) -> Iterator[Row]:

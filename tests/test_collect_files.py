@@ -117,7 +117,7 @@ def test_a_text_with_brackets_is_no_damaged_log(tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path, change: str) -> None:
     path = tmp_path / "a.json"
     path.write_text("\n".join(json.dumps(record(number)) for number in range(3_000)))
-    [found] = find([path], tmp_path / "lake").objects
+    [[found]] = find([path], tmp_path / "lake").batches
     reading = entries(found, 1 << 40)
     entry = next(reading)
     next(entry.chunks)
@@ -131,13 +131,13 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path, change: st
         pass
     with pytest.raises(OSError, match="changed while it was read"):
         next(reading)
-    [again] = find([path], tmp_path / "lake").objects
+    [[again]] = find([path], tmp_path / "lake").batches
     assert again.stamp != found.stamp
 
 
 def test_a_file_whose_name_is_gone_is_read_to_its_end(tmp_path: Path) -> None:
     path = log(tmp_path / "a.json", range(3_000))
-    [found] = find([path], tmp_path / "lake").objects
+    [[found]] = find([path], tmp_path / "lake").batches
     reading = entries(found, 1 << 40)
     entry = next(reading)
     path.unlink()
@@ -149,7 +149,7 @@ def test_a_file_whose_name_is_gone_is_read_to_its_end(tmp_path: Path) -> None:
 
 def test_a_file_that_became_a_pipe_ends_no_collection(tmp_path: Path) -> None:
     path = log(tmp_path / "a.json", [1])
-    [found] = find([path], tmp_path / "lake").objects
+    [[found]] = find([path], tmp_path / "lake").batches
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(OSError, match="no regular file any more"):

@@ -55,7 +55,10 @@ class Account(BaseModel):
     region: str = Field("", description="The region asked when a call names none.")
     regions: tuple[str, ...] = Field((), description="The regions that `all` stands for.")
     tags: Mapping[str, str] = Field(default_factory=dict, description="Free labels, shown in lists of accounts.")
-    archive: str = Field("", description="A folder or file of its logs: the account is known by these alone.")
+    archive: str = Field(
+        "",
+        description="A folder, a file or a bucket (s3://bucket/prefix) of its logs: the account is known by these alone.",
+    )
     accounts: tuple[_Archived, ...] = Field((), description="Others whose events the archive may bring; * for all.")
     default: bool = Field(False, description="RequestInfo when a call names no account.")
     auth: Annotated[SerializeAsAny[Auth] | None, PlainValidator(_parsed_auth)] = Field(

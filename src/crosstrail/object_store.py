@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,12 +151,15 @@ class Bucket:
         import obstore
 
         pages = obstore.list(self._opened(), prefix.strip("/") or None, offset=start_after or None, chunk_size=PAGE)
+        self.requests.lists += 1  # an empty answer was asked for, too
+        first = True
         while True:
             with self._mapped(prefix):
                 page = next(pages, None)
             if page is None:
                 return
-            self.requests.lists += 1
+            self.requests.lists += not first
+            first = False
             yield [_info(one) for one in page]
 
     def folders(self, prefix: str = "") -> tuple[list[str], list[ObjectInfo]]:
@@ -186,8 +190,9 @@ class Bucket:
         metadata = {name.lower(): value for name, value in got.attributes.items() if name not in _HEADERS}
         return StoredObject(info, data, metadata)
 
-    def fetch(self, key: str, path: Path, *, max_bytes: int = MAX_BYTES, etag: str = "") -> ObjectInfo:
-        """An object into a file that is there, a piece at a time. Raises like `get`, and OSError of the file."""
+    def fetch(self, key: str, path: Path, *, max_bytes: int = MAX_BYTES, etag: str = "") -> tuple[ObjectInfo, str]:
+        """An object into a file that is there, a piece at a time, and the SHA-256 of its bytes. Raises like `get`, and OSError of
+        the file."""
         import obstore
 
         with self._mapped(key):
@@ -196,11 +201,13 @@ class Bucket:
             info = _info(got.meta)
             self._bound(info, max_bytes)
             pieces = [got.bytes()] if info.size <= _STREAM_BYTES else got.stream(min_chunk_size=_STREAM_BYTES)
+            digest = sha256()
             with path.open("wb") as file:
                 for piece in pieces:
                     file.write(piece)
+                    digest.update(piece)
         self.requests.bytes += info.size
-        return info
+        return info, digest.hexdigest()
 
     def put(self, key: str, data: bytes, *, metadata: Mapping[str, str] | None = None, create: bool = False) -> str:
         """Writes an object; its ETag. With `create` only where there is none: raises ObjectChanged where there is."""

@@ -21,6 +21,7 @@ from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.buckets import BucketAccess, CatalogAccess
 from crosstrail.clouds.integrity import Integrity
+from crosstrail.clouds.log_layout import LogLayout
 from crosstrail.clouds.shape import RecordForm
 from crosstrail.errors import UnsupportedByCloud
 from crosstrail.models import EventDataStore, EventPage, EventQuery, Filter, NewTrail, Target, Trail
@@ -169,6 +170,8 @@ class Cloud:
     """(settings, its broker) -> whose credentials open its buckets, and where they are asked."""
     catalogs: _OfBroker[CatalogAccess] | None = None
     """(settings, its broker) -> how requests to Iceberg catalogs of the cloud's own are signed."""
+    log_layout: LogLayout | None = None
+    """How its trails name what they deliver into a bucket; None where nobody says."""
     credential_variables: tuple[str, ...] = ()
     """How environment variables begin that say whose credentials are used: a wrapped server gets its account's alone."""
     child_defaults: Callable[[Path], Mapping[str, str]] = _no_defaults

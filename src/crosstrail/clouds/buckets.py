@@ -5,13 +5,23 @@ Nothing here reads a bucket: that is object_store.py's, the same for every cloud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.models import Account
 from crosstrail.trust import TrustStore
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPrices:
+    """Of a thousand requests, in money of `currency`; `source` says whose price it is, where and when."""
+
+    list_per_thousand: float
+    get_per_thousand: float
+    currency: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,31 @@ class BucketPlace:
     virtual_hosted: bool
     """Whether the bucket is named by the host, else by the path."""
     trust: TrustStore
+    prices: RequestPrices | None = None
+    """None where nobody knows them, as of an endpoint that is not the cloud's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """One message; `receipt` is what it is deleted by."""
+
+    id: str
+    receipt: str
+    body: str
+
+
+class MessageQueue(Protocol):
+    """A queue of messages about objects. All raise CloudError, CredentialsError."""
+
+    async def receive(self, wait_seconds: int, hidden_seconds: int) -> Sequence[QueueMessage]:
+        """A few messages, waited for; nobody else gets them for `hidden_seconds`."""
+        ...
+
+    async def delete(self, messages: Sequence[QueueMessage]) -> None: ...
+
+    async def hide(self, messages: Sequence[QueueMessage], seconds: int) -> None:
+        """From others, from now on for so long."""
+        ...
 
 
 class CatalogAccess(Protocol):
@@ -45,6 +80,10 @@ class BucketAccess(Protocol):
 
     async def credentials(self, account: Account | None) -> Credentials:
         """Fresh for minutes at least. Raises CredentialsError, ConfigError, CloudError."""
+        ...
+
+    def queue(self, url: str, account: Account | None) -> MessageQueue:
+        """Raises UnsupportedByCloud where the cloud has none that is known here."""
         ...
 
     async def place(self, bucket: str, account: Account | None, region: str) -> BucketPlace:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,8 +29,9 @@ from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
 from crosstrail.lake.reading_processes import ReadingProcesses, processors
+from crosstrail.lake.search import Search
 from crosstrail.lake.sharding import Shard
-from crosstrail.lake.sources.base import LogObject, LogSource
+from crosstrail.lake.sources.base import Fetched, LogObject, LogSource
 from crosstrail.lake.sources.files import FileSource
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.warehouse import LakeCatalog
@@ -48,7 +52,8 @@ _ALONE_BYTES = _JOB_BYTES
 _COMMIT_ROWS = 250_000
 _COMMIT_SECONDS = 10.0
 _MAX_REPORTED = 1_000
-_SPOOL_FOLDER = "spool"
+_FETCHED_AHEAD = 2
+"""Jobs whose objects are fetched while others are read."""
 
 MAX_BYTES = 64 * 1024**3
 """What one file may unpack to, unless the caller says otherwise. It is never held whole."""
@@ -142,34 +147,48 @@ def collect_from(
     """
     require_libraries()
     began = monotonic()
-    found = source.find(folder)
-    if accounts is not None or shard:
-        found.objects = [replace(one, scope=_scope(accounts, shard)) for one in found.objects]
     _tighten(folder)
     ledger = Ledger(folder)
+    report = CollectionReport()
+    scope = _scope(accounts, shard) if accounts is not None or shard else ""
+    search = Search(source, folder, ledger, scope)
     try:
         own = not (catalog if isinstance(catalog, str) else catalog.uri)
-        has_table = not own or (folder / CATALOG_FILE).is_file()
-        todo = ledger.unknown(found.objects) if has_table else found.objects
-        report = CollectionReport(objects_known=len(found.objects) - len(todo), left_out=found.left_out)
-        for path, reason in found.unreadable:
-            _note_unreadable(report, path, reason)
-        if todo:
+        if own and not (folder / CATALOG_FILE).is_file():
+            ledger.forget_all()
+        todo = search.unknown()
+        first, weight = _peeked(todo)
+        if first:
             with (
-                _workers(todo, workers) as pool,
+                _workers(weight, workers) as pool,
                 closing(LakeTable.open(folder, catalog=catalog, create=True)) as table,
             ):
                 if not ledger.belongs_to(table.uuid):
-                    todo, report.objects_known = found.objects, 0
+                    first, todo = [], search.unknown()
                 from crosstrail.lake.stage import Terms
 
-                terms = Terms(account, accounts, max_bytes, found.roots, shard)
-                _run(_Collection(source, table, ledger, terms, report, progress), todo, pool)
+                terms = Terms(account, accounts, max_bytes, search.found.roots, shard)
+                _run(_Collection(search, table, terms, report, progress), chain(first, todo), pool)
+        search.end()
+        for path, reason in search.found.unreadable:
+            _note_unreadable(report, path, reason)
+        report.objects_known = search.known
+        add_kinds(report.left_out, search.found.left_out)
         report.objects_ignored = sum(one.files for one in report.left_out.values())
         report.seconds = monotonic() - began
         return report
     finally:
         ledger.close()
+
+
+def _peeked(todo: Iterator[LogObject]) -> tuple[list[LogObject], int]:
+    """As many as tell whether the work is worth processes of its own, and what they weigh."""
+    first: list[LogObject] = []
+    weight = 0
+    while weight <= _ALONE_BYTES and (log := next(todo, None)):
+        first.append(log)
+        weight += _weight(log)
+    return first, weight
 
 
 def _tighten(folder: Path) -> None:
@@ -181,7 +200,7 @@ def _tighten(folder: Path) -> None:
         )
 
 
-def _run(collection: _Collection, todo: list[LogObject], pool: ReadingProcesses | None) -> None:
+def _run(collection: _Collection, todo: Iterator[LogObject], pool: ReadingProcesses | None) -> None:
     """Raises LakeError for what a damaged, full or locked lake makes libraries raise; what is committed stays."""
     from pyarrow import ArrowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -192,10 +211,10 @@ def _run(collection: _Collection, todo: list[LogObject], pool: ReadingProcesses 
         raise fault(error, "the lake's folder") from error
 
 
-def _workers(todo: Sequence[LogObject], count: int) -> AbstractContextManager[ReadingProcesses | None]:
+def _workers(weight: int, count: int) -> AbstractContextManager[ReadingProcesses | None]:
     """Processes for the work, or none where starting them would take longer than the work."""
     count = count or processors()
-    if count == 1 or sum(map(_weight, todo)) <= _ALONE_BYTES:
+    if count == 1 or weight <= _ALONE_BYTES:
         return nullcontext()
     return ReadingProcesses(count)
 
@@ -224,17 +243,12 @@ class _Collection:
     """One run: its table, its staged files that wait for a commit, its report."""
 
     def __init__(
-        self,
-        source: LogSource,
-        table: LakeTable,
-        ledger: Ledger,
-        terms: Terms,
-        report: CollectionReport,
-        progress: Progress | None,
+        self, search: Search, table: LakeTable, terms: Terms, report: CollectionReport, progress: Progress | None
     ) -> None:
-        self._source = source
+        self._search = search
+        self._source = search.source
         self._table = table
-        self._ledger = ledger
+        self._ledger = search.ledger
         self._terms = terms
         self._report = report
         self._progress = progress
@@ -242,13 +256,11 @@ class _Collection:
         self._eventless: list[Eventless] = []
         self._committed_at = monotonic()
         self._done = 0
-        self._total = 0
 
-    def run(self, todo: list[LogObject], workers: ReadingProcesses | None) -> None:
+    def run(self, todo: Iterator[LogObject], workers: ReadingProcesses | None) -> None:
         from crosstrail.lake.runs import Run
         from crosstrail.lake.stage import stage
 
-        self._total = len(todo)
         with Run(self._table) as run:
             jobs = self._jobs(todo, run.name)
             try:
@@ -272,22 +284,36 @@ class _Collection:
         except Exception as error:  # noqa: BLE001 - see above
             self._report.not_compacted = _reason(error)
 
-    def _jobs(self, todo: list[LogObject], run: str) -> Iterator[Job]:
+    def _jobs(self, todo: Iterator[LogObject], run: str) -> Iterator[Job]:
         from crosstrail.lake.schema import ARROW_SCHEMA
-        from crosstrail.lake.stage import Job
 
         schema = ARROW_SCHEMA.serialize().to_pybytes()
         data_folder = str(self._table.data_folder)
-        for number, objects in enumerate(_batches(todo)):
-            prefix = f"{run}-{number:06d}"
-            fetched = self._source.fetch(objects, self._spool(prefix))
-            for log, reason in fetched.failed:
+        fetching: deque[tuple[str, Future[Fetched]]] = deque()
+        with ThreadPoolExecutor(_FETCHED_AHEAD, "fetch") as threads:
+            for number, objects in enumerate(_batches(todo)):
+                prefix = f"{run}-{number:06d}"
+                fetching.append((prefix, threads.submit(self._source.fetch, objects, self._spool(prefix))))
+                if len(fetching) > _FETCHED_AHEAD:
+                    yield self._job(*fetching.popleft(), data_folder, schema)
+            while fetching:
+                yield self._job(*fetching.popleft(), data_folder, schema)
+
+    def _job(self, prefix: str, fetching: Future[Fetched], data_folder: str, schema: bytes) -> Job:
+        from crosstrail.lake.stage import Job
+
+        fetched = fetching.result()
+        for log, reason, state in fetched.failed:
+            if state != "gone":  # of what went since it was listed, there is nothing to put right
                 _note_unreadable(self._report, log.name, reason)
-            yield Job(fetched.objects, data_folder, prefix, schema, self._terms)
+            self._ledger.add([(log, 0)], state)
+        return Job(fetched.objects, data_folder, prefix, schema, self._terms)
 
     def _spool(self, prefix: str) -> Path:
         """Where the bytes of a job's objects are as long as it goes on."""
-        return self._table.folder / _SPOOL_FOLDER / prefix
+        from crosstrail.lake.runs import SPOOL_FOLDER
+
+        return self._table.folder / SPOOL_FOLDER / prefix
 
     def _take(self, job: Job, staged: Staged) -> None:
         shutil.rmtree(self._spool(job.prefix), ignore_errors=True)
@@ -303,7 +329,7 @@ class _Collection:
         self._eventless += staged.eventless
         self._done += len(job.objects)
         if self._progress:
-            self._progress(self._done, self._total)
+            self._progress(self._done, self._search.total)
         rows = sum(one.rows for one in self._pending)
         if rows >= _COMMIT_ROWS or monotonic() - self._committed_at > _COMMIT_SECONDS:
             self._commit()
@@ -327,6 +353,7 @@ class _Collection:
         appended = append(self._table, [Path(path) for one in self._pending for path in one.files])
         for one in self._pending:
             self._ledger.add(one.complete)
+            self._ledger.add(one.damaged, "failed")
         report = self._report
         report.new += appended.new
         report.known += appended.known
@@ -336,7 +363,7 @@ class _Collection:
         self._committed_at = monotonic()
 
 
-def _batches(todo: Sequence[LogObject]) -> Iterator[tuple[LogObject, ...]]:
+def _batches(todo: Iterator[LogObject]) -> Iterator[tuple[LogObject, ...]]:
     batch: list[LogObject] = []
     size = 0
     for log in todo:

@@ -213,7 +213,7 @@ class _Collection:
         """Events first, then that they are whole: windows of which a record could not be read are asked for again."""
         source = HistorySource(pieces)
         unread: set[str] = set()
-        if logs := source.find(self._folder).objects:
+        if logs := [piece.log for piece in pieces if piece.log]:
             report = collect_from(source, self._folder, catalog=self._catalog, workers=1)
             self._report.collection.add(report)
             if report.problem_count:

@@ -6,6 +6,7 @@ that begin with a dead run's name and stand in no snapshot.
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ from crosstrail.lake.locks import is_taken, take
 from crosstrail.lake.table import LakeTable
 
 RUNS_FOLDER = "runs"
+SPOOL_FOLDER = "spool"
+"""Of the bytes of log objects that were fetched and are not read yet: a folder for each job, named after its run."""
 _UNLOCKED = ".new"
 
 
@@ -59,6 +62,9 @@ class Run:
                 (self._folder / name).unlink(missing_ok=True)
 
     def _remove_files(self, runs: set[str]) -> None:
+        for spool in (self._table.folder / SPOOL_FOLDER).glob("*-*"):
+            if spool.name.partition("-")[0] in runs:
+                shutil.rmtree(spool, ignore_errors=True)
         self._table.delete(self._table.leftovers(runs))
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache, partial
+from hashlib import file_digest
 from operator import attrgetter
 from pathlib import Path
 
@@ -93,6 +94,8 @@ class Staged:
     read: int = 0
     failed: int = 0
     complete: list[tuple[LogObject, int]] = field(default_factory=list)
+    damaged: list[tuple[LogObject, int]] = field(default_factory=list)
+    """Objects of which a part could not be read, with the number of events of the rest."""
     left_out: Kinds = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
@@ -123,11 +126,14 @@ class _Stage:
     def run(self) -> Staged:
         for log in self._job.objects:
             before = self._done.rows, self._done.problem_count
+            log = _hashed(log)
             eventless = self._read(log)
             events, problems = self._done.rows - before[0], self._done.problem_count - before[1]
             if eventless:
                 self._done.eventless.append(eventless)
-            elif not problems:
+            elif problems:
+                self._done.damaged.append((log, events))
+            else:
                 self._done.complete.append((log, events))
         self._to_columns()
         self._write()
@@ -205,6 +211,17 @@ class _Stage:
             self._done.files.append(str(path))
         self._parts.clear()
         self._part_bytes = 0
+
+
+def _hashed(log: LogObject) -> LogObject:
+    """With its SHA-256, unless that is known, or it is a part of a file. What cannot be read is found out by reading it."""
+    if log.sha256 or log.part[1] > 1:
+        return log
+    try:
+        with open(log.path, "rb") as file:
+            return replace(log, sha256=file_digest(file, "sha256").hexdigest())
+    except OSError:
+        return log
 
 
 def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> None:

@@ -83,7 +83,7 @@ class Mirror:
         partial = Path(f"{path}.{uuid.uuid4().hex}.partial")
         private.create(partial)
         try:
-            found = self._bucket.fetch(self._key(path), partial)
+            found, _ = self._bucket.fetch(self._key(path), partial)
             if found.size != size:
                 raise LakeError(f"a data file of the lake ({Path(path).name}) has another size than the table says")
             partial.chmod(_STORED)

@@ -219,7 +219,7 @@ def _anchor_paths(values: dict[str, object], folder: Path) -> None:
     """Make the folders, archives, sockets, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
     for place in (values.get("lake"), values.get("query"), values.get("serve"), *items(values.get("accounts"))):
         for key in ("path", "archive", "results_folder", "socket"):
-            if isinstance(place, dict) and (written := text(place.get(key))):
+            if isinstance(place, dict) and (written := text(place.get(key))) and "://" not in written:
                 place[key] = str(folder / expanded(written))
     for server in table(table(values.get("wrap")).get("servers")).values():
         if isinstance(server, dict):

@@ -6,8 +6,9 @@ thread of its own asks for them, as every other call does, through the broker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
@@ -17,7 +18,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from crosstrail.accounts.broker import AnyBroker
 from crosstrail.accounts.directory import AccountList
 from crosstrail.clouds.base import Cloud, clouds
-from crosstrail.errors import InvalidRequest
+from crosstrail.clouds.buckets import MessageQueue, QueueMessage
+from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.models import Account
 from crosstrail.object_store import Bucket, BucketUri, parsed_uri, require_library
 from crosstrail.settings.config import Settings
@@ -36,6 +38,52 @@ class WorkspaceAccounts(Protocol):
 
 
 WorkspaceT = TypeVar("WorkspaceT", bound=WorkspaceAccounts)
+
+
+_HIDDEN_SECONDS = 120
+_HIDDEN_AGAIN_SECONDS = 40.0
+_MAX_MESSAGES = 1_000
+"""Taken together."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketQueue:
+    """A queue as a thread uses it."""
+
+    portal: BlockingPortal
+    queue: MessageQueue
+
+    def receive(self, wait_seconds: int) -> list[QueueMessage]:
+        """What there is, up to a thousand; waits for the first ones alone."""
+        found: list[QueueMessage] = []
+        while len(found) < _MAX_MESSAGES:
+            some = self.portal.call(self.queue.receive, 0 if found else wait_seconds, _HIDDEN_SECONDS)
+            if not some:
+                break
+            found += some
+        return found
+
+    def delete(self, messages: Sequence[QueueMessage]) -> None:
+        if messages:
+            self.portal.call(self.queue.delete, messages)
+
+    @contextmanager
+    def hidden(self, messages: Sequence[QueueMessage]) -> Iterator[None]:
+        """Inside, nobody else gets these messages, however long it takes. After an end of this process they do."""
+        ended = threading.Event()
+
+        def hide() -> None:
+            while not ended.wait(_HIDDEN_AGAIN_SECONDS):
+                with suppress(CrosstrailError):  # then they come again, and prove to be known
+                    self.portal.call(self.queue.hide, messages, _HIDDEN_SECONDS)
+
+        thread = threading.Thread(target=hide, name="hide messages", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +120,14 @@ class BucketsOf(Generic[WorkspaceT]):
         whose = self._account(account, cloud)
         keys = partial(self.portal.call, cloud.buckets(of_cloud, broker).credentials, whose)
         return self.portal.call(cloud.catalogs(of_cloud, broker).properties, whose, region, keys)
+
+    def queue(self, url: str, uri: BucketUri, account: str = "") -> BucketQueue:
+        """The queue that tells of objects of that bucket; `account` as of `open`. Raises like `open`."""
+        cloud = cloud_of_scheme(uri.scheme)
+        assert cloud.buckets is not None  # noqa: S101 - it has a scheme
+        access = cloud.buckets(self.workspace.settings.of_cloud(cloud.name), self.workspace.broker(cloud.name))
+        whose = self._account(account or self.workspace.settings.lake.bucket_account, cloud)
+        return BucketQueue(self.portal, access.queue(url, whose))
 
     def _account(self, selector: str, cloud: Cloud) -> Account | None:
         if not selector:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.alibaba.accounts import ACCOUNTS, CLOUD
+from crosstrail.clouds.alibaba.log_layout import LAYOUT
 from crosstrail.clouds.alibaba.record import RECORDS
 from crosstrail.clouds.alibaba.regions import HOME_REGION, KNOWN_REGIONS, SEPARATE
 from crosstrail.clouds.alibaba.settings import AlibabaSettings
@@ -83,6 +84,7 @@ ALIBABA = Cloud(
     known_regions=lambda home: KNOWN_REGIONS,
     regions_of=_regions_of,
     records=RECORDS,
+    log_layout=LAYOUT,
     credential_variables=(
         "ALIBABA_CLOUD_",
         "ALIBABACLOUD_",

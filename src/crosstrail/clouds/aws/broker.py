@@ -139,6 +139,17 @@ class AwsBroker(KeyPairBroker):
         self._profiles_used = True
         return await self._base("").credentials()
 
+    async def own_call(self, service: str, region: str, operation: str, **params: Any) -> dict[str, Any]:
+        """One call with the machine's own identity. Raises like `call`."""
+        from crosstrail.clouds.aws.errors import mapped
+
+        region = region or await self.own_region() or home_region(COMMERCIAL)
+        credentials = await self.own_credentials()
+        clients = await self._clients_of(None)
+        asked = RequestInfo("the machine's own identity", region, f"{service}:{operation.title().replace('_', '')}")
+        with mapped(asked):
+            return await self._run(partial(clients.ask, ("own",), service, region, credentials, operation, params))
+
     async def own_region(self) -> str:
         """The region that the machine's own configuration names; empty where it names none."""
         return self._region or (await self._profile("")).region

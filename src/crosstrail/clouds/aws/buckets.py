@@ -15,10 +15,12 @@ from crosstrail.accounts.credentials import Credentials
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.aws.regions import COMMERCIAL, dns_suffix, home_region
 from crosstrail.clouds.aws.wire import Endpoint
-from crosstrail.clouds.buckets import BucketPlace
+from crosstrail.clouds.buckets import BucketPlace, MessageQueue, RequestPrices
 from crosstrail.errors import CloudUnavailable, InvalidRequest
 from crosstrail.models import Account
 
+PRICES = RequestPrices(0.005, 0.0004, "USD", "S3 Standard in us-east-1, aws.amazon.com/s3/pricing, 2026-11")
+"""Of LIST and GET. Storage elsewhere and other classes cost more, S3-compatible servers what their owner says."""
 _SECONDS = 15.0
 _NOT_FOUND = 404
 
@@ -31,6 +33,11 @@ class AwsBuckets:
 
     async def credentials(self, account: Account | None) -> Credentials:
         return await (self._broker.credentials(account) if account else self._broker.own_credentials())
+
+    def queue(self, url: str, account: Account | None) -> MessageQueue:
+        from crosstrail.clouds.aws.queue import SqsQueue
+
+        return SqsQueue(self._broker, url, account)
 
     async def place(self, bucket: str, account: Account | None, region: str) -> BucketPlace:
         asked = region or await self._first_region(account)
@@ -45,7 +52,7 @@ class AwsBuckets:
         if virtual_hosted:
             scheme, _, rest = address.partition("://")
             address = f"{scheme}://{bucket}.{rest}"
-        return BucketPlace(address, region or asked, virtual_hosted, endpoint.trust)
+        return BucketPlace(address, region or asked, virtual_hosted, endpoint.trust, PRICES)
 
     async def _first_region(self, account: Account | None) -> str:
         found = await (self._broker.home_region(account) if account else self._broker.own_region())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.aws.accounts import ACCOUNTS
+from crosstrail.clouds.aws.log_layout import LAYOUT
 from crosstrail.clouds.aws.record import RECORDS
 from crosstrail.clouds.aws.regions import COMMERCIAL, home_region, known_regions, partition_of, regions_of
 from crosstrail.clouds.aws.values import as_logged
@@ -173,6 +174,7 @@ AWS = Cloud(
     bucket_scheme="s3",
     buckets=_buckets,
     catalogs=_catalogs,
+    log_layout=LAYOUT,
     has_identity=_has_identity,
     sources=_sources,
     ambient=_ambient,

@@ -8,29 +8,58 @@ kind of source is one module beside this one.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from crosstrail.lake.left_out import Kinds
 from crosstrail.models import AccountKey
+
+State = Literal["read", "failed", "denied", "archived", "unavailable", "gone"]
+"""`read`: whole, all its events are committed. `failed`: some of it could not be read; the events of the rest are in. What is
+`gone` is not asked for again by itself; everything else but `read` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFolder:
+    """How far one folder of a bucket was listed, with everything found there dealt with: of objects of the days from `since` on
+    (YYYY-MM-DD; empty: of every day). `newest`: the latest day that both keys and the bucket's own clock tell. `swept`: when
+    more than the last days was listed, in seconds since 1970 by this machine's clock."""
+
+    prefix: str
+    since: str
+    newest: str
+    swept: int
+
+
+class Known(Protocol):
+    """What a source may ask of the ledger; `scope` is that of the collection."""
+
+    def listing(self, prefix: str, scope: str) -> ListedFolder | None: ...
+
+    def unfinished(self, prefix: str, scope: str) -> list[tuple[str, int]]: ...
 
 
 class LogSource(Protocol):
     """One place that log objects come from, opened for one collection."""
 
-    def find(self, lake: Path) -> Found:
+    def find(self, lake: Path, known: Known, scope: str) -> Found:
         """Every object that may hold events, in the order in which these happened as far as names tell.
 
         `lake` is the folder of the lake, for which nothing in it is an object. Raises CrosstrailError where nothing at all
-        can be found out; what is wrong with single objects is in the answer.
+        can be found out, now or while `batches` is read; what is wrong with single objects is in the answer. May be called
+        again, for the same from the beginning.
         """
         ...
 
     def fetch(self, objects: Sequence[LogObject], folder: Path) -> Fetched:
         """The objects, each with the `path` of a local file of its bytes, new ones in `folder`, which the collector removes
         when they were read. Called with one job's objects, of which a few at once exist on the disk."""
+        ...
+
+    def listed(self) -> Sequence[ListedFolder]:
+        """How far it has listed, once every object of all batches is in the ledger."""
         ...
 
 
@@ -54,6 +83,14 @@ class LogObject:
     """What it is called where it came from, such as s3://bucket/key; empty for a file, which is called by its path."""
     owner: AccountKey | None = None
     """Whose all of its events are, where that account was asked for them; None: its records say."""
+    sha256: str = ""
+    """Of its bytes as they are stored, in hex; empty before they were read, and of a part."""
+    placed: tuple[str, str, str, str] = ("", "", "", "")
+    """(cloud, account, region, day as YYYY-MM-DD) as its key says, which is the day of its delivery; empty where it does not."""
+
+    def fetched(self, path: str, size: int, stamp: str, sha256: str) -> LogObject:
+        """The same with its bytes in a local file."""
+        return replace(self, path=path, bytes=size, stamp=stamp, sha256=sha256)
 
     @property
     def name(self) -> str:
@@ -69,9 +106,11 @@ class LogObject:
 
 @dataclass(slots=True)
 class Found:
-    """What a search came upon. `unreadable` are (path, reason)."""
+    """What a search came upon. `unreadable` are (path, reason). `left_out` and `unreadable` are whole when `batches` is at its
+    end."""
 
-    objects: list[LogObject] = field(default_factory=list)
+    batches: Iterable[Sequence[LogObject]] = ()
+    """The objects, some at a time; read once, and never held whole."""
     roots: tuple[str, ...] = ()
     """The folders and files that were given, links resolved, as text."""
     left_out: Kinds = field(default_factory=dict)
@@ -80,7 +119,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What of a job's objects can be read now. `failed` are (object, reason)."""
+    """What of a job's objects can be read now. `failed` are (object, reason, what the ledger calls it)."""
 
     objects: tuple[LogObject, ...]
-    failed: tuple[tuple[LogObject, str], ...] = ()
+    failed: tuple[tuple[LogObject, str, State], ...] = ()

@@ -16,7 +16,7 @@ from pathlib import Path
 from crosstrail.errors import LakeError
 from crosstrail.lake.kinds import kind_of_file
 from crosstrail.lake.left_out import count
-from crosstrail.lake.sources.base import Fetched, Found, LogObject
+from crosstrail.lake.sources.base import Fetched, Found, Known, LogObject
 
 _RULED_OUT = re.compile(r"CloudTrail-Digest[/_]|/\._|/\.DS_Store$|/__MACOSX/")
 _S3_NAME = re.compile(r"^(\d{6,20})_CloudTrail[A-Za-z-]*_([a-z0-9-]+)_(\d{8}T\d{4}Z)_")
@@ -30,12 +30,16 @@ class FileSource:
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = tuple(paths)
 
-    def find(self, lake: Path) -> Found:
+    def find(self, lake: Path, known: Known, scope: str) -> Found:
         """Raises LakeError for a path that does not exist."""
         return find(self._paths, lake)
 
     def fetch(self, objects: Sequence[LogObject], folder: Path) -> Fetched:
         return Fetched(tuple(objects))
+
+    def listed(self) -> tuple[()]:
+        """Every search looks everywhere."""
+        return ()
 
 
 def find(paths: Iterable[Path], lake: Path) -> Found:
@@ -44,7 +48,7 @@ def find(paths: Iterable[Path], lake: Path) -> Found:
 
     Raises LakeError for a path that does not exist.
     """
-    found = Found()
+    found, objects = Found(), list[LogObject]()
     paths = list(paths)
     tops = [os.path.realpath(path) for path in paths]
     found.roots = tuple(map(_text, tops))
@@ -54,11 +58,11 @@ def find(paths: Iterable[Path], lake: Path) -> Found:
             raise LakeError(f"there is no file or folder {path}", hint="Check the path.")
         if os.path.isdir(top):
             for file in _walk(top, tops, seen, found):
-                _add(file, tops, found)
+                _add(file, tops, found, objects)
         else:
-            _add_file(top, os.stat(top), found, named=True)
-    unique = {one.key: one for one in sorted(found.objects, key=lambda one: one.named)}
-    found.objects = sorted(unique.values(), key=_when)
+            _add_file(top, os.stat(top), found, objects, named=True)
+    unique = {one.key: one for one in sorted(objects, key=lambda one: one.named)}
+    found.batches = [sorted(unique.values(), key=_when)]
     return found
 
 
@@ -106,7 +110,7 @@ def _inside(path: str, tops: list[str], found: Found) -> bool:
     return False
 
 
-def _add(path: str, tops: list[str], found: Found) -> None:
+def _add(path: str, tops: list[str], found: Found, objects: list[LogObject]) -> None:
     if _RULED_OUT.search(path):
         count(found.left_out, kind_of_file(path), _text(path))
         return
@@ -123,10 +127,10 @@ def _add(path: str, tops: list[str], found: Found) -> None:
     except OSError as error:
         found.unreadable.append((_text(path), error.strerror or "cannot be read"))
         return
-    _add_file(path, about, found, named=False)
+    _add_file(path, about, found, objects, named=False)
 
 
-def _add_file(path: str, about: os.stat_result, found: Found, *, named: bool) -> None:
+def _add_file(path: str, about: os.stat_result, found: Found, objects: list[LogObject], *, named: bool) -> None:
     if not stat.S_ISREG(about.st_mode):
         if named:
             found.unreadable.append((_text(path), "is a pipe, socket or device, not a file"))
@@ -136,7 +140,7 @@ def _add_file(path: str, about: os.stat_result, found: Found, *, named: bool) ->
     stamp = f"{about.st_size}.{about.st_mtime_ns}.{about.st_ctime_ns}"
     parts = min(about.st_size // _ZIP_PART_BYTES + 1, _MAX_PARTS) if path.lower().endswith(".zip") else 1
     for number in range(parts):
-        found.objects.append(LogObject(path, about.st_size, stamp, named, (number, parts)))
+        objects.append(LogObject(path, about.st_size, stamp, named, (number, parts)))
 
 
 def _text(path: str) -> str:

@@ -20,7 +20,7 @@ from crosstrail import private
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.errors import CloudUnavailable
 from crosstrail.lake.faults import reading
-from crosstrail.lake.sources.base import Fetched, Found, LogObject
+from crosstrail.lake.sources.base import Fetched, Found, Known, LogObject
 from crosstrail.lake.windows import LOOKUP_EVENTS, TICK, Span, Window
 from crosstrail.models import Event, EventPage, EventQuery, Position, Target
 from crosstrail.timerange import TimeRange, iso
@@ -51,11 +51,15 @@ class HistorySource:
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = pieces
 
-    def find(self, lake: Path) -> Found:
-        return Found([piece.log for piece in self._pieces if piece.log], roots=(f"{LOOKUP_EVENTS}:",))
+    def find(self, lake: Path, known: Known, scope: str) -> Found:
+        return Found([[piece.log for piece in self._pieces if piece.log]], roots=(f"{LOOKUP_EVENTS}:",))
 
     def fetch(self, objects: Sequence[LogObject], folder: Path) -> Fetched:
         return Fetched(tuple(objects))
+
+    def listed(self) -> tuple[()]:
+        """What was asked for, the windows say."""
+        return ()
 
 
 class History:
