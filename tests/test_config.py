@@ -11,7 +11,7 @@ from crosstrail.account_forms import placed
 from crosstrail.errors import ConfigError
 from crosstrail.settings import settings_file
 from crosstrail.settings.config import Settings, load_settings, options
-from crosstrail.workspace.workspace import account_database
+from crosstrail.workspace.account_sources import account_database
 
 ROLE = "arn:aws:iam::222222222222:role/Audit"
 

@@ -24,7 +24,7 @@ from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 from crosstrail.models import DEFAULT_CLOUD, Account
 from crosstrail.settings.config import Settings
-from crosstrail.workspace.workspace import account_database
+from crosstrail.workspace.account_sources import account_database
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase

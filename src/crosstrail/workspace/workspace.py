@@ -9,14 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import anyio.to_thread
 
 from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.directory import AccountList, Directory
-from crosstrail.accounts.listing import AccountSource, Listing
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.accounts.registry import Registry
 from crosstrail.clouds.aws.broker import AwsBroker
@@ -26,7 +25,7 @@ from crosstrail.coverage import Days, LogFacts
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
-from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest, UnsupportedByCloud
+from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
 from crosstrail.lake.faults import reading
 from crosstrail.lookup.collected import Collected
@@ -34,10 +33,10 @@ from crosstrail.lookup.targets import Chosen, OpenTrail, choose
 from crosstrail.models import Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
 from crosstrail.store_ids import ALL_STORES_ID
+from crosstrail.workspace.account_sources import directory_of
 from crosstrail.workspace.on_demand import OnDemand, OnDemandCollection
 
 if TYPE_CHECKING:
-    from crosstrail.accounts.database import AccountDatabase
     from crosstrail.engines.duckdb import LakeEngine
     from crosstrail.lake.snapshot import AccountSummary
     from crosstrail.lake.table import LakeTable
@@ -92,7 +91,7 @@ class Workspace:
 
     @cached_property
     def _directory(self) -> Directory | None:
-        return _directory(self.settings)
+        return directory_of(self.settings)
 
     @cached_property
     def _ambient(self) -> Mapping[str, Directory]:
@@ -390,33 +389,3 @@ class Workspace:
 def _all_regions() -> frozenset[str]:
     """Of every cloud whose regions are known."""
     return frozenset[str]().union(*(cloud.known_regions("") for cloud in clouds() if cloud.known_regions))
-
-
-def account_database(settings: Settings) -> AccountDatabase | None:
-    """The database that lists accounts, where one is configured. Raises ConfigError for an address nobody can read."""
-    database = settings.database
-    if not (database.url.get_secret_value() or database.secret_name):
-        return None
-    from crosstrail.accounts.database import AccountDatabase
-
-    if url := database.url.get_secret_value():  # as in the AWS Labs server: an address goes before a secret's name
-        return AccountDatabase.at(url)
-    for cloud in clouds():
-        if cloud.read_secret:
-            return AccountDatabase.of_secret(
-                database.secret_name, partial(cloud.read_secret, settings.of_cloud(cloud.name))
-            )
-    raise ConfigError("no installed cloud keeps secrets", hint="Set database.url (DATABASE_URL).")
-
-
-def _directory(settings: Settings) -> Directory | None:
-    """Every configured source of accounts; None when there is none at all."""
-    fixed = [Listing("crosstrail.yaml", settings.accounts)] if settings.accounts else []
-    sources: list[AccountSource] = []
-    if database := account_database(settings):
-        sources.append(database)
-    for cloud in clouds():
-        sources += cloud.sources(settings.of_cloud(cloud.name))
-    if not fixed and not sources:
-        return None
-    return Directory(fixed, sources, refresh=settings.refresh_accounts, keep=settings.keep_accounts)
