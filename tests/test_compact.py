@@ -21,6 +21,7 @@ from audit_logs import ids, log, record, write
 from conftest import CommandLine
 from crosstrail.lake import compact
 from crosstrail.lake.collector import collect
+from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.table import CommitLost, LakeTable
 
 
@@ -169,15 +170,14 @@ def test_a_compaction_without_space_costs_no_event(tmp_path: Path, monkeypatch: 
     _check_compacted(lake, tmp_path, monkeypatch)
 
 
-def test_what_a_conflict_replaced_goes_without_a_compaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_conflict_replaced_goes_without_a_compaction(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     collect([log(tmp_path / "1.json", [1])], lake)
     [old] = lake.rglob("*.parquet")
     assert collect([write(tmp_path / "2.json", [record(1, sourceIPAddress="203.0.113.66")])], lake).conflicting == 1
     collect([log(tmp_path / "3.json", [2])], lake)
     assert old.exists()  # somebody may read it still
-    monkeypatch.setattr(compact, "_REPLACED_FILES_STAY", timedelta(0))
-    collect([log(tmp_path / "4.json", [3])], lake)
+    collect([log(tmp_path / "4.json", [3])], lake, keeping=Keeping(snapshots=timedelta(0)))
     assert not old.exists()
     assert len(ids(lake)) == 3
 

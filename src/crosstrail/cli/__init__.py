@@ -34,7 +34,7 @@ _COMMANDS = {
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
     "export": ("cli.export", "Write original records to a file, with proof; check such a file."),
-    "lake": ("cli.lake_care", "Care for the lake: move it, bring an old one up to date."),
+    "lake": ("cli.lake_care", "Care for the lake: see how it is; verify, compact, expire, move it."),
     "lookup": ("cli.events", "List events, newest first, of one account or many."),
     "query": ("cli.events", "Run a CloudTrail Lake SQL query on the lake."),
     "serve": ("launch.serve", "Serve the MCP tools."),

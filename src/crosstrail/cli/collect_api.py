@@ -106,7 +106,10 @@ async def _once(
         except CrosstrailError as error:
             failures.append(Failure(target, error))
     catalog = await anyio.to_thread.run_sync(lambda: workspace.lake_catalog)
-    report = await collect_histories(open_ones, settings.lake.folder, span, catalog=catalog, stop=stopped)
+    keeping = settings.lake.keeping(settings.accounts)
+    report = await collect_histories(
+        open_ones, settings.lake.folder, span, catalog=catalog, keeping=keeping, stop=stopped
+    )
     by_target = {(target.account.key, target.region): target for target in targets}
     failures += [Failure(by_target[one.account.key, one.region], error) for one, error in report.failures]
     if as_json:

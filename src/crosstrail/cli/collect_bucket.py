@@ -54,6 +54,7 @@ class BucketCollection:
 
     def __init__(self, settings: Settings, buckets: Buckets, options: BucketOptions) -> None:
         self._settings = settings
+        self._keeping = settings.lake.keeping(settings.accounts)
         self._buckets = buckets
         self._options = options
         self._opened: dict[BucketUri, Bucket] = {}
@@ -82,6 +83,7 @@ class BucketCollection:
             accounts=accounts,
             workers=workers,
             max_bytes=max_bytes,
+            keeping=self._keeping,
             progress=progress,
         )
 
@@ -95,7 +97,9 @@ class BucketCollection:
     ) -> CollectionReport:
         """One run over the objects that messages told of. Raises like `collect`."""
         source = NoticedSource(self._bucket(uri, ""), _layouts(), noticed)
-        return collect_from(source, self._settings.lake.folder, catalog=catalog, shard=shard, workers=workers)
+        return collect_from(
+            source, self._settings.lake.folder, catalog=catalog, shard=shard, workers=workers, keeping=self._keeping
+        )
 
     def queue(self, url: str, uri: BucketUri) -> BucketQueue:
         return self._buckets.queue(url, uri, self._options.bucket_account)

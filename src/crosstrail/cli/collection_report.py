@@ -27,6 +27,7 @@ def print_report(report: CollectionReport, folder: Path, *, files_read: bool = T
         say(f"... and {report.conflicting - _MAX_LISTED:,} more conflicts")
     events = [f"{report.new:,} new", f"{report.known:,} known"]
     events += [f"{report.conflicting:,} conflicting"] if report.conflicting else []
+    events += [f"{report.expired:,} older than their retention"] if report.expired else []
     rate = (report.new + report.known) / report.seconds if report.seconds else 0
     if files_read:
         _print_files(report)

@@ -36,6 +36,17 @@ _READING_SECONDS = 120.0
 _FIRST_TO_GO = ("region", "resource", "service", "source_ip", "error")
 
 
+def read_as_of(settings: Settings, text: str) -> Settings:
+    """The same, reading the lake as it was at that time; the time of the settings where none is given. Raises BadTimeRange."""
+    now = datetime.now(UTC)
+    lake = settings.lake.model_copy(update={"as_of": text or settings.lake.as_of})
+    moment = lake.moment(now)
+    if moment is None:
+        return settings
+    say(f"From the lake as it was at {iso(moment)}; no live account is asked.")
+    return settings.model_copy(update={"lake": lake.model_copy(update={"as_of": iso(moment)})})
+
+
 def print_events(
     settings: Settings,
     account: str,

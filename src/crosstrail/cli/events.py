@@ -34,6 +34,9 @@ _FILTERS: dict[str, tuple[str, str]] = {
 """Option -> key (filters.py has them all), help."""
 
 
+_AS_OF = "The lake as it was then, and no live account: 6h, 2026-11-20T09:00Z."
+
+
 def lookup_filters(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
     """Gives a command the options that choose events."""
     for name, (_, text) in reversed(_FILTERS.items()):
@@ -53,20 +56,31 @@ def named_filters(filters: Mapping[str, str]) -> list[tuple[str, str]]:
 @click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
 @lookup_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
+@click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
 @click.option("--json", "as_json", is_flag=True, help="Whole events as JSON, one a line.")
 @with_settings
 def lookup(
-    settings: Settings, account: str, region: str, since: str, until: str, limit: int, as_json: bool, **filters: str
+    settings: Settings,
+    account: str,
+    region: str,
+    since: str,
+    until: str,
+    limit: int,
+    as_of: str,
+    as_json: bool,
+    **filters: str,
 ) -> int:
     """List events, newest first. Filters may be combined: events meet all of them.
 
     Exit status 3: some account or region could not be asked, or is in no cloud that was; 1: none could.
     """
-    from crosstrail.cli.event_answers import print_events
+    from crosstrail.cli.event_answers import print_events, read_as_of
 
     given = named_filters(filters)
     options = {key: f"--{name.replace('_', '-')}" for name, (key, _) in _FILTERS.items()}
-    return print_events(settings, account, region, (since, until), limit, given, options, as_json=as_json)
+    return print_events(
+        read_as_of(settings, as_of), account, region, (since, until), limit, given, options, as_json=as_json
+    )
 
 
 def _start_worker() -> None:
@@ -83,9 +97,10 @@ def _start_worker() -> None:
 @click.option("--account", default="", help="Only these accounts: id, alias, glob, comma list.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; a table stops at 100.")
+@click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
 @with_settings_after(_start_worker)
-def query(settings: Settings, sql: str, account: str, form: str, limit: int | None) -> None:
+def query(settings: Settings, sql: str, account: str, form: str, limit: int | None, as_of: str) -> None:
     """Run one SELECT in CloudTrail Lake's SQL. FROM names `events`, an account, or an event data store id."""
-    from crosstrail.cli.event_answers import print_rows
+    from crosstrail.cli.event_answers import print_rows, read_as_of
 
-    print_rows(settings, sql, account, form, limit)
+    print_rows(read_as_of(settings, as_of), sql, account, form, limit)

@@ -263,6 +263,7 @@ def _collected(settings: Settings, source: _Source, buckets: BucketCollection | 
             workers=how.workers,
             max_bytes=how.max_bytes,
             shard=how.shard,
+            keeping=settings.lake.keeping(settings.accounts),
             progress=progress,
         )
 
@@ -284,7 +285,7 @@ def _told(
         if cost:
             out(f"Cost    {cost.text}")
     sys.stdout.flush()
-    done = report.objects_read + report.objects_known + report.new + report.known
+    done = report.objects_read + report.objects_known + report.new + report.known + report.expired
     return status_of(done=done, failed=report.problem_count)
 
 

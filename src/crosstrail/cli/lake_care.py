@@ -1,18 +1,246 @@
-"""`crosstrail lake`: what the lake as a whole needs, now and then."""
+"""`crosstrail lake`: how the lake is, whether its files are sound, and what keeps it small."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from crosstrail.cli import with_settings
-from crosstrail.cli.statuses import DONE
-from crosstrail.cli.words import out
-from crosstrail.settings.config import Settings
+from crosstrail.cli.statuses import DONE, verdict
+from crosstrail.cli.tables import print_table
+from crosstrail.cli.words import out, out_json, say
+from crosstrail.text import clean
+from crosstrail.timerange import iso
+
+if TYPE_CHECKING:
+    from crosstrail.lake.status import AccountStatus, LakeStatus, Verified
+    from crosstrail.lake.table import LakeTable
+    from crosstrail.lake.verification import Verification
+    from crosstrail.settings.config import Settings
+
+_MAX_LISTED = 20
 
 
 @click.group()
 def lake() -> None:
-    """Care for the lake: move it, bring an old one up to date."""
+    """Care for the lake: see how it is; verify, compact, expire, move it."""
+
+
+@contextmanager
+def _opened(settings: Settings, *, writes: bool = False) -> Iterator[LakeTable]:
+    """Raises LakeError where there is no lake."""
+    from crosstrail.lake import require_libraries
+
+    require_libraries()
+    from crosstrail.lake.table import LakeTable
+    from crosstrail.workspace.lake_catalog import opened_catalog
+
+    create = writes and settings.lake.exists()
+    with (
+        opened_catalog(settings) as catalog,
+        closing(LakeTable.open(settings.lake.folder, catalog=catalog, create=create)) as table,
+    ):
+        yield table
+
+
+@lake.command("status")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_settings
+def status(settings: Settings, as_json: bool) -> int:
+    """What the lake holds: events, files and bytes, each account's newest event, days without events, verified share."""
+    from crosstrail.lake.status import status as status_of_lake
+
+    with _opened(settings) as table:
+        found = status_of_lake(table, datetime.now(UTC))
+    if as_json:
+        out_json(asdict(found), indent=True, utc_z=True)
+        return DONE
+    _print_status(found, str(settings.lake.folder))
+    return DONE
+
+
+def _print_status(found: LakeStatus, folder: str) -> None:
+    out(f"Lake       {clean(folder, 300)}")
+    out(f"Events     {found.events:,} of {_several(len(found.accounts), 'account')}")
+    out(
+        f"Files      {found.files:,} in {found.partitions:,} partitions, {_size(found.bytes)}; {_size(found.disk)} on disk"
+    )
+    out(f"Verified   {_share(found.verified)}")
+    if found.committed and found.as_of:
+        kept = _several(found.snapshots, "snapshot")
+        out(f"Snapshot   {found.snapshot}, {iso(found.committed)}; {kept}, --as-of back to {iso(found.as_of)}")
+    if found.crowded:
+        out(f"Compaction {found.crowded:,} partitions have many small files: crosstrail lake compact")
+    if found.unhashed:
+        out(
+            f"Hashes     {found.unhashed:,} files of an older version have none: crosstrail lake compact gives them one"
+        )
+    if found.accounts:
+        names = ("account", "cloud", "events", "size", "first", "last", "lag", "days", "gaps", "verified")
+        out("")
+        print_table(names, [_account(one) for one in found.accounts], whole=("account",), first_to_go=("cloud", "size"))
+
+
+def _account(one: AccountStatus) -> list[str]:
+    return [
+        one.account,
+        one.cloud,
+        f"{one.events:,}",
+        _size(one.bytes),
+        iso(one.first.replace(microsecond=0)),
+        iso(one.last.replace(microsecond=0)),
+        _age(one.lag),
+        f"{one.days:,}",
+        _gaps(one.gaps),
+        _share(one.verified),
+    ]
+
+
+def _gaps(gaps: tuple[tuple[date, date], ...]) -> str:
+    """The newest two, and how many more."""
+    named = [f"{first}" if first == last else f"{first}..{last}" for first, last in reversed(gaps)]
+    return ", ".join(named[:2]) + (f" and {len(named) - 2} more" if len(named) > 2 else "")
+
+
+def _share(verified: Verified) -> str:
+    total = verified.valid + verified.failed + verified.untried
+    if not verified.valid and not verified.failed:
+        return "none"
+    failed = f", {verified.failed:,} failed" if verified.failed else ""
+    return f"{100 * verified.valid // max(total, 1)} %{failed}"
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def _size(size: float) -> str:
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def _age(seconds: int) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:,} {unit}"
+    return f"{seconds} s"
+
+
+@lake.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_settings
+def verify(settings: Settings, as_json: bool) -> int:
+    """Read every data file and compare it with its hash. Exit status 1: something is damaged or missing.
+
+    What a damaged file held is named: the account, the day, and the log files its events came from.
+    """
+    from crosstrail.lake.verification import verify as verify_lake
+
+    with _opened(settings) as table, _bar("Verifying") as progress:
+        found = verify_lake(table, progress=progress)
+    if as_json:
+        out_json(asdict(found) | {"sound": found.sound}, indent=True)
+    else:
+        _print_verification(found)
+    return verdict(passed=found.sound)
+
+
+def _print_verification(found: Verification) -> None:
+    for one in found.damaged[:_MAX_LISTED]:
+        say(f"damaged: {clean(one.path, 300)} {one.reason}: {one.rows:,} events of {one.account} on {one.day}")
+        for source in one.sources[:_MAX_LISTED]:
+            say(f"  from {clean(source, 300)}")
+    if len(found.damaged) > _MAX_LISTED:
+        say(f"... and {len(found.damaged) - _MAX_LISTED:,} more; --json lists all")
+    if found.list_damage:
+        say(f"damaged: the table's list of files: {found.list_damage}")
+    sound = found.files - len(found.damaged)
+    out(f"Files   {sound:,} of {found.files:,} sound, {found.events:,} events, {_size(found.bytes)}")
+    if found.unhashed:
+        out(f"        {found.unhashed:,} of them have no hash, and were compared with their page checksums alone")
+
+
+@lake.command("compact")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_settings
+def compact(settings: Settings, as_json: bool) -> int:
+    """Make larger files of the small ones, also where a collection would not bother yet. Queries go on meanwhile."""
+    from crosstrail.lake.compact import compact as compact_lake
+    from crosstrail.lake.compact import give_hashes
+    from crosstrail.lake.runs import Run
+
+    with _opened(settings, writes=True) as table:
+        before = len(table.snapshot().files)
+        with Run(table) as run:
+            keep = settings.lake.keeping(settings.accounts).snapshots
+            replaced = compact_lake(table, run.name, max_files=1, keep=keep)
+            named = give_hashes(table, run.name)
+        after = len(table.snapshot().files)
+    if as_json:
+        out_json({"replaced": replaced, "files_before": before, "files_after": after, "given_hashes": named})
+    else:
+        out(f"Files   {before:,} before, {after:,} now; {replaced:,} replaced, kept a while for queries that read them")
+        if named:
+            out(f"Hashes  {named:,} files of an older version were given one")
+    return DONE
+
+
+@lake.command("expire")
+@click.option("--plan", is_flag=True, help="Print what would be dropped, and drop nothing.")
+@click.option("--everything", is_flag=True, help="Also where no event of the lake would be left.")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_settings
+def expire(settings: Settings, plan: bool, everything: bool, as_json: bool) -> int:
+    """Drop the days of events that are older than lake.retention, and what was replaced longer ago than lake.keep_snapshots.
+
+    Queries under way go on: files are deleted when they were replaced or dropped for as long as lake.keep_snapshots says.
+    """
+    from crosstrail.lake.expiry import expire as expire_events
+    from crosstrail.lake.expiry import expired
+    from crosstrail.lake.runs import Run
+
+    now = datetime.now(UTC)
+    keeping = settings.lake.keeping(settings.accounts)
+    with _opened(settings, writes=not plan) as table:
+        if plan:
+            dropped = expired(table, keeping, now)
+        else:
+            with Run(table):  # which removes what runs that died left
+                dropped = expire_events(table, keeping, now, everything=everything)
+                table.expire(now - keeping.snapshots)
+    if as_json:
+        out_json({"dropped": [asdict(one) for one in dropped], "plan": plan}, indent=True)
+        return DONE
+    verb = "would be dropped" if plan else "dropped"
+    for one in dropped[:_MAX_LISTED]:
+        out(f"        {one.account}  {one.events:,} events of {_several(one.days, 'day')}, {one.first} to {one.last}")
+    out(f"Events  {sum(one.events for one in dropped):,} {verb}, {_several(sum(one.files for one in dropped), 'file')}")
+    return DONE
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("files,"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @lake.command("migrate")

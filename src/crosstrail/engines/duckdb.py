@@ -72,15 +72,18 @@ class LakeEngine:
         folder: Path,
         *,
         catalog: str | Callable[[], LakeCatalog] = "",
+        as_of: datetime | None = None,
         limits: QueryLimits = DEFAULT_LIMITS,
         result_seconds: float = RESULT_SECONDS,
         results: Path | None = None,
         quota: Quota = DEFAULT_QUOTA,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """`catalog`: its URI, or what opens it when a query runs. `idle_seconds`: after which a worker process that nobody needs ends."""
+        """`catalog`: its URI, or what opens it when a query runs. `as_of`: statements read the lake as it was then.
+        `idle_seconds`: after which a worker process that nobody needs ends."""
         self._folder = folder
         self._catalog = catalog
+        self._as_of = as_of
         self._limits = limits
         self._store = ResultStore(results or folder / "results", result_seconds=result_seconds, quota=quota)
         self._jobs: dict[str, QueryJob] = {}
@@ -305,7 +308,7 @@ class LakeEngine:
         catalog = self._catalog() if callable(self._catalog) else LakeCatalog(self._catalog)
         if not catalog.uri and not has_lake(self._folder):
             return (), "", None
-        with closing(LakeTable.open(self._folder, catalog=catalog)) as table:
+        with closing(LakeTable.open(self._folder, catalog=catalog, as_of=self._as_of)) as table:
             while True:  # as long as somebody commits between the looks
                 snapshot = table.snapshot().id
                 files = table.plan(prepared.accounts, prepared.span)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosstrail.errors import LakeBusy
+from crosstrail.lake.data_files import sealed, unsealed_stem
 from crosstrail.lake.faults import data_fault, fault
 from crosstrail.lake.partition import partition_of
 from crosstrail.lake.reader import quoted
@@ -80,10 +81,10 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
             if not dropped and path not in changes:
                 added.append(Path(path))
             elif len(dropped) < count:
-                added.append(_rewritten(path, dropped, changes.get(path, {}), f"{Path(path).stem}-{attempt}"))
+                added.append(_rewritten(path, dropped, changes.get(path, {}), f"{unsealed_stem(Path(path))}-{attempt}"))
         replaced = changes.keys() - rows.keys()
         for number, path in enumerate(sorted(replaced)):
-            added.append(_rewritten(path, (), changes[path], f"{staged[0].stem}-{attempt}-{number:04d}"))
+            added.append(_rewritten(path, (), changes[path], f"{unsealed_stem(staged[0])}-{attempt}-{number:04d}"))
         try:
             if added:
                 table.commit(base, added, replaced)
@@ -106,7 +107,7 @@ def _rewritten(path: str, dropped: Collection[int], changes: Mapping[int, Change
 
     copy = Path(path).with_name(f"{name}.parquet")
     write_parquet(changed(path, dropped, changes), copy, ARROW_SCHEMA)
-    return copy
+    return sealed(copy)
 
 
 def _repeats(table: LakeTable, staged: Sequence[Path], base: Snapshot) -> dict[str, list[Repeat]]:

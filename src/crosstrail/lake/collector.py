@@ -25,6 +25,7 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.lake import require_libraries
 from crosstrail.lake.catalog import CATALOG_FILE
 from crosstrail.lake.faults import fault
+from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
@@ -84,6 +85,8 @@ class CollectionReport:
     seconds: float = 0.0
     not_compacted: str = ""
     """Why small files were not made into larger ones, when that failed. Every event is in all the same."""
+    expired: int = 0
+    """Events older than their retention, which were read and left out."""
     problem_count: int = 0
     problems: list[Problem] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
@@ -110,6 +113,7 @@ def collect(
     workers: int = 0,
     max_bytes: int = MAX_BYTES,
     shard: Shard | None = None,
+    keeping: Keeping = Keeping(),
     progress: Progress | None = None,
 ) -> CollectionReport:
     """Read every log file below `paths` that the lake in `folder` has not read yet: `collect_from` their files."""
@@ -122,6 +126,7 @@ def collect(
         workers=workers,
         max_bytes=max_bytes,
         shard=shard,
+        keeping=keeping,
         progress=progress,
     )
 
@@ -136,12 +141,14 @@ def collect_from(
     workers: int = 0,
     max_bytes: int = MAX_BYTES,
     shard: Shard | None = None,
+    keeping: Keeping = Keeping(),
     progress: Progress | None = None,
 ) -> CollectionReport:
     """Read every log object of `source` that the lake in `folder` has not read yet.
 
     `account` is for records that name none; events of others than `accounts` are kept out and counted (None: of nobody).
-    `shard` is which accounts this collector takes, of several that share the table. `max_bytes` is what one object may unpack to. `workers` 0 means one a processor. Raises LakeError for a path that does
+    `shard` is which accounts this collector takes, of several that share the table. `max_bytes` is what one object may unpack
+    to; `keeping` says which events are too old to go in. `workers` 0 means one a processor. Raises LakeError for a path that does
     not exist, a folder that cannot be written or a worker that died; LakeBusy when others kept committing first. What is
     wrong with single objects is in the CollectionReport (at most 1,000 problems listed, all counted).
     """
@@ -168,7 +175,8 @@ def collect_from(
                 from crosstrail.lake.stage import Terms
 
                 terms = Terms(account, accounts, max_bytes, search.found.roots, shard)
-                _run(_Collection(search, table, terms, report, progress), chain(first, todo), pool)
+                collection = _Collection(search, table, terms, report, keeping, progress)
+                _run(collection, chain(first, todo), pool)
         search.end()
         for path, reason in search.found.unreadable:
             _note_unreadable(report, path, reason)
@@ -243,7 +251,13 @@ class _Collection:
     """One run: its table, its staged files that wait for a commit, its report."""
 
     def __init__(
-        self, search: Search, table: LakeTable, terms: Terms, report: CollectionReport, progress: Progress | None
+        self,
+        search: Search,
+        table: LakeTable,
+        terms: Terms,
+        report: CollectionReport,
+        keeping: Keeping,
+        progress: Progress | None,
     ) -> None:
         self._search = search
         self._source = search.source
@@ -251,6 +265,7 @@ class _Collection:
         self._ledger = search.ledger
         self._terms = terms
         self._report = report
+        self._keeping = keeping
         self._progress = progress
         self._pending: list[Staged] = []
         self._eventless: list[Eventless] = []
@@ -280,7 +295,7 @@ class _Collection:
         from crosstrail.lake.compact import compact
 
         try:
-            compact(self._table, run)
+            compact(self._table, run, keep=self._keeping.snapshots)
         except Exception as error:  # noqa: BLE001 - see above
             self._report.not_compacted = _reason(error)
 
@@ -349,12 +364,15 @@ class _Collection:
 
     def _commit(self) -> None:
         from crosstrail.lake.append import append
+        from crosstrail.lake.expiry import drop_expired
 
-        appended = append(self._table, [Path(path) for one in self._pending for path in one.files])
+        staged, expired = drop_expired((Path(path) for one in self._pending for path in one.files), self._keeping)
+        appended = append(self._table, staged)
         for one in self._pending:
             self._ledger.add(one.complete)
             self._ledger.add(one.damaged, "failed")
         report = self._report
+        report.expired += expired
         report.new += appended.new
         report.known += appended.known
         report.conflicting += len(appended.conflicts)

@@ -15,6 +15,10 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from crosstrail.errors import LakeError
+from crosstrail.lake.data_files import named_sha256, sealed
+from crosstrail.lake.faults import damage_of
+from crosstrail.lake.keeping import KEEP_SNAPSHOTS
 from crosstrail.lake.snapshot import LakeFile
 from crosstrail.lake.table import CommitLost, LakeTable
 
@@ -23,9 +27,9 @@ MAX_FILES = 16
 FULL_BYTES = 64 * 1024 * 1024
 """Unpacked; at most twice as much becomes one file. Arrow takes about three times that while it is sorted."""
 _MERGES_A_COMMIT = 32
+_LINKS_A_COMMIT = 5_000
+_VERIFY = "`crosstrail lake verify` names every damaged one."
 _SORTED_ROWS = 16_384
-_REPLACED_FILES_STAY = timedelta(hours=24)
-"""How long readers may go on with the files that were replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +40,23 @@ class _Small:
     unpacked: int
 
 
-def compact(table: LakeTable, prefix: str) -> int:
+def compact(table: LakeTable, prefix: str, *, max_files: int | None = None, keep: timedelta = KEEP_SNAPSHOTS) -> int:
     """Returns how many data files were replaced. New files begin with `prefix`, the name of a living run.
 
-    Raises what reading and writing files raises.
+    `max_files` that are not full may stay in a partition (None: MAX_FILES); `keep`: how long replaced ones stay for readers
+    and for AS OF. Raises what reading and writing files raises.
     """
     replaced = number = 0
     base = table.snapshot()
-    groups = _groups(table, base.files)
+    groups = _groups(table, base.files, MAX_FILES if max_files is None else max_files)
     while some := list(islice(groups, _MERGES_A_COMMIT)):
         made: list[Path] = []
         try:
             for group in some:
-                made.append(Path(group[0].path).parent / f"{prefix}-compact-{number:06d}.parquet")
+                path = Path(group[0].path).parent / f"{prefix}-compact-{number:06d}.parquet"
                 number += 1
                 table.fetch(group)
-                _write_one([file.path for file in group], made[-1])
+                made.append(_write_one([file.path for file in group], path))
             old = {file.path for group in some for file in group}
             table.commit(base, made, old)
         except CommitLost:
@@ -62,10 +67,36 @@ def compact(table: LakeTable, prefix: str) -> int:
             raise
         replaced += len(old)
         base = table.snapshot()
-    table.expire(
-        datetime.now(UTC) - _REPLACED_FILES_STAY
-    )  # also what a correction or a conflict replaced, whoever compacted nothing
+    # Also what a correction or a conflict replaced, whoever compacted nothing.
+    table.expire(datetime.now(UTC) - keep)
     return replaced
+
+
+def give_hashes(table: LakeTable, prefix: str) -> int:
+    """Names the data files of an older version by their hashes, without a copy: how many. Raises OSError for a damaged one."""
+    named = 0
+    base = table.snapshot()
+    old = iter([file.path for file in base.files if not named_sha256(file.path)])
+    while some := list(islice(old, _LINKS_A_COMMIT)):
+        made: list[Path] = []
+        try:
+            for path in some:
+                if reason := damage_of(path, thorough=True):  # it would get the right hash of wrong contents
+                    raise LakeError(f"a data file of the lake {reason[0]}", hint=_VERIFY).about(path)
+                link = Path(path).with_name(f"{prefix}-named-{named + len(made):06d}.parquet")
+                link.hardlink_to(path)
+                made.append(link)
+                made[-1] = sealed(link)
+            table.commit(base, made, set(some))
+        except CommitLost:
+            _remove(made)
+            break
+        except BaseException:
+            _remove(made)
+            raise
+        named += len(some)
+        base = table.snapshot()
+    return named
 
 
 def _remove(files: list[Path]) -> None:
@@ -73,17 +104,17 @@ def _remove(files: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _groups(table: LakeTable, files: tuple[LakeFile, ...]) -> Iterator[list[LakeFile]]:
+def _groups(table: LakeTable, files: tuple[LakeFile, ...], max_files: int) -> Iterator[list[LakeFile]]:
     """What becomes one file each: neighbours in time, so that the new files overlap as little as the old ones."""
     partitions: dict[tuple[str, str, date], list[LakeFile]] = defaultdict(list)
     for file in files:
         partitions[*file.key, file.day].append(file)
     for members in partitions.values():
-        if len(members) <= MAX_FILES:
+        if len(members) <= max_files:
             continue
         table.fetch(file for file in members if file.bytes < 2 * FULL_BYTES)
         small = [one for one in map(_measured, members) if one.unpacked < FULL_BYTES]
-        if len(small) <= MAX_FILES:
+        if len(small) <= max_files:
             continue
         group: list[LakeFile] = []
         size = 0
@@ -107,7 +138,17 @@ def _measured(file: LakeFile) -> _Small:
     return _Small(file, sum(footer.row_group(index).total_byte_size for index in range(footer.num_row_groups)))
 
 
-def _write_one(files: list[str], path: Path) -> None:
+def _write_one(files: list[str], path: Path) -> Path:
+    """The name that the new file has when it is complete; a failure leaves none."""
+    try:
+        _merge(files, path)
+        return sealed(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _merge(files: list[str], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

@@ -150,7 +150,7 @@ def data_fault(message: str, files: Iterable[str]) -> LakeError | None:
     until = time.monotonic() + _SEARCH_SECONDS
     for thorough in (False, True):
         for path in named or ordered:
-            if reason := _damage(path, thorough=thorough):
+            if reason := damage_of(path, thorough=thorough):
                 return _of_data(path, *reason)
             if time.monotonic() > until:
                 break
@@ -166,7 +166,7 @@ def _of_data(path: str, reason: str, hint: str) -> LakeError:
     return LakeError(f"a data file of the lake ({found[0] if found else Path(path).name}) {reason}", hint=hint)
 
 
-def _damage(path: str, *, thorough: bool) -> tuple[str, str] | None:
+def damage_of(path: str, *, thorough: bool) -> tuple[str, str] | None:
     """What is wrong with a Parquet file: its footer, or `thorough`ly all of it."""
     import pyarrow.parquet as pq
 

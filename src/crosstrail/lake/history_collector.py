@@ -23,6 +23,7 @@ from crosstrail.errors import CrosstrailError, LakeError
 from crosstrail.lake import require_libraries
 from crosstrail.lake.collector import CollectionReport, collect_from
 from crosstrail.lake.faults import reading
+from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.ledger import Ledger
 from crosstrail.lake.locks import is_taken, take
 from crosstrail.lake.sources.histories import History, HistorySource, Piece
@@ -70,6 +71,7 @@ async def collect_histories(
     *,
     catalog: str | LakeCatalog = "",
     bounds: Bounds = Bounds(),
+    keeping: Keeping = Keeping(),
     progress: Progress | None = None,
     stop: anyio.Event | None = None,
 ) -> HistoryReport:
@@ -79,7 +81,7 @@ async def collect_histories(
     what fails for one target is in the report.
     """
     require_libraries()
-    collection = await anyio.to_thread.run_sync(_Collection, targets, folder, span, catalog, bounds, progress)
+    collection = await anyio.to_thread.run_sync(_Collection, targets, folder, span, catalog, bounds, keeping, progress)
     with _spool(folder) as spool:
         await collection.run(spool, stop or anyio.Event())
     return await anyio.to_thread.run_sync(collection.ended)
@@ -95,10 +97,12 @@ class _Collection:
         span: Span,
         catalog: str | LakeCatalog,
         bounds: Bounds,
+        keeping: Keeping,
         progress: Progress | None,
     ) -> None:
         self._began = monotonic()
         self._folder, self._catalog, self._bounds, self._progress = folder, catalog, bounds, progress
+        self._keeping = keeping
         self._span = span
         self._targets = targets
         with closing(LakeTable.open(folder, catalog=catalog, create=True)) as table:
@@ -214,7 +218,7 @@ class _Collection:
         source = HistorySource(pieces)
         unread: set[str] = set()
         if logs := [piece.log for piece in pieces if piece.log]:
-            report = collect_from(source, self._folder, catalog=self._catalog, workers=1)
+            report = collect_from(source, self._folder, catalog=self._catalog, workers=1, keeping=self._keeping)
             self._report.collection.add(report)
             if report.problem_count:
                 with closing(Ledger(self._folder)) as ledger:

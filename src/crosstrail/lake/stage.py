@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from crosstrail import private
 from crosstrail.lake.containers import LogEntry, entries
+from crosstrail.lake.data_files import sealed
 from crosstrail.lake.left_out import Kinds, count, count_kept_out
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
@@ -208,7 +209,7 @@ class _Stage:
             path = _path(self._job, key, len(self._done.files))
             private.make_folder(path.parent)
             write_parquet([pa.concat_tables(tables)], path, self._schema)
-            self._done.files.append(str(path))
+            self._done.files.append(str(sealed(path)))
         self._parts.clear()
         self._part_bytes = 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from contextlib import ExitStack, closing, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from crosstrail import private
 from crosstrail.errors import LakeError
 from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, load, open_catalog
+from crosstrail.lake.data_file_entries import data_files, lake_file
 from crosstrail.lake.evolution import add_missing_columns
 from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
+from crosstrail.lake.history import at
 from crosstrail.lake.locations import Relocation, is_local, local, uri_of
 from crosstrail.lake.metadata import Metadata, read_metadata
-from crosstrail.lake.partition import partition_of
 from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
 from crosstrail.lake.warehouse import LakeCatalog, Mirror
 from crosstrail.models import AccountKey
@@ -29,7 +30,6 @@ from crosstrail.timerange import TimeRange
 from crosstrail.user_folders import expanded
 
 if TYPE_CHECKING:
-    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
 
@@ -41,9 +41,15 @@ class LakeTable:
     """Safe to share between threads. Every read sees the newest committed snapshot."""
 
     def __init__(
-        self, folder: Path, place: LakeCatalog, opened: Callable[[], Table], metadata: Metadata | None
+        self,
+        folder: Path,
+        place: LakeCatalog,
+        opened: Callable[[], Table],
+        metadata: Metadata | None,
+        as_of: datetime | None = None,
     ) -> None:
         """`metadata`: what of the table was read without PyIceberg, which `opened` loads when it is needed after all."""
+        self._as_of = as_of
         self._folder = folder
         self._place = place
         self._mirrored: Mirror | None = None
@@ -55,10 +61,13 @@ class LakeTable:
         self._snapshot: Snapshot | None = None
 
     @classmethod
-    def open(cls, path: Path, *, catalog: str | LakeCatalog = "", create: bool = False) -> LakeTable:
+    def open(
+        cls, path: Path, *, catalog: str | LakeCatalog = "", create: bool = False, as_of: datetime | None = None
+    ) -> LakeTable:
         """The lake in the folder `path`.
 
         `catalog`: a LakeCatalog, or its `uri` alone. Of a warehouse in a bucket, the folder holds what was read or written here.
+        `as_of`: what is read is the table as it was then; nothing can be committed to it.
         Opened with `create`, which writers do, an old lake or one whose folder was copied or moved names its files anew.
         Raises LakeError when there is no lake and `create` is False.
         """
@@ -76,8 +85,8 @@ class LakeTable:
                 _make_private(folder, own=own)
         if own:
             need_locks(folder)
-        metadata = read_metadata(folder, None) if own and not create else None
-        table = cls(folder, place, lambda: _opened(folder, place, create), metadata)
+        metadata = read_metadata(folder, None) if own and not create and not as_of else None
+        table = cls(folder, place, lambda: _opened(folder, place, create), metadata, as_of)
         if metadata is None:
             table._load()
         return table
@@ -165,22 +174,45 @@ class LakeTable:
         return self.snapshot().summaries.get(key)
 
     def snapshot(self) -> Snapshot:
-        """The newest committed snapshot; its files are read once and kept."""
+        """The newest committed snapshot, or the newest of `as_of`; its files are read once and kept."""
         with self._lock:
             if self._loaded is None and self._metadata and (metadata := read_metadata(self._folder, self._metadata)):
                 self._metadata = metadata
                 return metadata.snapshot
             with reading("the lake's table"):
                 self._table.refresh()
-            current = self._table.current_snapshot()
+            current = at(self._table, self._as_of) if self._as_of else self._table.current_snapshot()
             snapshot_id = current.snapshot_id if current else None
             if self._snapshot is None or self._snapshot.id != snapshot_id:
                 try:
-                    tasks, here = self._table.scan().plan_files() if current else (), self._here
-                    self._snapshot = Snapshot(snapshot_id, tuple(_lake_file(task.file, here) for task in tasks))
+                    tasks = self._table.scan(snapshot_id=snapshot_id).plan_files() if current else ()
+                    here = self._here
+                    self._snapshot = Snapshot(snapshot_id, tuple(lake_file(task.file, here) for task in tasks))
                 except Exception as error:
                     raise self._damaged(error) from error
             return self._snapshot
+
+    def history(self) -> tuple[tuple[int, datetime], ...]:
+        """(id, when it was committed) of every snapshot that is kept, the oldest first."""
+        with self._lock:
+            with reading("the lake's table"):
+                self._table.refresh()
+            in_order = sorted(self._table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
+            return tuple((one.snapshot_id, datetime.fromtimestamp(one.timestamp_ms / 1000, UTC)) for one in in_order)
+
+    def stated_totals(self) -> tuple[int, int] | None:
+        """(data files, events) that the newest snapshot says it has, whatever its lists name; None where it says nothing."""
+        with self._lock:
+            with reading("the lake's table"):
+                self._table.refresh()
+            current = self._table.current_snapshot()
+            if not current:
+                return 0, 0
+            stated = current.summary.additional_properties if current.summary else {}
+            try:
+                return int(stated["total-data-files"]), int(stated["total-records"])
+            except (KeyError, ValueError):
+                return None
 
     def _damaged(self, error: Exception) -> LakeError:
         """Names the one of the table's lists of files that cannot be read."""
@@ -208,7 +240,7 @@ class LakeTable:
                 raise CommitLost
             if not removed <= {file.path for file in base.files}:
                 raise CommitLost  # somebody else replaced it: what takes its place would hold its events twice
-            described = [_data_file(table, path, self._here) for path in added]
+            described = list(data_files(table, added, self._here))
             if self.mirror:
                 self.mirror.upload(added)
             transaction = table.transaction()
@@ -217,9 +249,13 @@ class LakeTable:
                 with update.overwrite() if removed else update.merge_append() as producer:
                     for data_file in described:
                         producer.append_data_file(data_file)
+                    left, here = set(removed), self._here
                     for task in table.scan().plan_files() if removed else ():
-                        if self._here(task.file.file_path) in removed:
+                        if (path := here(task.file.file_path)) in left:
                             producer.delete_data_file(task.file)
+                            left.remove(path)
+                    if left:
+                        raise CommitLost  # what takes their place would hold their events twice
                 transaction.commit_transaction()
             except (CommitFailedException, CommitStateUnknownException, OperationalError) as error:
                 raise CommitLost from error
@@ -230,7 +266,7 @@ class LakeTable:
             with reading("the lake's table"):
                 self._table.refresh()
             try:
-                paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
+                paths = self._table.inspect.alldata_files().column("file_path") if self._table.snapshots() else ()
             except Exception as error:
                 raise self._damaged(error) from error
             return frozenset(map(self._here, map(str, paths)))
@@ -310,48 +346,3 @@ def _make_private(folder: Path, *, own: bool) -> None:
         private.make_folder(folder / below)
     if own:
         private.create(folder / CATALOG_FILE)
-
-
-def _data_file(table: Table, path: Path, here: Relocation) -> DataFile:
-    """Describes a Parquet file that holds one partition's events, from its footer."""
-    import pyarrow.parquet as pq
-    from pyiceberg.io import pyarrow as files
-    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
-    from pyiceberg.typedef import Record
-
-    footer = pq.read_metadata(path)
-    schema, properties = table.schema(), table.properties
-    statistics = files.data_file_statistics_from_parquet_metadata(
-        footer, files.compute_statistics_plan(schema, properties), files.parquet_path_to_id_mapping(schema)
-    )
-    cloud, account, day = partition_of(path)
-    return DataFile.from_args(
-        content=DataFileContent.DATA,
-        file_path=here.location(str(path)),
-        file_format=FileFormat.PARQUET,
-        partition=Record(cloud, account, (day - date(1970, 1, 1)).days),
-        file_size_in_bytes=path.stat().st_size,
-        sort_order_id=None,
-        spec_id=table.metadata.default_spec_id,
-        equality_ids=None,
-        key_metadata=None,
-        **statistics.to_serialized_dict(),
-    )
-
-
-def _lake_file(file: DataFile, here: Relocation) -> LakeFile:
-    from pyiceberg.conversions import from_bytes
-    from pyiceberg.types import TimestampType
-
-    from crosstrail.lake.schema import ICEBERG_SCHEMA
-
-    field_id = ICEBERG_SCHEMA.find_field("eventtime").field_id
-    first, last = (
-        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(from_bytes(TimestampType(), bounds[field_id])))
-        for bounds in (file.lower_bounds, file.upper_bounds)
-    )
-    day = date(1970, 1, 1) + timedelta(days=file.partition[2])
-    path = here(file.file_path)
-    return LakeFile(
-        path, file.partition[0], file.partition[1], day, file.record_count, file.file_size_in_bytes, first, last
-    )

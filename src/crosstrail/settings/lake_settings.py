@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
-from crosstrail.errors import ConfigError
+from crosstrail.account_forms import account_forms
+from crosstrail.errors import BadTimeRange, ConfigError
 from crosstrail.lake.catalog import has_lake
+from crosstrail.lake.keeping import FOREVER, Keeping
+from crosstrail.models import Account
 from crosstrail.settings_group import SettingsGroup, option
+from crosstrail.text import clean
+from crosstrail.timerange import iso, parse_time
 from crosstrail.user_folders import cache_folder, data_folder, expanded
+
+_AGE = r"^([1-9][0-9]{0,4}[dwMy])?$"
+_AGE_OR_FOREVER = r"^([1-9][0-9]{0,4}[dwMy]|forever)$"
+_LEAST_HOURS = 2
+"""A query may run for an hour."""
 
 
 class LakeSettings(SettingsGroup):
@@ -82,6 +94,52 @@ class LakeSettings(SettingsGroup):
     on_demand_seconds: float = option(
         20.0, "CROSSTRAIL_LAKE_ON_DEMAND_SECONDS", "Seconds that collecting for one statement may take.", ge=1, le=600
     )
+
+    retention: str = option(
+        "",
+        "CROSSTRAIL_LAKE_RETENTION",
+        "How long events are kept, such as 400d or 2y: `crosstrail lake expire` drops older ones, `collect` brings none back. "
+        "Empty: forever.",
+        pattern=_AGE,
+    )
+    account_retention: Mapping[str, Annotated[str, Field(pattern=_AGE_OR_FOREVER)]] = option(
+        {}, "", "The same for single accounts: id or alias -> an age, or `forever`."
+    )
+    keep_snapshots: str = option(
+        "1d",
+        "CROSSTRAIL_LAKE_KEEP_SNAPSHOTS",
+        "How long replaced data files stay, for queries that read them and for --as-of: 2h at least.",
+        pattern=r"^[1-9][0-9]{0,4}[hdw]$",
+    )
+
+    as_of: str = option(
+        "",
+        "CROSSTRAIL_LAKE_AS_OF",
+        "Answer from the lake as it was at that time, such as 2026-11-20T09:00:00Z or 6h, and ask no live account.",
+    )
+
+    def moment(self, now: datetime) -> datetime | None:
+        """Of `as_of`; None for the newest. Raises BadTimeRange."""
+        if not self.as_of:
+            return None
+        if (moment := parse_time(self.as_of, now)) > now:
+            raise BadTimeRange(f"{iso(moment)} lies in the future", hint="Give a time that has been.")
+        return moment
+
+    def keeping(self, accounts: Iterable[Account]) -> Keeping:
+        """What is kept how long. Raises ConfigError for an account that is nobody's: it would fall under lake.retention."""
+        ids = {name: account.id for account in accounts for name in (account.alias, account.id) if name}
+        found = {}
+        for name, age in self.account_retention.items():
+            if name not in ids and not any(form.is_id(name) for form in account_forms().values()):
+                raise ConfigError(
+                    f"lake.account_retention: there is no account {clean(name, 80)}",
+                    hint="Give its id, or an alias that `accounts` lists.",
+                )
+            found[ids.get(name, name)] = age
+        count, unit = int(self.keep_snapshots[:-1]), self.keep_snapshots[-1]
+        hours = count * {"h": 1, "d": 24, "w": 24 * 7}[unit]
+        return Keeping(self.retention or FOREVER, found, timedelta(hours=max(hours, _LEAST_HOURS)))
 
     @property
     def folder(self) -> Path:

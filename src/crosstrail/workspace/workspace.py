@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -65,11 +67,24 @@ class Workspace:
         self._held = ExitStack()
         self._brokers: dict[str, AnyBroker] = {}
 
+    @cached_property
+    def as_of(self) -> datetime | None:
+        """When everything is answered as the lake was then, and no live account is asked. Raises BadTimeRange."""
+        return self.settings.lake.moment(datetime.now(UTC))
+
     async def listed(self) -> AccountList:
-        """The accounts of all sources, with warnings.
+        """The accounts of all sources, with warnings; as of another time without credentials: the lake answers for all.
 
         Where none is configured: those whose events the lake holds, and those of the machine's own identities.
         """
+        found = await self._listed()
+        if not self.as_of:
+            return found
+        return replace(
+            found, registry=Registry([one.model_copy(update={"auth": None}) for one in found.registry.accounts])
+        )
+
+    async def _listed(self) -> AccountList:
         if self._directory:
             return await self._directory.listed()
         held = [Account(id=summary.account, cloud=summary.cloud) for summary in await self.held()]
@@ -254,7 +269,7 @@ class Workspace:
                 require_libraries()
                 from crosstrail.lake.table import LakeTable
 
-                self._lake = LakeTable.open(self.settings.lake.folder, catalog=self.lake_catalog)
+                self._lake = LakeTable.open(self.settings.lake.folder, catalog=self.lake_catalog, as_of=self.as_of)
             return self._lake
 
     @property
@@ -309,7 +324,7 @@ class Workspace:
 
     def engine(self, name: str = "") -> QueryEngine:
         """An engine by its name; without one, the lake. Raises InvalidRequest."""
-        if name == CloudTrailLake.name:
+        if name == CloudTrailLake.name and not self.as_of:
             return self._cloudtrail_lake
         if name not in ("", LAKE_ENGINE):
             known = f"{LAKE_ENGINE}, {CloudTrailLake.name}"
@@ -328,6 +343,7 @@ class Workspace:
             self._engine = LakeEngine(
                 lake.folder,
                 catalog=lambda: self.lake_catalog,
+                as_of=self.as_of,
                 limits=limits,
                 result_seconds=query.keep_results,
                 results=query.results_of(lake.folder),
@@ -359,6 +375,8 @@ class Workspace:
         """
         if name:
             return self.engine(name)
+        if self.as_of:
+            return self.engine()
         own = {ALL_STORES_ID, *scope.store_aliases, *(account.store_id for account in scope.accounts)}
         if set(store_ids(sql)) - {store.lower() for store in own} and await self._cloudtrail_lake.owner_of(sql, scope):
             return self._cloudtrail_lake
