@@ -24,7 +24,7 @@ import anyio.to_thread
 from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.exporting import Export, limits_of, parts_of_export
-from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryJob, QueryLimits
+from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryJob, QueryLimits, reach
 from crosstrail.engines.messages import CompileRequest, Reply, RunRequest, type_of
 from crosstrail.engines.pages import read_page
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
@@ -41,6 +41,7 @@ from crosstrail.engines.workers import (
 )
 from crosstrail.errors import InvalidRequest, LakeError, SqlRejected
 from crosstrail.lake.faults import fault
+from crosstrail.lake.snapshot import LakeFile, counts
 from crosstrail.measures import measures
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.timerange import TimeRange
@@ -79,8 +80,7 @@ class LakeEngine:
         quota: Quota = DEFAULT_QUOTA,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """`catalog`: its URI, or what opens it when a query runs. `as_of`: statements read the lake as it was then.
-        `idle_seconds`: after which a worker process that nobody needs ends."""
+        """`catalog`: its URI, or what opens it when a query runs. `as_of`: when the lake was as statements read it. `idle_seconds`: after which a worker process that nobody needs ends."""
         self._folder = folder
         self._catalog = catalog
         self._as_of = as_of
@@ -167,9 +167,9 @@ class LakeEngine:
         self._store.sweep()
         if full := self._store.make_room(current_call().key):
             raise LakeError(full, hint=f"Wait for the queries that run, or stop one with {words().cancel}.")
-        accounts, span = _reach(compiled)
+        accounts, span = reach(compiled)
         parts = parts_of_export(compiled, export) if export else None
-        prepared = CompiledQuery(compiled["sql"], accounts, compiled["reads_table"], span, parts)
+        prepared = CompiledQuery(compiled["sql"], accounts, compiled["reads_table"], span, parts, compiled["scans"])
         types = tuple(type_of(each) for each in compiled["types"])
         record = Record(
             *(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time()),
@@ -217,7 +217,7 @@ class LakeEngine:
         except anyio.get_cancelled_exc_class():
             ticket.stop()
             raise
-        return _reach(compiled)
+        return reach(compiled)
 
     def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket, *, records: bool) -> Reply:
         """Raises SqlRejected, also for what takes too long or too much to compile."""
@@ -272,7 +272,9 @@ class LakeEngine:
         request: RunRequest = {
             "work": "run",
             "sql": job.prepared.sql,
-            "files": list(files),
+            "files": [file.path for file in files],
+            "events": [] if job.prepared.export else counts(files),
+            "scans": job.prepared.scans,
             "table": job.prepared.reads_table,
             "path": str(self._store.rows_path(job.native_id).absolute()),
             "memory": limits.memory,
@@ -297,7 +299,7 @@ class LakeEngine:
             return replace(job.record, state=QueryState.FAILED, error=self._too_little(error))
         return replace(job.record, state=QueryState.FINISHED, rows=int(answer["rows"]))
 
-    def _files(self, prepared: CompiledQuery) -> tuple[tuple[str, ...], str, int | None]:
+    def _files(self, prepared: CompiledQuery) -> tuple[tuple[LakeFile, ...], str, int | None]:
         """The data files that it reads, the id of the table and of the one snapshot that names them all."""
         from crosstrail.lake.catalog import has_lake
         from crosstrail.lake.table import LakeTable
@@ -311,7 +313,7 @@ class LakeEngine:
         with closing(LakeTable.open(self._folder, catalog=catalog, as_of=self._as_of)) as table:
             while True:  # as long as somebody commits between the looks
                 snapshot = table.snapshot().id
-                files = table.plan(prepared.accounts, prepared.span)
+                table.fetch(files := table.files(prepared.accounts, prepared.span))
                 if table.snapshot().id == snapshot:
                     return files, table.uuid, snapshot
 
@@ -376,12 +378,6 @@ class LakeEngine:
         if error != "memory":
             return error
         return f"it needs more memory than {self._limits.memory}; narrow it by eventtime or group by fewer columns"
-
-
-def _reach(compiled: Reply) -> tuple[tuple[AccountKey, ...], TimeRange]:
-    accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
-    start, end = (datetime.fromisoformat(one) if one else None for one in (compiled["start"], compiled["end"]))
-    return accounts, TimeRange(start, end)
 
 
 def _status(ref: QueryRef, record: Record) -> QueryStatus:

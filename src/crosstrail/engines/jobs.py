@@ -6,9 +6,10 @@ Values alone: duckdb.py decides.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO
 
-from crosstrail.engines.messages import ExportParts
+from crosstrail.engines.messages import ExportParts, Reply
 from crosstrail.engines.results import Record
 from crosstrail.engines.workers import RUNS_AT_ONCE, Ticket
 from crosstrail.models import AccountKey, QueryState
@@ -43,6 +44,8 @@ class CompiledQuery:
     """The event times that it can need."""
     export: ExportParts | None = None
     """What is made of its result instead of rows to page through; what is read, and where to, comes when it runs."""
+    scans: int = 0
+    """How often it reads the table."""
 
 
 @dataclass(slots=True)
@@ -61,3 +64,10 @@ class QueryJob:
     """Why it may write no more; then `stop` is FAILED."""
     counted: int = 0
     """Bytes it had written when the quotas were looked at last."""
+
+
+def reach(compiled: Reply) -> tuple[tuple[AccountKey, ...], TimeRange]:
+    """The accounts that the statement reads, and the event times that it can need."""
+    accounts = tuple((str(cloud), str(account)) for cloud, account in compiled["accounts"])
+    start, end = (datetime.fromisoformat(one) if one else None for one in (compiled["start"], compiled["end"]))
+    return accounts, TimeRange(start, end)

@@ -52,6 +52,9 @@ class RunRequest(TypedDict):
     work: Literal["run"]
     sql: str
     files: list[str]
+    events: list[tuple[str, str, int]]
+    """(cloud, account, how many) of these files; empty where they are few enough to be opened in any case."""
+    scans: int
     table: bool
     path: str
     memory: str
@@ -93,6 +96,7 @@ class Reply(TypedDict, total=False):
     reads_table: bool
     kind: Literal["records", "rows"]
     unordered: str
+    scans: int
     start: str | None
     end: str | None
     rows: int

@@ -177,7 +177,7 @@ def _events(accounts: Sequence[AccountNames]) -> Source:
     """The lake's columns, narrowed to the accounts."""
     from crosstrail.engines.dialect.columns import lake_fields
     from crosstrail.engines.dialect.table_sources import Source
-    from crosstrail.lake.reader import EVENTS_VIEW, SOURCE_OBJECT, quoted
+    from crosstrail.lake.reader import EVENTS_VIEW, quoted
 
     clouds: dict[str, list[str]] = {}
     for account in accounts:
@@ -185,7 +185,25 @@ def _events(accounts: Sequence[AccountNames]) -> Source:
     tests = [
         f"(cloud = {quoted(cloud)} AND account IN ({', '.join(map(quoted, ids))}))" for cloud, ids in clouds.items()
     ]
-    fields = lake_fields()
     where = " OR ".join(tests) or "false"
-    listed = ", ".join(f"{SOURCE_OBJECT} AS {one.sql}" if one.name == "source_object" else one.sql for one in fields)
-    return Source(f"(SELECT {listed} FROM {EVENTS_VIEW} WHERE {where})", fields)  # noqa: S608 - names of ours and quoted texts
+    return Source(f"(SELECT {_listed()} FROM {EVENTS_VIEW} WHERE {where})", lake_fields())  # noqa: S608 - names of ours and quoted texts
+
+
+def _listed() -> str:
+    from crosstrail.engines.dialect.columns import lake_fields
+    from crosstrail.lake.reader import SOURCE_OBJECT
+
+    return ", ".join(
+        f"{SOURCE_OBJECT} AS {one.sql}" if one.name == "source_object" else one.sql for one in lake_fields()
+    )
+
+
+def counted(sql: str, scans: int) -> str:
+    """The prepared statement over nothing but each event's cloud and account, as `SELECT count(*) FROM events` can do with, and
+    which no file need be opened for; DuckDB binds it where no other column is named. Empty where it cannot be told."""
+    from crosstrail.lake.reader import EVENTS_VIEW
+
+    source = f"(SELECT {_listed()} FROM {EVENTS_VIEW}"  # noqa: S608 - names of ours
+    if not scans or sql.count(source) != scans:  # a text of the statement may say the same
+        return ""
+    return sql.replace(source, f"(SELECT cloud, account FROM {EVENTS_VIEW}")  # noqa: S608

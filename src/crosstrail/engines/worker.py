@@ -126,6 +126,7 @@ def _compile(request: CompileRequest) -> Reply:
         "reads_table": bool(prepared.scans),
         "kind": "records" if of_events else "rows",
         "unordered": unordered,
+        "scans": len(prepared.scans),
         "start": span.start.isoformat() if span.start else None,
         "end": span.end.isoformat() if span.end else None,
     }
@@ -165,6 +166,10 @@ def _run(request: RunRequest) -> Reply:
     _bound(request["seconds"], request["bytes_of_memory"], threads=request["threads"])
     try:
         memory, threads = request["memory"], request["threads"]
+        rows = _counted(request, partial) if request["events"] else None
+        if rows is not None:
+            partial.replace(request["path"])
+            return {"rows": rows}
         with connect(request["files"], table=request["table"], memory_limit=memory, threads=threads) as connection:
             if export := request.get("export"):
                 rows = write_export(
@@ -177,6 +182,25 @@ def _run(request: RunRequest) -> Reply:
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the query has failed and says why
         partial.unlink(missing_ok=True)
         return {"failed": _explained(error, request["files"])}
+
+
+def _counted(request: RunRequest, partial: Path) -> int | None:
+    """The result's rows by what the table's lists say of each account; None where the statement needs more than that."""
+    import duckdb
+
+    from crosstrail.engines.sql import counted
+    from crosstrail.lake.reader import connect
+
+    sql = counted(request["sql"], request["scans"])
+    if not sql:
+        return None
+    memory, threads = request["memory"], request["threads"]
+    with connect((), events=request["events"], memory_limit=memory, threads=threads) as connection:
+        try:
+            connection.execute(f"EXPLAIN {sql}")
+        except duckdb.BinderException:
+            return None
+        return _write(connection, {**request, "sql": sql}, partial)
 
 
 def _write(connection: duckdb.DuckDBPyConnection, request: RunRequest, partial: Path) -> int:

@@ -30,17 +30,21 @@ if TYPE_CHECKING:
 _MAX_TRIES = 60
 _LONGEST_PAUSE = 1.0
 
+_FRESH = "SELECT hash(eventid) AS h FROM read_parquet([{files}], hive_partitioning = false)"
+_HITS = """
+SELECT DISTINCT filename, h FROM (
+    SELECT filename, hash(eventid) AS h FROM read_parquet([{files}], hive_partitioning = false, filename = true)
+) SEMI JOIN fresh USING (h)
+"""
+_CANDIDATES = "SELECT h FROM fresh GROUP BY h HAVING count(*) > 1 UNION SELECT h FROM hits"
+"""Hashes of all ids that come twice, and of some that do not."""
 _IDS = """
-SELECT cloud, account, eventid, eventjsonchecksum AS checksum, filename AS file, file_row_number AS row
+SELECT cloud, account, eventid, eventjsonchecksum AS checksum, filename AS file, file_row_number AS row, {turn} AS turn
 FROM read_parquet([{files}], hive_partitioning = false, filename = true, file_row_number = true)
+WHERE hash(eventid) IN (SELECT h FROM candidates)
 """
-_TOUCHED = """
-SELECT DISTINCT filename FROM read_parquet([{files}], hive_partitioning = false, filename = true)
-SEMI JOIN fresh USING (cloud, account, eventid)
-"""
-_OLDER = "UNION ALL SELECT *, 0 AS turn FROM ({ids}) SEMI JOIN fresh USING (cloud, account, eventid)"
 _REPEATS = """
-WITH copies AS (SELECT *, 1 AS turn FROM fresh {older}),
+WITH copies AS ({copies}),
 counted AS (SELECT *, count(*) OVER (PARTITION BY cloud, account, eventid) AS copies FROM copies),
 ranked AS (
     SELECT file, row, turn, checksum, row_number() OVER copy AS nth, first_value(file) OVER copy AS first_file,
@@ -111,7 +115,10 @@ def _rewritten(path: str, dropped: Collection[int], changes: Mapping[int, Change
 
 
 def _repeats(table: LakeTable, staged: Sequence[Path], base: Snapshot) -> dict[str, list[Repeat]]:
-    """Staged file -> its rows that the table has, or that an earlier staged row has."""
+    """Staged file -> its rows that the table has, or that an earlier staged row has.
+
+    First by a hash of each id, of which 8 bytes an event of the staged files are held: everything else is read of few rows.
+    """
     import duckdb
 
     accounts = {partition_of(path)[:2] for path in staged}
@@ -121,14 +128,17 @@ def _repeats(table: LakeTable, staged: Sequence[Path], base: Snapshot) -> dict[s
     found: dict[str, list[Repeat]] = defaultdict(list)
     if not staged:
         return found
-    fresh = _IDS.format(files=_list(map(str, staged)))
     connection = _connect()
     try:
-        connection.execute(f"CREATE TEMP TABLE fresh AS {fresh}")
-        if committed:  # of most files the ids alone are read: everything else would more than double the time
-            committed = [name for (name,) in connection.execute(_TOUCHED.format(files=_list(committed))).fetchall()]
-        older = _OLDER.format(ids=_IDS.format(files=_list(committed))) if committed else ""
-        rows = connection.execute(_REPEATS.format(older=older)).fetchall()
+        connection.execute(f"CREATE TEMP TABLE fresh AS {_FRESH.format(files=_list(map(str, staged)))}")
+        hits = _HITS.format(files=_list(committed)) if committed else "SELECT '' AS filename, h FROM fresh LIMIT 0"
+        connection.execute(f"CREATE TEMP TABLE hits AS {hits}")
+        connection.execute(f"CREATE TEMP TABLE candidates AS {_CANDIDATES}")
+        committed = [name for (name,) in connection.execute("SELECT DISTINCT filename FROM hits").fetchall()]
+        copies = [_IDS.format(files=_list(map(str, staged)), turn=1)]
+        copies += [_IDS.format(files=_list(committed), turn=0)] if committed else []
+        some = connection.execute("SELECT 1 FROM candidates LIMIT 1").fetchone()
+        rows = connection.execute(_REPEATS.format(copies=" UNION ALL ".join(copies))).fetchall() if some else []
     except duckdb.Error as error:
         raise data_fault(str(error), committed) or fault(error, "the lake's events") from error
     except RuntimeError as error:  # DuckDB's word for Ctrl-C in the middle of a statement

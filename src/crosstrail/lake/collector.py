@@ -24,7 +24,9 @@ from crosstrail import private
 from crosstrail.errors import CrosstrailError
 from crosstrail.lake import require_libraries
 from crosstrail.lake.catalog import CATALOG_FILE
+from crosstrail.lake.commit_pace import CommitPace
 from crosstrail.lake.faults import fault
+from crosstrail.lake.job_sizes import JOB_BYTES, batches, weight_of
 from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
@@ -43,15 +45,8 @@ if TYPE_CHECKING:
     from crosstrail.lake.stage import Eventless, Job, Staged, Terms
     from crosstrail.lake.versions import Conflict
 
-_JOB_BYTES = 24 * 1024 * 1024
-"""Of events, uncompressed, as far as file sizes tell: takes a worker about 250 MB."""
-_GZIP_RATIO = 12
-_PACKED = (".gz", ".gzip", ".zip", ".tgz", ".zst", ".bz2", ".xz")
-_JOB_OBJECTS = 2_000
-_ALONE_BYTES = _JOB_BYTES
+_ALONE_BYTES = JOB_BYTES
 """Up to here this process does the work itself."""
-_COMMIT_ROWS = 250_000
-_COMMIT_SECONDS = 10.0
 _MAX_REPORTED = 1_000
 _FETCHED_AHEAD = 2
 """Jobs whose objects are fetched while others are read."""
@@ -195,7 +190,7 @@ def _peeked(todo: Iterator[LogObject]) -> tuple[list[LogObject], int]:
     weight = 0
     while weight <= _ALONE_BYTES and (log := next(todo, None)):
         first.append(log)
-        weight += _weight(log)
+        weight += weight_of(log)
     return first, weight
 
 
@@ -269,7 +264,7 @@ class _Collection:
         self._progress = progress
         self._pending: list[Staged] = []
         self._eventless: list[Eventless] = []
-        self._committed_at = monotonic()
+        self._pace = CommitPace()
         self._done = 0
 
     def run(self, todo: Iterator[LogObject], workers: ReadingProcesses | None) -> None:
@@ -306,7 +301,7 @@ class _Collection:
         data_folder = str(self._table.data_folder)
         fetching: deque[tuple[str, Future[Fetched]]] = deque()
         with ThreadPoolExecutor(_FETCHED_AHEAD, "fetch") as threads:
-            for number, objects in enumerate(_batches(todo)):
+            for number, objects in enumerate(batches(todo)):
                 prefix = f"{run}-{number:06d}"
                 fetching.append((prefix, threads.submit(self._source.fetch, objects, self._spool(prefix))))
                 if len(fetching) > _FETCHED_AHEAD:
@@ -345,8 +340,7 @@ class _Collection:
         self._done += len(job.objects)
         if self._progress:
             self._progress(self._done, self._search.total)
-        rows = sum(one.rows for one in self._pending)
-        if rows >= _COMMIT_ROWS or monotonic() - self._committed_at > _COMMIT_SECONDS:
+        if self._pace.is_due(sum(one.rows for one in self._pending)):
             self._commit()
 
     def _judge_eventless(self) -> None:
@@ -367,7 +361,8 @@ class _Collection:
         from crosstrail.lake.expiry import drop_expired
 
         staged, expired = drop_expired((Path(path) for one in self._pending for path in one.files), self._keeping)
-        appended = append(self._table, staged)
+        with self._pace.committing():
+            appended = append(self._table, staged)
         for one in self._pending:
             self._ledger.add(one.complete)
             self._ledger.add(one.damaged, "failed")
@@ -378,28 +373,9 @@ class _Collection:
         report.conflicting += len(appended.conflicts)
         report.conflicts += appended.conflicts[: _MAX_REPORTED - len(report.conflicts)]
         self._pending.clear()
-        self._committed_at = monotonic()
-
-
-def _batches(todo: Iterator[LogObject]) -> Iterator[tuple[LogObject, ...]]:
-    batch: list[LogObject] = []
-    size = 0
-    for log in todo:
-        if batch and (size + _weight(log) > _JOB_BYTES or len(batch) >= _JOB_OBJECTS):
-            yield tuple(batch)
-            batch, size = [], 0
-        batch.append(log)
-        size += _weight(log)
-    if batch:
-        yield tuple(batch)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) if isinstance(error, CrosstrailError) else type(error).__name__
-
-
-def _weight(log: LogObject) -> int:
-    """The bytes of events that the object, or its part of a zip, is likely to hold."""
-    return log.bytes * (_GZIP_RATIO if log.name.lower().endswith(_PACKED) else 1) // log.part[1]

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
+from crosstrail.lake import list_cache
 from crosstrail.lake.avro import records
 from crosstrail.lake.catalog import metadata_location
+from crosstrail.lake.list_cache import Lists
 from crosstrail.lake.locations import Relocation, local
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.schema import FIRST_NAMES
@@ -36,6 +40,7 @@ class Metadata:
     location: str
     uuid: str
     snapshot: Snapshot
+    lists: Lists = field(default_factory=dict, compare=False, repr=False)
 
 
 class _Bound(TypedDict):
@@ -104,6 +109,11 @@ _Table = TypedDict(
 """Of Iceberg's table metadata, what is asked for here: https://iceberg.apache.org/spec/#table-metadata-and-snapshots"""
 
 
+_MAX_LAKES = 8
+_newest: dict[Path, Metadata] = {}
+"""Of lakes with many files, by the folder, as it was last read: a command opens its lake twice."""
+
+
 class _Unknown(Exception):
     """It is not as this project writes it."""
 
@@ -112,7 +122,13 @@ def read_metadata(folder: Path, before: Metadata | None) -> Metadata | None:
     """The newest, `before` itself when nothing has changed since. None: ask PyIceberg, which knows more and can say why."""
     try:
         location = metadata_location(folder)
-        return before if before and before.location == location else _read(folder, location, before)
+        before = before or _newest.get(folder)
+        found = before if before and before.location == location else _read(folder, location, before)
+        if len(found.snapshot.files) > list_cache.MANY_FILES:
+            if len(_newest) > _MAX_LAKES:
+                _newest.clear()
+            _newest[folder] = found
+        return found
     except Exception:  # noqa: BLE001 - damage may raise anything; PyIceberg meets it again, and catalog.py has the words for it
         return None
 
@@ -134,24 +150,43 @@ def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
     current = table.get("current-snapshot-id")
     uuid = str(table["table-uuid"])
     if before and before.uuid == uuid and before.snapshot.id == current:
-        return Metadata(location, uuid, before.snapshot)
+        return Metadata(location, uuid, before.snapshot, before.lists)
     if current in (None, -1):
         return Metadata(location, uuid, Snapshot(None, ()))
     [listed] = [one for one in table["snapshots"] if one["snapshot-id"] == current]
     manifests = cast(list[_Manifest], _records(here(listed["manifest-list"])))
-    files = [file for each in manifests for file in _files(each, columns["eventtime"], here)]
-    return Metadata(location, uuid, Snapshot(current, tuple(files)))
+    known = before.lists if before and before.uuid == uuid else {}
+    if not known and sum(map(_count, manifests)) > list_cache.MANY_FILES:
+        known = list_cache.load(folder)
+    lists: dict[str, Sequence[LakeFile]] = {}
+    new = 0
+    for each in manifests:
+        name = os.path.basename(each["manifest_path"])
+        if name not in known:
+            new += _count(each)
+        lists[name] = known[name] if name in known else _files(each, columns["eventtime"], here)
+        _check(each, lists[name])
+    if new > list_cache.MANY_FILES:
+        list_cache.store(folder, lists)
+    return Metadata(location, uuid, Snapshot(current, tuple(chain.from_iterable(lists.values()))), lists)
 
 
 def _files(manifest: _Manifest, time_id: int, here: Relocation) -> list[LakeFile]:
-    """The data files that one list names. These lists have no checksum: it must agree with what is said of it."""
+    """The data files that one list names."""
     entries = cast(list[_Entry], _records(here(manifest["manifest_path"])))
-    files = [_file(entry["data_file"], time_id, here) for entry in entries if entry["status"] != _DELETED]
-    agrees = len(files) == manifest["added_files_count"] + manifest["existing_files_count"]
+    return [_file(entry["data_file"], time_id, here) for entry in entries if entry["status"] != _DELETED]
+
+
+def _count(manifest: _Manifest) -> int:
+    return manifest["added_files_count"] + manifest["existing_files_count"]
+
+
+def _check(manifest: _Manifest, files: Sequence[LakeFile]) -> None:
+    """These lists have no checksum: what one names must agree with what is said of it."""
+    agrees = len(files) == _count(manifest)
     agrees &= sum(file.rows for file in files) == manifest["added_rows_count"] + manifest["existing_rows_count"]
     if manifest["content"] != _DATA or not agrees:
         raise _Unknown
-    return files
 
 
 def _file(file: _DataFile, time_id: int, here: Relocation) -> LakeFile:

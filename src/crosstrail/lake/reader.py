@@ -35,10 +35,16 @@ _LOCKED_FROM_THE_START = {
 
 
 def connect(
-    files: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2, table: bool = True
+    files: Sequence[str],
+    *,
+    events: Sequence[tuple[str, str, int]] = (),
+    memory_limit: str = "1GB",
+    threads: int = 2,
+    table: bool = True,
 ) -> duckdb.DuckDBPyConnection:
     """A connection whose only relation is EVENTS_VIEW; with no files it has the lake's columns and no rows. `table=False`
-    spares making that one for what reads no table.
+    spares making that one for what reads no table. `events`, in place of files: (cloud, account, how many), and the relation
+    has these two columns alone.
 
     `files` are absolute paths of Parquet files, `memory_limit` is DuckDB's text for a size. Opening takes about 15 ms.
     A query that needs more memory fails: nothing is spilled to disk. The caller closes the connection; `interrupt()`
@@ -60,6 +66,8 @@ def connect(
             # By their ids, as Iceberg says: a file written before a column came gives NULL for it.
             source = f"read_parquet({paths}, hive_partitioning = false, schema = {_columns()})"
             connection.execute(f"CREATE VIEW {EVENTS_VIEW} AS SELECT * FROM {source}")  # noqa: S608 - quoted above
+        elif events:
+            connection.execute(f"CREATE VIEW {EVENTS_VIEW} AS {' UNION ALL '.join(map(_repeated, events))}")
         elif table:
             _create_empty(connection)
         connection.execute("SET lock_configuration = true")
@@ -72,6 +80,11 @@ def connect(
 def quoted(text: str) -> str:
     """The text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _repeated(events: tuple[str, str, int]) -> str:
+    cloud, account, count = events
+    return f"SELECT {quoted(cloud)} AS cloud, {quoted(account)} AS account FROM range({int(count)})"  # noqa: S608
 
 
 @cache

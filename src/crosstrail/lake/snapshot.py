@@ -5,7 +5,7 @@ Values alone: who reads them from where is table.py's.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +13,10 @@ from functools import cached_property
 
 from crosstrail.coverage import Days, runs
 from crosstrail.models import AccountKey
+
+MANY_FILES = 500
+"""About half a second to open: of more, what can be told without opening them is."""
+_MANY_ACCOUNTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,16 @@ class Snapshot:
         """What is held of each account, in the order of accounts."""
         found = {key: summary(key, files) for key, files in self.by_account.items()}
         return {key: one for key, one in found.items() if one}
+
+
+def counts(files: Sequence[LakeFile]) -> list[tuple[str, str, int]]:
+    """(cloud, account, events) of many files; nothing of few, which may as well be opened, nor of very many accounts."""
+    if len(files) <= MANY_FILES:
+        return []
+    found: Counter[AccountKey] = Counter()
+    for file in files:
+        found[file.key] += file.rows
+    return [(*key, rows) for key, rows in found.items()] if len(found) <= _MANY_ACCOUNTS else []
 
 
 def summary(key: AccountKey, files: Sequence[LakeFile]) -> AccountSummary | None:

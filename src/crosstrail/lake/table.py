@@ -52,6 +52,7 @@ class LakeTable:
         self._as_of = as_of
         self._folder = folder
         self._place = place
+        self._reads_lists = not place.uri and not as_of
         self._mirrored: Mirror | None = None
         self._opened = opened
         self._metadata = metadata
@@ -94,7 +95,6 @@ class LakeTable:
     def _load(self) -> Table:
         """PyIceberg's table, which alone can change it, and knows what to say of one that is damaged."""
         with self._loading:
-            self._metadata = None
             if self._loaded is None:
                 self._loaded = self._opened()
             return self._loaded
@@ -176,7 +176,7 @@ class LakeTable:
     def snapshot(self) -> Snapshot:
         """The newest committed snapshot, or the newest of `as_of`; its files are read once and kept."""
         with self._lock:
-            if self._loaded is None and self._metadata and (metadata := read_metadata(self._folder, self._metadata)):
+            if self._reads_lists and (metadata := read_metadata(self._folder, self._metadata)):
                 self._metadata = metadata
                 return metadata.snapshot
             with reading("the lake's table"):
@@ -235,6 +235,8 @@ class LakeTable:
 
         with self._lock:
             table = self._table
+            with reading("the lake's table"):
+                table.refresh()
             current = table.current_snapshot()
             if (current.snapshot_id if current else None) != base.id:
                 raise CommitLost
