@@ -36,6 +36,12 @@ class AccountList:
     """Entries of a source that are no account, for whoever keeps that source: the log and `accounts list` tell them."""
     rules: tuple[AccessRule, ...] = ()
 
+    def without_credentials(self) -> AccountList:
+        """The same, with nobody's cloud to be asked."""
+        return replace(
+            self, registry=Registry([one.model_copy(update={"auth": None}) for one in self.registry.accounts])
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:

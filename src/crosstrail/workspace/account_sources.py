@@ -43,3 +43,8 @@ def directory_of(settings: Settings) -> Directory | None:
     if not fixed and not sources:
         return None
     return Directory(fixed, sources, refresh=settings.refresh_accounts, keep=settings.keep_accounts)
+
+
+def all_regions() -> frozenset[str]:
+    """Of every cloud whose regions are known."""
+    return frozenset[str]().union(*(cloud.known_regions("") for cloud in clouds() if cloud.known_regions))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
@@ -35,7 +34,7 @@ from crosstrail.lookup.targets import Chosen, OpenTrail, choose
 from crosstrail.models import Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
 from crosstrail.store_ids import ALL_STORES_ID
-from crosstrail.workspace.account_sources import directory_of
+from crosstrail.workspace.account_sources import all_regions, directory_of
 from crosstrail.workspace.on_demand import OnDemand, OnDemandCollection
 
 if TYPE_CHECKING:
@@ -78,11 +77,7 @@ class Workspace:
         Where none is configured: those whose events the lake holds, and those of the machine's own identities.
         """
         found = await self._listed()
-        if not self.as_of:
-            return found
-        return replace(
-            found, registry=Registry([one.model_copy(update={"auth": None}) for one in found.registry.accounts])
-        )
+        return found.without_credentials() if self.as_of else found
 
     async def _listed(self) -> AccountList:
         if self._directory:
@@ -192,7 +187,7 @@ class Workspace:
             most=most,
             start=start,
             known=self._known_regions,
-            elsewhere=_all_regions,
+            elsewhere=all_regions,
             collected=self._collected if self.settings.lake.exists() else None,
         )
 
@@ -402,8 +397,3 @@ class Workspace:
             await anyio.to_thread.run_sync(self._held.close)
         for broker in tuple(self._brokers.values()):
             await broker.aclose()
-
-
-def _all_regions() -> frozenset[str]:
-    """Of every cloud whose regions are known."""
-    return frozenset[str]().union(*(cloud.known_regions("") for cloud in clouds() if cloud.known_regions))
