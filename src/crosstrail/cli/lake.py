@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -266,6 +266,42 @@ def _collected(settings: Settings, source: _Source, buckets: BucketCollection | 
             keeping=settings.lake.keeping(settings.accounts),
             progress=progress,
         )
+
+
+def collect_again(settings: Settings, names: Iterable[str]) -> tuple[CollectionReport, list[str]]:
+    """Log objects by the names that the ledger has for them, and those files of them that are no longer there. What came from a
+    configured archive comes from there alone, with the events of its own accounts."""
+    from crosstrail.lake.forgetting import taken_apart
+
+    report = CollectionReport()
+    objects = {taken_apart(name) for name in names}
+    files = {name for name, _ in objects if not parsed_uri(name)}
+    here = {name for name in files if Path(name).is_file()}
+    own = tuple(sorted(Path(name) for name, scoped in objects if name in here and not scoped))
+    buckets_of: dict[str, list[str]] = defaultdict(list)
+    for name, scoped in objects:
+        if name not in files and not scoped:
+            buckets_of["/".join(name.split("/")[:3])].append(name)
+    sources = [_Source(own, "", None)] if own else []
+    sources += [_Source(uri, "", None) for some in buckets_of.values() if (uri := parsed_uri(_folder_of(some)))]
+    sources += _archives(settings, "") if any(scoped for _, scoped in objects) else []
+    with ExitStack() as stack:
+        buckets: BucketCollection | None = None
+        if any(isinstance(one.paths, BucketUri) for one in sources):
+            from crosstrail.cli.collect_bucket import BucketOptions
+
+            buckets = _open_buckets(stack, settings, BucketOptions())
+        how = _How(stack.enter_context(opened_catalog(settings)), None, 0, MAX_BYTES)
+        for source in sources:
+            report.add(_collected(settings, source, buckets, how))
+    return report, sorted(files - here)
+
+
+def _folder_of(uris: Sequence[str]) -> str:
+    """What all of them lie below, from where the folders of accounts begin."""
+    first, last = min(uris), max(uris)  # what these two have in common, all have
+    same = next((place for place, sign in enumerate(first) if last[place : place + 1] != sign), len(first))
+    return first[:same].rpartition("/")[0].partition("/AWSLogs")[0]
 
 
 def _told(

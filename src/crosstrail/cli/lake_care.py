@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -12,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.lake_opened import bar, opened
+from crosstrail.cli.lake_repair import repair
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
@@ -20,7 +19,6 @@ from crosstrail.timerange import iso
 
 if TYPE_CHECKING:
     from crosstrail.lake.status import AccountStatus, LakeStatus, Verified
-    from crosstrail.lake.table import LakeTable
     from crosstrail.lake.verification import Verification
     from crosstrail.settings.config import Settings
 
@@ -29,24 +27,10 @@ _MAX_LISTED = 20
 
 @click.group()
 def lake() -> None:
-    """Care for the lake: see how it is; verify, compact, expire, move it."""
+    """Care for the lake: see how it is; verify, repair, compact, expire, move it."""
 
 
-@contextmanager
-def _opened(settings: Settings, *, writes: bool = False) -> Iterator[LakeTable]:
-    """Raises LakeError where there is no lake."""
-    from crosstrail.lake import require_libraries
-
-    require_libraries()
-    from crosstrail.lake.table import LakeTable
-    from crosstrail.workspace.lake_catalog import opened_catalog
-
-    create = writes and settings.lake.exists()
-    with (
-        opened_catalog(settings) as catalog,
-        closing(LakeTable.open(settings.lake.folder, catalog=catalog, create=create)) as table,
-    ):
-        yield table
+lake.add_command(repair)
 
 
 @lake.command("status")
@@ -56,7 +40,7 @@ def status(settings: Settings, as_json: bool) -> int:
     """What the lake holds: events, files and bytes, each account's newest event, days without events, verified share."""
     from crosstrail.lake.status import status as status_of_lake
 
-    with _opened(settings) as table:
+    with opened(settings) as table:
         found = status_of_lake(table, datetime.now(UTC))
     if as_json:
         out_json(asdict(found), indent=True, utc_z=True)
@@ -145,7 +129,7 @@ def verify(settings: Settings, as_json: bool) -> int:
     """
     from crosstrail.lake.verification import verify as verify_lake
 
-    with _opened(settings) as table, _bar("Verifying") as progress:
+    with opened(settings) as table, bar("Verifying") as progress:
         found = verify_lake(table, progress=progress)
     if as_json:
         out_json(asdict(found) | {"sound": found.sound}, indent=True)
@@ -178,7 +162,7 @@ def compact(settings: Settings, as_json: bool) -> int:
     from crosstrail.lake.compact import give_hashes
     from crosstrail.lake.runs import Run
 
-    with _opened(settings, writes=True) as table:
+    with opened(settings, writes=True) as table:
         before = len(table.snapshot().files)
         with Run(table) as run:
             keep = settings.lake.keeping(settings.accounts).snapshots
@@ -210,7 +194,7 @@ def expire(settings: Settings, plan: bool, everything: bool, as_json: bool) -> i
 
     now = datetime.now(UTC)
     keeping = settings.lake.keeping(settings.accounts)
-    with _opened(settings, writes=not plan) as table:
+    with opened(settings, writes=not plan) as table:
         if plan:
             dropped = expired(table, keeping, now)
         else:
@@ -225,22 +209,6 @@ def expire(settings: Settings, plan: bool, everything: bool, as_json: bool) -> i
         out(f"        {one.account}  {one.events:,} events of {_several(one.days, 'day')}, {one.first} to {one.last}")
     out(f"Events  {sum(one.events for one in dropped):,} {verb}, {_several(sum(one.files for one in dropped), 'file')}")
     return DONE
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("files,"), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @lake.command("migrate")

@@ -14,7 +14,7 @@ from time import monotonic
 _ROWS = 250_000
 _SECONDS = 10.0
 _APART = 4
-_MOST_ROWS = 2_000_000
+MOST_ROWS = 2_000_000
 """Eight bytes of each are held while they are compared."""
 
 
@@ -28,7 +28,7 @@ class CommitPace:
     def is_due(self, rows: int) -> bool:
         """Whether so many events are worth a commit now."""
         waited, pause = monotonic() - self._committed_at, _APART * self._took
-        return rows >= _MOST_ROWS or waited > max(_SECONDS, pause) or (rows >= _ROWS and waited >= pause)
+        return rows >= MOST_ROWS or waited > max(_SECONDS, pause) or (rows >= _ROWS and waited >= pause)
 
     @contextmanager
     def committing(self) -> Iterator[None]:
