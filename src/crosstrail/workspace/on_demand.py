@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.engines.base import QueryScope
 from crosstrail.errors import CrosstrailError
 from crosstrail.lake.history_collector import Bounds, HistoryReport, collect_histories
 from crosstrail.lake.sources.histories import LATE
+from crosstrail.lake.warehouse import LakeCatalog
 from crosstrail.lake.windows import Span
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import Account, Target
@@ -55,10 +57,13 @@ class OnDemand:
         settings: LakeSettings,
         engine: Callable[[], LakeEngine],
         targets_of: Callable[[Sequence[Account], str], Awaitable[Chosen]],
+        catalog: Callable[[], LakeCatalog],
     ) -> None:
+        """`catalog` opens the lake's, in a thread."""
         self._settings = settings
         self._engine = engine
         self._targets_of = targets_of
+        self._catalog = catalog
         self._turn = anyio.Lock()
 
     async def collect(self, sql: str, scope: QueryScope) -> OnDemandCollection | None:
@@ -108,4 +113,5 @@ class OnDemand:
     async def _collected(self, targets: Sequence[tuple[Target, AuditTrail]], span: Span) -> HistoryReport:
         settings = self._settings
         bounds = Bounds(settings.on_demand_seconds, settings.on_demand_requests)
-        return await collect_histories(targets, settings.folder, span, catalog=settings.catalog, bounds=bounds)
+        catalog = await anyio.to_thread.run_sync(self._catalog)
+        return await collect_histories(targets, settings.folder, span, catalog=catalog, bounds=bounds)

@@ -352,7 +352,9 @@ class Workspace:
 
     @cached_property
     def _on_demand(self) -> OnDemand:
-        return OnDemand(self.settings.lake, lambda: cast("LakeEngine", self.engine()), self.targets_of)
+        return OnDemand(
+            self.settings.lake, lambda: cast("LakeEngine", self.engine()), self.targets_of, lambda: self.lake_catalog
+        )
 
     def query_ended(self, query_id: str) -> bool:
         """Whether a query of the lake has ended, on whichever process; False for what cannot be told at once."""
