@@ -268,7 +268,7 @@ class LakeTable:
             with reading("the lake's table"):
                 self._table.refresh()
             try:
-                paths = self._table.inspect.alldata_files().column("file_path") if self._table.snapshots() else ()
+                paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
             except Exception as error:
                 raise self._damaged(error) from error
             return frozenset(map(self._here, map(str, paths)))
