@@ -316,3 +316,37 @@ def test_every_day_has_one_state_and_none_is_better_than_what_is_known(
             if run.state in (DayState.MISSING, DayState.NEVER):
                 assert not is_held
                 assert not any(covers((*asked, *proved), one) for one in hours)
+
+
+async def test_answers_name_what_is_missing_and_not_days_that_are_proved_empty(tmp_path: Path) -> None:
+    write_logs(tmp_path / "logs", [record(PROD, day, at(day, 10)) for day in (1, 4)])
+    collect(tmp_path / "logs", tmp_path / "lake")
+    with closing(LakeTable.open(tmp_path / "lake")) as table:
+        lake = table.uuid
+
+    async def asked() -> tuple[str, str]:
+        async with client_of(settings(tmp_path / "lake", ACCOUNTS[:1])) as client:
+            span = {"start_time": "2026-11-01", "end_time": "2026-11-05", "region": "us-east-1"}
+            found = await client.call_tool("lookup_events", span)
+            rows = await client.call_tool("lake_query", {"sql": "SELECT 1 FROM prod LIMIT 1"})
+            return text_of(found), text_of(rows)
+
+    for text in await asked():
+        assert "no events on 2 days: 2026-11-02 to 2026-11-03" in text
+    proved = CoveredSpan("aws", PROD, "us-east-1", SpanKind.PROVED, at(1, 12), at(6), trail="t")
+    record_spans(tmp_path / "lake", lake, [proved])
+    found, rows = await asked()
+    for text in (found, rows):
+        assert "no events" not in text.lower()
+        assert "missing" not in text
+    hole = CoveredSpan("aws", PROD, "us-east-1", SpanKind.HOLE, at(3, 2), at(3, 5), "no digest\x1b[2J", "t")
+    record_spans(tmp_path / "lake", lake, [hole])
+    for text in await asked():
+        assert "no events on 1 day: 2026-11-03" in text
+        assert "ogs are missing: 2026-11-03T02:00:00Z to 2026-11-03T05:00:00Z (no digest" in text
+        assert "\x1b" not in text
+    async with client_of(settings(tmp_path / "lake", ACCOUNTS[:1])) as client:
+        before = {"end_time": "2026-11-02", "region": "us-east-1"}
+        assert "are missing" not in text_of(await client.call_tool("lookup_events", before))
+        quiet = {"start_time": "2026-11-05", "end_time": "2026-11-05", "region": "us-east-1"}
+        assert "No log of the span asked" not in text_of(await client.call_tool("lookup_events", quiet))

@@ -8,7 +8,7 @@ is missing, and its reason says no more than that nothing is held of it. All day
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -154,6 +154,16 @@ class DayMap:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What is known of an account, or of one of its regions, beside its events."""
+
+    complete: Days = ()
+    """Days of which it is known that all there is, is held: one of them without an event is no gap."""
+    holes: tuple[Hole, ...] = ()
+
+
+NOTHING_PROVED = Proofs()
 NOT_OVER = "the day is not over"
 NEIGHBOUR = "the day beside it is not held, so its beginning or end may be missing"
 UNREADABLE = "a log object of it could not be read"
@@ -247,6 +257,20 @@ def day_map(facts: LogFacts, account: int, first: date, last: date, today: date)
     parts += [(DayState.PARTLY, partly & edge, NEIGHBOUR), (DayState.PARTLY, partly & ~edge, IN_PART)]
     found = tuple([(state, (bits & asked) << low, why) for state, bits, why in parts if bits & asked])
     return DayMap(first, last, found)
+
+
+def proofs(regions: Sequence[LogFacts]) -> Proofs:
+    """What is known of these regions together: a day is complete where it is in each of them that was ever logged."""
+    complete = -1 if regions else 0
+    for one in regions:
+        complete &= day_bits(whole_days((*one.asked, *one.proved)))
+    left = [
+        Hole(start, end, hole.reason)
+        for one in regions
+        for hole in one.holes
+        for start, end in without(((hole.start, hole.end),), merged((*one.asked, *one.proved)))
+    ]
+    return Proofs(tuple(bit_runs(complete)), tuple(sorted(set(left), key=lambda hole: hole.start)))
 
 
 def _holes(facts: LogFacts) -> tuple[int, int, list[tuple[int, str]]]:

@@ -27,7 +27,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from crosstrail.account_auth import Auth
 from crosstrail.account_forms import account_form, parsed_auth
-from crosstrail.coverage import Days
+from crosstrail.coverage import NOTHING_PROVED, Days, Proofs
 from crosstrail.errors import InvalidRequest
 from crosstrail.store_ids import store_id
 from crosstrail.timerange import TimeRange
@@ -223,6 +223,8 @@ class EventPage:
     """What the trail has of this target at all, where it knows: no listing can cover more. None: it does not know."""
     days: Days = ()
     """Which days hold events of the account, where the trail is a lake's."""
+    proofs: Proofs = NOTHING_PROVED
+    """What is known of those days beside their events, where the trail is a lake's."""
     back_to: datetime | None = None
     """How far back a page with `more` has looked, where that is further than its last event: everything newer was seen."""
     examined: int = 0

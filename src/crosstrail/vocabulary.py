@@ -32,6 +32,7 @@ class Vocabulary:
     cancel: str
     accounts: str
     stores: str
+    coverage: str
     trails: str
     start_logging: str
 
@@ -51,6 +52,7 @@ PLAIN = Vocabulary(
     cancel="a cancellation",
     accounts="the list of accounts",
     stores="the list of event data stores",
+    coverage="the coverage of the logs",
     trails="the account's trails",
     start_logging="the start of its logging",
 )

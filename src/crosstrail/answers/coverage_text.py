@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from crosstrail.answers.render import clean, listed
-from crosstrail.coverage import Days, count, gaps, within
+from crosstrail.coverage import NOTHING_PROVED, Days, Hole, Proofs, count, gaps, union, within
 from crosstrail.errors import CloudError, CrosstrailError, own
 from crosstrail.lookup.fanout import Failure, LookupPage
 from crosstrail.lookup.targets import Chosen
@@ -28,6 +28,7 @@ _REGIONS_NAMED = 3
 """More of one account are counted."""
 _DAY = timedelta(days=1)
 _NAMES, _KINDS, _RUNS = 6, 3, 4
+_HOLE_BYTES = 160
 """Accounts named of those that lack the same; kinds of lacking told; gaps named of one."""
 _NO_LOG = (
     "No event there means no log, not that nothing happened; days without any event may be quiet ones or not collected."
@@ -122,7 +123,7 @@ def _held(span: TimeRange, listing: LookupPage) -> list[str]:
     archives = [(target, page) for target, page in listing.pages if page.held and not target.account.auth]
     empty = target_names([target for target, page in archives if not page.days])
     held = [
-        Held(target_name(target), page.held.start, page.held.end, page.days)
+        Held(target_name(target), page.held.start, page.held.end, page.days, page.proofs)
         for target, page in archives
         if page.held and page.held.start and page.held.end and page.days
     ]
@@ -141,8 +142,15 @@ class Held:
     first: datetime
     last: datetime
     days: Days
+    proofs: Proofs = NOTHING_PROVED
+
+    def covered(self) -> Days:
+        """Days with events, and those of which it is known that there are no more."""
+        return union(self.days, self.proofs.complete)
 
     def has_any_of(self, span: TimeRange) -> bool:
+        if within(self.proofs.complete, span):
+            return True
         return not (_later(span.start, self.last) or _later(self.first, span.end)) and bool(within(self.days, span))
 
 
@@ -167,15 +175,26 @@ def _uncovered(held: Sequence[Held], span: TimeRange) -> list[str]:
 def _missing(held: Held, span: TimeRange) -> str:
     """`no events on 2 days: ...; no events after 2026-11-12; asked until 2026-11-17`, or nothing."""
     said = []
-    if lacking := days_without_events(held.days, span):
+    days = held.covered()
+    if lacking := days_without_events(days, span):
         said.append(f"no events on {lacking}")
-    first, last = held.days[0][0], held.days[-1][1]
+    if missing := _holes(held.proofs.holes, span):
+        said.append(f"logs are missing: {missing}")
+    first, last = days[0][0], days[-1][1]
     if span.start and span.start.date() < first:
         said.append(f"no events before {first}; asked from {span.start.date()}")
     until = min(span.end or datetime.max.replace(tzinfo=UTC), datetime.now(UTC)).date()
     if (span.start or span.end) and last < until:
         said.append(f"no events after {last}; asked until {until}")
     return ". ".join(part[0].upper() + part[1:] if place else part for place, part in enumerate(said))
+
+
+def _holes(holes: Sequence[Hole], span: TimeRange) -> str:
+    """`2026-11-17T02:41:33Z to 2026-11-17T08:43:01Z (no digest)`: those in the span."""
+    inside = [one for one in holes if not (_later(span.start, one.end) or _later(one.start, span.end))]
+    shown = [f"{iso(one.start)} to {iso(one.end)} ({clean(one.reason, _HOLE_BYTES)})" for one in inside[:_KINDS]]
+    left = len(inside) - _KINDS
+    return ", ".join(shown) + (f" and {left} more: see {words().coverage}" if left > 0 else "")
 
 
 def days_without_events(days: Days, span: TimeRange) -> str:
@@ -201,7 +220,12 @@ async def readable(workspace: ScopedWorkspace, accounts: Sequence[Account], sql:
     held = {one.key: one for one in await workspace.held() if one.key in names}
     lines = []
     if held:
-        known = [Held(names[key].name, held[key].first, held[key].last, held[key].days) for key in names if key in held]
+        proofs = await workspace.proofs_of([one for key, one in names.items() if key in held])
+        known = [
+            Held(one.name, held[key].first, held[key].last, held[key].days, proofs.get(key, NOTHING_PROVED))
+            for key, one in names.items()
+            if key in held
+        ]
         first, last = min(one.first for one in known), max(one.last for one in known)
         days = (datetime.now(UTC) - last) // _DAY
         age = f", {days} day{'s' * (days != 1)} before now" if days > 0 else ""

@@ -29,6 +29,7 @@ COMMAND_WORDS = replace(
     sql="`crosstrail query`",
     cancel="Ctrl-C",
     accounts="`crosstrail accounts list`",
+    coverage="`crosstrail coverage`",
     stores="`aws cloudtrail list-event-data-stores`",
 )
 """What errors and answers call commands and options. Page tokens and query ids are nothing that its users give."""

@@ -80,7 +80,7 @@ def record_spans(folder: Path, lake: str, spans: Iterable[CoveredSpan]) -> None:
 
 def recorded_spans(folder: Path, lake: str, accounts: Sequence[AccountKey]) -> dict[AccountKey, list[CoveredSpan]]:
     """What is known of these accounts. Raises LakeError for a damaged file."""
-    found: defaultdict[AccountKey, list[CoveredSpan]] = defaultdict(list)
+    found: dict[AccountKey, list[CoveredSpan]] = {}
     if not accounts or not (folder / SPANS_FILE).is_file():
         return found
     wanted = set(accounts)
@@ -91,7 +91,7 @@ def recorded_spans(folder: Path, lake: str, accounts: Sequence[AccountKey]) -> d
         for cloud, account, region, kind, start, end, reason, trail in db.execute(sql, values):
             if (cloud, account) in wanted:
                 span = CoveredSpan(cloud, account, region, SpanKind(kind), _moment(start), _moment(end), reason, trail)
-                found[span.key].append(span)
+                found.setdefault(span.key, []).append(span)
     return found
 
 

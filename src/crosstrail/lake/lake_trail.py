@@ -18,9 +18,11 @@ import anyio.to_thread
 
 from crosstrail.clouds.base import cloud_of
 from crosstrail.clouds.record_text import parsed_record
+from crosstrail.coverage import NOTHING_PROVED
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
 from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
-from crosstrail.lake.faults import data_fault
+from crosstrail.lake.faults import data_fault, reading
+from crosstrail.lake.log_facts import proofs_of
 from crosstrail.lake.reader import EVENTS_VIEW, SOURCE_OBJECT, connect
 from crosstrail.lake.regions import MAX_READ, holding, unknown
 from crosstrail.lake.row_filters import COLUMNS, condition, errors_in
@@ -117,7 +119,10 @@ class _Search:
                     raise QueryFailed("the lake could not be read", hint="Try again.") from error
         if held is None:
             return EventPage((), held=TimeRange())
-        return EventPage(tuple(found[: self.query.limit]), more, TimeRange(held.first, held.last), held.days)
+        with reading("the lake's data"):
+            proofs = proofs_of(table, [held.key], target.region).get(held.key, NOTHING_PROVED)
+        events = tuple(found[: self.query.limit])
+        return EventPage(events, more, TimeRange(held.first, held.last), held.days, proofs)
 
     def _events(self, files: Sequence[str]) -> list[Event]:
         import duckdb

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from crosstrail.coverage import Hole, LogFacts
+from crosstrail.coverage import Hole, LogFacts, Proofs, proofs
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, recorded_spans
-from crosstrail.lake.regions import bits_by_region
+from crosstrail.lake.regions import MAX_READ, bits_by_region
 from crosstrail.lake.windows import Windows
 from crosstrail.models import AccountKey
 
@@ -30,10 +30,7 @@ def log_facts(table: LakeTable, accounts: Sequence[AccountKey], most: int) -> di
     known from then on. Raises LakeError, OSError.
     """
     by_account = table.snapshot().by_account
-    spans = recorded_spans(table.folder, table.uuid, accounts)
-    for window in Windows(table.folder, table.uuid).of():
-        asked = CoveredSpan(*window.key, window.region, SpanKind.ASKED, window.start, window.end)
-        spans.setdefault(window.key, []).append(asked)
+    spans = _known_spans(table, accounts)
     found: dict[AccountKey, dict[str, LogFacts]] = {}
     for key in dict.fromkeys(accounts):
         files = by_account.get(key, ())
@@ -41,6 +38,31 @@ def log_facts(table: LakeTable, accounts: Sequence[AccountKey], most: int) -> di
         most -= read
         if facts := _facts(held, spans.get(key, ())):
             found[key] = facts
+    return found
+
+
+def proofs_of(table: LakeTable, accounts: Sequence[AccountKey], region: str = "") -> dict[AccountKey, Proofs]:
+    """What is known of these accounts, or of that region of them, beside their events; accounts of which nothing is are left
+    out. An account some of whose regions cannot be told in the time of one call has no complete day. Raises LakeError, OSError.
+    """
+    found = {}
+    for key in _known_spans(table, accounts):
+        regions = log_facts(table, [key], MAX_READ).get(key, {})
+        if region:
+            regions = {region: regions[region]} if region in regions else {}
+        found[key] = proofs([*regions.values()])
+    return found
+
+
+def _known_spans(table: LakeTable, accounts: Sequence[AccountKey]) -> dict[AccountKey, list[CoveredSpan]]:
+    """What was recorded of them, and what was asked of their own event histories, which have management events alone."""
+    found = recorded_spans(table.folder, table.uuid, accounts)
+    windows = Windows(table.folder, table.uuid).of(accounts[0] if len(accounts) == 1 else None) if accounts else ()
+    wanted = set(accounts)
+    for one in windows:
+        if one.key in wanted:
+            span = CoveredSpan(one.cloud, one.account, one.region, SpanKind.ASKED, one.start, one.end)
+            found.setdefault(one.key, []).append(span)
     return found
 
 

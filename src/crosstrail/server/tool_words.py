@@ -19,6 +19,7 @@ TOOL_WORDS = Vocabulary(
     cancel="cancel_query",
     accounts="list_accounts",
     stores="list_event_data_stores",
+    coverage="log_coverage",
     trails="describe_trails",
     start_logging="start_logging",
 )

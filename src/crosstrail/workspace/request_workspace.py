@@ -28,7 +28,7 @@ from crosstrail.clouds.volcengine.api import VolcengineApi
 from crosstrail.clouds.volcengine.broker import VolcengineBroker
 from crosstrail.clouds.volcengine.calls import PacedRequests
 from crosstrail.clouds.volcengine.identity import GET_CALLER_IDENTITY, account_of_identity
-from crosstrail.coverage import Days, LogFacts
+from crosstrail.coverage import Days, LogFacts, Proofs
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccessDenied, CredentialsError, InvalidRequest, LimitReached
 from crosstrail.lookup.targets import Chosen
@@ -173,6 +173,10 @@ class RequestWorkspace:
         return []
 
     async def log_facts(self, accounts: Sequence[Account], most: int) -> dict[AccountKey, dict[str, LogFacts]]:
+        """None, as nothing is held of any."""
+        return {}
+
+    async def proofs_of(self, accounts: Sequence[Account]) -> dict[AccountKey, Proofs]:
         """None, as nothing is held of any."""
         return {}
 

@@ -15,7 +15,7 @@ from crosstrail.accounts.directory import AccountList
 from crosstrail.accounts.lru_cache import LruCache
 from crosstrail.accounts.policy import EVERYTHING, Grant, Toolset
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
-from crosstrail.coverage import Days, LogFacts
+from crosstrail.coverage import Days, LogFacts, Proofs
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.errors import AccountsUnavailable, CrosstrailError
 from crosstrail.lookup.targets import Chosen
@@ -105,6 +105,10 @@ class ScopedWorkspace:
         """What the lake knows of each region of accounts that this view gave out: of no others."""
         self._accounts.update((account.id, None) for account in accounts)
         return await self._workspace.log_facts(accounts, most)
+
+    async def proofs_of(self, accounts: Sequence[Account]) -> dict[AccountKey, Proofs]:
+        """What is known of accounts that this view gave out beside their events."""
+        return await self._workspace.proofs_of(accounts)
 
     def usual_regions(self, account: Account) -> tuple[str, ...]:
         """As the workspace's."""

@@ -22,7 +22,7 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.clouds.base import AuditTrail, OpenOptions, cloud_of, clouds
-from crosstrail.coverage import Days, LogFacts
+from crosstrail.coverage import Days, LogFacts, Proofs
 from crosstrail.engines.base import QueryEngine, QueryScope
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
@@ -161,6 +161,17 @@ class Workspace:
 
             with reading("the lake's data"):
                 return log_facts(self.lake, [account.key for account in accounts], most)
+
+        return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else {}
+
+    async def proofs_of(self, accounts: Sequence[Account]) -> dict[AccountKey, Proofs]:
+        """As lake/log_facts.py. Raises LakeError."""
+
+        def read() -> dict[AccountKey, Proofs]:
+            from crosstrail.lake.log_facts import proofs_of
+
+            with reading("the lake's data"):
+                return proofs_of(self.lake, [account.key for account in accounts])
 
         return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else {}
 
