@@ -38,6 +38,8 @@ from lake_workspace import (
     text_of,
     write_logs,
 )
+from signed_trail import ACCOUNTS as ACCOUNTS_SIGNED
+from signed_trail import signed_trail, write_folder
 from terminal import on_a_terminal
 
 pytestmark = pytest.mark.anyio
@@ -350,3 +352,32 @@ async def test_answers_name_what_is_missing_and_not_days_that_are_proved_empty(t
         assert "are missing" not in text_of(await client.call_tool("lookup_events", before))
         quiet = {"start_time": "2026-11-05", "end_time": "2026-11-05", "region": "us-east-1"}
         assert "No log of the span asked" not in text_of(await client.call_tool("lookup_events", quiet))
+
+
+def test_what_verify_proves_and_what_it_finds_open_is_on_the_map(tmp_path: Path, crosstrail: CommandLine) -> None:
+    trail = signed_trail(accounts=ACCOUNTS_SIGNED[:1], regions=("us-east-1",), hours=96, gap=range(16, 20))
+    logs = write_folder(trail, tmp_path / "logs")
+    late = next(key for key in trail.chains[ACCOUNTS_SIGNED[0], "us-east-1"].logs if "20260303T12" in key)
+    (logs / late).rename(tmp_path / "late.json.gz")
+    collect(logs, tmp_path / "lake")
+    (tmp_path / "late.json.gz").rename(logs / late)
+    keys = trail.key_file(tmp_path / "keys.json", trail.newest())
+    verify = ("verify", logs, "--keys", keys, "--until", "2026-03-05T00:13:07Z", "--lake", tmp_path / "lake")
+    assert crosstrail(*verify).returncode == 1
+
+    def states() -> dict[str, tuple[str, str]]:
+        done = crosstrail("coverage", "--json", "--lake", tmp_path / "lake", "--until", "2026-03-04")
+        row = json.loads(done.stdout.splitlines()[0])
+        return {run["first"]: (run["state"], run["reason"]) for run in row["runs"]}
+
+    found = states()
+    assert found["2026-03-01"][0] == "partly"
+    assert "no digest: StopLogging by" in found["2026-03-01"][1]
+    assert found["2026-03-02"] == ("proved", "")
+    assert found["2026-03-03"][0] == "partly"
+    assert "were not collected" in found["2026-03-03"][1]
+    assert found["2026-03-04"] == ("proved", "")
+    collect(logs, tmp_path / "lake")
+    assert crosstrail(*verify).returncode == 1
+    assert states()["2026-03-02"] == ("proved", "")
+    assert "2026-03-03" not in states()

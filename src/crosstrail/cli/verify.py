@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from crosstrail.cli import with_settings
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.words import out, out_columns, out_json
 from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
+from crosstrail.lake import missing_libraries
+from crosstrail.lake.verified import VerifiedSpans
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean
 from crosstrail.timerange import TimeRange, iso, parse_range
@@ -66,7 +69,8 @@ def verify(
     """Prove that an archive is what its cloud delivered: nothing changed, deleted, moved, forged or added.
 
     Every account and region below the place, by the digests that the cloud signed. Exit status 0: everything asked is
-    proved. 1: something is not, or there is no digest at all.
+    proved. 1: something is not, or there is no digest at all. What is proved of logs that the lake holds, `crosstrail coverage`
+    shows.
     """
     forms = {_TEXT, _JSON, *signing_clouds()}
     form = _JSON if as_json else form
@@ -77,7 +81,8 @@ def verify(
     with opened_verification(
         settings, place, account=account, region=region, span=span, now=now, keys=keys
     ) as verification:
-        proved = _print(verification, form, verbose)
+        with _remembered(settings) as remembered:
+            proved = _print(verification, form, verbose, remembered)
         if save_keys:
             with open(save_keys, "wb", opener=private.opener) as file:
                 file.write(verification.keys_text())
@@ -119,12 +124,28 @@ class _Summary:
         return {str(verdict): count for (of, verdict), count in sorted(self.counts.items()) if of == kind}
 
 
-def _print(verification: Verification, form: str, verbose: bool) -> bool:
+@contextmanager
+def _remembered(settings: Settings) -> Iterator[VerifiedSpans | None]:
+    """Looks at what is found, for `crosstrail coverage`; None where there is no lake whose days it could prove."""
+    if not settings.lake.exists() or missing_libraries():
+        yield None
+        return
+    from crosstrail.lake.table import LakeTable
+
+    with closing(LakeTable.open(settings.lake.folder, catalog=settings.lake.catalog)) as table:
+        [cloud] = signing_clouds().values()
+        spans = VerifiedSpans(table.folder, table.uuid, cloud.name)
+        yield spans
+        spans.record()
+
+
+def _print(verification: Verification, form: str, verbose: bool, remembered: VerifiedSpans | None) -> bool:
     """Whether everything asked is proved."""
     asked = verification.asked
     summary = _Summary(TimeRange(asked.since, asked.until))
     own = form not in (_TEXT, _JSON)
     findings = summary.taken(verification.findings(one_by_one=own))
+    findings = remembered.taken(findings) if remembered else findings
     if own:
         for line, is_error in verification.format(verbose=verbose).lines(findings):
             out_columns(line, to_stderr=is_error)

@@ -1,0 +1,142 @@
+"""What a verification found of an archive, as spans that the lake of its logs covers.
+
+Decides when a digest proves anything of the lake: it is valid, and every log object that it names is valid and was read whole
+into this lake. A digest that proves nothing of it is a hole, with the reason. Bounded: digests that follow each other become
+one span at once, and log objects are looked up a few hundred at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
+from crosstrail.coverage import Spans, merged
+from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
+from crosstrail.lake.faults import fault
+from crosstrail.lake.ledger import LEDGER_FILE
+
+_AT_ONCE = 300
+_MERGED_AT = 1_000
+_MAX_HOLES = 200
+"""Of one trail in one region; further ones of it are told as the last."""
+_DELIVERED = re.compile(r"_(\d{8}T\d{4})Z_[^/]*$", re.ASCII)
+_SPAN = re.compile(r"^No log files were delivered by \w+ between \S+ and \S+: ")
+_WHERE = re.compile(r" \([^()]*/[^()]*\)$")
+_NEAR = timedelta(hours=1)
+"""How long before its delivery the digest that names a log object may have begun, and after it have ended."""
+_NOT_COLLECTED = "log objects of it were not collected"
+_Place = tuple[str, str, str]
+
+
+class VerifiedSpans:
+    """Takes findings one after another; `record` at the end. For one cloud, whose findings they are."""
+
+    def __init__(self, folder: Path, lake: str, cloud: str) -> None:
+        self._folder, self._lake, self._cloud = folder, lake, cloud
+        self._proved: defaultdict[_Place, list[tuple[datetime, datetime]]] = defaultdict(list)
+        self._holes: defaultdict[_Place, list[tuple[datetime, datetime, str]]] = defaultdict(list)
+        self._logs: list[IntegrityFinding] = []
+        self._failed: defaultdict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
+
+    def taken(self, findings: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding]:
+        """The same findings, each looked at as it passes. Raises LakeError for a ledger that cannot be read."""
+        for one in findings:
+            self._take(one)
+            yield one
+
+    def _take(self, one: IntegrityFinding) -> None:
+        if one.kind is FindingKind.LOG:
+            if one.verdict is Verdict.VALID:
+                self._logs.append(one)
+            elif moment := _delivered(one.object):
+                self._failed[one.account, one.region].append((moment, f"a log object is {one.verdict}"))
+            if len(self._logs) >= _AT_ONCE:
+                self._look_up()
+        elif one.start and one.end and one.asked and one.account:
+            place = (one.account, one.region, f"{one.trail}{'/backfill' if one.late else ''}")
+            if one.verdict is Verdict.VALID:
+                spans = self._proved[place]
+                spans.append((one.start, one.end))
+                if len(spans) >= _MERGED_AT:
+                    spans[:] = merged(spans)
+            else:
+                reason = _why(one.reason) if one.kind is FindingKind.GAP else f"a digest is {one.verdict}: {one.reason}"
+                holes = self._holes[place]
+                if len(holes) < _MAX_HOLES:
+                    holes.append((one.start, one.end, reason))
+                else:
+                    start, end, known = holes[-1]
+                    holes[-1] = (min(start, one.start), max(end, one.end), known)
+
+    def _look_up(self) -> None:
+        """Which of the valid log objects this lake did not read whole."""
+        logs, self._logs = self._logs, []
+        names = {one.object: one for one in logs}
+        if (self._folder / LEDGER_FILE).is_file():
+            for name in _read(self._folder / LEDGER_FILE, list(names)):
+                names.pop(name, None)
+        for one in names.values():
+            if moment := _delivered(one.object):
+                self._failed[one.account, one.region].append((moment, _NOT_COLLECTED))
+
+    def record(self) -> None:
+        """Writes down what was found. Raises LakeError."""
+        self._look_up()
+        record_spans(self._folder, self._lake, self._spans())
+
+    def _spans(self) -> Iterator[CoveredSpan]:
+        for place, spans in self._proved.items():
+            account, region, trail = place
+            whole = merged(spans)
+            for start, end in whole:
+                yield CoveredSpan(self._cloud, account, region, SpanKind.PROVED, start, end, trail=trail)
+            for start, end, reason in self._unproved(whole, account, region):
+                yield CoveredSpan(self._cloud, account, region, SpanKind.HOLE, start, end, reason, trail)
+        for (account, region, trail), holes in self._holes.items():
+            for start, end, reason in holes:
+                yield CoveredSpan(self._cloud, account, region, SpanKind.HOLE, start, end, reason, trail)
+
+    def _unproved(self, whole: Spans, account: str, region: str) -> Iterator[tuple[datetime, datetime, str]]:
+        """The hours whose digest names what the lake lacks."""
+        for moment, reason in self._failed.get((account, region), ()):
+            for start, end in whole:
+                first, last = max(start, moment - _NEAR), min(end, moment + _NEAR)
+                if first < last:
+                    yield first, last, reason
+
+
+def _why(reason: str) -> str:
+    """Without the times and the name of the file, which are told otherwise."""
+    return f"no digest: {_SPAN.sub('', _WHERE.sub('', reason))}"
+
+
+def _delivered(name: str) -> datetime | None:
+    found = _DELIVERED.search(name)
+    try:
+        return datetime.strptime(found[1], "%Y%m%dT%H%M").replace(tzinfo=UTC) if found else None
+    except ValueError:
+        return None
+
+
+def _read(ledger: Path, names: list[str]) -> Iterator[str]:
+    """Those of the objects that were read whole, for whichever accounts."""
+    uri = f"{ledger.resolve().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
+            state = any(row[1] == "state" for row in db.execute("PRAGMA table_info(objects)"))
+            where = " AND state = 'read'" if state else ""
+            for name in names:
+                found = db.execute(
+                    f"SELECT 1 FROM objects WHERE (name = ? OR name >= ? AND name < ?){where} LIMIT 1",  # noqa: S608
+                    (name, f"{name}@", f"{name}A"),
+                ).fetchone()
+                if found:
+                    yield name
+    except sqlite3.Error as error:
+        raise fault(error, "the list of log files that were read", LEDGER_FILE) from error
