@@ -19,7 +19,7 @@ from crosstrail.timerange import iso
 
 if TYPE_CHECKING:
     from crosstrail.lake.status import AccountStatus, LakeStatus, Verified
-    from crosstrail.lake.verification import Verification
+    from crosstrail.lake.verification import LakeVerification
     from crosstrail.settings.config import Settings
 
 _MAX_LISTED = 20
@@ -138,7 +138,7 @@ def verify(settings: Settings, as_json: bool) -> int:
     return verdict(passed=found.sound)
 
 
-def _print_verification(found: Verification) -> None:
+def _print_verification(found: LakeVerification) -> None:
     for one in found.damaged[:_MAX_LISTED]:
         say(f"damaged: {clean(one.path, 300)} {one.reason}: {one.rows:,} events of {one.account} on {one.day}")
         for source in one.sources[:_MAX_LISTED]:

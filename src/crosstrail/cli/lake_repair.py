@@ -19,7 +19,7 @@ from crosstrail.text import clean
 if TYPE_CHECKING:
     from crosstrail.lake.collector import CollectionReport
     from crosstrail.lake.repair import Lacking, Partition
-    from crosstrail.lake.verification import DamagedFile, Verification
+    from crosstrail.lake.verification import DamagedFile, LakeVerification
     from crosstrail.settings.config import Settings
 
 _MAX_LISTED = 20
@@ -87,7 +87,7 @@ def _collected_again(
 
 
 def _as_json(
-    found: Verification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]
+    found: LakeVerification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]
 ) -> dict[str, object]:
     return {
         "taken_out": [asdict(one) for one in found.damaged],
@@ -97,7 +97,7 @@ def _as_json(
     }
 
 
-def _print(found: Verification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]) -> None:
+def _print(found: LakeVerification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]) -> None:
     for one in found.damaged[:_MAX_LISTED]:
         say(f"taken out: {clean(one.path, 300)}, which {one.reason}: {one.rows:,} events of {one.account} on {one.day}")
     for name in missing[:_MAX_LISTED]:

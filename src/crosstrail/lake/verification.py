@@ -45,7 +45,7 @@ class DamagedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class LakeVerification:
     """`unhashed` are the files that have no hash in their names; `list_damage` is empty or what is wrong with the table's own
     list of files."""
 
@@ -62,7 +62,7 @@ class Verification:
         return not self.damaged and not self.list_damage
 
 
-def verify(table: LakeTable, *, progress: Progress | None = None) -> Verification:
+def verify(table: LakeTable, *, progress: Progress | None = None) -> LakeVerification:
     """Reads every data file of the newest snapshot. Raises LakeError where the table's metadata cannot be read."""
     snapshot = table.snapshot()
     files = snapshot.files
@@ -74,7 +74,7 @@ def verify(table: LakeTable, *, progress: Progress | None = None) -> Verificatio
                 damaged.append(_damaged(file, reason, table.folder))
             if progress:
                 progress(done, len(files))
-    return Verification(
+    return LakeVerification(
         snapshot.id,
         len(files),
         sum(file.rows for file in files),
