@@ -148,3 +148,16 @@ def test_a_ledger_of_before_is_gone_on_with(bucket: Moto, tmp_path: Path, crosst
         db.commit()
     again = _collect(crosstrail, tmp_path)
     assert (again["objects_known"], again["cost"]["gets"]) == (1, 0)
+
+
+def test_a_key_that_cannot_be_asked_for_is_named_and_stops_nothing(
+    bucket: Moto, tmp_path: Path, crosstrail: CommandLine
+) -> None:
+    """Whoever may write one object could else end all collections."""
+    put(bucket, BUCKET, key("a"), [event(1)])
+    put(bucket, BUCKET, key("b", account=DEV), [event(2, DEV)])
+    for odd in ("AWSLogs//x", f"AWSLogs/{PROD}/../y", key("c").replace("/19/", "/19//"), "./z"):
+        put(bucket, BUCKET, odd, [event(3)])
+    report = _collect(crosstrail, tmp_path, status=3)
+    assert (report["new"], report["objects_failed"]) == (2, 4)
+    assert {one["reason"] for one in report["problems"]} == {"has a name that cannot be asked for"}

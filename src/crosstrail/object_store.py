@@ -15,27 +15,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crosstrail import __version__
 from crosstrail.accounts.credentials import Credentials
-from crosstrail.clouds.buckets import BucketPlace
-from crosstrail.errors import (
-    AccessDenied,
-    CloudError,
-    CloudUnavailable,
-    ConfigError,
-    CredentialsError,
-    CredentialsExpired,
-    CrosstrailError,
-    InvalidRequest,
-    ObjectArchived,
-    ObjectChanged,
-    ObjectNotFound,
-    ObjectTooLarge,
-    Throttled,
-)
-from crosstrail.trust import refusal_hint
+from crosstrail.clouds.buckets import BucketPlace, ListedPage
+from crosstrail.errors import ConfigError, CrosstrailError, ObjectTooLarge
+from crosstrail.object_store_errors import OddKey, translated
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential, S3Store
@@ -48,9 +34,6 @@ _STREAM_BYTES = 1024**2
 _KNOWN_FOR = timedelta(minutes=10)
 """How long credentials without an end are used before they are asked for again; obstore asks five minutes earlier."""
 _URI = re.compile(r"(?P<scheme>[a-z0-9]{2,8})://(?P<bucket>[a-z0-9][a-z0-9._-]{1,62})(?:/(?P<prefix>.*))?", re.DOTALL)
-_CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,64})</Code>")
-_STATUS = re.compile(r"status code: (\d{3})")
-_REQUEST_ID = re.compile(r"<RequestId>([A-Za-z0-9+/=._-]{1,128})</RequestId>")
 _ENVIRONMENT = {"skip_signature": False, "s3_express": False, "unsigned_payload": False}
 """What obstore would else take from variables of the environment."""
 
@@ -67,9 +50,8 @@ class BucketUri:
         return f"{self.scheme}://{self.bucket}/{self.prefix}" if self.prefix else f"{self.scheme}://{self.bucket}"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """One object as a listing shows it."""
+class ObjectInfo(NamedTuple):
+    """One object as a listing shows it. A tuple, since listings make millions."""
 
     key: str
     size: int
@@ -141,6 +123,10 @@ class Bucket:
     place: BucketPlace
     keys: Callable[[], Credentials]
     requester_pays: bool = False
+    page: Callable[[str, str], ListedPage] | None = None
+    """(prefix, after) -> a page of a listing that takes any key: obstore refuses one with a key like `a//b` or `a/../b` whole."""
+    odd_keys: set[str] = field(default_factory=set)
+    """Keys that were listed and cannot be asked for; the first thousand."""
     transport: Transport = field(default_factory=Transport)
     requests: Requests = field(default_factory=Requests)
     _store: S3Store | None = None
@@ -152,26 +138,78 @@ class Bucket:
 
         pages = obstore.list(self._opened(), prefix.strip("/") or None, offset=start_after or None, chunk_size=PAGE)
         self.requests.lists += 1  # an empty answer was asked for, too
-        first = True
+        first, last = True, start_after
         while True:
-            with self._mapped(prefix):
-                page = next(pages, None)
+            try:
+                with self._mapped(prefix):
+                    page = next(pages, None)
+            except OddKey:
+                if self.page is None:
+                    raise
+                yield from self._pages_of_any_key(self.page, prefix, last)
+                return
             if page is None:
                 return
+            last = str(page[-1]["path"]) if page else last
             self.requests.lists += not first
             first = False
             yield [_info(one) for one in page]
+
+    def _pages_of_any_key(
+        self, page: Callable[[str, str], ListedPage], prefix: str, after: str
+    ) -> Iterator[Sequence[ObjectInfo]]:
+        """Without the odd ones, which are noted."""
+        inside = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        while True:
+            found = page(inside, after)
+            self.requests.lists += 1
+            odd = {key for key, *_ in found.objects if _is_odd(key)}
+            self.odd_keys.update(list(odd)[: max(_MAX_ODD - len(self.odd_keys), 0)])
+            yield [ObjectInfo(*one) for one in found.objects if one[0] not in odd and not one[0].endswith("/")]
+            if not found.after:
+                return
+            after = found.after
 
     def folders(self, prefix: str = "") -> tuple[list[str], list[ObjectInfo]]:
         """What stands directly below a folder: the names of the folders there, and the objects. One listing by delimiter."""
         import obstore
 
         prefix = prefix.strip("/")
-        with self._mapped(prefix):
-            found = obstore.list_with_delimiter(self._opened(), prefix or None)
+        try:
+            with self._mapped(prefix):
+                found = obstore.list_with_delimiter(self._opened(), prefix or None)
+        except OddKey:
+            if self.page is None:
+                raise
+            return self._folders_of_any_key(self.page, prefix)
         names = [one[len(prefix) :].strip("/") for one in found["common_prefixes"]]
         self.requests.lists += 1 + (len(names) + len(found["objects"])) // PAGE
         return names, [_info(one) for one in found["objects"]]
+
+    def _folders_of_any_key(
+        self, page: Callable[[str, str], ListedPage], prefix: str
+    ) -> tuple[list[str], list[ObjectInfo]]:
+        """One request a folder: after a folder comes what is after everything in it."""
+        inside = f"{prefix}/" if prefix else ""
+        names: list[str] = []
+        objects: list[ObjectInfo] = []
+        after = ""
+        while True:
+            found = page(inside, after)
+            self.requests.lists += 1
+            after = found.after
+            for one in found.objects:
+                name, below, _ = one[0][len(inside) :].partition("/")
+                if _is_odd(f"{inside}{name}"):
+                    self.odd_keys.update([one[0]][: max(_MAX_ODD - len(self.odd_keys), 0)])
+                elif not below:
+                    objects.append(ObjectInfo(*one))
+                elif name not in names:
+                    names.append(name)
+                    after = f"{inside}{name}/\U0010ffff"
+                    break
+            if not after:
+                return names, objects
 
     def get(self, key: str, *, max_bytes: int = MAX_BYTES, etag: str = "") -> StoredObject:
         """An object whole. With `etag` only while it is still that one.
@@ -297,78 +335,18 @@ class Bucket:
             raise refused or translated(error, self.uri.bucket, self.place.region).about(self.name(key)) from None
 
 
+_MAX_ODD = 1_000
+
+
+def _is_odd(key: str) -> bool:
+    """Whether obstore refuses it: it takes keys for paths, whose parts are neither empty nor dots."""
+    return any(part in ("", ".", "..") for part in key.removesuffix("/").split("/"))
+
+
 _HEADERS = frozenset(
     ("Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Cache-Control", "Storage-Class")
 )
 """Attributes that are no metadata of the user's."""
-_EXPIRED = frozenset(("ExpiredToken", "TokenRefreshRequired", "RequestExpired"))
-_BAD_KEYS = frozenset(
-    ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "AuthFailure", "NotSignedUp")
-)
-_ELSEWHERE = frozenset(
-    ("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
-)
-_SLOW = frozenset(
-    ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "QpsLimitExceeded")
-)
-
-
-def translated(error: Exception, bucket: str, region: str) -> CrosstrailError:
-    """The error of ours that says what one of obstore's means: by S3's code, else by the HTTP status, else by its kind."""
-    from obstore import exceptions as vendor
-
-    said = str(error)
-    code, status = _first(_CODE, said), _first(_STATUS, said)
-    facts = {"code": code or status or type(error).__name__, "request_id": _first(_REQUEST_ID, said), "region": region}
-    ending = f" ({facts['code']})"
-    place = f"bucket {bucket}"
-    if code == "NoSuchBucket":
-        return InvalidRequest(f"there is no {place}{ending}", hint="Check its name, and the endpoint.")
-    if code == "InvalidObjectState":
-        return ObjectArchived(f"an object of {place} is archived{ending}", hint="Restore it, then ask again.", **facts)
-    if code in _ELSEWHERE or status == "301":
-        return InvalidRequest(
-            f"{place} is not in region {region}{ending}", hint="Name the bucket's own region, or leave the region out."
-        )
-    if code == "RequestTimeTooSkewed":
-        return CredentialsError(
-            f"{place} refused the request's time{ending}", hint="Set this machine's clock right (NTP)."
-        )
-    if code in _EXPIRED:
-        return CredentialsExpired(
-            f"the credentials for {place} have expired{ending}", hint="Renew them, then ask again."
-        )
-    if code in _BAD_KEYS or isinstance(error, vendor.UnauthenticatedError):
-        return CredentialsError(f"{place} does not accept the credentials{ending}", hint="Check whose they are.")
-    if code in _SLOW or status == "429":
-        return Throttled(f"{place} throttles requests{ending}", hint="Ask again later.", **facts)
-    if isinstance(error, vendor.PermissionDeniedError) or status == "403":
-        return AccessDenied(
-            f"{place} denies access{ending}",
-            hint="Allow s3:ListBucket on the bucket, s3:GetObject on its objects and kms:Decrypt on their key to the identity "
-            "that is used for it.",
-            **facts,
-        )
-    if isinstance(error, FileNotFoundError) or code == "NoSuchKey" or status == "404":
-        return ObjectNotFound(f"an object of {place} is not there{ending}", **facts)
-    if isinstance(error, vendor.PreconditionError | vendor.AlreadyExistsError | vendor.NotModifiedError):
-        return ObjectChanged(f"an object of {place} is not the one that was listed{ending}", **facts)
-    if isinstance(error, vendor.InvalidPathError | ValueError):
-        return InvalidRequest(f"{place} has a key there that cannot be asked for", hint="Name a narrower prefix.")
-    if not status or status.startswith("5"):
-        hint = refusal_hint(_trust_fault(said), "AWS_CA_BUNDLE") or "Check the network and any proxy, then try again."
-        return CloudUnavailable(f"{place} did not answer{ending}", hint=hint, **facts)
-    return CloudError(f"{place} refused the request{ending}", **facts)
-
-
-def _trust_fault(said: str) -> str:
-    """rustls says it in other words than OpenSSL."""
-    return "CERTIFICATE_VERIFY_FAILED" if re.search(r"UnknownIssuer|invalid peer certificate", said) else ""
-
-
-def _first(pattern: re.Pattern[str], said: str) -> str:
-    found = pattern.search(said)
-    return found[1] if found else ""
 
 
 def _info(meta: Mapping[str, object]) -> ObjectInfo:

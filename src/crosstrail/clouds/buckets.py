@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from crosstrail.accounts.credentials import Credentials
@@ -37,6 +38,14 @@ class BucketPlace:
     trust: TrustStore
     prices: RequestPrices | None = None
     """None where nobody knows them, as of an endpoint that is not the cloud's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPage:
+    """One answer to a listing. `objects` are (key, size, ETag, modified). `after`: the key to go on after; empty at the end."""
+
+    objects: tuple[tuple[str, int, str, datetime], ...]
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,10 @@ class BucketAccess(Protocol):
 
     async def credentials(self, account: Account | None) -> Credentials:
         """Fresh for minutes at least. Raises CredentialsError, ConfigError, CloudError."""
+        ...
+
+    async def page(self, bucket: str, account: Account | None, region: str, prefix: str, after: str) -> ListedPage:
+        """Of keys that begin so, those after a key: with any sign in them, which is slow. Raises CloudError, CredentialsError."""
         ...
 
     def queue(self, url: str, account: Account | None) -> MessageQueue:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,13 @@ class LogLayout:
 
 def day_of(below: str) -> str:
     """`2026/11/19/...` as 2026-11-19; empty for what begins with no date."""
+    return _day(below[:10])
+
+
+@lru_cache(maxsize=1024)
+def _day(written: str) -> str:
+    """Asked of every key: most of a page are of one day."""
     try:
-        return date.fromisoformat(below[:10].replace("/", "-")).isoformat() if below[4:5] == "/" else ""
+        return date.fromisoformat(written.replace("/", "-")).isoformat() if written[4:5] == "/" else ""
     except ValueError:
         return ""

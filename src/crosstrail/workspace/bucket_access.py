@@ -110,7 +110,8 @@ class BucketsOf(Generic[WorkspaceT]):
         whose = self._account(account or lake.bucket_account, cloud)
         place = self.portal.call(partial(access.place, uri.bucket, whose, region or lake.bucket_region))
         keys = partial(self.portal.call, access.credentials, whose)
-        return Bucket(uri, place, keys, lake.requester_pays if requester_pays is None else requester_pays)
+        page = partial(self.portal.call, access.page, uri.bucket, whose, place.region)
+        return Bucket(uri, place, keys, lake.requester_pays if requester_pays is None else requester_pays, page)
 
     def catalog_session(self, account: str, *, region: str = "") -> Mapping[str, object]:
         """How PyIceberg's catalogs of the cloud with such buckets sign: see clouds/buckets.py. Raises as `open` does."""

@@ -7,6 +7,7 @@ mean here what they mean there. An endpoint that is not AWS's is asked by path, 
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,7 +16,7 @@ from crosstrail.accounts.credentials import Credentials
 from crosstrail.clouds.aws.broker import AwsBroker
 from crosstrail.clouds.aws.regions import COMMERCIAL, dns_suffix, home_region
 from crosstrail.clouds.aws.wire import Endpoint
-from crosstrail.clouds.buckets import BucketPlace, MessageQueue, RequestPrices
+from crosstrail.clouds.buckets import BucketPlace, ListedPage, MessageQueue, RequestPrices
 from crosstrail.errors import CloudUnavailable, InvalidRequest
 from crosstrail.models import Account
 
@@ -33,6 +34,15 @@ class AwsBuckets:
 
     async def credentials(self, account: Account | None) -> Credentials:
         return await (self._broker.credentials(account) if account else self._broker.own_credentials())
+
+    async def page(self, bucket: str, account: Account | None, region: str, prefix: str, after: str) -> ListedPage:
+        params: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
+        if account:
+            answer = await self._broker.call(account, "s3", region, "list_objects_v2", **params)
+        else:
+            answer = await self._broker.own_call("s3", region, "list_objects_v2", **params)
+        found = tuple((one["Key"], one["Size"], one["ETag"], one["LastModified"]) for one in answer.get("Contents", ()))
+        return ListedPage(found, found[-1][0] if found and answer.get("IsTruncated") else "")
 
     def queue(self, url: str, account: Account | None) -> MessageQueue:
         from crosstrail.clouds.aws.queue import SqsQueue

@@ -108,7 +108,8 @@ class BucketSearch:
         below = len(place.prefix) + 1
         while page is not None:
             yield FoundObjects(place, page)
-            newest = max(newest, *(_delivered(one, below) for one in page))
+            days = {one.key[below : below + 10]: one for one in page}
+            newest = max([newest, *(_delivered(one, below) for one in days.values())])
             page = next(pages, None)
         if listing is None or _is_more(start, listing.since):
             since, swept = start, int(time())

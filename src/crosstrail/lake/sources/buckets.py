@@ -86,6 +86,9 @@ class BucketSource:
     def _batches(self, search: BucketSearch, known: Known, scope: str, found: Found) -> Iterator[list[LogObject]]:
         for some in search.found():
             yield [log for one in some.objects if (log := self._log(some, one, found))]
+        found.unreadable += [
+            (self._bucket.name(key), "has a name that cannot be asked for") for key in sorted(self._bucket.odd_keys)
+        ]
         for listing in search.listings:
             start = self._bucket.name(search.starts[listing.prefix.removeprefix(self._bucket.name(""))])
             left = ((name, size) for name, size in known.unfinished(f"{listing.prefix}/", scope) if name <= start)
