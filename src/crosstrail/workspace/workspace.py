@@ -28,12 +28,12 @@ from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.statement import store_ids
 from crosstrail.errors import CrosstrailError, InvalidRequest, UnsupportedByCloud
 from crosstrail.lake import missing_libraries, require_libraries
-from crosstrail.lake.faults import reading
 from crosstrail.lookup.collected import Collected
 from crosstrail.lookup.targets import Chosen, OpenTrail, choose
 from crosstrail.models import Account, AccountKey, QueryRef
 from crosstrail.settings.config import Settings
 from crosstrail.store_ids import ALL_STORES_ID
+from crosstrail.workspace import lake_coverage
 from crosstrail.workspace.account_sources import all_regions, directory_of
 from crosstrail.workspace.on_demand import OnDemand, OnDemandCollection
 
@@ -154,34 +154,16 @@ class Workspace:
         return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else []
 
     async def log_facts(self, accounts: Sequence[Account], most: int) -> dict[AccountKey, dict[str, LogFacts]]:
-        """What the lake knows of each region of these accounts; `most` as in lake/log_facts.py. Raises LakeError."""
-
-        def read() -> dict[AccountKey, dict[str, LogFacts]]:
-            from crosstrail.lake.log_facts import log_facts
-
-            with reading("the lake's data"):
-                return log_facts(self.lake, [account.key for account in accounts], most)
-
-        return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else {}
+        """What the lake knows of each region of these accounts; see lake_coverage.py. Raises LakeError."""
+        return await lake_coverage.log_facts(self.settings.lake, lambda: self.lake, accounts, most)
 
     async def proofs_of(self, accounts: Sequence[Account]) -> dict[AccountKey, Proofs]:
-        """As lake/log_facts.py. Raises LakeError."""
-
-        def read() -> dict[AccountKey, Proofs]:
-            from crosstrail.lake.log_facts import proofs_of
-
-            with reading("the lake's data"):
-                return proofs_of(self.lake, [account.key for account in accounts])
-
-        return await anyio.to_thread.run_sync(read) if accounts and self.settings.lake.exists() else {}
+        """What it knows of them beside their events. Raises LakeError."""
+        return await lake_coverage.proofs_of(self.settings.lake, lambda: self.lake, accounts)
 
     def usual_regions(self, account: Account) -> tuple[str, ...]:
-        """Those that the account lists, else those that every account of its cloud has, as far as anybody knows."""
-        try:
-            regions = account.regions or cloud_of(account.cloud).regions_of(account.region)
-        except UnsupportedByCloud:
-            regions = ()
-        return tuple(filter(None, regions))
+        """Those that the account lists, or that every account of its cloud has."""
+        return lake_coverage.usual_regions(account)
 
     async def targets_of(self, accounts: Sequence[Account], region: str, *, start: int = 0) -> Chosen:
         """The (account, region) pairs that a region selector names of these accounts, a block of them from `start` on.
