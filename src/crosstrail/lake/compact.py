@@ -76,10 +76,12 @@ def give_hashes(table: LakeTable, prefix: str) -> int:
     """Names the data files of an older version by their hashes, without a copy: how many. Raises OSError for a damaged one."""
     named = 0
     base = table.snapshot()
-    old = iter([file.path for file in base.files if not named_sha256(file.path)])
-    while some := list(islice(old, _LINKS_A_COMMIT)):
+    unnamed = iter([file for file in base.files if not named_sha256(file.path)])
+    while files := list(islice(unnamed, _LINKS_A_COMMIT)):
         made: list[Path] = []
+        some = [file.path for file in files]
         try:
+            table.fetch(files)
             for path in some:
                 if reason := damage_of(path, thorough=True):  # it would get the right hash of wrong contents
                     raise LakeError(f"a data file of the lake {reason[0]}", hint=_VERIFY).about(path)

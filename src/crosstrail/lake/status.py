@@ -76,7 +76,8 @@ def status(table: LakeTable, now: datetime) -> LakeStatus:
     """Raises LakeError for a lake that cannot be read."""
     snapshot = table.snapshot()
     history = table.history()
-    verified = _verified([file.path for file in snapshot.files])
+    here = table.has_here(snapshot.files)  # of a warehouse in a bucket nothing is fetched for this
+    verified = _verified([file.path for file in snapshot.files]) if here else {}
     partitions: defaultdict[tuple[object, ...], int] = defaultdict(int)
     for file in snapshot.files:
         partitions[*file.key, file.day] += 1
