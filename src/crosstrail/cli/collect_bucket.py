@@ -22,6 +22,7 @@ from crosstrail.lake.bucket_cost import BucketCost, readable
 from crosstrail.lake.collector import CollectionReport, Progress, collect_from
 from crosstrail.lake.plan import CollectionPlan, plan
 from crosstrail.lake.sharding import Shard
+from crosstrail.lake.sources.base import LogSource, as_it_is
 from crosstrail.lake.sources.bucket_search import BucketChoice
 from crosstrail.lake.sources.buckets import BucketSource, NoticedSource
 from crosstrail.lake.sources.notifications import NoticedObject, NoticeKind, notice_of
@@ -72,10 +73,11 @@ class BucketCollection:
         workers: int,
         max_bytes: int,
         progress: Progress | None,
+        checked: Callable[[LogSource], LogSource] = as_it_is,
     ) -> CollectionReport:
-        """One run over one bucket. Raises like collect_from, and what opening a bucket raises."""
+        """One run over one bucket; `checked` puts a check before its objects. Raises like collect_from, and what opening a bucket raises."""
         return collect_from(
-            self._source(uri, bucket_account),
+            checked(self._source(uri, bucket_account)),
             self._settings.lake.folder,
             catalog=catalog,
             shard=shard,

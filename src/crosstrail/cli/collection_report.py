@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from crosstrail.cli.words import out, say
-from crosstrail.lake.collector import CollectionReport
+from crosstrail.lake.collector import CollectionReport, Progress
 from crosstrail.text import clean
 
 _MAX_LISTED = 20
@@ -44,6 +47,11 @@ def _print_files(report: CollectionReport) -> None:
     files += [f"{report.objects_ignored:,} without audit events"] if report.objects_ignored else []
     files += [f"{report.objects_failed:,} unreadable"] if report.objects_failed else []
     out(f"Files   {', '.join(files)}")
+    if report.objects_verified or report.objects_unverified or report.objects_not_genuine:
+        out(
+            f"Proof   {report.objects_verified:,} verified, {report.objects_unverified:,} unverified, "
+            f"{report.objects_not_genuine:,} failed verification"
+        )
     for kind, one in sorted(report.left_out.items(), key=lambda item: -item[1].files):
         out(f"        {one.files:,} {named(kind)}: {', '.join(map(_short, one.examples))}")
 
@@ -57,3 +65,19 @@ def _short(path: str) -> str:
 def named(text: str) -> str:
     """The name of a file or an event's id: hostile, and of any length."""
     return clean(text, 300)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("Collecting"), BarColumn(), MofNCompleteColumn(), TextColumn("files,"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

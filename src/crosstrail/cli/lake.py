@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,12 +14,13 @@ import click
 
 from crosstrail.account_forms import account_forms
 from crosstrail.cli import with_settings
-from crosstrail.cli.collection_report import named, print_report
+from crosstrail.cli.collection_report import named, print_report, progress_bar
 from crosstrail.cli.statuses import DONE, FAILED, status_of
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.lake.collector import MAX_BYTES, CollectionReport, Progress
-from crosstrail.lake.collector import collect as collect_logs
+from crosstrail.lake.collector import MAX_BYTES, CollectionReport, collect_from
 from crosstrail.lake.sharding import Shard
+from crosstrail.lake.sources.base import LogSource, as_it_is
+from crosstrail.lake.sources.files import FileSource
 from crosstrail.lake.warehouse import LakeCatalog
 from crosstrail.models import Account, AccountKey
 from crosstrail.object_store import BucketUri, parsed_uri
@@ -28,6 +29,7 @@ from crosstrail.workspace.lake_catalog import opened_catalog
 
 if TYPE_CHECKING:
     from crosstrail.cli.collect_bucket import BucketCollection, BucketOptions, Noticed
+    from crosstrail.workspace.verified_collection import VerifyOptions
 
 
 class _How(NamedTuple):
@@ -100,6 +102,13 @@ class _ShardType(click.ParamType[Shard]):
     default=None,
     help="Take only the accounts of this collector, such as 2/8: second of eight.",
 )
+@click.option(
+    "--verify", "verifies", is_flag=True, help="Check every file by the digests of its archive, and mark its rows."
+)
+@click.option(
+    "--keys", metavar="FILE", type=click.Path(path_type=Path), help="With --verify: as `crosstrail verify` takes."
+)
+@click.option("--keep-failed", is_flag=True, help="With --verify: what fails comes in all the same, and is marked so.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_settings
 def collect(
@@ -122,6 +131,9 @@ def collect(
     bucket_account: str,
     bucket_region: str,
     requester_pays: bool,
+    verifies: bool,
+    keys: Path | None,
+    keep_failed: bool,
 ) -> int:
     """Read log files into the lake: files, folders, archives and buckets (s3://bucket/prefix); without PATH every archive in
     crosstrail.yaml.
@@ -143,10 +155,14 @@ def collect(
         return collect_api(settings, account, region, (since, until), again=again, shard=shard, as_json=as_json)
     if until:
         raise click.UsageError("--until goes with --api")
+    if (keys or keep_failed) and not verifies:
+        raise click.UsageError("--keys and --keep-failed go with --verify")
     named = _named_sources(paths, account, nameless)
     sources = named or _archives(settings, nameless or account)
     if queue and not follows:
         raise click.UsageError("--queue goes with --follow")
+    if queue and verifies:
+        raise click.UsageError("--queue does not go with --verify: digests come after what a queue tells")
     has_buckets = any(isinstance(one.paths, BucketUri) for one in sources)
     if (as_plan or region or since or bucket_account or bucket_region or requester_pays) and not has_buckets:
         raise click.UsageError(
@@ -154,6 +170,15 @@ def collect(
         )
     from crosstrail.cli.collect_bucket import BucketOptions, follow
 
+    verify = None
+    if verifies:
+        from crosstrail.workspace.verified_collection import VerifyOptions
+
+        sources = [one for source in sources for one in _one_by_one(source)]
+        whose = account if has_buckets else ""
+        verify = VerifyOptions(
+            keys, keep_failed, whose, region, since, bucket_account, bucket_region, requester_pays or None
+        )
     with ExitStack() as stack:
         buckets: BucketCollection | None = None
         if has_buckets:
@@ -171,7 +196,7 @@ def collect(
         def run() -> None:
             report = CollectionReport()
             for source in sources:
-                report.add(_collected(settings, source, buckets, how))
+                report.add(_checked(settings, source, buckets, how, verify))
             told(report)
 
         if follows:
@@ -239,8 +264,37 @@ def _plan(buckets: BucketCollection, sources: list[_Source], *, as_json: bool) -
     return DONE
 
 
-def _collected(settings: Settings, source: _Source, buckets: BucketCollection | None, how: _How) -> CollectionReport:
-    with _progress() as progress:
+def _one_by_one(source: _Source) -> Iterator[_Source]:
+    """Each path is an archive of its own."""
+    if isinstance(source.paths, BucketUri):
+        yield source
+    else:
+        yield from (source._replace(paths=(path,)) for path in source.paths)
+
+
+def _checked(
+    settings: Settings, source: _Source, buckets: BucketCollection | None, how: _How, verify: VerifyOptions | None
+) -> CollectionReport:
+    """By digests, where that is asked for."""
+    if verify is None:
+        return _collected(settings, source, buckets, how)
+    from crosstrail.workspace.verified_collection import collect_verified
+
+    options = replace(verify, bucket_account=verify.bucket_account or source.opened_by)
+    place = str(source.paths if isinstance(source.paths, BucketUri) else source.paths[0])
+    return collect_verified(
+        settings, place, options, how.catalog, lambda checked: _collected(settings, source, buckets, how, checked)
+    )
+
+
+def _collected(
+    settings: Settings,
+    source: _Source,
+    buckets: BucketCollection | None,
+    how: _How,
+    checked: Callable[[LogSource], LogSource] = as_it_is,
+) -> CollectionReport:
+    with progress_bar() as progress:
         if isinstance(source.paths, BucketUri) and buckets:
             return buckets.collect(
                 source.paths,
@@ -252,10 +306,11 @@ def _collected(settings: Settings, source: _Source, buckets: BucketCollection | 
                 workers=how.workers,
                 max_bytes=how.max_bytes,
                 progress=progress,
+                checked=checked,
             )
         assert not isinstance(source.paths, BucketUri)  # noqa: S101 - where there is one, buckets were opened
-        return collect_logs(
-            source.paths,
+        return collect_from(
+            checked(FileSource(source.paths)),
             settings.lake.folder,
             catalog=how.catalog,
             account=source.account,
@@ -342,19 +397,3 @@ def _archives(settings: Settings, account: str) -> list[_Source]:
         paths = path if isinstance(path, BucketUri) else (path,)
         found.append(_Source(paths, nameless, None if everybody else speaks_for, opened_by))
     return found
-
-
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("Collecting"), BarColumn(), MofNCompleteColumn(), TextColumn("files,"), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

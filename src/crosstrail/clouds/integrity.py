@@ -7,7 +7,7 @@ so a folder and a bucket are verified by the same code. Nothing here knows a clo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +20,9 @@ from crosstrail.models import Account
 
 __all__ = [
     "ArchiveObjects",
+    "ArchiveProofs",
     "AskedSpan",
+    "DigestSpan",
     "FindingFormat",
     "FindingKind",
     "Integrity",
@@ -203,6 +205,37 @@ class FindingFormat(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class DigestSpan:
+    """One digest that is proved, as far as it speaks of time."""
+
+    account: str
+    region: str
+    trail: str
+    start: datetime
+    end: datetime
+    complete: bool
+    """Whether every log file that it names was proved by `ArchiveProofs.check`."""
+
+
+class ArchiveProofs(Protocol):
+    """What the digests of an archive say of its log files, read before these are. Called from many threads."""
+
+    @property
+    def findings(self) -> Sequence[IntegrityFinding]:
+        """Of digests and gaps: what is not valid."""
+        ...
+
+    def check(self, address: str, chunks: Iterable[bytes]) -> tuple[bool | None, str]:
+        """(True: the content is what a proved digest names; False: it is not, or no digest of its time names it; None: nothing
+        proves it, why not). `address`: as `ArchiveObjects.address` gives it."""
+        ...
+
+    def spans(self) -> Iterator[DigestSpan]:
+        """Of every digest that is proved, after the log files were checked."""
+        ...
+
+
 class Integrity(Protocol):
     """A cloud's capability: it signs what it delivers, so that an archive can be proved."""
 
@@ -222,6 +255,12 @@ class Integrity(Protocol):
         stop: threading.Event,
     ) -> Iterator[IntegrityFinding]:
         """Everything found, while it is found. Fills `keys` with the keys it asked for and the newest signatures."""
+        ...
+
+    def proofs(
+        self, objects: ArchiveObjects, asked: AskedSpan, keys: KeyFile, online: OnlineKeys | None, stop: threading.Event
+    ) -> ArchiveProofs:
+        """All digests read and judged, no log file. Memory: 200 bytes for each log file that they name."""
         ...
 
     def narrowed(self, prefix: str) -> Narrowed:

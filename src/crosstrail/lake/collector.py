@@ -70,6 +70,11 @@ class CollectionReport:
     objects_known: int = 0
     objects_failed: int = 0
     objects_ignored: int = 0
+    objects_verified: int = 0
+    """By digests; the next two count where verification was asked for, too."""
+    objects_unverified: int = 0
+    objects_not_genuine: int = 0
+    """Those that failed verification."""
     left_out: Kinds = field(default_factory=dict)
     new: int = 0
     known: int = 0

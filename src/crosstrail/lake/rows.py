@@ -54,8 +54,13 @@ class Columns:
         self._schema = schema
         self._kinds = {field.name: _Kind(field.type) for field in schema}
 
-    def table(self, rows: Sequence[Row], source_of: Callable[[str], str] = str) -> pa.Table:
-        """As `to_table` says."""
+    def table(
+        self,
+        rows: Sequence[Row],
+        source_of: Callable[[str], str] = str,
+        verified: Mapping[str, bool] | None = None,
+    ) -> pa.Table:
+        """As `to_table` says. `verified`: by the name of a row's file, where its check told something."""
         batch = _Batch(len(rows))
         kinds, made = self._kinds, dict[str, _Made]()
         clouds, accounts, micros, ids, records, texts, resources, usernames, principals, sources = (
@@ -84,6 +89,8 @@ class Columns:
         digests = b"".join(hashlib.sha256(text).digest() for text in texts).hex().encode()
         columns["eventjsonchecksum"] = _strings(kinds["eventjsonchecksum"], digests, repeat(_DIGEST_LETTERS, len(rows)))
         columns |= {name: kinds[name].nulls(len(rows)) for name in ("verified", "other_versions")}
+        if verified:
+            columns["verified"] = pa.array(map(verified.get, sources), pa.bool_())
         return pa.Table.from_arrays([columns[name] for name in self._schema.names], schema=self._schema)
 
 

@@ -120,6 +120,7 @@ class _Stage:
         self._job = job
         self._schema = pa.ipc.read_schema(pa.py_buffer(job.schema))
         self._columns = Columns(self._schema)
+        self._verified: dict[str, bool] = {}
         self._done = Staged()
         self._source_of = lru_cache(4_096)(partial(source_of, roots=job.terms.roots))
         self._rows: list[Row] = []
@@ -131,6 +132,8 @@ class _Stage:
         for log in self._job.objects:
             before = self._done.rows, self._done.problem_count
             log = _hashed(log)
+            if log.verified is not None:
+                self._verified[log.name] = log.verified
             eventless = self._read(log)
             events, problems = self._done.rows - before[0], self._done.problem_count - before[1]
             if eventless:
@@ -195,7 +198,7 @@ class _Stage:
         if not rows:
             return
         rows.sort(key=_BY_TIME)
-        table = self._columns.table(rows, self._source_of)
+        table = self._columns.table(rows, self._source_of, self._verified)
         keys = [(cloud, account, micros // _DAY_MICROS) for cloud, account, micros in map(_BY_TIME, rows)]
         start = 0
         for end in range(1, len(keys) + 1):

@@ -15,6 +15,7 @@ from pathlib import Path
 from crosstrail.clouds.base import Cloud, clouds
 from crosstrail.clouds.integrity import (
     ArchiveObjects,
+    ArchiveProofs,
     AskedSpan,
     FindingFormat,
     Integrity,
@@ -26,10 +27,10 @@ from crosstrail.clouds.integrity import (
 from crosstrail.errors import AccountError, InvalidRequest
 from crosstrail.lake.archive_bucket import BucketObjects
 from crosstrail.lake.archive_folder import FolderObjects
-from crosstrail.object_store import BucketUri, parsed_uri
+from crosstrail.object_store import Bucket, parsed_uri
 from crosstrail.settings.config import Settings
 from crosstrail.timerange import TimeRange
-from crosstrail.workspace.buckets import Buckets, cloud_of_scheme, opened_buckets
+from crosstrail.workspace.buckets import cloud_of_scheme, opened_buckets
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
@@ -45,12 +46,18 @@ class Verification:
     integrity: Integrity
     keys: KeyFile
     online: OnlineKeys | None
+    cloud: str
+    """Whose archive it is."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def findings(self, *, one_by_one: bool = False) -> Iterator[IntegrityFinding]:
         """Blocking, for a thread. `one_by_one`: accounts and regions in order, not several at once."""
         jobs = 1 if one_by_one else _JOBS
         return self.integrity.verify(self.objects, self.asked, self.keys, self.online, jobs=jobs, stop=self.stop)
+
+    def proofs(self) -> ArchiveProofs:
+        """Blocking: reads all digests."""
+        return self.integrity.proofs(self.objects, self.asked, self.keys, self.online, self.stop)
 
     def keys_text(self) -> bytes:
         return self.integrity.keys_text(self.keys)
@@ -74,6 +81,9 @@ def opened_verification(
     span: TimeRange,
     now: datetime,
     keys: Path | None = None,
+    bucket_account: str = "",
+    bucket_region: str = "",
+    requester_pays: bool | None = None,
 ) -> Iterator[Verification]:
     """`place` is a folder, or the address of a bucket or of a prefix in it. Findings are taken inside, in any thread.
 
@@ -95,9 +105,15 @@ def opened_verification(
             accounts=accounts,
             regions=_patterns(region),
         )
-        objects, asked = _in_bucket(buckets, uri, integrity, asked) if uri else _in_folder(place, integrity, asked)
+        objects, asked = (
+            _in_bucket(
+                buckets.open(uri, bucket_account, region=bucket_region, requester_pays=requester_pays), integrity, asked
+            )
+            if uri
+            else _in_folder(place, integrity, asked)
+        )
         online = None if keys else buckets.portal.call(_online, buckets.workspace, cloud, integrity, accounts)
-        found = Verification(objects, asked, integrity, known, online)
+        found = Verification(objects, asked, integrity, known, online, cloud.name)
         try:
             yield found
         finally:
@@ -114,11 +130,10 @@ def _in_folder(place: str, integrity: Integrity, asked: AskedSpan) -> tuple[Arch
     return FolderObjects(Path(narrowed.prefix)), _narrow(asked, narrowed.account, narrowed.region)
 
 
-def _in_bucket(
-    buckets: Buckets, uri: BucketUri, integrity: Integrity, asked: AskedSpan
-) -> tuple[ArchiveObjects, AskedSpan]:
-    narrowed = integrity.narrowed(f"{uri.prefix}/" if uri.prefix else "")
-    return BucketObjects(buckets.open(uri), narrowed.prefix), _narrow(asked, narrowed.account, narrowed.region)
+def _in_bucket(bucket: Bucket, integrity: Integrity, asked: AskedSpan) -> tuple[ArchiveObjects, AskedSpan]:
+    prefix = bucket.uri.prefix
+    narrowed = integrity.narrowed(f"{prefix}/" if prefix else "")
+    return BucketObjects(bucket, narrowed.prefix), _narrow(asked, narrowed.account, narrowed.region)
 
 
 def _narrow(asked: AskedSpan, account: str, region: str) -> AskedSpan:

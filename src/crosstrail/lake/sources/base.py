@@ -85,6 +85,8 @@ class LogObject:
     """Whose all of its events are, where that account was asked for them; None: its records say."""
     sha256: str = ""
     """Of its bytes as they are stored, in hex; empty before they were read, and of a part."""
+    verified: bool | None = None
+    """Whether its content is what a signed digest names; None where that was not tried, or nothing tells."""
     placed: tuple[str, str, str, str] = ("", "", "", "")
     """(cloud, account, region, day as YYYY-MM-DD) as its key says, which is the day of its delivery; empty where it does not."""
 
@@ -123,3 +125,8 @@ class Fetched:
 
     objects: tuple[LogObject, ...]
     failed: tuple[tuple[LogObject, str, State], ...] = ()
+
+
+def as_it_is(source: LogSource) -> LogSource:
+    """Where nothing stands before a source."""
+    return source

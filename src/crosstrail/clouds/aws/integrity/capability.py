@@ -12,9 +12,11 @@ from crosstrail.accounts.broker import AnyBroker
 from crosstrail.clouds.aws.integrity.aws_format import AwsFormat
 from crosstrail.clouds.aws.integrity.keys import keys_text, read_keys
 from crosstrail.clouds.aws.integrity.layout import narrowed
+from crosstrail.clouds.aws.integrity.proofs import proofs
 from crosstrail.clouds.aws.integrity.verify import verify
 from crosstrail.clouds.integrity import (
     ArchiveObjects,
+    ArchiveProofs,
     AskedSpan,
     FindingFormat,
     IntegrityFinding,
@@ -43,6 +45,11 @@ class CloudTrailIntegrity:
         stop: threading.Event,
     ) -> Iterator[IntegrityFinding]:
         return verify(objects, asked, keys, online, jobs=jobs, stop=stop)
+
+    def proofs(
+        self, objects: ArchiveObjects, asked: AskedSpan, keys: KeyFile, online: OnlineKeys | None, stop: threading.Event
+    ) -> ArchiveProofs:
+        return proofs(objects, asked, keys, online, stop)
 
     def narrowed(self, prefix: str) -> Narrowed:
         return narrowed(prefix)

@@ -182,7 +182,7 @@ def unnamed(
             time = log_time(one.key)
             if one.key.endswith("/") or one.key in named.proved or (time and not _in_span(time, asked)):
                 continue
-            verdict, reason, counts = _judged(one.key, time, named, covered, asked)
+            verdict, reason, counts = judge_unnamed(one.key, time, named, covered, asked)
             address = objects.address(one.key)
             yield (
                 replace(about, object=address, verdict=verdict, reason=reason, fault=str(verdict), asked=counts),
@@ -194,7 +194,7 @@ def _in_span(time: datetime, asked: AskedSpan) -> bool:
     return (asked.since is None or time >= asked.since) and (asked.to_now or time <= asked.until)
 
 
-def _judged(
+def judge_unnamed(
     key: str, time: datetime | None, named: Named, covered: Coverage, asked: AskedSpan
 ) -> tuple[Verdict, str, bool]:
     """Verdict, reason, and whether it counts.

@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from crosstrail.clouds.aws.integrity.chain import Chain
+from crosstrail.clouds.aws.integrity.chain import Chain, NamingDigest
 from crosstrail.clouds.aws.integrity.digest import MAX_LOG, BrokenObject, inflate
 from crosstrail.clouds.aws.integrity.judge import ReadDigest, place_of, read_digest
 from crosstrail.clouds.aws.integrity.keys import KeyRing
@@ -54,7 +54,7 @@ def verify(
     """As `Integrity.verify` says. Setting `stop` ends it early."""
     ring = KeyRing(keys, online)
     with ThreadPoolExecutor(_THREADS, "verify-read") as readers:
-        run = _Run(objects, asked, keys, ring, readers, stop)
+        run = VerificationRun(objects, asked, keys, ring, readers, stop)
         if jobs == 1:
             for job in run.jobs():
                 yield from job
@@ -115,7 +115,7 @@ def _together(
             thread.join()
 
 
-class _Run:
+class VerificationRun:
     def __init__(
         self,
         objects: ArchiveObjects,
@@ -184,17 +184,14 @@ class _Run:
             yield replace(nothing, region=place.region)
 
     def _verified(self, place: AccountRegion) -> Iterator[IntegrityFinding]:
-        chains = self._chains(place) if place.digests else {}
-        if not chains:
-            reason = "No digests found: log file validation is off, or they were deleted"
-            yield replace(self._nothing(place.digests or place.logs[0], place.account, reason), region=place.region)
         about = IntegrityFinding(
             object="", kind=FindingKind.LOG, verdict=Verdict.VALID, account=place.account, region=place.region
         )
         named, suspects = Named(), Suspects()
-        self._ask_keys(place, chains)
-        for trail, (names, anchor) in sorted(chains.items(), key=lambda one: (one[0].late, one[0].text)):
-            chain = Chain(names, anchor, self._objects, self._asked, self._ring, self._saved, self._read_digests)
+        for trail, chain in self.chains(place):
+            if chain is None:
+                yield self._no_digests(place)
+                continue
             base = base_of(place.digests)
             yield from self._checked(chain, base, replace(about, trail=trail.text, late=trail.late), named, suspects)
             if not trail.late:
@@ -207,6 +204,34 @@ class _Run:
             else:
                 yield stray
         yield from suspects.findings()
+
+    def _no_digests(self, place: AccountRegion) -> IntegrityFinding:
+        reason = "No digests found: log file validation is off, or they were deleted"
+        found = self._nothing(place.digests or place.logs[0], place.account, reason)
+        return replace(found, region=place.region)
+
+    def digests(self, place: AccountRegion, named: Named) -> Iterator[IntegrityFinding | NamingDigest]:
+        """The digests of one account and region, judged, with what is wrong; no log file is read."""
+        try:
+            for trail, chain in self.chains(place):
+                if chain is None:
+                    yield self._no_digests(place)
+                    continue
+                yield from chain.walk()
+                if not trail.late:
+                    named.spans += chain.covered
+        except CrosstrailError as error:
+            nothing = self._nothing(place.digests or place.logs[0], place.account, f"cannot be listed: {error.text}")
+            yield replace(nothing, region=place.region)
+
+    def chains(self, place: AccountRegion) -> Iterator[tuple[TrailName, Chain | None]]:
+        """Standard ones first; one None where there is no digest at all."""
+        chains = self._chains(place) if place.digests else {}
+        if not chains:
+            yield TrailName("", "", late=False), None
+        self._ask_keys(place, chains)
+        for trail, (names, anchor) in sorted(chains.items(), key=lambda one: (one[0].late, one[0].text)):
+            yield trail, Chain(names, anchor, self._objects, self._asked, self._ring, self._saved, self._read_digests)
 
     def _checked(
         self, chain: Chain, base: str, about: IntegrityFinding, named: Named, suspects: Suspects

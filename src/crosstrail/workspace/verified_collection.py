@@ -1,0 +1,124 @@
+"""A collection that checks every log object by its archive's digests: what is read first, and what is told of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crosstrail.clouds.integrity import ArchiveProofs, FindingKind, IntegrityFinding
+from crosstrail.lake.collector import CollectionReport
+from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
+from crosstrail.lake.logs import Problem
+from crosstrail.lake.sources.base import LogSource
+from crosstrail.lake.sources.verified import VerifiedSource
+from crosstrail.lake.warehouse import LakeCatalog
+from crosstrail.settings.config import Settings
+from crosstrail.timerange import parse_range
+from crosstrail.workspace.verification import opened_verification
+
+_MAX_REPORTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What the command line says of it."""
+
+    keys: Path | None = None
+    keep_failed: bool = False
+    account: str = ""
+    region: str = ""
+    since: str = ""
+    bucket_account: str = ""
+    bucket_region: str = ""
+    requester_pays: bool | None = None
+
+
+def collect_verified(
+    settings: Settings,
+    place: str,
+    options: VerifyOptions,
+    catalog: str | LakeCatalog,
+    collect: Callable[[Callable[[LogSource], LogSource]], CollectionReport],
+) -> CollectionReport:
+    """What `collect` reports, given what puts the check before a source; the spans that digests prove are recorded.
+
+    Raises like opened_verification and `collect`.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    span = parse_range(options.since, "", now=now, default_age=None)
+    with opened_verification(
+        settings,
+        place,
+        account=options.account,
+        region=options.region,
+        span=span,
+        now=now,
+        keys=options.keys,
+        bucket_account=options.bucket_account,
+        bucket_region=options.bucket_region,
+        requester_pays=options.requester_pays,
+    ) as verification:
+        proofs = verification.proofs()
+        checks: list[VerifiedSource] = []
+
+        def checked(source: LogSource) -> LogSource:
+            checks.append(VerifiedSource(source, proofs, keep_failed=options.keep_failed))
+            return checks[-1]
+
+        report = collect(checked)
+        for one in checks:
+            report.objects_verified += one.counts[True]
+            report.objects_unverified += one.counts[None]
+            report.objects_not_genuine += one.counts[False]
+        _tell(report, proofs)
+        _record(settings, catalog, verification.cloud, proofs)
+        return report
+
+
+def _tell(report: CollectionReport, proofs: ArchiveProofs) -> None:
+    for one in proofs.findings:
+        if one.asked:
+            report.problem_count += 1
+            if len(report.problems) < _MAX_REPORTED:
+                report.problems.append(Problem(one.object, f"{one.kind}", f"{one.verdict}: {one.reason}"))
+
+
+def _record(settings: Settings, catalog: str | LakeCatalog, cloud: str, proofs: ArchiveProofs) -> None:
+    from crosstrail.lake.table import LakeTable
+
+    if not settings.lake.exists():
+        return
+    with closing(LakeTable.open(settings.lake.folder, catalog=catalog)) as table:
+        record_spans(settings.lake.folder, table.uuid, _spans(cloud, proofs))
+
+
+def _spans(cloud: str, proofs: ArchiveProofs) -> Iterator[CoveredSpan]:
+    for one in proofs.spans():
+        if one.complete:
+            yield CoveredSpan(cloud, one.account, one.region, SpanKind.PROVED, one.start, one.end, trail=one.trail)
+    for finding in proofs.findings:
+        if _is_hole(finding) and finding.start and finding.end:
+            yield CoveredSpan(
+                cloud,
+                finding.account,
+                finding.region,
+                SpanKind.HOLE,
+                finding.start,
+                finding.end,
+                f"{finding.verdict}: {finding.reason}",
+                finding.trail,
+            )
+
+
+def _is_hole(finding: IntegrityFinding) -> bool:
+    return (
+        bool(finding.account and finding.region and finding.trail)
+        and finding.kind is not FindingKind.LOG
+        and not finding.late
+    )
+
+
+__all__ = ["VerifyOptions", "collect_verified"]
