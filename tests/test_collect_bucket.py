@@ -144,3 +144,14 @@ def test_an_archive_of_the_configuration_may_be_a_bucket(bucket: Moto, tmp_path:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["new"], report["kept_out"]) == (1, {f"aws/{DEV}": 1})
+
+
+def test_what_actiontrail_delivers_is_found_by_account_and_region(
+    bucket: Moto, tmp_path: Path, crosstrail: CommandLine
+) -> None:
+    name = "2026/11/19/Actiontrail_cn-hangzhou_20261119120000_1002_1_10_ab.gz"
+    for folder in ("Actiontrail/cn-hangzhou", "Actiontrail/rd-a1/1234567890123456/cn-beijing", "Else/cn-hangzhou"):
+        put(bucket, BUCKET, f"oss/AliyunLogs/{folder}/{name}", [event(1)])
+    planned = _collect(crosstrail, tmp_path, "--plan", uri=f"s3://{BUCKET}/oss")
+    found = [(one["cloud"], one["account"], one["region"], one["objects"]) for one in planned["folders"]]
+    assert found == [("alibaba", "", "cn-hangzhou", 1), ("alibaba", "1234567890123456", "cn-beijing", 1)]

@@ -84,3 +84,16 @@ def test_credentials_that_cannot_be_had_are_named_and_not_replaced(
             list(buckets.open(f"s3://{bucket}").pages())
         assert isinstance(refused.value, CrosstrailError)
         assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("uri", "endpoint"),
+    [
+        ("oss://trail/x", "https://trail.s3.oss-eu-central-1.aliyuncs.com"),
+        ("tos://trail/x", "https://trail.tos-s3-eu-central-1.volces.com"),
+    ],
+)
+def test_other_clouds_are_asked_at_their_own_s3_endpoints(uri: str, endpoint: str, tmp_path: Path) -> None:
+    with opened_buckets(_settings(tmp_path)) as buckets:
+        place = buckets.open(uri, region="eu-central-1").place
+    assert (place.endpoint, place.region, place.virtual_hosted) == (endpoint, "eu-central-1", True)

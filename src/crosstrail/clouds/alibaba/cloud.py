@@ -15,6 +15,7 @@ from crosstrail.clouds.alibaba.record import RECORDS
 from crosstrail.clouds.alibaba.regions import HOME_REGION, KNOWN_REGIONS, SEPARATE
 from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
+from crosstrail.clouds.buckets import BucketAccess
 
 if TYPE_CHECKING:
     from crosstrail.clouds.alibaba.broker import AlibabaBroker
@@ -46,6 +47,13 @@ def _ambient(settings: AlibabaSettings, broker: AlibabaBroker) -> AccountSource:
     from crosstrail.clouds.alibaba.ambient import Ambient
 
     return Ambient(broker)
+
+
+def _buckets(settings: AlibabaSettings, broker: AlibabaBroker) -> BucketAccess:
+    """https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss"""
+    from crosstrail.clouds.s3_compatible import S3CompatibleBuckets
+
+    return S3CompatibleBuckets(broker, "s3.oss-{region}.aliyuncs.com", settings.region)
 
 
 def _has_identity(environ: Mapping[str, str]) -> bool:
@@ -84,6 +92,8 @@ ALIBABA = Cloud(
     known_regions=lambda home: KNOWN_REGIONS,
     regions_of=_regions_of,
     records=RECORDS,
+    bucket_scheme="oss",
+    buckets=_buckets,
     log_layout=LAYOUT,
     credential_variables=(
         "ALIBABA_CLOUD_",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
+from crosstrail.clouds.buckets import BucketAccess
 from crosstrail.clouds.volcengine.accounts import ACCOUNTS
 from crosstrail.clouds.volcengine.record import RECORDS
 from crosstrail.clouds.volcengine.regions import KNOWN_REGIONS
@@ -44,6 +45,13 @@ def _ambient(settings: VolcengineSettings, broker: VolcengineBroker) -> AccountS
     return Ambient(broker.environment, broker.api)
 
 
+def _buckets(settings: VolcengineSettings, broker: VolcengineBroker) -> BucketAccess:
+    """ExtranetS3Endpoint of https://docs.volcengine.com/docs/6349/1545462"""
+    from crosstrail.clouds.s3_compatible import S3CompatibleBuckets
+
+    return S3CompatibleBuckets(broker, "tos-s3-{region}.volces.com", settings.region)
+
+
 def _has_identity(environ: Mapping[str, str]) -> bool:
     return all(environ.get(name) for name in _KEYS)
 
@@ -71,6 +79,8 @@ VOLCENGINE = Cloud(
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,
     records=RECORDS,
+    bucket_scheme="tos",
+    buckets=_buckets,
     credential_variables=("VOLCENGINE_ACCESS_", "VOLCENGINE_SECRET_", "VOLCENGINE_SESSION_TOKEN"),
     child_variables=_child_variables,
 )
