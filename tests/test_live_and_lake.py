@@ -89,6 +89,40 @@ async def test_what_was_collected_is_answered_without_asking_and_said(live: Hist
 
 
 @pytest.mark.anyio
+async def test_what_expired_in_the_lake_is_asked_of_the_account(live: HistoryWorkspace) -> None:
+    live.keys_account(PROD, "prod", region="us-east-1", regions=["us-east-1"])
+    ids = live.log(PROD, 2) + live.log(PROD, 3, age=timedelta(days=40))
+    live.collect("--account", "prod")
+    expired = preloaded.run("lake", "expire", "--config", live.write(lake={"retention": "30d"}))
+    assert expired.returncode == 0, expired.stderr
+    [(_, _, start, _)] = windows(live.lake)
+    assert timedelta(days=29) < datetime.now(UTC) - start < timedelta(days=31)
+    found, _ = await paged(live, target_account_id="prod", start_time="60d", max_results=50)
+    assert found == ids
+    report = preloaded.run("collect", "--api", "--config", live.write(lake={"retention": "30d"}), "--account", "prod")
+    assert report.returncode == 0, report.stderr
+    [(_, _, start, _)] = windows(live.lake)  # what does not go in is not collected either
+    assert timedelta(days=29) < datetime.now(UTC) - start < timedelta(days=31)
+
+
+@pytest.mark.anyio
+async def test_what_a_repair_takes_out_is_asked_of_the_account(live: HistoryWorkspace) -> None:
+    live.keys_account(PROD, "prod", region="us-east-1", regions=["us-east-1"])
+    ids = live.log(PROD, 2, apart=1) + live.log(PROD, 3, age=timedelta(days=40), apart=1)
+    live.collect("--account", "prod")
+    *_, oldest = sorted(live.lake.glob("events/data/aws/*/*/*.parquet"), reverse=True)
+    oldest.write_bytes(oldest.read_bytes()[:-9])
+    repaired = preloaded.run("lake", "repair", "--config", live.write())
+    assert repaired.returncode == 3, repaired.stderr  # the lake has no log files to collect them from again
+    assert len(windows(live.lake)) == 2
+    found, _ = await paged(live, target_account_id="prod", start_time="60d", max_results=50)
+    assert found == ids
+    live.collect("--account", "prod")
+    assert len(live.rows()) == len(ids)
+    assert len(windows(live.lake)) == 1
+
+
+@pytest.mark.anyio
 async def test_events_older_than_the_clouds_history_come_from_the_lake(live: HistoryWorkspace) -> None:
     live.keys_account(PROD, "prod", region="us-east-1", regions=["us-east-1"])
     ids = live.log(PROD, 3, age=timedelta(days=89, hours=20))

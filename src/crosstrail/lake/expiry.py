@@ -14,6 +14,7 @@ from crosstrail.errors import LakeBusy, LakeError
 from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.partition import partition_of
 from crosstrail.lake.table import CommitLost, LakeTable
+from crosstrail.lake.windows import BEGINNING, Span, Windows, day_start
 from crosstrail.models import AccountKey
 
 _MAX_TRIES = 20
@@ -61,6 +62,9 @@ def expire(table: LakeTable, keeping: Keeping, now: datetime, *, everything: boo
                 hint="Look at lake.retention and at the machine's clock; --everything where this is meant.",
             )
         taken = expired(table, keeping, now)
+        windows = Windows(table.folder, table.uuid)
+        for key in {(one.cloud, one.account) for one in taken}:  # before the events go: a lookup asks the account then
+            windows.cut(key, Span(BEGINNING, day_start(first_days[key])))
         try:
             table.commit(base, (), old)
         except CommitLost:

@@ -10,7 +10,8 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
@@ -29,7 +30,7 @@ from crosstrail.lake.locks import is_taken, take
 from crosstrail.lake.sources.histories import History, HistorySource, Piece
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.warehouse import LakeCatalog
-from crosstrail.lake.windows import Span, Windows, covered, missing
+from crosstrail.lake.windows import Span, Window, Windows, covered, day_start, missing
 from crosstrail.models import Target
 
 _SPOOL = "histories"
@@ -225,7 +226,13 @@ class _Collection:
                     unread = {log.key for log in ledger.unknown(logs)}
             for log in logs:
                 Path(log.path).unlink(missing_ok=True)
-        self._windows.add(one.window for one in pieces if one.window and not (one.log and one.log.key in unread))
+        whole = (one.window for one in pieces if one.window and not (one.log and one.log.key in unread))
+        self._windows.add(kept for one in whole if (kept := self._retained(one)))
+
+    def _retained(self, window: Window) -> Window | None:
+        """Its part that the lake keeps: older events did not go in."""
+        first = day_start(self._keeping.first_day(window.account, datetime.now(UTC)))
+        return replace(window, start=max(window.start, first)) if window.end > first else None
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from crosstrail.errors import LakeBusy
 from crosstrail.lake.forgetting import taken_apart
 from crosstrail.lake.table import CommitLost
+from crosstrail.lake.windows import Span, Windows, day_start
 
 if TYPE_CHECKING:
     from crosstrail.lake.forgetting import ReadObjects
@@ -54,6 +55,11 @@ def take_out(table: LakeTable, ledger: ReadObjects, damaged: Sequence[DamagedFil
     """Forgets the log objects of these files and takes the files out of the table. Raises LakeBusy."""
     forget(ledger, damaged)
     paths = {str(table.folder / one.path) for one in damaged}
+    windows = Windows(table.folder, table.uuid)
+    for cloud, account, day in {
+        (one.cloud, one.account, one.day) for one in damaged
+    }:  # a lookup asks the account again
+        windows.cut((cloud, account), Span(day_start(day), day_start(day) + timedelta(days=1)))
     for _ in range(_MAX_TRIES):
         base = table.snapshot()
         gone = {file.path for file in base.files if file.path in paths}

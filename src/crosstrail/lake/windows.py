@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ from crosstrail.models import AccountKey, Target
 LOOKUP_EVENTS = "lookup-events"
 """The source of what was asked of an account's own event history, whatever its cloud calls that."""
 TICK = timedelta(microseconds=1)
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+"""Before every event."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY_SECONDS = 30
 _SCHEMA = """
@@ -102,6 +104,24 @@ class Windows:
         times = (_micros(new.start), _micros(new.end), _micros(new.collected))
         db.execute("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*key, *times, new.rows))
 
+    def cut(self, account: AccountKey, span: Span) -> None:
+        """What is about to leave the table is no longer collected: nothing of the account is known in that span. Raises
+        LakeError."""
+        if not self.of(account):
+            return
+        with _readable(), closing(sqlite3.connect(self._folder / LEDGER_FILE, timeout=_BUSY_SECONDS)) as db:
+            db.isolation_level = None
+            db.execute("BEGIN IMMEDIATE")
+            start, end = _micros(span.start), _micros(span.end)
+            values = (self._lake, *account, end, start)
+            meeting = 'lake = ? AND cloud = ? AND account = ? AND start < ? AND "end" > ?'
+            rows = db.execute(f"SELECT {_COLUMNS} FROM windows WHERE {meeting}", values).fetchall()  # noqa: S608
+            db.execute(f"DELETE FROM windows WHERE {meeting}", values)  # noqa: S608
+            for old in map(_window, rows):
+                for rest in missing([span], Span(old.start, old.end)):
+                    self._join(db, replace(old, start=rest.start, end=rest.end))
+            db.execute("COMMIT")
+
     def of(self, account: AccountKey | None = None) -> tuple[Window, ...]:
         """Those of the account (None: of all), by region and time; none where nothing was ever collected so. Raises
         LakeError."""
@@ -116,6 +136,16 @@ class Windows:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'windows'").fetchone():
                 return ()
             return tuple(map(_window, db.execute(sql, values).fetchall()))
+
+
+def day_start(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def since(day: date, spans: Iterable[Span]) -> tuple[Span, ...]:
+    """What of the spans lies on that day or later."""
+    first = day_start(day)
+    return tuple(Span(max(one.start, first), one.end) for one in spans if one.end > first)
 
 
 def covered(windows: Iterable[Window], target: Target) -> tuple[Span, ...]:

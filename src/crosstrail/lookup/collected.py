@@ -17,7 +17,8 @@ import anyio.to_thread
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.errors import LakeError
 from crosstrail.filters import KEYS, FilterKey
-from crosstrail.lake.windows import TICK, Span, Windows, covered
+from crosstrail.lake.keeping import Keeping
+from crosstrail.lake.windows import TICK, Span, Windows, covered, since
 from crosstrail.models import Event, EventPage, EventQuery, Target
 from crosstrail.timerange import TimeRange
 
@@ -37,8 +38,9 @@ class _Part:
 class Collected:
     """What a lake holds of live accounts. `open_lake` is called in a thread; it raises LakeError."""
 
-    def __init__(self, open_lake: Callable[[], LakeTable]) -> None:
+    def __init__(self, open_lake: Callable[[], LakeTable], keeping: Keeping) -> None:
         self._open_lake = open_lake
+        self._keeping = keeping
         self._table: LakeTable | None = None
         self._trail: AuditTrail | None = None
 
@@ -83,7 +85,10 @@ class Collected:
                 from crosstrail.lake.lake_trail import LakeTrail
 
                 self._table, self._trail = table, LakeTrail(table)
-            return covered(Windows(table.folder, table.uuid).of(target.account.key), target)
+            spans = covered(Windows(table.folder, table.uuid).of(target.account.key), target)
+            return since(
+                self._keeping.first_day(target.account.id, datetime.now(UTC)), spans
+            )  # others may expire it too
         except LakeError:
             return ()
 

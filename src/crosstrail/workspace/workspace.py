@@ -186,7 +186,7 @@ class Workspace:
 
     @cached_property
     def _collected(self) -> Collected:
-        return Collected(lambda: self.lake)
+        return Collected(lambda: self.lake, self.settings.lake.keeping(self.settings.accounts))
 
     async def _known_regions(self, account: Account, region: str) -> frozenset[str] | None:
         """Of the account's cloud; where that has no such region, those that the lake holds of an archive as well."""
