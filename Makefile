@@ -44,7 +44,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(call complete,$(VENV))
 	@touch $@
 
-demo: $(READY) ## the main job on a made-up organisation: collect, serve, ask five questions
+demo: $(READY) ## the main job on a made-up organisation: collect from its bucket, verify, ask, export the evidence
 	@$(BIN)/crosstrail demo
 
 test: $(READY) ## the tests: all that need no package registry, no npm and no container

@@ -164,6 +164,10 @@ def test_the_demo_asks_five_questions_and_draws_its_conclusion_from_the_answers(
     )
     assert {"dev", "prod", "cn-prod", "hz-prod"} <= set(conclusion.replace(",", "").replace(".", "").split())
 
+    assert re.search(r"3,\d{3} signed digests and 3,\d{3} log files are valid", done.stdout)
+    assert re.search(r"^  us-east-1 +█{27}░█{2}  1 partly$", done.stdout, re.MULTILINE)
+    assert f"no digest: StopLogging by arn:aws:iam::{night.account}:user/{night.user}" in done.stdout
+    assert "All is as the manifest says" in done.stdout
     snippet = json.loads("{" + done.stdout.split("\n   {", 1)[1].rsplit("}", 1)[0] + "}")
     server = snippet["mcpServers"]["crosstrail-demo"]
     assert server["args"][-2:] == ["serve", "--demo"]

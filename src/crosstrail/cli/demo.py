@@ -7,6 +7,8 @@ cropped to its width and long tables cut; into a pipe every answer goes whole.
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,10 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from crosstrail import private
+from crosstrail.cli.coverage_picture import print_coverage
 from crosstrail.demo.client import connected
+from crosstrail.demo.digests import BUCKET
 from crosstrail.demo.incident import incident
 from crosstrail.demo.investigation import Exchange, Findings, Investigation
 from crosstrail.demo.prepared import Prepared, prepared
@@ -28,6 +33,7 @@ from crosstrail.text import clean, visible
 _INDENT = 3
 _ROWS_SHOWN = 12
 _EVENT_LINES_SHOWN = 9
+_EVIDENCE_LINES_SHOWN = 3
 _DENIED = r"AccessDenied\w*|Client\.Unauthorized\w*|NoPermission|Forbidden\.RAM"
 
 
@@ -41,9 +47,13 @@ def demo(folder: Path | None) -> int:
     console = Console(highlight=False)
     made = _prepare(console, folder)
     arguments = ["serve", "--config", str(made.config)] if folder else ["serve", "--demo"]
+    _show_coverage(console, made)
     wrong = anyio.run(_investigate, console, arguments)
     if wrong:
         console.print(Text(f"\nThe demo failed: {wrong}.", style="bold red"))
+        return 1
+    if not _show_export(console, made):
+        console.print(Text("\nThe demo failed: the export could not be made, or is not proved.", style="bold red"))
         return 1
     _show_snippet(console, arguments)
     console.print()
@@ -67,6 +77,39 @@ def _prepare(console: Console, folder: Path | None) -> Prepared:
         took = "collected into a lake by an earlier run"
     _say(console, f"{figures.events:,} events from {figures.files:,} log files, {took}.")
     return made
+
+
+def _show_coverage(console: Console, made: Prepared) -> None:
+    """What was proved, and the map of all days."""
+    figures = made.figures
+    _heading(console, "Is it all there, and untouched?")
+    if figures.digests:
+        _say(
+            console,
+            f"Collected from s3://{BUCKET} on loopback and verified: {figures.digests:,} signed digests and {figures.logs:,} log "
+            f"files are valid. {'In prod both stop for a while: the day with a gap is not proved.' if figures.gap else ''}",
+        )
+    console.print()
+    print_coverage(made.settings, "", "", ("", ""), as_json=False)
+
+
+def _show_export(console: Console, made: Prepared) -> bool:
+    """The intruder's events as a file of evidence, and its check; whether it is proved."""
+    _heading(console, "Evidence")
+    file = made.folder / "evidence" / "intruder.jsonl"
+    private.make_folder(file.parent)
+    sql = f"SELECT eventid FROM events WHERE sourceipaddress = '{incident().source_ip}'"  # noqa: S608 - our own
+    for arguments in (
+        ("export", sql, "-o", str(file), "--overwrite", "--config", str(made.config)),
+        ("export", "--check", f"{file}.manifest.json"),
+    ):
+        _say(console, Text(f"crosstrail {shlex.join(arguments)}", style="green"))
+        done = subprocess.run([*_command(), *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
+        for line in (done.stdout + done.stderr).splitlines()[:_EVIDENCE_LINES_SHOWN]:
+            _line(console, Text.assemble(("│ ", "cyan"), clean(line)))
+        if done.returncode:
+            return False
+    return True
 
 
 async def _investigate(console: Console, arguments: list[str]) -> str:
@@ -164,12 +207,16 @@ def _event(line: str, width: int) -> Iterator[Text]:
 
 def _show_snippet(console: Console, arguments: list[str]) -> None:
     """What to put into an MCP client's configuration to ask this organisation oneself."""
-    script = Path(sys.executable).with_name("crosstrail")
-    command = [str(script)] if script.exists() else [sys.executable, "-m", "crosstrail"]
+    command = _command()
     server = {"command": command[0], "args": [*command[1:], *arguments]}
     _heading(console, "Ask it yourself: put this into your MCP client's configuration")
     for line in json.dumps({"mcpServers": {"crosstrail-demo": server}}, indent=2).splitlines():
         _line(console, Text(line))
+
+
+def _command() -> list[str]:
+    script = Path(sys.executable).with_name("crosstrail")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "crosstrail"]
 
 
 def _heading(console: Console, words: str) -> None:

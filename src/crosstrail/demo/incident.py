@@ -1,8 +1,8 @@
 """The incident: one night on which a CI user's leaked access key is used, in four accounts of three clouds.
 
 Prod's access key looks around, is denied, makes itself a user with a key, shares a snapshot with a stranger's account,
-stops the account's trail, and steps into dev, whose secrets it reads. The organisation's own trail, which the audit
-account keeps, goes on: that is why all of it is here. In the morning the security team ends it.
+steps into dev, whose secrets it reads, and stops the trail of prod: until the security team ends it in the morning, nothing
+of prod is logged. Dev's trail goes on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from crosstrail.demo.actors import (
     at,
 )
 from crosstrail.demo.apis import Json
+from crosstrail.demo.digests import Silence
 from crosstrail.demo.event_record import Caller, user_identity
 from crosstrail.demo.traffic import assume_across, call, signed_on
 from crosstrail.demo.word_lists import hexadecimal, iam_id
@@ -89,9 +90,11 @@ class Incident:
     foreign_account: str
     stop_logging_id: str
     events: tuple[Json, ...]
-    """The intruder's events in the AWS accounts, in order of time."""
+    """The intruder's events in the AWS accounts that were logged, in order of time."""
     response: tuple[Json, ...]
-    """What the security team did the morning after."""
+    """What the security team did the morning after, logged or not."""
+    silence: Silence
+    """What the intruder's StopLogging made: of that time prod has neither logs nor digests."""
 
     def of_key(self, key: str) -> tuple[Json, ...]:
         return tuple(event for event in self.events if event["userIdentity"].get("accessKeyId") == key)
@@ -113,9 +116,16 @@ def incident() -> Incident:
         *_harm(rng, leaked, snapshot, backdoor_key),
         *_backdoor_tried(rng, backdoor_key),
     ]
-    inside, both = assume_across(rng, leaked, PROD, DEV, "deployment", CI_USER, clock("02:43:57"))
+    inside, both = assume_across(rng, leaked, PROD, DEV, "deployment", CI_USER, clock("02:40:12"))
     events += [*both, *_second_account(rng, inside)]
     events.sort(key=lambda event: (event["eventTime"], event["recipientAccountId"]))
+    response = tuple(_response(rng, snapshot, backdoor_key))
+    stopped, started = (
+        next(datetime.fromisoformat(event["eventTime"]) for event in some if event["eventName"] == name)
+        for some, name in ((events, "StopLogging"), (response, "StartLogging"))
+    )
+    silence = Silence(PROD, stopped, started)
+    events = [event for event in events if not silence.has(event)]
     return Incident(
         account=PROD,
         second_account=DEV,
@@ -130,7 +140,8 @@ def incident() -> Incident:
         foreign_account=FOREIGN_ACCOUNT,
         stop_logging_id=next(event["eventID"] for event in events if event["eventName"] == "StopLogging"),
         events=tuple(events),
-        response=tuple(_response(rng, snapshot, backdoor_key)),
+        response=response,
+        silence=silence,
     )
 
 

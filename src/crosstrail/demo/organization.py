@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import yaml
 
 from crosstrail.demo import alibaba, traffic, volcengine
-from crosstrail.demo.actors import AUDIT, CN, DEV, HZ, PROD
+from crosstrail.demo.actors import AUDIT, CN, DEV, FIRST_DAY, HZ, LAST_DAY, PROD, at
+from crosstrail.demo.digests import write_digests
 from crosstrail.demo.incident import Incident, incident
 from crosstrail.demo.log_files import ORGANIZATION_ID, write_actiontrail, write_cloudtrail, write_lookup_answers
 from crosstrail.models import Account
@@ -23,13 +25,14 @@ _US, _EU = "us-east-1", "eu-west-1"
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """`records` counts what the files hold, `events` what happened: some events were delivered twice."""
+    """`files` are of logs. `records` counts what they hold, `events` what was logged: some events were delivered twice."""
 
     folder: Path
     accounts: tuple[Account, ...]
     files: int
     records: int
     events: int
+    digests: int
     incident: Incident
 
 
@@ -64,7 +67,8 @@ def accounts() -> tuple[Account, ...]:
 def generate(folder: Path) -> Organization:
     """Writes about 22,000 events as log files under `folder`/logs. Raises OSError when it cannot."""
     night = incident()
-    cloudtrail = [*traffic.ordinary_traffic(), *night.events, *night.response]
+    happened = [*traffic.ordinary_traffic(), *night.events, *night.response]
+    cloudtrail = [event for event in happened if not night.silence.has(event)]
     lookups = [*volcengine.ordinary_traffic(), *volcengine.incident()]
     actiontrail = [*alibaba.ordinary_traffic(), *alibaba.incident()]
     written = (
@@ -72,10 +76,12 @@ def generate(folder: Path) -> Organization:
         write_lookup_answers(lookups, folder / LOGS / "volcengine" / CN),
         write_actiontrail(actiontrail, folder / LOGS / "alibaba" / HZ),
     )
+    digests = write_digests(folder / LOGS, at(FIRST_DAY, 0), at(LAST_DAY, 0) + timedelta(days=1), night.silence)
     return Organization(
         folder=folder,
         accounts=accounts(),
         files=sum(files for files, _ in written),
+        digests=digests,
         records=sum(records for _, records in written),
         events=len(cloudtrail) + len(lookups) + len(actiontrail),
         incident=night,

@@ -28,7 +28,7 @@ _WAIT_SECONDS = 300
 _MADE_FROM = (
     ("demo", (".py", ".yaml")),
     ("clouds", ("record.py", "record_text.py", "shape.py")),
-    ("lake", ("schema.py", "rows.py", "table.py")),
+    ("lake", ("schema.py", "rows.py", "table.py", "verified.py", "covered_spans.py")),
 )
 """The code that decides what the folder holds: packages with those in them, and the ends of their files' names."""
 
@@ -45,6 +45,10 @@ class Figures:
     events: int
     generated_seconds: float
     collected_seconds: float
+    digests: int
+    logs: int
+    """Those that were verified and are valid: all, or none where nothing was verified."""
+    gap: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +90,24 @@ def prepared(folder: Path | None = None, progress: Progress | None = None) -> Pr
 
 
 def _make(place: Path, progress: Progress) -> Figures:
+    from crosstrail.demo.archive import collect_organization
     from crosstrail.demo.organization import LOGS, generate, settings_text
-    from crosstrail.lake.collector import collect
 
     began = monotonic()
     progress("Generating log files")
     organization = generate(place)
     generated = monotonic()
-    progress(f"Collecting {organization.records:,} records from {organization.files:,} files")
-    report = collect([place / LOGS], place / "lake")
-    if report.problem_count or report.conflicting or report.new != organization.events:
+    progress(f"Collecting {organization.records:,} records from {organization.files:,} objects, and verifying them")
+    report, proved = collect_organization(place / LOGS, place / "lake")
+    if report.problem_count or report.conflicting or report.new != organization.events or proved.failed:
         raise LakeError(
             f"{report.new:,} of the demo's {organization.events:,} events could be collected",
             hint=f"Remove {place} and try again; if it happens again, please report it.",
         )
     private.create(place / FILE_NAME)
     (place / FILE_NAME).write_text(settings_text(place), "utf-8")
-    return Figures(organization.files, organization.records, report.new, generated - began, monotonic() - generated)
+    took = generated - began, monotonic() - generated
+    return Figures(organization.files, organization.records, report.new, *took, proved.digests, proved.logs, proved.gap)
 
 
 @contextmanager

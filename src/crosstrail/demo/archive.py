@@ -1,0 +1,98 @@
+"""The organisation's trail as its owner would collect it: from its bucket into the lake, and verified by its digests.
+
+Decides what of the made-up organisation comes from the bucket (AWS, by the real S3 source) and what from files (the other clouds).
+Nobody's credentials and no setting of the user's environment are used: the bucket is on this machine. Without the library that
+reads buckets everything is read from the files that the bucket serves, and nothing is verified.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from crosstrail.accounts.credentials import Credentials
+from crosstrail.clouds.base import Cloud, cloud_of
+from crosstrail.clouds.buckets import BucketPlace
+from crosstrail.clouds.integrity import AskedSpan, FindingKind, IntegrityFinding, Verdict
+from crosstrail.demo.actors import LAST_DAY, at
+from crosstrail.demo.bucket import served
+from crosstrail.demo.digests import BUCKET, KEYS
+from crosstrail.lake.archive_bucket import BucketObjects
+from crosstrail.lake.collector import CollectionReport, collect, collect_from
+from crosstrail.lake.sources.bucket_search import BucketChoice
+from crosstrail.lake.sources.buckets import BucketSource
+from crosstrail.lake.table import LakeTable
+from crosstrail.lake.verified import VerifiedSpans
+from crosstrail.object_store import Bucket, BucketUri
+from crosstrail.trust import trusted
+
+_CLOUD, _REGION = "aws", "us-east-1"
+_OTHERS = ("volcengine", "alibaba")
+_JOBS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What the verification found. All are 0 where there was none."""
+
+    objects: int = 0
+    digests: int = 0
+    logs: int = 0
+    gaps: int = 0
+    failed: int = 0
+    """Objects that are not what was signed."""
+    gap: str = ""
+    """What it says of the first gap."""
+
+
+def collect_organization(logs: Path, lake: Path) -> tuple[CollectionReport, Proved]:
+    """Everything in `logs` into the lake. Raises LakeError, OSError."""
+    if find_spec("obstore") is None:
+        return collect([logs], lake), Proved()
+    cloud = cloud_of(_CLOUD)
+    with served(logs) as address:
+        bucket = Bucket(
+            BucketUri("s3", BUCKET, ""),
+            BucketPlace(address, _REGION, virtual_hosted=False, trust=trusted()),
+            lambda: Credentials("demo", SecretStr("demo")),
+        )
+        layouts = [(cloud.name, cloud.log_layout)] if cloud.log_layout else []
+        report = collect_from(BucketSource(bucket, layouts, BucketChoice()), lake)
+        proved = _verified(cloud, bucket, logs / KEYS, lake)
+    report.add(collect([logs / name for name in _OTHERS], lake))
+    return report, proved
+
+
+def _verified(cloud: Cloud, bucket: Bucket, keys: Path, lake: Path) -> Proved:
+    if cloud.integrity is None:
+        return Proved()
+    integrity = cloud.integrity()
+    known = integrity.read_keys(keys)
+    end = at(LAST_DAY, 0) + timedelta(days=1)  # of the last digest: the made-up organisation has nothing after it
+    asked = AskedSpan(until=end, now=datetime.now(UTC))
+    table = LakeTable.open(lake)
+    try:
+        spans = VerifiedSpans(table.folder, table.uuid, cloud.name)
+        found = integrity.verify(BucketObjects(bucket, ""), asked, known, None, jobs=_JOBS, stop=threading.Event())
+        counts: Counter[tuple[FindingKind, bool]] = Counter()
+        gaps: list[IntegrityFinding] = []
+        for one in spans.taken(found):
+            counts[one.kind, one.verdict is Verdict.VALID] += 1
+            gaps += [one] if one.kind is FindingKind.GAP else []
+        spans.record()
+    finally:
+        table.close()
+    return Proved(
+        objects=sum(count for (kind, _), count in counts.items() if kind is not FindingKind.GAP),
+        digests=counts[FindingKind.DIGEST, True],
+        logs=counts[FindingKind.LOG, True],
+        gaps=len(gaps),
+        failed=counts[FindingKind.DIGEST, False] + counts[FindingKind.LOG, False],
+        gap=gaps[0].reason if gaps else "",
+    )
