@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -77,6 +78,11 @@ def test_kills_full_disks_and_rivals_lose_nothing_and_double_nothing(moto: Moto,
             process.stderr.close()
     for name in arriving:
         moto.s3.put_object(Bucket=BUCKET, Key=name, Body=objects[name])
+    for room in (1_000, 20_000):  # bytes that a file may have: no more of what is fetched, then no more of the table
+        cramped = _start(lake)
+        resource.prlimit(cramped.pid, resource.RLIMIT_FSIZE, (room, room))
+        assert cramped.wait(timeout=120) != 0
+        cramped.stderr.close()
     full = preloaded.run("collect", f"s3://{BUCKET}", "--lake", lake, "--json", "--workers", "1")
     assert full.returncode == 3, full.stderr  # for the broken ones
     assert _table(lake) == expected
