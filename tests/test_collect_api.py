@@ -174,7 +174,6 @@ def test_a_span_is_asked_for_alone_and_archives_are_not_asked(live: HistoryWorks
     assert "Events  14 new" in done.stdout
     assert len(live.rows()) == 14
     assert preloaded.run("collect", "--api", "--account", "old", "--config", config).returncode == 1
-    assert preloaded.run("collect", "--follow", "--config", config).returncode == 2
 
 
 def test_following_takes_what_comes_until_it_is_stopped(live: HistoryWorkspace) -> None:

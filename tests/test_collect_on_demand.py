@@ -76,6 +76,17 @@ async def test_what_the_statement_reads_is_collected_once_and_no_more(live: Hist
 
 
 @pytest.mark.anyio
+async def test_what_the_lake_does_not_keep_is_not_asked_for(live: HistoryWorkspace) -> None:
+    live.log(PROD, 2)
+    live.log(PROD, 5, age=timedelta(days=20))
+    async with client_of(settings(live, retention="10d")) as client:
+        found, _ = await counted(client, COUNT.format("prod", since(timedelta(days=30))))
+    assert found == {PROD: "2"}
+    oldest = (datetime.now(UTC) - timedelta(days=11, minutes=1)).timestamp()
+    assert all(one.params["StartTime"] > oldest for one in live.lookups(PROD))
+
+
+@pytest.mark.anyio
 async def test_its_bounds_end_it_and_what_is_missing_is_said(live: HistoryWorkspace) -> None:
     live.log(PROD, 240)
     live.world.account(DEV).denied.add("cloudtrail:LookupEvents")

@@ -10,7 +10,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -30,7 +30,7 @@ from crosstrail.lake.locks import is_taken, take
 from crosstrail.lake.sources.histories import History, HistorySource, Piece
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.warehouse import LakeCatalog
-from crosstrail.lake.windows import Span, Window, Windows, covered, day_start, missing
+from crosstrail.lake.windows import Span, Windows, covered, missing, since
 from crosstrail.models import Target
 
 _SPOOL = "histories"
@@ -119,8 +119,10 @@ class _Collection:
         self._changed = anyio.Event()
 
     def _missing(self, target: Target) -> list[Span]:
+        """Of the span, but for what is too old to go in."""
         spans = covered(self._windows.of(target.account.key), target)
-        return missing(spans, self._span)
+        first = self._keeping.first_day(target.account.id, datetime.now(UTC))
+        return [gap for wanted in since(first, [self._span]) for gap in missing(spans, wanted)]
 
     async def run(self, spool: Path, stop: anyio.Event) -> None:
         """Raises LakeError."""
@@ -226,13 +228,7 @@ class _Collection:
                     unread = {log.key for log in ledger.unknown(logs)}
             for log in logs:
                 Path(log.path).unlink(missing_ok=True)
-        whole = (one.window for one in pieces if one.window and not (one.log and one.log.key in unread))
-        self._windows.add(kept for one in whole if (kept := self._retained(one)))
-
-    def _retained(self, window: Window) -> Window | None:
-        """Its part that the lake keeps: older events did not go in."""
-        first = day_start(self._keeping.first_day(window.account, datetime.now(UTC)))
-        return replace(window, start=max(window.start, first)) if window.end > first else None
+        self._windows.add(one.window for one in pieces if one.window and not (one.log and one.log.key in unread))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from crosstrail.clouds.base import AuditTrail
 from crosstrail.engines.base import QueryScope
 from crosstrail.errors import CrosstrailError
 from crosstrail.lake.history_collector import Bounds, HistoryReport, collect_histories
+from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.sources.histories import LATE
 from crosstrail.lake.warehouse import LakeCatalog
 from crosstrail.lake.windows import Span
@@ -58,12 +59,14 @@ class OnDemand:
         engine: Callable[[], LakeEngine],
         targets_of: Callable[[Sequence[Account], str], Awaitable[Chosen]],
         catalog: Callable[[], LakeCatalog],
+        keeping: Keeping,
     ) -> None:
         """`catalog` opens the lake's, in a thread."""
         self._settings = settings
         self._engine = engine
         self._targets_of = targets_of
         self._catalog = catalog
+        self._keeping = keeping
         self._turn = anyio.Lock()
 
     async def collect(self, sql: str, scope: QueryScope) -> OnDemandCollection | None:
@@ -114,4 +117,6 @@ class OnDemand:
         settings = self._settings
         bounds = Bounds(settings.on_demand_seconds, settings.on_demand_requests)
         catalog = await anyio.to_thread.run_sync(self._catalog)
-        return await collect_histories(targets, settings.folder, span, catalog=catalog, bounds=bounds)
+        return await collect_histories(
+            targets, settings.folder, span, catalog=catalog, bounds=bounds, keeping=self._keeping
+        )

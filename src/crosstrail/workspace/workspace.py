@@ -346,7 +346,11 @@ class Workspace:
     @cached_property
     def _on_demand(self) -> OnDemand:
         return OnDemand(
-            self.settings.lake, lambda: cast("LakeEngine", self.engine()), self.targets_of, lambda: self.lake_catalog
+            self.settings.lake,
+            lambda: cast("LakeEngine", self.engine()),
+            self.targets_of,
+            lambda: self.lake_catalog,
+            self.settings.lake.keeping(self.settings.accounts),
         )
 
     def query_ended(self, query_id: str) -> bool:
