@@ -27,6 +27,7 @@ from crosstrail.errors import (
     UnsupportedByCloud,
 )
 from crosstrail.models import Account, EventQuery, NewTrail, Target
+from crosstrail.object_store_errors import OddKey
 from listed_accounts import moment
 from live_alibaba import HZ_PROD, LiveAlibaba, live_alibaba
 from test_aws_wire import Cloud, served
@@ -87,6 +88,8 @@ def test_every_kind_of_the_tree_that_a_cloud_can_give_is_given_by_a_code() -> No
         errors.SecretUnreadable,
         errors.WrongAccount,
         errors.AssumeRoleDenied,
+        errors.ObjectUnavailable,
+        OddKey,
     }
     kinds: set[type[CrosstrailError]] = {errors.CloudError, errors.InvalidRequest, errors.CredentialsError}
     everything: set[type[CrosstrailError]] = set(kinds)

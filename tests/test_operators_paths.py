@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,6 @@ pytestmark = pytest.mark.anyio
 
 def _no_lake(root: Path) -> dict[str, Any]:
     return {"accounts": [{"id": PROD}], "lake": {"path": str(root / "absent")}}
-
-
-def _moved(root: Path) -> dict[str, Any]:
-    write_logs(root / "logs", [record(PROD, 1, NOON)])
-    collect(root / "logs", root / "lake")
-    shutil.move(root / "lake", root / "elsewhere")
-    return {"accounts": [{"id": PROD}], "lake": {"path": str(root / "elsewhere")}}
 
 
 def _without_catalog(root: Path) -> dict[str, Any]:
@@ -54,7 +46,7 @@ def _results_cannot_be_kept(root: Path) -> dict[str, Any]:
     return {"accounts": [{"id": PROD}], "lake": {"path": str(root / "lake")}, "query": query}
 
 
-CASES = [_no_lake, _moved, _without_catalog, _no_database, _broken_database, _results_cannot_be_kept]
+CASES = [_no_lake, _without_catalog, _no_database, _broken_database, _results_cannot_be_kept]
 TOOLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lookup_events", {}),
     ("lake_query", {"sql": "SELECT eventname FROM events"}),
@@ -76,7 +68,7 @@ async def test_no_answer_names_the_operators_folders(tmp_path: Path, case: Calla
     assert failed
 
 
-@pytest.mark.parametrize("case", [_no_lake, _moved, _no_database])
+@pytest.mark.parametrize("case", [_no_lake, _no_database])
 async def test_the_log_and_the_command_line_name_them(
     tmp_path: Path, crosstrail: CommandLine, caplog: pytest.LogCaptureFixture, case: Callable[[Path], dict[str, Any]]
 ) -> None:

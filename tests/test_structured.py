@@ -22,6 +22,7 @@ WITH_ROWS = {
     "list_accounts",
     "describe_trails",
     "create_trail",
+    "log_coverage",
 }
 ON: dict[str, Any] = {"serve": {"structured": True}}
 
@@ -66,6 +67,7 @@ async def test_every_tool_with_rows_gives_those_of_the_text(aws: LiveAws) -> Non
         assert [one["trail"] for one in await asked("describe_trails")] == ["main"]
         assert {one.get("name") for one in await asked("list_event_data_stores")} >= {"theirs", "prod", "all"}
         assert [one["account"] for one in await asked("list_accounts")] == [PROD]
+        assert await asked("log_coverage") == []  # nothing was collected
         started = await client.call_tool("lake_query", {"sql": f"SELECT count(*) AS n FROM {store}"})
         assert started.structured_content
         assert started.structured_content["rows"] == [{"n": "42"}]
