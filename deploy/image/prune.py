@@ -15,7 +15,18 @@ import struct
 import sys
 from pathlib import Path
 
-AWS_SERVICES = {"cloudtrail", "glue", "organizations", "s3", "secretsmanager", "signin", "sso", "sso-oidc", "sqs", "sts"}
+AWS_SERVICES = {
+    "cloudtrail",
+    "glue",
+    "organizations",
+    "s3",
+    "secretsmanager",
+    "signin",
+    "sso",
+    "sso-oidc",
+    "sqs",
+    "sts",
+}
 """Those crosstrail calls for the accounts it serves; `crosstrail deploy` is not for inside an image."""
 _UNUSED = (
     "pyarrow/include*", "pyarrow/src", "pyarrow/_pyarrow_cpp_tests*", "pyarrow/libarrow_python*.so",
