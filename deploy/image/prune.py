@@ -31,7 +31,7 @@ AWS_SERVICES = {
 _UNUSED = (
     "pyarrow/include*", "pyarrow/src", "pyarrow/_pyarrow_cpp_tests*", "pyarrow/libarrow_python*.so",
     "pyarrow/libarrow_python*.so.*.*.*", "pyarrow/*flight*", "pyarrow/_azurefs*", "pyarrow/_gcsfs*",
-    "pyarrow/_hdfs*", "pyarrow/*substrait*", "sqlalchemy/testing", "sqlalchemy/dialects/m[sy]*sql", "sqlalchemy/dialects/oracle", "pygments/lexers/[a-z]*",
+    "pyarrow/_hdfs*", "sqlalchemy/testing", "sqlalchemy/dialects/m[sy]*sql", "sqlalchemy/dialects/oracle", "pygments/lexers/[a-z]*",
     "zstandard/_cffi*", "_duckdb-stubs", "adbc_driver_duckdb", "fb303", "hive_metastore", "jsonschema/benchmarks",
 )  # fmt: skip
 _KEPT = ("pygments/lexers/json*", "pygments/lexers/python*", "pygments/lexers/special*", "pygments/lexers/sql*")
