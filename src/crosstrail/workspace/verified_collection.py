@@ -11,7 +11,6 @@ from pathlib import Path
 from crosstrail.clouds.integrity import ArchiveProofs, FindingKind, IntegrityFinding
 from crosstrail.lake.collector import CollectionReport
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
-from crosstrail.lake.logs import Problem
 from crosstrail.lake.sources.base import LogSource
 from crosstrail.lake.sources.verified import VerifiedSource
 from crosstrail.lake.warehouse import LakeCatalog
@@ -79,6 +78,8 @@ def collect_verified(
 
 
 def _tell(report: CollectionReport, proofs: ArchiveProofs) -> None:
+    from crosstrail.lake.logs import Problem  # needs the lake's libraries, which a plain installation has not
+
     for one in proofs.findings:
         if one.asked:
             report.problem_count += 1
