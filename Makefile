@@ -9,7 +9,7 @@ DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.
 # A worker a core; one that has nothing left takes from another's tests. Alone, `pytest tests/test_x.py` stays one process.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help demo test test-registry test-all coverage check lint conformance bench newest release-check image-test lock docs clean
+.PHONY: help demo test test-registry test-images test-all coverage check lint conformance bench newest release-check image-test lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -53,8 +53,10 @@ test: $(READY) ## the tests: all that need no package registry, no npm and no co
 test-registry: $(READY) ## the tests that install packages that others published, from the registries of Python, npm and Go
 	$(BIN)/python -m pytest -q $(PARALLEL) -m registry
 
-test-all: test test-registry ## all tests, the container images' too where their tools are (else it says why not)
+test-images: ## the container images where their tools are (else it says why not)
 	@timeout 2400 $(PYTHON) deploy/image/try_image.py || [ $$? = 77 ]
+
+test-all: test test-registry test-images ## all tests
 
 COVERAGE := build/coverage
 coverage: $(READY) ## `make test`, and which branches of the source it runs (TESTS=... for some); it takes half as long again
