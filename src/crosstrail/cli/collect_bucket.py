@@ -19,7 +19,7 @@ from crosstrail.clouds.buckets import QueueMessage
 from crosstrail.clouds.log_layout import LogLayout
 from crosstrail.errors import AccountNotFound
 from crosstrail.lake.bucket_cost import BucketCost, readable
-from crosstrail.lake.collector import CollectionReport, Progress, collect_from
+from crosstrail.lake.collector import CollectionReport, Progress, collect
 from crosstrail.lake.plan import CollectionPlan, plan
 from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogSource, as_it_is
@@ -75,8 +75,8 @@ class BucketCollection:
         progress: Progress | None,
         checked: Callable[[LogSource], LogSource] = as_it_is,
     ) -> CollectionReport:
-        """One run over one bucket; `checked` puts a check before its objects. Raises like collect_from, and what opening a bucket raises."""
-        return collect_from(
+        """One run over one bucket; `checked` puts a check before its objects. Raises like collect, and what opening a bucket raises."""
+        return collect(
             checked(self._source(uri, bucket_account)),
             self._settings.lake.folder,
             catalog=catalog,
@@ -99,7 +99,7 @@ class BucketCollection:
     ) -> CollectionReport:
         """One run over the objects that messages told of. Raises like `collect`."""
         source = NoticedSource(self._bucket(uri, ""), _layouts(), noticed)
-        return collect_from(
+        return collect(
             source, self._settings.lake.folder, catalog=catalog, shard=shard, workers=workers, keeping=self._keeping
         )
 

@@ -17,7 +17,8 @@ from crosstrail.cli import with_settings
 from crosstrail.cli.collection_report import named, print_report, progress_bar
 from crosstrail.cli.statuses import DONE, FAILED, status_of
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.lake.collector import MAX_BYTES, CollectionReport, collect_from
+from crosstrail.lake.collector import MAX_BYTES, CollectionReport
+from crosstrail.lake.collector import collect as collect_logs
 from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogSource, as_it_is
 from crosstrail.lake.sources.files import FileSource
@@ -309,7 +310,7 @@ def _collected(
                 checked=checked,
             )
         assert not isinstance(source.paths, BucketUri)  # noqa: S101 - where there is one, buckets were opened
-        return collect_from(
+        return collect_logs(
             checked(FileSource(source.paths)),
             settings.lake.folder,
             catalog=how.catalog,

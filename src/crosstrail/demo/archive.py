@@ -24,7 +24,7 @@ from crosstrail.demo.actors import LAST_DAY, at
 from crosstrail.demo.bucket import served
 from crosstrail.demo.digests import BUCKET, KEYS
 from crosstrail.lake.archive_bucket import BucketObjects
-from crosstrail.lake.collector import CollectionReport, collect, collect_from
+from crosstrail.lake.collector import CollectionReport, collect
 from crosstrail.lake.sources.bucket_search import BucketChoice
 from crosstrail.lake.sources.buckets import BucketSource
 from crosstrail.lake.table import LakeTable
@@ -63,7 +63,7 @@ def collect_organization(logs: Path, lake: Path) -> tuple[CollectionReport, Prov
             lambda: Credentials("demo", SecretStr("demo")),
         )
         layouts = [(cloud.name, cloud.log_layout)] if cloud.log_layout else []
-        report = collect_from(BucketSource(bucket, layouts, BucketChoice()), lake)
+        report = collect(BucketSource(bucket, layouts, BucketChoice()), lake)
         proved = _verified(cloud, bucket, logs / KEYS, lake)
     report.add(collect([logs / name for name in _OTHERS], lake))
     return report, proved

@@ -104,7 +104,7 @@ class CollectionReport:
 
 
 def collect(
-    paths: Sequence[Path],
+    source: LogSource | Sequence[Path],
     folder: Path,
     *,
     catalog: str | LakeCatalog = "",
@@ -116,35 +116,7 @@ def collect(
     keeping: Keeping = Keeping(),
     progress: Progress | None = None,
 ) -> CollectionReport:
-    """Read every log file below `paths` that the lake in `folder` has not read yet: `collect_from` their files."""
-    return collect_from(
-        FileSource(paths),
-        folder,
-        catalog=catalog,
-        account=account,
-        accounts=accounts,
-        workers=workers,
-        max_bytes=max_bytes,
-        shard=shard,
-        keeping=keeping,
-        progress=progress,
-    )
-
-
-def collect_from(
-    source: LogSource,
-    folder: Path,
-    *,
-    catalog: str | LakeCatalog = "",
-    account: str = "",
-    accounts: frozenset[AccountKey] | None = None,
-    workers: int = 0,
-    max_bytes: int = MAX_BYTES,
-    shard: Shard | None = None,
-    keeping: Keeping = Keeping(),
-    progress: Progress | None = None,
-) -> CollectionReport:
-    """Read every log object of `source` that the lake in `folder` has not read yet.
+    """Read every log object of a source, or every file below some paths, that the lake in `folder` has not read yet.
 
     `account` is for records that name none; events of others than `accounts` are kept out and counted (None: of nobody).
     `shard` is which accounts this collector takes, of several that share the table. `max_bytes` is what one object may unpack
@@ -158,6 +130,7 @@ def collect_from(
     ledger = Ledger(folder)
     report = CollectionReport()
     scope = _scope(accounts, shard) if accounts is not None or shard else ""
+    source = FileSource(source) if isinstance(source, Sequence) else source
     search = Search(source, folder, ledger, scope)
     try:
         own = not (catalog if isinstance(catalog, str) else catalog.uri)

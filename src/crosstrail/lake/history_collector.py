@@ -22,7 +22,7 @@ from crosstrail import private
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.errors import CrosstrailError, LakeError
 from crosstrail.lake import require_libraries
-from crosstrail.lake.collector import CollectionReport, collect_from
+from crosstrail.lake.collector import CollectionReport, collect
 from crosstrail.lake.faults import reading
 from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.ledger import Ledger
@@ -221,7 +221,7 @@ class _Collection:
         source = HistorySource(pieces)
         unread: set[str] = set()
         if logs := [piece.log for piece in pieces if piece.log]:
-            report = collect_from(source, self._folder, catalog=self._catalog, workers=1, keeping=self._keeping)
+            report = collect(source, self._folder, catalog=self._catalog, workers=1, keeping=self._keeping)
             self._report.collection.add(report)
             if report.problem_count:
                 with closing(Ledger(self._folder)) as ledger:
