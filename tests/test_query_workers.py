@@ -6,19 +6,24 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.duckdb import LakeEngine, QueryLimits
-from crosstrail.errors import QueryFailed, QueryTimedOut
+from crosstrail.engines.messages import PageRequest
+from crosstrail.engines.workers import QueryWorkers, Ticket, WorkerDied, WorkerStopped
+from crosstrail.errors import InvalidRequest, QueryFailed, QueryTimedOut
 from crosstrail.models import QueryRef, QueryState, QueryStatus
 from ports import free_port
 from preloaded import REAL_CHILDREN
@@ -245,3 +250,68 @@ def test_a_killed_server_leaves_no_worker(tmp_path: Path, arguments: tuple[str, 
         for pid in (server.process.pid, *(one for one in below if one not in running)):
             os.kill(pid, signal.SIGKILL)
         _wait(lambda: all(_state(pid) in ("", "Z") for pid in running))
+
+
+def test_a_request_given_up_while_its_worker_starts_leaves_no_pipe_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket, started = Ticket(), []
+
+    class GivenUp(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            started.append(self)
+            ticket.stop()
+
+    monkeypatch.setattr(subprocess, "Popen", GivenUp)
+    of_test = QueryWorkers(1, idle_seconds=1.0)
+    with pytest.raises(WorkerStopped):
+        of_test.ask(_A_PAGE, ticket, seconds=PATIENCE)
+    assert [_open_pipes(process) for process in started] == [0]
+
+
+def test_a_worker_that_ended_before_its_first_request_leaves_no_pipe_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Ended(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            started.append(self)
+            self.kill()
+            self.wait()
+
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    of_test = QueryWorkers(1, idle_seconds=1.0)
+    of_test.start_early()
+    with pytest.raises(WorkerDied):
+        of_test.ask(_A_PAGE, Ticket(), seconds=PATIENCE)
+    assert {_open_pipes(process) for process in started} == {0}
+
+
+_A_PAGE: PageRequest = {"work": "page", "path": "/nowhere", "types": [], "offset": 0, "limit": 1, "seconds": 1.0}
+
+
+def _open_pipes(process: subprocess.Popen[bytes]) -> int:
+    return sum(pipe is not None and not pipe.closed for pipe in (process.stdin, process.stdout, process.stderr))
+
+
+async def _left_alone(engine: LakeEngine, folder: Path) -> None:
+    """Starts a query, and is cancelled as soon as its status is written: before, while or after `start` returns its id."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(engine.start, ENDLESS, NOBODY)
+        while not _queries(folder):
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+
+
+def _queries(folder: Path) -> list[str]:
+    return [path.parent.name for path in folder.glob("results/*/status.json")]
+
+
+def test_a_query_whose_caller_left_before_it_had_its_id_is_cancelled(tmp_path: Path) -> None:
+    async def body(engine: LakeEngine) -> None:
+        await _left_alone(engine, tmp_path)
+        for query in _queries(tmp_path):
+            with suppress(InvalidRequest):  # given up before it was queued: then nothing is left of it
+                status = await _end(engine, QueryRef("lake", "*", "", query))
+                assert status.state is QueryState.CANCELLED
+
+    _engine(tmp_path, body)

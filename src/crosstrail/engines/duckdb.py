@@ -250,6 +250,8 @@ class LakeEngine:
         measures().query_began(self.name)
         try:
             job.record = self._run(job)
+        except WorkerStopped:  # also by who asked for it and was given up before `start` had returned
+            job.stop = job.stop or QueryState.CANCELLED
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the query has ended and says how
             job.record = replace(job.record, state=QueryState.FAILED, error=self._explained(error))
         finally:

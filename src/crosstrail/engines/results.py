@@ -133,17 +133,20 @@ class ResultStore:
         )
         if not _ID.fullmatch(native_id):
             raise unknown
-        try:
-            record = _decoded((self._folder / native_id / "status.json").read_bytes())
-        except OSError:
-            raise unknown from None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise damaged(native_id, "status.json") from None
+
+        def look() -> Record:
+            try:
+                return _decoded((self._folder / native_id / "status.json").read_bytes())
+            except OSError:
+                raise unknown from None
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise damaged(native_id, "status.json") from None
+
+        record = look()
         if record.who != current_call().key or not set(record.accounts) <= set(readable):
             raise unknown
         if not record.state.ended and self._abandoned(native_id):
-            # It may have ended between the two looks.
-            record = _decoded((self._folder / native_id / "status.json").read_bytes())
+            record = look()  # it may have ended between the two, or been discarded
             if not record.state.ended:
                 ended = time.time()
                 record = replace(

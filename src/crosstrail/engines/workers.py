@@ -177,15 +177,17 @@ class QueryWorkers:
             while self._idle:
                 process = self._idle.pop()
                 if process.poll() is None:
-                    ticket.hold(process)
-                    return process
+                    return _held(process, ticket)
+                _release(process)
         return self._started(ticket)
 
     def _started(self, ticket: Ticket) -> subprocess.Popen[bytes]:
         with self._free:
             early = self._early.pop() if self._early else None
-        process = early if early and early.poll() is None else self._launched()
-        ticket.hold(process)
+        if early and early.poll() is not None:
+            _release(early)
+            early = None
+        process = _held(early or self._launched(), ticket)
         self._reply(process, ticket, _START_SECONDS)
         return process
 
@@ -267,7 +269,19 @@ def _last_words(stream: IO[bytes] | None) -> bytes:
     return b""
 
 
+def _held(process: subprocess.Popen[bytes], ticket: Ticket) -> subprocess.Popen[bytes]:
+    """The process, held by the ticket. Raises WorkerStopped, when nothing is left of the process."""
+    try:
+        ticket.hold(process)
+    except WorkerStopped:
+        process.wait()
+        _release(process)
+        raise
+    return process
+
+
 def _release(process: subprocess.Popen[bytes]) -> None:
+    """Close its pipes: whoever takes a process out of the idle ones puts it back or releases it."""
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with suppress(OSError):
