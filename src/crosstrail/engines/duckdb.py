@@ -56,7 +56,6 @@ _COMPILE_SECONDS = 10.0
 _STARTS_AT_ONCE = 8
 _MEASURED_BYTES = 4 * 2**20
 
-
 __all__ = ["LakeEngine", "QueryLimits", "bytes_of"]
 
 
