@@ -12,7 +12,7 @@ from lake_workspace import text_of
 from wrap_workspace import WrapWorkspace, numbered
 
 pytestmark = pytest.mark.anyio
-ACCOUNTS, CALLS, AT_ONCE = 20, 400, 20
+ACCOUNTS, CALLS, AT_ONCE = 20, 200, 20
 
 
 async def test_every_request_is_signed_for_its_calls_account(workspace: WrapWorkspace) -> None:
