@@ -316,7 +316,8 @@ class Bucket:
             "access_key_id": key,
             "secret_access_key": secret,
             "token": token or None,
-            "expires_at": given.expires or datetime.now(UTC) + _KNOWN_FOR,
+            # obstore takes no other object for UTC than Python's own.
+            "expires_at": given.expires.astimezone(UTC) if given.expires else datetime.now(UTC) + _KNOWN_FOR,
         }
 
     def _bound(self, info: ObjectInfo, max_bytes: int) -> None:

@@ -73,10 +73,14 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
     import pyarrow.parquet as pq
 
     rows = {str(path): pq.read_metadata(path).num_rows for path in staged}
+    lost: list[Path] = []
+    landed: Appended | None = None
     for attempt in range(_MAX_TRIES):
         base = table.snapshot()
-        if rows and rows.keys() <= {file.path for file in base.files}:
-            return Appended(sum(rows.values()), 0, ())  # a commit that was reported lost had landed
+        if landed and table.names(lost):
+            _delete(set(staged) - set(lost))
+            return landed  # the commit that was reported lost had been made
+        _delete(set(lost) - set(staged))
         repeats = _repeats(table, staged, base)
         changes, conflicts = resolve(one for group in repeats.values() for one in group)
         added: list[Path] = []
@@ -89,19 +93,23 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
         replaced = changes.keys() - rows.keys()
         for number, path in enumerate(sorted(replaced)):
             added.append(_rewritten(path, (), changes[path], f"{unsealed_stem(staged[0])}-{attempt}-{number:04d}"))
+        known = sum(len(group) for group in repeats.values())
+        appended = Appended(sum(rows.values()) - known, known, conflicts)
         try:
             if added:
                 table.commit(base, added, replaced)
         except CommitLost:
-            for one in set(added) - set(staged):
-                one.unlink(missing_ok=True)
+            lost, landed = added, appended
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.02 * 2**attempt)))  # noqa: S311 - no secret
             continue
-        for one in set(staged) - set(added):
-            one.unlink(missing_ok=True)
-        known = sum(len(group) for group in repeats.values())
-        return Appended(sum(rows.values()) - known, known, conflicts)
+        _delete(set(staged) - set(added))
+        return appended
     raise LakeBusy("other processes kept committing to this lake", hint="Collect again: nothing was lost.")
+
+
+def _delete(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _rewritten(path: str, dropped: Collection[int], changes: Mapping[int, Change], name: str) -> Path:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from crosstrail.errors import ConfigError, LakeError
+from crosstrail.errors import ConfigError, CrosstrailError, LakeError
+from crosstrail.lake.catalog_faults import catalog_fault
 from crosstrail.lake.faults import RESTORE, fault
 from crosstrail.lake.locations import is_local, local, uri_of
 from crosstrail.lake.warehouse import LakeCatalog
@@ -100,22 +101,30 @@ def open_catalog(folder: Path, catalog: LakeCatalog) -> Catalog:
 
 
 def _glue_catalog(properties: dict[str, str]) -> Catalog:
-    if find_spec("boto3") is None:
-        from crosstrail.origin import install_hint
-
-        raise ConfigError("AWS Glue as the catalog needs boto3", hint=install_hint("glue"))
+    _need_boto3("AWS Glue as the catalog")
     from pyiceberg.catalog.glue import GlueCatalog
 
     return GlueCatalog(_NAMESPACE, **properties)
 
 
+def _need_boto3(what: str) -> None:
+    if find_spec("boto3") is None:
+        from crosstrail.origin import install_hint
+
+        raise ConfigError(f"{what} needs boto3", hint=install_hint("glue"))
+
+
 def _rest_catalog(uri: str, properties: dict[str, str]) -> Catalog:
     from pyiceberg.catalog import load_catalog
 
+    if properties.get("rest.sigv4-enabled"):
+        _need_boto3("signing requests to the catalog")
     try:
         return load_catalog(_NAMESPACE, type="rest", uri=uri, **properties)
-    except OSError as error:
-        raise _catalog_fault(error, own=False) from error
+    except CrosstrailError:
+        raise
+    except Exception as error:
+        raise catalog_fault(error) or _catalog_fault(error, own=False) from error
 
 
 def _catalog_fault(error: Exception, *, own: bool) -> LakeError:
@@ -147,10 +156,10 @@ def load(catalog: Catalog, folder: Path, place: LakeCatalog, create: bool) -> Ta
             raise LakeError("there is no lake in this catalog", hint="Fill it with: crosstrail collect PATH") from error
     except SQLAlchemyError as error:
         raise _catalog_fault(error, own=own) from error
+    except CrosstrailError:
+        raise
     except Exception as error:
         raise _unreadable(error, catalog, folder if own else None) from error
-    with suppress(NamespaceAlreadyExistsError, IntegrityError):  # another process was quicker
-        catalog.create_namespace(_NAMESPACE)
     schema = first_schema()
     spec = PartitionSpec(
         PartitionField(schema.find_field("cloud").field_id, 1000, IdentityTransform(), "cloud"),
@@ -159,12 +168,18 @@ def load(catalog: Catalog, folder: Path, place: LakeCatalog, create: bool) -> Ta
     )
     location = _new_location(folder, place)
     try:
+        with suppress(NamespaceAlreadyExistsError, IntegrityError):  # another process was quicker
+            catalog.create_namespace(_NAMESPACE)
         return catalog.create_table(IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
     except TableAlreadyExistsError:
         return catalog.load_table(IDENTIFIER)
     except SQLAlchemyError as error:
         raise _catalog_fault(error, own=own) from error
-    except OSError as error:
+    except CrosstrailError:
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) and not catalog_fault(error):
+            raise
         raise fault(error, "the lake's folder") from error
 
 

@@ -60,8 +60,9 @@ def compact(table: LakeTable, prefix: str, *, max_files: int | None = None, keep
             old = {file.path for group in some for file in group}
             table.commit(base, made, old)
         except CommitLost:
-            _remove(made)
-            break
+            if not table.names(made):
+                _remove(made)
+                break
         except BaseException:
             _remove(made)
             raise
@@ -91,8 +92,9 @@ def give_hashes(table: LakeTable, prefix: str) -> int:
                 made[-1] = sealed(link)
             table.commit(base, made, set(some))
         except CommitLost:
-            _remove(made)
-            break
+            if not table.names(made):
+                _remove(made)
+                break
         except BaseException:
             _remove(made)
             raise

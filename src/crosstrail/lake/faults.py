@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crosstrail.errors import CrosstrailError, LakeError
+from crosstrail.lake.catalog_faults import catalog_fault
 
 _IN_LAKE = re.compile(
     r"(?:events/(?:data|metadata)/[\w./=-]{1,300}?\.(?:parquet|avro|json)|(?:catalog|ledger|coverage)\.sqlite)(?![\w.])"
@@ -58,6 +59,8 @@ def fault(error: BaseException, what: str, known: str = "") -> LakeError:
     """The error as one of ours."""
     if isinstance(error, LakeError):
         return error
+    if of_catalog := catalog_fault(error):
+        return of_catalog
     name = _name(error) or known
     about = f"{what} ({name})" if name else what
     reason, hint = _reason(error)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from crosstrail import private
 from crosstrail.errors import LakeError
 from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, load, open_catalog
+from crosstrail.lake.catalog_faults import catalog_fault, may_have_committed
 from crosstrail.lake.data_file_entries import data_files, lake_file
 from crosstrail.lake.evolution import add_missing_columns
 from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
@@ -228,7 +229,8 @@ class LakeTable:
     def commit(self, base: Snapshot, added: Sequence[Path], removed: Set[str] = frozenset()) -> None:
         """Puts the data files `added` in and takes the paths `removed` out, as one snapshot right after `base`.
 
-        Raises CommitLost when `base` is no longer the newest, or names one of `removed` no more.
+        Raises CommitLost when `base` is no longer the newest, or names one of `removed` no more; also where nobody knows
+        whether the change was made, which the next snapshot shows.
         """
         from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
         from sqlalchemy.exc import OperationalError
@@ -261,6 +263,14 @@ class LakeTable:
                 transaction.commit_transaction()
             except (CommitFailedException, CommitStateUnknownException, OperationalError) as error:
                 raise CommitLost from error
+            except Exception as error:
+                if may_have_committed(error):
+                    raise CommitLost from error
+                raise catalog_fault(error) or error from error
+
+    def names(self, paths: Iterable[Path]) -> bool:
+        """Whether the newest snapshot names all of these data files: a commit that is called lost may have been made."""
+        return {str(path) for path in paths} <= {file.path for file in self.snapshot().files}
 
     def referenced(self) -> frozenset[str]:
         """Paths of all data files that any kept snapshot names: whatever else lies in the data folder is a leftover."""

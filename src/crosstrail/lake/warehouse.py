@@ -26,6 +26,9 @@ _AT_ONCE = 16
 _DELETED_AT_ONCE = 1_000
 _STORED = 0o400
 """The mode of local files that are in the bucket as well: only these may be dropped to make room."""
+_TABLE_BUCKET = "--table-s3"
+"""How the buckets end that S3 Tables makes for a table. It lets nobody list them or delete there, and removes what no snapshot
+names itself. https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-table-buckets-maintenance.html"""
 OpenBucket = Callable[[BucketUri], Bucket]
 
 
@@ -60,7 +63,8 @@ class Mirror:
             )
         self._here = here
         self._bucket = open_bucket(uri)
-        self._root = uri.prefix
+        self._root = f"{uri.prefix}/" if uri.prefix else ""
+        self._cleaned_up = uri.bucket.endswith(_TABLE_BUCKET)
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
 
@@ -105,19 +109,19 @@ class Mirror:
     def delete(self, paths: Collection[str]) -> None:
         """Of the bucket and of this machine."""
         ordered = sorted(paths)
-        for first in range(0, len(ordered), _DELETED_AT_ONCE):
+        for first in range(0, 0 if self._cleaned_up else len(ordered), _DELETED_AT_ONCE):
             self._bucket.delete([self._key(path) for path in ordered[first : first + _DELETED_AT_ONCE]])
         for path in ordered:
             Path(path).unlink(missing_ok=True)
 
     def stored(self) -> Iterable[str]:
-        """Paths of all data files in the bucket, named by a snapshot or not."""
-        for page in self._bucket.pages(f"{self._root}/data"):
+        """Paths of all data files in the bucket, named by a snapshot or not; none where the bucket is cleaned up by others."""
+        for page in () if self._cleaned_up else self._bucket.pages(f"{self._root}data"):
             for one in page:
-                yield f"{self._here.place}{one.key[len(self._root) :]}"
+                yield f"{self._here.place}/{one.key[len(self._root) :]}"
 
     def _key(self, path: str) -> str:
-        return f"{self._root}{path[len(self._here.place) :]}"
+        return f"{self._root}{path[len(self._here.place) + 1 :]}"
 
     def _make_room(self, wanted: Collection[str], needed: int) -> None:
         """Files that nobody asked for lately go, but none that is here alone."""

@@ -35,12 +35,13 @@ def catalog_of(settings: Settings, opened: Callable[[Settings], WorkspaceAccount
     signed = _SIGNED_HOST.match(lake.catalog)
     service = lake.signing_name or (signed["service"] if signed else "")
     in_bucket = parsed_uri(lake.warehouse) if lake.warehouse else None
-    if lake.warehouse and not in_bucket and not lake.catalog.startswith(("http://", "https://")):
+    is_rest = lake.catalog.startswith(("http://", "https://"))
+    if lake.warehouse and not in_bucket and not is_rest:
         raise ConfigError("lake.warehouse is no bucket", hint="Write it as s3://bucket/prefix.")
     properties: dict[str, object] = {}
     if token := lake.catalog_token.get_secret_value():
         properties["token"] = token
-    if not in_bucket and not service and lake.catalog != GLUE:
+    if not in_bucket and not is_rest and lake.catalog != GLUE:
         yield LakeCatalog(lake.catalog, lake.warehouse, None, properties, lake.cache_bytes)
         return
     from crosstrail.workspace.bucket_access import buckets_of  # which is much to load
@@ -48,19 +49,20 @@ def catalog_of(settings: Settings, opened: Callable[[Settings], WorkspaceAccount
     # Asked for the accounts alone: who lists them by what the lake holds would open the lake, which this is for.
     of_accounts = settings.model_copy(update={"lake": lake.model_copy(update={"catalog": "", "warehouse": ""})})
     with buckets_of(of_accounts, opened) as buckets:
+        region = lake.region or (signed["region"] if signed else "")
         if service or lake.catalog == GLUE:
-            region = lake.region or (signed["region"] if signed else "")
             properties |= buckets.catalog_session(lake.account, region=region)
         if service:
             properties |= {"rest.sigv4-enabled": "true", "rest.signing-name": service}
-        yield LakeCatalog(lake.catalog, lake.warehouse, _opener(buckets, settings), properties, lake.cache_bytes)
+        yield LakeCatalog(
+            lake.catalog, lake.warehouse, _opener(buckets, lake.account, region), properties, lake.cache_bytes
+        )
 
 
-def _opener(buckets: BucketsOf[WorkspaceAccounts], settings: Settings) -> OpenBucket:
-    lake = settings.lake
+def _opener(buckets: BucketsOf[WorkspaceAccounts], account: str, region: str) -> OpenBucket:
 
     @cache
     def open_bucket(bucket: str) -> Bucket:
-        return buckets.open(BucketUri("s3", bucket), lake.account, region=lake.region, requester_pays=False)
+        return buckets.open(BucketUri("s3", bucket), account, region=region, requester_pays=False)
 
     return lambda uri: open_bucket(uri.bucket)
