@@ -151,6 +151,10 @@ def _print_verification(found: LakeVerification) -> None:
     out(f"Files   {sound:,} of {found.files:,} sound, {found.events:,} events, {_size(found.bytes)}")
     if found.unhashed:
         out(f"        {found.unhashed:,} of them have no hash, and were compared with their page checksums alone")
+    if found.copies_dropped:
+        out(
+            f"        {found.copies_dropped:,} copies of them on this machine were damaged, and are fetched anew when they are read"
+        )
 
 
 @lake.command("compact")

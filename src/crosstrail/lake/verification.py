@@ -1,6 +1,7 @@
 """Whether the lake's data files are as they were written: every file read whole and compared with the hash in its name.
 
-Decides what counts as damage and what a damaged file held; it changes nothing: see repair.py. Parquet has a checksum for each
+Decides what counts as damage and what a damaged file held; it changes nothing: see repair.py. Of a warehouse in a bucket the
+bucket's own files are read, each into a file that goes at once; only a damaged copy of one in the mirror is dropped. Parquet has a checksum for each
 page and none for its footer, and most readers look at neither, so one flipped bit may read back as other events. Files of
 older lakes, which have no hash in their names, are compared with their page checksums alone, and counted as such.
 """
@@ -10,8 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ from crosstrail.lake.faults import damage_of
 if TYPE_CHECKING:
     from crosstrail.lake.snapshot import LakeFile
     from crosstrail.lake.table import LakeTable
+    from crosstrail.lake.warehouse import Mirror
 
 Progress = Callable[[int, int], None]
 """(data files done, data files in all); called from the thread that verifies."""
@@ -47,7 +51,7 @@ class DamagedFile:
 @dataclass(frozen=True, slots=True)
 class LakeVerification:
     """`unhashed` are the files that have no hash in their names; `list_damage` is empty or what is wrong with the table's own
-    list of files."""
+    list of files. `copies_dropped`: sound files of a bucket, whose copies on this machine were damaged and are gone."""
 
     snapshot: int | None
     files: int
@@ -56,6 +60,7 @@ class LakeVerification:
     unhashed: int
     damaged: tuple[DamagedFile, ...]
     list_damage: str = ""
+    copies_dropped: int = 0
 
     @property
     def sound(self) -> bool:
@@ -66,14 +71,16 @@ def verify(table: LakeTable, *, progress: Progress | None = None) -> LakeVerific
     """Reads every data file of the newest snapshot. Raises LakeError where the table's metadata cannot be read."""
     snapshot = table.snapshot()
     files = snapshot.files
-    table.fetch(files)  # of a warehouse in a bucket: what is compared is what is there
+    mirror = table.mirror
     damaged = []
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lake-verify") as pool:
-        for done, (file, reason) in enumerate(zip(files, pool.map(_damage, files), strict=True), start=1):
-            if reason:
-                damaged.append(_damaged(file, reason, table.folder))
+        examined = pool.map(partial(_examined, table.folder, mirror), files)
+        for done, found in enumerate(examined, start=1):
+            if found:
+                damaged.append(found)
             if progress:
                 progress(done, len(files))
+        dropped = sum(pool.map(mirror.drop_damaged, [file.path for file in files])) if mirror else 0
     return LakeVerification(
         snapshot.id,
         len(files),
@@ -82,7 +89,23 @@ def verify(table: LakeTable, *, progress: Progress | None = None) -> LakeVerific
         sum(not named_sha256(file.path) for file in files),
         tuple(damaged),
         _list_damage(table, files),
+        dropped,
     )
+
+
+def _examined(lake: Path, mirror: Mirror | None, file: LakeFile) -> DamagedFile | None:
+    """Raises CloudError where a bucket cannot be asked."""
+    sources: tuple[str, ...] = ()
+    try:
+        with mirror.copied(file.path) if mirror else nullcontext(Path(file.path)) as path:
+            reason = _damage(file, path)
+            sources = _sources(path) if reason else ()
+    except FileNotFoundError:
+        reason = "is missing"
+    if not reason:
+        return None
+    relative = os.path.relpath(file.path, lake)
+    return DamagedFile(relative, reason, file.cloud, file.account, file.day, file.rows, sources)
 
 
 def _list_damage(table: LakeTable, files: Sequence[LakeFile]) -> str:
@@ -94,34 +117,29 @@ def _list_damage(table: LakeTable, files: Sequence[LakeFile]) -> str:
     return f"it names {found[0]:,} files with {found[1]:,} events, the table's metadata says {stated[0]:,} with {stated[1]:,}"
 
 
-def _damage(file: LakeFile) -> str:
-    """What is wrong with the file, as the end of a sentence; empty for a sound one."""
+def _damage(file: LakeFile, path: Path) -> str:
+    """What is wrong with the file that is at `path`, as the end of a sentence; empty for a sound one. Raises
+    FileNotFoundError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = Path(file.path)
     try:
         size = path.stat().st_size
         if size != file.bytes:
             return f"has {size:,} bytes instead of {file.bytes:,}"
         if (expected := named_sha256(file.path)) and sha256_of(path) != expected:
             return "is not as it was written: its SHA-256 is another one"
-        if not expected and (reason := damage_of(file.path, thorough=True)):
+        if not expected and (reason := damage_of(str(path), thorough=True)):
             return reason[0]
         rows = pq.read_metadata(path).num_rows
     except FileNotFoundError:
-        return "is missing"
+        raise
     except (OSError, pa.ArrowException) as error:
         return getattr(error, "strerror", "") or "cannot be read"
     return "" if rows == file.rows else f"holds {rows:,} events, the table lists {file.rows:,}"
 
 
-def _damaged(file: LakeFile, reason: str, lake: Path) -> DamagedFile:
-    relative = os.path.relpath(file.path, lake)
-    return DamagedFile(relative, reason, file.cloud, file.account, file.day, file.rows, _sources(file.path))
-
-
-def _sources(path: str) -> tuple[str, ...]:
+def _sources(path: Path) -> tuple[str, ...]:
     """The column of the log objects, where its own pages are sound."""
     import pyarrow as pa
     import pyarrow.parquet as pq

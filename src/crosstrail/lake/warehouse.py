@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosstrail import private
-from crosstrail.errors import ConfigError, LakeError
+from crosstrail.errors import ConfigError, LakeError, ObjectNotFound
+from crosstrail.lake.data_files import named_sha256, sha256_of
 from crosstrail.lake.locations import Relocation
 from crosstrail.object_store import Bucket, BucketUri, parsed_uri
 
 CACHE_BYTES = 20 * 10**9
 _AT_ONCE = 16
 _DELETED_AT_ONCE = 1_000
+_PARTIAL_SECONDS = 86_400
 _STORED = 0o400
 """The mode of local files that are in the bucket as well: only these may be dropped to make room."""
 _TABLE_BUCKET = "--table-s3"
@@ -87,13 +90,42 @@ class Mirror:
         partial = Path(f"{path}.{uuid.uuid4().hex}.partial")
         private.create(partial)
         try:
-            found, _ = self._bucket.fetch(self._key(path), partial)
-            if found.size != size:
-                raise LakeError(f"a data file of the lake ({Path(path).name}) has another size than the table says")
+            found, digest = self._bucket.fetch(self._key(path), partial)
+            if found.size != size or digest != (named_sha256(path) or digest):
+                raise LakeError(
+                    f"a data file of the lake ({Path(path).name}) is not in the bucket as it was written",
+                    hint="Run crosstrail lake repair.",
+                )
             partial.chmod(_STORED)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def copied(self, path: str) -> Iterator[Path]:
+        """Inside, what the bucket has of a data file, whatever is mirrored of it here. Raises FileNotFoundError, CloudError."""
+        folder = Path(self._here.place, "data")
+        private.make_folder(folder)
+        copy = folder / f"{uuid.uuid4().hex}.partial"
+        private.create(copy)
+        try:
+            self._bucket.fetch(self._key(path), copy)
+            yield copy
+        except ObjectNotFound as error:
+            raise FileNotFoundError(path) from error
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def drop_damaged(self, path: str) -> bool:
+        """Whether the mirrored copy was not as it was written; then it is gone, and fetched anew when it is read."""
+        copy, expected = Path(path), named_sha256(path)
+        try:
+            damaged = bool(expected) and copy.stat().st_mode & 0o777 == _STORED and sha256_of(copy) != expected
+        except FileNotFoundError:
+            return False
+        if damaged:
+            copy.unlink(missing_ok=True)
+        return damaged
 
     def upload(self, paths: Iterable[Path]) -> None:
         """Writes files into the bucket, each under its own name, unless they are there."""
@@ -125,6 +157,10 @@ class Mirror:
 
     def _make_room(self, wanted: Collection[str], needed: int) -> None:
         """Files that nobody asked for lately go, but none that is here alone."""
+        for path in Path(self._here.place, "data").rglob("*.partial"):  # of downloads that were killed
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - _PARTIAL_SECONDS:
+                    path.unlink()
         found = []
         for path in Path(self._here.place, "data").glob("*/*/*/*.parquet"):
             with suppress(FileNotFoundError):
