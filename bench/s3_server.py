@@ -27,6 +27,11 @@ class _Objects:
         self.objects = objects
         self.keys = sorted(objects)
         self.etags = {id(data): f'"{md5(data, usedforsecurity=False).hexdigest()}"' for data in objects.values()}
+        self.listed_as = [
+            f"<Contents><Key>{escape(key)}</Key><LastModified>{_MODIFIED}</LastModified><ETag>{self.etag(key)}</ETag>"
+            f"<Size>{len(objects[key])}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            for key in self.keys
+        ]
 
     def etag(self, key: str) -> str:
         return self.etags[id(self.objects[key])]
@@ -37,18 +42,20 @@ class _Objects:
         at = max(bisect_left(self.keys, prefix), bisect_right(self.keys, after))
         parts: list[str] = []
         count, last = 0, ""
-        while at < len(self.keys) and count < PAGE and (key := self.keys[at]).startswith(prefix):
-            folder, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+        if not delimiter:  # a page is a piece of what is written already, so that not this is what is measured
+            end = bisect_left(self.keys, f"{prefix}\U0010ffff")
+            parts = self.listed_as[at : min(at + PAGE, end)]
+            count, at = len(parts), at + len(parts)
+            last = self.keys[at - 1] if parts else ""
+        while delimiter and at < len(self.keys) and count < PAGE and (key := self.keys[at]).startswith(prefix):
+            folder, found, _ = key[len(prefix) :].partition(delimiter)
             if found:
                 last = f"{prefix}{folder}{delimiter}"
                 parts.append(f"<CommonPrefixes><Prefix>{escape(last)}</Prefix></CommonPrefixes>")
                 last += "\U0010ffff"
                 at = bisect_left(self.keys, last)
             else:
-                parts.append(
-                    f"<Contents><Key>{escape(key)}</Key><LastModified>{_MODIFIED}</LastModified><ETag>{self.etag(key)}</ETag>"
-                    f"<Size>{len(self.objects[key])}</Size><StorageClass>STANDARD</StorageClass></Contents>"
-                )
+                parts.append(self.listed_as[at])
                 last = key
                 at += 1
             count += 1

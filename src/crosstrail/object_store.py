@@ -8,7 +8,7 @@ knows no log format. One `Bucket` may be used by any number of threads. obstore 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from crosstrail.errors import ConfigError, CrosstrailError, ObjectTooLarge
 from crosstrail.object_store_errors import OddKey, translated
 
 if TYPE_CHECKING:
+    from obstore import GetResult, ObjectMeta
     from obstore.store import S3Credential, S3Store
 
 PAGE = 1_000
@@ -228,9 +229,9 @@ class Bucket:
         metadata = {name.lower(): value for name, value in got.attributes.items() if name not in _HEADERS}
         return StoredObject(info, data, metadata)
 
-    def fetch(self, key: str, path: Path, *, max_bytes: int = MAX_BYTES, etag: str = "") -> tuple[ObjectInfo, str]:
-        """An object into a file that is there, a piece at a time, and the SHA-256 of its bytes. Raises like `get`, and OSError of
-        the file."""
+    def read(self, key: str, *, max_bytes: int = MAX_BYTES, etag: str = "") -> tuple[ObjectInfo, Iterable[bytes]]:
+        """What an object is, and its bytes in pieces of about a megabyte, to be taken once. Raises like `get`, while pieces are
+        taken too."""
         import obstore
 
         with self._mapped(key):
@@ -238,14 +239,30 @@ class Bucket:
             got = obstore.get(self._opened(), key, options={"if_match": etag} if etag else None)
             info = _info(got.meta)
             self._bound(info, max_bytes)
-            pieces = [got.bytes()] if info.size <= _STREAM_BYTES else got.stream(min_chunk_size=_STREAM_BYTES)
-            digest = sha256()
-            with path.open("wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                    digest.update(piece)
-        self.requests.bytes += info.size
+            self.requests.bytes += info.size
+            if info.size <= _STREAM_BYTES:
+                return info, (bytes(got.bytes()),)
+        return info, self._pieces(key, got)
+
+    def fetch(self, key: str, path: Path, *, max_bytes: int = MAX_BYTES, etag: str = "") -> tuple[ObjectInfo, str]:
+        """An object into a file that is there, a piece at a time, and the SHA-256 of its bytes. Raises like `get`, and OSError of
+        the file."""
+        info, pieces = self.read(key, max_bytes=max_bytes, etag=etag)
+        digest = sha256()
+        with path.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+                digest.update(piece)
         return info, digest.hexdigest()
+
+    def _pieces(self, key: str, got: GetResult) -> Iterator[bytes]:
+        stream = iter(got.stream(min_chunk_size=_STREAM_BYTES))
+        while True:
+            with self._mapped(key):
+                piece = next(stream, None)
+            if piece is None:
+                return
+            yield bytes(piece)
 
     def put(self, key: str, data: bytes, *, metadata: Mapping[str, str] | None = None, create: bool = False) -> str:
         """Writes an object; its ETag. With `create` only where there is none: raises ObjectChanged where there is."""
@@ -350,7 +367,5 @@ _HEADERS = frozenset(
 """Attributes that are no metadata of the user's."""
 
 
-def _info(meta: Mapping[str, object]) -> ObjectInfo:
-    modified = meta["last_modified"]
-    assert isinstance(modified, datetime)  # noqa: S101 - as obstore types it
-    return ObjectInfo(str(meta["path"]), int(str(meta["size"])), str(meta["e_tag"] or ""), modified)
+def _info(meta: ObjectMeta) -> ObjectInfo:
+    return ObjectInfo(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"])

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 
 from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
@@ -76,7 +78,25 @@ class _Broken(Exception):
 
 def documents(chunks: Iterable[bytes], damage: Damage) -> Iterator[Document]:
     """Every JSON list, object, and text that holds one. Never raises for what the chunks hold."""
-    return _Reader(chunks, damage).read()
+    rest = iter(chunks)
+    first, second = next(rest, b""), next(rest, None)
+    if second is None and (document := _only(first)):
+        return iter((document,))
+    return _Reader(chain((first,) if second is None else (first, second), rest), damage).read()
+
+
+def _only(text: bytes) -> Document | None:
+    """The value that a text is, where it is one list or object and nothing needs mending: the reader gives the same, slowly."""
+    if len(text) > MAX_DOCUMENT or not text.startswith((b'{"', b"[{")):
+        return None
+    try:
+        _end_of(text)
+        if not text.isascii():
+            text.decode()
+    except (DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    raw = text.rstrip()
+    return Document(0, raw, False, raw)
 
 
 class _Window:
@@ -137,7 +157,7 @@ class _Reader:
         self._line_end = -1
         self._retries = _RETRIES_FREE
         self._first_keys: set[bytes] = set()
-        self._starts, self._goes_on = _starts(_FIRST_KEYS)
+        self._starts, self._goes_on = _starts(())
 
     def read(self) -> Iterator[Document]:
         window = self._window
@@ -295,7 +315,7 @@ class _Reader:
         """Records that begin like one that was whole are found again after a damage."""
         if key not in self._first_keys:
             self._first_keys.add(key)
-            self._starts, self._goes_on = _starts((*_FIRST_KEYS, *sorted(self._first_keys)))
+            self._starts, self._goes_on = _starts(tuple(sorted(self._first_keys)))
 
     def _mended(self, text: str) -> bool:
         """Whether the value could not be read for halves of surrogate pairs, and can now."""
@@ -327,9 +347,11 @@ class _Reader:
             self._tell(damage if broken.reason == "damaged JSON" else start, broken.reason)
 
 
-def _starts(keys: Iterable[bytes]) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """(Records that begin with these keys, where reading may go on after a damage: at one of them, or with a line)."""
-    record = rb'\{\s*"(?:' + b"|".join(map(re.escape, keys)) + rb')"\s*:'
+@lru_cache(1_000)
+def _starts(learned: tuple[bytes, ...]) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """(Records that begin with one of the usual keys or of these, where reading may go on after a damage: at one of them, or with a
+    line). Cached, since many small files begin alike."""
+    record = rb'\{\s*"(?:' + b"|".join(map(re.escape, (*_FIRST_KEYS, *learned))) + rb')"\s*:'
     return re.compile(record), re.compile(record + rb'|(?<=\n)[\[{](?=[\[{"])')
 
 

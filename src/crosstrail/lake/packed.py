@@ -31,7 +31,7 @@ _MAX_RESUMED = 100
 _MAX_GIVEN = 4 * 1024 * 1024
 _ASKED = 16 * 1024
 _MAX_MEMORY = 128 * 1024 * 1024
-_TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
+TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
 _ARROW_CODECS = {"zstd": "zstd", "LZ4": "lz4"}
 _MAGIC = (
     (GZIP, "gzip"),
@@ -141,7 +141,7 @@ def packing(head: bytes, name: str) -> str:
         if head.startswith(magic):
             return kind
     named_packed = name.lower().endswith((".gz", ".gzip", ".deflate", ".zz", ".z"))
-    if named_packed and head and not _TEXT.issuperset(head[:64]) and _inflates(head):
+    if named_packed and head and not TEXT.issuperset(head[:64]) and _inflates(head):
         return "deflate"
     return ""
 
@@ -175,7 +175,7 @@ def gunzipped(stream: Stream, note: Note, *, text: bool = False) -> Iterator[byt
         elif head[0] == 0 and not text:
             piece = stream.take(_PIECE)
             stream.back(len(piece.lstrip(b"\0")))
-        elif text or head[0] in _TEXT or head[0] >= 0xC2:
+        elif text or head[0] in TEXT or head[0] >= 0xC2:
             text = True
             piece = _until_gzip(stream)
             out += len(piece)
@@ -289,7 +289,7 @@ def _inflates(head: bytes) -> bool:
         out = zlib.decompressobj(-15).decompress(head, 64)
     except zlib.error:
         return False
-    return len(out) > 1 and _TEXT.issuperset(out)
+    return len(out) > 1 and TEXT.issuperset(out)
 
 
 def _by_members(stream: Stream, note: Note, kind: str) -> Iterator[bytes]:

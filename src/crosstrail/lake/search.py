@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from crosstrail.lake.ledger import Ledger
@@ -28,7 +27,7 @@ class Search:
         self.known = self.total = 0
         self.found = self.source.find(self._folder, self.ledger, self._scope)
         for batch in self.found.batches:
-            scoped = [replace(one, scope=self._scope) for one in batch] if self._scope else batch
+            scoped = [one._replace(scope=self._scope) for one in batch] if self._scope else batch
             unknown = self.ledger.unknown(scoped)
             self.known += len(scoped) - len(unknown)
             self.total += len(unknown)

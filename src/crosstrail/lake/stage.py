@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache, partial
 from hashlib import file_digest
@@ -226,7 +226,7 @@ def _hashed(log: LogObject) -> LogObject:
         return log
     try:
         with open(log.path, "rb") as file:
-            return replace(log, sha256=file_digest(file, "sha256").hexdigest())
+            return log._replace(sha256=file_digest(file, "sha256").hexdigest())
     except OSError:
         return log
 

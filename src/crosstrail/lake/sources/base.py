@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from crosstrail.lake.left_out import Kinds
 from crosstrail.models import AccountKey
@@ -63,10 +63,9 @@ class LogSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LogObject:
+class LogObject(NamedTuple):
     """One file or object, or one of the equal parts in which the entries of a big zip are read. `stamp` changes when its content may
-    have changed."""
+    have changed. A tuple, since buckets hold millions."""
 
     path: str
     """Of the local file that holds its bytes; empty before they were fetched."""
@@ -89,10 +88,12 @@ class LogObject:
     """Whether its content is what a signed digest names; None where that was not tried, or nothing tells."""
     placed: tuple[str, str, str, str] = ("", "", "", "")
     """(cloud, account, region, day as YYYY-MM-DD) as its key says, which is the day of its delivery; empty where it does not."""
+    offset: int = -1
+    """Where its bytes begin in the local file, which holds those of others too; -1: the whole file is its own. See spool.py."""
 
-    def fetched(self, path: str, size: int, stamp: str, sha256: str) -> LogObject:
+    def fetched(self, path: str, offset: int, size: int, stamp: str, sha256: str) -> LogObject:
         """The same with its bytes in a local file."""
-        return replace(self, path=path, bytes=size, stamp=stamp, sha256=sha256)
+        return self._replace(path=path, offset=offset, bytes=size, stamp=stamp, sha256=sha256)
 
     @property
     def name(self) -> str:

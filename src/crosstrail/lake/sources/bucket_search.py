@@ -14,7 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from time import time
+from typing import NamedTuple
 
 from crosstrail.clouds.log_layout import LogFolder, LogLayout, day_of
 from crosstrail.lake.sources.base import ListedFolder
@@ -26,6 +31,8 @@ _DAY = timedelta(days=1)
 _SWEPT_EVERY = 24 * 3600
 _AT_ONCE = 16
 """LIST requests on the way."""
+_BESIDE = 40
+"""Folders of an account that are listed side by side: more than AWS has regions. A page of each is held."""
 _AFTER_SLASH = "0"
 """The sign after `/`: a key with it comes after everything in the folder."""
 
@@ -81,28 +88,39 @@ class BucketSearch:
     def found(self) -> Iterator[FoundObjects]:
         """Raises what Bucket.pages raises."""
         with ThreadPoolExecutor(_AT_ONCE, "list") as threads:
-            waiting: deque[tuple[DayFolder, str, ListedFolder | None, Future[tuple[Pages, Page]]]] = deque()
+            waiting: deque[list[_Asked]] = deque()
             for place in self._places(threads):
                 if isinstance(place, FoundObjects):
                     yield place
                     continue
                 listing = self._known(self._bucket.name(place.prefix))
                 start = self._start(listing)
-                waiting.append((place, start, listing, threads.submit(self._first, place, start)))
-                if len(waiting) >= _AT_ONCE:
-                    yield from self._listed(*waiting.popleft())
+                asked = _Asked(place, start, listing, threads.submit(self._first, place, start))
+                if waiting and waiting[-1][0].is_beside(asked) and len(waiting[-1]) < _BESIDE:
+                    waiting[-1].append(asked)
+                else:
+                    waiting.append([asked])
+                if sum(map(len, waiting)) - len(waiting[0]) >= _AT_ONCE:
+                    yield from self._merged(waiting.popleft())
             while waiting:
-                yield from self._listed(*waiting.popleft())
+                yield from self._merged(waiting.popleft())
+
+    def _merged(self, group: Sequence[_Asked]) -> Iterator[FoundObjects]:
+        """Day by day, since that is how the lake's files are parted: a day's objects of all regions are read together."""
+        if len(group) == 1:
+            yield from self._listed(group[0])
+            return
+        for _, some in merge(*(_by_day(self._listed(one)) for one in group), key=itemgetter(0)):
+            yield some
 
     def _first(self, place: DayFolder, start: str) -> tuple[Pages, Page]:
         """A page is asked for ahead: each takes a round trip."""
         pages = self._bucket.pages(place.prefix, start_after=_key(place, start))
         return pages, next(pages, None)
 
-    def _listed(
-        self, place: DayFolder, start: str, listing: ListedFolder | None, asked: Future[tuple[Pages, Page]]
-    ) -> Iterator[FoundObjects]:
-        pages, page = asked.result()
+    def _listed(self, asked: _Asked) -> Iterator[FoundObjects]:
+        place, start, listing, first = asked
+        pages, page = first.result()
         self.starts[place.prefix] = _key(place, start)
         newest = ""
         below = len(place.prefix) + 1
@@ -208,6 +226,31 @@ class BucketSearch:
         if not found.account and not self._choice.everything and not self._choice.account(""):
             return None
         return DayFolder(_path(level), cloud, found.account, found.region)
+
+
+class _Asked(NamedTuple):
+    """A folder whose first page is on its way, listed from the day `start` on; `listing` is the last one."""
+
+    place: DayFolder
+    start: str
+    listing: ListedFolder | None
+    first: Future[tuple[Pages, Page]]
+
+    def is_beside(self, other: _Asked) -> bool:
+        """Whether it is of the same account: of another region, or another kind of event."""
+        return (self.place.cloud, self.place.account) == (other.place.cloud, other.place.account)
+
+
+def _by_day(found: Iterator[FoundObjects]) -> Iterator[tuple[str, FoundObjects]]:
+    """Of one folder: each day's objects by themselves, with the day as keys have it."""
+    for some in found:
+        for day, objects in groupby(some.objects, partial(_day_part, some.place)):
+            yield day, FoundObjects(some.place, list(objects))
+
+
+def _day_part(place: DayFolder | None, one: ObjectInfo) -> str:
+    below = len(place.prefix) + 1 if place else 0
+    return one.key[below : below + 10]
 
 
 Pages = Iterator[Sequence[ObjectInfo]]

@@ -7,15 +7,14 @@ is named and passed. An object is read as it was listed (If-Match), or as it sta
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from crosstrail import private
 from crosstrail.clouds.log_layout import LogLayout, day_of
 from crosstrail.errors import (
     AccessDenied,
@@ -30,7 +29,8 @@ from crosstrail.lake.left_out import count
 from crosstrail.lake.sources.base import Fetched, Found, Known, ListedFolder, LogObject, State
 from crosstrail.lake.sources.bucket_search import BucketChoice, BucketSearch, FoundObjects, place_of
 from crosstrail.lake.sources.notifications import NoticedObject
-from crosstrail.object_store import MAX_BYTES, Bucket, ObjectInfo
+from crosstrail.lake.sources.spool import Spool
+from crosstrail.object_store import MAX_BYTES, PAGE, Bucket, ObjectInfo
 
 _AT_ONCE = 32
 """GET requests on the way, of one job."""
@@ -72,20 +72,36 @@ class BucketSource:
 
     def fetch(self, objects: Sequence[LogObject], folder: Path) -> Fetched:
         """Raises AccessDenied, CloudUnavailable where no object can be had at all; CredentialsError; OSError of the disk."""
-        private.make_folder(folder)
-        with ThreadPoolExecutor(_AT_ONCE, "get") as threads:
-            jobs = [threads.submit(self._fetched, log, folder / f"{number:05d}") for number, log in enumerate(objects)]
-            try:
-                results = [job.result() for job in jobs]
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+        todo = deque(enumerate(objects))
+        results: list[LogObject | tuple[LogObject, str, State] | None] = [None] * len(objects)
+
+        def get(spool: Spool) -> None:
+            """One of the threads: they share a queue, since a future for each object takes longer than a small one's bytes."""
+            while True:
+                try:
+                    number, log = todo.popleft()
+                except IndexError:
+                    return
+                try:
+                    results[number] = self._fetched(log, spool)
+                except BaseException:
+                    todo.clear()  # nobody goes on
+                    raise
+
+        with Spool(folder) as spool, ThreadPoolExecutor(_AT_ONCE, "get") as threads:
+            for one in [threads.submit(get, spool) for _ in range(min(_AT_ONCE, len(objects)))]:
+                one.result()
         fetched = tuple(one for one in results if isinstance(one, LogObject))
-        return Fetched(fetched, tuple(one for one in results if not isinstance(one, LogObject)))
+        return Fetched(fetched, tuple(one for one in results if one and not isinstance(one, LogObject)))
 
     def _batches(self, search: BucketSearch, known: Known, scope: str, found: Found) -> Iterator[list[LogObject]]:
+        logs: list[LogObject] = []
         for some in search.found():
-            yield [log for one in some.objects if (log := self._log(some, one, found))]
+            logs += self._logs(some, found)
+            if len(logs) >= PAGE:
+                yield logs
+                logs = []
+        yield logs
         found.unreadable += [
             (self._bucket.name(key), "has a name that cannot be asked for") for key in sorted(self._bucket.odd_keys)
         ]
@@ -95,35 +111,35 @@ class BucketSource:
             if again := list(islice(left, _MAX_RETRIED)):
                 yield [LogObject("", size, "", False, uri=name) for name, size in again]
 
-    def _log(self, some: FoundObjects, one: ObjectInfo, found: Found) -> LogObject | None:
-        name = self._bucket.name(one.key)
-        if _DIGEST in one.key:
-            count(found.left_out, kind_of_file(one.key), name)
-            return None
-        if not one.size:
-            count(found.left_out, "empty object", name)
-            return None
-        place = some.place
-        placed = ("", "", "", "")
-        if place:
-            placed = (place.cloud, place.account, place.region, day_of(one.key[len(place.prefix) + 1 :]))
-        return LogObject("", one.size, _stamp(one), False, uri=name, placed=placed)
+    def _logs(self, some: FoundObjects, found: Found) -> Iterator[LogObject]:
+        bucket, place = self._bucket.name(""), some.place
+        for one in some.objects:
+            name = bucket + one.key
+            if _DIGEST in one.key:
+                count(found.left_out, kind_of_file(one.key), name)
+            elif not one.size:
+                count(found.left_out, "empty object", name)
+            else:
+                placed = ("", "", "", "")
+                if place:
+                    placed = (place.cloud, place.account, place.region, day_of(one.key[len(place.prefix) + 1 :]))
+                yield LogObject("", one.size, _stamp(one), False, uri=name, placed=placed)
 
-    def _fetched(self, log: LogObject, path: Path) -> LogObject | tuple[LogObject, str, State]:
+    def _fetched(self, log: LogObject, spool: Spool) -> LogObject | tuple[LogObject, str, State]:
         key = log.uri.removeprefix(self._bucket.name(""))
         etag = log.stamp.rpartition(" ")[0]
-        private.create(path)
         try:
             try:
-                info, digest = self._bucket.fetch(key, path, max_bytes=self._max_bytes, etag=etag)
+                info, pieces = self._bucket.read(key, max_bytes=self._max_bytes, etag=etag)
             except ObjectChanged:
-                info, digest = self._bucket.fetch(key, path, max_bytes=self._max_bytes)
+                info, pieces = self._bucket.read(key, max_bytes=self._max_bytes)
+            fetched = spool.add(log, pieces, info.size, _stamp(info))
         except (ObjectUnavailable, CloudError) as error:
-            path.unlink()
             return log, *self._refused(error)
-        with self._lock:
-            self._refusals = -1
-        return log.fetched(str(path), info.size, _stamp(info), digest)
+        if self._refusals >= 0:
+            with self._lock:
+                self._refusals = -1
+        return fetched
 
     def _refused(self, error: CloudError) -> tuple[str, State]:
         """What is said of it, and how the ledger calls it. Raises the error where nothing can be had at all."""
@@ -156,15 +172,15 @@ class NoticedSource(BucketSource):
     def find(self, lake: Path, known: Known, scope: str) -> Found:
         found = Found(roots=(str(self._bucket.uri),))
         unique = {(one.key, one.etag): one for one in self._noticed}
-        logs = (self._told(one, found) for one in sorted(unique.values(), key=lambda one: one.key))
-        found.batches = [[log for log in logs if log]]
+        told = sorted(unique.values(), key=lambda one: one.key)
+        found.batches = [[log for one in told for log in self._told(one, found)]]
         return found
 
-    def _told(self, one: NoticedObject, found: Found) -> LogObject | None:
+    def _told(self, one: NoticedObject, found: Found) -> Iterator[LogObject]:
         """An object without an ETag is asked for: what it is now tells its stamp."""
         info = ObjectInfo(one.key, one.size or 1, f'"{one.etag}"' if one.etag else "", datetime.now(UTC))
-        log = self._log(FoundObjects(place_of(one.key, self._layouts), (info,)), info, found)
-        return log if log is None or one.etag else replace(log, stamp="")
+        for log in self._logs(FoundObjects(place_of(one.key, self._layouts), (info,)), found):
+            yield log if one.etag else log._replace(stamp="")
 
 
 def _listing(known: Known, scope: str, prefix: str) -> ListedFolder | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from crosstrail.clouds.integrity import ArchiveProofs
 from crosstrail.lake.sources.base import Fetched, Found, Known, ListedFolder, LogObject, LogSource, State
+from crosstrail.lake.sources.spool import opened
 
 _CHUNK = 64 * 1024
 
@@ -46,17 +46,17 @@ class VerifiedSource:
             if verified is False and not self._keep_failed:
                 failed.append((log, f"failed verification: {reason}", "failed"))
             else:
-                kept.append(replace(log, verified=verified))
+                kept.append(log._replace(verified=verified))
         return Fetched(tuple(kept), tuple(failed))
 
     def _checked(self, log: LogObject) -> tuple[bool | None, str]:
         try:
-            return self._proofs.check(log.name, _chunks(log.path))
+            return self._proofs.check(log.name, _chunks(log))
         except OSError:
             return None, "cannot be read"
 
 
-def _chunks(path: str) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+def _chunks(log: LogObject) -> Iterator[bytes]:
+    with opened(log) as file:
         while chunk := file.read(_CHUNK):
             yield chunk
