@@ -83,7 +83,7 @@ def phases(logs: Path, folder: Path, objects: int = 40) -> Iterator[tuple[str, f
     def tables() -> Iterator[object]:
         for log in found:
             rows = rows_of(log)
-            while some := list(islice(rows, 512)):
+            while some := list(islice(rows, 2_048)):
                 yield to_table(some, ARROW_SCHEMA)
 
     def stage_all() -> None:

@@ -229,3 +229,24 @@ def test_an_interrupted_collection_leaves_no_files_and_ends_with_130(
     assert set(ids(lake)) <= set(EXPECTED)  # a machine so busy that a part was committed is not interrupted too late
     collect([overlapping_logs], lake)
     assert ids(lake) == EXPECTED
+
+
+def test_events_of_many_accounts_by_turns_reach_their_partitions(tmp_path: Path) -> None:
+    accounts = [f"{1_000_000_000 + number:012d}" for number in range(40)]
+    records = [
+        record(number * 700, eventID=f"event-{number}", recipientAccountId=accounts[number % len(accounts)])
+        for number in range(600)
+    ]
+    write(tmp_path / "organisation.json", {"Records": records})
+    report = collect([tmp_path / "organisation.json"], tmp_path / "lake")
+    assert (report.new, report.problem_count) == (600, 0)
+    with closing(LakeTable.open(tmp_path / "lake")) as table:
+        files = table.snapshot().files
+    found = []
+    for file in files:
+        for row in (
+            pq.read_table(file.path, partitioning=None).select(["account", "eventtime", "eventjson"]).to_pylist()
+        ):
+            assert (row["account"], row["eventtime"].date()) == (file.account, file.day)
+            found.append(json.loads(row["eventjson"]))
+    assert sorted(found, key=str) == sorted(records, key=str)

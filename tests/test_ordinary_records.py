@@ -18,7 +18,7 @@ from audit_logs import ACCOUNT, record
 from conftest import SHARED_DATA
 from crosstrail.lake.logs import LogContent, read_log
 from crosstrail.lake.ordinary import ordinary_rows
-from crosstrail.lake.rows import to_table
+from crosstrail.lake.rows import Columns, to_table
 from crosstrail.lake.schema import ARROW_SCHEMA
 
 _NAME = f"AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/2026/03/01/{ACCOUNT}_CloudTrail_eu-west-1_20260301T0005Z_x.json"
@@ -135,6 +135,31 @@ def test_a_record_that_names_no_account_has_that_of_its_file() -> None:
     bare = record(1, recipientAccountId=None, userIdentity={"type": "AWSService", "invokedBy": "s3.amazonaws.com"})
     _check([json.dumps(bare)])
     assert _table([json.dumps(bare)])[0]["account"].to_pylist() == [ACCOUNT]
+
+
+_UNLIKE = [
+    _FULL,
+    record(1),
+    record(2, userIdentity=None, requestParameters={}, responseElements={"a": None}),
+    record(3, userIdentity={"type": "AWSService", "invokedBy": "s3.amazonaws.com", "sessionContext": {}}),
+    record(4, resources=[], sourceIPAddress="", userAgent="ü", readOnly=None, additionalEventData={"z": 1, "a": [2]}),
+    record(5, userIdentity={"type": "Root", "sessionContext": {"attributes": {"creationDate": "x"}}}),
+    record(6, resources=[{"accountId": ACCOUNT}], requestParameters={"roleName": "r", "bucketName": "b"}),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 21])
+def test_columns_are_the_same_whatever_runs_their_rows_came_in(size: int) -> None:
+    texts = [json.dumps(one) for one in _UNLIKE * 3]
+    rows = list(read_log(_NAME, b"", [b"\n".join(text.encode() for text in texts)], "", LogContent()))
+    assert len(rows) == len(texts)
+    columns = Columns(ARROW_SCHEMA)
+    for _ in range(2):  # what the first table held is not in the second one
+        for start in range(0, len(rows), size):
+            columns.add(rows[start : start + size])
+        table = columns.table()
+        table.validate(full=True)
+        assert table.to_pylist() == [to_table([row], ARROW_SCHEMA).to_pylist()[0] for row in rows]
 
 
 def _strangers() -> list[str]:

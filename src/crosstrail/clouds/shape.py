@@ -159,14 +159,18 @@ def errors_of(record: Mapping[str, object]) -> tuple[str, ...]:
 
 def username_of(identity: Mapping[str, object]) -> str:
     """What LookupEvents calls Username: the user's name, the session's name of an assumed role, or root."""
-    if isinstance(name := identity.get("userName"), str) and name:
+    get = identity.get
+    return username_from(get("type"), get("arn"), get("userName"), get("principalId"))
+
+
+def username_from(kind: object, arn: object, name: object, principal: object) -> str:
+    """As `username_of`, of an identity's parts."""
+    if isinstance(name, str) and name:
         return name
-    kind, arn = identity.get("type"), identity.get("arn")
     if kind == "Root":
         return "root"
     if kind in ("AssumedRole", "FederatedUser") and isinstance(arn, str):
         return arn.rpartition("/")[2]
-    principal = identity.get("principalId")
     if kind == "AssumedRole" and isinstance(principal, str):
         return principal.rpartition(":")[2]
     return ""
@@ -174,17 +178,21 @@ def username_of(identity: Mapping[str, object]) -> str:
 
 def principal_of(identity: Mapping[str, object]) -> str:
     """The caller for a reader: user/alice, assumed-role/Audit/alice, root, or a service's host name."""
-    arn = identity.get("arn")
-    if isinstance(arn, str) and (colons := _ARN_PARTS.get(arn.partition(":")[0])) and arn.count(":") >= colons:
-        return arn.split(":", colons)[colons]
-    if isinstance(arn, str) and arn.partition(":")[0] not in _ARN_PARTS and (found := _WHO.search(arn)):
-        return found[1]
-    if isinstance(name := identity.get("userName"), str) and name:
+    get = identity.get
+    return principal_from(get("arn"), get("userName"), get("invokedBy"), get("principalId"), get("type"))
+
+
+def principal_from(arn: object, name: object, *others: object) -> str:
+    """As `principal_of`, of an identity's parts; `others` stand for a caller that has neither a name nor an ARN."""
+    if isinstance(arn, str):
+        if colons := _ARN_PARTS.get(arn.partition(":")[0]):
+            if arn.count(":") >= colons:
+                return arn.split(":", colons)[colons]
+        elif found := _WHO.search(arn):
+            return found[1]
+    if isinstance(name, str) and name:
         return f"user/{name}"
-    for key in ("invokedBy", "principalId", "type"):
-        if isinstance(value := identity.get(key), str) and value:
-            return value
-    return ""
+    return next((value for value in others if isinstance(value, str) and value), "")
 
 
 def kind_of(record: Mapping[str, object]) -> str:

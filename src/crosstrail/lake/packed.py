@@ -189,7 +189,7 @@ def gunzipped(stream: Stream, note: Note, *, text: bool = False) -> Iterator[byt
 def _until_gzip(stream: Stream) -> bytes:
     """The next piece of text, up to where a gzip member begins: no text holds its first two bytes."""
     piece = stream.take(_OUT)
-    place = piece.find(GZIP)
+    place = piece.find(GZIP) if GZIP[:1] in piece else -1  # one byte is looked for ten times as fast
     if place > 0:
         stream.back(len(piece) - place)
         return piece[:place]

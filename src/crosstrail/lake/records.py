@@ -39,7 +39,7 @@ _MAX_DEPTH = 12
 _MAX_UNPACKED = 64 * 1024 * 1024
 """Bytes that come out of the base64 and gzip inside one value."""
 _SURELY_ENVELOPE = 2 * 1024
-_RUN = 128
+_RUN = 256
 """Records of a file that are decoded one after another: of more, what follows finds them gone from the processor's cache."""
 _MAX_LISTED = 500_000
 """Elements of a list that are held at once."""

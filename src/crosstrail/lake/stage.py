@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache, partial
 from hashlib import file_digest
-from itertools import chain
+from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 
@@ -24,16 +24,17 @@ from crosstrail.lake.data_files import sealed
 from crosstrail.lake.left_out import Kinds, count, count_kept_out
 from crosstrail.lake.logs import LogContent, Problem, read_log
 from crosstrail.lake.partition import partition_path
-from crosstrail.lake.rows import Columns, Row
+from crosstrail.lake.rows import RUN_ROWS, Columns, Row
 from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogObject
 from crosstrail.lake.sources.files import source_of
 from crosstrail.models import AccountKey
 
-_BATCH_ROWS = 512
-"""Parsed records that are turned into columns together: of more, every column's pass finds them gone from the processor's
-cache (a quarter more time at 2,000); of fewer, the cost of making arrays shows."""
+_BATCH_ROWS = 2_048
+"""Rows whose columns are made together: of fewer, the cost of making arrays shows."""
 _BATCH_BYTES = 4 * 1024 * 1024
+"""Of records whose columns are made together, whatever their number."""
+_RUN_BYTES = 1024 * 1024
 """Of records that are held parsed, whatever their number."""
 _STAGED_BYTES = 96 * 1024 * 1024
 """Of columns that are held before they are written: a job's 24 MB of events make half of it."""
@@ -45,6 +46,10 @@ _DAY_MICROS = 86_400_000_000
 _BY_TIME = attrgetter("cloud", "account", "micros")
 _EVENTS_A_KEY = 8
 """What fewer events of an access key cost is a look at a row group that does not hold it."""
+_SHORT_SPAN = 32
+"""Rows of one partition one behind another: where they are fewer, a slice of every column takes longer than sorting them."""
+_Key = tuple[str, str, int]
+"""A partition: cloud, account, day since 1970."""
 _UNIQUE = ("eventid", "requestid", "eventjson", "eventjsonchecksum", "sharedeventid")
 """Columns whose values hardly repeat: a dictionary of them would only cost."""
 
@@ -125,7 +130,10 @@ class _Stage:
         self._source_of = lru_cache(4_096)(partial(source_of, roots=job.terms.roots))
         self._rows: list[Row] = []
         self._row_bytes = 0
-        self._parts: dict[tuple[str, str, int], list[pa.Table]] = defaultdict(list)
+        self._keys: list[_Key] = []
+        """Of the rows whose columns wait to be made."""
+        self._batch_bytes = 0
+        self._parts: dict[_Key, list[pa.Table]] = defaultdict(list)
         self._part_bytes = 0
 
     def run(self) -> Staged:
@@ -142,6 +150,7 @@ class _Stage:
                 self._done.damaged.append((log, events))
             else:
                 self._done.complete.append((log, events))
+        self._end_run()
         self._to_columns()
         self._write()
         return self._done
@@ -173,8 +182,8 @@ class _Stage:
                 continue
             self._rows.append(row)
             self._row_bytes += len(row.json)
-            if len(self._rows) >= _BATCH_ROWS or self._row_bytes > _BATCH_BYTES:
-                self._to_columns()
+            if len(self._rows) >= RUN_ROWS or self._row_bytes > _RUN_BYTES:
+                self._end_run()
         if entry.damages:
             content.damaged(entry.name, entry.damages)
         done.bytes += content.bytes
@@ -192,21 +201,33 @@ class _Stage:
         if len(self._done.problems) < _MAX_PROBLEMS:
             self._done.problems.append(problem)
 
-    def _to_columns(self) -> None:
-        """Sorts the rows by partition and time and adds a table to each partition they touch."""
+    def _end_run(self) -> None:
+        """Adds the rows to the columns, by partition and time."""
         rows = self._rows
         if not rows:
             return
         rows.sort(key=_BY_TIME)
-        table = self._columns.table(rows, self._source_of, self._verified)
+        self._columns.add(rows, self._source_of, self._verified)
         keys = [(cloud, account, micros // _DAY_MICROS) for cloud, account, micros in map(_BY_TIME, rows)]
-        start = 0
-        for end in range(1, len(keys) + 1):
-            if end == len(keys) or keys[end] != keys[start]:
-                self._parts[keys[start]].append(table.slice(start, end - start))
-                start = end
-        self._part_bytes += _COLUMN_BYTES * self._row_bytes
+        self._keys += keys
+        self._batch_bytes += self._row_bytes
         self._rows, self._row_bytes = [], 0
+        if len(self._keys) >= _BATCH_ROWS or self._batch_bytes > _BATCH_BYTES:
+            self._to_columns()
+
+    def _to_columns(self) -> None:
+        """Adds a table to each partition that the rows touch."""
+        keys, table = self._keys, self._columns.table()
+        spans = _spans(keys)
+        if len(spans) * _SHORT_SPAN > len(keys) and len(spans) > len(set(keys)):
+            table = table.take(pa.array(sorted(range(len(keys)), key=keys.__getitem__)))
+            spans = _spans(sorted(keys))
+        start = 0
+        for key, length in spans:
+            self._parts[key].append(table.slice(start, length))
+            start += length
+        self._part_bytes += _COLUMN_BYTES * self._batch_bytes
+        self._keys, self._batch_bytes = [], 0
         if self._part_bytes > _STAGED_BYTES:
             self._write()
 
@@ -218,6 +239,10 @@ class _Stage:
             self._done.files.append(str(sealed(path)))
         self._parts.clear()
         self._part_bytes = 0
+
+
+def _spans(keys: Sequence[_Key]) -> list[tuple[_Key, int]]:
+    return [(key, len(list(same))) for key, same in groupby(keys)]
 
 
 def _hashed(log: LogObject) -> LogObject:
@@ -258,7 +283,7 @@ def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> N
                 writer.write_table(part, row_group_size=_ROW_GROUP_ROWS)
 
 
-def _path(job: Job, key: tuple[str, str, int], number: int) -> Path:
+def _path(job: Job, key: _Key, number: int) -> Path:
     cloud, account, days = key
     day = (date(1970, 1, 1) + timedelta(days=days)).isoformat()
     return Path(job.folder) / partition_path(cloud, account, day) / f"{job.prefix}-{number:04d}.parquet"

@@ -9,14 +9,14 @@ Loads no Arrow and no Iceberg.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from operator import attrgetter
 from typing import Protocol, cast
 
 from msgspec import Struct, ValidationError, convert, defstruct
 
 from crosstrail.clouds.record_text import is_nested
-from crosstrail.clouds.shape import principal_of, time_of, username_of
+from crosstrail.clouds.shape import principal_from, time_of, username_from
 from crosstrail.lake.json_text import compact, decoder
 from crosstrail.lake.schema import ColumnType, column_types
 
@@ -150,16 +150,18 @@ def set_entries(records: Sequence[TypedRecord], *, shallow: bool = False) -> Non
             if type(value) is not dict:
                 value = {"value": value}
             keys = sorted(value)  # maps are the same when their entries are, whatever the order of a record's keys
-            items = [item if type(item := value[key]) is str else as_text(item) for key in keys]
+            items = [item if type(item := value[key]) is str or item is None else as_text(item) for key in keys]
             setattr(record, field, (keys, items))
 
 
 def _as_text(value: object) -> str | bytes | None:
     """Scalars as text, nested values as compact JSON, None for null."""
-    if value is None or type(value) is str:
+    if type(value) is str or value is None:
         return value
     if type(value) is int:
         return str(value)
+    if type(value) is bool:
+        return "true" if value else "false"
     try:
         return compact(value)
     except (TypeError, RecursionError):  # nested deeper than can be written: only in JSON that was text inside a record
@@ -168,26 +170,22 @@ def _as_text(value: object) -> str | bytes | None:
 
 def _shallow_text(value: object) -> str | bytes | None:
     text = _as_text(value)
-    if isinstance(text, bytes) and len(text) > _SURELY_SHALLOW_BYTES and is_nested(text):
+    if type(text) is bytes and len(text) > _SURELY_SHALLOW_BYTES and is_nested(text):
         raise RecursionError
     if text is None and value is not None:
         raise RecursionError
     return text
 
 
-@lru_cache(maxsize=10_000)
-def _caller(
-    kind: str | None, arn: str | None, name: str | None, principal: str | None, invoked_by: str | None
-) -> tuple[str, str]:
-    identity = {"type": kind, "arn": arn, "userName": name, "principalId": principal, "invokedBy": invoked_by}
-    return principal_of(identity), username_of(identity)
-
-
 def caller_of(identity: Identity | None) -> tuple[str, str]:
     """(principal, user name), as shape.py makes them."""
     if identity is None:
         return "", ""
-    return _caller(identity.type, identity.arn, identity.userName, identity.principalId, identity.invokedBy)
+    kind, arn, name, principal = identity.type, identity.arn, identity.userName, identity.principalId
+    return (
+        principal_from(arn, name, identity.invokedBy, principal, kind),
+        username_from(kind, arn, name, principal),
+    )
 
 
 @cache

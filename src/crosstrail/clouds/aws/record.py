@@ -161,20 +161,26 @@ def resources_of(record: Mapping[str, object], item: Mapping[str, object]) -> li
                 found[kind, arn.split(":", 5)[-1].partition("/")[2] or arn.rpartition(":")[2]] = None
     parameters = record.get("requestParameters")
     if isinstance(parameters, dict):
-        for key in parameters:
-            if key in _NAMING_PARAMETERS and isinstance(name := parameters[key], str) and name:
-                found[_NAMING_PARAMETERS[key], name] = None
+        found |= dict.fromkeys(_named_by(parameters))
         if record.get("eventSource") == _CLOUDTRAIL and isinstance(name := parameters.get("name"), str):
             found["AWS::CloudTrail::Trail", name] = None
     return list(found)
 
 
+def _named_by(parameters: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The resources that parameters of these names name, whichever the action."""
+    return [
+        (_NAMING_PARAMETERS[key], name)
+        for key, name in parameters.items()
+        if key in _NAMING_PARAMETERS and isinstance(name, str) and name
+    ]
+
+
 def _ordinary_resources(parameters: object, source: str, listed: list[object] | None) -> list[tuple[str, str]]:
-    unnamed = not isinstance(parameters, dict) or _NAMING_PARAMETERS.keys().isdisjoint(parameters)
-    if unnamed and not listed and source != _CLOUDTRAIL:
-        return []  # as most records
-    record = {"requestParameters": parameters, "eventSource": source, "resources": listed}
-    return resources_of(record, record)
+    if listed or source == _CLOUDTRAIL:
+        record = {"requestParameters": parameters, "eventSource": source, "resources": listed}
+        return resources_of(record, record)
+    return list(dict.fromkeys(_named_by(parameters))) if isinstance(parameters, dict) else []
 
 
 def _shaped(item: Mapping[str, object], raw: bytes, text: RecordText) -> ShapedRecord:
