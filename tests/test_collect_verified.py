@@ -68,6 +68,12 @@ def test_what_fails_stays_out_and_the_rest_is_marked(tmp_path: Path, monkeypatch
     assert verdicts() == dict.fromkeys(logs - {changed, inserted}, "true")
     status, report = collected("logs", "--keys", keys, "--keep-failed")
     assert report["new"] == 2
+    events = 141 - 3 + 2
+    share = f"Read from the lake: verified 98.5 % of {events} events, 2 failed."
+    assert share in preloaded.run("query", "SELECT count(*) FROM events", "--lake", "lake").stderr.splitlines()
+    assert share in preloaded.run("lookup", "--lake", "lake", "--limit", "500").stderr.splitlines()
+    status_of_lake = json.loads(preloaded.run("lake", "status", "--lake", "lake", "--json").stdout)
+    assert status_of_lake["verified"] == {"valid": events - 2, "failed": 2, "untried": 0}
     assert verdicts() == dict.fromkeys(logs - {changed, inserted}, "true") | {changed: "false", inserted: "false"}
 
 

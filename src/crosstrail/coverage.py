@@ -155,6 +155,25 @@ class DayMap:
 
 
 @dataclass(frozen=True, slots=True)
+class Verified:
+    """Events by what validation of their log files said: `untried` are those that nobody validated, or that nothing proves."""
+
+    valid: int = 0
+    failed: int = 0
+    untried: int = 0
+
+    @property
+    def events(self) -> int:
+        return self.valid + self.failed + self.untried
+
+    def __add__(self, other: Verified) -> Verified:
+        return Verified(self.valid + other.valid, self.failed + other.failed, self.untried + other.untried)
+
+
+NONE_READ = Verified()
+
+
+@dataclass(frozen=True, slots=True)
 class Proofs:
     """What is known of an account, or of one of its regions, beside its events."""
 

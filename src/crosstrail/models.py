@@ -27,7 +27,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from crosstrail.account_auth import Auth
 from crosstrail.account_forms import account_form, parsed_auth
-from crosstrail.coverage import NOTHING_PROVED, Days, Proofs
+from crosstrail.coverage import NONE_READ, NOTHING_PROVED, Days, Proofs, Verified
 from crosstrail.errors import InvalidRequest
 from crosstrail.store_ids import store_id
 from crosstrail.timerange import TimeRange
@@ -229,8 +229,12 @@ class EventPage:
     """How far back a page with `more` has looked, where that is further than its last event: everything newer was seen."""
     examined: int = 0
     """Events that were read one by one, because the cloud could not pick those that meet every filter."""
+    verified: Verified = NONE_READ
+    """Of the events in the data files that were read for it, where the trail is a lake's."""
     collected: tuple[TimeRange, ...] = ()
     """Of a live account: the spans that a lake answered for, newest first; it had collected them without a gap."""
+    proved: tuple[TimeRange, ...] = ()
+    """Others that a lake answered for: digests of a trail prove that it holds all of the trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +335,8 @@ class QueryStatus:
     scanned_rows: int | None = None
     seconds: float | None = None
     error: str = ""
+    verified: Verified = NONE_READ
+    """Of the events in the data files that it reads, where the engine is the lake's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from crosstrail.answers.render import clean, listed
-from crosstrail.coverage import NOTHING_PROVED, Days, Hole, Proofs, count, gaps, union, within
+from crosstrail.coverage import NOTHING_PROVED, Days, Hole, Proofs, Verified, count, gaps, union, within
 from crosstrail.errors import CloudError, CrosstrailError, own
 from crosstrail.lookup.fanout import Failure, LookupPage
 from crosstrail.lookup.targets import Chosen
@@ -52,12 +52,33 @@ def coverage(span: TimeRange, listing: LookupPage, *, continued: bool) -> list[s
         lines.append(
             f"All of the span asked lies in the future: now is {iso(datetime.now(UTC).replace(microsecond=0))}."
         )
-    lines += _held(span, listing)
+    lines += [*_held(span, listing), *verified(listing.verified)]
     if listing.back_to:
         lines.append(f"Covered so far: back to {iso(listing.back_to)}.{_examined(listing)}")
     elif listing.examined:
         lines.append(_examined(listing).strip())
     return lines
+
+
+def verified(share: Verified) -> list[str]:
+    """`Read from the lake: verified 98 % of 12,345 events, 3 failed.`, where anything was read. No part is rounded up to all."""
+    if not share.events:
+        return []
+    part = "none" if not share.valid else "all" if share.valid == share.events else _percent(share)
+    failed = f", {share.failed:,} failed" if share.failed else ""
+    return [f"Read from the lake: verified {part} of {share.events:,} event{'s' * (share.events != 1)}{failed}."]
+
+
+def _percent(share: Verified) -> str:
+    thousandths = 1_000 * share.valid // share.events
+    return f"{thousandths / 10:g} %" if thousandths else "less than 0.1 %"
+
+
+def verified_facts(share: Verified) -> dict[str, int]:
+    """The same for programs."""
+    if not share.events:
+        return {}
+    return {"events_read": share.events, "events_verified": share.valid, "events_failed": share.failed}
 
 
 def _examined(listing: LookupPage) -> str:
@@ -324,17 +345,19 @@ def _live(span: TimeRange, listing: LookupPage) -> list[str]:
 
 def _collected(listing: LookupPage) -> list[str]:
     """Which part of what live accounts were asked came from the lake."""
-    spans: dict[tuple[TimeRange, ...], list[Target]] = {}
-    for target, page in listing.pages:
-        if page.collected:
-            spans.setdefault(page.collected, []).append(target)
     lines = []
-    for parts, targets in list(spans.items())[:_KINDS]:
-        said = listed([f"{iso(part.start)} to {iso(part.end)}" for part in parts if part.start and part.end], _RUNS)
-        names = listed(target_names(targets), _NAMES)
-        lines.append(f"From the lake, collected from LookupEvents: {said} of {names}; the rest live.")
-    left = sum(len(targets) for targets in list(spans.values())[_KINDS:])
-    return [*lines, f"Other parts of {left} more came from the lake."] if left else lines
+    for proved, why in ((False, "collected from LookupEvents"), (True, "proved by digests, as far as the trail logs")):
+        spans: dict[tuple[TimeRange, ...], list[Target]] = {}
+        for target, page in listing.pages:
+            if found := page.proved if proved else page.collected:
+                spans.setdefault(found, []).append(target)
+        for parts, targets in list(spans.items())[:_KINDS]:
+            said = listed([f"{iso(part.start)} to {iso(part.end)}" for part in parts if part.start and part.end], _RUNS)
+            names = listed(target_names(targets), _NAMES)
+            lines.append(f"From the lake, {why}: {said} of {names}; the rest live.")
+        if left := sum(len(targets) for targets in list(spans.values())[_KINDS:]):
+            lines.append(f"Other parts of {left} more came from the lake, {why}.")
+    return lines
 
 
 def block(chosen: Chosen, *, sorted_by_time: bool = False) -> list[str]:

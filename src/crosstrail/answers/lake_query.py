@@ -14,7 +14,7 @@ from typing import cast
 import anyio
 import anyio.to_thread
 
-from crosstrail.answers.coverage_text import on_demand, readable
+from crosstrail.answers.coverage_text import on_demand, readable, verified, verified_facts
 from crosstrail.answers.render import ANSWER_BYTES, Answer, Fitted, Table, clean, fence, fit_table, size
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
@@ -66,6 +66,7 @@ async def start(
         if running is None:  # it was the query's own time limit
             raise
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
+    notes += verified(page.status.verified)
     notes += await readable(workspace, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
     notes += (await workspace.listed()).warnings
     if region.strip() and chosen.name == LAKE_ENGINE:
@@ -93,8 +94,8 @@ async def results(
     if not page.status.state.ended:
         return _running(page.status)
     first = engine.name == LAKE_ENGINE and not page_token
-    note = "\n".join(await readable(workspace, scope.accounts)) if first else ""
-    return await _page(engine, scope, finished(page), page_token=page_token, note=note)
+    notes = [*verified(page.status.verified), *await readable(workspace, scope.accounts)] if first else []
+    return await _page(engine, scope, finished(page), page_token=page_token, note="\n".join(notes))
 
 
 async def _query(
@@ -189,6 +190,7 @@ async def _page(engine: QueryEngine, scope: QueryScope, page: ResultPage, *, pag
         "state": page.status.state.value,
         "count": len(page.rows),
         "next_token": page.next_token,
+        **verified_facts(page.status.verified),
     }
     found = [Table(page.columns, page.rows)]
     return Answer("\n".join(parts), facts if rows is None else {**facts, "rows": rows}, tables=found)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio.to_thread
 
-from crosstrail.answers.coverage_text import block, coverage, named
+from crosstrail.answers.coverage_text import block, coverage, named, verified_facts
 from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.objects import fit_objects
 from crosstrail.answers.render import (
@@ -182,6 +182,7 @@ def _answer(request: Request, filters: Sequence[Filter], head: str, listing: Loo
     parts = [head, fence(fitted.text)] if fitted else [head]
     parts += _next_steps(request, filters, listing, fitted, token)
     facts: dict[str, object] = {"count": len(listing.events), "more": bool(listing.next or token), "next_token": token}
+    facts |= verified_facts(listing.verified)
     if listing.examined:
         facts |= {"examined": listing.examined, "back_to": iso(listing.back_to) if listing.back_to else ""}
     return Answer("\n".join(parts), facts, error=not listing.pages, tables=[_as_table(listing, fitted, request.detail)])

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from crosstrail.answers.coverage_text import block, coverage, on_demand, readable
+from crosstrail.answers.coverage_text import block, coverage, on_demand, readable, verified
 from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
 from crosstrail.cli.statuses import status_of
@@ -120,8 +120,9 @@ async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, *, alone: b
         events += listing.events
         failures = {one.target: one for one in listing.failures} | failures
         for target, page in listing.pages:
-            before = answered[target].examined if target in answered else 0
-            answered[target] = replace(page, events=(), examined=before + page.examined)
+            before = answered.get(target, EventPage(()))
+            share = max(before.verified, page.verified, key=lambda one: one.events)  # pages read some of the same files
+            answered[target] = replace(page, events=(), examined=before.examined + page.examined, verified=share)
         left = query.limit - len(listing.events)
         if not listing.next or left <= 0 or (listing.examined and anyio.current_time() > end):
             pages = tuple((target, page) for target, page in answered.items() if target not in failures)
@@ -183,6 +184,7 @@ async def _query(
             page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))
             rows += page.rows
         kept = rows[:limit]
+        covered += verified(page.status.verified)
         covered += await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
         return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
     finally:

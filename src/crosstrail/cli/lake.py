@@ -23,14 +23,15 @@ from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogSource, as_it_is
 from crosstrail.lake.sources.files import FileSource
 from crosstrail.lake.warehouse import LakeCatalog
-from crosstrail.models import Account, AccountKey
+from crosstrail.models import AccountKey
 from crosstrail.object_store import BucketUri, parsed_uri
 from crosstrail.settings.config import Settings
+from crosstrail.workspace.archives import archives_of
 from crosstrail.workspace.lake_catalog import opened_catalog
 
 if TYPE_CHECKING:
     from crosstrail.cli.collect_bucket import BucketCollection, BucketOptions, Noticed
-    from crosstrail.workspace.verified_collection import VerifyOptions
+    from crosstrail.workspace.digest_checked_collection import VerifyOptions
 
 
 class _How(NamedTuple):
@@ -173,7 +174,7 @@ def collect(
 
     verify = None
     if verifies:
-        from crosstrail.workspace.verified_collection import VerifyOptions
+        from crosstrail.workspace.digest_checked_collection import VerifyOptions
 
         sources = [one for source in sources for one in _one_by_one(source)]
         whose = account if has_buckets else ""
@@ -279,11 +280,11 @@ def _checked(
     """By digests, where that is asked for."""
     if verify is None:
         return _collected(settings, source, buckets, how)
-    from crosstrail.workspace.verified_collection import collect_verified
+    from crosstrail.workspace.digest_checked_collection import collect_with_digests
 
     options = replace(verify, bucket_account=verify.bucket_account or source.opened_by)
     place = str(source.paths if isinstance(source.paths, BucketUri) else source.paths[0])
-    return collect_verified(
+    return collect_with_digests(
         settings, place, options, how.catalog, lambda checked: _collected(settings, source, buckets, how, checked)
     )
 
@@ -382,19 +383,16 @@ def _told(
 
 
 def _archives(settings: Settings, account: str) -> list[_Source]:
-    """The archives listed, each for the accounts that list it and those they add: nobody else's events come from there."""
-    owners: dict[Path | BucketUri, list[Account]] = defaultdict(list)
-    for one in settings.accounts:
-        if one.archive:
-            owners[parsed_uri(one.archive) or Path(one.archive).resolve()].append(one)
-    if not owners:
+    """Those that are listed; `account`: of the records that name none."""
+    found = archives_of(settings)
+    if not found:
         raise click.UsageError("name log files or folders, or list archives in crosstrail.yaml")
-    found = []
-    for path, listed in owners.items():
-        speaks_for = frozenset((one.cloud, number) for one in listed for number in (one.id, *one.accounts))
-        everybody = any("*" in one.accounts for one in listed)
-        nameless = account or (listed[0].id if len(listed) == 1 else "")
-        opened_by = next((one.id for one in listed if one.auth), "")
-        paths = path if isinstance(path, BucketUri) else (path,)
-        found.append(_Source(paths, nameless, None if everybody else speaks_for, opened_by))
-    return found
+    return [
+        _Source(
+            one.place if isinstance(one.place, BucketUri) else (one.place,),
+            account or one.nameless,
+            one.accounts,
+            one.opened_by,
+        )
+        for one in found
+    ]

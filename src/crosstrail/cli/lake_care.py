@@ -18,8 +18,9 @@ from crosstrail.text import clean
 from crosstrail.timerange import iso
 
 if TYPE_CHECKING:
-    from crosstrail.lake.status import AccountStatus, LakeStatus, Verified
-    from crosstrail.lake.verification import LakeVerification
+    from crosstrail.coverage import Verified
+    from crosstrail.lake.data_file_verification import DataFileVerification
+    from crosstrail.lake.status import AccountStatus, LakeStatus
     from crosstrail.settings.config import Settings
 
 _MAX_LISTED = 20
@@ -127,7 +128,7 @@ def verify(settings: Settings, as_json: bool) -> int:
 
     What a damaged file held is named: the account, the day, and the log files its events came from.
     """
-    from crosstrail.lake.verification import verify as verify_lake
+    from crosstrail.lake.data_file_verification import verify as verify_lake
 
     with opened(settings) as table, bar("Verifying") as progress:
         found = verify_lake(table, progress=progress)
@@ -138,7 +139,7 @@ def verify(settings: Settings, as_json: bool) -> int:
     return verdict(passed=found.sound)
 
 
-def _print_verification(found: LakeVerification) -> None:
+def _print_verification(found: DataFileVerification) -> None:
     for one in found.damaged[:_MAX_LISTED]:
         say(f"damaged: {clean(one.path, 300)} {one.reason}: {one.rows:,} events of {one.account} on {one.day}")
         for source in one.sources[:_MAX_LISTED]:

@@ -18,8 +18,8 @@ from crosstrail.text import clean
 
 if TYPE_CHECKING:
     from crosstrail.lake.collector import CollectionReport
+    from crosstrail.lake.data_file_verification import DamagedFile, DataFileVerification
     from crosstrail.lake.repair import Lacking, Partition
-    from crosstrail.lake.verification import DamagedFile, LakeVerification
     from crosstrail.settings.config import Settings
 
 _MAX_LISTED = 20
@@ -33,10 +33,10 @@ def repair(settings: Settings, as_json: bool) -> int:
 
     Exit status 3: some days hold fewer events than before, because their log files are gone. 1: the lake cannot be repaired.
     """
+    from crosstrail.lake.data_file_verification import verify
     from crosstrail.lake.forgetting import ReadObjects
     from crosstrail.lake.repair import events_of, take_out
     from crosstrail.lake.runs import Run
-    from crosstrail.lake.verification import verify
 
     with (
         opened(settings, writes=True) as table,
@@ -87,7 +87,7 @@ def _collected_again(
 
 
 def _as_json(
-    found: LakeVerification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]
+    found: DataFileVerification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]
 ) -> dict[str, object]:
     return {
         "taken_out": [asdict(one) for one in found.damaged],
@@ -97,7 +97,9 @@ def _as_json(
     }
 
 
-def _print(found: LakeVerification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]) -> None:
+def _print(
+    found: DataFileVerification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]
+) -> None:
     for one in found.damaged[:_MAX_LISTED]:
         say(f"taken out: {clean(one.path, 300)}, which {one.reason}: {one.rows:,} events of {one.account} on {one.day}")
     for name in missing[:_MAX_LISTED]:

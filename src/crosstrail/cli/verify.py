@@ -17,11 +17,12 @@ from crosstrail.cli.statuses import verdict
 from crosstrail.cli.words import out, out_columns, out_json
 from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
 from crosstrail.lake import missing_libraries
-from crosstrail.lake.verified import VerifiedSpans
+from crosstrail.lake.proved_spans import ProvedSpans
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean
 from crosstrail.timerange import TimeRange, iso, parse_range
-from crosstrail.workspace.verification import Verification, opened_verification, signing_clouds
+from crosstrail.workspace.archive_verification import ArchiveVerification, opened_verification, signing_clouds
+from crosstrail.workspace.archives import scopes_of
 
 _CAP = 1_500
 _TEXT, _JSON = "text", "json"
@@ -125,7 +126,7 @@ class _Summary:
 
 
 @contextmanager
-def _remembered(settings: Settings) -> Iterator[VerifiedSpans | None]:
+def _remembered(settings: Settings) -> Iterator[ProvedSpans | None]:
     """Looks at what is found, for `crosstrail coverage`; None where there is no lake whose days it could prove."""
     if not settings.lake.exists() or missing_libraries():
         yield None
@@ -134,12 +135,12 @@ def _remembered(settings: Settings) -> Iterator[VerifiedSpans | None]:
 
     with closing(LakeTable.open(settings.lake.folder, catalog=settings.lake.catalog)) as table:
         [cloud] = signing_clouds().values()
-        spans = VerifiedSpans(table.folder, table.uuid, cloud.name)
+        spans = ProvedSpans(table.folder, table.uuid, cloud.name, scopes_of(settings))
         yield spans
         spans.record()
 
 
-def _print(verification: Verification, form: str, verbose: bool, remembered: VerifiedSpans | None) -> bool:
+def _print(verification: ArchiveVerification, form: str, verbose: bool, remembered: ProvedSpans | None) -> bool:
     """Whether everything asked is proved."""
     asked = verification.asked
     summary = _Summary(TimeRange(asked.since, asked.until))

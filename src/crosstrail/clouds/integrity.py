@@ -7,7 +7,7 @@ so a folder and a bucket are verified by the same code. Nothing here knows a clo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -215,7 +215,7 @@ class DigestSpan:
     start: datetime
     end: datetime
     complete: bool
-    """Whether every log file that it names was proved by `ArchiveProofs.check`."""
+    """Whether every log file that it names is held."""
 
 
 class ArchiveProofs(Protocol):
@@ -231,8 +231,13 @@ class ArchiveProofs(Protocol):
         proves it, why not). `address`: as `ArchiveObjects.address` gives it."""
         ...
 
-    def spans(self) -> Iterator[DigestSpan]:
-        """Of every digest that is proved, after the log files were checked."""
+    def named(self) -> Iterator[tuple[str, str]]:
+        """(address, account) of every log file that a proved digest names."""
+        ...
+
+    def spans(self, held: Callable[[Sequence[tuple[str, str]]], Collection[str]]) -> Iterator[DigestSpan]:
+        """Of every proved digest that speaks for its hour, which one of a backfill does not. `held`: which of the log files that
+        `named` gives are held, proved."""
         ...
 
 

@@ -25,10 +25,10 @@ from crosstrail.demo.bucket import served
 from crosstrail.demo.digests import BUCKET, KEYS
 from crosstrail.lake.archive_bucket import BucketObjects
 from crosstrail.lake.collector import CollectionReport, collect
+from crosstrail.lake.proved_spans import ProvedSpans
 from crosstrail.lake.sources.bucket_search import BucketChoice
 from crosstrail.lake.sources.buckets import BucketSource
 from crosstrail.lake.table import LakeTable
-from crosstrail.lake.verified import VerifiedSpans
 from crosstrail.object_store import Bucket, BucketUri
 from crosstrail.trust import trusted
 
@@ -78,7 +78,7 @@ def _verified(cloud: Cloud, bucket: Bucket, keys: Path, lake: Path) -> Proved:
     asked = AskedSpan(until=end, now=datetime.now(UTC))
     table = LakeTable.open(lake)
     try:
-        spans = VerifiedSpans(table.folder, table.uuid, cloud.name)
+        spans = ProvedSpans(table.folder, table.uuid, cloud.name, {})
         found = integrity.verify(BucketObjects(bucket, ""), asked, known, None, jobs=_JOBS, stop=threading.Event())
         counts: Counter[tuple[FindingKind, bool]] = Counter()
         gaps: list[IntegrityFinding] = []

@@ -28,7 +28,7 @@ _WAIT_SECONDS = 300
 _MADE_FROM = (
     ("demo", (".py", ".yaml")),
     ("clouds", ("record.py", "record_text.py", "shape.py")),
-    ("lake", ("schema.py", "rows.py", "table.py", "verified.py", "covered_spans.py")),
+    ("lake", ("schema.py", "rows.py", "table.py", "proved_spans.py", "covered_spans.py")),
 )
 """The code that decides what the folder holds: packages with those in them, and the ends of their files' names."""
 

@@ -42,6 +42,7 @@ from crosstrail.engines.workers import (
 from crosstrail.errors import InvalidRequest, LakeError, SqlRejected
 from crosstrail.lake.faults import fault
 from crosstrail.lake.snapshot import LakeFile, counts
+from crosstrail.lake.verified_share import verified_share
 from crosstrail.measures import measures
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.timerange import TimeRange
@@ -114,7 +115,7 @@ class LakeEngine:
 
     async def status(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         record = await _in_thread(lambda: self._store.read(ref.native_id, _keys(scope)))
-        return _status(ref, record)
+        return record.status(ref)
 
     async def results(self, ref: QueryRef, scope: QueryScope, *, page_token: str = "", limit: int = 100) -> ResultPage:
         return await _in_thread(lambda: self._page(ref, scope, page_token, limit))
@@ -270,6 +271,8 @@ class LakeEngine:
         self._store.write(job.native_id, job.record)
         limits, late = job.limits, time.monotonic() + job.limits.seconds
         files, table, snapshot = self._files(job.prepared)
+        share = verified_share(files)
+        job.record = replace(job.record, verified=(share.valid, share.failed, share.untried))
         request: RunRequest = {
             "work": "run",
             "sql": job.prepared.sql,
@@ -349,17 +352,17 @@ class LakeEngine:
     def _cancel(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         record = self._store.read(ref.native_id, _keys(scope))
         if record.state.ended:
-            return _status(ref, record)
+            return record.status(ref)
         with self._changed:
             job = self._jobs.get(ref.native_id)
             if job is not None:
                 self._stop(job, QueryState.CANCELLED)
         self._store.ask_to_cancel(ref.native_id)
-        return _status(ref, self._store.read(ref.native_id, _keys(scope)))
+        return self._store.read(ref.native_id, _keys(scope)).status(ref)
 
     def _page(self, ref: QueryRef, scope: QueryScope, page_token: str, limit: int) -> ResultPage:
         record = self._store.read(ref.native_id, _keys(scope))
-        status = _status(ref, record)
+        status = record.status(ref)
         if record.state is not QueryState.FINISHED or record.export:
             return ResultPage(status, record.columns, ())
         path = self._store.rows_path(ref.native_id)
@@ -379,12 +382,6 @@ class LakeEngine:
         if error != "memory":
             return error
         return f"it needs more memory than {self._limits.memory}; narrow it by eventtime or group by fewer columns"
-
-
-def _status(ref: QueryRef, record: Record) -> QueryStatus:
-    end = record.ended or time.time()
-    seconds = max(0.0, end - record.started) if record.started else None
-    return QueryStatus(ref, record.state, rows=record.rows, seconds=seconds, error=record.error)
 
 
 def bytes_of(text: str) -> int:

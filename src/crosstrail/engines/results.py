@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,11 +22,12 @@ from typing import IO, NotRequired, TypedDict
 
 from crosstrail import private
 from crosstrail.call_context import current_call
+from crosstrail.coverage import Verified
 from crosstrail.engines.dialect.types import Type
 from crosstrail.engines.messages import TypeParts, type_of
 from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.lake.locks import is_taken, take
-from crosstrail.models import AccountKey, QueryState
+from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus
 from crosstrail.vocabulary import words
 
 RESULT_SECONDS = 3600
@@ -50,8 +51,16 @@ class Record:
     rows: int | None = None
     error: str = ""
     who: str = ""
+    verified: tuple[int, int, int] = (0, 0, 0)
+    """Of the events in the data files that it reads: see coverage.Verified."""
     export: bool = False
     """Whether files of records were made of it, and not rows to page through."""
+
+    def status(self, ref: QueryRef) -> QueryStatus:
+        end = self.ended or time.time()
+        seconds = max(0.0, end - self.started) if self.started else None
+        verified = Verified(*self.verified)
+        return QueryStatus(ref, self.state, rows=self.rows, seconds=seconds, error=self.error, verified=verified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +290,7 @@ class _Status(TypedDict):
     error: str
     who: str
     export: NotRequired[bool]
+    verified: NotRequired[list[int]]
 
 
 def _decoded(text: bytes) -> Record:
@@ -297,5 +307,12 @@ def _decoded(text: bytes) -> Record:
         data["rows"],
         data["error"],
         data["who"],
-        data.get("export", False),
+        export=data.get("export", False),
+        verified=_three(data.get("verified", ())),
     )
+
+
+def _three(counts: Sequence[int]) -> tuple[int, int, int]:
+    """A result of an older version says none."""
+    valid, failed, untried = counts or (0, 0, 0)
+    return int(valid), int(failed), int(untried)

@@ -26,6 +26,7 @@ from crosstrail.lake.versions import Change, Conflict, Repeat, changed, resolve
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow.parquet as pq
 
 _MAX_TRIES = 60
 _LONGEST_PAUSE = 1.0
@@ -72,7 +73,9 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
     """
     import pyarrow.parquet as pq
 
-    rows = {str(path): pq.read_metadata(path).num_rows for path in staged}
+    footers = {str(path): pq.read_metadata(path) for path in staged}
+    rows = {path: footer.num_rows for path, footer in footers.items()}
+    proved = {path for path, footer in footers.items() if _has_verified(footer)}
     lost: list[Path] = []
     landed: Appended | None = None
     for attempt in range(_MAX_TRIES):
@@ -82,7 +85,7 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
             return landed  # the commit that was reported lost had been made
         _delete(set(lost) - set(staged))
         repeats = _repeats(table, staged, base)
-        changes, conflicts = resolve(one for group in repeats.values() for one in group)
+        changes, conflicts = resolve((one for group in repeats.values() for one in group), proved)
         added: list[Path] = []
         for path, count in rows.items():
             dropped = {one.row for one in repeats.get(path, ())}
@@ -110,6 +113,16 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
 def _delete(paths: Iterable[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def _has_verified(footer: pq.FileMetaData) -> bool:
+    """Whether any row of the file is of a log file that a digest proves, as its statistics say."""
+    if not footer.num_row_groups:
+        return False
+    columns = range(footer.num_columns)
+    [place] = [one for one in columns if footer.row_group(0).column(one).path_in_schema == "verified"]
+    groups = (footer.row_group(number).column(place).statistics for number in range(footer.num_row_groups))
+    return any(told and told.has_min_max and told.max for told in groups)
 
 
 def _rewritten(path: str, dropped: Collection[int], changes: Mapping[int, Change], name: str) -> Path:

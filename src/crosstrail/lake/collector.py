@@ -129,7 +129,7 @@ def collect(
     _tighten(folder)
     ledger = Ledger(folder)
     report = CollectionReport()
-    scope = _scope(accounts, shard) if accounts is not None or shard else ""
+    scope = scope_of(accounts, shard) if accounts is not None or shard else ""
     source = FileSource(source) if isinstance(source, Sequence) else source
     search = Search(source, folder, ledger, scope)
     try:
@@ -209,7 +209,7 @@ def _note_unreadable(report: CollectionReport, path: str, reason: str) -> None:
         report.problems.append(Problem(path, "byte 0", reason))
 
 
-def _scope(accounts: frozenset[AccountKey] | None, shard: Shard | None) -> str:
+def scope_of(accounts: frozenset[AccountKey] | None, shard: Shard | None) -> str:
     """The same for the same accounts: a file is read again when its archive, or this collector, is there for others."""
     speaks_for = sha256(repr(sorted(accounts)).encode()).hexdigest()[:12] if accounts is not None else ""
     return f"{speaks_for} shard {shard}" if shard else speaks_for

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from crosstrail.models import AccountKey
 SPANS_FILE = "coverage.sqlite"
 _BUSY_SECONDS = 30
 _MAX_REASON = 300
+_DELIVERY = timedelta(hours=1)
+"""Twelve times the average that AWS names for the delivery of an event, about 5 minutes."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spans (
     lake TEXT NOT NULL, cloud TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, trail TEXT NOT NULL,
@@ -93,6 +95,36 @@ def recorded_spans(folder: Path, lake: str, accounts: Sequence[AccountKey]) -> d
                 span = CoveredSpan(cloud, account, region, SpanKind(kind), _moment(start), _moment(end), reason, trail)
                 found.setdefault(span.key, []).append(span)
     return found
+
+
+def proved_events(spans: Iterable[CoveredSpan], region: str) -> Spans:
+    """The times of which every event that the trail logged in the region is in the lake, oldest first.
+
+    Digests speak of the time of delivery: an event at the end of what they cover may be delivered after it.
+    """
+    found = merged((one.start, one.end) for one in spans if one.kind is SpanKind.PROVED and one.region == region)
+    return tuple((start, end - _DELIVERY) for start, end in found if end - start > _DELIVERY)
+
+
+def cut_spans(folder: Path, lake: str, account: AccountKey, start: datetime, end: datetime) -> None:
+    """Forgets what is known of that time of the account, whose events are taken out. Raises LakeError."""
+    if not (folder / SPANS_FILE).exists():
+        return
+    where = "lake = ? AND cloud = ? AND account = ? AND kind <> ?"
+    values = (lake, *account, SpanKind.HOLE)
+    with _opened(folder, create=True) as db:
+        db.execute("BEGIN IMMEDIATE")
+        rows = db.execute(f"SELECT region, trail, kind, start, end, reason FROM spans WHERE {where}", values).fetchall()  # noqa: S608
+        db.execute(f"DELETE FROM spans WHERE {where}", values)  # noqa: S608
+        db.executemany(
+            "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (lake, *account, region, trail, kind, round(left.timestamp()), round(right.timestamp()), reason)
+                for region, trail, kind, first, last, reason in rows
+                for left, right in without(((_moment(first), _moment(last)),), ((start, end),))
+            ],
+        )
+        db.execute("COMMIT")
 
 
 def _merge(db: sqlite3.Connection, place: tuple[str, ...], new: Sequence[CoveredSpan]) -> None:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from crosstrail.lake.locations import Relocation
 from crosstrail.lake.partition import partition_of
-from crosstrail.lake.snapshot import LakeFile
+from crosstrail.lake.snapshot import LakeFile, verdicts
 
 if TYPE_CHECKING:
     from pyiceberg.io.pyarrow import StatisticsCollector
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
+
+_TOLD = {"write.metadata.metrics.column.verified": "full"}
+"""So that the lists of files tell how many of the events in each are verified."""
 
 
 def data_files(table: Table, paths: Iterable[Path], here: Relocation) -> Iterator[DataFile]:
@@ -25,7 +28,8 @@ def data_files(table: Table, paths: Iterable[Path], here: Relocation) -> Iterato
     from pyiceberg.io import pyarrow as files
 
     schema = table.schema()
-    plan = files.compute_statistics_plan(schema, table.properties)  # which, like the next, takes longer than a footer
+    properties = table.properties | _TOLD  # which older tables do not say
+    plan = files.compute_statistics_plan(schema, properties)  # which, like the next, takes longer than a footer
     ids = files.parquet_path_to_id_mapping(schema)
     for path in paths:
         yield _data_file(table, path, here, plan, ids)
@@ -61,13 +65,23 @@ def lake_file(file: DataFile, here: Relocation) -> LakeFile:
 
     from crosstrail.lake.schema import ICEBERG_SCHEMA
 
-    field_id = ICEBERG_SCHEMA.find_field("eventtime").field_id
+    field_id, verified = (ICEBERG_SCHEMA.find_field(name).field_id for name in ("eventtime", "verified"))
     first, last = (
         datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(from_bytes(TimestampType(), bounds[field_id])))
         for bounds in (file.lower_bounds, file.upper_bounds)
     )
     day = date(1970, 1, 1) + timedelta(days=file.partition[2])
     path = here(file.file_path)
+    bounds = file.lower_bounds.get(verified), file.upper_bounds.get(verified)
+    judged = verdicts(file.record_count, (file.null_value_counts or {}).get(verified), *bounds)
     return LakeFile(
-        path, file.partition[0], file.partition[1], day, file.record_count, file.file_size_in_bytes, first, last
+        path,
+        file.partition[0],
+        file.partition[1],
+        day,
+        file.record_count,
+        file.file_size_in_bytes,
+        first,
+        last,
+        *judged,
     )

@@ -1,6 +1,6 @@
 """The names of data files: each ends in the SHA-256 of what is in it, so damage is told wherever the lake was copied to.
 
-Decides the form of that name and nothing else: who compares is verification.py. Files of older lakes have no hash in their
+Decides the form of that name and nothing else: who compares is data_file_verification.py. Files of older lakes have no hash in their
 names until a compaction replaces them.
 """
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from crosstrail.errors import LakeBusy, LakeError
+from crosstrail.lake.covered_spans import cut_spans
 from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.partition import partition_of
 from crosstrail.lake.table import CommitLost, LakeTable
@@ -64,7 +65,9 @@ def expire(table: LakeTable, keeping: Keeping, now: datetime, *, everything: boo
         taken = expired(table, keeping, now)
         windows = Windows(table.folder, table.uuid)
         for key in {(one.cloud, one.account) for one in taken}:  # before the events go: a lookup asks the account then
-            windows.cut(key, Span(BEGINNING, day_start(first_days[key])))
+            span = Span(BEGINNING, day_start(first_days[key]))
+            windows.cut(key, span)
+            cut_spans(table.folder, table.uuid, key, *span)
         try:
             table.commit(base, (), old)
         except CommitLost:

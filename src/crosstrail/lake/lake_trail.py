@@ -27,6 +27,7 @@ from crosstrail.lake.reader import EVENTS_VIEW, SOURCE_OBJECT, connect
 from crosstrail.lake.regions import MAX_READ, holding, unknown
 from crosstrail.lake.row_filters import COLUMNS, condition, errors_in
 from crosstrail.lake.snapshot import summary
+from crosstrail.lake.verified_share import verified_share
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
 
@@ -99,15 +100,17 @@ class _Search:
         account = [self.target.account.key]
         files = sorted(table.files(account, span), key=lambda file: file.last, reverse=True)
         found: list[Event] = []
+        read: list[LakeFile] = []
         wanted = self.query.limit + 1
         for group in _grouped(files):
             if self._stopped.is_set() or (len(found) == wanted and found[-1].time > group[0].last):
                 break
             table.fetch(group)
+            read += group
             found = sorted([*found, *self._events([file.path for file in group])], key=_newest_first)[:wanted]
-        return self._page(table, found, more=len(found) == wanted)
+        return self._page(table, found, read, more=len(found) == wanted)
 
-    def _page(self, table: LakeTable, found: Sequence[Event], *, more: bool) -> EventPage:
+    def _page(self, table: LakeTable, found: Sequence[Event], read: Sequence[LakeFile], *, more: bool) -> EventPage:
         """With what is held: of a region asked, its own days, as far as they can be told in the time of one call."""
         target, held = self.target, table.account(self.target.account.key)
         if held and target.region:
@@ -121,8 +124,9 @@ class _Search:
             return EventPage((), held=TimeRange())
         with reading("the lake's data"):
             proofs = proofs_of(table, [held.key], target.region).get(held.key, NOTHING_PROVED)
+            share = verified_share(read)
         events = tuple(found[: self.query.limit])
-        return EventPage(events, more, TimeRange(held.first, held.last), held.days, proofs)
+        return EventPage(events, more, TimeRange(held.first, held.last), held.days, proofs, verified=share)
 
     def _events(self, files: Sequence[str]) -> list[Event]:
         import duckdb

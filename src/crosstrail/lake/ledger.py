@@ -4,8 +4,8 @@ An entry is written after the commit that holds the object's events. A process k
 and its events prove to be known. It never decides whether an event is new. No heavy library is loaded here.
 
 One SQLite file. `objects` has a row for each object and each set of accounts that it was read for: its key, its stamp (what
-changes with its content), size, SHA-256 as it was stored, events, state, when, and what its key says of cloud, account, region
-and day. `listings` says how far a bucket's folders were listed. A column that came later is added to older ledgers as they are
+changes with its content), size, SHA-256 as it was stored, events, state, when, what its key says of cloud, account, region
+and day, and whether a digest proved it. `listings` says how far a bucket's folders were listed. A column that came later is added to older ledgers as they are
 opened, with nothing read again; another module's table goes beside these by `Ledger.table`.
 """
 
@@ -42,6 +42,7 @@ _COLUMNS = {
     "account": "TEXT NOT NULL DEFAULT ''",
     "region": "TEXT NOT NULL DEFAULT ''",
     "day": "TEXT NOT NULL DEFAULT ''",
+    "verified": "INTEGER",
 }
 """Of `objects`, besides the first three; `at` in seconds since 1970."""
 _UNFINISHED = "CREATE INDEX IF NOT EXISTS unfinished ON objects (name) WHERE state <> 'read'"
@@ -150,10 +151,10 @@ class Ledger:
         now = int(time())
         with _readable(), self._db:
             self._db.executemany(
-                "INSERT OR REPLACE INTO objects (name, stamp, events, state, bytes, sha256, at, cloud, account, region, day) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO objects (name, stamp, events, state, bytes, sha256, at, cloud, account, region, day, "
+                "verified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (log.key, log.stamp, events, state, log.bytes, log.sha256, now, *log.placed)
+                    (log.key, log.stamp, events, state, log.bytes, log.sha256, now, *log.placed, log.verified)
                     for log, events in objects
                 ),
             )

@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 Lists = Mapping[str, Sequence[LakeFile]]
 """The data files that each list names, by the list's own name."""
-_Row = tuple[str, str, int, str, int, int, int, int]
+_Row = tuple[str, str, int, str, int, int, int, int, int, int]
 
 
 def load(lake: Path) -> Lists:
@@ -69,14 +69,17 @@ def _row(file: LakeFile) -> _Row:
         file.bytes,
         first,
         last,
+        file.valid,
+        file.failed,
     )
 
 
 def _file(row: _Row, data: str) -> LakeFile:
-    cloud, account, ordinal, name, rows, size, first, last = row
+    cloud, account, ordinal, name, rows, size, first, last, *judged = row
     day = date.fromordinal(ordinal)
     path = f"{data}/{_folder(cloud, account)}/{day.isoformat()}/{name}"
-    return LakeFile(path, cloud, account, day, rows, size, _EPOCH + first * _MICROSECOND, _EPOCH + last * _MICROSECOND)
+    times = _EPOCH + first * _MICROSECOND, _EPOCH + last * _MICROSECOND
+    return LakeFile(path, cloud, account, day, rows, size, *times, *judged)
 
 
 @lru_cache(10_000)

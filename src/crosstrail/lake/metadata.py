@@ -23,13 +23,13 @@ from crosstrail.lake.list_cache import Lists
 from crosstrail.lake.locations import Relocation, local
 from crosstrail.lake.partition import partition_path
 from crosstrail.lake.schema import FIRST_NAMES
-from crosstrail.lake.snapshot import LakeFile, Snapshot
+from crosstrail.lake.snapshot import LakeFile, Snapshot, verdicts
 
 _FORMAT = 2
 _PARTITIONS = [("cloud", "identity"), ("account", "identity"), ("day", "day")]
 _DATA, _DELETED = 0, 2
 """Of a list or a file: that it holds rows, not deletions of them. Of an entry: that the file is in the table no more."""
-_UNUSED = frozenset({"column_sizes", "value_counts", "null_value_counts", "nan_value_counts"})
+_UNUSED = frozenset({"column_sizes", "value_counts", "nan_value_counts"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,6 +48,11 @@ class _Bound(TypedDict):
     value: bytes
 
 
+class _Count(TypedDict):
+    key: int
+    value: int
+
+
 class _Partition(TypedDict):
     cloud: str
     account: str
@@ -61,6 +66,7 @@ class _DataFile(TypedDict):
     partition: _Partition
     record_count: int
     file_size_in_bytes: int
+    null_value_counts: NotRequired[list[_Count] | None]
     lower_bounds: list[_Bound]
     upper_bounds: list[_Bound]
 
@@ -164,17 +170,19 @@ def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
         name = os.path.basename(each["manifest_path"])
         if name not in known:
             new += _count(each)
-        lists[name] = known[name] if name in known else _files(each, columns["eventtime"], here)
+        lists[name] = (
+            known[name] if name in known else _files(each, columns["eventtime"], columns.get("verified"), here)
+        )
         _check(each, lists[name])
     if new > list_cache.MANY_FILES:
         list_cache.store(folder, lists)
     return Metadata(location, uuid, Snapshot(current, tuple(chain.from_iterable(lists.values()))), lists)
 
 
-def _files(manifest: _Manifest, time_id: int, here: Relocation) -> list[LakeFile]:
+def _files(manifest: _Manifest, time_id: int, verified_id: int | None, here: Relocation) -> list[LakeFile]:
     """The data files that one list names."""
     entries = cast(list[_Entry], _records(here(manifest["manifest_path"])))
-    return [_file(entry["data_file"], time_id, here) for entry in entries if entry["status"] != _DELETED]
+    return [_file(entry["data_file"], time_id, verified_id, here) for entry in entries if entry["status"] != _DELETED]
 
 
 def _count(manifest: _Manifest) -> int:
@@ -189,7 +197,7 @@ def _check(manifest: _Manifest, files: Sequence[LakeFile]) -> None:
         raise _Unknown
 
 
-def _file(file: _DataFile, time_id: int, here: Relocation) -> LakeFile:
+def _file(file: _DataFile, time_id: int, verified_id: int | None, here: Relocation) -> LakeFile:
     """One of them, which has to lie where its partition says, and to be as long."""
     first, last = (_moment(bounds, time_id) for bounds in (file["lower_bounds"], file["upper_bounds"]))
     place = file["partition"]
@@ -204,7 +212,15 @@ def _file(file: _DataFile, time_id: int, here: Relocation) -> LakeFile:
         or first > last
     ):
         raise _Unknown
-    return LakeFile(path, place["cloud"], place["account"], day, rows, size, first, last)
+    judged = verdicts(
+        rows,
+        next((one["value"] for one in file.get("null_value_counts") or () if one["key"] == verified_id), None),
+        *(
+            next((one["value"] for one in bounds if one["key"] == verified_id), None)
+            for bounds in (file["lower_bounds"], file["upper_bounds"])
+        ),
+    )
+    return LakeFile(path, place["cloud"], place["account"], day, rows, size, first, last, *judged)
 
 
 def _moment(bounds: list[_Bound], time_id: int) -> datetime:

@@ -15,14 +15,15 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from crosstrail.errors import LakeBusy
+from crosstrail.lake.covered_spans import cut_spans
 from crosstrail.lake.forgetting import taken_apart
 from crosstrail.lake.table import CommitLost
 from crosstrail.lake.windows import Span, Windows, day_start
 
 if TYPE_CHECKING:
+    from crosstrail.lake.data_file_verification import DamagedFile
     from crosstrail.lake.forgetting import ReadObjects
     from crosstrail.lake.table import LakeTable
-    from crosstrail.lake.verification import DamagedFile
 
 _MAX_TRIES = 20
 _AHEAD = timedelta(days=1)
@@ -59,7 +60,9 @@ def take_out(table: LakeTable, ledger: ReadObjects, damaged: Sequence[DamagedFil
     for cloud, account, day in {
         (one.cloud, one.account, one.day) for one in damaged
     }:  # a lookup asks the account again
-        windows.cut((cloud, account), Span(day_start(day), day_start(day) + timedelta(days=1)))
+        span = Span(day_start(day), day_start(day) + timedelta(days=1))
+        windows.cut((cloud, account), span)
+        cut_spans(table.folder, table.uuid, (cloud, account), *span)
     for _ in range(_MAX_TRIES):
         base = table.snapshot()
         gone = {file.path for file in base.files if file.path in paths}

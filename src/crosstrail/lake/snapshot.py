@@ -14,6 +14,7 @@ from functools import cached_property
 from crosstrail.coverage import Days, runs
 from crosstrail.models import AccountKey
 
+MIXED = -1
 MANY_FILES = 500
 """About half a second to open: of more, what can be told without opening them is."""
 _MANY_ACCOUNTS = 1_000
@@ -31,6 +32,10 @@ class LakeFile:
     bytes: int
     first: datetime
     last: datetime
+    valid: int = 0
+    """Events whose log file is what a signed digest names; next, those whose log file is not. MIXED, both: there are some of
+    each, and the file alone tells how many."""
+    failed: int = 0
 
     @property
     def key(self) -> AccountKey:
@@ -73,6 +78,16 @@ class Snapshot:
         """What is held of each account, in the order of accounts."""
         found = {key: summary(key, files) for key, files in self.by_account.items()}
         return {key: one for key, one in found.items() if one}
+
+
+def verdicts(rows: int, nulls: int | None, lower: bytes | None, upper: bytes | None) -> tuple[int, int]:
+    """(valid, failed) of a data file, from the bounds of its column `verified` and the number of NULLs in it. A file without
+    them is of a version that verified nothing."""
+    if nulls is None or lower is None or upper is None or not rows - nulls:
+        return 0, 0
+    if lower != upper:
+        return MIXED, MIXED
+    return (rows - nulls, 0) if lower == b"\x01" else (0, rows - nulls)
 
 
 def counts(files: Sequence[LakeFile]) -> list[tuple[str, str, int]]:

@@ -270,7 +270,7 @@ def write_parquet(parts: Iterable[pa.Table], path: Path, schema: pa.Schema) -> N
         compression="zstd",
         compression_level=1,
         use_dictionary=leaves,
-        write_statistics=["eventtime", "account", "cloud", "eventname", "access_key_id"],
+        write_statistics=["eventtime", "account", "cloud", "eventname", "access_key_id", "verified"],
         store_schema=False,
         bloom_filter_options={
             "eventid": {"ndv": ids, "fpp": 0.01},

@@ -8,31 +8,18 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from crosstrail.coverage import Days, count, gaps
+from crosstrail.coverage import NONE_READ, Days, Verified, count, gaps
 from crosstrail.lake.compact import MAX_FILES
 from crosstrail.lake.data_files import named_sha256
-from crosstrail.models import AccountKey
+from crosstrail.lake.verified_share import verified_share
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
     from crosstrail.lake.table import LakeTable
-
-_READ_AT_ONCE = 2_000
-"""Data files in one statement; of more its memory would grow with the lake."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """Events by what validation of their log files said: `untried` are those that nobody validated."""
-
-    valid: int
-    failed: int
-    untried: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +64,6 @@ def status(table: LakeTable, now: datetime) -> LakeStatus:
     snapshot = table.snapshot()
     history = table.history()
     here = table.has_here(snapshot.files)  # of a warehouse in a bucket nothing is fetched for this
-    verified = _verified([file.path for file in snapshot.files]) if here else {}
     partitions: defaultdict[tuple[object, ...], int] = defaultdict(int)
     for file in snapshot.files:
         partitions[*file.key, file.day] += 1
@@ -95,7 +81,7 @@ def status(table: LakeTable, now: datetime) -> LakeStatus:
                 max(0, int((now - held.last).total_seconds())),
                 count(held.days),
                 gaps(held.days, TimeRange()),
-                verified.get(key, Verified(0, 0, held.events)),
+                verified_share(files, here=here),
             )
         )
     return LakeStatus(
@@ -110,37 +96,10 @@ def status(table: LakeTable, now: datetime) -> LakeStatus:
         len(partitions),
         sum(files > MAX_FILES for files in partitions.values()),
         sum(not named_sha256(file.path) for file in snapshot.files),
-        Verified(*(sum(column) for column in zip((0, 0, 0), *map(_counts, verified.values()), strict=True))),
+        sum((one.verified for one in accounts), start=NONE_READ),
         tuple(accounts),
     )
 
 
-def _counts(verified: Verified) -> tuple[int, int, int]:
-    return verified.valid, verified.failed, verified.untried
-
-
 def _disk(folder: os.PathLike[str]) -> int:
     return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names)
-
-
-def _verified(files: list[str]) -> Mapping[AccountKey, Verified]:
-    """Of one column, which takes a bit an event. Raises LakeError for a file that cannot be read."""
-    import duckdb
-
-    from crosstrail.errors import LakeError
-    from crosstrail.lake.faults import data_fault
-    from crosstrail.lake.reader import EVENTS_VIEW, connect
-
-    found: defaultdict[AccountKey, list[int]] = defaultdict(lambda: [0, 0, 0])
-    sql = f"""SELECT cloud, account, count(*) FILTER (verified), count(*) FILTER (NOT verified),
-        count(*) FILTER (verified IS NULL) FROM {EVENTS_VIEW} GROUP BY ALL"""  # noqa: S608 - a constant
-    for start in range(0, len(files), _READ_AT_ONCE):
-        some = files[start : start + _READ_AT_ONCE]
-        try:
-            with connect(some) as connection:
-                rows = connection.execute(sql).fetchall()
-        except duckdb.Error as error:
-            raise data_fault(str(error), some) or LakeError("the lake could not be read", hint="Try again.") from error
-        for cloud, account, *counts in rows:
-            found[cloud, account] = [one + more for one, more in zip(found[cloud, account], counts, strict=True)]
-    return {key: Verified(*counts) for key, counts in found.items()}

@@ -1,7 +1,7 @@
 """Event ids that came with different contents: which content their row shows, and the others kept on it.
 
-Decides that an addendum (UPDATED_DATA) is shown instead of what it corrects, that otherwise the first copy stays, and that
-no content is lost: the others stand in the row's `other_versions`, so whoever reads the row sees that there are any, and what
+Decides that an addendum (UPDATED_DATA) is shown instead of what it corrects, and a copy that a digest proves instead of one that
+none does, that otherwise the first copy stays, and that no content is lost: the others stand in the row's `other_versions`, so whoever reads the row sees that there are any, and what
 they say. Two texts of the same content, with another order of keys, are one version. It commits nothing.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -28,7 +28,7 @@ MAX_OTHERS = 8
 _COPIED_ROWS = 16_384
 _COMPARED_PAIRS = 2_000
 """Whose texts are in memory together."""
-_COMPARED = ("cloud", "account", "eventid", "eventtime", "source_object", "eventjson", "other_versions")
+_COMPARED = ("cloud", "account", "eventid", "eventtime", "source_object", "eventjson", "other_versions", "verified")
 
 Place = tuple[str, int]
 """A data file and the number of a row in it."""
@@ -70,6 +70,18 @@ class _Event:
     stored: int
     addendum: bool
     day: date
+    shown: bytes
+    """The content that is."""
+    verified: bool | None
+    source: str
+
+    def show(self, place: Place, row: _VersionRow, content: bytes) -> None:
+        self.change.shown = place
+        self.shown, self.verified, self.source = content, row["verified"], row["source_object"]
+
+    def hide_shown(self) -> None:
+        self.change.others.insert(0, self.change.shown)  # first, so that no flood of others displaces it
+        del self.change.others[max(MAX_OTHERS - self.stored, 1) :]
 
 
 class _VersionRow(TypedDict):
@@ -82,6 +94,7 @@ class _VersionRow(TypedDict):
     source_object: str
     eventjson: str
     other_versions: list[_OtherVersion] | None
+    verified: bool | None
 
 
 class _OtherVersion(TypedDict):
@@ -89,9 +102,11 @@ class _OtherVersion(TypedDict):
     eventjson: str
 
 
-def resolve(repeats: Iterable[Repeat]) -> tuple[dict[str, dict[int, Change]], tuple[Conflict, ...]]:
-    """File -> kept row -> its change, of the repeats whose content differs; and those that are conflicts."""
-    pairs = sorted((one for one in repeats if not one.same), key=lambda one: (one.first_file, one.first_row))
+def resolve(repeats: Iterable[Repeat], proved: Set[str]) -> tuple[dict[str, dict[int, Change]], tuple[Conflict, ...]]:
+    """File -> kept row -> its change, of the repeats whose content differs, or whose proof the kept row lacks; and those that are
+    conflicts. `proved`: the staged files that have verified rows."""
+    wanted_ones = (one for one in repeats if not one.same or one.file in proved)
+    pairs = sorted(wanted_ones, key=lambda one: (one.first_file, one.first_row))
     changes: dict[str, dict[int, Change]] = defaultdict(dict)
     conflicts: list[Conflict] = []
     place: Place = ("", -1)
@@ -105,37 +120,50 @@ def resolve(repeats: Iterable[Repeat]) -> tuple[dict[str, dict[int, Change]], tu
                 place = pair.first_file, pair.first_row
                 event = _event(place, rows[place])
             later = rows[pair.file, pair.row]
-            conflict = _join(event, (pair.file, pair.row), later)
-            if event.change.others:
+            hidden = _join(event, (pair.file, pair.row), later)
+            if event.change.others or event.change.shown != place:
                 changes[place[0]][place[1]] = event.change
-            if conflict:
-                conflicts.append(Conflict(later["cloud"], later["account"], later["eventid"], later["source_object"]))
+            if hidden is not None:
+                conflicts.append(Conflict(later["cloud"], later["account"], later["eventid"], hidden))
     return changes, tuple(conflicts)
 
 
 def _event(place: Place, row: _VersionRow) -> _Event:
     stored = [one["eventjson"] for one in row["other_versions"] or ()]
-    contents = {_content(text) for text in (row["eventjson"], *stored)}
-    return _Event(Change(place), contents, len(stored), _is_addendum(row["eventjson"]), row["eventtime"].date())
+    shown = _content(row["eventjson"])
+    contents = {shown, *map(_content, stored)}
+    addendum, day = _is_addendum(row["eventjson"]), row["eventtime"].date()
+    return _Event(Change(place), contents, len(stored), addendum, day, shown, row["verified"], row["source_object"])
 
 
-def _join(event: _Event, place: Place, row: _VersionRow) -> bool:
-    """Adds a version to what is known of its event. True for a conflict: no addendum and no addendum's original."""
-    content = _content(row["eventjson"])
-    if content in event.contents:
-        return False
+def _join(event: _Event, place: Place, row: _VersionRow) -> str | None:
+    """Adds a version to what is known of its event. For a conflict, which is no addendum and no addendum's original, the object of
+    the copy that is not shown."""
+    content, change = _content(row["eventjson"]), event.change
+    same_day = row["eventtime"].date() == event.day
+    proves = bool(row["verified"]) and not event.verified and same_day
+    if content == event.shown:
+        if proves:
+            event.show(place, row, content)
+        return None
+    is_new = content not in event.contents
     event.contents.add(content)
-    change = event.change
-    others = event.stored + len(change.others)
     is_addendum = _is_addendum(row["eventjson"])
-    if is_addendum and not event.addendum and row["eventtime"].date() == event.day:
-        change.others.insert(0, change.shown)  # first, so that no flood of others displaces it
-        del change.others[max(MAX_OTHERS - event.stored, 1) :]
-        change.shown, event.addendum = place, True
-        return False
-    if others < MAX_OTHERS:
+    others = event.stored + len(change.others)
+    if is_addendum and not event.addendum and same_day and is_new:
+        event.hide_shown()
+        event.show(place, row, content)
+        event.addendum = True
+        return None
+    if proves and not event.addendum:
+        hidden = event.source
+        event.hide_shown()
+        event.show(place, row, content)
+        return hidden if is_new else None
+    if is_new and others < MAX_OTHERS:
         change.others.append(place)
-    return not is_addendum and (others > 0 or not event.addendum)
+    conflicts = is_new and not is_addendum and (others > 0 or not event.addendum)
+    return row["source_object"] if conflicts else None
 
 
 def _content(text: str) -> bytes:
@@ -161,17 +189,17 @@ def changed(path: str, dropped: Collection[int], changes: Mapping[int, Change]) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    places = {row: number for number, row in enumerate(sorted(changes))}
-    replaced = _replacements(path, changes) if changes else None
     first = 0
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         for batch in file.iter_batches(_COPIED_ROWS):
             table = _complete(pa.Table.from_batches([batch]))
-            numbers = [number for number in range(first, first + len(table)) if number not in dropped]
-            indices = [len(table) + places[number] if number in places else number - first for number in numbers]
+            rows = range(first, first + len(table))
+            some = {row: changes[row] for row in rows if row in changes}
+            places = {row: len(table) + number for number, row in enumerate(sorted(some))}
+            indices = [places.get(row, row - first) for row in rows if row not in dropped]
             first += len(table)
-            if replaced is not None and any(index >= len(table) for index in indices):
-                table = pa.concat_tables([table, replaced])
+            if some:  # of a part at a time: a trail that proves what another source brought changes every row
+                table = pa.concat_tables([table, _replacements(path, some)])
             yield table.take(pa.array(indices, pa.int64()))
 
 
@@ -187,7 +215,7 @@ def _replacements(path: str, changes: Mapping[int, Change]) -> pa.Table:
         _read({place for change in changes.values() for place in change.others}, ("source_object", "eventjson"))
     )
     others = [
-        [*(stored[path, row]["other_versions"] or ()), *(texts[place] for place in changes[row].others)]
+        [*(stored[path, row]["other_versions"] or ()), *(texts[place] for place in changes[row].others)] or None
         for row in sorted(changes)
     ]
     tables = list(_tables(set(shown), None))

@@ -1,6 +1,7 @@
 """Lookups of live accounts of which the lake holds part of the history without a gap: that part from there, the rest live.
 
 Decides which of both answers for which span of time, so that every moment is asked of one of them alone and no event comes twice.
+The lake answers for what was asked of the account's own history to the end, and for what verified digests prove whole.
 It never picks accounts: whoever may ask the account may read what was collected from it. What the lake lacks, a filter that it
 has not, or a lake that cannot be read leave everything to the account itself.
 """
@@ -10,16 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from crosstrail.clouds.base import AuditTrail
+from crosstrail.coverage import NONE_READ, Verified
 from crosstrail.errors import LakeError
 from crosstrail.filters import KEYS, FilterKey
+from crosstrail.lake.covered_spans import proved_events, recorded_spans
+from crosstrail.lake.faults import reading
 from crosstrail.lake.keeping import Keeping
-from crosstrail.lake.windows import TICK, Span, Windows, covered, since
-from crosstrail.models import Event, EventPage, EventQuery, Target
+from crosstrail.lake.windows import TICK, Span, Windows, covered, missing, since
+from crosstrail.models import AccountKey, Event, EventPage, EventQuery, Target
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -28,11 +33,22 @@ if TYPE_CHECKING:
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
+class _Held(IntEnum):
+    COLLECTED = auto()
+    """From the account's own history."""
+    PROVED = auto()
+    """By the digests of a trail."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     span: Span
-    collected: bool
-    """Whether the lake answers for it."""
+    held: _Held | None
+    """Why the lake answers for it; None where it does not."""
+
+
+_HeldSpans = Sequence[tuple[Span, _Held]]
+"""Oldest first, apart from each other, but for those of different kinds that touch."""
 
 
 class Collected:
@@ -46,66 +62,94 @@ class Collected:
 
     async def lookup_events(self, target: Target, live: AuditTrail, query: EventQuery) -> EventPage:
         """As AuditTrail.lookup_events, from both. Raises what either does."""
-        spans: Sequence[Span] = ()
+        spans: _HeldSpans = ()
         if all(one.key in KEYS and one.key != FilterKey.EVENT_CATEGORY for one in query.filters):
             spans = await anyio.to_thread.run_sync(self._spans, target)
         parts = _parts(spans, query)
-        if not any(part.collected for part in parts):
+        if not any(part.held for part in parts):
             return await live.lookup_events(target, query)
         return await self._merged(target, live, query, parts, spans)
 
     async def _merged(
-        self, target: Target, live: AuditTrail, query: EventQuery, parts: Sequence[_Part], spans: Sequence[Span]
+        self, target: Target, live: AuditTrail, query: EventQuery, parts: Sequence[_Part], spans: _HeldSpans
     ) -> EventPage:
         events: list[Event] = []
-        used: list[TimeRange] = []
+        used: dict[_Held, list[TimeRange]] = {kind: [] for kind in _Held}
         held: TimeRange | None = None
+        more, back_to = False, None
         examined = 0
+        verified = NONE_READ
         for number, part in enumerate(parts):
-            trail = self._trail if part.collected and self._trail else live
+            trail = self._trail if part.held and self._trail else live
             asked = replace(query, span=_range(part.span), limit=query.limit - len(events))
             page = await trail.lookup_events(target, asked)
             events += page.events
             examined += page.examined
-            if part.collected:
-                used.append(TimeRange(*part.span))
+            verified = page.verified if page.verified.events else verified
+            if part.held:
+                used[part.held].append(TimeRange(*part.span))
             else:
                 held = held or _joined(page.held, spans)
             full = len(events) >= query.limit and number + 1 < len(parts)
             if page.more or full:
-                back_to = page.back_to if page.more else None
-                return EventPage(tuple(events), True, held, back_to=back_to, examined=examined, collected=tuple(used))
-        return EventPage(tuple(events), held=held, examined=examined, collected=tuple(used))
+                more, back_to = True, page.back_to if page.more else None
+                break
+        if sum(map(len, used.values())) > 1:  # of which several are of the same days, so of the same files
+            read = [span for parts_used in used.values() for span in parts_used]
+            verified = await anyio.to_thread.run_sync(self._verified, target.account.key, read)
+        return EventPage(
+            tuple(events),
+            more,
+            held,
+            back_to=back_to,
+            examined=examined,
+            verified=verified,
+            collected=tuple(used[_Held.COLLECTED]),
+            proved=tuple(used[_Held.PROVED]),
+        )
 
-    def _spans(self, target: Target) -> tuple[Span, ...]:
+    def _verified(self, key: AccountKey, spans: Sequence[TimeRange]) -> Verified:
+        """Of the events in the data files of these spans, each file once."""
+        from crosstrail.lake.verified_share import verified_share
+
+        table = self._open_lake()
+        files = {file.path: file for span in spans for file in table.files([key], span)}.values()
+        with reading("the lake's data"):
+            return verified_share(files, here=table.has_here(files))
+
+    def _spans(self, target: Target) -> _HeldSpans:
         """In a thread. None where the lake cannot be read: the account itself can."""
+        key = target.account.key
         try:
             table = self._open_lake()
             if self._table is not table:
                 from crosstrail.lake.lake_trail import LakeTrail
 
                 self._table, self._trail = table, LakeTrail(table)
-            spans = covered(Windows(table.folder, table.uuid).of(target.account.key), target)
-            return since(
-                self._keeping.first_day(target.account.id, datetime.now(UTC)), spans
-            )  # others may expire it too
+            first = self._keeping.first_day(target.account.id, datetime.now(UTC))  # others may expire it too
+            collected = since(first, covered(Windows(table.folder, table.uuid).of(key), target))
+            recorded = recorded_spans(table.folder, table.uuid, [key]).get(key, [])
+            proved = since(first, (Span(*one) for one in proved_events(recorded, target.region)))
         except LakeError:
             return ()
+        found = [(span, _Held.COLLECTED) for span in collected]
+        found += [(part, _Held.PROVED) for span in proved for part in missing(collected, span)]
+        return sorted(found)
 
 
-def _parts(spans: Sequence[Span], query: EventQuery) -> list[_Part]:
+def _parts(spans: _HeldSpans, query: EventQuery) -> list[_Part]:
     """The span of the query, as far as its position leaves it to be listed, newest first."""
     ends = [end + TICK for end in (query.span.end, query.before.time if query.before else None) if end]
     top, low = min(ends, default=_LAST), query.span.start or _FIRST
     parts: list[_Part] = []
-    for span in reversed(spans):
+    for span, held in reversed(spans):
         if span.start < top and span.end > low:
             if span.end < top:
-                parts.append(_Part(Span(span.end, top), collected=False))
-            parts.append(_Part(Span(max(span.start, low), min(span.end, top)), collected=True))
+                parts.append(_Part(Span(span.end, top), None))
+            parts.append(_Part(Span(max(span.start, low), min(span.end, top)), held))
             top = max(span.start, low)
     if top > low:
-        parts.append(_Part(Span(low, top), collected=False))
+        parts.append(_Part(Span(low, top), None))
     return parts
 
 
@@ -114,10 +158,10 @@ def _range(span: Span) -> TimeRange:
     return TimeRange(start, end)
 
 
-def _joined(held: TimeRange | None, spans: Sequence[Span]) -> TimeRange | None:
+def _joined(held: TimeRange | None, spans: _HeldSpans) -> TimeRange | None:
     """What is known at all: the account's own history, and what was collected before it without a gap between."""
     start = held.start if held else None
-    for span in reversed(spans):
+    for span, _ in reversed(spans):
         if start and span.start < start <= span.end:
             start = span.start
     return replace(held, start=start) if held else None

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import anyio
 
+from crosstrail.coverage import NONE_READ, Verified
 from crosstrail.errors import CrosstrailError
 from crosstrail.lookup.targets import OpenTarget
 from crosstrail.models import Event, EventPage, EventQuery, Position
@@ -46,6 +47,11 @@ class LookupPage:
     def back_to(self) -> datetime | None:
         """Where there is more: how far back everything was looked at. It may be further than the last event."""
         return self.next.time if self.next else None
+
+    @property
+    def verified(self) -> Verified:
+        """Of the events that lakes read for it."""
+        return sum((page.verified for _, page in self.pages), start=NONE_READ)
 
     @property
     def examined(self) -> int:

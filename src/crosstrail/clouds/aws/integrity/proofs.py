@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from crosstrail.clouds.aws.integrity.chain import NamingDigest
 from crosstrail.clouds.aws.integrity.digest import MAX_LOG, BrokenObject, inflate
@@ -28,6 +29,8 @@ from crosstrail.clouds.integrity import (
 )
 
 _THREADS = 64
+_AT_ONCE = 1_000
+"""Log files that are asked for together, whether they are held."""
 _OF_KEY = re.compile(r"AWSLogs/(?:o-[a-z0-9]{4,32}/)?(\d{12})/CloudTrail[A-Za-z-]*/([a-z0-9-]{2,40})/", re.ASCII)
 _NOWHERE = (None, "lies where no digest speaks of it")
 
@@ -41,10 +44,10 @@ class TrailProofs:
     _hashes: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     """Address -> the hash of its content, and which digest names it."""
     _digests: list[DigestSpan] = field(default_factory=list)
-    _left: list[int] = field(default_factory=list)
-    """Of each digest, how many of the log files that it names were not proved yet."""
+    _late: set[int] = field(default_factory=set)
+    _lacking: set[int] = field(default_factory=set)
+    """Digests that name what nobody can check."""
     _named: dict[tuple[str, str], tuple[Named, Coverage]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(self, address: str, chunks: Iterable[bytes]) -> tuple[bool | None, str]:
         known = self._hashes.get(address)
@@ -58,13 +61,21 @@ class TrailProofs:
             return False, "hash value doesn't match"
         if found.appended or found.cut_short:
             return False, "unexpected data after end of compressed stream" if found.appended else "its end is cut off"
-        with self._lock:
-            self._left[known[1]] -= 1
         return True, ""
 
-    def spans(self) -> Iterator[DigestSpan]:
-        for span, left in zip(self._digests, self._left, strict=True):
-            yield DigestSpan(span.account, span.region, span.trail, span.start, span.end, complete=left == 0)
+    def named(self) -> Iterator[tuple[str, str]]:
+        for address, (_, number) in self._hashes.items():
+            yield address, self._digests[number].account
+
+    def spans(self, held: Callable[[Sequence[tuple[str, str]]], Collection[str]]) -> Iterator[DigestSpan]:
+        lacking = set(self._lacking)
+        rest = self.named()
+        while some := list(islice(rest, _AT_ONCE)):
+            there = held(some)
+            lacking.update(self._hashes[address][1] for address, _ in some if address not in there)
+        for number, span in enumerate(self._digests):
+            if number not in self._late:
+                yield replace(span, complete=number not in lacking)
 
     def _unnamed(self, address: str) -> tuple[bool | None, str]:
         found = _OF_KEY.search(address)
@@ -85,10 +96,14 @@ class TrailProofs:
         number = len(self._digests)
         span = one.digest.start, one.digest.end
         self._digests.append(DigestSpan(about.account, about.region, about.trail, *span, complete=False))
-        self._left.append(len(places))
+        if about.late:
+            self._late.add(number)
         for key, log in places:
-            if key and log.algorithm in ("", SHA256) and len(log.sha256) == 64:
-                self._hashes[objects.address(key)] = (bytes.fromhex(log.sha256), number)
+            address = objects.address(key) if key else ""
+            if address and address not in self._hashes and log.algorithm in ("", SHA256) and len(log.sha256) == 64:
+                self._hashes[address] = (bytes.fromhex(log.sha256), number)
+            else:
+                self._lacking.add(number)
 
     def close(self, account: str, region: str, named: Named) -> None:
         self._named[account, region] = (named, Coverage(named.spans))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from crosstrail.clouds.integrity import ArchiveProofs, FindingKind, IntegrityFinding
 from crosstrail.lake.collector import CollectionReport
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
+from crosstrail.lake.ledger import LEDGER_FILE, Ledger
+from crosstrail.lake.proved_spans import NOT_COLLECTED, reason_of
+from crosstrail.lake.read_objects import Archives, read_objects
 from crosstrail.lake.sources.base import LogSource
-from crosstrail.lake.sources.verified import VerifiedSource
+from crosstrail.lake.sources.digest_check import DigestCheckedSource
 from crosstrail.lake.warehouse import LakeCatalog
 from crosstrail.settings.config import Settings
 from crosstrail.timerange import parse_range
-from crosstrail.workspace.verification import opened_verification
+from crosstrail.workspace.archive_verification import opened_verification
+from crosstrail.workspace.archives import scopes_of
 
 _MAX_REPORTED = 1_000
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class VerifyOptions:
     requester_pays: bool | None = None
 
 
-def collect_verified(
+def collect_with_digests(
     settings: Settings,
     place: str,
     options: VerifyOptions,
@@ -61,10 +67,12 @@ def collect_verified(
         requester_pays=options.requester_pays,
     ) as verification:
         proofs = verification.proofs()
-        checks: list[VerifiedSource] = []
+        scopes = scopes_of(settings)
+        _forget_unverified(settings, verification.cloud, proofs, scopes)
+        checks: list[DigestCheckedSource] = []
 
         def checked(source: LogSource) -> LogSource:
-            checks.append(VerifiedSource(source, proofs, keep_failed=options.keep_failed))
+            checks.append(DigestCheckedSource(source, proofs, keep_failed=options.keep_failed))
             return checks[-1]
 
         report = collect(checked)
@@ -73,7 +81,7 @@ def collect_verified(
             report.objects_unverified += one.counts[None]
             report.objects_not_genuine += one.counts[False]
         _tell(report, proofs)
-        _record(settings, catalog, verification.cloud, proofs)
+        _record(settings, catalog, verification.cloud, proofs, scopes)
         return report
 
 
@@ -87,31 +95,47 @@ def _tell(report: CollectionReport, proofs: ArchiveProofs) -> None:
                 report.problems.append(Problem(one.object, f"{one.kind}", f"{one.verdict}: {one.reason}"))
 
 
-def _record(settings: Settings, catalog: str | LakeCatalog, cloud: str, proofs: ArchiveProofs) -> None:
+def _forget_unverified(settings: Settings, cloud: str, proofs: ArchiveProofs, scopes: Archives) -> None:
+    """What was read before anybody verified it is read again, now that a digest names it: its rows are kept, and get their
+    proof."""
+    lake = settings.lake.folder
+    if not (lake / LEDGER_FILE).exists():
+        return
+    with closing(Ledger(lake)) as ledger:
+        rest = proofs.named()
+        while some := list(islice(rest, _AT_ONCE)):
+            found = read_objects(lake, [(name, (cloud, account)) for name, account in some], scopes)
+            ledger.forget([name for name, verified in found if verified is None])
+
+
+def _record(
+    settings: Settings, catalog: str | LakeCatalog, cloud: str, proofs: ArchiveProofs, scopes: Archives
+) -> None:
     from crosstrail.lake.table import LakeTable
+
+    def held(named: Sequence[tuple[str, str]]) -> set[str]:
+        found = read_objects(settings.lake.folder, [(name, (cloud, account)) for name, account in named], scopes)
+        return {name for name, verified in found if verified}
 
     if not settings.lake.exists():
         return
     with closing(LakeTable.open(settings.lake.folder, catalog=catalog)) as table:
-        record_spans(settings.lake.folder, table.uuid, _spans(cloud, proofs))
+        record_spans(settings.lake.folder, table.uuid, _spans(cloud, proofs, held))
 
 
-def _spans(cloud: str, proofs: ArchiveProofs) -> Iterator[CoveredSpan]:
-    for one in proofs.spans():
+def _spans(
+    cloud: str, proofs: ArchiveProofs, held: Callable[[Sequence[tuple[str, str]]], Collection[str]]
+) -> Iterator[CoveredSpan]:
+    for one in proofs.spans(held):
+        place = (cloud, one.account, one.region)
         if one.complete:
-            yield CoveredSpan(cloud, one.account, one.region, SpanKind.PROVED, one.start, one.end, trail=one.trail)
+            yield CoveredSpan(*place, SpanKind.PROVED, one.start, one.end, trail=one.trail)
+        else:
+            yield CoveredSpan(*place, SpanKind.HOLE, one.start, one.end, NOT_COLLECTED, one.trail)
     for finding in proofs.findings:
         if _is_hole(finding) and finding.start and finding.end:
-            yield CoveredSpan(
-                cloud,
-                finding.account,
-                finding.region,
-                SpanKind.HOLE,
-                finding.start,
-                finding.end,
-                f"{finding.verdict}: {finding.reason}",
-                finding.trail,
-            )
+            place = (cloud, finding.account, finding.region)
+            yield CoveredSpan(*place, SpanKind.HOLE, finding.start, finding.end, reason_of(finding), finding.trail)
 
 
 def _is_hole(finding: IntegrityFinding) -> bool:
@@ -122,4 +146,4 @@ def _is_hole(finding: IntegrityFinding) -> bool:
     )
 
 
-__all__ = ["VerifyOptions", "collect_verified"]
+__all__ = ["VerifyOptions", "collect_with_digests"]

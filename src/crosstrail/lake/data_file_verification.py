@@ -49,7 +49,7 @@ class DamagedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class LakeVerification:
+class DataFileVerification:
     """`unhashed` are the files that have no hash in their names; `list_damage` is empty or what is wrong with the table's own
     list of files. `copies_dropped`: sound files of a bucket, whose copies on this machine were damaged and are gone."""
 
@@ -67,7 +67,7 @@ class LakeVerification:
         return not self.damaged and not self.list_damage
 
 
-def verify(table: LakeTable, *, progress: Progress | None = None) -> LakeVerification:
+def verify(table: LakeTable, *, progress: Progress | None = None) -> DataFileVerification:
     """Reads every data file of the newest snapshot. Raises LakeError where the table's metadata cannot be read."""
     snapshot = table.snapshot()
     files = snapshot.files
@@ -81,7 +81,7 @@ def verify(table: LakeTable, *, progress: Progress | None = None) -> LakeVerific
             if progress:
                 progress(done, len(files))
         dropped = sum(pool.map(mirror.drop_damaged, [file.path for file in files])) if mirror else 0
-    return LakeVerification(
+    return DataFileVerification(
         snapshot.id,
         len(files),
         sum(file.rows for file in files),

@@ -8,18 +8,15 @@ one span at once, and log objects are looked up a few hundred at a time.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
 from crosstrail.coverage import Spans, merged
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
-from crosstrail.lake.faults import fault
-from crosstrail.lake.ledger import LEDGER_FILE
+from crosstrail.lake.read_objects import Archives, read_objects
 
 _AT_ONCE = 300
 _MERGED_AT = 1_000
@@ -30,15 +27,16 @@ _SPAN = re.compile(r"^No log files were delivered by \w+ between \S+ and \S+: ")
 _WHERE = re.compile(r" \([^()]*/[^()]*\)$")
 _NEAR = timedelta(hours=1)
 """How long before its delivery the digest that names a log object may have begun, and after it have ended."""
-_NOT_COLLECTED = "log objects of it were not collected"
+NOT_COLLECTED = "log objects of it were not collected"
 _Place = tuple[str, str, str]
 
 
-class VerifiedSpans:
+class ProvedSpans:
     """Takes findings one after another; `record` at the end. For one cloud, whose findings they are."""
 
-    def __init__(self, folder: Path, lake: str, cloud: str) -> None:
-        self._folder, self._lake, self._cloud = folder, lake, cloud
+    def __init__(self, folder: Path, lake: str, cloud: str, archives: Archives) -> None:
+        """`archives`: see read_objects.py."""
+        self._folder, self._lake, self._cloud, self._archives = folder, lake, cloud, archives
         self._proved: defaultdict[_Place, list[tuple[datetime, datetime]]] = defaultdict(list)
         self._holes: defaultdict[_Place, list[tuple[datetime, datetime, str]]] = defaultdict(list)
         self._logs: list[IntegrityFinding] = []
@@ -60,13 +58,15 @@ class VerifiedSpans:
                 self._look_up()
         elif one.start and one.end and one.asked and one.account:
             place = (one.account, one.region, f"{one.trail}{'/backfill' if one.late else ''}")
+            if one.verdict is Verdict.VALID and one.late:
+                return  # of log files that came late: it says nothing of the others of its hour
             if one.verdict is Verdict.VALID:
                 spans = self._proved[place]
                 spans.append((one.start, one.end))
                 if len(spans) >= _MERGED_AT:
                     spans[:] = merged(spans)
             else:
-                reason = _why(one.reason) if one.kind is FindingKind.GAP else f"a digest is {one.verdict}: {one.reason}"
+                reason = reason_of(one)
                 holes = self._holes[place]
                 if len(holes) < _MAX_HOLES:
                     holes.append((one.start, one.end, reason))
@@ -78,12 +78,12 @@ class VerifiedSpans:
         """Which of the valid log objects this lake did not read whole."""
         logs, self._logs = self._logs, []
         names = {one.object: one for one in logs}
-        if (self._folder / LEDGER_FILE).is_file():
-            for name in _read(self._folder / LEDGER_FILE, list(names)):
-                names.pop(name, None)
+        wanted = [(one.object, (self._cloud, one.account)) for one in logs]
+        for name, _ in read_objects(self._folder, wanted, self._archives):
+            names.pop(name, None)
         for one in names.values():
             if moment := _delivered(one.object):
-                self._failed[one.account, one.region].append((moment, _NOT_COLLECTED))
+                self._failed[one.account, one.region].append((moment, NOT_COLLECTED))
 
     def record(self) -> None:
         """Writes down what was found. Raises LakeError."""
@@ -111,9 +111,13 @@ class VerifiedSpans:
                     yield first, last, reason
 
 
-def _why(reason: str) -> str:
-    """Without the times and the name of the file, which are told otherwise."""
-    return f"no digest: {_SPAN.sub('', _WHERE.sub('', reason))}"
+def reason_of(one: IntegrityFinding) -> str:
+    """Why there is a hole where that was found, without the times and the name of the file, which are told otherwise."""
+    if one.kind is not FindingKind.GAP:
+        return f"a digest is {one.verdict}: {one.reason}"
+    if one.verdict is Verdict.MISSING:
+        return "the newest digests are missing"
+    return f"no digest: {_SPAN.sub('', _WHERE.sub('', one.reason))}"
 
 
 def _delivered(name: str) -> datetime | None:
@@ -122,21 +126,3 @@ def _delivered(name: str) -> datetime | None:
         return datetime.strptime(found[1], "%Y%m%dT%H%M").replace(tzinfo=UTC) if found else None
     except ValueError:
         return None
-
-
-def _read(ledger: Path, names: list[str]) -> Iterator[str]:
-    """Those of the objects that were read whole, for whichever accounts."""
-    uri = f"{ledger.resolve().as_uri()}?mode=ro"
-    try:
-        with closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
-            state = any(row[1] == "state" for row in db.execute("PRAGMA table_info(objects)"))
-            where = " AND state = 'read'" if state else ""
-            for name in names:
-                found = db.execute(
-                    f"SELECT 1 FROM objects WHERE (name = ? OR name >= ? AND name < ?){where} LIMIT 1",  # noqa: S608
-                    (name, f"{name}@", f"{name}A"),
-                ).fetchone()
-                if found:
-                    yield name
-    except sqlite3.Error as error:
-        raise fault(error, "the list of log files that were read", LEDGER_FILE) from error

@@ -38,7 +38,7 @@ _JOBS = 8
 
 
 @dataclass(slots=True)
-class Verification:
+class ArchiveVerification:
     """One archive, ready to be verified."""
 
     objects: ArchiveObjects
@@ -84,7 +84,7 @@ def opened_verification(
     bucket_account: str = "",
     bucket_region: str = "",
     requester_pays: bool | None = None,
-) -> Iterator[Verification]:
+) -> Iterator[ArchiveVerification]:
     """`place` is a folder, or the address of a bucket or of a prefix in it. Findings are taken inside, in any thread.
 
     Raises InvalidRequest, AccountError, ConfigError, and what opening a bucket raises.
@@ -113,7 +113,7 @@ def opened_verification(
             else _in_folder(place, integrity, asked)
         )
         online = None if keys else buckets.portal.call(_online, buckets.workspace, cloud, integrity, accounts)
-        found = Verification(objects, asked, integrity, known, online, cloud.name)
+        found = ArchiveVerification(objects, asked, integrity, known, online, cloud.name)
         try:
             yield found
         finally:
@@ -177,4 +177,4 @@ async def _online(workspace: Workspace, cloud: Cloud, integrity: Integrity, acco
     return integrity.online_keys(workspace.broker(cloud.name), chosen)
 
 
-__all__ = ["Verification", "opened_verification", "signing_clouds"]
+__all__ = ["ArchiveVerification", "opened_verification", "signing_clouds"]

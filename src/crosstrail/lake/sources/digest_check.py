@@ -18,7 +18,7 @@ from crosstrail.lake.sources.spool import opened
 _CHUNK = 64 * 1024
 
 
-class VerifiedSource:
+class DigestCheckedSource:
     """See LogSource."""
 
     def __init__(self, source: LogSource, proofs: ArchiveProofs, *, keep_failed: bool = False) -> None:
