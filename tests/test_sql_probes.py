@@ -1,6 +1,6 @@
 """Trino's answers, one statement a line of sql_probes.jsonl, against ours.
 
-`rows` and `types` are what Trino 435 gives, written as a result page writes them. `fails` says who refuses: `both`;
+`rows` and `types` are what Trino gives (435, or 483 where that came later), written as a result page writes them. `fails` says who refuses: `both`;
 `refused`, where only we do, before anything runs; `running`, where only we do, for the values met.
 """
 

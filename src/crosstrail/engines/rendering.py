@@ -80,8 +80,10 @@ def plain(value: _Value, kind: Type) -> _Value:
             return {name: plain(value[key], part) for name, key, part in parts}
         case "boolean" | "tinyint" | "smallint" | "integer" | "bigint":
             return value
-        case "double" | "real" if math.isfinite(value):
+        case "double" if math.isfinite(value):
             return float(value)
+        case "real" if math.isfinite(value):
+            return float(java_double(_as_real(value)))
     return scalar(value, kind)
 
 
@@ -101,10 +103,10 @@ def _wall_clock(value: datetime, zone: str) -> datetime:
 
 
 def _as_real(value: _Value) -> float:
-    """The shortest decimal that is this single-precision number."""
+    """The shortest decimal of two digits or more that is this single-precision number."""
     import struct
 
-    for digits in range(1, 10):
+    for digits in range(2, 10):
         short = float(f"{value:.{digits}g}")
         if struct.pack("f", short) == struct.pack("f", value):
             return short
@@ -120,7 +122,9 @@ def java_double(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         text = repr(value)
         return text if "e" not in text else f"{value:f}".rstrip("0")
-    digits, _, exponent = f"{value!r}".replace("-", "", 1 if value < 0 else 0).partition("e")
+    two = f"{value:.1e}"  # Java writes two digits at least: those nearest to the value, where one would do
+    shortest = two if float(two) == value else repr(value)
+    digits, _, exponent = shortest.replace("-", "", 1 if value < 0 else 0).partition("e")
     integer, _, fraction = digits.partition(".")
     power = int(exponent or 0) + len(integer) - 1
     significant = (integer + fraction).lstrip("0")

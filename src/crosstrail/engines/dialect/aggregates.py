@@ -182,9 +182,19 @@ def _avg(a: Aggregation) -> tuple[str, Type]:
 
 def _extreme(a: Aggregation) -> tuple[str, Type]:
     if len(a.args) == 2:
-        a.args[0], many = a.args[0], coerce(a.args[1], BIGINT)
-        return a.call(a.name, a.args[0].sql, many.sql), array_of(a.args[0].type)
+        value, many = a.args[0], coerce(a.args[1], BIGINT)
+        if a.name == "max" and value.type in (DOUBLE, REAL):
+            raise Refusal("max of the largest doubles is not supported here", "Use array_agg and slice, or ORDER BY.")
+        return a.call(a.name, value.sql, many.sql), array_of(value.type)
     value = a.first(lambda kind: is_orderable(kind) and not kind.args, "a value with an order")
+    if a.name == "max" and value.type in (
+        DOUBLE,
+        REAL,
+    ):  # NaN is the largest to DuckDB, and only the last resort to Trino
+        return (
+            f"coalesce({a.call('max', value.sql, also=f'NOT isnan({value.sql})')}, {a.call('max', value.sql)})",
+            value.type,
+        )
     return a.call(a.name, value.sql), value.type
 
 
@@ -192,8 +202,18 @@ def _by(a: Aggregation) -> tuple[str, Type]:
     a.need(2)
     if not is_orderable(a.args[1].type) or a.args[1].type.args:
         raise Refusal(f"{a.name} orders by a value with an order, not {a.args[1].type}")
-    function = "arg_max_null" if a.name == "max_by" else "arg_min_null"
-    return a.call(function, a.args[0].sql, a.args[1].sql), a.args[0].type
+    value, key = a.args
+    if a.name == "min_by":
+        return a.call("arg_min_null", value.sql, key.sql), value.type
+    found = a.call("arg_max_null", value.sql, key.sql)
+    if key.type not in (DOUBLE, REAL):
+        return found, value.type
+    number = f"NOT isnan({key.sql})"
+    some = f"{a.call('count', key.sql, also=number)} > 0"
+    return (
+        f"CASE WHEN {some} THEN {a.call('arg_max_null', value.sql, key.sql, also=number)} ELSE {found} END",
+        value.type,
+    )
 
 
 def _any(a: Aggregation) -> tuple[str, Type]:
@@ -220,6 +240,12 @@ def _doubles(function: str, count: int) -> Handler:
         return f"CAST({a.call(function, *(coerce(arg, DOUBLE).sql for arg in a.args))} AS {duck(kind)})", kind
 
     return handle
+
+
+def _corr(a: Aggregation) -> tuple[str, Type]:
+    """NULL where either does not vary."""
+    sql, kind = _doubles("corr", 2)(a)
+    return f"CASE WHEN isfinite({sql}) THEN {sql} END", kind
 
 
 def _approx_distinct(a: Aggregation) -> tuple[str, Type]:
@@ -312,7 +338,7 @@ AGGREGATES: dict[str, Handler] = {
     "variance": _doubles("var_samp", 1),
     "var_samp": _doubles("var_samp", 1),
     "var_pop": _doubles("var_pop", 1),
-    "corr": _doubles("corr", 2),
+    "corr": _corr,
     "covar_samp": _doubles("covar_samp", 2),
     "covar_pop": _doubles("covar_pop", 2),
     "approx_distinct": _approx_distinct,

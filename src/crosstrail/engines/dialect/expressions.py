@@ -166,7 +166,8 @@ class Expressions:
             found, rest = self.compile(current, scope), names
         for name in rest:
             found = self._field(found, name)
-        return found
+        named = isinstance(current, (exp.Identifier, exp.Column))
+        return found if named else replace(found, name="")  # x[1].arn has no name, as in Trino
 
     def _field(self, value: Expr, name: str) -> Expr:
         if value.type.name != "row":

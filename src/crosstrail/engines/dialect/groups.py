@@ -46,6 +46,10 @@ def grouping(
 
     def several(part: exp.Expr) -> str:
         inside = part.expressions if isinstance(part, exp.Tuple) else [part.unnest()]
+        for each in inside:
+            if not isinstance(each, (exp.Column, exp.Dot)):
+                refusal = Refusal("grouping sets take columns alone", "Compute the expression in a WITH query first.")
+                raise rejected(refusal, each, compiler.place)
         return f"({', '.join(one(each) for each in inside)})"
 
     pieces, sets = [], 1

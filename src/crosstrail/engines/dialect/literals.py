@@ -14,11 +14,15 @@ from sqlglot import exp
 from crosstrail.engines.dialect import types
 from crosstrail.engines.dialect.addresses import address_literal
 from crosstrail.engines.dialect.expr import Expr, Refusal, text_literal
-from crosstrail.engines.dialect.time_values import MILLISECONDS, MONTHS, from_local, zone_name
+from crosstrail.engines.dialect.json_literals import json_literal
+from crosstrail.engines.dialect.time_values import MILLISECONDS, MONTHS, exists, from_local, zone_name
 from crosstrail.engines.dialect.types import BIGINT, DAY_TIME, DOUBLE, INTEGER, VARCHAR, YEAR_MONTH, Type, decimal_of
 
 TYPED = "typed"
 """The mark that parse.py leaves on a typed literal."""
+
+ODD = "odd"
+"""The mark that parse.py leaves on an interval that Trino has no such spelling of."""
 
 COMMA = "comma"
 """The mark that parse.py leaves on a comma between tables, which the parser takes for a JOIN without ON."""
@@ -97,9 +101,7 @@ def moment(text: str, to: exp.DataType) -> Expr:
     from crosstrail.engines.dialect.casts import cast
 
     if name == exp.DType.JSON:
-        from crosstrail.engines.dialect.functions.json import parse_json
-
-        return parse_json(text_literal(text, VARCHAR))
+        return json_literal(text)
     if name == exp.DType.IPADDRESS:
         return address_literal(text)
     return cast(text_literal(text, VARCHAR), type_of(to))
@@ -129,16 +131,24 @@ def _timestamp(text: str) -> Expr:
     except ValueError:
         raise Refusal("this text is no timestamp", "Write TIMESTAMP '2026-11-20 09:00:00'.") from None
     plain = Expr(f"TIMESTAMP '{value.isoformat(' ')}'", types.timestamp_of(len(fraction)))
-    return from_local(plain, types.zoned(len(fraction), zone_name(zone))) if zone else plain
+    if not zone:
+        return plain
+    if not exists(value, zone_name(zone)):
+        raise Refusal("there is no such time in this zone: its clocks were set forward", "Write it in UTC.")
+    return from_local(plain, types.zoned(len(fraction), zone_name(zone)))
 
 
 def interval(node: exp.Interval) -> Expr:
-    text, unit = str(node.this.name if node.this else "").strip(), node.args.get("unit")
-    negative = text.startswith("-")
+    if ODD in node.meta:
+        raise Refusal("an interval is written as a quoted number and a unit in the singular", "Write INTERVAL '7' DAY.")
+    written, unit = node.this, node.args.get("unit")
+    negative = isinstance(written, exp.Neg)
+    text = str(written.this.name if negative else written.name).strip()
+    negative ^= text.startswith("-")
     text = text.lstrip("+-")
     if isinstance(unit, exp.IntervalSpan):
         return _span(text, unit.this.name.lower(), unit.expression.name.lower(), negative)
-    name = (unit.name if unit else "").lower().removesuffix("s")
+    name = (unit.name if unit else "").lower()
     if not re.fullmatch(r"\d{1,12}(\.\d{1,3})?", text) or ("." in text and name != "second"):
         raise Refusal("this is no interval", "Write INTERVAL '7' DAY.")
     sign = -1 if negative else 1

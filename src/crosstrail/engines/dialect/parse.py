@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
@@ -20,7 +20,8 @@ from sqlglot.parsers.trino import TrinoParser
 from sqlglot.tokenizer_core import TokenType
 
 from crosstrail.engines.dialect.expr import Place
-from crosstrail.engines.dialect.literals import COMMA, TYPED
+from crosstrail.engines.dialect.literals import COMMA, ODD, TYPED
+from crosstrail.engines.dialect.number_tokens import OddNumber, number_at
 from crosstrail.engines.statement import check_length
 from crosstrail.errors import SqlRejected
 
@@ -38,6 +39,7 @@ _TOKEN = re.compile(
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+_NO_WORD = re.compile(r"[^0-9A-Za-z_]")
 _PLAIN = re.compile(r"[A-Za-z_][0-9A-Za-z_]*", re.ASCII)
 _OPENS_NAMES = {"FROM", "JOIN"}
 _CLOSES_NAMES = {
@@ -60,13 +62,16 @@ _TYPED = (
     exp.DType.JSON, exp.DType.IPADDRESS, exp.DType.DOUBLE, exp.DType.FLOAT, exp.DType.BIGINT, exp.DType.INT,
     exp.DType.SMALLINT, exp.DType.TINYINT, exp.DType.BOOLEAN, exp.DType.VARCHAR,
 )  # fmt: skip
+_CASTS = (TokenType.DCOLON, TokenType.DOTCOLON)
+_UNIT = "(?:YEAR|MONTH|DAY|HOUR|MINUTE|SECOND)"
+_INTERVAL = re.compile(rf"INTERVAL (?:[+-] )?' {_UNIT}(?: TO {_UNIT})?", re.IGNORECASE)
 _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "LISTAGG", "SUBSTRING")
 
 
 def parse(sql: str) -> tuple[exp.Query, Place]:
     """The one query of the text. Raises SqlRejected."""
     check_length(sql)
-    text, place = _with_quoted_names(sql)
+    text, place = _readable(sql)
     try:
         with _no_warnings():
             statements = [statement for statement in _dialect().parse(text) if statement is not None]
@@ -121,8 +126,9 @@ def _syntax_error(error: ParseError, text: str, place: Place) -> SqlRejected:
     )
 
 
-def _with_quoted_names(sql: str) -> tuple[str, Place]:
-    """Quotes names after FROM and JOIN that hold a dash or begin with a digit, as ids of accounts and stores do."""
+def _readable(sql: str) -> tuple[str, Place]:
+    """The text as the parser reads it right: names after FROM and JOIN that hold a dash or begin with a digit, as ids of
+    accounts and stores do, are quoted, and numbers have decimal digits alone."""
     parts: list[str] = []
     inserted: list[int] = []
     length = 0
@@ -130,38 +136,56 @@ def _with_quoted_names(sql: str) -> tuple[str, Place]:
     in_names: list[bool] = [False]
     selects: list[str] = [""]
     typed: tuple[bool, ...] = ()
-    before = ""
-    for token in _TOKEN.finditer(sql):
-        text, kind = token.group(), token.lastgroup
+    before = ("", "")
+    place = 0
+    while token := _TOKEN.match(sql, place):
+        text, kind, place = token.group(), token.lastgroup, token.end()
         if kind == "placeholder" and expecting[-1]:
-            line, column = Place(sql, []).at(token.start())
-            raise SqlRejected(
-                "a placeholder stands where a table belongs",
-                line=line,
-                column=column,
-                hint="Put an event data store id, an account's id or alias, or `events` in its place.",
-            )
+            hint = "Put an event data store id, an account's id or alias, or `events` in its place."
+            raise _rejected_at("a placeholder stands where a table belongs", sql, token.start(), hint)
         if kind == "name" and expecting[-1] and not _PLAIN.fullmatch(text):
             text = f'"{text}"'
             inserted += [length, length + len(text) - 1]
+        elif kind == "name" and not expecting[-1]:
+            text = _NO_WORD.split(text, maxsplit=1)[0]
+            place = token.start() + len(text)
+            if text[0].isdigit():
+                place, text = _number(sql, token.start())
+                longer = len(text) - (place - token.start())
+                inserted += range(length + len(text) - longer, length + len(text))
+                text += " " * -longer  # so that what follows keeps its place
         _follow(text, kind, expecting, in_names, selects)
-        typed = _nested(text, before, typed)
-        before = text if kind != "skip" else before
+        typed = _nested(text, before[1], typed)
+        if kind != "skip":
+            if text.upper() == "OFFSET" and (before[0] == "LIMIT" or before[1] in ("ONLY", "TIES")):
+                raise _rejected_at("OFFSET stands before LIMIT", sql, token.start(), "Write OFFSET 20 LIMIT 10.")
+            before = (before[1], text.upper())
         if len(text) > _MAX_WORD and kind == "name":
-            line, column = Place(sql, []).at(token.start())
-            raise SqlRejected("this word is too long", line=line, column=column, hint="Numbers have 38 digits at most.")
+            raise _rejected_at("this word is too long", sql, token.start(), "Numbers have 38 digits at most.")
         if len(expecting) > _MAX_NESTING or sum(typed) > _MAX_TYPED_NESTING:
-            line, column = Place(sql, []).at(token.start())
-            raise SqlRejected("the statement is nested too deeply", line=line, column=column, hint="Use WITH queries.")
+            raise _rejected_at("the statement is nested too deeply", sql, token.start(), "Use WITH queries.")
         parts.append(text)
         length += len(text)
     return "".join(parts), Place(sql, inserted)
 
 
+def _rejected_at(message: str, sql: str, offset: int, hint: str) -> SqlRejected:
+    line, column = Place(sql, []).at(offset)
+    return SqlRejected(message, line=line, column=column, hint=hint)
+
+
+def _number(sql: str, start: int) -> tuple[int, str]:
+    try:
+        return number_at(sql, start)
+    except OddNumber:
+        hint = "Put a name that begins with a digit in double quotes."
+        raise _rejected_at("a word begins with a digit and is no number", sql, start, hint) from None
+
+
 def _nested(text: str, before: str, typed: tuple[bool, ...]) -> tuple[bool, ...]:
     """For every open parenthesis, whether a word stands before it that may begin a type."""
     if text in ("(", "["):
-        return (*typed, before.upper() in _type_words())
+        return (*typed, before in _type_words())
     return typed[:-1] if text in (")", "]") else typed
 
 
@@ -229,6 +253,22 @@ def _dialect() -> Trino:
                 join.meta[COMMA] = True
             return join
 
+        def _parse_interval(
+            self, require_interval: bool = True, parse_function_unit: bool = True
+        ) -> exp.Add | exp.Interval | None:
+            first = self._index
+            found: exp.Add | exp.Interval | None = super()._parse_interval(require_interval, parse_function_unit)
+            words = (
+                "'" if one.token_type == TokenType.STRING else one.text for one in self._tokens[first : self._index]
+            )
+            if found is not None and not _INTERVAL.fullmatch(" ".join(words)):
+                for each in found.find_all(exp.Interval):
+                    each.meta[ODD] = True
+            return found
+
+        COLUMN_OPERATORS: ClassVar[dict[TokenType, Any]] = {  # Trino has no x::type
+            kind: parse for kind, parse in TrinoParser.COLUMN_OPERATORS.items() if kind not in _CASTS
+        }
         TYPE_LITERAL_PARSERS = dict.fromkeys(_TYPED, _typed_literal)
         FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., object]]] = {
             name: TrinoParser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS

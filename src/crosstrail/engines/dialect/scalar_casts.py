@@ -7,7 +7,7 @@ from text is guarded by a pattern.
 from __future__ import annotations
 
 from crosstrail.engines.dialect.addresses import address_from_text, address_text
-from crosstrail.engines.dialect.expr import Expr, Refusal, derived, require
+from crosstrail.engines.dialect.expr import Expr, Refusal, derived, failure, require, require_sure, unsure
 from crosstrail.engines.dialect.time_values import day_time_text, local, rounded, timestamp_text, year_month_text
 from crosstrail.engines.dialect.types import (
     BOOLEAN,
@@ -29,8 +29,14 @@ from crosstrail.engines.dialect.types import (
 _INTEGER = r"[+-]?[0-9]+"
 _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
 _DOUBLE = r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)"
-_DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-_TIME = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?"
+# What Trino takes and DuckDB does not: digits of other scripts, hexadecimal doubles, years of fewer or more digits than four.
+# What Trino takes and DuckDB does not: digits of other scripts, hexadecimal doubles, years of fewer or more digits than four.
+_OTHER_DIGITS = r"^\s*[+-]?[0-9.]*[^\x00-\x7F\P{Nd}]"
+_HEXADECIMAL = r"^\s*[+-]?0[xX][0-9A-Fa-f.]+[pP]"
+_LONG_YEAR = r"^\s*([+-][0-9]{4}|[+-]?[0-9]{5,}|0000)-[0-9]"
+_ODD_YEAR = rf"^\s*[+-]?[0-9]{{1,3}}-[0-9]|{_LONG_YEAR}"
+_DATE = r"(?:[1-9][0-9]{3}|0(?:[1-9][0-9]{2}|0(?:[1-9][0-9]|0[1-9])))-[0-9]{1,2}-[0-9]{1,2}"
+_TIME = r"([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?"
 _NAMED_ZONE = "[A-Za-z]+/[A-Za-z_/+-]+[0-9]*"
 _ZONE = rf"UTC|Z|GMT|[+-][0-9]{{2}}:[0-9]{{2}}|{_NAMED_ZONE}"
 _SPACES = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
@@ -92,23 +98,28 @@ def _number(expr: Expr, target: Type) -> str:
 def _from_text(sql: str, target: Type) -> str | None:
     trimmed = f"trim({sql}, {_SPACES})"
 
-    def guarded(pattern: str, text: str, good: str) -> str:
-        return require(f"NOT regexp_full_match({text}, '{pattern}')", f"a text is no {target}", good, target)
+    def guarded(pattern: str, text: str, good: str, odd: str) -> str:
+        rest = require_sure(
+            f"regexp_matches({sql}, '{odd}')", f"a text that Trino may take for {target}", "NULL", target
+        )
+        bad = f"(CASE WHEN {sql} IS NOT NULL THEN coalesce({rest}, {failure(f'a text is no {target}', target)}) END)"
+        return f"(CASE WHEN regexp_full_match({text}, '{pattern}') THEN {good} ELSE {bad} END)"
 
     if is_integer(target):
-        return guarded(_INTEGER, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
+        bare = f"regexp_replace({sql}, '^[\\x00-\\x20]+|[\\x00-\\x20]+$', '', 'g')"  # what Java's trim() takes off
+        return guarded(_INTEGER, bare, f"CAST(ltrim({bare}, '+') AS {duck(target)})", _OTHER_DIGITS)
     if target in (DOUBLE, REAL):
         bare = f"regexp_replace(ltrim({trimmed}, '+'), '([0-9.])[fFdD]$', '\\1')"
-        return guarded(_DOUBLE, trimmed, f"CAST({bare} AS {duck(target)})")
+        return guarded(_DOUBLE, trimmed, f"CAST({bare} AS {duck(target)})", _HEXADECIMAL)
     if target.name == "decimal":
-        return guarded(_DECIMAL, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})")
+        return guarded(_DECIMAL, sql, f"CAST(ltrim({sql}, '+') AS {duck(target)})", _OTHER_DIGITS)
     if target == BOOLEAN:
         good = f"(lower({sql}) IN ('true', 't', '1'))"
         return require(
             f"lower({sql}) NOT IN ('true', 't', '1', 'false', 'f', '0')", "a text is no boolean", good, target
         )
     if target == DATE:
-        return guarded(_DATE, trimmed, f"CAST({trimmed} AS DATE)")
+        return guarded(_DATE, trimmed, f"CAST({trimmed} AS DATE)", _ODD_YEAR)
     if target.name == "timestamp":
         pattern = f"{_DATE}( {_TIME})?( ?({_ZONE}))?"
         # The zone is read and dropped: Trino casts to the wall clock that is written there.
@@ -118,7 +129,7 @@ def _from_text(sql: str, target: Type) -> str | None:
         named = f"regexp_extract({trimmed}, '{_NAMED_ZONE}$')"
         # timezone() fails on a name that is no zone's, which is all it is asked for.
         exists = f"timezone({named}, TIMESTAMP '2000-01-01') IS NOT NULL"
-        return guarded(pattern, trimmed, f"(CASE WHEN {named} = '' OR {exists} THEN {moment} END)")
+        return guarded(pattern, trimmed, f"(CASE WHEN {named} = '' OR {exists} THEN {moment} END)", _LONG_YEAR)
     if target == VARBINARY:
         return f"encode({sql})"
     if target == IPADDRESS:
@@ -159,7 +170,10 @@ def double_text(sql: str) -> str:
     exponent = f"(length({integer}) - 1 - ({padded}) + {shift})"
     rest = f"coalesce(nullif(rtrim(substr({digits}, 2), '0'), ''), '0')"
     sign = f"(CASE WHEN signbit({sql}) THEN '-' ELSE '' END)"
+    # Java writes two digits at least: those nearest to the value, where one would do.
+    small = f"abs({sql}) < CAST('1.1e-322' AS DOUBLE) OR (typeof({sql}) = 'FLOAT' AND abs({sql}) < CAST('1.1e-43' AS FLOAT))"
+    odd = unsure("the text of one of the smallest numbers", VARCHAR)
     return (
         f"(CASE WHEN isnan({sql}) THEN 'NaN' WHEN isinf({sql}) THEN {sign} || 'Infinity' WHEN {sql} = 0 THEN {sign} || '0E0' "
-        f"ELSE {sign} || left({digits}, 1) || '.' || {rest} || 'E' || {exponent} END)"
+        f"WHEN {small} THEN {odd} ELSE {sign} || left({digits}, 1) || '.' || {rest} || 'E' || {exponent} END)"
     )

@@ -6,6 +6,7 @@ Decides nothing about functions' names; see functions/times.py for those.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,6 +23,8 @@ MILLISECONDS = {
     "day": 86_400_000,
     "week": 604_800_000,
 }
+_OVERLAPS = (60, 30, 120)
+"""Minutes by which clocks are set back: nearly everywhere, on Lord Howe Island, at Troll Station."""
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -37,6 +40,14 @@ def zone_name(text: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Refusal("there is no such time zone", "Write UTC, +09:00 or a name such as Asia/Tokyo.") from None
     return text
+
+
+def exists(clock: datetime, zone: str) -> bool:
+    """Whether the clocks of the zone ever show it: not in the hour that is left out when they are set forward."""
+    if offset_minutes(zone) is not None:
+        return True
+    there = ZoneInfo(zone)
+    return clock.replace(tzinfo=there).astimezone(UTC).astimezone(there).replace(tzinfo=None) == clock
 
 
 def offset_minutes(zone: str) -> int | None:
@@ -63,14 +74,24 @@ def local(moment: Expr) -> Expr:
     return derived(sql, timestamp_of(moment.type.precision), moment)
 
 
-def from_local(clock: Expr, kind: Type) -> Expr:
-    """The moment whose wall clock in the zone of `kind` is `clock`."""
+def from_local(clock: Expr, kind: Type, before: Expr | None = None) -> Expr:
+    """The moment whose wall clock in the zone of `kind` is `clock`.
+
+    Of the two when a clock is set back: that with the offset of `before`, which the clock was computed from, else the
+    earlier one, as Joda-Time has it and therefore Trino.
+    """
     if kind.zone == "UTC":
         return derived(clock.sql, kind, clock)
     minutes = offset_minutes(kind.zone)
-    if minutes is None:
-        return derived(f"timezone('UTC', timezone({quoted(kind.zone)}, {clock.sql}))", kind, clock)
-    return derived(f"({clock.sql} - to_minutes({minutes}))", kind, clock)
+    if minutes is not None:
+        return derived(f"({clock.sql} - to_minutes({minutes}))", kind, clock)
+    zone = quoted(kind.zone)
+    later = f"timezone('UTC', timezone({zone}, {clock.sql}))"
+    others = [f"{later} - to_minutes({overlap})" for overlap in _OVERLAPS]
+    if before is not None:
+        others.insert(0, f"{clock.sql} - ({local(before).sql} - {before.sql})")
+    tests = " ".join(f"WHEN timezone({zone}, timezone('UTC', {one})) = {clock.sql} THEN {one}" for one in others)
+    return derived(f"(CASE {tests} ELSE {later} END)", kind, clock)
 
 
 def rounded(sql: str, have: int, want: int) -> str:
@@ -107,7 +128,7 @@ def add_months(moment: Expr, months: Expr) -> Expr:
     if moment.type == DATE:
         return derived(f"CAST({moved} AS DATE)", DATE, moment, months)
     shifted = derived(moved, clock.type, moment, months)
-    return from_local(shifted, moment.type) if moment.type.name == "timestamptz" else shifted
+    return from_local(shifted, moment.type, before=moment) if moment.type.name == "timestamptz" else shifted
 
 
 def timestamp_text(moment: Expr) -> str:

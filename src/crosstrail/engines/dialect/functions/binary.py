@@ -7,7 +7,7 @@ from crosstrail.engines.dialect.function_registry import simple
 simple(
     {
         "to_hex(varbinary) -> varchar": "upper(hex({0}))",
-        "from_hex(varchar) -> varbinary": "unhex({0})",
+        "from_hex(varchar) -> varbinary": "CASE WHEN length({0}) % 2 = 0 THEN unhex({0}) ELSE unhex({0} || '?') END",
         "md5(varbinary) -> varbinary": "unhex(md5({0}))",
         "sha1(varbinary) -> varbinary": "unhex(sha1({0}))",
         "sha256(varbinary) -> varbinary": "unhex(sha256({0}))",

@@ -9,6 +9,8 @@ from crosstrail.engines.dialect.types import (
     BIGINT,
     DATE,
     DAY_TIME,
+    DOUBLE,
+    REAL,
     VARCHAR,
     Type,
     array_of,
@@ -93,6 +95,11 @@ def _extreme(call: FunctionCall) -> Expr:
     if not is_orderable(array.type.element) or array.type.element.args:
         raise Refusal(f"{array.type.element} values have no order here")
     found = f"list_{call.name[-3:]}({array.sql})"
+    if call.name == "array_max" and array.type.element in (
+        DOUBLE,
+        REAL,
+    ):  # NaN only where there is nothing else, as in Trino
+        found = f"coalesce(list_max(list_filter({array.sql}, lambda v: NOT isnan(v))), {found})"
     return derived(f"(CASE WHEN NOT {has_null(array.sql)} THEN {found} END)", array.type.element, array)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlglot import exp
+
 from crosstrail.engines.dialect import operators, trying
 from crosstrail.engines.dialect.casts import unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived
 from crosstrail.engines.dialect.function_registry import FunctionCall, function
-from crosstrail.engines.dialect.types import INTEGER, VARCHAR, is_orderable
+from crosstrail.engines.dialect.types import DOUBLE, INTEGER, REAL, VARCHAR, is_orderable
 from crosstrail.lake.reader import quoted
 
 
@@ -41,15 +43,28 @@ def _greatest(call: FunctionCall) -> Expr:
     parts = unify(call.args(), call.name)
     if not is_orderable(parts[0].type) or parts[0].type.args:
         raise Refusal(f"{parts[0].type} values have no order here")
-    listed = ", ".join(part.sql for part in parts)
+    kind = parts[0].type
+    found = f"{call.name}({', '.join(part.sql for part in parts)})"
+    if call.name == "greatest" and kind in (DOUBLE, REAL):  # NaN is the largest to DuckDB, and the last resort to Trino
+        numbers = ", ".join(f"(CASE WHEN NOT isnan({part.sql}) THEN {part.sql} END)" for part in parts)
+        found = f"coalesce(greatest({numbers}), {found})"
     missing = " OR ".join(f"{part.sql} IS NULL" for part in parts)
-    return derived(f"(CASE WHEN NOT ({missing}) THEN {call.name}({listed}) END)", parts[0].type, *parts)
+    return derived(f"(CASE WHEN NOT ({missing}) THEN {found} END)", kind, *parts)
 
 
 @function("typeof")
 def _typeof(call: FunctionCall) -> Expr:
     call.need(1)
-    return derived(quoted(str(call.arg(0).type)), VARCHAR)
+    value, node = call.arg(0), call.nodes[0]
+    shown = str(value.type)
+    if isinstance(value.value, str) and value.type == VARCHAR:
+        shown = f"varchar({len(value.value)})"
+    elif "row(" in shown:
+        raise Refusal("typeof does not tell the names of a row here", "docs/sql.md lists the columns and their types.")
+    elif "varchar" in shown and not (isinstance(node, exp.Cast) and "varchar(" not in node.to.sql("trino").lower()):
+        # Trino knows the longest text that a varchar may hold, which is not followed here.
+        raise Refusal("typeof does not tell how long a varchar may be here", "CAST it to varchar first.")
+    return derived(quoted(shown), VARCHAR)
 
 
 @function("row")
@@ -60,8 +75,6 @@ def _row(call: FunctionCall) -> Expr:
 
 @function("now")
 def _now(call: FunctionCall) -> Expr:
-    from sqlglot import exp
-
     call.need(0)
     return call.compiler.moment(exp.CurrentTimestamp)
 

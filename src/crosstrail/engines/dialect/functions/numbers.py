@@ -51,7 +51,10 @@ def _sign(call: FunctionCall) -> Expr:
     call.need(1)
     value = _number(call)
     kind = decimal_of(1, 0) if value.type.name == "decimal" else value.type
-    return derived(f"CAST(sign({value.sql}) AS {duck(kind)})", kind, value)
+    sign = f"CAST(sign({value.sql}) AS {duck(kind)})"
+    if kind in (DOUBLE, REAL):  # NaN and -0.0 stay what they are
+        sign = f"(CASE WHEN isnan({value.sql}) OR {value.sql} = 0 THEN {value.sql} ELSE {sign} END)"
+    return derived(sign, kind, value)
 
 
 @function("mod")

@@ -34,6 +34,8 @@ class Pattern:
         self.optional: set[int] = set()
         self.ends = False
         self.folds = text.startswith("(?i)")
+        self.bounds = False
+        """It holds \\b or \\B, which see letters beyond ASCII in Java, and do not in RE2."""
         if self.folds and not text.isascii() and re.search(_ODD_LETTERS_PYTHON, text):
             raise Refusal("this pattern holds a letter whose cases cannot be told apart here")
         self._text = text
@@ -105,6 +107,7 @@ class Pattern:
 
     def _escape(self, place: int) -> int:
         follow = self._text[place + 1 : place + 2]
+        self.bounds |= follow in ("b", "B")
         if follow in _ESCAPES and _ESCAPES[follow] is not None:
             self._out.append(str(_ESCAPES[follow]))
         elif follow in _SAME and follow:
@@ -189,8 +192,13 @@ def _pattern(call: FunctionCall, index: int = 1) -> Pattern:
 
 
 def _subject(call: FunctionCall, pattern: Pattern) -> Expr:
-    """The text to search. Without regard to case, a text with letters that fold into others or into several fails."""
+    """The text to search. Without regard to case, a text with letters that fold into others or into several fails; so does
+    one with letters beyond ASCII where the pattern asks for the bounds of words."""
     text = coerce(call.arg(0), VARCHAR)
+    if pattern.bounds:
+        odd = f"regexp_matches(regexp_replace({text.sql}, '[\\x00-\\x7F]+', '', 'g'), '[\\p{{L}}\\p{{M}}\\p{{N}}\\p{{Pc}}]')"
+        message = "a text with letters beyond ASCII, searched for the bounds of words"
+        text = derived(require_sure(odd, message, text.sql, VARCHAR), VARCHAR, text)
     if not pattern.folds:
         return text
     message = "a text with a letter whose cases differ between engines, searched without regard to case"

@@ -108,7 +108,7 @@ def _trunc(call: FunctionCall) -> Expr:
         return derived(f"CAST(date_trunc('{unit}', {value.sql}) AS DATE)", DATE, value)
     clock = local(value)
     cut = derived(f"CAST(date_trunc('{unit}', {clock.sql}) AS TIMESTAMP)", clock.type, value)
-    return from_local(cut, value.type) if value.type.name == "timestamptz" else cut
+    return from_local(cut, value.type, before=value) if value.type.name == "timestamptz" else cut
 
 
 @function("date_add")
@@ -124,7 +124,7 @@ def _add(call: FunctionCall) -> Expr:
     span = Expr(f"({amount.sql} * {MILLISECONDS[unit]})", DAY_TIME, free=amount.free, aggregated=amount.aggregated)
     if value.type.name == "timestamptz" and unit in ("day", "week"):
         # Days are counted on the wall clock, so that a change of summer time does not move it.
-        return from_local(_keeping_precision(local(value), span, negative=False), value.type)
+        return from_local(_keeping_precision(local(value), span, negative=False), value.type, before=value)
     return _keeping_precision(value, span, negative=False)
 
 
@@ -138,15 +138,14 @@ def _diff(call: FunctionCall) -> Expr:
     """Whole units between two moments, cut towards zero."""
     call.need(3)
     unit, start, end = _unit(call), moment(call.arg(1), call.name), moment(call.arg(2), call.name)
-    if unit in MILLISECONDS:
+    on_the_clock = unit in MONTHS or unit in ("day", "week")  # a day of 23 hours is a day
+    if (unit in MILLISECONDS and start.type == end.type and start.type.zone == "UTC") or not on_the_clock:
         start, end = moment_of(start), moment_of(end)
     kind = _wider(start.type, end.type)
     start, end = coerce(start, kind), coerce(end, kind)
     if unit in MILLISECONDS and kind != DATE:
-        millis = "(epoch_us({0}) // 1000)"
-        return derived(
-            f"(({millis.format(end.sql)} - {millis.format(start.sql)}) // {MILLISECONDS[unit]})", BIGINT, start, end
-        )
+        first, last = (_epoch_milliseconds((local(each) if on_the_clock else each).sql) for each in (start, end))
+        return derived(f"(({last} - {first}) // {MILLISECONDS[unit]})", BIGINT, start, end)
     if unit in MILLISECONDS:
         if MILLISECONDS[unit] < MILLISECONDS["day"]:
             raise Refusal(f"dates have no {unit}s between them", "CAST them to timestamp first.")
@@ -156,6 +155,11 @@ def _diff(call: FunctionCall) -> Expr:
     forth, back = _months_between(first, last), _months_between(last, first)
     months = f"(CASE WHEN {last} >= {first} THEN {forth} ELSE -{back} END)"
     return derived(f"({months} // {MONTHS[unit]})", BIGINT, start, end)
+
+
+def _epoch_milliseconds(sql: str) -> str:
+    """SQL for the milliseconds since 1970, rounded down before it too, where DuckDB's `//` rounds up."""
+    return f"((epoch_us({sql}) - (epoch_us({sql}) % 1000 + 1000) % 1000) // 1000)"
 
 
 def _months_between(first: str, last: str) -> str:
@@ -257,7 +261,7 @@ def _from_unix(call: FunctionCall) -> Expr:
     call.need(1, 2)
     value = coerce(call.arg(0), DOUBLE)
     zone = zone_name(constant_text(call.arg(1), "the zone")) if len(call) == 2 else "UTC"
-    return derived(f"make_timestamp(CAST(round({value.sql} * 1000) AS BIGINT) * 1000)", zoned(3, zone), value)
+    return derived(f"make_timestamp(CAST(floor({value.sql} * 1000 + 0.5) AS BIGINT) * 1000)", zoned(3, zone), value)
 
 
 @function("to_unixtime")

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from crosstrail.engines.dialect.casts import coerce
-from crosstrail.engines.dialect.expr import Expr, derived
+from crosstrail.engines.dialect.expr import Expr, derived, require, require_sure
 from crosstrail.engines.dialect.function_registry import FunctionCall, function, simple
 from crosstrail.engines.dialect.types import BIGINT, VARCHAR
 
 # What java.net.URI takes; any other text gives NULL.
 _CHARS = r"([A-Za-z0-9_.!~*''();:@&=+$,/?#\[\]-]|%[0-9A-Fa-f]{2}|[^\x00-\x7F])*"
+# A scheme with nothing behind it, two slashes with nothing but a fragment, a second fragment, an open bracket.
+_NOTHING = r"^([A-Za-z][A-Za-z0-9+.-]*:(//)?|//)(#|$)|#.*#|//[^/?#]*\[[^\]/?#]*([/?#]|$)"
 _PARTS = {"protocol": r"^([A-Za-z][A-Za-z0-9+.-]*):", "fragment": "#(.*)$", "query": r"^[^?#]*\?([^#]*)"}
 _OPAQUE = r"^[A-Za-z][A-Za-z0-9+.-]*:[^/]"
 _AFTER_HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)"
-_HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*)(?::[0-9]*)?(?:[/?#]|$)"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
+# Of several labels the last begins with a letter: java.net.URI takes others for names of a registry, which have no host.
+_NAME = rf"{_LABEL}\.?|(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.?|{_BYTE}(?:\.{_BYTE}){{3}}"
+_HOST = rf"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|{_NAME})(?::[0-9]*)?(?:[/?#]|$)"
 _PORT = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*:([0-9]{1,9})(?:[/?#]|$)"
 
 simple(
@@ -21,7 +27,7 @@ simple(
 
 
 def _part(value: Expr, pattern: str) -> str:
-    valid = f"regexp_full_match({value.sql}, '{_CHARS}')"
+    valid = f"(regexp_full_match({value.sql}, '{_CHARS}') AND NOT regexp_matches({value.sql}, '{_NOTHING}'))"
     if pattern in (_AFTER_HOST, _PARTS["query"]):
         # mailto:x and the like have neither a path nor a query.
         return (
@@ -66,4 +72,9 @@ def _parameter(call: FunctionCall) -> Expr:
 def _decode(call: FunctionCall) -> Expr:
     call.need(1)
     value = coerce(call.arg(0), VARCHAR)
-    return derived(f"url_decode(replace({value.sql}, '+', ' '))", VARCHAR, value)
+    broken = f"contains(regexp_replace({value.sql}, '%[0-9A-Fa-f]{{2}}', '', 'g'), '%')"
+    # Bytes that are no UTF-8 become U+FFFD in Java and an error in DuckDB.
+    decoded = f"TRY(url_decode(replace({value.sql}, '+', ' ')))"
+    odd = f"{value.sql} IS NOT NULL AND {decoded} IS NULL"
+    decoded = require_sure(odd, "a text whose bytes are no UTF-8 once they are decoded", decoded, VARCHAR)
+    return derived(require(broken, "a % begins no byte in a text to decode", decoded, VARCHAR), VARCHAR, value)
