@@ -38,7 +38,6 @@ CIRCLES = [
                 "trying",
                 "functions",
                 "groups",
-                "literals",
                 "function_registry",
                 "relations",
             ),
