@@ -278,7 +278,7 @@ def _approx_percentile(a: Aggregation) -> tuple[str, Type]:
 
 
 def _map_agg(a: Aggregation) -> tuple[str, Type]:
-    """The first value wins where a key comes twice, as in Trino; NULL keys are left out."""
+    """The first value wins where a key comes twice, as in Trino; NULL keys are left out, and of nothing else NULL is left."""
     a.need(2)
     if a.distinct or a.order:
         raise Refusal(f"{a.name} takes no DISTINCT or ORDER BY here", "Use a sub-query.")
@@ -291,8 +291,10 @@ def _map_agg(a: Aggregation) -> tuple[str, Type]:
         same = f"list_filter({pairs}, lambda o: struct_extract(o, 'k') = struct_extract(e, 'k'))"
         values = f"list_transform({same}, lambda o: struct_extract(o, 'v'))"
         made = f"list_transform({first}, lambda e: struct_pack(k := struct_extract(e, 'k'), v := {values}))"
-        return f"map_from_entries({made})", map_of(key.type, array_of(value.type))
-    return f"map_from_entries({first})", map_of(key.type, value.type)
+        kind, made = map_of(key.type, array_of(value.type)), f"map_from_entries({made})"
+    else:
+        kind, made = map_of(key.type, value.type), f"map_from_entries({first})"
+    return f"(CASE WHEN len({pairs}) > 0 THEN {made} END)", kind
 
 
 def _histogram(a: Aggregation) -> tuple[str, Type]:

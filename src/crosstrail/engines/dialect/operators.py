@@ -66,8 +66,11 @@ def _numbers(sign: str, left: Expr, right: Expr) -> Expr:
         return _decimals(sign, left, right)
     left, right = coerce(left, kind), coerce(right, kind)
     if kind in (DOUBLE, REAL):
-        symbol = {"%": "fmod"}.get(sign)
-        sql = f"fmod({left.sql}, {right.sql})" if symbol else f"({left.sql} {sign} {right.sql})"
+        sql = f"({left.sql} {sign} {right.sql})"
+        if (
+            sign == "%"
+        ):  # with the dividend's sign, as in Java, where fmod() takes the divisor's; by zero NULL in DuckDB
+            sql = f"(CASE WHEN {right.sql} = 0 AND {left.sql} IS NOT NULL THEN CAST('NaN' AS DOUBLE) ELSE {sql} END)"
         return derived(sql if kind == DOUBLE else f"CAST({sql} AS FLOAT)", kind, left, right)
     symbol = "//" if sign == "/" else sign
     sql = f"({left.sql} {symbol} {right.sql})"

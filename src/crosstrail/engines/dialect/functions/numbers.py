@@ -15,7 +15,7 @@ simple(
         "power(double, double) -> double": "pow({0}, {1})",
         "pow(double, double) -> double": "pow({0}, {1})",
         "ln(double) -> double": "CASE WHEN {0} > 0 THEN ln({0}) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
-        "log2(double) -> double": "CASE WHEN {0} > 0 THEN log2({0}) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
+        "log2(double) -> double": "CASE WHEN {0} > 0 THEN ln({0}) / ln(CAST(2 AS DOUBLE)) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
         "log10(double) -> double": "CASE WHEN {0} > 0 THEN log10({0}) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
         "pi() -> double": "pi()",
         "e() -> double": "CAST('2.718281828459045' AS DOUBLE)",
@@ -89,7 +89,10 @@ def _round(call: FunctionCall) -> Expr:
         return _round_decimal(value, digits, len(call) == 2)
     if not -15 <= digits <= 15:
         raise Refusal("round takes -15 to 15 digits here")
-    return derived(f"CAST(round(CAST({value.sql} AS DOUBLE), {digits}) AS {duck(value.type)})", value.type, value)
+    sql = f"CAST(round(CAST({value.sql} AS DOUBLE), {digits}) AS {duck(value.type)})"
+    if len(call) == 2:  # -0.0 becomes 0.0, and -0.001 does not
+        sql = f"(CASE WHEN {value.sql} = 0 THEN CAST(0 AS {duck(value.type)}) ELSE {sql} END)"
+    return derived(sql, value.type, value)
 
 
 def _round_decimal(value: Expr, digits: int, keeps_scale: bool) -> Expr:

@@ -112,5 +112,8 @@ def _sets(call: FunctionCall) -> Expr:
             shared = f"list_has_any({_A}, {_B})"
         open_ = f"({has_null(_A)} AND len({_B}) > 0) OR ({has_null(_B)} AND len({_A}) > 0)"
         return _both(left, right, f"CASE WHEN {shared} THEN true WHEN {open_} THEN NULL ELSE false END", BOOLEAN)
-    word = "" if call.name == "array_intersect" else "NOT "
-    return _both(left, right, f"list_filter({_in_order(_A)}, lambda v: {word}({inside}))", kind)
+    if call.name == "array_intersect":  # in the order of the longer one
+        among = f"len(list_filter({_A}, lambda o: o IS NOT DISTINCT FROM v)) > 0"
+        sql = f"CASE WHEN len({_A}) < len({_B}) THEN list_filter({_in_order(_B)}, lambda v: {among}) ELSE list_filter({_in_order(_A)}, lambda v: {inside}) END"
+        return _both(left, right, sql, kind)
+    return _both(left, right, f"list_filter({_in_order(_A)}, lambda v: NOT ({inside}))", kind)

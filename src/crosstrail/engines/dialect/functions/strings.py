@@ -17,7 +17,10 @@ _SPACES = (
 )
 
 _PRODUCT = "length({}) * length({}) > 100000000"
-_TOO_LONG = "texts of such a length"
+_TOO_LONG = "texts of such a length, or with letters beyond ASCII"
+_BEYOND_ASCII = r"NOT regexp_full_match({0} || {1}, '[\x00-\x7F]*')"
+"""DuckDB counts bytes there, and Trino letters."""
+_BYTES = "texts with letters beyond ASCII"
 
 simple(
     {
@@ -33,7 +36,7 @@ simple(
         "translate(varchar, varchar, varchar) -> varchar": "translate({0}, {1}, {2})",
         "levenshtein_distance(varchar, varchar) -> bigint": "CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN "
         + require_sure(
-            _PRODUCT.format("{0}", "{1}"),
+            _PRODUCT.format("{0}", "{1}") + f" OR {_BEYOND_ASCII}",
             _TOO_LONG,
             f"CAST(levenshtein(CASE WHEN {_PRODUCT.format('{0}', '{1}')} THEN '' ELSE {{0}} END, {{1}}) AS BIGINT)",
             BIGINT,
@@ -46,7 +49,10 @@ simple(
         "to_utf8(varchar) -> varbinary": "encode({0})",
         "from_utf8(varbinary) -> varchar": "decode({0})",
         "hamming_distance(varchar, varchar) -> bigint": require(
-            "length({0}) <> length({1})", "the texts need one length", "CAST(hamming({0}, {1}) AS BIGINT)", BIGINT
+            "length({0}) <> length({1})",
+            "the texts need one length",
+            require_sure(_BEYOND_ASCII, _BYTES, "CAST(hamming({0}, {1}) AS BIGINT)", BIGINT),
+            BIGINT,
         ),
     }
 )

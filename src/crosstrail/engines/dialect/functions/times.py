@@ -15,6 +15,7 @@ from crosstrail.engines.dialect.time_values import (
     add_months,
     from_local,
     local,
+    rounded,
     timestamp_text,
     zone_name,
 )
@@ -59,9 +60,7 @@ def extract(part: str, value: Expr) -> Expr:
         raise Refusal(f"a date has no {part}")
     clock = local(value)
     if part == "millisecond":
-        return derived(
-            f"CAST(epoch_ms({clock.sql}) - epoch_ms(date_trunc('second', {clock.sql})) AS BIGINT)", BIGINT, value
-        )
+        return derived(f"({_microseconds(clock.sql)} // 1000)", BIGINT, value)
     if part not in _PARTS:
         raise Refusal("this part of a time is not supported", f"Parts are {', '.join(sorted(_PARTS))}.")
     return derived(f"CAST({_PARTS[part]}({clock.sql}) AS BIGINT)", BIGINT, value)
@@ -130,7 +129,8 @@ def _add(call: FunctionCall) -> Expr:
 
 def _keeping_precision(value: Expr, span: Expr, *, negative: bool) -> Expr:
     moved = add_interval(value, span, negative=negative)
-    return derived(moved.sql, value.type, moved)
+    sql = rounded(moved.sql, moved.type.precision, value.type.precision) if value.type.size else moved.sql
+    return derived(sql, value.type, moved)
 
 
 @function("date_diff")
@@ -155,6 +155,11 @@ def _diff(call: FunctionCall) -> Expr:
     forth, back = _months_between(first, last), _months_between(last, first)
     months = f"(CASE WHEN {last} >= {first} THEN {forth} ELSE -{back} END)"
     return derived(f"({months} // {MONTHS[unit]})", BIGINT, start, end)
+
+
+def _microseconds(sql: str) -> str:
+    """SQL for those since the last full second, before 1970 too, where DuckDB's remainder is negative."""
+    return f"((epoch_us({sql}) % 1000000 + 1000000) % 1000000)"
 
 
 def _epoch_milliseconds(sql: str) -> str:
@@ -268,7 +273,11 @@ def _from_unix(call: FunctionCall) -> Expr:
 def _to_unix(call: FunctionCall) -> Expr:
     call.need(1)
     value = moment_of(moment(call.arg(0), call.name))
-    return derived(f"(epoch_us(CAST({value.sql} AS TIMESTAMP)) / CAST(1000000 AS DOUBLE))", DOUBLE, value)
+    clock = f"CAST({value.sql} AS TIMESTAMP)"
+    milliseconds = _epoch_milliseconds(clock)
+    rest = f"(epoch_us({clock}) - {milliseconds} * 1000)"  # added by itself, so that the last digit is Trino's
+    sql = f"({milliseconds} / CAST(1000 AS DOUBLE) + {rest} / CAST(1000000 AS DOUBLE))"
+    return derived(sql, DOUBLE, value)
 
 
 @function("to_milliseconds")
