@@ -19,7 +19,7 @@ from crosstrail.clouds.buckets import QueueMessage
 from crosstrail.clouds.log_layout import LogLayout
 from crosstrail.errors import AccountNotFound
 from crosstrail.lake.bucket_cost import BucketCost, readable
-from crosstrail.lake.collector import CollectionReport, Progress, collect
+from crosstrail.lake.collector import MAX_BYTES, CollectionReport, Progress, collect
 from crosstrail.lake.plan import CollectionPlan, plan
 from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import LogSource, as_it_is
@@ -93,18 +93,54 @@ class BucketCollection:
         self,
         uri: BucketUri,
         noticed: Sequence[NoticedObject],
-        workers: int,
-        catalog: str | LakeCatalog,
-        shard: Shard | None,
+        *,
+        account: str = "",
+        workers: int = 0,
+        catalog: str | LakeCatalog = "",
+        shard: Shard | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> CollectionReport:
         """One run over the objects that messages told of. Raises like `collect`."""
-        source = NoticedSource(self._bucket(uri, ""), _layouts(), noticed)
         return collect(
-            source, self._settings.lake.folder, catalog=catalog, shard=shard, workers=workers, keeping=self._keeping
+            NoticedSource(self._bucket(uri, ""), _layouts(), noticed),
+            self._settings.lake.folder,
+            catalog=catalog,
+            shard=shard,
+            account=account,
+            workers=workers,
+            max_bytes=max_bytes,
+            keeping=self._keeping,
         )
+
+    def is_chosen(self, key: str) -> bool:
+        """Whether the options choose an object of that key."""
+        return self._chosen().takes(key, _layouts())
 
     def queue(self, url: str, uri: BucketUri) -> BucketQueue:
         return self._buckets.queue(url, uri, self._options.bucket_account)
+
+    def noticed(
+        self,
+        url: str,
+        uri: BucketUri,
+        told: Callable[[CollectionReport], None],
+        *,
+        account: str,
+        workers: int,
+        catalog: str | LakeCatalog,
+        shard: Shard | None,
+        max_bytes: int,
+    ) -> Noticed:
+        """The queue of that URL; `told` is given the report of each collection from it, the rest is as of `collect`."""
+
+        def take(noticed: Sequence[NoticedObject]) -> None:
+            told(
+                self.collect_noticed(
+                    uri, noticed, account=account, workers=workers, catalog=catalog, shard=shard, max_bytes=max_bytes
+                )
+            )
+
+        return Noticed(self.queue(url, uri), uri, take, self.is_chosen)
 
     def plan(self, uri: BucketUri, bucket_account: str) -> CollectionPlan:
         return plan(self._source(uri, bucket_account), self._settings.lake.folder)
@@ -118,10 +154,7 @@ class BucketCollection:
         return BucketCost.of(total, prices)
 
     def _source(self, uri: BucketUri, bucket_account: str) -> BucketSource:
-        bucket = self._bucket(uri, bucket_account)
-        if self._choice is None:
-            self._choice = self._chosen()
-        return BucketSource(bucket, _layouts(), self._choice)
+        return BucketSource(self._bucket(uri, bucket_account), _layouts(), self._chosen())
 
     def _bucket(self, uri: BucketUri, bucket_account: str) -> Bucket:
         bucket = self._opened.get(uri)
@@ -135,15 +168,19 @@ class BucketCollection:
         return bucket
 
     def _chosen(self) -> BucketChoice:
+        """Made once, so that a `since` of days ago is of the day on which the command began."""
+        if self._choice is not None:
+            return self._choice
         options = self._options
         registry = Registry(self._settings.accounts)
         span = parse_range(options.since, "", now=datetime.now(UTC), default_age=None)
-        return BucketChoice(
+        self._choice = BucketChoice(
             _accounts(options.account, registry) if options.account else _any,
             _named(options.region.lower()) if options.region else _any,
             span.start.date() if options.since and span.start else None,
             everything=not (options.account or options.region),
         )
+        return self._choice
 
 
 def _layouts() -> list[tuple[str, LogLayout]]:
@@ -203,16 +240,24 @@ def print_plan(planned: CollectionPlan, cost: BucketCost, *, as_json: bool) -> N
 class Noticed:
     """The messages of a queue about objects of one bucket: a hint of what is new, and never the truth."""
 
-    def __init__(self, queue: BucketQueue, uri: BucketUri, take: Callable[[Sequence[NoticedObject]], None]) -> None:
-        """`take` collects objects, and returns when their events are committed."""
+    def __init__(
+        self,
+        queue: BucketQueue,
+        uri: BucketUri,
+        take: Callable[[Sequence[NoticedObject]], None],
+        is_chosen: Callable[[str], bool],
+    ) -> None:
+        """`take` collects objects, and returns when their events are committed. `is_chosen`: of a key, whether it is wanted."""
         self._queue = queue
         self._uri = uri
         self._take = take
+        self._is_chosen = is_chosen
         self._told: set[str] = set()
 
     def once(self, wait_seconds: float) -> None:
-        """Waits for messages and takes what they tell of. Those of other buckets, and those that nobody can read, stay in the
-        queue, for whoever they are for or its dead-letter queue. Raises CloudError, CredentialsError, and what `take` raises."""
+        """Waits for messages and takes what they tell of. Those of other buckets, accounts, regions and days, and those that
+        nobody can read, stay in the queue, for whoever they are for or its dead-letter queue. Raises CloudError,
+        CredentialsError, and what `take` raises."""
         messages = self._queue.receive(min(int(wait_seconds), _LONGEST_POLL))
         mine: list[QueueMessage] = []
         objects: list[NoticedObject] = []
@@ -231,12 +276,12 @@ class Noticed:
 
     def _is_here(self, one: NoticedObject) -> bool:
         prefix = f"{self._uri.prefix}/" if self._uri.prefix else ""
-        return one.bucket == self._uri.bucket and one.key.startswith(prefix)
+        return one.bucket == self._uri.bucket and one.key.startswith(prefix) and self._is_chosen(one.key)
 
     def _tell(self, message: QueueMessage) -> None:
         if message.id not in self._told and len(self._told) < _MAX_TOLD:
             self._told.add(message.id)
-            say(f"message {message.id} tells of no object of {self._uri}: it stays in the queue")
+            say(f"message {message.id} tells of no object of {self._uri} that is chosen: it stays in the queue")
 
 
 _LONGEST_POLL = 10

@@ -243,17 +243,11 @@ def _noticed(
     how: _How,
     told: Callable[[CollectionReport], None],
 ) -> Noticed:
-    from crosstrail.cli.collect_bucket import Noticed
-
     uris = [one.paths for one in sources if isinstance(one.paths, BucketUri) and one.accounts is None]
     if buckets is None or len(uris) != 1 or len(sources) != 1:
         raise click.UsageError("--queue goes with one s3://bucket/prefix")
     [uri] = uris
-    return Noticed(
-        buckets.queue(url, uri),
-        uri,
-        lambda some: told(buckets.collect_noticed(uri, some, how.workers, how.catalog, how.shard)),
-    )
+    return buckets.noticed(url, uri, told, account=sources[0].account, **how._asdict())
 
 
 def _plan(buckets: BucketCollection, sources: list[_Source], *, as_json: bool) -> int:

@@ -40,24 +40,25 @@ class WorkspaceAccounts(Protocol):
 WorkspaceT = TypeVar("WorkspaceT", bound=WorkspaceAccounts)
 
 
-_HIDDEN_SECONDS = 120
-_HIDDEN_AGAIN_SECONDS = 40.0
 _MAX_MESSAGES = 1_000
 """Taken together."""
 
 
 @dataclass(frozen=True, slots=True)
 class BucketQueue:
-    """A queue as a thread uses it."""
+    """A queue as a thread uses it. Messages that were received are hidden from others for `hidden_seconds`, which
+    begin anew every `again_seconds` as long as they are worked on."""
 
     portal: BlockingPortal
     queue: MessageQueue
+    hidden_seconds: int = 120
+    again_seconds: float = 40.0
 
     def receive(self, wait_seconds: int) -> list[QueueMessage]:
         """What there is, up to a thousand; waits for the first ones alone."""
         found: list[QueueMessage] = []
         while len(found) < _MAX_MESSAGES:
-            some = self.portal.call(self.queue.receive, 0 if found else wait_seconds, _HIDDEN_SECONDS)
+            some = self.portal.call(self.queue.receive, 0 if found else wait_seconds, self.hidden_seconds)
             if not some:
                 break
             found += some
@@ -73,9 +74,9 @@ class BucketQueue:
         ended = threading.Event()
 
         def hide() -> None:
-            while not ended.wait(_HIDDEN_AGAIN_SECONDS):
+            while not ended.wait(self.again_seconds):
                 with suppress(CrosstrailError):  # then they come again, and prove to be known
-                    self.portal.call(self.queue.hide, messages, _HIDDEN_SECONDS)
+                    self.portal.call(self.queue.hide, messages, self.hidden_seconds)
 
         thread = threading.Thread(target=hide, name="hide messages", daemon=True)
         thread.start()

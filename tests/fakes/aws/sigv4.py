@@ -56,7 +56,10 @@ def verify(world: World, service: str, method: str, path: str, headers: dict[str
     lines = "".join([f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names])
     place, _, query = path.partition("?")
     sent = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(query, True))
-    canonical = f"{method}\n{place}\n{'&'.join(f'{name}={value}' for name, value in sent)}\n{lines}\n{signed_names}\n{hashlib.sha256(body).hexdigest()}"
+    payload = hashlib.sha256(body).hexdigest() if service != "s3" else headers.get("x-amz-content-sha256", "")
+    canonical = (
+        f"{method}\n{place}\n{'&'.join(f'{name}={value}' for name, value in sent)}\n{lines}\n{signed_names}\n{payload}"
+    )
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{date}/{region}/{service}/aws4_request\n{digest}"
     expected = signing_key(f"AWS4{key.secret}", date, region, service, "aws4_request")

@@ -47,6 +47,15 @@ class BucketChoice:
     everything: bool = True
     """Whether neither account nor region narrow it: only then objects are wanted whose keys name none."""
 
+    def takes(self, key: str, layouts: Sequence[tuple[str, LogLayout]]) -> bool:
+        """Whether an object that no listing found is wanted."""
+        place = place_of(key, layouts)
+        if place is None:
+            return self.everything
+        day = day_of(key[len(place.prefix) + 1 :])
+        is_late = self.since is None or not day or day >= self.since.isoformat()
+        return is_late and self.account(place.account) and self.region(place.region)
+
 
 @dataclass(frozen=True, slots=True)
 class DayFolder:
