@@ -121,13 +121,18 @@ def _call(compiler: Expressions, call: exp.Expr, scope: Scope, parts: list[Expr]
             raise Refusal("DISTINCT ON is not supported here")
         distinct, nodes = True, list(nodes[0].expressions)
     if nodes and isinstance(nodes[0], exp.Order):
-        order, keys = compiler.relations.ordering(nodes[0], scope)
+        first = nodes[0]
+        order, keys = compiler.relations.ordering(first, scope)
         parts += keys
         nodes[0] = nodes[0].this
         if isinstance(nodes[0], exp.Distinct):
-            raise Refusal(
-                "DISTINCT with ORDER BY is not supported inside an aggregate here", "Use array_sort or a sub-query."
-            )
+            [value, *more] = nodes[0].expressions
+            if more or name != "array_agg" or any(key.this != value for key in first.expressions):
+                raise Refusal(
+                    "DISTINCT with this ORDER BY is not supported inside an aggregate here",
+                    "Write array_agg(DISTINCT x ORDER BY x), or use a sub-query.",
+                )
+            distinct, nodes = True, [value]
     elif nodes and isinstance(nodes[-1], exp.Order):
         order, keys = compiler.relations.ordering(nodes[-1], scope)
         parts += keys
@@ -199,10 +204,17 @@ def _extreme(a: Aggregation) -> tuple[str, Type]:
 
 
 def _by(a: Aggregation) -> tuple[str, Type]:
+    many = a.args.pop() if len(a.args) == 3 else None
     a.need(2)
     if not is_orderable(a.args[1].type) or a.args[1].type.args:
         raise Refusal(f"{a.name} orders by a value with an order, not {a.args[1].type}")
     value, key = a.args
+    if many:
+        if key.type in (DOUBLE, REAL) or not isinstance(many.value, int) or many.value < 1:
+            raise Refusal(f"{a.name} takes a number written as digits, and no double to order by, here")
+        packed = f"struct_pack(v := {value.sql})"  # which keeps rows whose value is NULL
+        found = a.call("arg_max" if a.name == "max_by" else "arg_min", packed, key.sql, many.sql)
+        return f"list_transform({found}, lambda e: struct_extract(e, 'v'))", array_of(value.type)
     if a.name == "min_by":
         return a.call("arg_min_null", value.sql, key.sql), value.type
     found = a.call("arg_max_null", value.sql, key.sql)
@@ -257,12 +269,11 @@ def _approx_distinct(a: Aggregation) -> tuple[str, Type]:
 
 def _approx_percentile(a: Aggregation) -> tuple[str, Type]:
     """The value whose rank is the share of the count, rounded down: what Trino gives while its digest is exact."""
-    if len(a.args) != 2 or a.args[1].type.name == "array":
-        raise Refusal(
-            "approx_percentile takes a number and one share here",
-            "Call it once for each share; weights are not supported.",
-        )
+    if len(a.args) != 2:
+        raise Refusal("approx_percentile takes a number and a share here", "Weights and accuracy are not supported.")
     value, share = a.args
+    if share.type.name == "array":
+        raise Refusal("approx_percentile takes one share here", "Call it once for each share.")
     if not is_number(value.type) or share.free or share.aggregated:
         raise Refusal("approx_percentile takes a number and a share between 0 and 1 written as a literal")
     kind = BIGINT if is_integer(value.type) else DOUBLE if value.type == DOUBLE else REAL

@@ -17,6 +17,7 @@ from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.expr import Expr, Refusal, boolean, constant_int, derived, rejected
 from crosstrail.engines.dialect.expressions import Expressions
 from crosstrail.engines.dialect.groups import grouping
+from crosstrail.engines.dialect.named_windows import with_windows_written_out
 from crosstrail.engines.dialect.planning import check_joined
 from crosstrail.engines.dialect.queries import Query, need_comparable, output_place, projections, renamed, retyped
 from crosstrail.engines.dialect.scope import Field, Scope
@@ -69,7 +70,7 @@ class Relations:
             node = node.this
         prefix = self._with(node.args.get("with_"))
         if isinstance(node, exp.Select):
-            result = self._select(node)
+            result = self._select(with_windows_written_out(node))
         elif isinstance(node, exp.SetOperation):
             result = self._set_operation(node)
         elif isinstance(node, exp.Values):
@@ -142,9 +143,8 @@ class Relations:
         joins = [*(first.this.args.get("joins") or []), *(node.args.get("joins") or [])]
         for each in [*joins, *(node.args.get("laterals") or [])]:
             if not isinstance(each, exp.Join):
-                raise rejected(
-                    Refusal("LATERAL is not supported here", "Use a join or UNNEST."), each, self.expressions.place
-                )
+                lateral = Refusal("LATERAL is not supported here", "Use a join or UNNEST.")
+                raise rejected(lateral, each, self.expressions.place)
             try:
                 sql, fields = join(self, each, sql, fields, outer)
             except Refusal as refusal:

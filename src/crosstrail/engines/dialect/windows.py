@@ -1,6 +1,6 @@
 """Window functions and the OVER clause.
 
-Decides which functions may stand over a window and what the default frame is; frames by RANGE with an offset are refused.
+Decides which functions may stand over a window and what the default frame is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crosstrail.engines.dialect.canonical import canonical
 from crosstrail.engines.dialect.casts import coerce, unify
 from crosstrail.engines.dialect.expr import Expr, Refusal, derived, null, require
 from crosstrail.engines.dialect.scope import Scope
-from crosstrail.engines.dialect.types import BIGINT, DOUBLE, Type
+from crosstrail.engines.dialect.types import BIGINT, DAY_TIME, DOUBLE, Type, is_integer
 
 if TYPE_CHECKING:
     from crosstrail.engines.dialect.expressions import Expressions
@@ -76,7 +76,7 @@ def _ranked(
 
 def _over(compiler: Expressions, node: exp.Window, scope: Scope) -> tuple[str, list[Expr]]:
     if node.args.get("alias") is not None or node.args.get("first") is not None:
-        raise Refusal("named windows are not supported here", "Write the window out inside OVER (...).")
+        raise Refusal("there is no such window here")
     parts = [canonical(compiler.compile(key, scope)) for key in node.args.get("partition_by") or []]
     pieces = [f"PARTITION BY {', '.join(part.sql for part in parts)}"] if parts else []
     order = node.args.get("order")
@@ -87,11 +87,11 @@ def _over(compiler: Expressions, node: exp.Window, scope: Scope) -> tuple[str, l
             parts = parts + keys
     spec = node.args.get("spec")
     if spec is not None:
-        pieces.append(_frame(spec))
+        pieces.append(_frame(compiler, spec, keys if order is not None else [], scope))
     return f" OVER ({' '.join(pieces)})", parts
 
 
-def _frame(spec: exp.WindowSpec) -> str:
+def _frame(compiler: Expressions, spec: exp.WindowSpec, keys: list[Expr], scope: Scope) -> str:
     kind = str(spec.args.get("kind") or "").upper()
     if kind not in ("ROWS", "RANGE") or spec.args.get("exclude"):
         raise Refusal("this window frame is not supported here", "Use ROWS BETWEEN ... AND ....")
@@ -106,6 +106,22 @@ def _frame(spec: exp.WindowSpec) -> str:
             ends.append(f"{value.this} {direction}")
         elif str(value).upper() in ("UNBOUNDED", "CURRENT ROW"):
             ends.append(f"{str(value).upper()} {direction}".strip())
+        elif kind == "RANGE":
+            ends.append(f"{_distance(compiler, value, keys, scope)} {direction}")
         else:
-            raise Refusal("a frame's end is UNBOUNDED, CURRENT ROW or, with ROWS, a whole number")
+            raise Refusal("a frame's end is UNBOUNDED, CURRENT ROW, a whole number with ROWS, or a distance with RANGE")
     return f"{kind} BETWEEN {ends[0]} AND {ends[1]}" if len(ends) == 2 else f"{kind} {ends[0]}"
+
+
+def _distance(compiler: Expressions, node: exp.Expr, keys: list[Expr], scope: Scope) -> str:
+    """How far a frame by RANGE reaches from the one key of its order: a number, or days to seconds from a time."""
+    if len(keys) != 1:
+        raise Refusal("a frame by RANGE with a distance needs ORDER BY with one key")
+    value, kind = compiler.compile(node, scope), keys[0].type
+    if value.free or value.aggregated or "-" in value.sql:
+        raise Refusal("the distance of a frame is a literal here, and not negative")
+    if value.type == DAY_TIME and kind.name in ("timestamp", "timestamptz"):
+        return f"to_microseconds({value.sql} * 1000)"
+    if is_integer(value.type) and is_integer(kind):
+        return value.sql
+    raise Refusal(f"a frame over {kind} does not reach {value.type} far here")

@@ -301,9 +301,7 @@ def in_zone(value: Expr, zone: Expr) -> Expr:
 @function("at_timezone")
 def _at_zone(call: FunctionCall) -> Expr:
     call.need(2)
-    if call.arg(0).type.name != "timestamptz":
-        raise Refusal("at_timezone takes a timestamp with time zone", "Use x AT TIME ZONE 'zone'.")
-    return in_zone(call.arg(0), call.arg(1))
+    return in_zone(call.arg(0), call.arg(1))  # a timestamp without a zone is coerced: it is UTC
 
 
 @function("with_timezone")
