@@ -9,52 +9,23 @@ from __future__ import annotations
 
 import random
 import time
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosstrail.errors import LakeBusy
 from crosstrail.lake.data_files import sealed, unsealed_stem
-from crosstrail.lake.faults import data_fault, fault
-from crosstrail.lake.partition import partition_of
-from crosstrail.lake.reader import quoted
-from crosstrail.lake.snapshot import Snapshot
+from crosstrail.lake.repeats import find_repeats
 from crosstrail.lake.table import CommitLost, LakeTable
-from crosstrail.lake.versions import Change, Conflict, Repeat, changed, resolve
+from crosstrail.lake.versions import Change, Conflict, changed, resolve
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow.parquet as pq
 
 _MAX_TRIES = 60
 _LONGEST_PAUSE = 1.0
-
-_FRESH = "SELECT hash(eventid) AS h FROM read_parquet([{files}], hive_partitioning = false)"
-_HITS = """
-SELECT DISTINCT filename, h FROM (
-    SELECT filename, hash(eventid) AS h FROM read_parquet([{files}], hive_partitioning = false, filename = true)
-) SEMI JOIN fresh USING (h)
-"""
-_CANDIDATES = "SELECT h FROM fresh GROUP BY h HAVING count(*) > 1 UNION SELECT h FROM hits"
-"""Hashes of all ids that come twice, and of some that do not."""
-_IDS = """
-SELECT cloud, account, eventid, eventjsonchecksum AS checksum, filename AS file, file_row_number AS row, {turn} AS turn
-FROM read_parquet([{files}], hive_partitioning = false, filename = true, file_row_number = true)
-WHERE hash(eventid) IN (SELECT h FROM candidates)
-"""
-_REPEATS = """
-WITH copies AS ({copies}),
-counted AS (SELECT *, count(*) OVER (PARTITION BY cloud, account, eventid) AS copies FROM copies),
-ranked AS (
-    SELECT file, row, turn, checksum, row_number() OVER copy AS nth, first_value(file) OVER copy AS first_file,
-        first_value(row) OVER copy AS first_row, first_value(checksum) OVER copy AS first_checksum
-    FROM counted WHERE copies > 1
-    WINDOW copy AS (PARTITION BY cloud, account, eventid ORDER BY turn, parse_filename(file), row)
-)
-SELECT file, row, first_file, first_row, checksum = first_checksum FROM ranked WHERE nth > 1 AND turn = 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +55,8 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
             _delete(set(staged) - set(lost))
             return landed  # the commit that was reported lost had been made
         _delete(set(lost) - set(staged))
-        repeats = _repeats(table, staged, base)
+        found = find_repeats(table, staged, base)
+        repeats = found.repeats
         changes, conflicts = resolve((one for group in repeats.values() for one in group), proved)
         added: list[Path] = []
         for path, count in rows.items():
@@ -93,6 +65,7 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
                 added.append(Path(path))
             elif len(dropped) < count:
                 added.append(_rewritten(path, dropped, changes.get(path, {}), f"{unsealed_stem(Path(path))}-{attempt}"))
+        remembered = list(map(str, added))
         replaced = changes.keys() - rows.keys()
         for number, path in enumerate(sorted(replaced)):
             added.append(_rewritten(path, (), changes[path], f"{unsealed_stem(staged[0])}-{attempt}-{number:04d}"))
@@ -105,6 +78,8 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
             lost, landed = added, appended
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.02 * 2**attempt)))  # noqa: S311 - no secret
             continue
+        with suppress(OSError):  # the ids are read from the data files when they are asked for next
+            table.event_ids.add(found.hashes, remembered)
         _delete(set(staged) - set(added))
         return appended
     raise LakeBusy("other processes kept committing to this lake", hint="Collect again: nothing was lost.")
@@ -133,51 +108,3 @@ def _rewritten(path: str, dropped: Collection[int], changes: Mapping[int, Change
     copy = Path(path).with_name(f"{name}.parquet")
     write_parquet(changed(path, dropped, changes), copy, ARROW_SCHEMA)
     return sealed(copy)
-
-
-def _repeats(table: LakeTable, staged: Sequence[Path], base: Snapshot) -> dict[str, list[Repeat]]:
-    """Staged file -> its rows that the table has, or that an earlier staged row has.
-
-    First by a hash of each id, of which 8 bytes an event of the staged files are held: everything else is read of few rows.
-    """
-    import duckdb
-
-    accounts = {partition_of(path)[:2] for path in staged}
-    known = [file for file in base.files if file.key in accounts]
-    table.fetch(known)
-    committed = [file.path for file in known]
-    found: dict[str, list[Repeat]] = defaultdict(list)
-    if not staged:
-        return found
-    connection = _connect()
-    try:
-        connection.execute(f"CREATE TEMP TABLE fresh AS {_FRESH.format(files=_list(map(str, staged)))}")
-        hits = _HITS.format(files=_list(committed)) if committed else "SELECT '' AS filename, h FROM fresh LIMIT 0"
-        connection.execute(f"CREATE TEMP TABLE hits AS {hits}")
-        connection.execute(f"CREATE TEMP TABLE candidates AS {_CANDIDATES}")
-        committed = [name for (name,) in connection.execute("SELECT DISTINCT filename FROM hits").fetchall()]
-        copies = [_IDS.format(files=_list(map(str, staged)), turn=1)]
-        copies += [_IDS.format(files=_list(committed), turn=0)] if committed else []
-        some = connection.execute("SELECT 1 FROM candidates LIMIT 1").fetchone()
-        rows = connection.execute(_REPEATS.format(copies=" UNION ALL ".join(copies))).fetchall() if some else []
-    except duckdb.Error as error:
-        raise data_fault(str(error), committed) or fault(error, "the lake's events") from error
-    except RuntimeError as error:  # DuckDB's word for Ctrl-C in the middle of a statement
-        if str(error) != "Query interrupted":
-            raise
-        raise KeyboardInterrupt from None
-    finally:
-        connection.close()
-    for row in rows:
-        found[row[0]].append(Repeat(*row))
-    return found
-
-
-def _list(files: Iterable[str]) -> str:
-    return ", ".join(quoted(path) for path in files)
-
-
-def _connect() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    return duckdb.connect(":memory:", config={"threads": "2", "memory_limit": "2GB"})

@@ -174,7 +174,7 @@ def _peeked(todo: Iterator[LogObject]) -> tuple[list[LogObject], int]:
 
 def _tighten(folder: Path) -> None:
     """A lake that was written when its files were open to every user of the machine is closed to them, once."""
-    own = [folder / name for name in ("events", "results", "runs", CATALOG_FILE, LEDGER_FILE)]
+    own = [folder / name for name in ("events", "results", "runs", "ids", CATALOG_FILE, LEDGER_FILE)]
     if any(map(private.is_open_to_others, own)) and private.tighten(own):
         _log.warning(
             "The files of the lake in %s could be read by other users of this machine; now they cannot.", folder

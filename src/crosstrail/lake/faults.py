@@ -169,6 +169,17 @@ def _of_data(path: str, reason: str, hint: str) -> LakeError:
     return LakeError(f"a data file of the lake ({found[0] if found else Path(path).name}) {reason}", hint=hint)
 
 
+def absence(path: str, size: int) -> LakeError | None:
+    """What is wrong with a data file of so many bytes, as far as that shows without reading it."""
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size == size:
+                return None
+    except OSError as error:
+        return _of_data(path, *_reason(error))
+    return _of_data(path, *(damage_of(path, thorough=False) or ("is damaged", RESTORE)))
+
+
 def damage_of(path: str, *, thorough: bool) -> tuple[str, str] | None:
     """What is wrong with a Parquet file: its footer, or `thorough`ly all of it."""
     import pyarrow.parquet as pq

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ from crosstrail.user_folders import expanded
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
+
+    from crosstrail.lake.event_ids import EventIds
 
 
 class CommitLost(Exception):
@@ -123,6 +126,13 @@ class LakeTable:
     def data_folder(self) -> Path:
         """Where data files are written before a commit names them."""
         return Path(self._here.place) / "data"
+
+    @cached_property
+    def event_ids(self) -> EventIds:
+        """What is known of the ids of its events without reading data files, on this machine."""
+        from crosstrail.lake.event_ids import EventIds
+
+        return EventIds(self._folder)
 
     @property
     def _here(self) -> Relocation:
