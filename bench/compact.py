@@ -1,8 +1,8 @@
 """What one busy account-day costs: its log files collected and compacted, then one more file, then a compaction again.
 
-    python bench/compact.py --events 3000000
+    python bench/compact.py [--large] [--events 500000]
 
-Prints the seconds and the peak of resident memory of the whole process tree, each beside its aim (1 GB).
+Prints the seconds and the peak of resident memory of the whole process tree, each beside its aim (1 GB, of 3,000,000 events: `--large`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from generate import ACCOUNTS, EVENTS_A_FILE, START, event
-from processes import memory
+from processes import tree_memory
 
 AIM_MB = 1_000
 
@@ -32,17 +32,6 @@ def _write(job: tuple[Path, int, int]) -> None:
     times = sorted(begin + timedelta(seconds=source.randrange(300)) for _ in range(EVENTS_A_FILE))
     records = [event(source, ACCOUNTS[0], "us-east-1", moment) for moment in times]
     (folder / f"{number:06d}.json.gz").write_bytes(gzip.compress(json.dumps({"Records": records}).encode(), 1))
-
-
-def tree_memory(pid: int) -> float:
-    """MB of resident memory of the process and all below it; what ends meanwhile counts nothing."""
-    try:
-        children = [
-            child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-        ]
-        return float(memory(pid)) + sum(tree_memory(int(child)) for child in children)
-    except (OSError, TypeError, AttributeError):
-        return 0.0
 
 
 def collect(logs: Path, lake: Path) -> None:
@@ -64,8 +53,10 @@ def collect(logs: Path, lake: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--events", type=int, default=3_000_000)
-    events = parser.parse_args().events
+    parser.add_argument("--events", type=int)
+    parser.add_argument("--large", action="store_true")
+    chosen = parser.parse_args()
+    events = chosen.events or (3_000_000 if chosen.large else 500_000)
     with tempfile.TemporaryDirectory(prefix="crosstrail-bench-") as folder:
         logs, lake = Path(folder, "logs"), Path(folder, "lake")
         logs.mkdir()

@@ -119,6 +119,11 @@ def generate(folder: Path, events: int, seed: int = 1) -> int:
         return sum(pool.imap_unordered(_write, jobs(folder, events, seed), chunksize=4))
 
 
+def size(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)

@@ -1,10 +1,10 @@
 """How fast log files become committed Iceberg files: generated .json.gz, the real command, several runs.
 
-    python bench/ingest.py --events 500000 --runs 5
+    python bench/ingest.py [--large] [--events 300000] [--runs 3]
 
 Prints each run, the median beside its aim (100,000 events/s on 2 free cores, 16 µs of processor time an event), the memory of
 all its processes together, the cost of as many events again into the lake that holds them, and where the time of staging goes.
-Making the events is not counted. Processor time is the figure to compare: others use the machine too.
+Making the events is not counted. `--large`: once, 5,000,000 events and as many again, so the lake then holds 10,000,000. Processor time is the figure to compare: others use the machine too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from crosstrail.lake.schema import ARROW_SCHEMA
 from crosstrail.lake.sources.base import LogObject
 from crosstrail.lake.sources.files import find
 from crosstrail.lake.stage import Job, Terms, stage
-from generate import generate
+from generate import generate, size
 from processes import child_cpu, compile_all, tree_memory
 
 AIM = 100_000
@@ -108,15 +108,14 @@ def phases(logs: Path, folder: Path, objects: int = 40) -> Iterator[tuple[str, f
         yield name, min(costs) / events * 1e6
 
 
-def size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Events a second into the lake.")
-    parser.add_argument("--events", type=int, default=500_000)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--events", type=int)
+    parser.add_argument("--runs", type=int)
+    parser.add_argument("--large", action="store_true")
     arguments = parser.parse_args()
+    arguments.events = arguments.events or (5_000_000 if arguments.large else 300_000)
+    arguments.runs = arguments.runs or (1 if arguments.large else 3)
     compile_all()
     with tempfile.TemporaryDirectory(prefix="crosstrail-bench-") as folder:
         logs, lake = Path(folder, "logs"), Path(folder, "lake")

@@ -1,9 +1,9 @@
-"""What a lake of many accounts and days costs: 50,000 partitions by default, a few events in each.
+"""What a lake of many accounts and days costs: 5,000 partitions by default, with `--large` 50,000, a few events in each.
 
-    python bench/lake_size.py --accounts 200 --days 250 --runs 5 [--folder FOLDER]
+    python bench/lake_size.py [--large] [--accounts 20] [--days 250] [--runs 3] [--folder FOLDER]
 
 Makes the lake once (not counted; with --folder it is kept for the next run), by copies of a few collected events under other
-accounts and days. Prints the median of whole commands beside its aim: a count, one week of one account, one new log file.
+accounts and days. Prints the median of whole commands beside its aim for 50,000: a count, one week of one account, one new log file.
 """
 
 from __future__ import annotations
@@ -117,11 +117,13 @@ def _new_file(folder: Path, number: int) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--accounts", type=int, default=200)
+    parser.add_argument("--accounts", type=int)
     parser.add_argument("--days", type=int, default=250)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="kept; without it a temporary folder is used")
     chosen = parser.parse_args()
+    chosen.accounts = chosen.accounts or (200 if chosen.large else 20)
     compile_all()
     with tempfile.TemporaryDirectory(prefix="crosstrail-bench-") as temporary:
         lake = build(chosen.folder or Path(temporary), chosen.accounts, chosen.days)
