@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from compact import tree_memory
 from generate import ACCOUNTS, START, event
+from processes import tree_memory
 
 _FILES = 8
 _NUMBER = "{number}"

@@ -129,5 +129,5 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--events", type=int, default=500_000)
     arguments = parser.parse_args()
-    size = generate(arguments.folder, arguments.events)
-    print(f"{arguments.events:,} events, {size / arguments.events:,.0f} bytes each uncompressed")
+    written = generate(arguments.folder, arguments.events)
+    print(f"{arguments.events:,} events, {written / arguments.events:,.0f} bytes each uncompressed")

@@ -60,6 +60,7 @@ def build(folder: Path, events: int) -> Path:
 async def _oldest_id(trail: LakeTrail, account: Account) -> str:
     """Of an event in the first hours of what is held."""
     held = (await trail.lookup_events(Target(account), EventQuery(limit=1))).held
+    assert held
     assert held.start
     span = TimeRange(held.start, held.start + timedelta(hours=1))
     return (await trail.lookup_events(Target(account), EventQuery(span=span, limit=1))).events[0].id
