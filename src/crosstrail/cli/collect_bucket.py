@@ -233,6 +233,10 @@ def print_plan(planned: CollectionPlan, cost: BucketCost, *, as_json: bool) -> N
         out(f"{whose}: {one.objects:,} objects, {readable(one.bytes)}{days}")
     if len(planned.folders) > _PLANNED:
         out(f"... and {len(planned.folders) - _PLANNED:,} more; --json lists all")
+    if planned.listed_whole:
+        out(
+            "Some names are neither in a trail's folders nor begin with their dates: every collection lists all of them."
+        )
     out(f"Plan    {planned.objects:,} objects to read, {planned.known:,} known; nothing was read")
     out(f"Cost    {cost.text}, with the listing that made this plan")
 

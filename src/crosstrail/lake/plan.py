@@ -32,10 +32,12 @@ class PlannedFolder:
 
 @dataclass(slots=True)
 class CollectionPlan:
-    """`known` counts objects that were read already."""
+    """`known` counts objects that were read already. `listed_whole`: some have names whose order tells nothing, so that every
+    collection lists all of them."""
 
     folders: list[PlannedFolder] = field(default_factory=list)
     known: int = 0
+    listed_whole: bool = False
 
     @property
     def objects(self) -> int:
@@ -67,14 +69,17 @@ def plan(source: LogSource, folder: Path) -> CollectionPlan:
     ledger = Ledger(folder) if (folder / LEDGER_FILE).is_file() else _NothingKnown()
     planned = CollectionPlan()
     places: dict[tuple[str, str, str], PlannedFolder] = {}
+    flat = ""
     try:
         for batch in source.find(folder, ledger, "").batches:
             new = ledger.unknown(batch)
+            flat = flat or next((log.uri for log in batch if not any(log.placed)), "")
             planned.known += len(batch) - len(new)
             for log in new:
                 key = log.placed[:3]
                 places.setdefault(key, PlannedFolder(*key)).add(log)
     finally:
         ledger.close()
+    planned.listed_whole = bool(flat) and not any(flat.startswith(one.prefix) for one in source.listed())
     planned.folders = [places[key] for key in sorted(places)]
     return planned

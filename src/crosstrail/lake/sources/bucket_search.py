@@ -1,8 +1,8 @@
 """Which objects of a bucket a collection looks at, and how few requests find them.
 
 Decides where in a bucket logs can be: folders that a cloud's trails make are entered by delimiter, down to each account and
-region, and each of these is listed from where the last collection left off; everything else is listed whole. Delivery is not in
-the order of keys, so "where it left off" is a time, never a key: 26 hours before the newest day that was seen, and once a day
+region, and each of these is listed from where the last collection left off. Everything else is listed whole, but where all names
+begin with their dates: then once a day. Delivery is not in the order of keys, so "where it left off" is a time, never a key: 26 hours before the newest day that was seen, and once a day
 seven days before it.
 """
 
@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from crosstrail.clouds.log_layout import LogFolder, LogLayout, day_of
 from crosstrail.lake.sources.base import ListedFolder
+from crosstrail.lake.sources.flat_names import FlatNames
 from crosstrail.object_store import Bucket, ObjectInfo
 
 LOOKBACK = timedelta(hours=26)
@@ -166,20 +167,48 @@ class BucketSearch:
         if inside := self._inside(prefix):
             yield from self._below([inside], threads)
             return
-        after = ""
+        names, after, jumped = FlatNames(prefix), "", ""
         while True:
             for page in self._bucket.pages(prefix, start_after=after):
                 root = next((found for one in page if (found := self._root(one.key))), None)
                 loose = [one for one in page if not root or one.key < root[2]]
+                names.add(loose)
                 if loose and self._choice.everything:
                     yield FoundObjects(None, loose)
-                if root:
+                if root or (not after and (jumped := self._flat_start(names))):
                     break
             else:
+                self._note_flat(names, jumped)
                 return
-            cloud, layout, folder = root
-            yield from self._below([(cloud, layout, folder, ())], threads)
-            after = folder + _AFTER_SLASH
+            if root:
+                names.add_others()
+                cloud, layout, folder = root
+                yield from self._below([(cloud, layout, folder, ())], threads)
+            after = folder + _AFTER_SLASH if root else jumped
+
+    def _flat_start(self, names: FlatNames) -> str:
+        """The key to go on after, of a first page whose keys are in the order of their days; empty to go on with the next page.
+
+        Once a day everything is listed, since what comes in between may have names of any form.
+        """
+        listing = self._known(self._bucket.name(self._bucket.uri.prefix))
+        if not listing or not listing.newest or self._is_due(listing):
+            return ""
+        if not names.are_led_by_dates or not self._choice.everything or self._choice.since:
+            return ""
+        start = names.key_of((datetime.fromisoformat(listing.newest) - LOOKBACK).date())
+        return start if start > names.last else ""
+
+    def _note_flat(self, names: FlatNames, jumped: str) -> None:
+        """Everything below the prefix was listed, from a key on where it jumped."""
+        prefix = self._bucket.uri.prefix
+        name = self._bucket.name(prefix)
+        listing = self._known(name)
+        if names.are_led_by_dates and self._choice.everything:
+            swept = listing.swept if jumped and listing else int(time())
+            newest = max(names.newest, listing.newest if listing else "")
+            self.starts[prefix] = jumped
+            self.listings.append(ListedFolder(name, "", newest, swept))
 
     def _root(self, key: str) -> tuple[str, LogLayout, str] | None:
         """(cloud, layout, the root's own path) of a key inside some trail's root."""

@@ -107,7 +107,11 @@ class BucketSource:
         ]
         for listing in search.listings:
             start = self._bucket.name(search.starts[listing.prefix.removeprefix(self._bucket.name(""))])
-            left = ((name, size) for name, size in known.unfinished(f"{listing.prefix}/", scope) if name <= start)
+            left = (
+                (name, size)
+                for name, size in known.unfinished(f"{listing.prefix.rstrip('/')}/", scope)
+                if name <= start
+            )
             if again := list(islice(left, _MAX_RETRIED)):
                 yield [LogObject("", size, "", False, uri=name) for name, size in again]
 
