@@ -24,7 +24,8 @@ import anyio.to_thread
 from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.exporting import Export, limits_of, parts_of_export
-from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryJob, QueryLimits, reach
+from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryJob, QueryLimits, reach, times_of
+from crosstrail.engines.lake_files import files_of
 from crosstrail.engines.messages import CompileRequest, Reply, RunRequest, type_of
 from crosstrail.engines.pages import read_page
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
@@ -41,7 +42,7 @@ from crosstrail.engines.workers import (
 )
 from crosstrail.errors import InvalidRequest, LakeError, SqlRejected
 from crosstrail.lake.faults import fault
-from crosstrail.lake.snapshot import LakeFile, counts
+from crosstrail.lake.snapshot import counts
 from crosstrail.lake.verified_share import verified_share
 from crosstrail.measures import measures
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
@@ -169,7 +170,11 @@ class LakeEngine:
             raise LakeError(full, hint=f"Wait for the queries that run, or stop one with {words().cancel}.")
         accounts, span = reach(compiled)
         parts = parts_of_export(compiled, export) if export else None
-        prepared = CompiledQuery(compiled["sql"], accounts, compiled["reads_table"], span, parts, compiled["scans"])
+        prepared = CompiledQuery(
+            *(compiled["sql"], accounts, compiled["reads_table"], span, parts, compiled["scans"]),
+            past=times_of(compiled),
+            newest=compiled["newest"],
+        )
         types = tuple(type_of(each) for each in compiled["types"])
         record = Record(
             *(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time()),
@@ -208,7 +213,7 @@ class LakeEngine:
             raise LakeError(str(found), hint="Set query.results_folder to a folder on a local disk.") from error
 
     async def reach(self, sql: str, scope: QueryScope) -> tuple[tuple[AccountKey, ...], TimeRange]:
-        """The accounts that a statement reads, and the event times that it can need. Raises what `start` does."""
+        """The accounts that a statement reads as they are now, and the event times that it can need. Raises what `start` does."""
         ticket = Ticket()
         try:
             compiled = await anyio.to_thread.run_sync(
@@ -217,7 +222,7 @@ class LakeEngine:
         except anyio.get_cancelled_exc_class():
             ticket.stop()
             raise
-        return reach(compiled)
+        return reach(compiled) if compiled["newest"] else ((), TimeRange())
 
     def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket, *, records: bool) -> Reply:
         """Raises SqlRejected, also for what takes too long or too much to compile."""
@@ -270,14 +275,15 @@ class LakeEngine:
         job.record = replace(job.record, state=QueryState.RUNNING, started=time.time())
         self._store.write(job.native_id, job.record)
         limits, late = job.limits, time.monotonic() + job.limits.seconds
-        files, table, snapshot = self._files(job.prepared)
-        share = verified_share(files)
+        reading = files_of(self._folder, self._catalog, self._as_of, job.prepared)
+        share = verified_share(reading.files)
         job.record = replace(job.record, verified=(share.valid, share.failed, share.untried))
         request: RunRequest = {
             "work": "run",
             "sql": job.prepared.sql,
-            "files": [file.path for file in files],
-            "events": [] if job.prepared.export else counts(files),
+            "files": [file.path for file in reading.newest],
+            "past": [[file.path for file in files] for files in reading.past],
+            "events": [] if job.prepared.export or reading.past else counts(reading.newest),
             "scans": job.prepared.scans,
             "table": job.prepared.reads_table,
             "path": str(self._store.rows_path(job.native_id).absolute()),
@@ -290,7 +296,7 @@ class LakeEngine:
         }
         if parts := job.prepared.export:
             folder = parts["folder"] or str(self._store.folder_of(job.native_id).absolute())
-            request["export"] = {**parts, "folder": folder, "table": table, "snapshot": snapshot}
+            request["export"] = {**parts, "folder": folder, "table": reading.table, "snapshot": reading.snapshot}
         try:
             answer = self._workers.ask(request, job.ticket, seconds=max(0.0, late - time.monotonic()))
         except WorkerLate:
@@ -302,24 +308,6 @@ class LakeEngine:
         if error := answer.get("failed"):
             return replace(job.record, state=QueryState.FAILED, error=self._too_little(error))
         return replace(job.record, state=QueryState.FINISHED, rows=int(answer["rows"]))
-
-    def _files(self, prepared: CompiledQuery) -> tuple[tuple[LakeFile, ...], str, int | None]:
-        """The data files that it reads, the id of the table and of the one snapshot that names them all."""
-        from crosstrail.lake.catalog import has_lake
-        from crosstrail.lake.table import LakeTable
-        from crosstrail.lake.warehouse import LakeCatalog
-
-        if not prepared.accounts:
-            return (), "", None
-        catalog = self._catalog() if callable(self._catalog) else LakeCatalog(self._catalog)
-        if not catalog.uri and not has_lake(self._folder):
-            return (), "", None
-        with closing(LakeTable.open(self._folder, catalog=catalog, as_of=self._as_of)) as table:
-            while True:  # as long as somebody commits between the looks
-                snapshot = table.snapshot().id
-                table.fetch(files := table.files(prepared.accounts, prepared.span))
-                if table.snapshot().id == snapshot:
-                    return files, table.uuid, snapshot
 
     def _watch(self) -> None:
         """Stops queries that another process asked to cancel and those that write too much; ends with the engine."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -83,9 +84,12 @@ def names_events(prepared: PreparedStatement) -> bool:
     return "eventid" in names and prepared.types[names.index("eventid")].name.startswith(("varchar", "char"))
 
 
-def records_of(sql: str, prepared: PreparedStatement, scope: NamedAccounts) -> tuple[PreparedStatement, str]:
+def records_of(
+    sql: str, prepared: PreparedStatement, scope: NamedAccounts, now: datetime, past: Sequence[datetime]
+) -> tuple[PreparedStatement, str]:
     """The original records of the events that a statement names: of the accounts that it reads, and no others. Oldest first; and
-    the same in any order. Raises SqlRejected."""
+    the same in any order. `past`: when the statement reads the lake as it was; its records are read as they were then. Raises
+    SqlRejected."""
     from crosstrail.engines.sql import NamedAccounts, prepare
 
     names = {name.lower() for name in prepared.columns}
@@ -93,13 +97,21 @@ def records_of(sql: str, prepared: PreparedStatement, scope: NamedAccounts) -> t
     read = tuple(one for one in scope.accounts if (one.cloud, one.id) in prepared.accounts)
     named = f"SELECT DISTINCT {', '.join(keys)} FROM (\n{without_end(sql)}\n)"  # noqa: S608 - compiled before, alone
     same = " AND ".join(f"e.{key} = named.{key}" for key in keys)
+    as_of = ""
+    if past:
+        if prepared.newest or len(set(past)) > 1:
+            raise SqlRejected(
+                "the records of an export are read as the lake was at one time",
+                hint="Give each table of the statement the same time after FOR TIMESTAMP AS OF.",
+            )
+        as_of = f"FOR TIMESTAMP AS OF TIMESTAMP '{past[0].astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC' "
     fetched = (
         "SELECT e.eventjson, e.cloud, e.account, e.eventid, e.source_object, e.verified "  # noqa: S608
-        f"FROM events AS e JOIN ({named}) AS named ON {same}"
+        f"FROM events {as_of}AS e JOIN ({named}) AS named ON {same}"
     )
     visible = NamedAccounts(read, scope.store_aliases)
-    ordered = prepare(f"{fetched} ORDER BY e.eventtime, e.cloud, e.account, e.eventid", visible)
-    return ordered, prepare(fetched, visible).sql
+    ordered = prepare(f"{fetched} ORDER BY e.eventtime, e.cloud, e.account, e.eventid", visible, now=now)
+    return ordered, prepare(fetched, visible, now=now).sql
 
 
 def write_export(

@@ -46,6 +46,10 @@ class CompiledQuery:
     """What is made of its result instead of rows to page through; what is read, and where to, comes when it runs."""
     scans: int = 0
     """How often it reads the table."""
+    past: tuple[datetime, ...] = ()
+    """When it reads the table as it was."""
+    newest: bool = True
+    """Whether it reads the table as it is, too."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,11 @@ class QueryJob:
     """Why it may write no more; then `stop` is FAILED."""
     counted: int = 0
     """Bytes it had written when the quotas were looked at last."""
+
+
+def times_of(compiled: Reply) -> tuple[datetime, ...]:
+    """When the statement reads the lake as it was."""
+    return tuple(datetime.fromisoformat(one) for one in compiled["past"])
 
 
 def reach(compiled: Reply) -> tuple[tuple[AccountKey, ...], TimeRange]:

@@ -54,6 +54,8 @@ class RunRequest(TypedDict):
     files: list[str]
     events: list[tuple[str, str, int]]
     """(cloud, account, how many) of these files; empty where they are few enough to be opened in any case."""
+    past: NotRequired[list[list[str]]]
+    """The files of each time at which the lake is read as it was."""
     scans: int
     table: bool
     path: str
@@ -97,6 +99,8 @@ class Reply(TypedDict, total=False):
     kind: Literal["records", "rows"]
     unordered: str
     scans: int
+    past: list[str]
+    newest: bool
     start: str | None
     end: str | None
     rows: int

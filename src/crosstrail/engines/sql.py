@@ -74,6 +74,10 @@ class PreparedStatement:
     """The accounts that the statement reads; none when it reads no table."""
     scans: tuple[tuple[Bound, ...], ...] = ()
     """For each scan of the lake, what limits its event times."""
+    past: tuple[str, ...] = ()
+    """SQL for each time (a TIMESTAMP in UTC) at which the lake is read as it was, in the order of reader.py's past_view."""
+    newest: bool = True
+    """Whether the lake is read as it is, too."""
 
 
 def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> PreparedStatement:
@@ -90,16 +94,16 @@ def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> 
     try:
         query = relations.query(tree)
         _check_output(relations, query.columns)
-        text, scans = _written(relations, query.sql)
+        text, scans, past = _written(relations, query.sql)
     except RecursionError:
         raise SqlRejected("the statement is nested too deeply", line=1, column=1, hint="Use WITH queries.") from None
     names = tuple(name or f"_col{index}" for index, (name, _) in enumerate(query.columns))
     kinds = tuple(kind for _, kind in query.columns)
-    return PreparedStatement(text, names, kinds, frozenset(tables.read), scans)
+    return PreparedStatement(text, names, kinds, frozenset(tables.read), scans, past, relations.versions.newest)
 
 
-def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ...], ...]]:
-    """The statement and the bounds of its scans as DuckDB reads them."""
+def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ...], ...], tuple[str, ...]]:
+    """The statement, the bounds of its scans and the times of its past ones as DuckDB reads them."""
     from crosstrail.engines.dialect.expr import Refusal
     from crosstrail.engines.dialect.planning import check_planning
 
@@ -107,7 +111,7 @@ def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ..
     try:
         scans = [tuple(replace(one, sql=written(one.sql)) for one in bounds) for bounds in relations.scans.values()]
         check_planning(text := written(sql))
-        return text, tuple(scans)
+        return text, tuple(scans), tuple(map(written, relations.versions.times))
     except Refusal as refusal:
         raise SqlRejected(str(refusal), line=1, column=1, hint=refusal.hint) from None
 
@@ -133,8 +137,8 @@ class Tables:
         self._scope = scope
         self.read: set[AccountKey] = set()
 
-    def resolve(self, node: exp.Table) -> Source:
-        """The events of the accounts that the name stands for. Raises Refusal."""
+    def resolve(self, node: exp.Table, relation: str) -> Source:
+        """The events, of those in `relation`, of the accounts that the name stands for. Raises Refusal."""
         from sqlglot import exp
 
         from crosstrail.engines.dialect.expr import Refusal
@@ -146,7 +150,7 @@ class Tables:
         if found is None:
             raise Refusal("there is no such table", name_hint(node.name, self._names()) + self._hint())
         self.read |= {(account.cloud, account.id) for account in found}
-        return _events(found)
+        return _events(found, relation)
 
     def _accounts(self, name: str) -> Sequence[AccountNames] | None:
         """None for a name that stands for nothing here."""
@@ -173,11 +177,11 @@ class Tables:
         return f"FROM takes {shown}{f' and {more} more' if more > 0 else ''}, or an event data store id."
 
 
-def _events(accounts: Sequence[AccountNames]) -> Source:
+def _events(accounts: Sequence[AccountNames], relation: str) -> Source:
     """The lake's columns, narrowed to the accounts."""
     from crosstrail.engines.dialect.columns import lake_fields
     from crosstrail.engines.dialect.table_sources import Source
-    from crosstrail.lake.reader import EVENTS_VIEW, quoted
+    from crosstrail.lake.reader import quoted
 
     clouds: dict[str, list[str]] = {}
     for account in accounts:
@@ -186,7 +190,7 @@ def _events(accounts: Sequence[AccountNames]) -> Source:
         f"(cloud = {quoted(cloud)} AND account IN ({', '.join(map(quoted, ids))}))" for cloud, ids in clouds.items()
     ]
     where = " OR ".join(tests) or "false"
-    return Source(f"(SELECT {_listed()} FROM {EVENTS_VIEW} WHERE {where})", lake_fields())  # noqa: S608 - names of ours and quoted texts
+    return Source(f"(SELECT {_listed()} FROM {relation} WHERE {where})", lake_fields())  # noqa: S608 - names of ours and quoted texts
 
 
 def _listed() -> str:

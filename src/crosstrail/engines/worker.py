@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,13 +26,14 @@ from crosstrail.engines.exporting import TooLarge, names_events, records_of, wri
 from crosstrail.engines.messages import CompileRequest, PageRequest, Reply, Request, RunRequest, parts_of, type_of
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.faults import data_fault
-from crosstrail.timerange import TimeRange
+from crosstrail.timerange import TimeRange, iso
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
     from crosstrail.engines.dialect.spans import Bound
+    from crosstrail.engines.sql import PreparedStatement
 
 _BATCH_ROWS = 10_000
 _GROUP_BYTES = 4 * 2**20
@@ -107,12 +109,15 @@ def _compile(request: CompileRequest) -> Reply:
 
     _bound(request["seconds"], _STATEMENT_MEMORY, threads=1)
     scope = NamedAccounts(tuple(NamedAccount(*names) for names in request["accounts"]), request["aliases"])
+    now = datetime.now(UTC)
     try:
-        given = prepared = prepare(request["sql"], scope)
+        given = prepared = prepare(request["sql"], scope, now=now)
+        past = times_of(given, now)
         of_events = request.get("export", False) and names_events(given)
         unordered = ""
         if of_events:
-            prepared, unordered = records_of(request["sql"], given, scope)
+            prepared, unordered = records_of(request["sql"], given, scope, now, past)
+            past = times_of(prepared, now)
     except SqlRejected as refused:
         place = f"line {refused.line} column {refused.column}: " if refused.line else ""
         message = str(refused).removeprefix(place)
@@ -127,9 +132,27 @@ def _compile(request: CompileRequest) -> Reply:
         "kind": "records" if of_events else "rows",
         "unordered": unordered,
         "scans": len(prepared.scans),
+        "past": [one.isoformat() for one in past],
+        "newest": prepared.newest,
         "start": span.start.isoformat() if span.start else None,
         "end": span.end.isoformat() if span.end else None,
     }
+
+
+def times_of(prepared: PreparedStatement, now: datetime) -> tuple[datetime, ...]:
+    """When it reads the lake as it was. Raises SqlRejected."""
+    if not prepared.past:
+        return ()
+    from crosstrail.lake.reader import connect
+
+    with connect((), table=False) as connection:
+        found = [_moment(connection, sql) for sql in prepared.past]
+    known = tuple(one for one in found if one is not None)
+    if len(known) < len(found):
+        raise SqlRejected("what stands after AS OF is no time")
+    if late := [one for one in known if one > now]:
+        raise SqlRejected(f"{iso(late[0])} lies in the future", hint="Give a time that has been after AS OF.")
+    return known
 
 
 def span_of(scans: Sequence[Sequence[Bound]]) -> TimeRange:
@@ -170,7 +193,10 @@ def _run(request: RunRequest) -> Reply:
         if rows is not None:
             partial.replace(request["path"])
             return {"rows": rows}
-        with connect(request["files"], table=request["table"], memory_limit=memory, threads=threads) as connection:
+        past = request.get("past", ())
+        with connect(
+            request["files"], past=past, table=request["table"], memory_limit=memory, threads=threads
+        ) as connection:
             if export := request.get("export"):
                 rows = write_export(
                     connection, request["sql"], export, rows=request["rows"], max_bytes=request["bytes"]
@@ -181,7 +207,7 @@ def _run(request: RunRequest) -> Reply:
         return {"rows": rows}
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the query has failed and says why
         partial.unlink(missing_ok=True)
-        return {"failed": _explained(error, request["files"])}
+        return {"failed": _explained(error, [*request["files"], *chain.from_iterable(request.get("past", ()))])}
 
 
 def _counted(request: RunRequest, partial: Path) -> int | None:

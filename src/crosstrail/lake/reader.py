@@ -7,8 +7,9 @@ never takes SQL from a caller: whoever executes text on the connection answers f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from crosstrail.lake.schema import duckdb_columns
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 EVENTS_VIEW = "lake_events"
 """The one relation of a connection: every row of the given files, hidden columns included."""
+
+
+def past_view(index: int) -> str:
+    """The relation, besides EVENTS_VIEW, of a time at which the lake is read as it was."""
+    return f"{EVENTS_VIEW}_{index}"
+
 
 SOURCE_OBJECT = """CASE WHEN NOT starts_with(source_object, '/') THEN source_object
 WHEN contains(source_object, '/AWSLogs/') THEN regexp_extract(source_object, '/(AWSLogs/.*)$', 1)
@@ -38,13 +45,14 @@ def connect(
     files: Sequence[str],
     *,
     events: Sequence[tuple[str, str, int]] = (),
+    past: Sequence[Sequence[str]] = (),
     memory_limit: str = "1GB",
     threads: int = 2,
     table: bool = True,
 ) -> duckdb.DuckDBPyConnection:
     """A connection whose only relation is EVENTS_VIEW; with no files it has the lake's columns and no rows. `table=False`
     spares making that one for what reads no table. `events`, in place of files: (cloud, account, how many), and the relation
-    has these two columns alone.
+    has these two columns alone. `past`: the files of each past_view.
 
     `files` are absolute paths of Parquet files, `memory_limit` is DuckDB's text for a size. Opening takes about 15 ms.
     A query that needs more memory fails: nothing is spilled to disk. The caller closes the connection; `interrupt()`
@@ -56,20 +64,16 @@ def connect(
         ":memory:", config={**_LOCKED_FROM_THE_START, "memory_limit": memory_limit, "threads": str(threads)}
     )
     try:
-        paths = f"[{', '.join(quoted(path) for path in files)}]"
-        if files:
-            connection.execute(f"SET allowed_paths = {paths}")
+        if readable := [*files, *chain.from_iterable(past)]:
+            connection.execute(f"SET allowed_paths = {_list(dict.fromkeys(readable))}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET TimeZone = 'UTC'")
-        if files:
-            # Guessing Hive partitions from the path would turn account ids into numbers and lose leading zeros.
-            # By their ids, as Iceberg says: a file written before a column came gives NULL for it.
-            source = f"read_parquet({paths}, hive_partitioning = false, schema = {_columns()})"
-            connection.execute(f"CREATE VIEW {EVENTS_VIEW} AS SELECT * FROM {source}")  # noqa: S608 - quoted above
-        elif events:
+        if events:
             connection.execute(f"CREATE VIEW {EVENTS_VIEW} AS {' UNION ALL '.join(map(_repeated, events))}")
-        elif table:
-            _create_empty(connection)
+        elif files or table:
+            _create(connection, EVENTS_VIEW, files)
+        for index, some in enumerate(past):
+            _create(connection, past_view(index), some)
         connection.execute("SET lock_configuration = true")
     except BaseException:
         connection.close()
@@ -97,6 +101,16 @@ def _columns() -> str:
     return f"MAP {{{', '.join(listed)}}}"
 
 
-def _create_empty(connection: duckdb.DuckDBPyConnection) -> None:
-    columns = ", ".join(f"{name} {kind}" for name, (_, kind) in duckdb_columns().items())
-    connection.execute(f"CREATE TABLE {EVENTS_VIEW} ({columns})")
+def _create(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]) -> None:
+    if files:
+        # Guessing Hive partitions from the path would turn account ids into numbers and lose leading zeros.
+        # By their ids, as Iceberg says: a file written before a column came gives NULL for it.
+        source = f"read_parquet({_list(files)}, hive_partitioning = false, schema = {_columns()})"
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")  # noqa: S608 - quoted, and a name of ours
+        return
+    columns = ", ".join(f"{column} {kind}" for column, (_, kind) in duckdb_columns().items())
+    connection.execute(f"CREATE TABLE {name} ({columns})")
+
+
+def _list(paths: Iterable[str]) -> str:
+    return f"[{', '.join(quoted(path) for path in paths)}]"

@@ -75,7 +75,7 @@ async def lookup_events(
 
 async def lake_query(
     call: Call,
-    sql: Annotated[Text, Field(description="One SELECT in CloudTrail Lake SQL (Trino).")],
+    sql: Annotated[Text, Field(description="One SELECT in CloudTrail Lake SQL (Trino); FOR TIMESTAMP AS OF too.")],
     target_account_id: Readable = "",
     wait_for_completion: Annotated[bool, Field(description="false: return the query_id at once.")] = True,
     region: EngineRegion = "",

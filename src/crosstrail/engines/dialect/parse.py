@@ -74,7 +74,9 @@ def parse(sql: str) -> tuple[exp.Query, Place]:
     text, place = _readable(sql)
     try:
         with _no_warnings():
-            statements = [statement for statement in _dialect().parse(text) if statement is not None]
+            parsed = _dialect().parse(text)
+            # Of a comment after the last `;` the parser makes a statement, too.
+            statements = [one for one in parsed if one is not None and not isinstance(one, exp.Semicolon)]
     except ParseError as error:
         raise _syntax_error(error, text, place) from None
     except (TokenError, RecursionError, ValueError, IndexError, AttributeError, TypeError, KeyError) as error:

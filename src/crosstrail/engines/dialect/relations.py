@@ -24,13 +24,14 @@ from crosstrail.engines.dialect.scope import Field, Scope
 from crosstrail.engines.dialect.spans import Bound, bounds
 from crosstrail.engines.dialect.table_sources import Source, join, unnest, values
 from crosstrail.engines.dialect.types import BOOLEAN, common, is_orderable
+from crosstrail.engines.dialect.versions import Versions
 
 _MAX_TABLES = 50
 """DuckDB plans joins before it can be interrupted, and slowly where they are many."""
 _TABLE_SIZE = 1_000
 """What a table counts of a statement's size, however many accounts it stands for."""
-Resolver = Callable[[exp.Table], Source]
-"""The relation a name stands for; raises Refusal for a name that is none of the call's tables."""
+Resolver = Callable[[exp.Table, str], Source]
+"""What a name stands for in the relation with the lake's events; raises Refusal for a name that is none of the call's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Relations:
         self._resolve = resolver
         self._environment = Environment({})
         self._tables = 0
+        self.versions = Versions()
         expressions.relations = self
         self.scans: dict[str, list[Bound]] = {}
         """The scans of the lake, by generated name, with what limits the event times of each."""
@@ -169,12 +171,10 @@ class Relations:
         if self._tables > _MAX_TABLES:
             raise Refusal(f"a statement reads at most {_MAX_TABLES} tables", "Split it.")
         if isinstance(node, exp.Table):
-            unknown = {key for key, value in node.args.items() if value} - {"this", "db", "catalog", "alias", "joins"}
-            if unknown:
-                raise Refusal(f"{', '.join(sorted(unknown))} is not supported here")
             own = node.name.lower()
             cte = self._environment.ctes.get(own) if not node.args.get("db") else None
-            found = cte or self._resolve(node)
+            relation = self.versions.relation(self.expressions.compile, node, defined=cte is not None)
+            found = cte or self._resolve(node, relation)
             if cte is None:
                 self.scans[name] = []
                 found = replace(found, sql=self.expressions.parts.hold(found.sql, fixed=True, size=_TABLE_SIZE))
