@@ -20,7 +20,7 @@ from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.lake.history_collector import HistoryReport, collect_histories
 from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.histories import LATE
-from crosstrail.lake.windows import TICK, Span
+from crosstrail.lake.spans import TICK, Span
 from crosstrail.lookup.fanout import Failure
 from crosstrail.lookup.targets import OpenTarget
 from crosstrail.models import Account, Target

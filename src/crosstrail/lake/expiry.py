@@ -14,8 +14,9 @@ from crosstrail.errors import LakeBusy, LakeError
 from crosstrail.lake.covered_spans import cut_spans
 from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.partition import partition_of
+from crosstrail.lake.spans import BEGINNING, Span
 from crosstrail.lake.table import CommitLost, LakeTable
-from crosstrail.lake.windows import BEGINNING, Span, Windows, day_start
+from crosstrail.lake.windows import Windows, day_start
 from crosstrail.models import AccountKey
 
 _MAX_TRIES = 20
@@ -63,13 +64,15 @@ def expire(table: LakeTable, keeping: Keeping, now: datetime, *, everything: boo
                 hint="Look at lake.retention and at the machine's clock; --everything where this is meant.",
             )
         taken = expired(table, keeping, now)
-        windows = Windows(table.folder, table.uuid)
-        for key in {(one.cloud, one.account) for one in taken}:  # before the events go: a lookup asks the account then
-            span = Span(BEGINNING, day_start(first_days[key]))
+        windows = Windows.of_table(table)
+        gone = [
+            (key, Span(BEGINNING, day_start(first_days[key]))) for key in {(one.cloud, one.account) for one in taken}
+        ]
+        for key, span in gone:  # before the events go: a lookup asks the account then
             windows.cut(key, span)
             cut_spans(table.folder, table.uuid, key, *span)
         try:
-            table.commit(base, (), old)
+            table.commit(base, (), old, gone=gone)
         except CommitLost:
             continue
         return taken

@@ -28,9 +28,10 @@ from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.ledger import Ledger
 from crosstrail.lake.locks import is_taken, take
 from crosstrail.lake.sources.histories import History, HistorySource, Piece
+from crosstrail.lake.spans import Span, missing
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.warehouse import LakeCatalog
-from crosstrail.lake.windows import Span, Windows, covered, missing, since
+from crosstrail.lake.windows import Windows, covered, since
 from crosstrail.models import Target
 
 _SPOOL = "histories"
@@ -107,7 +108,7 @@ class _Collection:
         self._span = span
         self._targets = targets
         with closing(LakeTable.open(folder, catalog=catalog, create=True)) as table:
-            self._windows = Windows(folder, table.uuid)
+            self._windows = Windows.of_table(table)
         self._todo = [(target, trail, gaps) for target, trail in targets if (gaps := self._missing(target))]
         self._report = HistoryReport(asked=len(self._todo))
         self._reading: set[History] = set()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from crosstrail.coverage import Hole, LogFacts, Proofs, proofs
 from crosstrail.errors import LakeError
-from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, recorded_spans
+from crosstrail.lake.covered_spans import CoveredSpan, SpanKind
 from crosstrail.lake.regions import MAX_READ, bits_by_region
+from crosstrail.lake.remaining_spans import remaining_spans
 from crosstrail.lake.windows import Windows
 from crosstrail.models import AccountKey
 
@@ -62,8 +63,8 @@ def proofs_of(table: LakeTable, accounts: Sequence[AccountKey], region: str = ""
 
 def _known_spans(table: LakeTable, accounts: Sequence[AccountKey]) -> dict[AccountKey, list[CoveredSpan]]:
     """What was recorded of them, and what was asked of their own event histories, which have management events alone."""
-    found = recorded_spans(table.folder, table.uuid, accounts)
-    windows = Windows(table.folder, table.uuid).of(accounts[0] if len(accounts) == 1 else None) if accounts else ()
+    found = remaining_spans(table, accounts)
+    windows = Windows.of_table(table).of(accounts[0] if len(accounts) == 1 else None) if accounts else ()
     wanted = set(accounts)
     for one in windows:
         if one.key in wanted:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
@@ -41,6 +41,7 @@ class Metadata:
     uuid: str
     snapshot: Snapshot
     lists: Lists = field(default_factory=dict, compare=False, repr=False)
+    properties: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 class _Bound(TypedDict):
@@ -110,6 +111,7 @@ _Table = TypedDict(
         "partition-specs": list[_Spec],
         "current-snapshot-id": NotRequired[int | None],
         "snapshots": list[_Listed],
+        "properties": NotRequired[dict[str, str]],
     },
 )
 """Of Iceberg's table metadata, what is asked for here: https://iceberg.apache.org/spec/#table-metadata-and-snapshots"""
@@ -154,11 +156,11 @@ def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
     ):
         raise _Unknown
     current = table.get("current-snapshot-id")
-    uuid = str(table["table-uuid"])
+    uuid, properties = str(table["table-uuid"]), table.get("properties", {})
     if before and before.uuid == uuid and before.snapshot.id == current:
-        return Metadata(location, uuid, before.snapshot, before.lists)
+        return Metadata(location, uuid, before.snapshot, before.lists, properties)
     if current in (None, -1):
-        return Metadata(location, uuid, Snapshot(None, ()))
+        return Metadata(location, uuid, Snapshot(None, ()), properties=properties)
     [listed] = [one for one in table["snapshots"] if one["snapshot-id"] == current]
     manifests = cast(list[_Manifest], _records(here(listed["manifest-list"])))
     known = before.lists if before and before.uuid == uuid else {}
@@ -176,7 +178,7 @@ def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
         _check(each, lists[name])
     if new > list_cache.MANY_FILES:
         list_cache.store(folder, lists)
-    return Metadata(location, uuid, Snapshot(current, tuple(chain.from_iterable(lists.values()))), lists)
+    return Metadata(location, uuid, Snapshot(current, tuple(chain.from_iterable(lists.values()))), lists, properties)
 
 
 def _files(manifest: _Manifest, time_id: int, verified_id: int | None, here: Relocation) -> list[LakeFile]:

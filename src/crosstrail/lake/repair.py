@@ -8,6 +8,7 @@ a collection in between finds the events still there and calls their objects rea
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING
 from crosstrail.errors import LakeBusy
 from crosstrail.lake.covered_spans import cut_spans
 from crosstrail.lake.forgetting import taken_apart
+from crosstrail.lake.spans import Span
 from crosstrail.lake.table import CommitLost
-from crosstrail.lake.windows import Span, Windows, day_start
+from crosstrail.lake.windows import Windows, day_start
 
 if TYPE_CHECKING:
     from crosstrail.lake.data_file_verification import DamagedFile
@@ -55,20 +57,22 @@ def events_of(table: LakeTable, partitions: Iterable[Partition]) -> Mapping[Part
 def take_out(table: LakeTable, ledger: ReadObjects, damaged: Sequence[DamagedFile]) -> None:
     """Forgets the log objects of these files and takes the files out of the table. Raises LakeBusy."""
     forget(ledger, damaged)
-    paths = {str(table.folder / one.path) for one in damaged}
-    windows = Windows(table.folder, table.uuid)
-    for cloud, account, day in {
-        (one.cloud, one.account, one.day) for one in damaged
-    }:  # a lookup asks the account again
-        span = Span(day_start(day), day_start(day) + timedelta(days=1))
-        windows.cut((cloud, account), span)
-        cut_spans(table.folder, table.uuid, (cloud, account), *span)
+    # A table that is shared may lie in another machine's folder: then these begin with `..`.
+    paths = {os.path.normpath(table.folder / one.path) for one in damaged}
+    windows = Windows.of_table(table)
+    days = sorted({(one.cloud, one.account, one.day) for one in damaged})
+    spans = [
+        ((cloud, account), Span(day_start(day), day_start(day) + timedelta(days=1))) for cloud, account, day in days
+    ]
+    for key, span in spans:  # a lookup asks the account again
+        windows.cut(key, span)
+        cut_spans(table.folder, table.uuid, key, *span)
     for _ in range(_MAX_TRIES):
         base = table.snapshot()
         gone = {file.path for file in base.files if file.path in paths}
         try:
             if gone:
-                table.commit(base, (), gone)
+                table.commit(base, (), gone, gone=spans)
         except CommitLost:
             continue
         return

@@ -25,7 +25,9 @@ from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
 from crosstrail.lake.history import at
 from crosstrail.lake.locations import Relocation, is_local, local, uri_of
 from crosstrail.lake.metadata import Metadata, read_metadata
+from crosstrail.lake.removals import Removal, removals_of, with_removals
 from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
+from crosstrail.lake.spans import Span
 from crosstrail.lake.warehouse import LakeCatalog, Mirror
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
@@ -117,6 +119,21 @@ class LakeTable:
         """Tells this table from one made anew in the same place."""
         metadata = self._metadata
         return metadata.uuid if metadata else str(self._table.metadata.table_uuid)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may write it, each with a folder of its own."""
+        return bool(self._place.uri)
+
+    def removals(self) -> tuple[Removal, ...]:
+        """What was taken out of the newest table, by whichever machine that shares it. Raises LakeError."""
+        with self._lock:
+            if self._reads_lists and (metadata := read_metadata(self._folder, self._metadata)):
+                self._metadata = metadata
+                return removals_of(metadata.properties)
+            with reading("the lake's table"):
+                self._table.refresh()
+            return removals_of(self._table.properties)
 
     @property
     def folder(self) -> Path:
@@ -236,8 +253,16 @@ class LakeTable:
                     manifest.fetch_manifest_entry(self._table.io)
         return fault(error, "the lake's list of files", f"events/metadata/{Path(known).name}" if known else "")
 
-    def commit(self, base: Snapshot, added: Sequence[Path], removed: Set[str] = frozenset()) -> None:
-        """Puts the data files `added` in and takes the paths `removed` out, as one snapshot right after `base`.
+    def commit(
+        self,
+        base: Snapshot,
+        added: Sequence[Path],
+        removed: Set[str] = frozenset(),
+        *,
+        gone: Iterable[tuple[AccountKey, Span]] = (),
+    ) -> None:
+        """Puts the data files `added` in and takes the paths `removed` out, as one snapshot right after `base`. `gone`: of which
+        accounts and times events leave the table for good, told to whoever shares it.
 
         Raises CommitLost when `base` is no longer the newest, or names one of `removed` no more; also where nobody knows
         whether the change was made, which the next snapshot shows.
@@ -258,6 +283,8 @@ class LakeTable:
             if self.mirror:
                 self.mirror.upload(added)
             transaction = table.transaction()
+            if told := with_removals(table.properties, gone):
+                transaction.set_properties(told)
             update = transaction.update_snapshot()
             try:
                 with update.overwrite() if removed else update.merge_append() as producer:

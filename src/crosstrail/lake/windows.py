@@ -8,40 +8,35 @@ It asks nobody and never decides whether an event is new. No heavy library is lo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from crosstrail import private
 from crosstrail.lake.faults import fault, need_locks
 from crosstrail.lake.ledger import LEDGER_FILE
+from crosstrail.lake.removals import Removal
+from crosstrail.lake.spans import EPOCH, TICK, Span, missing
 from crosstrail.models import AccountKey, Target
+
+if TYPE_CHECKING:
+    from crosstrail.lake.table import LakeTable
 
 LOOKUP_EVENTS = "lookup-events"
 """The source of what was asked of an account's own event history, whatever its cloud calls that."""
-TICK = timedelta(microseconds=1)
-BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
-"""Before every event."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY_SECONDS = 30
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows (
     lake TEXT NOT NULL, cloud TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL, source TEXT NOT NULL,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, collected INTEGER NOT NULL, rows INTEGER NOT NULL,
     PRIMARY KEY (lake, cloud, account, region, source, start)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS applied_removals (lake TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 """
 _COLUMNS = 'cloud, account, region, source, start, "end", collected, rows'
-
-
-class Span(NamedTuple):
-    """The time from `start` on and before `end`."""
-
-    start: datetime
-    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +63,17 @@ class Window:
 class Windows:
     """The windows of the lake in one folder; several processes may read and add to them at once."""
 
-    def __init__(self, folder: Path, lake: str) -> None:
-        """`lake`: the uuid of its table (LakeTable.uuid). What belonged to another table there is not this one's."""
+    def __init__(self, folder: Path, lake: str, removals: Sequence[Removal] = ()) -> None:
+        """`lake`: the uuid of its table (LakeTable.uuid). What belonged to another table there is not this one's. `removals`:
+        what was taken out of it, by whichever machine."""
         self._folder = folder
         self._lake = lake
+        self._removals = removals
+
+    @classmethod
+    def of_table(cls, table: LakeTable) -> Windows:
+        """As far as the table still has what they say."""
+        return cls(table.folder, table.uuid, table.removals())
 
     def add(self, windows: Iterable[Window]) -> None:
         """Windows whose events are all committed; those that meet become one. Raises LakeError."""
@@ -79,9 +81,10 @@ class Windows:
         with _readable():
             private.create(self._folder / LEDGER_FILE)
             with closing(sqlite3.connect(self._folder / LEDGER_FILE, timeout=_BUSY_SECONDS)) as db:
-                db.execute(_SCHEMA)
+                db.executescript(_SCHEMA)
                 db.isolation_level = None
                 db.execute("BEGIN IMMEDIATE")
+                self._apply_removals(db)
                 for window in windows:
                     self._join(db, window)
                 db.execute("COMMIT")
@@ -112,15 +115,32 @@ class Windows:
         with _readable(), closing(sqlite3.connect(self._folder / LEDGER_FILE, timeout=_BUSY_SECONDS)) as db:
             db.isolation_level = None
             db.execute("BEGIN IMMEDIATE")
-            start, end = _micros(span.start), _micros(span.end)
-            values = (self._lake, *account, end, start)
-            meeting = 'lake = ? AND cloud = ? AND account = ? AND start < ? AND "end" > ?'
-            rows = db.execute(f"SELECT {_COLUMNS} FROM windows WHERE {meeting}", values).fetchall()  # noqa: S608
-            db.execute(f"DELETE FROM windows WHERE {meeting}", values)  # noqa: S608
-            for old in map(_window, rows):
-                for rest in missing([span], Span(old.start, old.end)):
-                    self._join(db, replace(old, start=rest.start, end=rest.end))
+            self._cut(db, account, span)
             db.execute("COMMIT")
+
+    def _cut(self, db: sqlite3.Connection, account: AccountKey, span: Span) -> None:
+        values = (self._lake, *account, _micros(span.end), _micros(span.start))
+        meeting = 'lake = ? AND cloud = ? AND account = ? AND start < ? AND "end" > ?'
+        rows = db.execute(f"SELECT {_COLUMNS} FROM windows WHERE {meeting}", values).fetchall()  # noqa: S608
+        db.execute(f"DELETE FROM windows WHERE {meeting}", values)  # noqa: S608
+        for old in map(_window, rows):
+            for rest in missing([span], Span(old.start, old.end)):
+                self._join(db, replace(old, start=rest.start, end=rest.end))
+
+    def _apply_removals(self, db: sqlite3.Connection) -> None:
+        """Those of other machines, before anything is collected anew of what they took out."""
+        for one in (pending := self._pending(db)):
+            self._cut(db, one.key, one.span)
+        if pending:
+            db.execute("INSERT OR REPLACE INTO applied_removals VALUES (?, ?)", (self._lake, pending[-1].number))
+
+    def _pending(self, db: sqlite3.Connection) -> list[Removal]:
+        """The removals that no window here is younger than."""
+        applied = 0
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'applied_removals'").fetchone():
+            row = db.execute("SELECT number FROM applied_removals WHERE lake = ?", (self._lake,)).fetchone()
+            applied = row[0] if row else 0
+        return [one for one in self._removals if one.number > applied]
 
     def of(self, account: AccountKey | None = None) -> tuple[Window, ...]:
         """Those of the account (None: of all), by region and time; none where nothing was ever collected so. Raises
@@ -135,7 +155,18 @@ class Windows:
         with _readable(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'windows'").fetchone():
                 return ()
-            return tuple(map(_window, db.execute(sql, values).fetchall()))
+            found = map(_window, db.execute(sql, values).fetchall())
+            pending = self._pending(db)
+        return tuple(part for one in found for part in _left(one, pending))
+
+
+def _left(window: Window, removals: Iterable[Removal]) -> list[Window]:
+    """What removals leave of a window."""
+    spans = [Span(window.start, window.end)]
+    for one in removals:
+        if one.key == window.key:
+            spans = [rest for span in spans for rest in missing([one.span], span)]
+    return [replace(window, start=start, end=end) for start, end in sorted(spans)]
 
 
 def day_start(day: date) -> datetime:
@@ -165,20 +196,6 @@ def covered(windows: Iterable[Window], target: Target) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def missing(spans: Iterable[Span], wanted: Span) -> list[Span]:
-    """What `spans`, as `covered` gives them, leave of the one that is wanted; newest first."""
-    found: list[Span] = []
-    start = wanted.start
-    for span in spans:
-        if span.end > start and span.start < wanted.end:
-            if span.start > start:
-                found.append(Span(start, span.start))
-            start = span.end
-    if start < wanted.end:
-        found.append(Span(start, wanted.end))
-    return found[::-1]
-
-
 @contextmanager
 def _readable() -> Iterator[None]:
     try:
@@ -193,8 +210,8 @@ def _window(row: tuple[str, str, str, str, int, int, int, int]) -> Window:
 
 
 def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // TICK
+    return (moment - EPOCH) // TICK
 
 
 def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(microseconds=micros)

@@ -20,10 +20,12 @@ from crosstrail.clouds.base import AuditTrail
 from crosstrail.coverage import NONE_READ, Verified
 from crosstrail.errors import LakeError
 from crosstrail.filters import KEYS, FilterKey
-from crosstrail.lake.covered_spans import proved_events, recorded_spans
+from crosstrail.lake.covered_spans import proved_events
 from crosstrail.lake.faults import reading
 from crosstrail.lake.keeping import Keeping
-from crosstrail.lake.windows import TICK, Span, Windows, covered, missing, since
+from crosstrail.lake.remaining_spans import remaining_spans
+from crosstrail.lake.spans import TICK, Span, missing
+from crosstrail.lake.windows import Windows, covered, since
 from crosstrail.models import AccountKey, Event, EventPage, EventQuery, Target
 from crosstrail.timerange import TimeRange
 
@@ -127,8 +129,8 @@ class Collected:
 
                 self._table, self._trail = table, LakeTrail(table)
             first = self._keeping.first_day(target.account.id, datetime.now(UTC))  # others may expire it too
-            collected = since(first, covered(Windows(table.folder, table.uuid).of(key), target))
-            recorded = recorded_spans(table.folder, table.uuid, [key]).get(key, [])
+            collected = since(first, covered(Windows.of_table(table).of(key), target))
+            recorded = remaining_spans(table, [key]).get(key, [])
             proved = since(first, (Span(*one) for one in proved_events(recorded, target.region)))
         except LakeError:
             return ()

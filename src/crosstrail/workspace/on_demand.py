@@ -20,8 +20,8 @@ from crosstrail.errors import CrosstrailError
 from crosstrail.lake.history_collector import Bounds, HistoryReport, collect_histories
 from crosstrail.lake.keeping import Keeping
 from crosstrail.lake.sources.histories import LATE
+from crosstrail.lake.spans import Span
 from crosstrail.lake.warehouse import LakeCatalog
-from crosstrail.lake.windows import Span
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import Account, Target
 from crosstrail.settings.lake_settings import LakeSettings

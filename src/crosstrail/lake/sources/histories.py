@@ -21,7 +21,8 @@ from crosstrail.clouds.base import AuditTrail
 from crosstrail.errors import CloudUnavailable
 from crosstrail.lake.faults import reading
 from crosstrail.lake.sources.base import Fetched, Found, Known, LogObject
-from crosstrail.lake.windows import LOOKUP_EVENTS, TICK, Span, Window
+from crosstrail.lake.spans import TICK, Span
+from crosstrail.lake.windows import LOOKUP_EVENTS, Window
 from crosstrail.models import Event, EventPage, EventQuery, Position, Target
 from crosstrail.timerange import TimeRange, iso
 
