@@ -31,10 +31,12 @@ from crosstrail.lake.sources.histories import History, HistorySource, Piece
 from crosstrail.lake.spans import Span, missing
 from crosstrail.lake.table import LakeTable
 from crosstrail.lake.warehouse import LakeCatalog
-from crosstrail.lake.windows import Windows, covered, since
+from crosstrail.lake.windows import LOOKUP_EVENTS, Windows, covered, since
 from crosstrail.models import Target
 
 _SPOOL = "histories"
+_ROWS_SECONDS = 86_400
+"""How long the rows of other collections that run are left alone."""
 _TARGETS_AT_ONCE = 64
 _FIRST_COMMIT_SECONDS, _COMMIT_SECONDS = 1.0, 30.0
 """What is committed early is not asked for again after a kill; later on, large commits cost less than small ones."""
@@ -224,9 +226,10 @@ class _Collection:
         if logs := [piece.log for piece in pieces if piece.log]:
             report = collect(source, self._folder, catalog=self._catalog, workers=1, keeping=self._keeping)
             self._report.collection.add(report)
-            if report.problem_count:
-                with closing(Ledger(self._folder)) as ledger:
-                    unread = {log.key for log in ledger.unknown(logs)}
+            with closing(Ledger(self._folder)) as ledger:
+                unread = {log.key for log in ledger.unknown(logs)} if report.problem_count else unread
+                # Windows say what was read. Each piece has a name of its own, so its row would never be looked for again.
+                ledger.drop(logs, f"{LOOKUP_EVENTS}:", _ROWS_SECONDS)
             for log in logs:
                 Path(log.path).unlink(missing_ok=True)
         self._windows.add(one.window for one in pieces if one.window and not (one.log and one.log.key in unread))

@@ -120,6 +120,13 @@ class Ledger:
                 self._db.execute("UPDATE objects SET state = 'failed' WHERE name = ?", (name,))
                 self._db.execute("UPDATE objects SET state = 'failed' WHERE name GLOB ?", (f"{_literal(name)}[#@]*",))
 
+    def drop(self, objects: Iterable[LogObject], prefix: str, seconds: int) -> None:
+        """Forgets objects that nobody gives a second time, and all below the prefix that are older than so many seconds."""
+        with _readable(), self._db:
+            self._db.executemany("DELETE FROM objects WHERE name = ?", ((log.key,) for log in objects))
+            old = (prefix, _after(prefix), int(time()) - seconds)
+            self._db.execute("DELETE FROM objects WHERE name >= ? AND name < ? AND at < ?", old)
+
     def unknown(self, objects: Sequence[LogObject]) -> list[LogObject]:
         """Those that were not read whole, or have changed since."""
         stamps: dict[str, str] = {}

@@ -28,6 +28,7 @@ from crosstrail.lake.metadata import Metadata, read_metadata
 from crosstrail.lake.removals import Removal, removals_of, with_removals
 from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
 from crosstrail.lake.spans import Span
+from crosstrail.lake.unnamed_lists import delete_unnamed_lists
 from crosstrail.lake.warehouse import LakeCatalog, Mirror
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from crosstrail.lake.event_ids import EventIds
+
+
+_MANY_SNAPSHOTS = 100
+"""Replaced ones that go even where no data file can go with them: each stands in the file that every commit writes anew."""
 
 
 class CommitLost(Exception):
@@ -321,8 +326,8 @@ class LakeTable:
             return frozenset(map(self._here, map(str, paths)))
 
     def expire(self, replaced_before: datetime) -> None:
-        """Forgets snapshots whose place another one took before that time; deletes the data files that only they named. Does
-        nothing as long as there are no such files.
+        """Forgets snapshots whose place another one took before that time; deletes the data files and lists that only they named. Does
+        nothing as long as there are no such data files and few such snapshots.
 
         When a snapshot was made says nothing: a reader may begin with it until it is replaced, however old it is. Leaves
         all as it is when somebody commits meanwhile.
@@ -335,16 +340,19 @@ class LakeTable:
             in_order = sorted(self._table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
             last_moment = replaced_before.timestamp() * 1000
             pairs = [pair for pair in pairwise(in_order) if pair[1].timestamp_ms <= last_moment]
-        if not any(after.summary and after.summary["deleted-data-files"] for _, after in pairs):
-            return  # nothing would be deleted, and every data file would have to be listed
+        replacing = any(after.summary and after.summary["deleted-data-files"] for _, after in pairs)
+        if not replacing and len(pairs) < _MANY_SNAPSHOTS:
+            return
         old = [before.snapshot_id for before, _ in pairs]
-        named = self.referenced()
+        named = self.referenced() if replacing else frozenset()  # which takes every data file to be listed
         with self._lock:
             try:
                 self._table.maintenance.expire_snapshots().by_ids(old).commit()
             except (CommitFailedException, OperationalError):
                 return
-        self.delete(named - self.referenced())
+        self.delete(named - self.referenced() if replacing else ())
+        with self._lock, reading("the lake's list of files"):
+            delete_unnamed_lists(self._table, self._here, self.mirror, replaced_before)
 
     def delete(self, paths: Collection[str]) -> None:
         """Data files that no snapshot names."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from crosstrail import private
@@ -151,6 +152,12 @@ class Mirror:
         for page in () if self._cleaned_up else self._bucket.pages(f"{self._root}data"):
             for one in page:
                 yield f"{self._here.place}/{one.key[len(self._root) :]}"
+
+    def lists(self) -> Iterable[tuple[str, datetime]]:
+        """(path, when it was written) of all lists of files in the bucket; none where the bucket is cleaned up by others."""
+        for page in () if self._cleaned_up else self._bucket.pages(f"{self._root}metadata"):
+            for one in page:
+                yield f"{self._here.place}/{one.key[len(self._root) :]}", one.modified
 
     def _key(self, path: str) -> str:
         return f"{self._root}{path[len(self._here.place) + 1 :]}"
