@@ -44,6 +44,7 @@ def files_of(
     """`as_of`: what `prepared` calls the newest is the lake as it was then. Raises LakeError, also for a time before the oldest
     snapshot that is kept, and what opening and fetching raise."""
     from crosstrail.lake.catalog import has_lake
+    from crosstrail.lake.sound_files import check_sound
     from crosstrail.lake.table import LakeTable
     from crosstrail.lake.warehouse import LakeCatalog
 
@@ -65,6 +66,8 @@ def files_of(
         while True:  # as long as somebody commits between the looks
             snapshot = table.snapshot().id
             newest = table.files(prepared.accounts, prepared.span) if prepared.newest else ()
-            table.fetch({file.path: file for files in (newest, *past) for file in files}.values())
+            reading = LakeReading(newest, tuple(past), table.uuid, snapshot if prepared.newest else first)
+            table.fetch(reading.files)
             if table.snapshot().id == snapshot:
-                return LakeReading(newest, tuple(past), table.uuid, snapshot if prepared.newest else first)
+                check_sound(reading.files)
+                return reading

@@ -27,6 +27,7 @@ from crosstrail.lake.reader import EVENTS_VIEW, SOURCE_OBJECT, connect
 from crosstrail.lake.regions import MAX_READ, holding, unknown
 from crosstrail.lake.row_filters import COLUMNS, condition, errors_in
 from crosstrail.lake.snapshot import summary
+from crosstrail.lake.sound_files import check_sound
 from crosstrail.lake.verified_share import verified_share
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Resource, Target, Trail
 from crosstrail.timerange import TimeRange
@@ -106,6 +107,7 @@ class _Search:
             if self._stopped.is_set() or (len(found) == wanted and found[-1].time > group[0].last):
                 break
             table.fetch(group)
+            check_sound(group)
             read += group
             found = sorted([*found, *self._events([file.path for file in group])], key=_newest_first)[:wanted]
         return self._page(table, found, read, more=len(found) == wanted)
