@@ -32,6 +32,6 @@ def remaining_spans(table: LakeTable, accounts: Sequence[AccountKey]) -> dict[Ac
 def _left(span: CoveredSpan, removals: Iterable[Removal]) -> list[CoveredSpan]:
     if span.kind is SpanKind.HOLE:
         return [span]
-    taken = tuple(tuple(one.span) for one in removals if one.key == span.key)
+    taken = tuple((one.span.start, one.span.end) for one in removals if one.key == span.key)
     parts = without(((span.start, span.end),), taken)
     return [replace(span, start=start, end=end) for start, end in parts]
