@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
-from contextlib import ExitStack, closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosstrail import private
 from crosstrail.errors import LakeError
-from crosstrail.lake.catalog import CATALOG_FILE, check_columns, has_lake, load, open_catalog
+from crosstrail.lake.catalog import CATALOG_FILE, has_lake
 from crosstrail.lake.catalog_faults import catalog_fault, may_have_committed
 from crosstrail.lake.data_file_entries import data_files, lake_file
-from crosstrail.lake.evolution import add_missing_columns
 from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
 from crosstrail.lake.history import at
-from crosstrail.lake.locations import Relocation, is_local, local, uri_of
+from crosstrail.lake.locations import Relocation, is_local, local
 from crosstrail.lake.metadata import Metadata, read_metadata
+from crosstrail.lake.opening import make_private, opened_table
 from crosstrail.lake.removals import Removal, removals_of, with_removals
 from crosstrail.lake.snapshot import AccountSummary, LakeFile, Snapshot
 from crosstrail.lake.spans import Span
@@ -94,11 +93,11 @@ class LakeTable:
             )
         if create:
             with reading("the lake's folder"):
-                _make_private(folder, own=own)
+                make_private(folder, own=own)
         if own:
             need_locks(folder)
         metadata = read_metadata(folder, None) if own and not create and not as_of else None
-        table = cls(folder, place, lambda: _opened(folder, place, create), metadata, as_of)
+        table = cls(folder, place, lambda: opened_table(folder, place, create), metadata, as_of)
         if metadata is None:
             table._load()
         return table
@@ -368,38 +367,3 @@ class LakeTable:
             stored.update(self.mirror.stored())
         written = {path for path in stored if path.rpartition("/")[2].partition("-")[0] in runs}
         return frozenset(written - self.referenced()) if written else frozenset()
-
-
-def _opened(folder: Path, place: LakeCatalog, create: bool) -> Table:
-    """By PyIceberg. Raises LakeError for a table that is not there, was moved, is damaged or has other columns."""
-    with ExitStack() as undo:
-        opened = open_catalog(folder, place)
-        undo.callback(opened.close)
-        table = load(opened, folder, place, create)
-        if create and _is_misplaced(table, folder, own=not place.uri):
-            from crosstrail.lake.relocate import rename_files
-
-            rename_files(folder, place, moved=False)
-            opened = undo.enter_context(closing(open_catalog(folder, place)))
-            table = load(opened, folder, place, create=False)
-        check_columns(table)
-        if create:
-            with reading("the lake's table"):
-                add_missing_columns(table)
-        undo.pop_all()
-    return table
-
-
-def _is_misplaced(table: Table, folder: Path, *, own: bool) -> bool:
-    """Whether the table says it is elsewhere than in its folder, or says it without a scheme."""
-    location = table.location()
-    return is_local(location) and location != uri_of(folder / "events" if own else local(location))
-
-
-def _make_private(folder: Path, *, own: bool) -> None:
-    """The folders and the catalog's file before a library makes them in a mode of its own."""
-    private.make_root(folder)
-    for below in ("events/metadata", "events/data"):
-        private.make_folder(folder / below)
-    if own:
-        private.create(folder / CATALOG_FILE)
