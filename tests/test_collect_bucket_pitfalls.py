@@ -1,9 +1,28 @@
-"""What went wrong for others who collected from S3 (issues of wazuh, beats, logstash and others), one test each: none lost, none
-double."""
+"""What went wrong for others who collected from S3 (issues of wazuh, beats, logstash and others): none lost, none double.
+
+ 1 the whole bucket is walked every time         test_a_second_run_lists_folders_and_not_the_bucket
+ 2 listing after the last key loses late files   test_files_that_come_late_in_the_order_of_keys_are_found
+ 3 and those of the same minute                  test_a_file_of_the_same_minute_is_found
+ 4 a lookback of some keys of the whole bucket   test_every_account_and_region_has_a_lookback_of_its_own
+ 5 millions of keys take an hour to list         test_bucket_listing.test_many_keys_are_listed_by_the_thousand_in_bounded_memory
+ 6 and all memory                                test_bucket_listing.test_many_keys_are_listed_by_the_thousand_in_bounded_memory
+ 7 of 1,850 messages 35 were taken               test_collect_queue_load.test_1850_messages_lose_and_double_nothing_and_go_after_their_commit
+ 8 a message comes again during the work         test_collect_queue_load.test_messages_stay_hidden_while_a_commit_takes_its_time
+ 9 one failure doubles a batch of ten            test_collect_queue_load.test_one_object_of_ten_that_fails_doubles_no_other
+10 one notification a prefix: SNS is wanted      test_collect_queue_load.test_a_topic_that_delivers_raw_or_tests_the_queue_is_understood
+11 buckets without a trail's folders             test_collect_bucket.test_a_flat_bucket_and_several_prefixes_are_read_whole
+12 a digest is read as a log                     test_collect_bucket.test_digests_and_other_services_are_never_read_as_logs
+13 what cannot be read is skipped in silence     test_the_ledger_tells_what_became_of_each_object
+14 files of days ago                             test_a_file_of_days_ago_is_found_by_the_daily_sweep
+15 a message goes before its commit              test_collect_queue_load.test_a_collection_that_fails_leaves_its_messages
+16 an object is overwritten after it was read    test_collect_bucket.test_an_object_that_was_overwritten_is_read_again
+17 one denied object ends the collection         test_collect_bucket_access.test_an_object_that_is_denied_is_named_passed_and_asked_for_again
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -34,16 +53,36 @@ def _collect(crosstrail: CommandLine, lake: Path, *more: str, status: int = 0) -
     return json.loads(done.stdout)
 
 
+def _numbers(lake: Path) -> list[int]:
+    return sorted(int(row["eventid"][-6:]) for row in rows(lake, "eventid"))
+
+
+def test_every_pitfall_has_its_test() -> None:
+    lines = re.findall(r"^ *(\d+) .{46}(?:(\w+)\.)?(test_\w+)$", __doc__ or "", re.MULTILINE)
+    assert [int(number) for number, *_ in lines] == list(range(1, 18))
+    for _, module, name in lines:
+        text = Path(__file__).with_name(f"{module or Path(__file__).stem}.py").read_text("utf-8")
+        assert f"\ndef {name}(" in text
+
+
 def test_files_that_come_late_in_the_order_of_keys_are_found(
     bucket: Moto, tmp_path: Path, crosstrail: CommandLine
 ) -> None:
-    """Listing after the last key loses 10 to 20 files a day, and those of the same minute."""
+    """Listing after the last key loses 10 to 20 files a day."""
     put(bucket, BUCKET, key("m"), [event(1)])
     assert _collect(crosstrail, tmp_path)["new"] == 1
-    put(bucket, BUCKET, key("a"), [event(2)])  # the same minute, before it
     put(bucket, BUCKET, key("z", NOON - timedelta(minutes=5)), [event(3)])
     put(bucket, BUCKET, key("y", NOON - timedelta(hours=13)), [event(4)])  # of yesterday
-    assert _collect(crosstrail, tmp_path)["new"] == 3
+    assert _collect(crosstrail, tmp_path)["new"] == 2
+    assert _numbers(tmp_path) == [1, 3, 4]
+
+
+def test_a_file_of_the_same_minute_is_found(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
+    put(bucket, BUCKET, key("m"), [event(1)])
+    assert _collect(crosstrail, tmp_path)["new"] == 1
+    put(bucket, BUCKET, key("a"), [event(2)])  # before it, by its name
+    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert _numbers(tmp_path) == [1, 2]
 
 
 def test_a_file_of_days_ago_is_found_by_the_daily_sweep(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
@@ -54,6 +93,7 @@ def test_a_file_of_days_ago_is_found_by_the_daily_sweep(bucket: Moto, tmp_path: 
     with closing(Ledger(tmp_path)) as ledger:
         ledger.table("UPDATE listings SET swept = swept - 90000").commit()
     assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert _numbers(tmp_path) == [1, 2]
 
 
 def test_since_finds_what_came_later_than_any_sweep(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
@@ -92,6 +132,7 @@ def test_every_account_and_region_has_a_lookback_of_its_own(
     assert _collect(crosstrail, tmp_path)["new"] == 29
     put(bucket, BUCKET, key("b", NOON - timedelta(hours=1), account=DEV, region="ap-south-1"), [event(200, DEV)])
     assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert _numbers(tmp_path) == [*range(1, 30), 200]
 
 
 def test_a_second_run_lists_folders_and_not_the_bucket(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
@@ -102,6 +143,7 @@ def test_a_second_run_lists_folders_and_not_the_bucket(bucket: Moto, tmp_path: P
     assert _collect(crosstrail, tmp_path)["new"] == 15
     again = _collect(crosstrail, tmp_path)
     assert again["cost"]["lists"] <= 6
+    assert again["new"] == 0
     assert again["objects_known"] <= 3
 
 

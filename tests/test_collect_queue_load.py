@@ -189,6 +189,22 @@ def test_a_collection_that_fails_leaves_its_messages(bucket: Moto, tmp_path: Pat
     assert _numbers(tmp_path) == [1]
 
 
+def test_one_object_of_ten_that_fails_doubles_no_other(bucket: Moto, tmp_path: Path) -> None:
+    names = [key(f"{number}") for number in range(10)]
+    for number, name in enumerate(names):
+        put(bucket, URI.bucket, name, [event(number)])
+    bucket.s3.put_object(Bucket=URI.bucket, Key=names[4], Body=packed([event(4)])[:30])
+    with _following(bucket, tmp_path, options=BucketOptions()) as following:
+        following.send([_told(*names)])
+        following.noticed.once(0)
+        assert (following.left, following.reports[0].new, following.reports[0].objects_failed) == (0, 9, 1)
+        put(bucket, URI.bucket, names[4], [event(4)])
+        following.send([_told(*names)])
+        following.noticed.once(0)
+        assert (following.left, following.reports[1].new) == (0, 1)
+    assert _numbers(tmp_path) == list(range(10))
+
+
 def test_what_is_not_chosen_stays_in_the_queue(bucket: Moto, tmp_path: Path) -> None:
     names = [
         key("a"),
