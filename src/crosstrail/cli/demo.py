@@ -69,7 +69,8 @@ def _prepare(console: Console, folder: Path | None) -> Prepared:
     _heading(console, "crosstrail demo")
     _say(
         console,
-        "A made-up organisation: three AWS accounts, one of Volcengine and one of Alibaba Cloud, thirty days, one incident.",
+        "A made-up organisation: three AWS accounts, one of Volcengine and one of Alibaba Cloud, "
+        f"{figures.days} days, one incident.",
     )
     if made.fresh:
         took = f"generated in {figures.generated_seconds:.1f} s and collected into a lake in {figures.collected_seconds:.1f} s"

@@ -23,7 +23,7 @@ PROD, DEV, AUDIT = "111122223333", "444455556666", "123456789012"
 CN, HZ = "2100000001", "1100000000000001"
 """In Volcengine and in Alibaba Cloud."""
 _BY_ALIAS = {"prod": PROD, "dev": DEV, "audit": AUDIT}
-FIRST_DAY, LAST_DAY = date(2026, 10, 21), date(2026, 11, 19)
+LAST_DAY, DAYS = date(2026, 11, 19), 30
 INCIDENT_DAY = date(2026, 11, 17)
 CI_USER = "deploy-bot"
 LEAKED_KEY, REPLACEMENT_KEY = (iam_id(Random(f"{CI_USER}/{age}"), "AKIA") for age in ("leaked", "replacement"))
@@ -86,8 +86,9 @@ def agent(name: str) -> str:
     return _book().agents[name]
 
 
-def days() -> Iterator[date]:
-    return (FIRST_DAY + timedelta(days=age) for age in range((LAST_DAY - FIRST_DAY).days + 1))
+def days(count: int) -> Iterator[date]:
+    """The last so many."""
+    return (LAST_DAY - timedelta(days=age) for age in reversed(range(count)))
 
 
 def at(day: date, seconds: float) -> datetime:

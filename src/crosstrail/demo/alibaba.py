@@ -93,9 +93,9 @@ _NIGHT = (
 )
 
 
-def ordinary_traffic() -> Iterator[Json]:
-    """Every event of 30 ordinary days."""
-    return map(_event, ordinary_calls("alibaba", _WORKERS))
+def ordinary_traffic(count: int) -> Iterator[Json]:
+    """Every event of so many ordinary days."""
+    return map(_event, ordinary_calls("alibaba", _WORKERS, count))
 
 
 def incident() -> tuple[Json, ...]:

@@ -1,4 +1,4 @@
-"""The organisation's trail as its owner would collect it: from its bucket into the lake, and verified by its digests.
+"""The organisation's trail as its owner would collect it: from its bucket into the lake, each file verified by its digests.
 
 Decides what of the made-up organisation comes from the bucket (AWS, by the real S3 source) and what from files (the other clouds).
 Nobody's credentials and no setting of the user's environment are used: the bucket is on this machine. Without the library that
@@ -8,7 +8,7 @@ reads buckets everything is read from the files that the bucket serves, and noth
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -19,34 +19,33 @@ from pydantic import SecretStr
 from crosstrail.accounts.credentials import Credentials
 from crosstrail.clouds.base import Cloud, cloud_of
 from crosstrail.clouds.buckets import BucketPlace
-from crosstrail.clouds.integrity import AskedSpan, FindingKind, IntegrityFinding, Verdict
+from crosstrail.clouds.integrity import ArchiveProofs, AskedSpan, FindingKind
 from crosstrail.demo.actors import LAST_DAY, at
 from crosstrail.demo.bucket import served
 from crosstrail.demo.digests import BUCKET, KEYS
 from crosstrail.lake.archive_bucket import BucketObjects
 from crosstrail.lake.collector import CollectionReport, collect
-from crosstrail.lake.proved_spans import ProvedSpans
+from crosstrail.lake.proved_spans import record_proofs
 from crosstrail.lake.sources.bucket_search import BucketChoice
 from crosstrail.lake.sources.buckets import BucketSource
+from crosstrail.lake.sources.digest_check import DigestCheckedSource
 from crosstrail.lake.table import LakeTable
 from crosstrail.object_store import Bucket, BucketUri
 from crosstrail.trust import trusted
 
 _CLOUD, _REGION = "aws", "us-east-1"
 _OTHERS = ("volcengine", "alibaba")
-_JOBS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Proved:
     """What the verification found. All are 0 where there was none."""
 
-    objects: int = 0
     digests: int = 0
     logs: int = 0
     gaps: int = 0
     failed: int = 0
-    """Objects that are not what was signed."""
+    """Objects that are not what was signed, or that nothing proves."""
     gap: str = ""
     """What it says of the first gap."""
 
@@ -63,36 +62,32 @@ def collect_organization(logs: Path, lake: Path) -> tuple[CollectionReport, Prov
             lambda: Credentials("demo", SecretStr("demo")),
         )
         layouts = [(cloud.name, cloud.log_layout)] if cloud.log_layout else []
-        report = collect(BucketSource(bucket, layouts, BucketChoice()), lake)
-        proved = _verified(cloud, bucket, logs / KEYS, lake)
+        proofs = _proofs(cloud, bucket, logs / KEYS)
+        source = DigestCheckedSource(BucketSource(bucket, layouts, BucketChoice()), proofs)
+        report = collect(source, lake)
+        report.objects_verified = source.counts[True]
+    proved = _proved(cloud, proofs, source, lake)
     report.add(collect([logs / name for name in _OTHERS], lake))
     return report, proved
 
 
-def _verified(cloud: Cloud, bucket: Bucket, keys: Path, lake: Path) -> Proved:
-    if cloud.integrity is None:
-        return Proved()
+def _proofs(cloud: Cloud, bucket: Bucket, keys: Path) -> ArchiveProofs:
+    assert cloud.integrity  # noqa: S101 - of CloudTrail there is
     integrity = cloud.integrity()
     known = integrity.read_keys(keys)
     end = at(LAST_DAY, 0) + timedelta(days=1)  # of the last digest: the made-up organisation has nothing after it
     asked = AskedSpan(until=end, now=datetime.now(UTC))
-    table = LakeTable.open(lake)
-    try:
-        spans = ProvedSpans(table.folder, table.uuid, cloud.name, {})
-        found = integrity.verify(BucketObjects(bucket, ""), asked, known, None, jobs=_JOBS, stop=threading.Event())
-        counts: Counter[tuple[FindingKind, bool]] = Counter()
-        gaps: list[IntegrityFinding] = []
-        for one in spans.taken(found):
-            counts[one.kind, one.verdict is Verdict.VALID] += 1
-            gaps += [one] if one.kind is FindingKind.GAP else []
-        spans.record()
-    finally:
-        table.close()
+    return integrity.proofs(BucketObjects(bucket, ""), asked, known, None, threading.Event())
+
+
+def _proved(cloud: Cloud, proofs: ArchiveProofs, source: DigestCheckedSource, lake: Path) -> Proved:
+    with closing(LakeTable.open(lake)) as table:
+        digests = record_proofs(table.folder, table.uuid, cloud.name, proofs, {})
+    gaps = [one for one in proofs.findings if one.kind is FindingKind.GAP]
     return Proved(
-        objects=sum(count for (kind, _), count in counts.items() if kind is not FindingKind.GAP),
-        digests=counts[FindingKind.DIGEST, True],
-        logs=counts[FindingKind.LOG, True],
+        digests=digests,
+        logs=source.counts[True],
         gaps=len(gaps),
-        failed=counts[FindingKind.DIGEST, False] + counts[FindingKind.LOG, False],
+        failed=source.counts[False] + source.counts[None] + len(proofs.findings) - len(gaps),
         gap=gaps[0].reason if gaps else "",
     )

@@ -192,8 +192,7 @@ def _key() -> RSAPrivateKey:
     """From a seed: whoever has this file has the key. Nobody else's account is proved by it."""
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    rng = Random("digests")
-    p, q = _prime(rng), _prime(rng)
+    p, q = _prime("digests/p", 188), _prime("digests/q", 325)
     d = pow(_EXPONENT, -1, (p - 1) * (q - 1))
     numbers = rsa.RSAPrivateNumbers(
         p,
@@ -207,29 +206,9 @@ def _key() -> RSAPrivateKey:
     return numbers.private_key()
 
 
-def _prime(rng: Random) -> int:
-    while True:
-        number = rng.getrandbits(_PRIME_BITS) | 3 << _PRIME_BITS - 2 | 1
-        if number % _EXPONENT != 1 and all(number % small for small in _SMALL) and _is_prime(number, rng):
-            return number
-
-
-def _is_prime(number: int, rng: Random) -> bool:
-    """Miller and Rabin's test."""
-    odd, twos = number - 1, 0
-    while odd % 2 == 0:
-        odd, twos = odd // 2, twos + 1
-    for _ in range(16):
-        value = pow(rng.randrange(2, number - 1), odd, number)
-        if value in (1, number - 1):
-            continue
-        for _ in range(twos - 1):
-            value = value * value % number
-            if value == number - 1:
-                break
-        else:
-            return False
-    return True
-
-
-_SMALL = [number for number in range(3, 2_000, 2) if all(number % one for one in range(3, 46, 2) if one < number)]
+def _prime(seed: str, before: int) -> int:
+    """The first one among the odd numbers of a seed, of which so many come before it: to look for it takes seconds."""
+    rng = Random(seed)
+    for _ in range(before):
+        rng.getrandbits(_PRIME_BITS)
+    return rng.getrandbits(_PRIME_BITS) | 3 << _PRIME_BITS - 2 | 1

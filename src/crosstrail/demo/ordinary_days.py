@@ -42,10 +42,10 @@ class OrdinaryCall:
     is_denied: bool
 
 
-def ordinary_calls(cloud: str, workers: tuple[Worker, ...]) -> Iterator[OrdinaryCall]:
-    """Every call of 30 ordinary days: the same for the same `cloud` and workers."""
+def ordinary_calls(cloud: str, workers: tuple[Worker, ...], count: int) -> Iterator[OrdinaryCall]:
+    """Every call of so many ordinary days: the same for the same `cloud` and workers."""
     for worker in workers:
-        for day in days():
+        for day in days(count):
             yield from _working_day(Random(f"{cloud}/{worker.name}/{day}"), worker, day)
 
 

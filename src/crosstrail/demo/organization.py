@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from crosstrail.demo import alibaba, traffic, volcengine
-from crosstrail.demo.actors import AUDIT, CN, DEV, FIRST_DAY, HZ, LAST_DAY, PROD, at
+from crosstrail.demo.actors import AUDIT, CN, DAYS, DEV, HZ, LAST_DAY, PROD, at
 from crosstrail.demo.digests import write_digests
 from crosstrail.demo.incident import Incident, incident
 from crosstrail.demo.log_files import ORGANIZATION_ID, write_actiontrail, write_cloudtrail, write_lookup_answers
@@ -64,19 +64,22 @@ def accounts() -> tuple[Account, ...]:
     )
 
 
-def generate(folder: Path) -> Organization:
-    """Writes about 22,000 events as log files under `folder`/logs. Raises OSError when it cannot."""
+def generate(folder: Path, days: int = DAYS) -> Organization:
+    """Writes the events of the last so many days, about 22,000 of 30, as log files under `folder`/logs. Raises OSError when it
+    cannot."""
     night = incident()
-    happened = [*traffic.ordinary_traffic(), *night.events, *night.response]
+    happened = [*traffic.ordinary_traffic(days), *night.events, *night.response]
     cloudtrail = [event for event in happened if not night.silence.has(event)]
-    lookups = [*volcengine.ordinary_traffic(), *volcengine.incident()]
-    actiontrail = [*alibaba.ordinary_traffic(), *alibaba.incident()]
+    lookups = [*volcengine.ordinary_traffic(days), *volcengine.incident()]
+    actiontrail = [*alibaba.ordinary_traffic(days), *alibaba.incident()]
     written = (
         write_cloudtrail(cloudtrail, folder / LOGS),
         write_lookup_answers(lookups, folder / LOGS / "volcengine" / CN),
         write_actiontrail(actiontrail, folder / LOGS / "alibaba" / HZ),
     )
-    digests = write_digests(folder / LOGS, at(FIRST_DAY, 0), at(LAST_DAY, 0) + timedelta(days=1), night.silence)
+    digests = write_digests(
+        folder / LOGS, at(LAST_DAY, 0) - timedelta(days=days - 1), at(LAST_DAY, 0) + timedelta(days=1), night.silence
+    )
     return Organization(
         folder=folder,
         accounts=accounts(),

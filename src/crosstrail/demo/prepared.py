@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 
 from crosstrail import __version__, private
+from crosstrail.demo.actors import DAYS
 from crosstrail.errors import ConfigError, LakeBusy, LakeError
 from crosstrail.settings.config import FILE_NAME, Settings, load_settings
 from crosstrail.user_folders import cache_folder, expanded
@@ -40,6 +41,7 @@ Progress = Callable[[str], None]
 class Figures:
     """What was made. `events` is what the lake holds, `records` what the log files hold."""
 
+    days: int
     files: int
     records: int
     events: int
@@ -70,8 +72,9 @@ def default_folder() -> Path:
     return cache_folder("--folder") / "demo"
 
 
-def prepared(folder: Path | None = None, progress: Progress | None = None) -> Prepared:
-    """The organisation in `folder`, made now if it is missing, unfinished or of another version.
+def prepared(folder: Path | None = None, progress: Progress | None = None, *, days: int = DAYS) -> Prepared:
+    """The organisation in `folder`, made now if it is missing, unfinished or of another version. `days`: how many it
+    then gets; what is found may have another number.
 
     Raises ConfigError when the folder cannot be written or holds something else, LakeBusy when another process takes
     minutes to make it, LakeError when the logs could not be collected whole.
@@ -83,19 +86,19 @@ def prepared(folder: Path | None = None, progress: Progress | None = None) -> Pr
         with _alone(place):
             if (figures := _ready(place, print_)) is None:
                 _clear(place)
-                figures, fresh = _make(place, progress or (lambda _: None)), True
+                figures, fresh = _make(place, progress or (lambda _: None), days), True
                 _stamp(place, print_, figures)
     # Its settings are its own: no variable of the user's environment may lead to another lake.
     return Prepared(place, load_settings(str(place / FILE_NAME), environ={}), figures, fresh)
 
 
-def _make(place: Path, progress: Progress) -> Figures:
+def _make(place: Path, progress: Progress, days: int) -> Figures:
     from crosstrail.demo.archive import collect_organization
     from crosstrail.demo.organization import LOGS, generate, settings_text
 
     began = monotonic()
     progress("Generating log files")
-    organization = generate(place)
+    organization = generate(place, days)
     generated = monotonic()
     progress(f"Collecting {organization.records:,} records from {organization.files:,} objects, and verifying them")
     report, proved = collect_organization(place / LOGS, place / "lake")
@@ -107,7 +110,9 @@ def _make(place: Path, progress: Progress) -> Figures:
     private.create(place / FILE_NAME)
     (place / FILE_NAME).write_text(settings_text(place), "utf-8")
     took = generated - began, monotonic() - generated
-    return Figures(organization.files, organization.records, report.new, *took, proved.digests, proved.logs, proved.gap)
+    return Figures(
+        days, organization.files, organization.records, report.new, *took, proved.digests, proved.logs, proved.gap
+    )
 
 
 @contextmanager

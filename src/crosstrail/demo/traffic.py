@@ -35,10 +35,10 @@ _FOUND = 0.75
 """The share of calls that find what they ask for, of those that may not."""
 
 
-def ordinary_traffic() -> Iterator[Json]:
+def ordinary_traffic(count: int) -> Iterator[Json]:
     """Every event, in no particular order."""
     for actor in cast():
-        for day in days():
+        for day in days(count):
             yield from _working_day(actor, day)
 
 

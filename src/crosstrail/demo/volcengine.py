@@ -78,9 +78,9 @@ _NIGHT = (
 )
 
 
-def ordinary_traffic() -> Iterator[Json]:
-    """Every event of 30 ordinary days."""
-    return map(_event, ordinary_calls("volcengine", _USERS))
+def ordinary_traffic(count: int) -> Iterator[Json]:
+    """Every event of so many ordinary days."""
+    return map(_event, ordinary_calls("volcengine", _USERS, count))
 
 
 def incident() -> tuple[Json, ...]:

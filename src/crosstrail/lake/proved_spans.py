@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
+from crosstrail.clouds.integrity import ArchiveProofs, FindingKind, IntegrityFinding, Verdict
 from crosstrail.coverage import Spans, merged
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
 from crosstrail.lake.read_objects import Archives, read_objects
@@ -27,7 +27,7 @@ _SPAN = re.compile(r"^No log files were delivered by \w+ between \S+ and \S+: ")
 _WHERE = re.compile(r" \([^()]*/[^()]*\)$")
 _NEAR = timedelta(hours=1)
 """How long before its delivery the digest that names a log object may have begun, and after it have ended."""
-NOT_COLLECTED = "log objects of it were not collected"
+_NOT_COLLECTED = "log objects of it were not collected"
 _Place = tuple[str, str, str]
 
 
@@ -66,7 +66,7 @@ class ProvedSpans:
                 if len(spans) >= _MERGED_AT:
                     spans[:] = merged(spans)
             else:
-                reason = reason_of(one)
+                reason = _reason_of(one)
                 holes = self._holes[place]
                 if len(holes) < _MAX_HOLES:
                     holes.append((one.start, one.end, reason))
@@ -83,7 +83,7 @@ class ProvedSpans:
             names.pop(name, None)
         for one in names.values():
             if moment := _delivered(one.object):
-                self._failed[one.account, one.region].append((moment, NOT_COLLECTED))
+                self._failed[one.account, one.region].append((moment, _NOT_COLLECTED))
 
     def record(self) -> None:
         """Writes down what was found. Raises LakeError."""
@@ -111,7 +111,39 @@ class ProvedSpans:
                     yield first, last, reason
 
 
-def reason_of(one: IntegrityFinding) -> str:
+def record_proofs(folder: Path, lake: str, cloud: str, proofs: ArchiveProofs, archives: Archives) -> int:
+    """After a collection that checked every log object by these proofs: writes down which spans they prove, and the holes. How many
+    digests' log objects are all held. Raises LakeError."""
+
+    def held(named: Sequence[tuple[str, str]]) -> set[str]:
+        found = read_objects(folder, [(name, (cloud, account)) for name, account in named], archives)
+        return {name for name, verified in found if verified}
+
+    spans = []
+    complete = 0
+    for one in proofs.spans(held):
+        place = (cloud, one.account, one.region)
+        complete += one.complete
+        kind, reason = (SpanKind.PROVED, "") if one.complete else (SpanKind.HOLE, _NOT_COLLECTED)
+        spans.append(CoveredSpan(*place, kind, one.start, one.end, reason, one.trail))
+    for finding in proofs.findings:
+        if _is_hole(finding) and finding.start and finding.end:
+            place = (cloud, finding.account, finding.region)
+            start, end, reason = finding.start, finding.end, _reason_of(finding)
+            spans.append(CoveredSpan(*place, SpanKind.HOLE, start, end, reason, finding.trail))
+    record_spans(folder, lake, spans)
+    return complete
+
+
+def _is_hole(finding: IntegrityFinding) -> bool:
+    return (
+        bool(finding.account and finding.region and finding.trail)
+        and finding.kind is not FindingKind.LOG
+        and not finding.late
+    )
+
+
+def _reason_of(one: IntegrityFinding) -> str:
     """Why there is a hole where that was found, without the times and the name of the file, which are told otherwise."""
     if one.kind is not FindingKind.GAP:
         return f"a digest is {one.verdict}: {one.reason}"

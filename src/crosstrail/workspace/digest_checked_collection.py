@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from crosstrail.clouds.integrity import ArchiveProofs, FindingKind, IntegrityFinding
+from crosstrail.clouds.integrity import ArchiveProofs
 from crosstrail.lake.collector import CollectionReport
-from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
-from crosstrail.lake.proved_spans import NOT_COLLECTED, reason_of
+from crosstrail.lake.proved_spans import record_proofs
 from crosstrail.lake.read_objects import Archives, read_objects
 from crosstrail.lake.sources.base import LogSource
 from crosstrail.lake.sources.digest_check import DigestCheckedSource
@@ -113,37 +112,10 @@ def _record(
 ) -> None:
     from crosstrail.lake.table import LakeTable
 
-    def held(named: Sequence[tuple[str, str]]) -> set[str]:
-        found = read_objects(settings.lake.folder, [(name, (cloud, account)) for name, account in named], scopes)
-        return {name for name, verified in found if verified}
-
     if not settings.lake.exists():
         return
     with closing(LakeTable.open(settings.lake.folder, catalog=catalog)) as table:
-        record_spans(settings.lake.folder, table.uuid, _spans(cloud, proofs, held))
-
-
-def _spans(
-    cloud: str, proofs: ArchiveProofs, held: Callable[[Sequence[tuple[str, str]]], Collection[str]]
-) -> Iterator[CoveredSpan]:
-    for one in proofs.spans(held):
-        place = (cloud, one.account, one.region)
-        if one.complete:
-            yield CoveredSpan(*place, SpanKind.PROVED, one.start, one.end, trail=one.trail)
-        else:
-            yield CoveredSpan(*place, SpanKind.HOLE, one.start, one.end, NOT_COLLECTED, one.trail)
-    for finding in proofs.findings:
-        if _is_hole(finding) and finding.start and finding.end:
-            place = (cloud, finding.account, finding.region)
-            yield CoveredSpan(*place, SpanKind.HOLE, finding.start, finding.end, reason_of(finding), finding.trail)
-
-
-def _is_hole(finding: IntegrityFinding) -> bool:
-    return (
-        bool(finding.account and finding.region and finding.trail)
-        and finding.kind is not FindingKind.LOG
-        and not finding.late
-    )
+        record_proofs(table.folder, table.uuid, cloud, proofs, scopes)
 
 
 __all__ = ["VerifyOptions", "collect_with_digests"]
