@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 
 EVENTS_A_DAY = 20
 FIRST_ACCOUNT = 200_000_000_000
+REGIONS = tuple(
+    f"{area}-{number}"
+    for area in ("us-east", "us-west", "eu-west", "eu-central", "ap-south", "ap-north")
+    for number in (1, 2, 3)
+)[:17]
 AIMS = {"count": 3.0, "one week": 1.0, "one new file": 1.0}
 
 
@@ -60,6 +65,7 @@ def _write(template: Path, data: Path, prefix: str, place: tuple[int, date]) -> 
     times = [micros + 4_000_000_000 * number for number in range(len(table))]
     values = {
         "account": [account] * len(table),
+        "awsregion": [REGIONS[number % len(REGIONS)] for number in range(len(table))],
         "recipientaccountid": [account] * len(table),
         "eventtime": times,
         "eventid": [f"{account}-{day:%Y%m%d}-{number:04d}" for number in range(len(table))],

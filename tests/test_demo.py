@@ -167,6 +167,7 @@ def test_the_demo_asks_five_questions_and_draws_its_conclusion_from_the_answers(
     assert re.search(r"\b5\d\d signed digests and \d{3} log files are valid", done.stdout)
     assert re.search(r"^  us-east-1 +█{2}░█{2}  1 partly$", done.stdout, re.MULTILINE)
     assert f"no digest: StopLogging by arn:aws:iam::{night.account}:user/{night.user}" in done.stdout
+    assert "49 original records of 12 log objects: 38 verified, 11 not verified" in done.stdout
     assert "All is as the manifest says" in done.stdout
     snippet = json.loads("{" + done.stdout.split("\n   {", 1)[1].rsplit("}", 1)[0] + "}")
     server = snippet["mcpServers"]["crosstrail-demo"]

@@ -83,6 +83,10 @@ async def test_what_was_collected_is_answered_without_asking_and_said(live: Hist
     assert re.search(r"prod \(111111111111\) us-east-1; the rest live\.$", line)
     [request] = live.lookups(since=asked)  # the last quarter of an hour
     assert request.params["StartTime"] > (datetime.now(UTC) - timedelta(minutes=20)).timestamp()
+    covered = preloaded.run("coverage", "--config", live.write(), "--account", "prod").stdout
+    assert re.search(
+        r"Of the collected days \d+ are of management events only: the cloud's API has no others\.", covered
+    )
     inside, _ = await paged(live, target_account_id="prod", start_time="12h", end_time="30m", max_results=50)
     assert inside == ids
     assert len(live.lookups(since=asked)) == 1

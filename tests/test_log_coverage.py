@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -17,13 +18,15 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from mcp import Client
 
+import trail_bucket
 from conftest import CommandLine
 from crosstrail.accounts.policy import Principal
-from crosstrail.coverage import DayState, Hole, LogFacts, day_bits, day_map, runs
+from crosstrail.coverage import ARCHIVED, UNREADABLE, DayState, Hole, LogFacts, day_bits, day_map, runs
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind, record_spans
 from crosstrail.lake.table import LakeTable
 from crosstrail.server.app import create_server
 from crosstrail.workspace.workspace import Workspace
+from guide import blocks
 from lake_workspace import (
     DEV,
     OLD,
@@ -38,6 +41,7 @@ from lake_workspace import (
     text_of,
     write_logs,
 )
+from moto_server import Moto
 from signed_trail import ACCOUNTS as ACCOUNTS_SIGNED
 from signed_trail import signed_trail, write_folder
 from terminal import on_a_terminal
@@ -169,6 +173,46 @@ def test_the_picture_has_a_character_a_day_and_no_colour_in_a_file(folder: Path,
     assert any(line.startswith("· Never logged in any region: old") for line in lines)
 
 
+def test_no_color_leaves_the_characters(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("coverage", "--config", folder / "crosstrail.yaml")
+    _, coloured = on_a_terminal(120, *command)
+    monkeypatch.setenv("NO_COLOR", "1")
+    status, printed = on_a_terminal(120, *command)
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+    assert (status, bool(colour.search(coloured)), colour.search(printed)) == (0, True, None)
+    assert "░▒▒░×░█▒█░█░" in re.sub(r"\x1b\[[0-9;]*m", "", printed)
+
+
+def test_the_commands_of_the_documentation_run(folder: Path, crosstrail: CommandLine) -> None:
+    lines = [line for block in blocks("integrity.md") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("crosstrail coverage")]
+    assert len(commands) == 2
+    for command in commands:
+        done = crosstrail(*shlex.split(command)[1:], "--config", folder / "crosstrail.yaml")
+        assert done.returncode == 0, done.stderr
+        assert "us-east-1" in done.stdout
+
+
+def test_days_of_objects_that_could_not_be_read_are_partly_held(
+    moto: Moto, tmp_path: Path, crosstrail: CommandLine
+) -> None:
+    whole = [trail_bucket.key(f"{day:016d}", at(day, 12)) for day in range(1, 8)]
+    objects = {name: trail_bucket.packed([record(PROD, day, at(day, 11))]) for day, name in enumerate(whole, start=1)}
+    objects[trail_bucket.key("f" * 16, at(3, 13))] = objects[whole[2]][:30]
+    objects[trail_bucket.key("0" * 15 + "f", at(6, 13), region="eu-west-1")] = objects[whole[5]][:30]
+    moto.bucket("trail-logs", objects)
+    archived = trail_bucket.key("e" * 16, at(5, 13))
+    moto.s3.put_object(Bucket="trail-logs", Key=archived, Body=objects[whole[4]], StorageClass="GLACIER")
+    done = crosstrail("collect", "s3://trail-logs", "--lake", tmp_path / "lake")
+    assert done.returncode == 3
+    done = crosstrail("coverage", "--json", "--lake", tmp_path / "lake")
+    rows = [json.loads(line) for line in done.stdout.splitlines()][:-1]
+    why = {(row["region"], run["first"][-2:]): run["reason"] for row in rows for run in row["runs"] if run["reason"]}
+    assert why["us-east-1", "03"] == why["eu-west-1", "06"] == UNREADABLE
+    assert why["us-east-1", "05"] == ARCHIVED
+    assert _states(rows[-1])["2026-11-04"] == "collected"
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_the_picture_fits_the_terminal(folder: Path, columns: int) -> None:
     status, printed = on_a_terminal(
@@ -291,7 +335,7 @@ def test_every_day_has_one_state_and_none_is_better_than_what_is_known(
     today: int,
     first: int,
 ) -> None:
-    facts = LogFacts(held, failed, asked, proved, tuple(Hole(*span, "gone") for span in holes))
+    facts = LogFacts(held, (("unreadable", failed),), asked, proved, tuple(Hole(*span, "gone") for span in holes))
     start, now = at(1).date() + timedelta(days=first), at(1).date() + timedelta(days=today)
     end = start + timedelta(days=12)
     found = day_map(facts, 0, start, end, now)

@@ -89,12 +89,12 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class LogFacts:
-    """What is known of one region of an account. `held` and `failed` are days as bits, see day_bits."""
+    """What is known of one region of an account. `held` is days as bits, see day_bits."""
 
     held: int = 0
     """Days with an event, or with a log object that was read whole."""
-    failed: int = 0
-    """Days with a log object that could not be read."""
+    failed: tuple[tuple[str, int], ...] = ()
+    """(why, the days as bits) of log objects that could not be read."""
     asked: Spans = ()
     """Asked of the cloud's API to the end: all of what the API has is held."""
     proved: Spans = ()
@@ -103,7 +103,13 @@ class LogFacts:
 
     def known(self) -> int:
         """The days of which anything is held or proved, however little."""
-        return self.held | self.failed | day_bits(touched_days((*self.asked, *self.proved)))
+        return self.held | self.failed_days() | day_bits(touched_days((*self.asked, *self.proved)))
+
+    def failed_days(self) -> int:
+        found = 0
+        for _, bits in self.failed:
+            found |= bits
+        return found
 
     def complete(self) -> int:
         """The days with events, and those of which it is known that all there is, is held."""
@@ -185,7 +191,10 @@ class Proofs:
 NOTHING_PROVED = Proofs()
 NOT_OVER = "the day is not over"
 NEIGHBOUR = "the day beside it is not held, so its beginning or end may be missing"
+MANAGEMENT_ALONE = "management events only: the cloud's API has no others"
 UNREADABLE = "a log object of it could not be read"
+ARCHIVED = "a log object of it is archived in a storage class that cannot be read at once"
+DENIED = "access to a log object of it is denied"
 IN_PART = "digests or answers of the cloud's API cover some of it"
 QUIET = "no event and no log, while other regions of the account have some: quiet, or not collected"
 NOTHING = "no event and no log: nothing happened, or it was not collected"
@@ -250,7 +259,8 @@ def day_map(facts: LogFacts, account: int, first: date, last: date, today: date)
     known = facts.known()
     open_, lost, reasons = _holes(facts)
     began, newest = known | open_, known.bit_length()
-    known, held, failed, open_, lost = known >> low, facts.held >> low, facts.failed >> low, open_ >> low, lost >> low
+    failed = facts.failed_days() >> low
+    known, held, open_, lost = known >> low, facts.held >> low, open_ >> low, lost >> low
     others = account >> low | known
     beside = (others >> 1) & (others << 1)
     lost &= ~known
@@ -260,7 +270,9 @@ def day_map(facts: LogFacts, account: int, first: date, last: date, today: date)
     missing = since & ~known & ~open_ | lost
     partly = (known | open_) & ~lost & ~collected & ~proved
     after = -1 << max(newest - low, 0)
-    parts = [(DayState.PROVED, proved, ""), (DayState.COLLECTED, collected, ""), (DayState.NEVER, ~since, "")]
+    managed = collected & day_bits(whole_days(facts.asked)) >> low
+    parts = [(DayState.PROVED, proved, ""), (DayState.COLLECTED, managed, MANAGEMENT_ALONE)]
+    parts += [(DayState.COLLECTED, collected & ~managed, ""), (DayState.NEVER, ~since, "")]
     for bits, reason in reasons:
         parts += [(DayState.MISSING, missing & bits >> low, reason), (DayState.PARTLY, partly & bits >> low, reason)]
         missing, partly = missing & ~(bits >> low), partly & ~(bits >> low)
@@ -269,8 +281,11 @@ def day_map(facts: LogFacts, account: int, first: date, last: date, today: date)
         (DayState.MISSING, missing & ~after & others, QUIET),
         (DayState.MISSING, missing & ~after & ~others, NOTHING),
         (DayState.PARTLY, partly & ~over, NOT_OVER),
-        (DayState.PARTLY, partly & over & failed, UNREADABLE),
     ]
+    unread = partly & over
+    for reason, bits in facts.failed:
+        parts.append((DayState.PARTLY, unread & bits >> low, reason))
+        unread &= ~(bits >> low)
     partly &= over & ~failed
     edge = held & ~beside
     parts += [(DayState.PARTLY, partly & edge, NEIGHBOUR), (DayState.PARTLY, partly & ~edge, IN_PART)]

@@ -17,7 +17,7 @@ import anyio.to_thread
 from crosstrail import coverage
 from crosstrail.answers.blocks import Paged
 from crosstrail.answers.render import ANSWER_BYTES, Answer, Table, clean, fence, fit_table, listed, size
-from crosstrail.coverage import DayMap, DayState, LogFacts, StateRun, bit_runs, day_map
+from crosstrail.coverage import MANAGEMENT_ALONE, DayMap, DayState, LogFacts, StateRun, bit_runs, day_map
 from crosstrail.lake.log_facts import EVERY_REGION
 from crosstrail.lookup.cursor import BlockCursor, stale
 from crosstrail.lookup.targets import matching
@@ -43,6 +43,9 @@ _SHORT = {
     coverage.SINCE: "ended",
     coverage.NEIGHBOUR: "edge",
     coverage.UNREADABLE: "unreadable",
+    coverage.ARCHIVED: "archived",
+    coverage.DENIED: "denied",
+    coverage.MANAGEMENT_ALONE: "management_events_only",
     coverage.IN_PART: "in_part",
     coverage.NOT_OVER: "not_over",
 }
@@ -212,6 +215,10 @@ def summary(found: LogCoverage) -> list[str]:
     if found.newest and found.newest < found.today:
         days = (found.today - found.newest).days
         lines.append(f"The newest log is of {found.newest}, {days} day{'s' * (days != 1)} before today.")
+    if managed := sum(
+        run.days for row in found.rows for run in row.map.runs(DayState.COLLECTED) if run.reason == MANAGEMENT_ALONE
+    ):
+        lines.append(f"Of the collected days {managed:,} are of {MANAGEMENT_ALONE}.")
     if found.unread:
         lines.append(
             f"The regions of some days are not read yet (their row has no region); ask again: "
@@ -262,7 +269,8 @@ def meanings() -> str:
 
 def _row(row: RegionCoverage) -> tuple[str, ...]:
     bad = row.map.runs(DayState.MISSING, DayState.PARTLY)
-    reasons = list(dict.fromkeys(run.reason for run in sorted(bad, key=lambda run: WORST_FIRST.index(run.state))))
+    explained = [*sorted(bad, key=lambda run: WORST_FIRST.index(run.state)), *row.map.runs(DayState.COLLECTED)]
+    reasons = list(dict.fromkeys(run.reason for run in explained if run.reason))
     counts = [str(row.map.days(state) or "") for state in WORST_FIRST]
     return (
         f"{row.account.alias} ({row.account.id})" if row.account.alias else row.account.id,

@@ -104,13 +104,20 @@ def _show_export(console: Console, made: Prepared) -> bool:
         ("export", sql, "-o", str(file), "--overwrite", "--config", str(made.config)),
         ("export", "--check", f"{file}.manifest.json"),
     ):
-        _say(console, Text(f"crosstrail {shlex.join(arguments)}", style="green"))
+        _say(console, Text(f"crosstrail {' '.join(map(_quoted, arguments))}", style="green"))
         done = subprocess.run([*_command(), *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
         for line in (done.stdout + done.stderr).splitlines()[:_EVIDENCE_LINES_SHOWN]:
             _line(console, Text.assemble(("│ ", "cyan"), clean(line)))
         if done.returncode:
             return False
+    if made.figures.digests:
+        _say(console, "Verified are those of AWS; Volcengine and Alibaba Cloud sign nothing of what they deliver.")
     return True
+
+
+def _quoted(argument: str) -> str:
+    """As a shell takes it, and a person reads it: SQL has its own single quotes."""
+    return f'"{argument}"' if "'" in argument else shlex.quote(argument)
 
 
 async def _investigate(console: Console, arguments: list[str]) -> str:

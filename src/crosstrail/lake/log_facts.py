@@ -10,17 +10,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from crosstrail.coverage import Hole, LogFacts, Proofs, proofs
+from crosstrail.coverage import ARCHIVED, DENIED, UNREADABLE, Hole, LogFacts, Proofs, proofs
 from crosstrail.errors import LakeError
 from crosstrail.lake.covered_spans import CoveredSpan, SpanKind
+from crosstrail.lake.read_objects import unread_days
 from crosstrail.lake.regions import MAX_READ, bits_by_region
 from crosstrail.lake.remaining_spans import remaining_spans
+from crosstrail.lake.sources.base import State
 from crosstrail.lake.windows import Windows
 from crosstrail.models import AccountKey
 
 if TYPE_CHECKING:
     from crosstrail.lake.table import LakeTable
 
+_WHY: dict[State, str] = {"archived": ARCHIVED, "denied": DENIED}
 EVERY_REGION = ""
 """Stands for what nobody can tell the region of."""
 
@@ -33,12 +36,13 @@ def log_facts(table: LakeTable, accounts: Sequence[AccountKey], most: int) -> di
     """
     by_account = table.snapshot().by_account
     spans = _known_spans(table, accounts)
+    unread = unread_days(table.folder, accounts)
     found: dict[AccountKey, dict[str, LogFacts]] = {}
     for key in dict.fromkeys(accounts):
         files = by_account.get(key, ())
         held, read = bits_by_region(files, most if table.has_here(files) else 0, otherwise=EVERY_REGION)
         most -= read
-        if facts := _facts(held, spans.get(key, ())):
+        if facts := _facts(held, spans.get(key, ()), unread.get(key, {})):
             found[key] = facts
     return found
 
@@ -73,12 +77,14 @@ def _known_spans(table: LakeTable, accounts: Sequence[AccountKey]) -> dict[Accou
     return found
 
 
-def _facts(held: Mapping[str, int], spans: Sequence[CoveredSpan]) -> dict[str, LogFacts]:
+def _facts(
+    held: Mapping[str, int], spans: Sequence[CoveredSpan], unread: Mapping[str, Mapping[State, int]]
+) -> dict[str, LogFacts]:
     of_region: defaultdict[str, list[CoveredSpan]] = defaultdict(list)
     for span in spans:
         of_region[span.region].append(span)
     everywhere = of_region.pop(EVERY_REGION, [])
-    regions = [*held, *(region for region in of_region if region not in held)]
+    regions = [*dict.fromkeys([*held, *of_region, *unread])]
     if everywhere and not regions:
         regions = [EVERY_REGION]
     found = {}
@@ -86,7 +92,9 @@ def _facts(held: Mapping[str, int], spans: Sequence[CoveredSpan]) -> dict[str, L
         known = [*of_region[region], *everywhere] if region in of_region or everywhere else []
         of_kind = {kind: tuple((one.start, one.end) for one in known if one.kind is kind) for kind in SpanKind}
         holes = tuple(Hole(one.start, one.end, one.reason) for one in known if one.kind is SpanKind.HOLE)
+        days = unread.get(region, {})
+        failed = tuple((_WHY.get(state, UNREADABLE), bits) for state, bits in days.items())
         found[region] = LogFacts(
-            held.get(region, 0), asked=of_kind[SpanKind.ASKED], proved=of_kind[SpanKind.PROVED], holes=holes
+            held.get(region, 0), failed, asked=of_kind[SpanKind.ASKED], proved=of_kind[SpanKind.PROVED], holes=holes
         )
     return found
