@@ -6,7 +6,6 @@ import gzip
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,25 +13,13 @@ from audit_logs import rows
 from conftest import CommandLine
 from lake_workspace import DEV, PROD
 from moto_server import Moto
-from trail_bucket import NOON, event, key, packed, put
-
-BUCKET = "trail-logs"
+from trail_bucket import BUCKET, NOON, collect_bucket, event, key, numbers, packed, put
 
 
 @pytest.fixture
 def bucket(moto: Moto) -> Moto:
     moto.bucket(BUCKET)
     return moto
-
-
-def _collect(crosstrail: CommandLine, lake: Path, *more: str, uri: str = f"s3://{BUCKET}", status: int = 0) -> Any:
-    done = crosstrail("collect", uri, "--lake", lake, "--json", *more)
-    assert done.returncode == status, done.stderr
-    return json.loads(done.stdout)
-
-
-def _numbers(lake: Path) -> list[int]:
-    return sorted(int(row["eventid"][-6:]) for row in rows(lake, "eventid"))
 
 
 def test_strangers_logs_in_their_layout_give_the_golden_counts(
@@ -43,7 +30,7 @@ def test_strangers_logs_in_their_layout_give_the_golden_counts(
         account, _, region, time, _ = file.name.split("_")
         place = f"AWSLogs/{account}/CloudTrail/{region}/{time[:4]}/{time[4:6]}/{time[6:8]}/{file.name}.gz"
         bucket.s3.put_object(Bucket=BUCKET, Key=f"org/{place}", Body=gzip.compress(file.read_bytes()))
-    report = _collect(crosstrail, tmp_path, uri=f"s3://{BUCKET}/org")
+    report = collect_bucket(crosstrail, tmp_path, uri=f"s3://{BUCKET}/org")
     assert report["new"] == golden["unique_by_eventID"]
     found = rows(tmp_path, "account, eventtime")
     for account, count in golden["recipientAccountId"].items():
@@ -61,17 +48,17 @@ def test_accounts_regions_and_days_are_chosen_by_their_folders(
     put(bucket, BUCKET, key("c", account=DEV), [event(3, DEV)])
     put(bucket, BUCKET, key("d", old), [event(4, time=old)])
     chosen = ("--account", PROD, "--region", "us-*", "--since", "2026-11-01")
-    assert _collect(crosstrail, tmp_path, *chosen)["new"] == 1
-    assert _numbers(tmp_path) == [1]
-    assert _collect(crosstrail, tmp_path)["new"] == 3  # what was left out then is not taken for known
-    assert _numbers(tmp_path) == [1, 2, 3, 4]
+    assert collect_bucket(crosstrail, tmp_path, *chosen)["new"] == 1
+    assert numbers(tmp_path) == [1]
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 3  # what was left out then is not taken for known
+    assert numbers(tmp_path) == [1, 2, 3, 4]
 
 
 def test_a_plan_lists_and_reads_nothing(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
     put(bucket, BUCKET, key("a"), [event(1)])
     put(bucket, BUCKET, key("b", region="eu-west-1"), [event(2)])
     lake = tmp_path / "lake"
-    planned = _collect(crosstrail, lake, "--plan")
+    planned = collect_bucket(crosstrail, lake, "--plan")
     assert [(one["account"], one["region"], one["objects"]) for one in planned["folders"]] == [
         (PROD, "eu-west-1", 1),
         (PROD, "us-east-1", 1),
@@ -79,9 +66,9 @@ def test_a_plan_lists_and_reads_nothing(bucket: Moto, tmp_path: Path, crosstrail
     assert planned["cost"]["gets"] == 2
     assert planned["cost"]["money"] == pytest.approx((planned["cost"]["lists"] * 0.005 + 2 * 0.0004) / 1000)
     assert not lake.exists()
-    report = _collect(crosstrail, lake)
+    report = collect_bucket(crosstrail, lake)
     assert (report["new"], report["cost"]["gets"]) == (2, 2)
-    assert _collect(crosstrail, lake, "--plan")["folders"] == []
+    assert collect_bucket(crosstrail, lake, "--plan")["folders"] == []
 
 
 def test_digests_and_other_services_are_never_read_as_logs(
@@ -92,9 +79,9 @@ def test_digests_and_other_services_are_never_read_as_logs(
     bucket.s3.put_object(Bucket=BUCKET, Key=key("d", kind="CloudTrail-Digest"), Body=packed([event(3)]))
     flow = f"AWSLogs/{PROD}/vpcflowlogs/us-east-1/2026/11/19/x.log.gz"
     bucket.s3.put_object(Bucket=BUCKET, Key=flow, Body=packed([event(4)]))
-    report = _collect(crosstrail, tmp_path)
+    report = collect_bucket(crosstrail, tmp_path)
     assert (report["new"], report["cost"]["gets"]) == (2, 2)
-    assert _numbers(tmp_path) == [1, 2]
+    assert numbers(tmp_path) == [1, 2]
 
 
 def test_an_archived_object_is_named_passed_and_read_once_it_is_restored(
@@ -102,7 +89,7 @@ def test_an_archived_object_is_named_passed_and_read_once_it_is_restored(
 ) -> None:
     put(bucket, BUCKET, key("a"), [event(1)])
     put(bucket, BUCKET, key("b"), [event(2)], StorageClass="GLACIER")
-    report = _collect(crosstrail, tmp_path, status=3)
+    report = collect_bucket(crosstrail, tmp_path, status=3)
     assert (report["new"], report["objects_failed"]) == (1, 1)
     [problem] = report["problems"]
     assert problem["path"].endswith(key("b"))
@@ -110,17 +97,17 @@ def test_an_archived_object_is_named_passed_and_read_once_it_is_restored(
     put(
         bucket, BUCKET, key("c", NOON + timedelta(days=30)), [event(3)]
     )  # long after: no listing shows the archived one
-    assert _collect(crosstrail, tmp_path, status=3)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path, status=3)["new"] == 1
     put(bucket, BUCKET, key("b"), [event(2)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
-    assert _numbers(tmp_path) == [1, 2, 3]
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
+    assert numbers(tmp_path) == [1, 2, 3]
 
 
 def test_an_object_that_was_overwritten_is_read_again(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
     put(bucket, BUCKET, key("a"), [event(1)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
     put(bucket, BUCKET, key("a"), [event(1), event(2)])
-    report = _collect(crosstrail, tmp_path)
+    report = collect_bucket(crosstrail, tmp_path)
     assert (report["new"], report["known"]) == (1, 1)
 
 
@@ -131,8 +118,8 @@ def test_a_flat_bucket_and_several_prefixes_are_read_whole(
         (key("a", prefix="one/"), key("b", prefix="z/two/"), "flat/x.json.gz", "top.json.gz", key("c")), start=1
     ):
         put(bucket, BUCKET, name, [event(number)])
-    assert _collect(crosstrail, tmp_path)["new"] == 5
-    again = _collect(crosstrail, tmp_path)
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 5
+    again = collect_bucket(crosstrail, tmp_path)
     assert (again["objects_known"], again["cost"]["gets"]) == (5, 0)
 
 
@@ -152,6 +139,6 @@ def test_what_actiontrail_delivers_is_found_by_account_and_region(
     name = "2026/11/19/Actiontrail_cn-hangzhou_20261119120000_1002_1_10_ab.gz"
     for folder in ("Actiontrail/cn-hangzhou", "Actiontrail/rd-a1/1234567890123456/cn-beijing", "Else/cn-hangzhou"):
         put(bucket, BUCKET, f"oss/AliyunLogs/{folder}/{name}", [event(1)])
-    planned = _collect(crosstrail, tmp_path, "--plan", uri=f"s3://{BUCKET}/oss")
+    planned = collect_bucket(crosstrail, tmp_path, "--plan", uri=f"s3://{BUCKET}/oss")
     found = [(one["cloud"], one["account"], one["region"], one["objects"]) for one in planned["folders"]]
     assert found == [("alibaba", "", "cn-hangzhou", 1), ("alibaba", "1234567890123456", "cn-beijing", 1)]

@@ -22,9 +22,7 @@ from fakes.volcengine import world as volcengine
 from interception import InterceptingProxy
 from lake_workspace import DEV, PROD
 from live_aws import base_identity
-from trail_bucket import NOON, event, key, packed
-
-BUCKET = "trail-logs"
+from trail_bucket import BUCKET, NOON, collect_bucket, event, key, numbers, packed
 
 
 @pytest.fixture
@@ -44,34 +42,24 @@ def s3(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
         yield made
 
 
-def _collect(crosstrail: CommandLine, lake: Path, *more: str, uri: str = f"s3://{BUCKET}", status: int = 0) -> Any:
-    done = crosstrail("collect", uri, "--lake", lake, "--json", *more)
-    assert done.returncode == status, done.stderr
-    return json.loads(done.stdout)
-
-
-def _numbers(lake: Path) -> list[int]:
-    return sorted(int(row["eventid"][-6:]) for row in rows(lake, "eventid"))
-
-
 def test_an_object_that_is_denied_is_named_passed_and_asked_for_again(
     s3: FakeS3, tmp_path: Path, crosstrail: CommandLine
 ) -> None:
     names = [key(f"{number}") for number in range(5)]
     s3.buckets[BUCKET] = {name: packed([event(number)]) for number, name in enumerate(names)}
     s3.denied.add(names[2])
-    report = _collect(crosstrail, tmp_path, status=3)
+    report = collect_bucket(crosstrail, tmp_path, status=3)
     assert (report["new"], report["objects_failed"]) == (4, 1)
     assert [(one["path"], one["reason"]) for one in report["problems"]] == [
         (f"s3://{BUCKET}/{names[2]}", "access is denied")
     ]
     s3.buckets[BUCKET][key("z", NOON + timedelta(days=30))] = packed([event(9)])  # no listing shows the denied one now
     s3.asked.clear()
-    assert _collect(crosstrail, tmp_path, status=3)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path, status=3)["new"] == 1
     assert [one.key for one in s3.asked if one.kind == "get"].count(names[2]) == 1
     s3.denied.clear()
-    assert _collect(crosstrail, tmp_path)["new"] == 1
-    assert _numbers(tmp_path) == [0, 1, 2, 3, 4, 9]
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
+    assert numbers(tmp_path) == [0, 1, 2, 3, 4, 9]
 
 
 def test_credentials_are_renewed_in_a_collection_and_are_always_the_accounts_own(
@@ -118,7 +106,7 @@ def test_an_endpoint_with_tls_is_trusted_by_the_named_authority_alone(
         assert "AWS_CA_BUNDLE" in refused.stderr
         assert s3.asked == []
         monkeypatch.setenv("AWS_CA_BUNDLE", str(proxy.authority.certificate))
-        assert _collect(crosstrail, tmp_path / "lake", *named)["new"] == 1
+        assert collect_bucket(crosstrail, tmp_path / "lake", *named)["new"] == 1
         assert set(proxy.asked) == {f"{BUCKET}.s3.eu-west-1.amazonaws.com"}
     assert {one.region for one in s3.asked} == {"eu-west-1"}
 
@@ -183,7 +171,7 @@ def test_what_other_clouds_deliver_is_collected_at_their_endpoints_with_the_buck
     with InterceptingProxy(tmp_path, {host.partition(".")[2]: s3.url}) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("SSL_CERT_FILE", str(proxy.authority.certificate))
-        assert _collect(crosstrail, tmp_path / "lake", uri=uri)["new"] == 1
+        assert collect_bucket(crosstrail, tmp_path / "lake", uri=uri)["new"] == 1
     [row] = rows(tmp_path / "lake", "cloud, account, eventname")
     assert (row["cloud"], row["account"], row["eventname"]) == (cloud, id_, "StopInstance")
     assert {one.host for one in s3.asked} == {host}
@@ -196,7 +184,7 @@ def test_what_other_clouds_deliver_is_collected_by_path_from_any_server_that_spe
 ) -> None:
     name, content = _delivered(cloud)
     s3.buckets["copied"] = {f"archive/{name}": content}
-    assert _collect(crosstrail, tmp_path, uri="s3://copied/archive")["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path, uri="s3://copied/archive")["new"] == 1
     assert {row["cloud"] for row in rows(tmp_path, "cloud")} == {cloud}
     assert {(one.host, one.bucket) for one in s3.asked} == {(s3.url.removeprefix("http://"), "copied")}
-    assert _collect(crosstrail, tmp_path, uri="s3://copied/archive")["objects_known"] == 1
+    assert collect_bucket(crosstrail, tmp_path, uri="s3://copied/archive")["objects_known"] == 1

@@ -21,13 +21,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,25 +34,13 @@ from conftest import CommandLine
 from crosstrail.lake.ledger import Ledger
 from lake_workspace import DEV, PROD
 from moto_server import Moto
-from trail_bucket import NOON, event, key, packed, put
-
-BUCKET = "trail-logs"
+from trail_bucket import BUCKET, NOON, collect_bucket, event, key, numbers, packed, put
 
 
 @pytest.fixture
 def bucket(moto: Moto) -> Moto:
     moto.bucket(BUCKET)
     return moto
-
-
-def _collect(crosstrail: CommandLine, lake: Path, *more: str, status: int = 0) -> Any:
-    done = crosstrail("collect", f"s3://{BUCKET}", "--lake", lake, "--json", *more)
-    assert done.returncode == status, done.stderr
-    return json.loads(done.stdout)
-
-
-def _numbers(lake: Path) -> list[int]:
-    return sorted(int(row["eventid"][-6:]) for row in rows(lake, "eventid"))
 
 
 def test_every_pitfall_has_its_test() -> None:
@@ -70,56 +56,56 @@ def test_files_that_come_late_in_the_order_of_keys_are_found(
 ) -> None:
     """Listing after the last key loses 10 to 20 files a day."""
     put(bucket, BUCKET, key("m"), [event(1)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
     put(bucket, BUCKET, key("z", NOON - timedelta(minutes=5)), [event(3)])
     put(bucket, BUCKET, key("y", NOON - timedelta(hours=13)), [event(4)])  # of yesterday
-    assert _collect(crosstrail, tmp_path)["new"] == 2
-    assert _numbers(tmp_path) == [1, 3, 4]
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 2
+    assert numbers(tmp_path) == [1, 3, 4]
 
 
 def test_a_file_of_the_same_minute_is_found(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
     put(bucket, BUCKET, key("m"), [event(1)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
     put(bucket, BUCKET, key("a"), [event(2)])  # before it, by its name
-    assert _collect(crosstrail, tmp_path)["new"] == 1
-    assert _numbers(tmp_path) == [1, 2]
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
+    assert numbers(tmp_path) == [1, 2]
 
 
 def test_a_file_of_days_ago_is_found_by_the_daily_sweep(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
     put(bucket, BUCKET, key("m"), [event(1)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
     put(bucket, BUCKET, key("old", NOON - timedelta(days=5)), [event(2)])
-    assert _collect(crosstrail, tmp_path)["new"] == 0
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 0
     with closing(Ledger(tmp_path)) as ledger:
         ledger.table("UPDATE listings SET swept = swept - 90000").commit()
-    assert _collect(crosstrail, tmp_path)["new"] == 1
-    assert _numbers(tmp_path) == [1, 2]
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
+    assert numbers(tmp_path) == [1, 2]
 
 
 def test_since_finds_what_came_later_than_any_sweep(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
     put(bucket, BUCKET, key("m"), [event(1)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
     put(bucket, BUCKET, key("old", NOON - timedelta(days=50)), [event(2)])
-    assert _collect(crosstrail, tmp_path, "--since", "2026-09-01")["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path, "--since", "2026-09-01")["new"] == 1
 
 
 @pytest.mark.parametrize("days", [-400, 400])
 def test_a_clock_that_jumps_hides_nothing(bucket: Moto, tmp_path: Path, crosstrail: CommandLine, days: int) -> None:
     put(bucket, BUCKET, key("m"), [event(1)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
     with closing(Ledger(tmp_path)) as ledger:  # as it was written by a machine whose clock was so much off
         ledger.table(f"UPDATE listings SET swept = {int(time.time()) + days * 86_400}").commit()
     put(bucket, BUCKET, key("n"), [event(2)])
     put(bucket, BUCKET, key("old", NOON - timedelta(days=5)), [event(3)])
-    assert _collect(crosstrail, tmp_path)["new"] == 2
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 2
 
 
 def test_a_key_of_the_far_future_hides_nothing(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
     put(bucket, BUCKET, key("future", NOON + timedelta(days=36_500)), [event(1)])
     put(bucket, BUCKET, key("m"), [event(2)])
-    assert _collect(crosstrail, tmp_path)["new"] == 2
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 2
     put(bucket, BUCKET, key("n", NOON + timedelta(hours=1)), [event(3)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
 
 
 def test_every_account_and_region_has_a_lookback_of_its_own(
@@ -129,10 +115,10 @@ def test_every_account_and_region_has_a_lookback_of_its_own(
     put(bucket, BUCKET, key("a", account=DEV, region="ap-south-1"), [event(1, DEV)])
     for number in range(2, 30):
         put(bucket, BUCKET, key(f"{number:04d}", NOON + timedelta(minutes=number)), [event(number)])
-    assert _collect(crosstrail, tmp_path)["new"] == 29
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 29
     put(bucket, BUCKET, key("b", NOON - timedelta(hours=1), account=DEV, region="ap-south-1"), [event(200, DEV)])
-    assert _collect(crosstrail, tmp_path)["new"] == 1
-    assert _numbers(tmp_path) == [*range(1, 30), 200]
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 1
+    assert numbers(tmp_path) == [*range(1, 30), 200]
 
 
 def test_a_second_run_lists_folders_and_not_the_bucket(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
@@ -140,8 +126,8 @@ def test_a_second_run_lists_folders_and_not_the_bucket(bucket: Moto, tmp_path: P
         put(bucket, BUCKET, key("x", NOON - timedelta(days=day)), [event(day)])
     for number in range(20):
         bucket.s3.put_object(Bucket=BUCKET, Key=f"AWSLogs/{PROD}/vpcflowlogs/us-east-1/{number}", Body=b"x")
-    assert _collect(crosstrail, tmp_path)["new"] == 15
-    again = _collect(crosstrail, tmp_path)
+    assert collect_bucket(crosstrail, tmp_path)["new"] == 15
+    again = collect_bucket(crosstrail, tmp_path)
     assert again["cost"]["lists"] <= 6
     assert again["new"] == 0
     assert again["objects_known"] <= 3
@@ -156,7 +142,7 @@ def test_a_run_that_failed_takes_no_account_for_listed(
     with monkeypatch.context() as patch:
         patch.delenv("AWS_ACCESS_KEY_ID")
         assert crosstrail("collect", f"s3://{BUCKET}", "--lake", lake).returncode == 1
-    assert _collect(crosstrail, lake)["new"] == 2
+    assert collect_bucket(crosstrail, lake)["new"] == 2
 
 
 def test_the_ledger_tells_what_became_of_each_object(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
@@ -164,7 +150,7 @@ def test_the_ledger_tells_what_became_of_each_object(bucket: Moto, tmp_path: Pat
     put(bucket, BUCKET, key("a"), [event(1), event(2)])
     bucket.s3.put_object(Bucket=BUCKET, Key=key("b"), Body=packed([event(4)])[:30])
     put(bucket, BUCKET, key("c"), [event(3)], StorageClass="DEEP_ARCHIVE")
-    _collect(crosstrail, tmp_path, status=3)
+    collect_bucket(crosstrail, tmp_path, status=3)
     with closing(Ledger(tmp_path)) as ledger:
         found = ledger.table("SELECT 1").execute(
             "SELECT name, state, events, length(sha256), cloud, account, region, day FROM objects ORDER BY name"
@@ -181,14 +167,14 @@ def test_the_ledger_tells_what_became_of_each_object(bucket: Moto, tmp_path: Pat
 def test_a_ledger_of_before_is_gone_on_with(bucket: Moto, tmp_path: Path, crosstrail: CommandLine) -> None:
     """Its columns are added; nothing is read again."""
     put(bucket, BUCKET, key("a"), [event(1)])
-    _collect(crosstrail, tmp_path)
+    collect_bucket(crosstrail, tmp_path)
     with closing(Ledger(tmp_path)) as ledger:
         db = ledger.table("DROP INDEX IF EXISTS unfinished")
         for column in ("state", "bytes", "sha256", "at", "cloud", "account", "region", "day"):
             db.execute(f"ALTER TABLE objects DROP COLUMN {column}")
         db.execute("DROP TABLE listings")
         db.commit()
-    again = _collect(crosstrail, tmp_path)
+    again = collect_bucket(crosstrail, tmp_path)
     assert (again["objects_known"], again["cost"]["gets"]) == (1, 0)
 
 
@@ -200,6 +186,6 @@ def test_a_key_that_cannot_be_asked_for_is_named_and_stops_nothing(
     put(bucket, BUCKET, key("b", account=DEV), [event(2, DEV)])
     for odd in ("AWSLogs//x", f"AWSLogs/{PROD}/../y", key("c").replace("/19/", "/19//"), "./z"):
         put(bucket, BUCKET, odd, [event(3)])
-    report = _collect(crosstrail, tmp_path, status=3)
+    report = collect_bucket(crosstrail, tmp_path, status=3)
     assert (report["new"], report["objects_failed"]) == (2, 4)
     assert {one["reason"] for one in report["problems"]} == {"has a name that cannot be asked for"}

@@ -26,7 +26,7 @@ from crosstrail.workspace.buckets import opened_buckets
 from fakes.sqs import FakeSqs
 from lake_workspace import DEV, PROD
 from moto_server import Moto
-from trail_bucket import NOON, event, key, packed, put
+from trail_bucket import NOON, event, key, numbers, packed, put
 
 URI = BucketUri("s3", "trail-logs")
 
@@ -90,10 +90,6 @@ def _told(*names: str, content: Mapping[str, bytes] = {}) -> str:
     return json.dumps({"Records": records})
 
 
-def _numbers(lake: Path) -> list[int]:
-    return sorted(int(row["eventid"][-6:]) for row in rows(lake, "eventid"))
-
-
 def test_1850_messages_lose_and_double_nothing_and_go_after_their_commit(
     bucket: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +124,7 @@ def test_1850_messages_lose_and_double_nothing_and_go_after_their_commit(
         assert before == after  # nothing goes before its events are in the table
     assert sum(one.new for one in following.reports) == 2 * objects
     assert not any(one.known for one in following.reports)  # what was read is not read again
-    assert _numbers(tmp_path) == list(range(2 * objects))
+    assert numbers(tmp_path) == list(range(2 * objects))
 
 
 def test_messages_stay_hidden_while_a_commit_takes_its_time(bucket: Moto, tmp_path: Path) -> None:
@@ -144,7 +140,7 @@ def test_messages_stay_hidden_while_a_commit_takes_its_time(bucket: Moto, tmp_pa
         following.before_commit = until_hidden_again
         following.noticed.once(0)
         assert following.left == 0
-    assert _numbers(tmp_path) == [1]
+    assert numbers(tmp_path) == [1]
 
 
 def test_a_message_that_comes_again_before_its_commit_doubles_nothing(bucket: Moto, tmp_path: Path) -> None:
@@ -166,7 +162,7 @@ def test_a_message_that_comes_again_before_its_commit_doubles_nothing(bucket: Mo
         following.noticed.once(0)
         following.noticed.once(0)
         assert following.left == 0
-    assert _numbers(tmp_path) == [1]
+    assert numbers(tmp_path) == [1]
     assert sum(one.new for one in following.reports) == 1
 
 
@@ -186,7 +182,7 @@ def test_a_collection_that_fails_leaves_its_messages(bucket: Moto, tmp_path: Pat
         _show_all()
         following.noticed.once(0)
         assert following.left == 0
-    assert _numbers(tmp_path) == [1]
+    assert numbers(tmp_path) == [1]
 
 
 def test_one_object_of_ten_that_fails_doubles_no_other(bucket: Moto, tmp_path: Path) -> None:
@@ -202,7 +198,7 @@ def test_one_object_of_ten_that_fails_doubles_no_other(bucket: Moto, tmp_path: P
         following.send([_told(*names)])
         following.noticed.once(0)
         assert (following.left, following.reports[1].new) == (0, 1)
-    assert _numbers(tmp_path) == list(range(10))
+    assert numbers(tmp_path) == list(range(10))
 
 
 def test_what_is_not_chosen_stays_in_the_queue(bucket: Moto, tmp_path: Path) -> None:
@@ -220,12 +216,12 @@ def test_what_is_not_chosen_stays_in_the_queue(bucket: Moto, tmp_path: Path) -> 
         following.send([_told(name) for name in names] + [_told(names[0], names[1])])
         following.noticed.once(0)
         assert following.left == 4
-        assert _numbers(tmp_path) == [0]
+        assert numbers(tmp_path) == [0]
     _show_all()
     with _following(bucket, tmp_path, options=BucketOptions()) as following:
         following.noticed.once(0)
         assert following.left == 0
-    assert _numbers(tmp_path) == [0, 1, 2, 3, 4]
+    assert numbers(tmp_path) == [0, 1, 2, 3, 4]
 
 
 def test_a_topic_that_delivers_raw_or_tests_the_queue_is_understood(bucket: Moto, tmp_path: Path) -> None:
@@ -250,7 +246,7 @@ def test_a_topic_that_delivers_raw_or_tests_the_queue_is_understood(bucket: Moto
         assert following.left == 5
         following.noticed.once(0)
         assert following.left == 0
-    assert _numbers(tmp_path) == [1, 2]
+    assert numbers(tmp_path) == [1, 2]
 
 
 def _messages() -> list[Any]:
