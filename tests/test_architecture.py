@@ -26,7 +26,7 @@ from source_imports import SOURCE, imported, modules, statements, tree
 
 ROOT = Path(__file__).parents[1]
 LINES = 400
-_DIALECT = "crosstrail.engines.dialect"
+_DIALECT = "crosstrail.engines.sql"
 CIRCLES = [
     {
         f"{_DIALECT}.{name}"
@@ -83,7 +83,7 @@ UNTYPED = {
     "crosstrail.deploy": "what AWS's commands print is JSON of any shape",
     "crosstrail.server.auth.oauth": "FastMCP's OAuth proxy passes on what it does not look at",
     "crosstrail.server.http": "ASGI scopes and messages are mappings of anything",
-    "crosstrail.engines.dialect": "sqlglot keeps the parts of an expression as anything",
+    "crosstrail.engines.sql": "sqlglot keeps the parts of an expression as anything",
 }
 """Where `Any` may be written, each with its reason; the list may only shrink."""
 MAX_ANY = 52

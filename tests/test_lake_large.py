@@ -14,7 +14,7 @@ import pytest
 from audit_logs import ACCOUNT, ids, log, record, write
 from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.duckdb import LakeEngine
-from crosstrail.engines.sql import NamedAccount, NamedAccounts, counted, prepare
+from crosstrail.engines.sql.prepare import NamedAccount, NamedAccounts, counted, prepare
 from crosstrail.lake import list_cache, metadata, snapshot
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable

@@ -15,7 +15,7 @@ import pytest
 from audit_logs import ACCOUNT, log, record, write
 from conftest import CommandLine
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.sql import prepare
+from crosstrail.engines.sql.prepare import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.collector import collect
 from crosstrail.lake.expiry import expire

@@ -14,7 +14,7 @@ import pytest
 
 from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.duckdb import LakeEngine
-from crosstrail.engines.sql import prepare
+from crosstrail.engines.sql.prepare import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.models import Account, ResultPage
 from running_server import PATIENCE

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.sql import prepare
+from crosstrail.engines.sql.prepare import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.models import Account
 from crosstrail.store_ids import ALL_STORES_ID

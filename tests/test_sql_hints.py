@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.sql import prepare
+from crosstrail.engines.sql.prepare import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.models import Account
 

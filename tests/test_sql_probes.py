@@ -16,7 +16,7 @@ import pytest
 
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.rendering import renderer
-from crosstrail.engines.sql import prepare
+from crosstrail.engines.sql.prepare import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.reader import connect
 

@@ -14,7 +14,7 @@ import preloaded
 from conftest import SHARED_DATA
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.rendering import renderer
-from crosstrail.engines.sql import prepare
+from crosstrail.engines.sql.prepare import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.reader import connect
 from crosstrail.lake.table import LakeTable

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from audit_logs import ACCOUNT, record
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.sql import PreparedStatement, prepare
+from crosstrail.engines.sql.prepare import PreparedStatement, prepare
 from crosstrail.engines.worker import span_of
 from crosstrail.lake.reader import connect
 from crosstrail.lake.table import LakeTable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from crosstrail.engines.jobs import QueryLimits
-    from crosstrail.engines.sql import NamedAccounts, PreparedStatement
+    from crosstrail.engines.sql.prepare import NamedAccounts, PreparedStatement
     from crosstrail.evidence.forms import ExportedRecord
 
 _KEYS = ("cloud", "account", "eventid")
@@ -90,7 +90,7 @@ def records_of(
     """The original records of the events that a statement names: of the accounts that it reads, and no others. Oldest first; and
     the same in any order. `past`: when the statement reads the lake as it was; its records are read as they were then. Raises
     SqlRejected."""
-    from crosstrail.engines.sql import NamedAccounts, prepare
+    from crosstrail.engines.sql.prepare import NamedAccounts, prepare
 
     names = {name.lower() for name in prepared.columns}
     keys = [key for key in _KEYS if key in names]

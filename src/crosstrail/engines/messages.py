@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from crosstrail.engines.dialect.types import Type
+from crosstrail.engines.sql.types import Type
 
 
 class TypeParts(TypedDict):

@@ -13,9 +13,9 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crosstrail.engines.dialect.addresses import shown
-from crosstrail.engines.dialect.time_values import offset_minutes
-from crosstrail.engines.dialect.types import Type
+from crosstrail.engines.sql.addresses import shown
+from crosstrail.engines.sql.time_values import offset_minutes
+from crosstrail.engines.sql.types import Type
 
 _Value = Any
 """What Arrow's `as_py` gives for a column's type, which `Type` says at run time alone."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crosstrail.engines.dialect.types import Type
 from crosstrail.engines.rendering import renderer
+from crosstrail.engines.sql.types import Type
 
 
 def read_rows(path: Path, types: Sequence[Type], offset: int, limit: int) -> tuple[tuple[str | None, ...], ...]:

@@ -23,8 +23,8 @@ from typing import IO, NotRequired, TypedDict
 from crosstrail import private
 from crosstrail.call_context import current_call
 from crosstrail.coverage import Verified
-from crosstrail.engines.dialect.types import Type
 from crosstrail.engines.messages import TypeParts, type_of
+from crosstrail.engines.sql.types import Type
 from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.lake.locks import is_taken, take
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus

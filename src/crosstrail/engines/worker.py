@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-    from crosstrail.engines.dialect.spans import Bound
-    from crosstrail.engines.sql import PreparedStatement
+    from crosstrail.engines.sql.prepare import PreparedStatement
+    from crosstrail.engines.sql.spans import Bound
 
 _BATCH_ROWS = 10_000
 _GROUP_BYTES = 4 * 2**20
@@ -79,7 +79,7 @@ def _answer(replies: IO[bytes], reply: Reply) -> None:
 def _load() -> None:
     """What every query needs, so that a warm worker has it; and what a worker may never do."""
 
-    from crosstrail.engines.sql import NamedAccounts, prepare
+    from crosstrail.engines.sql.prepare import NamedAccounts, prepare
     from crosstrail.lake.reader import connect
 
     os.umask(0o077)
@@ -105,7 +105,7 @@ def _done(request: Request) -> Reply:
 
 
 def _compile(request: CompileRequest) -> Reply:
-    from crosstrail.engines.sql import NamedAccount, NamedAccounts, prepare
+    from crosstrail.engines.sql.prepare import NamedAccount, NamedAccounts, prepare
 
     _bound(request["seconds"], _STATEMENT_MEMORY, threads=1)
     scope = NamedAccounts(tuple(NamedAccount(*names) for names in request["accounts"]), request["aliases"])
@@ -214,7 +214,7 @@ def _counted(request: RunRequest, partial: Path) -> int | None:
     """The result's rows by what the table's lists say of each account; None where the statement needs more than that."""
     import duckdb
 
-    from crosstrail.engines.sql import counted
+    from crosstrail.engines.sql.prepare import counted
     from crosstrail.lake.reader import connect
 
     sql = counted(request["sql"], request["scans"])

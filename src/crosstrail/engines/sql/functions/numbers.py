@@ -1,0 +1,166 @@
+"""Mathematical functions."""
+
+from __future__ import annotations
+
+from crosstrail.engines.sql.casts import coerce
+from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, require
+from crosstrail.engines.sql.function_registry import FunctionCall, function, refused, simple
+from crosstrail.engines.sql.operators import arithmetic
+from crosstrail.engines.sql.types import BIGINT, DOUBLE, REAL, Type, decimal_of, duck, is_integer, is_number
+
+simple(
+    {
+        "sqrt(double) -> double": "CASE WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt({0}) END",
+        "exp(double) -> double": "exp({0})",
+        "power(double, double) -> double": "pow({0}, {1})",
+        "pow(double, double) -> double": "pow({0}, {1})",
+        "ln(double) -> double": "CASE WHEN {0} > 0 THEN ln({0}) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
+        "log2(double) -> double": "CASE WHEN {0} > 0 THEN ln({0}) / ln(CAST(2 AS DOUBLE)) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
+        "log10(double) -> double": "CASE WHEN {0} > 0 THEN log10({0}) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
+        "pi() -> double": "pi()",
+        "e() -> double": "CAST('2.718281828459045' AS DOUBLE)",
+        "nan() -> double": "CAST('NaN' AS DOUBLE)",
+        "infinity() -> double": "CAST('Infinity' AS DOUBLE)",
+        "is_nan(double) -> boolean": "isnan({0})",
+        "is_finite(double) -> boolean": "isfinite({0})",
+        "is_infinite(double) -> boolean": "isinf({0})",
+        "bitwise_and(bigint, bigint) -> bigint": "{0} & {1}",
+        "bitwise_or(bigint, bigint) -> bigint": "{0} | {1}",
+        "bitwise_xor(bigint, bigint) -> bigint": "xor({0}, {1})",
+        "bitwise_not(bigint) -> bigint": "~{0}",
+    }
+)
+
+
+def _number(call: FunctionCall, index: int = 0) -> Expr:
+    value = call.arg(index)
+    if not is_number(value.type):
+        raise Refusal(f"{call.name} takes a number, not {value.type}")
+    return value
+
+
+@function("abs")
+def _abs(call: FunctionCall) -> Expr:
+    call.need(1)
+    value = _number(call)
+    return derived(f"CAST(abs({value.sql}) AS {duck(value.type)})", value.type, value)
+
+
+@function("sign")
+def _sign(call: FunctionCall) -> Expr:
+    call.need(1)
+    value = _number(call)
+    kind = decimal_of(1, 0) if value.type.name == "decimal" else value.type
+    sign = f"CAST(sign({value.sql}) AS {duck(kind)})"
+    if kind in (DOUBLE, REAL):  # NaN and -0.0 stay what they are
+        sign = f"(CASE WHEN isnan({value.sql}) OR {value.sql} = 0 THEN {value.sql} ELSE {sign} END)"
+    return derived(sign, kind, value)
+
+
+@function("mod")
+def _mod(call: FunctionCall) -> Expr:
+    call.need(2)
+    return arithmetic("%", call.arg(0), call.arg(1))
+
+
+@function("ceil", "ceiling", "floor")
+def _integer(call: FunctionCall) -> Expr:
+    call.need(1)
+    value = _number(call)
+    if is_integer(value.type):
+        return value
+    kind = value.type
+    if kind.name == "decimal":
+        kind = decimal_of(min(38, kind.precision - kind.scale + min(kind.scale, 1)), 0)
+    name = "floor" if call.name == "floor" else "ceil"
+    return derived(f"CAST({name}({value.sql}) AS {duck(kind)})", kind, value)
+
+
+@function("round")
+def _round(call: FunctionCall) -> Expr:
+    call.need(1, 2)
+    value = _number(call)
+    digits = constant_int(call.arg(1), "the number of digits") if len(call) == 2 else 0
+    if is_integer(value.type):
+        if digits >= 0:
+            return value
+        return derived(f"CAST(round({value.sql}::HUGEINT, {digits}) AS {duck(value.type)})", value.type, value)
+    if value.type.name == "decimal":
+        return _round_decimal(value, digits, len(call) == 2)
+    if not -15 <= digits <= 15:
+        raise Refusal("round takes -15 to 15 digits here")
+    sql = f"CAST(round(CAST({value.sql} AS DOUBLE), {digits}) AS {duck(value.type)})"
+    if len(call) == 2:  # -0.0 becomes 0.0, and -0.001 does not
+        sql = f"(CASE WHEN {value.sql} = 0 THEN CAST(0 AS {duck(value.type)}) ELSE {sql} END)"
+    return derived(sql, value.type, value)
+
+
+def _round_decimal(value: Expr, digits: int, keeps_scale: bool) -> Expr:
+    precision, scale = value.type.size
+    if not keeps_scale:
+        kind = decimal_of(min(38, precision - scale + min(1, scale)), 0)
+        return derived(f"CAST({value.sql} AS {duck(kind)})", kind, value)
+    kind = decimal_of(min(38, precision + 1), scale)
+    if digits >= scale:
+        return derived(f"CAST({value.sql} AS {duck(kind)})", kind, value)
+    if digits < 0 or precision == 38:
+        raise Refusal("this rounding of a decimal is not supported here", "CAST it to double first.")
+    narrow = decimal_of(precision + 1, digits)
+    return derived(f"CAST(CAST({value.sql} AS {duck(narrow)}) AS {duck(kind)})", kind, value)
+
+
+@function("truncate")
+def _truncate(call: FunctionCall) -> Expr:
+    call.need(1)
+    value = _number(call)
+    if value.type not in (DOUBLE, REAL):
+        raise Refusal("truncate takes a double here")
+    return derived(f"CAST(trunc({value.sql}) AS {duck(value.type)})", value.type, value)
+
+
+@function("log")
+def _log(call: FunctionCall) -> Expr:
+    call.need(2)
+    base, value = coerce(call.arg(0), DOUBLE), coerce(call.arg(1), DOUBLE)
+    bad = f"{base.sql} <= 0 OR {value.sql} <= 0"
+    return derived(
+        require(bad, "log takes positive numbers here", f"(ln({value.sql}) / ln({base.sql}))", DOUBLE),
+        DOUBLE,
+        base,
+        value,
+    )
+
+
+@function("from_base")
+def _from_base(call: FunctionCall) -> Expr:
+    call.need(2)
+    text, base = call.arg(0), constant_int(call.arg(1), "the base")
+    if base not in (2, 16) or text.type.name != "varchar":
+        raise Refusal("from_base takes the bases 2 and 16 here")
+    pattern = "[0-9a-fA-F]{1,15}" if base == 16 else "[01]{1,62}"
+    prefix = "0x" if base == 16 else "0b"
+    good = f"CAST('{prefix}' || {text.sql} AS BIGINT)"
+    return derived(
+        require(f"NOT regexp_full_match({text.sql}, '{pattern}')", "no number in this base", good, BIGINT), BIGINT, text
+    )
+
+
+@function("to_base")
+def _to_base(call: FunctionCall) -> Expr:
+    call.need(2)
+    value, base = coerce(call.arg(0), BIGINT), constant_int(call.arg(1), "the base")
+    if not 2 <= base <= 36:
+        raise Refusal("to_base takes the bases 2 to 36")
+    sql = require(
+        f"{value.sql} < 0",
+        "to_base takes no negative number here",
+        f"lower(to_base({value.sql}, {base}))",
+        Type("varchar"),
+    )
+    return derived(sql, Type("varchar"), value)
+
+
+refused("is not supported here", "Use floor((x - low) / width).", "width_bucket")
+refused(
+    "is not supported here", "An answer about logs should come out the same twice.", "rand", "random", "shuffle", "uuid"
+)

@@ -1,0 +1,168 @@
+"""What stands in FROM besides named tables: joins, UNNEST and VALUES.
+
+Decides the columns each brings. It never decides which tables exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from crosstrail.engines.sql import operators
+from crosstrail.engines.sql.casts import coerce, unify
+from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived
+from crosstrail.engines.sql.literals import COMMA
+from crosstrail.engines.sql.queries import Query
+from crosstrail.engines.sql.scope import Field, Scope
+from crosstrail.engines.sql.types import BIGINT, Type
+
+if TYPE_CHECKING:
+    from crosstrail.engines.sql.expressions import Expressions
+    from crosstrail.engines.sql.relations import Relations
+
+_LONG_VALUES = 32
+"""Rows from which VALUES is written as a list of DuckDB's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """SQL that may stand after FROM, and its columns."""
+
+    sql: str
+    fields: tuple[Field, ...]
+
+
+def join(
+    relations: Relations, node: exp.Join, sql: str, fields: tuple[Field, ...], outer: Scope | None
+) -> tuple[str, tuple[Field, ...]]:
+    """The FROM clause with one more relation."""
+    unknown = {key for key, value in node.args.items() if value} - {"this", "side", "kind", "on", "using"}
+    side, kind = str(node.args.get("side") or "").upper(), str(node.args.get("kind") or "").upper()
+    if unknown or side not in ("", "LEFT", "RIGHT", "FULL") or kind not in ("", "INNER", "OUTER", "CROSS"):
+        raise Refusal(
+            "this kind of join is not supported here", "Use [LEFT | RIGHT | FULL] JOIN ... ON, or CROSS JOIN."
+        )
+    added = relations.source(node.this, Scope(fields=fields, parent=outer))
+    on, using = node.args.get("on"), node.args.get("using")
+    if isinstance(node.this, exp.Unnest):
+        return _join_unnest(node, added, sql, fields, side)
+    if using:
+        return _join_using(node, added, sql, fields, side)
+    both = (*fields, *added.fields)
+    if kind == "CROSS" or COMMA in node.meta:
+        if on is not None:
+            raise Refusal("CROSS JOIN takes no ON")
+        return f"{sql} CROSS JOIN {added.sql}", both
+    if on is None:
+        raise Refusal("this join needs ON or USING")
+    test = boolean(relations.expressions.compile(on, Scope(fields=both, parent=outer)), "ON")
+    return f"{sql} {side or 'INNER'} JOIN {added.sql} ON {test.sql}", both
+
+
+def _join_unnest(
+    node: exp.Join, added: Source, sql: str, fields: tuple[Field, ...], side: str
+) -> tuple[str, tuple[Field, ...]]:
+    on = node.args.get("on")
+    if (
+        side in ("RIGHT", "FULL")
+        or node.args.get("using")
+        or (on is not None and not (isinstance(on, exp.Boolean) and on.this))
+    ):
+        raise Refusal("UNNEST is joined with CROSS JOIN, or LEFT JOIN ... ON TRUE")
+    if (side == "LEFT") != (on is not None):
+        raise Refusal("UNNEST is joined with CROSS JOIN, or LEFT JOIN ... ON TRUE")
+    word = "LEFT JOIN LATERAL" if side else "CROSS JOIN LATERAL"
+    return f"{sql} {word} {added.sql}{' ON true' if side else ''}", (*fields, *added.fields)
+
+
+def _join_using(
+    node: exp.Join, added: Source, sql: str, fields: tuple[Field, ...], side: str
+) -> tuple[str, tuple[Field, ...]]:
+    tests, merged, left_hidden, right_hidden = [], [], set(), set()
+    for name in (identifier.name for identifier in node.args["using"]):
+        pair = [[f for f in part if f.name.lower() == name.lower() and not f.hidden] for part in (fields, added.fields)]
+        if len(pair[0]) != 1 or len(pair[1]) != 1:
+            raise Refusal(f"the column {name[:60]} of USING must be in both tables, once")
+        left, right = pair[0][0], pair[1][0]
+        one, other = operators.matched(Expr(left.sql, left.type), Expr(right.sql, right.type))
+        tests.append(operators.compare("=", one, other).sql)
+        shown = {"RIGHT": other.sql, "FULL": f"coalesce({one.sql}, {other.sql})"}.get(side, one.sql)
+        merged.append(Field(left.name, shown, left.type if left.type.name == "timestamptz" else one.type))
+        left_hidden.add(left.sql)
+        right_hidden.add(right.sql)
+    rest = [replace(f, hidden=f.hidden or f.sql in left_hidden | right_hidden) for f in (*fields, *added.fields)]
+    return f"{sql} {side or 'INNER'} JOIN {added.sql} ON {' AND '.join(tests)}", (*merged, *rest)
+
+
+def unnest(compiler: Expressions, node: exp.Unnest, scope: Scope, label: str, names: list[str]) -> Source:
+    """UNNEST(a, b) [WITH ORDINALITY] AS t(x, y, n): arrays give a column, or one a field of their rows; maps give two."""
+    offset = node.args.get("offset")
+    lists: list[str] = []
+    found: list[tuple[str, str, Type]] = []
+    name = compiler.name("u")
+    for each in node.expressions:
+        value = compiler.compile(each, replace(scope, aggregates=False, windows=False))
+        item = f"{name}.e{len(lists)}"
+        if value.type.name == "map":
+            lists.append(f"map_entries({value.sql})")
+            found.append(("", f"struct_extract({item}, 'key')", value.type.args[0]))
+            found.append(("", f"struct_extract({item}, 'value')", value.type.args[1]))
+        elif value.type.name == "array":
+            lists.append(value.sql)
+            row = value.type.element
+            if row.name == "row":
+                parts = zip(row.fields, row.keys, row.args, strict=True)
+                found += [(field, f"struct_extract({item}, '{key}')", kind) for field, key, kind in parts]
+            else:
+                found.append(("", item, row))
+        else:
+            raise Refusal(
+                f"UNNEST takes arrays and maps, not {value.type}", "split, regexp_extract_all and CAST make arrays."
+            )
+    listed = [f"unnest({each}) AS e{index}" for index, each in enumerate(lists)]
+    longest = f"greatest({', '.join(f'coalesce(len({each}), 0)' for each in lists)})"
+    listed.append(f"unnest(range(1, {longest} + 1)) AS n")
+    if offset:
+        found.append(("", f"{name}.n", BIGINT))
+        # The parser takes the last alias for the ordinality column out of the list.
+        names = [*names, offset.name] if names and isinstance(offset, exp.Identifier) else names
+    if names and len(names) != len(found):
+        raise Refusal(f"this UNNEST has {len(found)} columns and needs as many names, not {len(names)}")
+    named = names or [column for column, _, _ in found]
+    fields = tuple(Field(n, sql, kind, label) for n, (_, sql, kind) in zip(named, found, strict=True))
+    return Source(f"(SELECT {', '.join(listed)}) AS {name}", fields)
+
+
+def _spread(cell: Expr) -> list[Expr]:
+    """VALUES ROW(a, b) has two columns, as VALUES (a, b) has."""
+    if cell.type.name != "row":
+        return [cell]
+    pairs = zip(cell.type.keys, cell.type.args, strict=True)
+    return [derived(f"struct_extract({cell.sql}, '{key}')", kind, cell) for key, kind in pairs]
+
+
+def values(compiler: Expressions, node: exp.Values, scope: Scope) -> Query:
+    """VALUES as a query."""
+    rows: list[list[Expr]] = []
+    for each in node.expressions:
+        cells = [
+            compiler.compile(cell, scope) for cell in (each.expressions if isinstance(each, exp.Tuple) else [each])
+        ]
+        rows.append(_spread(cells[0]) if len(cells) == 1 else cells)
+    if len({len(row) for row in rows}) != 1:
+        raise Refusal("the rows of VALUES need one length")
+    columns = [unify([row[index] for row in rows], "a column of VALUES") for index in range(len(rows[0]))]
+    kinds = tuple(("", column[0].type) for column in columns)
+    constant = not any(row.find(exp.Column, exp.Identifier, exp.Query) for row in node.expressions)
+    if constant and len(rows) > _LONG_VALUES:
+        # A row of its own for each would be planned as a tree as deep as there are rows; DuckDB takes constants alone here.
+        listed = ", ".join(f"({', '.join(column[number].sql for column in columns)})" for number in range(len(rows)))
+        names = ", ".join(f"c{index}" for index in range(len(columns)))
+        return Query(f"SELECT * FROM (VALUES {listed}) AS {compiler.name('v')}({names})", kinds)  # noqa: S608 - generated
+    selects = []
+    for number in range(len(rows)):
+        cells_sql = ", ".join(f"{coerce(c[number], c[0].type).sql} AS c{i}" for i, c in enumerate(columns))
+        selects.append(f"SELECT {cells_sql}")
+    return Query(" UNION ALL ".join(selects), kinds)
