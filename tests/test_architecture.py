@@ -45,7 +45,6 @@ CIRCLES = [
                 "table_sources",
                 "spans",
                 "windows",
-                "functions.binary",
                 "functions.collections",
                 "functions.conditional",
             ),

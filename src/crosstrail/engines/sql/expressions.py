@@ -29,7 +29,8 @@ from crosstrail.engines.sql.expr import (
     require,
     too_complex,
 )
-from crosstrail.engines.sql.function_registry import FunctionCall, all_functions, answered
+from crosstrail.engines.sql.function_registry import FunctionCall, all_functions
+from crosstrail.engines.sql.function_table import answered
 from crosstrail.engines.sql.functions.collections import subscript
 from crosstrail.engines.sql.functions.strings import substring, trim
 from crosstrail.engines.sql.functions.times import extract, in_zone
@@ -305,7 +306,7 @@ class Expressions:
             return aggregate(self, node, scope)
         handler = all_functions().get(name)
         if handler is None:
-            known = [*sorted(answered()), *AGGREGATES]
+            known = sorted(answered())
             raise Refusal(f"the function {name[:60]} is not supported here", function_hint(name, known))
         return replace(handler(FunctionCall(name, list(node.expressions), self, scope)), name="")
 

@@ -1,18 +1,19 @@
-"""The allow-list of functions: a name, its signatures in Trino's words, and the DuckDB SQL for each.
+"""What compiles a call of each function of the table: a template of DuckDB SQL, or a handler that functions/ registers.
 
-Decides which overload a call means. It never holds a function itself: the modules under functions/ register theirs.
+Decides which overload of a template a call means. Which functions there are is decided by function_table.txt alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from crosstrail.engines.sql import types
 from crosstrail.engines.sql.casts import cast
-from crosstrail.engines.sql.expr import Expr, Refusal, derived
+from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, unsure
+from crosstrail.engines.sql.function_table import TrinoFunction, function_table
 from crosstrail.engines.sql.types import UNKNOWN, Type, can_coerce
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ class FunctionCall:
 
 
 Handler = Callable[[FunctionCall], Expr]
-FUNCTIONS: dict[str, Handler] = {}
-"""Scalar functions by lower-case name."""
-REFUSED_BY_NAME: set[str] = set()
+_HANDLERS: dict[str, Handler] = {}
 
 _NAMED = {
     str(kind): kind
@@ -85,43 +84,40 @@ _NAMED["interval"] = types.DAY_TIME
 
 
 def function(*names: str) -> Callable[[Handler], Handler]:
-    """Registers a handler under its names."""
+    """Registers a handler under its names; what each takes is in function_table.txt."""
 
     def register(handler: Handler) -> Handler:
         for name in names:
-            FUNCTIONS[name] = handler
+            _HANDLERS[name] = handler
         return handler
 
     return register
 
 
-def refused(reason: str, hint: str, *names: str) -> None:
-    """Registers names that people try and that cannot be answered right."""
-
+def _refused(one: TrinoFunction) -> Handler:
     def handle(call: FunctionCall) -> Expr:
-        raise Refusal(f"{call.name} {reason}", hint)
+        raise Refusal(f"{call.name} {one.refusal}", one.instead)
 
-    for name in names:
-        FUNCTIONS[name] = handle
-        REFUSED_BY_NAME.add(name)
+    return handle
 
 
-def simple(table: Mapping[str, str]) -> None:
-    """Registers `name(type, ...) -> type` with a template of DuckDB SQL; `{0}` is the first argument.
+class _Failing:
+    """`{fail[words]}` of a template: SQL of the result's type that fails with these words."""
 
-    Overloads of one name are tried in order: first those that fit exactly, then those that Trino would coerce to.
-    """
-    grouped: dict[str, list[tuple[tuple[Type, ...], Type, str]]] = {}
-    for signature, template in table.items():
-        head, result = signature.split(" -> ")
-        name, _, inside = head.partition("(")
-        kinds = tuple(_NAMED[text.strip()] for text in inside.rstrip(")").split(",") if text.strip())
-        grouped.setdefault(name, []).append((kinds, _NAMED[result], template))
-    for name, overloads in grouped.items():
-        FUNCTIONS[name] = _overloaded(overloads)
+    def __init__(self, write: Callable[[str, Type], str], kind: Type) -> None:
+        self._write, self._kind = write, kind
+
+    def __getitem__(self, words: str) -> str:
+        return self._write(words, self._kind)
 
 
-def _overloaded(overloads: list[tuple[tuple[Type, ...], Type, str]]) -> Handler:
+def _template(one: TrinoFunction) -> Handler:
+    """Overloads are tried in order: first those that fit exactly, then those that Trino would coerce to."""
+    overloads = [
+        (tuple(_NAMED[kind] for kind in signature.parameters), _NAMED[signature.result], signature.template)
+        for signature in one.signatures
+    ]
+
     def handle(call: FunctionCall) -> Expr:
         args = call.args()
         fitting = [one for one in overloads if len(one[0]) == len(args)]
@@ -129,7 +125,8 @@ def _overloaded(overloads: list[tuple[tuple[Type, ...], Type, str]]) -> Handler:
         loose = [one for one in fitting if all(can_coerce(a.type, k) for a, k in zip(args, one[0], strict=True))]
         for kinds, result, template in exact + loose:
             ready = [cast(arg, kind) for arg, kind in zip(args, kinds, strict=True)]
-            return derived(f"({template.format(*(arg.sql for arg in ready))})", result, *ready)
+            failing = {"fail": _Failing(failure, result), "doubt": _Failing(unsure, result)}
+            return derived(f"({template.format(*(arg.sql for arg in ready), **failing)})", result, *ready)
         given = ", ".join(str(arg.type) for arg in args)
         wanted = "; ".join(f"{call.name}({', '.join(map(str, kinds))})" for kinds, _, _ in overloads[:4])
         raise Refusal(f"{call.name} does not take ({given})", f"It takes {wanted}.")
@@ -137,15 +134,22 @@ def _overloaded(overloads: list[tuple[tuple[Type, ...], Type, str]]) -> Handler:
     return handle
 
 
-@cache
-def all_functions() -> dict[str, Handler]:
-    """The whole list; loading it takes a few milliseconds, once."""
+def registered() -> frozenset[str]:
+    """The names of scalar functions that a handler of functions/ is registered for."""
     from crosstrail.engines.sql import functions
 
     functions.load()
-    return FUNCTIONS
+    return frozenset(_HANDLERS)
 
 
-def answered() -> frozenset[str]:
-    """The names of functions that are answered; a few others are registered only to be refused with a better sentence."""
-    return frozenset(all_functions()) - REFUSED_BY_NAME
+@cache
+def all_functions() -> dict[str, Handler]:
+    """Scalar functions by lower-case name; loading them takes a few milliseconds, once."""
+    registered()
+    found: dict[str, Handler] = {}
+    for name, one in function_table().items():
+        if one.refusal:
+            found[name] = _refused(one)
+        elif one.kind == "scalar":
+            found[name] = _HANDLERS[name] if one.way == "rewritten" else _template(one)
+    return found

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _RANKS = {"row_number": BIGINT, "rank": BIGINT, "dense_rank": BIGINT, "percent_rank": DOUBLE, "cume_dist": DOUBLE}
 _VALUES = ("lag", "lead", "first_value", "last_value", "nth_value", "ntile")
+WINDOW_FUNCTIONS = (*_RANKS, *_VALUES)
 
 
 def window(compiler: Expressions, node: exp.Window, scope: Scope) -> Expr:
@@ -35,7 +36,7 @@ def window(compiler: Expressions, node: exp.Window, scope: Scope) -> Expr:
         nulls = " IGNORE NULLS" if isinstance(call, exp.IgnoreNulls) else ""
         call = call.this
     name = str(call.name).lower() if isinstance(call, exp.Anonymous) else ""
-    if name in _RANKS or name in _VALUES:
+    if name in WINDOW_FUNCTIONS:
         return _ranked(compiler, call, name, inner, over, nulls, parts)
     if nulls:
         raise Refusal("IGNORE NULLS belongs to lag, lead, first_value, last_value and nth_value")

@@ -6,7 +6,6 @@ from __future__ import annotations
 def load() -> None:
     """Registers every function."""
     from crosstrail.engines.sql.functions import (  # noqa: F401 - each registers on import
-        binary,
         collections,
         conditional,
         formats,

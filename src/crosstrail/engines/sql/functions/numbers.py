@@ -4,32 +4,9 @@ from __future__ import annotations
 
 from crosstrail.engines.sql.casts import coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, require
-from crosstrail.engines.sql.function_registry import FunctionCall, function, refused, simple
+from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.operators import arithmetic
 from crosstrail.engines.sql.types import BIGINT, DOUBLE, REAL, Type, decimal_of, duck, is_integer, is_number
-
-simple(
-    {
-        "sqrt(double) -> double": "CASE WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt({0}) END",
-        "exp(double) -> double": "exp({0})",
-        "power(double, double) -> double": "pow({0}, {1})",
-        "pow(double, double) -> double": "pow({0}, {1})",
-        "ln(double) -> double": "CASE WHEN {0} > 0 THEN ln({0}) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
-        "log2(double) -> double": "CASE WHEN {0} > 0 THEN ln({0}) / ln(CAST(2 AS DOUBLE)) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
-        "log10(double) -> double": "CASE WHEN {0} > 0 THEN log10({0}) WHEN {0} = 0 THEN CAST('-Infinity' AS DOUBLE) WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) END",
-        "pi() -> double": "pi()",
-        "e() -> double": "CAST('2.718281828459045' AS DOUBLE)",
-        "nan() -> double": "CAST('NaN' AS DOUBLE)",
-        "infinity() -> double": "CAST('Infinity' AS DOUBLE)",
-        "is_nan(double) -> boolean": "isnan({0})",
-        "is_finite(double) -> boolean": "isfinite({0})",
-        "is_infinite(double) -> boolean": "isinf({0})",
-        "bitwise_and(bigint, bigint) -> bigint": "{0} & {1}",
-        "bitwise_or(bigint, bigint) -> bigint": "{0} | {1}",
-        "bitwise_xor(bigint, bigint) -> bigint": "xor({0}, {1})",
-        "bitwise_not(bigint) -> bigint": "~{0}",
-    }
-)
 
 
 def _number(call: FunctionCall, index: int = 0) -> Expr:
@@ -158,9 +135,3 @@ def _to_base(call: FunctionCall) -> Expr:
         Type("varchar"),
     )
     return derived(sql, Type("varchar"), value)
-
-
-refused("is not supported here", "Use floor((x - low) / width).", "width_bucket")
-refused(
-    "is not supported here", "An answer about logs should come out the same twice.", "rand", "random", "shuffle", "uuid"
-)

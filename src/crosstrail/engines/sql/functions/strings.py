@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crosstrail.engines.sql.casts import BY_KEY, coerce
-from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived, failure, require, require_sure
-from crosstrail.engines.sql.function_registry import FunctionCall, function, refused, simple
-from crosstrail.engines.sql.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, Type, array_of, map_of
+from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived, require, require_sure
+from crosstrail.engines.sql.function_registry import FunctionCall, function
+from crosstrail.engines.sql.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, array_of, map_of
 from crosstrail.lake.reader import quoted
 
 _EMPTY = "the delimiter may not be the empty string"
@@ -14,47 +14,6 @@ _SPACES = (
     "(chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(28) || chr(29) || chr(30) || chr(31) || ' ' || chr(5760) || chr(8192) || "
     "chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197) || chr(8198) || chr(8200) || chr(8201) || chr(8202) || "
     "chr(8232) || chr(8233) || chr(8287) || chr(12288))"
-)
-
-_PRODUCT = "length({}) * length({}) > 100000000"
-_TOO_LONG = "texts of such a length, or with letters beyond ASCII"
-_BEYOND_ASCII = r"NOT regexp_full_match({0} || {1}, '[\x00-\x7F]*')"
-"""DuckDB counts bytes there, and Trino letters."""
-_BYTES = "texts with letters beyond ASCII"
-
-simple(
-    {
-        "length(varchar) -> bigint": "CAST(length({0}) AS BIGINT)",
-        "length(varbinary) -> bigint": "CAST(octet_length({0}) AS BIGINT)",
-        "lower(varchar) -> varchar": "lower({0})",
-        "upper(varchar) -> varchar": "replace(upper(replace({0}, 'ß', chr(1))), chr(1), 'ß')",
-        "strpos(varchar, varchar) -> bigint": "CAST(strpos({0}, {1}) AS BIGINT)",
-        "starts_with(varchar, varchar) -> boolean": "starts_with({0}, {1})",
-        "codepoint(varchar) -> integer": require(
-            "length({0}) <> 1", "codepoint takes one character", "unicode({0})", Type("integer")
-        ),
-        "translate(varchar, varchar, varchar) -> varchar": "translate({0}, {1}, {2})",
-        "levenshtein_distance(varchar, varchar) -> bigint": "CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN "
-        + require_sure(
-            _PRODUCT.format("{0}", "{1}") + f" OR {_BEYOND_ASCII}",
-            _TOO_LONG,
-            f"CAST(levenshtein(CASE WHEN {_PRODUCT.format('{0}', '{1}')} THEN '' ELSE {{0}} END, {{1}}) AS BIGINT)",
-            BIGINT,
-        )
-        + " END",
-        "split_part(varchar, varchar, bigint) -> varchar": "CASE WHEN {2} < 1 THEN "
-        + failure("the index must be greater than zero", VARCHAR)
-        + " ELSE list_extract(string_split({0}, {1}), {2}) END",
-        "chr(bigint) -> varchar": "chr(CAST({0} AS INTEGER))",
-        "to_utf8(varchar) -> varbinary": "encode({0})",
-        "from_utf8(varbinary) -> varchar": "decode({0})",
-        "hamming_distance(varchar, varchar) -> bigint": require(
-            "length({0}) <> length({1})",
-            "the texts need one length",
-            require_sure(_BEYOND_ASCII, _BYTES, "CAST(hamming({0}, {1}) AS BIGINT)", BIGINT),
-            BIGINT,
-        ),
-    }
 )
 
 
@@ -75,10 +34,10 @@ def _replace(call: FunctionCall) -> Expr:
     call.need(2, 3)
     parts = [coerce(arg, VARCHAR) for arg in call.args()]
     search, by = parts[1], parts[2].sql if len(parts) == 3 else "''"
-    large = _PRODUCT.format(parts[0].sql, by)
+    large = f"length({parts[0].sql}) * length({by}) > 100000000"
     # The text is cut inside too: one call cannot be interrupted, and constants are computed before a CASE.
     sql = f"replace((CASE WHEN {large} THEN '' ELSE {parts[0].sql} END), {search.sql}, {by})"
-    sql = require_sure(large, _TOO_LONG, sql, VARCHAR)
+    sql = require_sure(large, "texts of such a length", sql, VARCHAR)
     if search.value == "":
         raise Refusal("replace needs a text to look for")
     if search.value is None:
@@ -187,17 +146,6 @@ def _split_to_map(call: FunctionCall) -> Expr:
     made = f"map_from_entries(list_transform({parts}, lambda e: {pack}))"
     kind = map_of(VARCHAR, VARCHAR)
     return derived(require(bad, "an entry has not exactly one delimiter", made, kind), kind, text)
-
-
-refused(
-    "is not supported here",
-    "Use || and the other text functions.",
-    "to_char",
-    "format",
-    "normalize",
-    "soundex",
-    "word_stem",
-)
 
 
 def like(text: Expr, pattern: Expr, escape: Expr | None) -> Expr:

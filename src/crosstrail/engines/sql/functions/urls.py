@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crosstrail.engines.sql.casts import coerce
 from crosstrail.engines.sql.expr import Expr, derived, require, require_sure
-from crosstrail.engines.sql.function_registry import FunctionCall, function, simple
+from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.types import BIGINT, VARCHAR
 
 # What java.net.URI takes; any other text gives NULL.
@@ -20,10 +20,6 @@ _BYTE = "(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _NAME = rf"{_LABEL}\.?|(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.?|{_BYTE}(?:\.{_BYTE}){{3}}"
 _HOST = rf"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|{_NAME})(?::[0-9]*)?(?:[/?#]|$)"
 _PORT = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*:([0-9]{1,9})(?:[/?#]|$)"
-
-simple(
-    {"url_encode(varchar) -> varchar": "replace(replace(replace(url_encode({0}), '%20', '+'), '~', '%7E'), '%2A', '*')"}
-)
 
 
 def _part(value: Expr, pattern: str) -> str:
