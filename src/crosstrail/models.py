@@ -337,6 +337,9 @@ class QueryStatus:
     error: str = ""
     verified: Verified = NONE_READ
     """Of the events in the data files that it reads, where the engine is the lake's."""
+    scanned_bytes: int | None = None
+    percent: float | None = None
+    """How far a running query is, where its engine says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,16 @@
-"""One query of the embedded engine: what it may use, what was compiled of it, and where it stands in this process.
+"""One query of the embedded engine: what it may use, and what was compiled of it.
 
 Values alone: duckdb.py decides.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import IO
 
 from crosstrail.engines.messages import ExportParts, Reply
-from crosstrail.engines.results import Record
-from crosstrail.engines.workers import RUNS_AT_ONCE, Ticket
-from crosstrail.models import AccountKey, QueryState
+from crosstrail.engines.workers import RUNS_AT_ONCE
+from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
 
 
@@ -50,24 +48,6 @@ class CompiledQuery:
     """When it reads the table as it was."""
     newest: bool = True
     """Whether it reads the table as it is, too."""
-
-
-@dataclass(slots=True)
-class QueryJob:
-    """A query that this process runs or has queued."""
-
-    native_id: str
-    prepared: CompiledQuery
-    record: Record
-    lock: IO[bytes]
-    limits: QueryLimits
-    ticket: Ticket = field(default_factory=Ticket)
-    stop: QueryState | None = None
-    """Why it is being stopped."""
-    refused: str = ""
-    """Why it may write no more; then `stop` is FAILED."""
-    counted: int = 0
-    """Bytes it had written when the quotas were looked at last."""
 
 
 def times_of(compiled: Reply) -> tuple[datetime, ...]:

@@ -24,13 +24,13 @@ Rows = tuple[tuple[str | None, ...], ...]
 
 
 def read_page(
-    path: Path, native_id: str, record: Record, page_token: str, limit: int, workers: QueryWorkers
+    path: Path, native_id: str, record: Record, page_token: str, limit: int, workers: QueryWorkers | None
 ) -> tuple[Rows, str]:
     """The rows that `page_token` asks for and the token of the page after, '' for none. Raises StalePageToken, InvalidRequest."""
     offset = _offset(page_token, native_id) if page_token else 0
     limit = max(1, min(limit, MAX_ROWS))
     try:
-        rows = _asked(path, record, offset, limit, workers)
+        rows = _asked(path, record, offset, limit, workers) if workers else None
         if rows is None:
             from crosstrail.engines.result_rows import read_rows
 

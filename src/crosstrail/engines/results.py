@@ -55,12 +55,20 @@ class Record:
     """Of the events in the data files that it reads: see coverage.Verified."""
     export: bool = False
     """Whether files of records were made of it, and not rows to page through."""
+    percent: float | None = None
+    scanned_rows: int | None = None
+    scanned_bytes: int | None = None
+    """What an external engine says of its work."""
 
     def status(self, ref: QueryRef) -> QueryStatus:
         end = self.ended or time.time()
         seconds = max(0.0, end - self.started) if self.started else None
         verified = Verified(*self.verified)
-        return QueryStatus(ref, self.state, rows=self.rows, seconds=seconds, error=self.error, verified=verified)
+        return QueryStatus(
+            *(ref, self.state, self.rows, self.scanned_rows, seconds, self.error, verified),
+            scanned_bytes=self.scanned_bytes,
+            percent=None if self.state.ended else self.percent,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +299,9 @@ class _Status(TypedDict):
     who: str
     export: NotRequired[bool]
     verified: NotRequired[list[int]]
+    percent: NotRequired[float | None]
+    scanned_rows: NotRequired[int | None]
+    scanned_bytes: NotRequired[int | None]
 
 
 def _decoded(text: bytes) -> Record:
@@ -309,6 +320,9 @@ def _decoded(text: bytes) -> Record:
         data["who"],
         export=data.get("export", False),
         verified=_three(data.get("verified", ())),
+        percent=data.get("percent"),
+        scanned_rows=data.get("scanned_rows"),
+        scanned_bytes=data.get("scanned_bytes"),
     )
 
 

@@ -21,24 +21,20 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from crosstrail import private
 from crosstrail.engines.exporting import TooLarge, names_events, records_of, write_export
 from crosstrail.engines.messages import CompileRequest, PageRequest, Reply, Request, RunRequest, parts_of, type_of
+from crosstrail.engines.result_writer import ResultWriter
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.faults import data_fault
 from crosstrail.timerange import TimeRange, iso
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow
 
     from crosstrail.engines.sql.prepare import PreparedStatement
     from crosstrail.engines.sql.spans import Bound
 
 _BATCH_ROWS = 10_000
-_GROUP_BYTES = 4 * 2**20
-"""Of a row group: what a reader of one page has in memory at once."""
-_ROW_BYTES = 32 * 2**20
 _LARGE = 400 * 2**20
 """Resident bytes at which a worker is replaced by a new one."""
 _STATEMENT_MEMORY = 512 * 10**6
@@ -230,23 +226,11 @@ def _counted(request: RunRequest, partial: Path) -> int | None:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, request: RunRequest, partial: Path) -> int:
-    import pyarrow.parquet as pq
-
     reader = connection.sql(request["sql"]).to_arrow_reader(_BATCH_ROWS)
-    rows = size = 0
-    limit = (
-        f"more than {request['rows']} rows or {request['bytes'] // 2**20} MB; add LIMIT, fewer columns or an aggregate"
-    )
-    private.create(partial)
-    with pq.ParquetWriter(partial, reader.schema, compression="zstd", write_page_checksum=True) as writer:
+    with ResultWriter(partial, reader.schema, max_rows=request["rows"], max_bytes=request["bytes"]) as writer:
         for batch in reader:
-            rows += batch.num_rows
-            size += batch.nbytes
-            if rows > request["rows"] or size > request["bytes"]:
-                raise TooLarge(f"its result has {limit}")
-            for part in _parts(batch):
-                writer.write_batch(part)
-    return rows
+            writer.write(batch)
+    return writer.rows
 
 
 def _page(request: PageRequest) -> Reply:
@@ -260,15 +244,6 @@ def _page(request: PageRequest) -> Reply:
     except Exception:  # noqa: BLE001 - damage may raise anything, and its words may hold values of events
         return {"failed": "damaged"}
     return {"page": [list(row) for row in rows]}
-
-
-def _parts(batch: pyarrow.RecordBatch) -> list[pyarrow.RecordBatch]:
-    """The batch in row groups that a page's reader can hold."""
-    step = max(1, batch.num_rows * _GROUP_BYTES // max(batch.nbytes, 1))
-    parts = [batch.slice(first, step) for first in range(0, batch.num_rows, step)]
-    if any(part.nbytes > max(_ROW_BYTES, _GROUP_BYTES) and part.num_rows == 1 for part in parts):
-        raise TooLarge(f"a row of its result has more than {_ROW_BYTES // 2**20} MB; take a part of it with substr")
-    return parts
 
 
 def _explained(error: Exception, files: Sequence[str]) -> str:
