@@ -25,7 +25,7 @@ from crosstrail.engines.exporting import Export, limits_of, parts_of_export
 from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryLimits, reach, times_of
 from crosstrail.engines.lake_files import files_of
 from crosstrail.engines.messages import CompileRequest, Reply, RunRequest, type_of
-from crosstrail.engines.query_runs import Job, QueryRuns, RunStopped, fault_of_run, in_thread, keys_of, ref_of
+from crosstrail.engines.query_runs import QueryJob, QueryRuns, RunStopped, fault_of_run, in_thread, keys_of, ref_of
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
 from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import (
@@ -61,13 +61,13 @@ class _WorkerRun:
     prepared: CompiledQuery
     limits: QueryLimits
     ticket: Ticket
-    work: Callable[[Job, _WorkerRun], Record]
+    work: Callable[[QueryJob, _WorkerRun], Record]
 
     @property
     def given_up(self) -> bool:
         return self.ticket.stopped
 
-    def run(self, job: Job) -> Record:
+    def run(self, job: QueryJob) -> Record:
         try:
             return self.work(job, self)
         except WorkerStopped:
@@ -220,7 +220,7 @@ class LakeEngine:
             raise SqlRejected(answer["rejected"], line=answer["line"], column=answer["column"], hint=answer["hint"])
         return answer
 
-    def _run(self, job: Job, run: _WorkerRun) -> Record:
+    def _run(self, job: QueryJob, run: _WorkerRun) -> Record:
         limits, late = run.limits, time.monotonic() + run.limits.seconds
         reading = files_of(self._folder, self._catalog, self._as_of, run.prepared)
         share = verified_share(reading.files)

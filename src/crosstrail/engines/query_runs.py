@@ -2,7 +2,7 @@
 
 Decides that every way out of a run leaves its record in the ResultStore, that a query ends when any process sharing the
 store asks for it or the quotas are full, and what `start`, `status`, `results` and `cancel` of an engine read and write
-there. What runs is a Run: an embedded engine's worker process, or the pages of an external engine. It never sees a statement.
+there. What runs is a QueryRun: an embedded engine's worker process, or the pages of an external engine. It never sees a statement.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RunStopped(Exception):
     """A run that was given up has ended."""
 
 
-class Run(Protocol):
+class QueryRun(Protocol):
     """One query to run."""
 
     @property
@@ -45,7 +45,7 @@ class Run(Protocol):
         """Whether `stop` was called, if only before the query was queued."""
         ...
 
-    def run(self, job: Job) -> Record:
+    def run(self, job: QueryJob) -> Record:
         """The record that the query ends with. It may replace `job.record` on its way. Raises RunStopped, or whatever went
         wrong."""
         ...
@@ -56,13 +56,13 @@ class Run(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class QueryJob:
     """A query that this process runs or has queued."""
 
     native_id: str
     record: Record
     lock: IO[bytes]
-    run: Run
+    run: QueryRun
     stop: QueryState | None = None
     """Why it is being stopped."""
     refused: str = ""
@@ -84,19 +84,19 @@ class QueryRuns:
         self._store = store
         self._at_once = at_once
         self._explained = explained or fault_of_run
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, QueryJob] = {}
         self._changed = threading.Condition()
         self._pool: ThreadPoolExecutor | None = None
         self._watcher: threading.Thread | None = None
         self._closed = False
 
-    def submit(self, record: Record, run: Run) -> str:
+    def submit(self, record: Record, run: QueryRun) -> str:
         """Queues a query; its id. Raises LakeError where there is no room for its result, or nobody waits for it any more."""
         self._store.sweep()
         if full := self._store.make_room(record.who):
             raise LakeError(full, hint=f"Wait for the queries that run, or stop one with {words().cancel}.")
         native_id, lock = self._created(record)
-        if refused := self._refused(Job(native_id, record, lock, run)):
+        if refused := self._refused(QueryJob(native_id, record, lock, run)):
             self._store.discard(native_id, lock)
             raise LakeError(refused)
         return native_id
@@ -148,7 +148,7 @@ class QueryRuns:
             found = fault(error, "the folder of query results")
             raise LakeError(str(found), hint="Set query.results_folder to a folder on a local disk.") from error
 
-    def _refused(self, job: Job) -> str:
+    def _refused(self, job: QueryJob) -> str:
         """Queues the query; else why not. Touches no file: whoever waits for `_changed` may be the event loop."""
         with self._changed:
             if self._closed:
@@ -165,7 +165,7 @@ class QueryRuns:
             self._changed.notify_all()
         return ""
 
-    def _work(self, job: Job) -> None:
+    def _work(self, job: QueryJob) -> None:
         """One query from its beginning to its end; every way out leaves a status behind."""
         began = time.monotonic()
         measures().query_began(self._engine)
@@ -204,7 +204,7 @@ class QueryRuns:
             with self._changed:
                 self._changed.wait(_WATCH_SECONDS)
 
-    def _measure(self, job: Job) -> None:
+    def _measure(self, job: QueryJob) -> None:
         written = self._store.written_bytes(job.native_id)
         if written > job.counted + _MEASURED_BYTES:
             job.counted = written
@@ -213,7 +213,7 @@ class QueryRuns:
                 _stop(job, QueryState.FAILED)
 
 
-def _stop(job: Job, state: QueryState) -> None:
+def _stop(job: QueryJob, state: QueryState) -> None:
     job.stop = job.stop or state
     job.run.stop()
 

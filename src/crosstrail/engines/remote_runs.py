@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from crosstrail.engines.query_runs import Job, RunStopped
+from crosstrail.engines.query_runs import QueryJob, RunStopped
 from crosstrail.engines.result_writer import ResultWriter
 from crosstrail.engines.results import Record, ResultStore
 from crosstrail.engines.sql.types import VARCHAR, Type
@@ -81,7 +81,7 @@ class RemoteQuery:
 
 @dataclass(slots=True, eq=False)
 class RemoteRun:
-    """A Run of a RemoteQuery."""
+    """A QueryRun of a RemoteQuery."""
 
     query: RemoteQuery
     limits: RemoteLimits
@@ -95,7 +95,7 @@ class RemoteRun:
         self.given_up = True
         self.query.stop()
 
-    def run(self, job: Job) -> Record:
+    def run(self, job: QueryJob) -> Record:
         """Raises RunStopped where it was given up."""
         timer = threading.Timer(self.limits.seconds, self._expire)
         timer.daemon = True
@@ -123,7 +123,7 @@ class RemoteRun:
         self.late = True
         self.query.stop()
 
-    def _fetched(self, job: Job) -> int:
+    def _fetched(self, job: QueryJob) -> int:
         """Writes the rows; how many. The file appears when it is complete."""
         import pyarrow as pa
 
@@ -150,7 +150,7 @@ class RemoteRun:
         partial.replace(path)
         return writer.rows
 
-    def _report(self, job: Job, progress: RemoteProgress) -> None:
+    def _report(self, job: QueryJob, progress: RemoteProgress) -> None:
         known = replace(
             job.record,
             percent=progress.percent,
