@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.lake_ddl import ddl
 from crosstrail.cli.lake_opened import bar, opened
 from crosstrail.cli.lake_repair import repair
 from crosstrail.cli.statuses import DONE, verdict
@@ -32,6 +33,7 @@ def lake() -> None:
 
 
 lake.add_command(repair)
+lake.add_command(ddl)
 
 
 @lake.command("status")
