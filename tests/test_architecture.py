@@ -49,7 +49,14 @@ CIRCLES = [
                 "functions.conditional",
             ),
             *("functions.formats", "functions.json", "functions.lambdas", "functions.maps", "functions.numbers"),
-            *("functions.regex", "functions.search", "functions.strings", "functions.times", "functions.urls"),
+            *(
+                "functions.regex",
+                "functions.search",
+                "functions.strings",
+                "functions.time_texts",
+                "functions.times",
+                "functions.urls",
+            ),
         )
     },
 ]

@@ -49,13 +49,15 @@ class Expr:
     aggregated: bool = False
     instant: str = ""
     """Of a timestamp whose zone is known only from the value: SQL of the moment, where `sql` fails for most zones."""
+    zone: str = ""
+    """SQL of that zone's name."""
     name: str = ""
     """The name an output column gets from it; empty for `_colN`."""
 
 
 def moment_of(expr: Expr) -> Expr:
     """The expression for a use that needs the moment only and no zone."""
-    return replace(expr, sql=expr.instant, instant="") if expr.instant else expr
+    return replace(expr, sql=expr.instant, instant="", zone="") if expr.instant else expr
 
 
 def derived(sql: str, kind: Type, *parts: Expr) -> Expr:

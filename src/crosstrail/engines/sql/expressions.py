@@ -113,7 +113,8 @@ class Expressions:
         sql = self.parts.hold(result.sql)
         if sql is result.sql and free is result.free and not result.instant:
             return result
-        return replace(result, sql=sql, free=free, instant=self.parts.hold(result.instant) if result.instant else "")
+        instant, zone = (self.parts.hold(each) if each else "" for each in (result.instant, result.zone))
+        return replace(result, sql=sql, free=free, instant=instant, zone=zone)
 
     def _node(self, node: Any, scope: Scope) -> Expr:
         kind: type = type(node)

@@ -6,11 +6,12 @@ Decides nothing about functions' names; see functions/times.py for those.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from crosstrail.engines.sql.expr import Expr, Refusal, derived
+from crosstrail.engines.sql.expr import Expr, Refusal, derived, unsure
 from crosstrail.engines.sql.types import DATE, DAY_TIME, Type, timestamp_of
 from crosstrail.lake.reader import quoted
 
@@ -61,8 +62,25 @@ def offset_minutes(zone: str) -> int | None:
     return minutes if found[1] == "+" else -minutes
 
 
+def zoned_by_value(instant: str, zone: str, kind: Type, *parts: Expr) -> Expr:
+    """A timestamp with time zone whose zone is known from the value alone: SQL of the moment in UTC and of the zone's name.
+
+    What asks for no zone takes the moment, and `local` the wall clock; everything else fails for zones other than UTC.
+    """
+    hint = "the zone of a time other than UTC (compare it, CAST it to varchar or use AT TIME ZONE)"
+    sql = f"(CASE WHEN {zone} <> 'UTC' THEN {unsure(hint, kind)} ELSE {instant} END)"
+    made = derived(sql, kind, *parts)
+    return replace(made, instant=instant, zone=zone)
+
+
 def local(moment: Expr) -> Expr:
     """The wall clock of a timestamp with time zone, in its zone; anything else as it is."""
+    if moment.zone:
+        named = f"timezone({moment.zone}, timezone('UTC', {moment.instant}))"
+        shifted = f"({moment.instant} + to_minutes({_offset_sql(moment.zone)}))"
+        utc = f"WHEN {moment.zone} = 'UTC' THEN {moment.instant}"
+        sql = f"(CASE {utc} WHEN left({moment.zone}, 1) IN ('+', '-') THEN {shifted} ELSE {named} END)"
+        return derived(sql, timestamp_of(moment.type.precision), moment)
     if moment.type.name != "timestamptz" or moment.type.zone == "UTC":
         kind = timestamp_of(moment.type.precision) if moment.type.name == "timestamptz" else moment.type
         return derived(moment.sql, kind, moment)
@@ -72,6 +90,16 @@ def local(moment: Expr) -> Expr:
     else:
         sql = f"({moment.sql} + to_minutes({minutes}))"
     return derived(sql, timestamp_of(moment.type.precision), moment)
+
+
+def _offset_sql(zone: str) -> str:
+    """SQL for the minutes of an offset such as +09:30."""
+    return f"(CAST(left({zone}, 3) AS INTEGER) * 60 + CAST(left({zone}, 1) || right({zone}, 2) AS INTEGER))"
+
+
+def zone_text(moment: Expr) -> str:
+    """SQL for the name of a moment's zone."""
+    return moment.zone or quoted(moment.type.zone)
 
 
 def from_local(clock: Expr, kind: Type, before: Expr | None = None) -> Expr:
@@ -136,7 +164,7 @@ def timestamp_text(moment: Expr) -> str:
     digits = moment.type.precision
     text = f"strftime({local(moment).sql}, '%Y-%m-%d %H:%M:%S.%f')"
     text = f"left({text}, {20 + digits if digits else 19})"
-    return f"({text} || {quoted(' ' + moment.type.zone)})" if moment.type.name == "timestamptz" else text
+    return f"({text} || ' ' || {zone_text(moment)})" if moment.type.name == "timestamptz" else text
 
 
 def day_time_text(sql: str) -> str:

@@ -16,6 +16,7 @@ def load() -> None:
         regex,
         search,
         strings,
+        time_texts,
         times,
         urls,
     )
