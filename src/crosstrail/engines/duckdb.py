@@ -21,13 +21,13 @@ import anyio.to_thread
 
 from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
+from crosstrail.engines.compiling import StatementCompiler
 from crosstrail.engines.exporting import Export, limits_of, parts_of_export
 from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryLimits, reach, times_of
 from crosstrail.engines.lake_files import files_of
-from crosstrail.engines.messages import CompileRequest, Reply, RunRequest, type_of
+from crosstrail.engines.messages import RunRequest, type_of
 from crosstrail.engines.query_runs import QueryJob, QueryRuns, RunStopped, fault_of_run, in_thread, keys_of, ref_of
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
-from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import (
     COMPILES_AT_ONCE,
     IDLE_SECONDS,
@@ -38,7 +38,7 @@ from crosstrail.engines.workers import (
     WorkerStopped,
     shared,
 )
-from crosstrail.errors import InvalidRequest, LakeError, SqlRejected
+from crosstrail.errors import InvalidRequest
 from crosstrail.lake.snapshot import counts
 from crosstrail.lake.verified_share import verified_share
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
@@ -48,7 +48,6 @@ from crosstrail.vocabulary import words
 if TYPE_CHECKING:
     from crosstrail.lake.warehouse import LakeCatalog
 
-_COMPILE_SECONDS = 10.0
 _STARTS_AT_ONCE = 8
 
 __all__ = ["LakeEngine", "QueryLimits", "bytes_of"]
@@ -107,6 +106,7 @@ class LakeEngine:
         max_workers = limits.at_once + COMPILES_AT_ONCE
         self._own = None if idle_seconds == IDLE_SECONDS else QueryWorkers(max_workers, idle_seconds=idle_seconds)
         self._workers = self._own or shared(max_workers)
+        self._compiler = StatementCompiler(self._workers)
         self._compiling: set[Ticket] = set()
         self._starts: anyio.CapacityLimiter | None = None
 
@@ -166,7 +166,7 @@ class LakeEngine:
         await in_thread(self.close)
 
     def _submit(self, sql: str, scope: QueryScope, ticket: Ticket, export: Export | None) -> str:
-        compiled = self._compiled(sql, scope, ticket, records=export is not None and not export.rows)
+        compiled = self._compiler.compile(sql, scope, ticket, records=export is not None and not export.rows)
         accounts, span = reach(compiled)
         parts = parts_of_export(compiled, export) if export else None
         prepared = CompiledQuery(
@@ -185,40 +185,8 @@ class LakeEngine:
 
     async def reach(self, sql: str, scope: QueryScope) -> tuple[tuple[AccountKey, ...], TimeRange]:
         """The accounts that a statement reads as they are now, and the event times that it can need. Raises what `start` does."""
-        ticket = Ticket()
-        try:
-            compiled = await anyio.to_thread.run_sync(
-                lambda: self._compiled(sql, scope, ticket, records=False), abandon_on_cancel=True
-            )
-        except anyio.get_cancelled_exc_class():
-            ticket.stop()
-            raise
+        compiled = await self._compiler.reply(sql, scope)
         return reach(compiled) if compiled["newest"] else ((), TimeRange())
-
-    def _compiled(self, sql: str, scope: QueryScope, ticket: Ticket, *, records: bool) -> Reply:
-        """Raises SqlRejected, also for what takes too long or too much to compile."""
-        check_length(sql)
-        request: CompileRequest = {
-            "work": "compile",
-            "sql": sql,
-            "accounts": [(account.cloud, account.id, account.alias) for account in scope.accounts],
-            "aliases": dict(scope.store_aliases),
-            "seconds": _COMPILE_SECONDS,
-            "export": records,
-        }
-        try:
-            answer = self._workers.ask(request, ticket, seconds=_COMPILE_SECONDS)
-        except WorkerStopped:
-            raise LakeError("the server is shutting down") from None
-        except WorkerLate:
-            raise SqlRejected("the statement takes too long to compile", hint="Split it, or nest it less.") from None
-        except WorkerDied:
-            answer = {"failed": "memory"}
-        if "failed" in answer:
-            raise SqlRejected("the statement takes too much memory to compile", hint="Split it, or nest it less.")
-        if "rejected" in answer:
-            raise SqlRejected(answer["rejected"], line=answer["line"], column=answer["column"], hint=answer["hint"])
-        return answer
 
     def _run(self, job: QueryJob, run: _WorkerRun) -> Record:
         limits, late = run.limits, time.monotonic() + run.limits.seconds

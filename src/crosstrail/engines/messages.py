@@ -21,6 +21,19 @@ class TypeParts(TypedDict):
     keys: list[str]
 
 
+class EventsTable(TypedDict):
+    """The one relation that an engine elsewhere is asked for: a view with the lake's columns by their names."""
+
+    relation: str
+    """SQL: quoted, with catalog and schema."""
+    day: str
+    """SQL of a further column, the day that a row is filed under (UTC); empty where conditions on eventtime are enough."""
+    day_format: Literal["date", "yyyy/MM/dd"]
+    """Of that column: a DATE, or a text."""
+    late_days: int
+    """How many days after its eventtime a row may be filed."""
+
+
 class CompileRequest(TypedDict):
     work: Literal["compile"]
     sql: str
@@ -30,6 +43,8 @@ class CompileRequest(TypedDict):
     seconds: float
     export: NotRequired[bool]
     """Whether the records of the events that it names are wanted, where it names any."""
+    table: NotRequired[EventsTable]
+    """For an engine elsewhere: where it finds the events. The reply then has `text`."""
 
 
 class ExportParts(TypedDict):
@@ -92,6 +107,7 @@ class Reply(TypedDict, total=False):
     column: int
     hint: str
     sql: str
+    text: str
     columns: list[str]
     types: list[TypeParts]
     accounts: list[tuple[str, str]]

@@ -131,6 +131,8 @@ class ResultStore:
 
     def discard(self, native_id: str, lock: IO[bytes]) -> None:
         """What `create` made, for a query that is not run after all."""
+        with suppress(OSError):  # before the lock, without which it would read as abandoned
+            (self._folder / native_id / "status.json").unlink()
         shutil.rmtree(self._folder / native_id, ignore_errors=True)
         lock.close()
 

@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from crosstrail.engines.exporting import TooLarge, names_events, records_of, write_export
-from crosstrail.engines.messages import CompileRequest, PageRequest, Reply, Request, RunRequest, parts_of, type_of
+from crosstrail.engines.messages import (
+    CompileRequest,
+    EventsTable,
+    PageRequest,
+    Reply,
+    Request,
+    RunRequest,
+    parts_of,
+    type_of,
+)
 from crosstrail.engines.result_writer import ResultWriter
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.faults import data_fault
@@ -115,11 +124,9 @@ def _compile(request: CompileRequest) -> Reply:
             prepared, unordered = records_of(request["sql"], given, scope, now, past)
             past = times_of(prepared, now)
     except SqlRejected as refused:
-        place = f"line {refused.line} column {refused.column}: " if refused.line else ""
-        message = str(refused).removeprefix(place)
-        return {"rejected": message, "line": refused.line, "column": refused.column, "hint": refused.hint}
+        return _refusal(refused)
     span = span_of(given.scans)  # an id is in the lake once: the record of an event that was read lies in the same days
-    return {
+    reply: Reply = {
         "sql": prepared.sql,
         "columns": list(prepared.columns),
         "types": [parts_of(kind) for kind in prepared.types],
@@ -133,6 +140,34 @@ def _compile(request: CompileRequest) -> Reply:
         "start": span.start.isoformat() if span.start else None,
         "end": span.end.isoformat() if span.end else None,
     }
+    if "table" in request:
+        try:
+            reply["text"] = _text(given, request["table"])
+        except SqlRejected as refused:
+            return _refusal(refused)
+    return reply
+
+
+def _refusal(refused: SqlRejected) -> Reply:
+    place = f"line {refused.line} column {refused.column}: " if refused.line else ""
+    message = str(refused).removeprefix(place)
+    return {"rejected": message, "line": refused.line, "column": refused.column, "hint": refused.hint}
+
+
+def _text(prepared: PreparedStatement, table: EventsTable) -> str:
+    """The statement as an engine elsewhere is asked. Raises SqlRejected."""
+    from crosstrail.engines.sql.expr import Refusal
+    from crosstrail.engines.sql.scoped_text import scoped_text
+
+    if prepared.past:
+        raise SqlRejected(
+            "this engine reads the lake as it is now", hint="Leave FOR TIMESTAMP AS OF out, or take engine `lake`."
+        )
+    spans = [span_of([bounds]) for bounds in prepared.scans]
+    try:
+        return scoped_text(prepared.parsed, list(zip(prepared.tables, spans, strict=True)), prepared.literals, table)
+    except Refusal as refusal:
+        raise SqlRejected(str(refusal), hint=refusal.hint) from None
 
 
 def times_of(prepared: PreparedStatement, now: datetime) -> tuple[datetime, ...]:

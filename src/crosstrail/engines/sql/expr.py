@@ -5,6 +5,7 @@ Decides how an expression fails while a query runs. It never resolves names.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -53,6 +54,8 @@ class Expr:
     """SQL of that zone's name."""
     name: str = ""
     """The name an output column gets from it; empty for `_colN`."""
+    read_as: Callable[[str], None] | None = None
+    """Of a literal: is told the SQL of what it is taken for where CloudTrail Lake takes it for another type's."""
 
 
 def moment_of(expr: Expr) -> Expr:
@@ -139,7 +142,8 @@ def rejected(refusal: Refusal, node: exp.Expr, place: Place) -> SqlRejected:
 class Place:
     """PacedRequests positions in the text that was parsed into lines and columns of the text the caller sent."""
 
-    def __init__(self, original: str, inserted: list[int]) -> None:
+    def __init__(self, original: str, inserted: list[int], parsed: str) -> None:
+        self.parsed = parsed
         self._original = original
         self._inserted = inserted
         """Offsets in the parsed text of characters that the original lacks, ascending."""

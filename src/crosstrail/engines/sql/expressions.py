@@ -73,6 +73,8 @@ class Expressions:
         self.parts = Subexpressions()
         self.parses_json = False
         """Whether json_parse was used: its keys are sorted in Trino and not here, so such json is never shown whole."""
+        self.taken_for: dict[tuple[int, int], set[str]] = {}
+        """Literals, by their place in the text that was parsed, which are read as something else; and as what."""
         self._names = 0
         self._nodes = 0
         self._grouped: dict[int, Expr] = {}
@@ -183,10 +185,15 @@ class Expressions:
         return replace(self.compile(node.this, scope), name="")
 
     def _literal(self, node: exp.Literal, scope: Scope) -> Expr:
-        return literals.literal(node)
+        return replace(literals.literal(node), read_as=self._reading(node))
+
+    def _reading(self, node: exp.Expr) -> Callable[[str], None]:
+        """Notes what a literal is taken for; twice in two ways is for `taken_for` to tell."""
+        place = (node.meta.get("start", -1), node.meta.get("end", -1) + 1)
+        return lambda sql: self.taken_for.setdefault(place, set()).add(sql)
 
     def _boolean(self, node: exp.Boolean, scope: Scope) -> Expr:
-        return Expr("true" if node.this else "false", BOOLEAN)
+        return Expr("true" if node.this else "false", BOOLEAN, read_as=self._reading(node))
 
     def _null(self, node: exp.Null, scope: Scope) -> Expr:
         return null()

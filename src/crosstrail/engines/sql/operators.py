@@ -206,6 +206,15 @@ def matched(left: Expr, right: Expr) -> tuple[Expr, Expr]:
 
 
 def _lenient(literal: Expr, other: Type) -> Expr:
+    found = _taken(literal, other)
+    if found is not literal and literal.read_as:
+        # A moment is written in UTC.
+        zoned = found.type.name == "timestamptz"
+        literal.read_as(f"{found.sql[:-1]} UTC'" if zoned else found.sql)
+    return found
+
+
+def _taken(literal: Expr, other: Type) -> Expr:
     if literal.type == BOOLEAN and other == VARCHAR and literal.sql in ("true", "false"):
         return text_literal(literal.sql, VARCHAR)
     if literal.type != VARCHAR or not isinstance(literal.value, str):

@@ -19,7 +19,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.trino import TrinoParser
 from sqlglot.tokenizer_core import TokenType
 
-from crosstrail.engines.sql.expr import Place
+from crosstrail.engines.sql.expr import Place, Refusal
 from crosstrail.engines.sql.literals import COMMA, ODD, TYPED
 from crosstrail.engines.sql.number_tokens import OddNumber, number_at
 from crosstrail.engines.statement import check_length
@@ -100,6 +100,16 @@ def parse(sql: str) -> tuple[exp.Query, Place]:
     return queries[0], place
 
 
+def parsed_again(text: str) -> exp.Expr:
+    """The tree of one query that this project wrote from one that `parse` took. Raises Refusal."""
+    try:
+        with _no_warnings():
+            (tree,) = (one for one in _dialect().parse(text) if one is not None and not isinstance(one, exp.Semicolon))
+    except (ParseError, TokenError, ValueError) as error:
+        raise Refusal("this statement cannot be limited to the accounts of the call") from error
+    return tree
+
+
 @contextmanager
 def _no_warnings() -> Iterator[None]:
     """Inside, sqlglot logs nothing: its warnings quote the statement. Statements are compiled one at a time in a process."""
@@ -168,11 +178,12 @@ def _readable(sql: str) -> tuple[str, Place]:
             raise _rejected_at("the statement is nested too deeply", sql, token.start(), "Use WITH queries.")
         parts.append(text)
         length += len(text)
-    return "".join(parts), Place(sql, inserted)
+    text = "".join(parts)
+    return text, Place(sql, inserted, text)
 
 
 def _rejected_at(message: str, sql: str, offset: int, hint: str) -> SqlRejected:
-    line, column = Place(sql, []).at(offset)
+    line, column = Place(sql, [], sql).at(offset)
     return SqlRejected(message, line=line, column=column, hint=hint)
 
 
@@ -270,6 +281,11 @@ def _dialect() -> Trino:
 
         COLUMN_OPERATORS: ClassVar[dict[TokenType, Any]] = {  # Trino has no x::type
             kind: parse for kind, parse in TrinoParser.COLUMN_OPERATORS.items() if kind not in _CASTS
+        }
+        PRIMARY_PARSERS: ClassVar[dict[TokenType, Any]] = {  # the parser's own tell no place of these
+            **TrinoParser.PRIMARY_PARSERS,
+            TokenType.TRUE: lambda self, token: self.expression(exp.Boolean(this=True), token),
+            TokenType.FALSE: lambda self, token: self.expression(exp.Boolean(this=False), token),
         }
         TYPE_LITERAL_PARSERS = dict.fromkeys(_TYPED, _typed_literal)
         FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., object]]] = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from crosstrail.engines.sql.relations import Relations
     from crosstrail.engines.sql.spans import Bound
-    from crosstrail.engines.sql.table_sources import Source
+    from crosstrail.engines.sql.table_sources import Source, TablePlace
     from crosstrail.engines.sql.types import Type
     from crosstrail.models import AccountKey
 
@@ -78,6 +78,12 @@ class PreparedStatement:
     """SQL for each time (a TIMESTAMP in UTC) at which the lake is read as it was, in the order of reader.py's past_view."""
     newest: bool = True
     """Whether the lake is read as it is, too."""
+    parsed: str = ""
+    """The text that was parsed."""
+    tables: tuple[TablePlace, ...] = ()
+    """Where it names tables of the lake, in the order of `scans`."""
+    literals: Mapping[tuple[int, int], frozenset[str]] = field(default_factory=dict)
+    """Where it has literals that are read as something else, and the SQL of that."""
 
 
 def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> PreparedStatement:
@@ -99,7 +105,13 @@ def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> 
         raise SqlRejected("the statement is nested too deeply", line=1, column=1, hint="Use WITH queries.") from None
     names = tuple(name or f"_col{index}" for index, (name, _) in enumerate(query.columns))
     kinds = tuple(kind for _, kind in query.columns)
-    return PreparedStatement(text, names, kinds, frozenset(tables.read), scans, past, relations.versions.newest)
+    taken = {literal: frozenset(found) for literal, found in relations.expressions.taken_for.items()}
+    return PreparedStatement(
+        *(text, names, kinds, frozenset(tables.read), scans, past, relations.versions.newest),
+        parsed=place.parsed,
+        tables=tuple(relations.places),
+        literals=taken,
+    )
 
 
 def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ...], ...], tuple[str, ...]]:
@@ -190,7 +202,7 @@ def _events(accounts: Sequence[AccountNames], relation: str) -> Source:
         f"(cloud = {quoted(cloud)} AND account IN ({', '.join(map(quoted, ids))}))" for cloud, ids in clouds.items()
     ]
     where = " OR ".join(tests) or "false"
-    return Source(f"(SELECT {_listed()} FROM {relation} WHERE {where})", lake_fields())  # noqa: S608 - names of ours and quoted texts
+    return Source(f"(SELECT {_listed()} FROM {relation} WHERE {where})", lake_fields(), where)  # noqa: S608 - names of ours and quoted texts
 
 
 def _listed() -> str:

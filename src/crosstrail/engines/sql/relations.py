@@ -14,15 +14,16 @@ from sqlglot import exp
 
 from crosstrail.engines.sql import operators
 from crosstrail.engines.sql.canonical import canonical
-from crosstrail.engines.sql.expr import Expr, Refusal, boolean, constant_int, derived, rejected
+from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, rejected
 from crosstrail.engines.sql.expressions import Expressions
 from crosstrail.engines.sql.groups import grouping
+from crosstrail.engines.sql.limits import limited
 from crosstrail.engines.sql.named_windows import with_windows_written_out
 from crosstrail.engines.sql.planning import check_joined
 from crosstrail.engines.sql.queries import Query, need_comparable, output_place, projections, renamed, retyped
 from crosstrail.engines.sql.scope import Field, Scope
 from crosstrail.engines.sql.spans import Bound, bounds
-from crosstrail.engines.sql.table_sources import Source, join, unnest, values
+from crosstrail.engines.sql.table_sources import Source, TablePlace, join, unnest, values
 from crosstrail.engines.sql.types import BOOLEAN, common, is_orderable
 from crosstrail.engines.sql.versions import Versions
 
@@ -54,6 +55,8 @@ class Relations:
         expressions.relations = self
         self.scans: dict[str, list[Bound]] = {}
         """The scans of the lake, by generated name, with what limits the event times of each."""
+        self.places: list[TablePlace] = []
+        """Where each of the scans is named."""
 
     def query(self, node: exp.Expr, environment: Environment | None = None) -> Query:
         """Raises SqlRejected."""
@@ -132,7 +135,7 @@ class Relations:
         distinct = self._distinct(node.args.get("distinct"), columns)
         columns = [canonical(column) for column in columns] if distinct else columns
         listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
-        sql = f"SELECT {distinct}{listed} {' '.join(part for part in clauses if part)}{order_sql}{self._limit(node)}"
+        sql = f"SELECT {distinct}{listed} {' '.join(part for part in clauses if part)}{order_sql}{limited(self.expressions.compile, self.expressions.place, node)}"
         return Query(sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)))
 
     def _from(self, node: exp.Select) -> tuple[str, Scope]:
@@ -145,8 +148,9 @@ class Relations:
         joins = [*(first.this.args.get("joins") or []), *(node.args.get("joins") or [])]
         for each in [*joins, *(node.args.get("laterals") or [])]:
             if not isinstance(each, exp.Join):
-                lateral = Refusal("LATERAL is not supported here", "Use a join or UNNEST.")
-                raise rejected(lateral, each, self.expressions.place)
+                raise rejected(
+                    Refusal("LATERAL is not supported here", "Use a join or UNNEST."), each, self.expressions.place
+                )
             try:
                 sql, fields = join(self, each, sql, fields, outer)
             except Refusal as refusal:
@@ -177,6 +181,7 @@ class Relations:
             found = cte or self._resolve(node, relation)
             if cte is None:
                 self.scans[name] = []
+                self.places.append(TablePlace.of(node, found, labelled=bool(label)))
                 found = replace(found, sql=self.expressions.parts.hold(found.sql, fixed=True, size=_TABLE_SIZE))
             label = label or own
         elif isinstance(node, (exp.Subquery, exp.Values)):
@@ -279,35 +284,6 @@ class Relations:
                 parts.append(f"{written} {'DESC' if each.args.get('desc') else 'ASC'} NULLS {nulls}")
         return (f" ORDER BY {', '.join(parts)}" if parts else ""), keys
 
-    def _limit(self, node: exp.Expr) -> str:
-        sql = ""
-        limit, offset = node.args.get("limit"), node.args.get("offset")
-        if isinstance(limit, exp.Fetch):
-            options = limit.args.get("limit_options")
-            if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
-                raise rejected(Refusal("FETCH takes ROWS ONLY here"), limit, self.expressions.place)
-            sql = f" LIMIT {self._row_count(limit.args['count']) if limit.args.get('count') else 1}"
-        elif limit is not None and not (
-            isinstance(limit.expression, exp.Var) and limit.expression.name.upper() == "ALL"
-        ):
-            if limit.args.get("expressions") or limit.args.get("limit_options") or limit.args.get("offset"):
-                raise rejected(Refusal("this LIMIT is not supported here"), limit, self.expressions.place)
-            sql = f" LIMIT {self._row_count(limit.expression)}"
-        if offset is not None:
-            if offset.args.get("expressions"):
-                raise rejected(Refusal("this OFFSET is not supported here"), offset, self.expressions.place)
-            sql += f" OFFSET {self._row_count(offset.expression)}"
-        return sql
-
-    def _row_count(self, node: exp.Expr) -> int:
-        try:
-            found = constant_int(self.expressions.compile(node, Scope()), "this")
-            if found < 0:
-                raise Refusal("this must not be negative")
-            return found
-        except Refusal as refusal:
-            raise rejected(refusal, node, self.expressions.place) from None
-
     def _set_operation(self, node: exp.SetOperation) -> Query:
         _refuse_clauses(node, _SET_CLAUSES)
         words = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
@@ -346,7 +322,8 @@ class Relations:
         order = node.args.get("order")
         order_sql = self.ordering(order, scope, columns)[0] if order is not None else ""
         listed = ", ".join(f"{part.sql} AS c{index}" for index, part in enumerate(fields))
-        return replace(query, sql=f"SELECT {listed} FROM ({query.sql}) AS {name}{order_sql}{self._limit(node)}")  # noqa: S608 - generated names
+        limit_sql = limited(self.expressions.compile, self.expressions.place, node)
+        return replace(query, sql=f"SELECT {listed} FROM ({query.sql}) AS {name}{order_sql}{limit_sql}")  # noqa: S608 - generated names
 
     def _inner(self, node: exp.Expr, scope: Scope) -> Query:
         """A sub-query inside an expression; it may read the columns around it."""

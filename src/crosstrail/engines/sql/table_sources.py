@@ -32,6 +32,27 @@ class Source:
 
     sql: str
     fields: tuple[Field, ...]
+    where: str = ""
+    """Of the lake's events: the condition, on `cloud` and `account`, that the accounts are."""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlace:
+    """Where the text that was parsed names a table of the lake, and which events that stands for."""
+
+    start: int
+    end: int
+    name: str
+    """In lower case, as columns are qualified by it."""
+    labelled: bool
+    """Whether an alias follows."""
+    where: str
+    """Source.where"""
+
+    @classmethod
+    def of(cls, node: exp.Table, source: Source, *, labelled: bool) -> TablePlace:
+        at = node.this.meta
+        return cls(at["start"], at["end"] + 1, node.name.lower(), labelled, source.where)
 
 
 def join(
