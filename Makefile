@@ -9,7 +9,7 @@ DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.
 # A worker a core; one that has nothing left takes from another's tests. Alone, `pytest tests/test_x.py` stays one process.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: help demo test test-registry test-images test-all coverage check lint conformance bench newest release-check image-test lock docs clean
+.PHONY: help demo test test-registry test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -47,8 +47,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## the main job on a made-up organisation: collect from its bucket, verify, ask, export the evidence
 	@$(BIN)/crosstrail demo
 
-test: $(READY) ## the tests: all that need no package registry, no npm and no container
-	$(BIN)/python -m pytest -q $(PARALLEL) -m "not registry"
+ELSEWHERE := -m "not registry and not trino"
+test: $(READY) ## the tests: all that need no package registry, no npm, no container and no Trino
+	$(BIN)/python -m pytest -q $(PARALLEL) $(ELSEWHERE)
 
 test-registry: $(READY) ## the tests that install packages that others published, from the registries of Python, npm and Go
 	$(BIN)/python -m pytest -q $(PARALLEL) -m registry
@@ -56,12 +57,24 @@ test-registry: $(READY) ## the tests that install packages that others published
 test-images: ## the container images where their tools are (else it says why not)
 	@timeout 2400 $(PYTHON) deploy/image/try_image.py || [ $$? = 77 ]
 
-test-all: test test-registry test-images ## all tests
+# One server a run, of 2 GB, and the tests one after another: they ask it from several threads.
+TRINO := 483
+TRINO_JARS = build/trino/$(TRINO)/classpath
+$(TRINO_JARS): tests/trino/pom.xml
+	@$(BIN)/python tests/trino_server.py
+	@mkdir -p $(@D)
+	@echo "Maven resolves Trino $(TRINO): 1 GB, once"
+	@mvn -q -B -f tests/trino/pom.xml -Dtrino.version=$(TRINO) dependency:build-classpath -Dmdep.outputFile=$(CURDIR)/$@
+
+trino-test: $(READY) $(TRINO_JARS) ## the same statements here and on a real Trino (TRINO=476 for another; RECORD=1 writes its answers down)
+	TRINO=$(TRINO) RECORD=$(RECORD) $(BIN)/python -m pytest -q -m trino $(TESTS)
+
+test-all: test test-registry test-images ## all tests, but for those with a Trino
 
 COVERAGE := build/coverage
 coverage: $(READY) ## `make test`, and which branches of the source it runs (TESTS=... for some); it takes half as long again
 	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
-	COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/data $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not registry" $(TESTS)
+	COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/data $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) $(ELSEWHERE) $(TESTS)
 	@COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/data $(BIN)/python -m coverage combine --quiet
 	@COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/data $(BIN)/python -m coverage report $(if $(TESTS),--fail-under=0)
 

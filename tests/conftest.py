@@ -29,6 +29,7 @@ from postgres_server import PostgresServer, running_server, server_folder
 if TYPE_CHECKING:
     from fakes.idp import FakeIdp
     from moto_server import Moto
+    from trino_lake import Judged
     from wrap_workspace import WrapWorkspace
 
 # Tests start hundreds of processes. Where the machine sets this, each of them would compile crosstrail again.
@@ -72,7 +73,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs a package registry runs in CI and with `-m registry`; where none can be reached, NO_PACKAGE_REGISTRY=1 says so."""
+    """What needs a package registry runs in CI and with `-m registry`; where none can be reached, NO_PACKAGE_REGISTRY=1 says so.
+    What needs a Trino runs with `-m trino` alone."""
+    if "trino" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("trino"):
+                item.add_marker(pytest.mark.skip(reason="needs a real Trino: run make trino-test"))
     if os.environ.get("NO_PACKAGE_REGISTRY"):
         reason = "NO_PACKAGE_REGISTRY says that the package registries cannot be reached"
     elif "CI" in os.environ or "registry" in config.option.markexpr:
@@ -150,6 +156,17 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.fail("CI needs a PostgreSQL server: see .ci/run")
     with running_server(programs) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def judged(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    """A collected lake, and a real Trino on it."""
+    from trino_lake import judged_lake
+
+    with judged_lake(
+        tmp_path_factory.mktemp("judged"), postgres, SHARED_DATA if SHARED_DATA.is_dir() else None
+    ) as made:
+        yield made
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

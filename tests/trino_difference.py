@@ -1,0 +1,62 @@
+"""Two answers to one statement: the same, or what differs; rows in their order where the statement gives one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from trino_client import Answer
+
+_ORDERED = re.compile(r"\bORDER\s+BY\b[^()]*(\([^()]*(\([^()]*\)[^()]*)*\)[^()]*)*$", re.IGNORECASE)
+_LENGTH = re.compile(r"varchar\(\d+\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`kind`: VALUE, TYPE, NAME; ANSWERED for what only the embedded engine answers, REFUSED for what only it does not."""
+
+    kind: str
+    sql: str
+    trino: str
+    ours: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}  {self.sql}\n    trino {self.trino[:600]}\n    ours  {self.ours[:600]}"
+
+
+def difference(sql: str, trino: Answer, ours: Answer) -> Difference | None:
+    """None where both say the same, which may be that both do not answer."""
+    if trino.error or ours.error:
+        if trino.error and ours.error:
+            return None
+        kind = "ANSWERED" if trino.error else "REFUSED"
+        return Difference(kind, sql, trino.error or _shown(trino), ours.error or _shown(ours))
+    ordered = bool(_ORDERED.search(sql))
+    theirs, mine = (list(map(tuple, one.rows)) for one in (trino, ours))
+    if not ordered:
+        theirs, mine = sorted(theirs, key=repr), sorted(mine, key=repr)
+    if theirs != mine:
+        pairs = (pair for pair in zip(theirs, mine, strict=False) if pair[0] != pair[1])
+        first = next(pairs, (f"{len(theirs)} rows", f"{len(mine)} rows"))
+        return Difference("VALUE", sql, str(first[0]), str(first[1]))
+    if [plain_type(kind) for kind in trino.types] != [plain_type(kind) for kind in ours.types]:
+        return Difference("TYPE", sql, ", ".join(trino.types), ", ".join(ours.types))
+    if trino.names != ours.names:
+        return Difference("NAME", sql, ", ".join(trino.names), ", ".join(ours.names))
+    return None
+
+
+def plain_type(text: str) -> str:
+    """Without what Lake's pages do not say: how long a text may be."""
+    return _LENGTH.sub("varchar", text).replace('"', "").replace(" ", "")
+
+
+def reason(error: str) -> str:
+    """A refusal without what is of its statement, to count by."""
+    text = error.split("\n")[0]
+    text = re.sub(r"\d+:\d+|line \d+.*?:", "", text)
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\b\d+\b", "..", text)[:110]
+
+
+def _shown(answer: Answer) -> str:
+    return f"{answer.types} {answer.rows[:3]}"
