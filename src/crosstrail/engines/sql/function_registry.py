@@ -6,14 +6,14 @@ Decides which overload of a template a call means. Which functions there are is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from crosstrail.engines.sql import types
 from crosstrail.engines.sql.casts import cast
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, unsure
-from crosstrail.engines.sql.function_table import TrinoFunction, function_table
+from crosstrail.engines.sql.function_table import Signature, TrinoFunction, function_table
 from crosstrail.engines.sql.types import UNKNOWN, Type, can_coerce
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class FunctionCall:
 
 
 Handler = Callable[[FunctionCall], Expr]
+Writer = Callable[[str, Signature], str]
 _HANDLERS: dict[str, Handler] = {}
 
 _NAMED = {
@@ -94,6 +95,18 @@ def function(*names: str) -> Callable[[Handler], Handler]:
     return register
 
 
+def written(*names: str) -> Callable[[Writer], Writer]:
+    """Registers what writes the template for a name and one of its signatures, where that is too long for the table."""
+
+    def register(write: Writer) -> Writer:
+        for name in names:
+            signatures = function_table()[name].signatures
+            _HANDLERS[name] = _template([replace(one, template=write(name, one)) for one in signatures])
+        return write
+
+    return register
+
+
 def _refused(one: TrinoFunction) -> Handler:
     def handle(call: FunctionCall) -> Expr:
         raise Refusal(f"{call.name} {one.refusal}", one.instead)
@@ -111,11 +124,11 @@ class _Failing:
         return self._write(words, self._kind)
 
 
-def _template(one: TrinoFunction) -> Handler:
+def _template(signatures: list[Signature]) -> Handler:
     """Overloads are tried in order: first those that fit exactly, then those that Trino would coerce to."""
     overloads = [
         (tuple(_NAMED[kind] for kind in signature.parameters), _NAMED[signature.result], signature.template)
-        for signature in one.signatures
+        for signature in signatures
     ]
 
     def handle(call: FunctionCall) -> Expr:
@@ -151,5 +164,5 @@ def all_functions() -> dict[str, Handler]:
         if one.refusal:
             found[name] = _refused(one)
         elif one.kind == "scalar":
-            found[name] = _HANDLERS[name] if one.way == "rewritten" else _template(one)
+            found[name] = _HANDLERS[name] if one.way == "rewritten" else _template(one.signatures)
     return found

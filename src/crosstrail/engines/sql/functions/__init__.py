@@ -6,8 +6,10 @@ from __future__ import annotations
 def load() -> None:
     """Registers every function."""
     from crosstrail.engines.sql.functions import (  # noqa: F401 - each registers on import
+        bits,
         collections,
         conditional,
+        encodings,
         formats,
         json,
         lambdas,

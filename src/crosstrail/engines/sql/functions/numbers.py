@@ -6,7 +6,7 @@ from crosstrail.engines.sql.casts import coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, require
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.operators import arithmetic
-from crosstrail.engines.sql.types import BIGINT, DOUBLE, REAL, Type, decimal_of, duck, is_integer, is_number
+from crosstrail.engines.sql.types import DOUBLE, REAL, decimal_of, duck, is_integer, is_number
 
 
 def _number(call: FunctionCall, index: int = 0) -> Expr:
@@ -106,32 +106,3 @@ def _log(call: FunctionCall) -> Expr:
         base,
         value,
     )
-
-
-@function("from_base")
-def _from_base(call: FunctionCall) -> Expr:
-    call.need(2)
-    text, base = call.arg(0), constant_int(call.arg(1), "the base")
-    if base not in (2, 16) or text.type.name != "varchar":
-        raise Refusal("from_base takes the bases 2 and 16 here")
-    pattern = "[0-9a-fA-F]{1,15}" if base == 16 else "[01]{1,62}"
-    prefix = "0x" if base == 16 else "0b"
-    good = f"CAST('{prefix}' || {text.sql} AS BIGINT)"
-    return derived(
-        require(f"NOT regexp_full_match({text.sql}, '{pattern}')", "no number in this base", good, BIGINT), BIGINT, text
-    )
-
-
-@function("to_base")
-def _to_base(call: FunctionCall) -> Expr:
-    call.need(2)
-    value, base = coerce(call.arg(0), BIGINT), constant_int(call.arg(1), "the base")
-    if not 2 <= base <= 36:
-        raise Refusal("to_base takes the bases 2 to 36")
-    sql = require(
-        f"{value.sql} < 0",
-        "to_base takes no negative number here",
-        f"lower(to_base({value.sql}, {base}))",
-        Type("varchar"),
-    )
-    return derived(sql, Type("varchar"), value)
