@@ -48,6 +48,7 @@ CIRCLES = [
                 "functions.collections",
                 "functions.conditional",
             ),
+            *("functions.bits", "functions.encodings"),
             *("functions.formats", "functions.json", "functions.lambdas", "functions.maps", "functions.numbers"),
             *(
                 "functions.regex",

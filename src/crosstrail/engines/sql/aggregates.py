@@ -15,6 +15,7 @@ from sqlglot import exp
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.casts import cast, coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, boolean, constant_text, derived, failure
+from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.subexpressions import Subexpressions
 from crosstrail.engines.sql.types import (
@@ -140,6 +141,7 @@ def _call(compiler: Expressions, call: exp.Expr, scope: Scope, parts: list[Expr]
     args = [compiler.compile(node, scope) for node in nodes]
     if distinct or name in _COMPARING:
         args = [canonical(arg) for arg in args]
+        compiler.need_comparable([arg.type for arg in args[: None if distinct else 1]], name)
     return Aggregation(name, args, compiler.parts, distinct, order)
 
 
@@ -187,11 +189,12 @@ def _avg(a: Aggregation) -> tuple[str, Type]:
 
 def _extreme(a: Aggregation) -> tuple[str, Type]:
     if len(a.args) == 2:
-        value, many = a.args[0], coerce(a.args[1], BIGINT)
+        many = coerce(a.args.pop(), BIGINT)
+        value = without_nulls(a.first(is_orderable, "a value with an order"), a.name)
         if a.name == "max" and value.type in (DOUBLE, REAL):
             raise Refusal("max of the largest doubles is not supported here", "Use array_agg and slice, or ORDER BY.")
         return a.call(a.name, value.sql, many.sql), array_of(value.type)
-    value = a.first(lambda kind: is_orderable(kind) and not kind.args, "a value with an order")
+    value = without_nulls(a.first(is_orderable, "a value with an order"), a.name)
     if a.name == "max" and value.type in (
         DOUBLE,
         REAL,
@@ -206,9 +209,9 @@ def _extreme(a: Aggregation) -> tuple[str, Type]:
 def _by(a: Aggregation) -> tuple[str, Type]:
     many = a.args.pop() if len(a.args) == 3 else None
     a.need(2)
-    if not is_orderable(a.args[1].type) or a.args[1].type.args:
+    if not is_orderable(a.args[1].type):
         raise Refusal(f"{a.name} orders by a value with an order, not {a.args[1].type}")
-    value, key = a.args
+    value, key = a.args[0], without_nulls(a.args[1], a.name)
     if many:
         if key.type in (DOUBLE, REAL) or not isinstance(many.value, int) or many.value < 1:
             raise Refusal(f"{a.name} takes a number written as digits, and no double to order by, here")

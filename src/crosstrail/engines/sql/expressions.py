@@ -48,6 +48,8 @@ from crosstrail.engines.sql.types import (
     Type,
     array_of,
     duck,
+    holds_json,
+    is_comparable,
     row_of,
     timestamp_of,
     zoned,
@@ -75,6 +77,8 @@ class Expressions:
         """Whether json_parse was used: its keys are sorted in Trino and not here, so such json is never shown whole."""
         self.taken_for: dict[tuple[int, int], set[str]] = {}
         """Literals, by their place in the text that was parsed, which are read as something else; and as what."""
+        self.compares_json = False
+        """Whether json is told apart from json, which for json that was parsed would be wrong."""
         self._names = 0
         self._nodes = 0
         self._grouped: dict[int, Expr] = {}
@@ -95,6 +99,13 @@ class Expressions:
             return self._bound(self._node(node, scope), scope)
         except Refusal as refusal:
             raise rejected(refusal, node, self.place) from None
+
+    def need_comparable(self, kinds: list[Type], what: str) -> None:
+        """Raises Refusal for types whose values cannot be told apart."""
+        self.compares_json = self.compares_json or any(map(holds_json, kinds))
+        for kind in kinds:
+            if not is_comparable(kind):
+                raise Refusal(f"{what} cannot compare {kind}")
 
     def compile_group(self, node: exp.Expr, scope: Scope) -> Expr:
         """An output column that rows are grouped by; the next `compile` of the node gives it again."""

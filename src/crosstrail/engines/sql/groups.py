@@ -13,7 +13,6 @@ from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.expr import Refusal, rejected
 from crosstrail.engines.sql.expressions import Expressions
 from crosstrail.engines.sql.scope import Scope
-from crosstrail.engines.sql.types import is_comparable
 
 _MAX_SETS = 256
 _SETS: dict[type, str] = {exp.GroupingSets: "GROUPING SETS", exp.Cube: "CUBE", exp.Rollup: "ROLLUP"}
@@ -39,8 +38,7 @@ def grouping(
             if place is None
             else compiler.compile_group(projected[place][0], scope)
         )
-        if not is_comparable(compiled.type):
-            raise rejected(Refusal(f"rows cannot be grouped by {compiled.type}"), part, compiler.place)
+        compiler.need_comparable([compiled.type], "GROUP BY")
         seen.add(compiler.parts.key(compiled.sql))
         return compiled.sql if place is None else str(place + 1)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from crosstrail.engines.sql.canonical import canonical, equal_maps
 from crosstrail.engines.sql.casts import coerce, moment_from_text
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, let, moment_of, text_literal
+from crosstrail.engines.sql.nested_order import compare_nested
 from crosstrail.engines.sql.time_values import add_interval
 from crosstrail.engines.sql.types import (
     BIGINT,
@@ -19,7 +20,6 @@ from crosstrail.engines.sql.types import (
     DOUBLE,
     HUGEINT,
     INTEGER,
-    JSON,
     MAX_DECIMAL,
     REAL,
     UNKNOWN,
@@ -29,6 +29,7 @@ from crosstrail.engines.sql.types import (
     common,
     decimal_of,
     duck,
+    holds_json,
     is_integer,
     is_interval,
     is_moment,
@@ -163,10 +164,10 @@ def compare(sign: str, left: Expr, right: Expr) -> Expr:
     """`sign` is one of = <> < <= > >=."""
     left, right = matched(left, right)
     kind = left.type
-    if kind == JSON:
-        raise Refusal("json values cannot be compared here", "Compare json_extract_scalar(...) instead.")
-    if sign not in ("=", "<>") and (not is_orderable(kind) or kind.args):
+    if sign not in ("=", "<>") and not is_orderable(kind):
         raise Refusal(f"{kind} values have no order here")
+    if kind.args and sign not in ("=", "<>"):
+        return derived(compare_nested(sign, left, right), BOOLEAN, left, right)
     if kind.args:
         equal = equal_sql(left.sql, right.sql, kind)
         return derived(equal if sign == "=" else f"(NOT {equal})", BOOLEAN, left, right)
@@ -177,13 +178,6 @@ def compare(sign: str, left: Expr, right: Expr) -> Expr:
             return derived(f"(NOT ({left.sql} = {right.sql} AND {real}))", BOOLEAN, left, right)
         return derived(f"({left.sql} {sign} {right.sql} AND {real})", BOOLEAN, left, right)
     return derived(f"({left.sql} {sign} {right.sql})", BOOLEAN, left, right)
-
-
-def only_plain_values() -> Refusal:
-    return Refusal(
-        "IN, ANY and ALL compare plain values with a sub-query of one column",
-        "For rows, arrays and maps: EXISTS (SELECT 1 FROM ... WHERE x = y).",
-    )
 
 
 def distinct_from(left: Expr, right: Expr, *, negated: bool) -> Expr:
@@ -202,6 +196,8 @@ def matched(left: Expr, right: Expr) -> tuple[Expr, Expr]:
     kind = common(left.type, right.type)
     if kind is None:
         raise Refusal(f"cannot compare {left.type} with {right.type}", _comparison_hint(left.type, right.type))
+    if holds_json(kind):
+        raise Refusal("json values cannot be compared here", "Compare json_extract_scalar(...) instead.")
     return coerce(left, kind), coerce(right, kind)
 
 

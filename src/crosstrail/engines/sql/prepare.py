@@ -129,11 +129,19 @@ def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ..
 
 
 def _check_output(relations: Relations, columns: tuple[tuple[str, Type], ...]) -> None:
+    expressions = relations.expressions
     kinds = [kind for _, kind in columns]
+    if expressions.parses_json and expressions.compares_json:
+        raise SqlRejected(
+            "json that was parsed cannot be compared or grouped by here: its keys would not be sorted",
+            line=1,
+            column=1,
+            hint="Compare parts of it with json_extract_scalar or CAST, or the text it was parsed from.",
+        )
     while kinds:
         kind = kinds.pop()
         kinds += kind.args
-        if kind.name == "json" and relations.expressions.parses_json:
+        if kind.name == "json" and expressions.parses_json:
             raise SqlRejected(
                 "json that was parsed cannot be an output column here: its keys would not be sorted",
                 line=1,

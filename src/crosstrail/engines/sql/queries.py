@@ -13,7 +13,7 @@ from crosstrail.engines.sql.canonical import canonical, holds_map
 from crosstrail.engines.sql.casts import coerce
 from crosstrail.engines.sql.expr import Expr, Refusal
 from crosstrail.engines.sql.scope import Scope
-from crosstrail.engines.sql.types import Type, is_comparable
+from crosstrail.engines.sql.types import Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,3 @@ def output_place(node: exp.Expr, scope: Scope, columns: list[Expr]) -> int | Non
         named = scope.aliases.get(node.name.lower())
         return next((index for index, column in enumerate(columns) if column is named), None)
     return None
-
-
-def need_comparable(kinds: list[Type], what: str) -> None:
-    for kind in kinds:
-        if not is_comparable(kind):
-            raise Refusal(f"{what} cannot compare {kind}")

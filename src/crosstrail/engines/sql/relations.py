@@ -12,15 +12,15 @@ from typing import Any
 
 from sqlglot import exp
 
-from crosstrail.engines.sql import operators
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, rejected
 from crosstrail.engines.sql.expressions import Expressions
 from crosstrail.engines.sql.groups import grouping
 from crosstrail.engines.sql.limits import limited
+from crosstrail.engines.sql.membership import against
 from crosstrail.engines.sql.named_windows import with_windows_written_out
 from crosstrail.engines.sql.planning import check_joined
-from crosstrail.engines.sql.queries import Query, need_comparable, output_place, projections, renamed, retyped
+from crosstrail.engines.sql.queries import Query, output_place, projections, renamed, retyped
 from crosstrail.engines.sql.scope import Field, Scope
 from crosstrail.engines.sql.spans import Bound, bounds
 from crosstrail.engines.sql.table_sources import Source, TablePlace, join, unnest, values
@@ -244,7 +244,7 @@ class Relations:
             return ""
         if node.args.get("on") is not None:
             raise rejected(Refusal("DISTINCT ON is not supported here"), node, self.expressions.place)
-        need_comparable([column.type for column in columns], "SELECT DISTINCT")
+        self.expressions.need_comparable([column.type for column in columns], "SELECT DISTINCT")
         return "DISTINCT "
 
     def _order(
@@ -300,7 +300,9 @@ class Relations:
                     f"column {index + 1} is {one} on the left and {other} on the right", "CAST them to one type."
                 )
             columns.append((name, kind))
-        need_comparable([kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation")
+        self.expressions.need_comparable(
+            [kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation"
+        )
         sides = [
             retyped(
                 side, [kind for _, kind in columns], self.expressions.name("r"), compared=bool(node.args["distinct"])
@@ -354,13 +356,8 @@ class Relations:
         return self._against(value, f"{sign} {'ANY' if isinstance(node, exp.Any) else 'ALL'}", node.this, scope)
 
     def _against(self, value: Expr, operator: str, node: exp.Expr, scope: Scope) -> Expr:
-        query = self._inner(node, scope)
-        if len(query.columns) != 1 or value.type.args:
-            raise operators.only_plain_values()
-        left, right = operators.matched(value, Expr("x", query.columns[0][1]))
-        sql = retyped(query, [right.type], self.expressions.name("r"))
-        named = self.expressions.parts.hold(f"({left.sql} {operator} ({sql}))", fixed=True)
-        return derived(named, BOOLEAN, left)
+        left, sql = against(value, operator, self._inner(node, scope), self.expressions.name("r"))
+        return derived(self.expressions.parts.hold(f"({left.sql} {operator} ({sql}))", fixed=True), BOOLEAN, left)
 
 
 _SELECT_CLAUSES = {"expressions", "from_", "joins", "laterals", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "kind", "hint"}  # fmt: skip

@@ -158,8 +158,12 @@ def is_interval(kind: Type) -> bool:
 
 
 def is_comparable(kind: Type) -> bool:
-    """May be compared for equality, grouped and made distinct."""
+    """May be grouped and made distinct."""
     return kind.name != "function" and all(is_comparable(part) for part in kind.args)
+
+
+def holds_json(kind: Type) -> bool:
+    return kind.name == "json" or any(holds_json(part) for part in kind.args)
 
 
 def is_orderable(kind: Type) -> bool:

@@ -15,7 +15,7 @@ from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.casts import coerce, unify
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, null, require
 from crosstrail.engines.sql.scope import Scope
-from crosstrail.engines.sql.types import BIGINT, DAY_TIME, DOUBLE, Type, is_integer
+from crosstrail.engines.sql.types import BIGINT, DAY_TIME, DOUBLE, Type, is_integer, is_orderable
 
 if TYPE_CHECKING:
     from crosstrail.engines.sql.expressions import Expressions
@@ -79,6 +79,8 @@ def _over(compiler: Expressions, node: exp.Window, scope: Scope) -> tuple[str, l
     if node.args.get("alias") is not None or node.args.get("first") is not None:
         raise Refusal("there is no such window here")
     parts = [canonical(compiler.compile(key, scope)) for key in node.args.get("partition_by") or []]
+    if unordered := [part for part in parts if not is_orderable(part.type)]:
+        raise Refusal(f"PARTITION BY takes no {unordered[0].type}")
     pieces = [f"PARTITION BY {', '.join(part.sql for part in parts)}"] if parts else []
     order = node.args.get("order")
     if order is not None:

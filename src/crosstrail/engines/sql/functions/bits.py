@@ -14,6 +14,11 @@ _BASE = "least(greatest({1}, 2), 36)"
 _WRONG_BASE = "a base is between 2 and 36"
 
 
+def _known(sql: str) -> str:
+    """SQL that is NULL where an argument is, which least() and greatest() leave out."""
+    return f"CASE WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {sql} END"
+
+
 def _within(size: int, sql: str) -> str:
     """SQL for the lowest `size` bits of a HUGEINT as a number with a sign."""
     top = 2 ** (size - 1)
@@ -48,11 +53,6 @@ def _bit_count(name: str, signature: Signature) -> str:
     unfit = f"{{0}}::HUGEINT >= {top} OR {{0}}::HUGEINT < -{top}"
     fitting = require(unfit, "a number has more bits than are to be counted", counted, BIGINT)
     return _known(require("{1} NOT BETWEEN 2 AND 64", "bit_count takes 2 to 64 bits", fitting, BIGINT))
-
-
-def _known(sql: str) -> str:
-    """SQL that is NULL where an argument is, which least() and greatest() leave out."""
-    return f"CASE WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN {sql} END"
 
 
 @written("from_base")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crosstrail.engines.sql.casts import cast, coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, failure, require
 from crosstrail.engines.sql.function_registry import FunctionCall, function
+from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.types import (
     BIGINT,
     DATE,
@@ -78,7 +79,7 @@ def _sort(call: FunctionCall) -> Expr:
     if len(call) == 2:
         raise Refusal("array_sort takes no comparing function here", "Use array_agg(x ORDER BY ...) over UNNEST.")
     array = call.array()
-    if not is_orderable(array.type.element) or array.type.element.args:
+    if not is_orderable(array.type.element):
         raise Refusal(f"{array.type.element} values have no order here")
     return derived(f"list_sort({array.sql}, 'ASC', 'NULLS LAST')", array.type, array)
 
@@ -92,8 +93,11 @@ def _extreme(call: FunctionCall) -> Expr:
     """NULL where the array holds a NULL, as in Trino."""
     call.need(1)
     array = call.array()
-    if not is_orderable(array.type.element) or array.type.element.args:
+    if not is_orderable(array.type.element):
         raise Refusal(f"{array.type.element} values have no order here")
+    if array.type.element.args:
+        item = without_nulls(Expr("v", array.type.element), call.name)
+        array = derived(f"list_transform({array.sql}, lambda v: {item.sql})", array.type, array)
     found = f"list_{call.name[-3:]}({array.sql})"
     if call.name == "array_max" and array.type.element in (
         DOUBLE,

@@ -10,6 +10,7 @@ from crosstrail.engines.sql import operators, trying
 from crosstrail.engines.sql.casts import unify
 from crosstrail.engines.sql.expr import Expr, Refusal, derived
 from crosstrail.engines.sql.function_registry import FunctionCall, function
+from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.types import DOUBLE, INTEGER, REAL, VARCHAR, is_orderable
 from crosstrail.lake.reader import quoted
 
@@ -41,9 +42,10 @@ def _greatest(call: FunctionCall) -> Expr:
     """NULL where any argument is NULL, as in Trino; DuckDB leaves NULLs out."""
     call.need(1, 1000)
     parts = unify(call.args(), call.name)
-    if not is_orderable(parts[0].type) or parts[0].type.args:
+    if not is_orderable(parts[0].type):
         raise Refusal(f"{parts[0].type} values have no order here")
     kind = parts[0].type
+    parts = [without_nulls(part, call.name) for part in parts]
     found = f"{call.name}({', '.join(part.sql for part in parts)})"
     if call.name == "greatest" and kind in (DOUBLE, REAL):  # NaN is the largest to DuckDB, and the last resort to Trino
         numbers = ", ".join(f"(CASE WHEN NOT isnan({part.sql}) THEN {part.sql} END)" for part in parts)

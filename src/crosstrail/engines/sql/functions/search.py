@@ -13,7 +13,7 @@ from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.functions.collections import has_null
 from crosstrail.engines.sql.operators import equal_sql
-from crosstrail.engines.sql.types import BIGINT, BOOLEAN, IPADDRESS, JSON, VARCHAR, Type, array_of, is_comparable
+from crosstrail.engines.sql.types import BIGINT, BOOLEAN, IPADDRESS, VARCHAR, Type, array_of, holds_json
 
 _A, _B = "struct_extract(w, 'a')", "struct_extract(w, 'b')"
 
@@ -41,7 +41,7 @@ def _open(name: str, kind: Type) -> str:
 
 
 def _need_comparable(kind: Type) -> None:
-    if not is_comparable(kind) or kind == JSON:
+    if holds_json(kind):
         raise Refusal(f"{kind} values cannot be compared")
 
 
