@@ -31,7 +31,8 @@ _MAX_TYPED_NESTING = 7
 _MAX_WORD = 256
 
 _TOKEN = re.compile(
-    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
+    r"""(?P<skip>[ \t\r\n]+)
+      | (?P<comment>--[^\r\n]*|/\*.*?\*/)
       | (?P<string>'(?:[^']|'')*')
       | (?P<quoted>"(?:[^"]|"")*")
       | (?P<placeholder><[A-Za-z_][^<>=\n]{0,60}>|\$\{?[A-Za-z_]\w*\}?)
@@ -42,6 +43,7 @@ _TOKEN = re.compile(
 _NO_WORD = re.compile(r"[^0-9A-Za-z_]")
 _PLAIN = re.compile(r"[A-Za-z_][0-9A-Za-z_]*", re.ASCII)
 _OPENS_NAMES = {"FROM", "JOIN"}
+_BEFORE_A_QUERY = ("UNION", "ALL", "EXCEPT", "INTERSECT")
 _CLOSES_NAMES = {
     "WHERE",
     "GROUP",
@@ -140,7 +142,7 @@ def _syntax_error(error: ParseError, text: str, place: Place) -> SqlRejected:
 
 def _readable(sql: str) -> tuple[str, Place]:
     """The text as the parser reads it right: names after FROM and JOIN that hold a dash or begin with a digit, as ids of
-    accounts and stores do, are quoted, and numbers have decimal digits alone."""
+    accounts and stores do, are quoted, numbers have decimal digits alone, and comments are blanks."""
     parts: list[str] = []
     inserted: list[int] = []
     length = 0
@@ -152,6 +154,8 @@ def _readable(sql: str) -> tuple[str, Place]:
     place = 0
     while token := _TOKEN.match(sql, place):
         text, kind, place = token.group(), token.lastgroup, token.end()
+        if kind == "comment":  # of which the parser reads hints, and ends where others do not
+            text, kind = " " * len(text), "skip"
         if kind == "placeholder" and expecting[-1]:
             hint = "Put an event data store id, an account's id or alias, or `events` in its place."
             raise _rejected_at("a placeholder stands where a table belongs", sql, token.start(), hint)
@@ -166,11 +170,11 @@ def _readable(sql: str) -> tuple[str, Place]:
                 longer = len(text) - (place - token.start())
                 inserted += range(length + len(text) - longer, length + len(text))
                 text += " " * -longer  # so that what follows keeps its place
+        if kind != "skip":
+            _check_spelling(text, before, expecting, selects, sql, token.start())
         _follow(text, kind, expecting, in_names, selects)
         typed = _nested(text, before[1], typed)
         if kind != "skip":
-            if text.upper() == "OFFSET" and (before[0] == "LIMIT" or before[1] in ("ONLY", "TIES")):
-                raise _rejected_at("OFFSET stands before LIMIT", sql, token.start(), "Write OFFSET 20 LIMIT 10.")
             before = (before[1], text.upper())
         if len(text) > _MAX_WORD and kind == "name":
             raise _rejected_at("this word is too long", sql, token.start(), "Numbers have 38 digits at most.")
@@ -180,6 +184,23 @@ def _readable(sql: str) -> tuple[str, Place]:
         length += len(text)
     text = "".join(parts)
     return text, Place(sql, inserted, text)
+
+
+def _check_spelling(
+    text: str, before: tuple[str, str], expecting: list[bool], words: list[str], sql: str, start: int
+) -> None:
+    """Raises SqlRejected for a word or sign that the parser takes here, and Trino does not."""
+    word = text.upper()
+    if word == "OFFSET" and (before[0] == "LIMIT" or before[1] in ("ONLY", "TIES")):
+        raise _rejected_at("OFFSET stands before LIMIT", sql, start, "Write OFFSET 20 LIMIT 10.")
+    if not (text.isascii() and text.isprintable()) and text[0] not in "'\"":
+        hint = "Put a name with such letters in double quotes, and blanks between words."
+        raise _rejected_at("a letter that is none of ASCII's stands outside of quotes", sql, start, hint)
+    if text == "." and expecting[-1]:
+        raise _rejected_at("a table's name is missing before the dot", sql, start, "")
+    opens_query = before[1] in _BEFORE_A_QUERY or (before[1] == "(" and before[0] != "TRIM")
+    if word == "FROM" and (opens_query or (len(words) == 1 and not words[0])):
+        raise _rejected_at("FROM stands before SELECT", sql, start, "Write SELECT * FROM events.")
 
 
 def _rejected_at(message: str, sql: str, offset: int, hint: str) -> SqlRejected:

@@ -1,8 +1,8 @@
 """The caller's own text for an engine that runs Trino's SQL elsewhere, limited to the caller's accounts.
 
 Each name of a table becomes a sub-query over the one relation that such an engine is ever asked for, and texts that stand
-where CloudTrail Lake takes a time or a boolean become that. Nothing else changes, but that comments go: where one ends is not
-the same everywhere. What comes out is parsed again, and sent only if it differs from the statement in these places alone.
+where CloudTrail Lake takes a time or a boolean become that. Nothing else changes but blanks, and comments are gone: where one
+ends is not the same everywhere. What comes out is parsed again, and sent only if it differs from the statement in these places alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r\n]+)
-      | (?P<comment>--[^\r\n]*|/\*.*?\*/)
       | (?P<literal>'(?:[^']|'')*'|"(?:[^"]|"")*")
       | (?P<word>[A-Za-z0-9_]+)
       | (?P<sign>[][(),.;*+/%=<>!|-])""",
@@ -81,7 +80,7 @@ def _days(span: TimeRange, to: EventsTable) -> Iterable[str]:
 
 
 def _edited(statement: str, edits: Sequence[Edit]) -> str:
-    """The statement with the edits, without comments. Raises Refusal for a character that engines may read differently."""
+    """The statement with the edits. Raises Refusal for a character that engines may read differently."""
     parts: list[str] = []
     place, waiting = 0, list(reversed(edits))
     while place < len(statement):
@@ -94,7 +93,7 @@ def _edited(statement: str, edits: Sequence[Edit]) -> str:
         if token is None:
             raise Refusal(f"{statement[place]!r} cannot stand outside of texts and quoted names here")
         if token.group() != ";":  # of one statement, so it is the end
-            parts.append(" " if token.lastgroup in ("blank", "comment") else token.group())
+            parts.append(" " if token.lastgroup == "blank" else token.group())
         place = token.end()
     if waiting:
         raise Refusal("this statement cannot be limited to the accounts of the call")
