@@ -48,7 +48,7 @@ def _scoped(where: str, days: str = "") -> str:
         ("SELECT count(*) FROM 012345678901", f'SELECT count(*) FROM {_scoped(ONE)} AS "012345678901"'),
         (
             "SELECT 'FROM prod', \"eventname\" -- FROM prod\nFROM /* FROM prod */ prod",
-            f'SELECT \'FROM prod\', "eventname"   FROM   {_scoped(ONE)} AS "prod"',
+            f'SELECT \'FROM prod\', "eventname" FROM {_scoped(ONE)} AS "prod"',
         ),
         (
             "WITH prod AS (SELECT eventid FROM prod) SELECT count(*) FROM prod",

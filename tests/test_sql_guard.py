@@ -169,12 +169,37 @@ def test_refused_with_line_and_column(sql: str, line: int, column: int) -> None:
         "SELECT 'a\x00b'",
         "SELECT \ud800",
         "SELEСT 1",  # the C is Cyrillic
+        "SELECT 1\u00a0FROM prod",
+        "SELECT 1\x0bFROM prod",
+        "SELECT 1 FROM prod AS \u017f",
+        "SELECT 1 FROM .prod",
+        "FROM prod",
+        "FROM prod SELECT 1",
+        "SELECT 1 FROM (FROM prod)",
+        "SELECT eventid FROM prod UNION ALL FROM prod",
+        "WITH x AS (SELECT 1) FROM x",
     ],
 )
 def test_refused(sql: str) -> None:
     refusal = _refusal(sql)
     assert refusal.line >= 1
     assert refusal.column >= 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "accounts"),
+    [
+        ("SELECT 1 /* /* */ FROM prod -- */", {PROD}),  # no comment in a comment, as in Trino
+        ("SELECT 1 -- x\rFROM prod", {PROD}),
+        ("SELECT 1 -- x\r\n FROM prod", {PROD}),
+        ("SELECT 1 /* FROM prod */", set()),
+        ("SELECT 1 -- FROM prod", set()),
+        ("SELECT /*+ prod */ 1 FROM /* dev-eu.1 */ cn-prod", {CN}),
+        ("SELECT '--', \"eventname\" /* ' */ FROM prod -- \u017f", {PROD}),
+    ],
+)
+def test_a_comment_ends_where_trino_ends_it(sql: str, accounts: set[Account]) -> None:
+    assert prepare(sql, SCOPE).accounts == {account.key for account in accounts}
 
 
 def test_a_refusal_repeats_neither_the_statement_nor_a_foreign_name() -> None:
