@@ -40,6 +40,8 @@ CIRCLES = [
                 "groups",
                 "function_registry",
                 "relations",
+                "set_operations",
+                "written_casts",
             ),
             *(
                 "table_sources",

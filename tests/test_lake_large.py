@@ -14,7 +14,6 @@ import pytest
 from audit_logs import ACCOUNT, ids, log, record, write
 from crosstrail.engines.base import QueryScope, run
 from crosstrail.engines.duckdb import LakeEngine
-from crosstrail.engines.sql.prepare import NamedAccount, NamedAccounts, counted, prepare
 from crosstrail.lake import list_cache, metadata, snapshot
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
@@ -70,18 +69,6 @@ def test_what_is_counted_without_opening_files_is_the_same(lake: Path, monkeypat
         path.write_bytes(b"")
     monkeypatch.setitem(globals(), "STATEMENTS", STATEMENTS[:5])
     assert answers() == opened[:5]
-
-
-def test_a_text_that_says_what_the_table_is_stays_a_text() -> None:
-    """The scans are found by their text, which whoever writes a statement may write into it."""
-    accounts = NamedAccounts((NamedAccount("aws", ACCOUNT, ""),), {})
-    plain = prepare("SELECT count(*) FROM events", accounts)
-    source = plain.sql[plain.sql.index("(SELECT eventversion") : plain.sql.index(" WHERE")]
-    assert source not in counted(plain.sql, len(plain.scans))
-    doubled = source.replace("'", "''")
-    quoted = prepare(f"SELECT count(*), '{doubled}' FROM events", accounts)
-    assert doubled in counted(quoted.sql, len(quoted.scans))
-    assert counted(f"{plain.sql} {source}", len(plain.scans)) == ""
 
 
 def test_lists_that_were_kept_are_what_the_table_says(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:

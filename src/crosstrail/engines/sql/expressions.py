@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from crosstrail.engines.sql import conditions, literals, operators, trying
+from crosstrail.engines.sql import conditions, literals, operators, written_casts
 from crosstrail.engines.sql.aggregates import AGGREGATES, aggregate
 from crosstrail.engines.sql.canonical import canonical
-from crosstrail.engines.sql.casts import cast, coerce, unify
+from crosstrail.engines.sql.casts import coerce, unify
 from crosstrail.engines.sql.expr import (
     Expr,
     Place,
     Refusal,
     boolean,
     derived,
-    let,
     null,
     rejected,
-    require,
     too_complex,
 )
 from crosstrail.engines.sql.function_registry import FunctionCall, all_functions
@@ -35,14 +33,12 @@ from crosstrail.engines.sql.functions.collections import subscript
 from crosstrail.engines.sql.functions.strings import substring, trim
 from crosstrail.engines.sql.functions.times import extract, in_zone
 from crosstrail.engines.sql.hints import field_hint, function_hint
-from crosstrail.engines.sql.json_casts import from_json
 from crosstrail.engines.sql.nodes import unread
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.subexpressions import Subexpressions
 from crosstrail.engines.sql.types import (
     BIGINT,
     BOOLEAN,
-    JSON,
     UNKNOWN,
     VARCHAR,
     Type,
@@ -61,7 +57,16 @@ if TYPE_CHECKING:
 
 _MAX_NODES = 12_000
 """Expressions that are compiled for one statement; where types are inferred twice, one node counts twice."""
-_ARITHMETIC: dict[type, str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
+_LEFT_TO_RIGHT: dict[type, str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+    exp.DPipe: "||",
+}
+_MAX_CHAIN = 450
+"""Operators in a row: DuckDB's parser takes expressions that are 1,000 deep, and counts each twice."""
 _COMPARISON: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
@@ -131,9 +136,8 @@ class Expressions:
 
     def _node(self, node: Any, scope: Scope) -> Expr:
         kind: type = type(node)
-        if kind in _ARITHMETIC:
-            left, right = self.compile(node.left, scope), self.compile(node.right, scope)
-            return operators.arithmetic(_ARITHMETIC[kind], left, right)
+        if kind in _LEFT_TO_RIGHT:
+            return self._chain(node, scope)
         if kind in _COMPARISON:
             return self._comparison(_COMPARISON[kind], node, scope)
         if kind in (exp.And, exp.Or):
@@ -145,6 +149,26 @@ class Expressions:
         if unknown:
             raise Refusal(f"{', '.join(sorted(unknown))} is not supported here")
         return method(self, node, scope)
+
+    def _chain(self, node: Any, scope: Scope) -> Expr:
+        """Operators that are taken from left to right, without recursion on the left: a long list added up is as deep."""
+        steps = [node]
+        while type(node.this) in _LEFT_TO_RIGHT and len(steps) <= _MAX_CHAIN:
+            steps.append(node := node.this)
+        if len(steps) > _MAX_CHAIN:
+            raise Refusal(f"at most {_MAX_CHAIN} operators stand in a row here", "Put some of them in parentheses.")
+        result = self.compile(node.this, scope)
+        for step in reversed(steps):
+            right = self.compile(step.expression, scope)
+            try:
+                if isinstance(step, exp.DPipe):
+                    result = operators.concatenate(result, right)
+                else:
+                    result = operators.arithmetic(_LEFT_TO_RIGHT[type(step)], result, right)
+            except Refusal as refusal:
+                raise rejected(refusal, step, self.place) from None
+            result = self._bound(result, scope)
+        return result
 
     def _connected(self, node: Any, scope: Scope) -> Expr:
         """AND and OR chains, without recursion on the left: long lists of conditions are common."""
@@ -226,30 +250,6 @@ class Expressions:
         left, right = self.compile(node.this, scope), self.compile(node.expression, scope)
         return operators.distinct_from(left, right, negated=isinstance(node, exp.NullSafeEQ))
 
-    def _cast(self, node: exp.Cast, scope: Scope) -> Expr:
-        source = node.this
-        if literals.is_typed_literal(node):
-            return literals.moment(source.name, node.to)
-        target = literals.type_of(node.to)
-        tried = type(node) is not exp.Cast
-        operand = self.compile(source, scope)
-        apart = tried and not trying.cannot_fail(source)
-        value = replace(operand, sql=trying.VALUE) if apart else operand
-        if value.type == JSON and self.parses_json and target != JSON:
-            result = from_json(value, target, sorted_keys=True)
-        else:
-            result = cast(value, target)
-        if width := literals.varchar_width(node.to):
-            cut = f"left({result.sql}, {width})"
-            if value.type != VARCHAR:
-                cut = require(f"length({result.sql}) > {width}", f"a value does not fit varchar({width})", cut, VARCHAR)
-            result = derived(cut, VARCHAR, result)
-        if tried:
-            result = derived(f"TRY({result.sql})", target, result)
-        if apart:
-            result = derived(let(trying.VALUE, operand.sql, result.sql), target, operand)
-        return result if result is not value else replace(value, name="", value=None)
-
     def _interval(self, node: exp.Interval, scope: Scope) -> Expr:
         return literals.interval(node)
 
@@ -279,9 +279,6 @@ class Expressions:
         if isinstance(node.this, exp.Literal) and not node.this.is_string:
             return literals.literal(node.this, negative=True)
         return operators.negate(self.compile(node.this, scope))
-
-    def _concat(self, node: exp.DPipe, scope: Scope) -> Expr:
-        return operators.concatenate(self.compile(node.this, scope), self.compile(node.expression, scope))
 
     def _at_zone(self, node: exp.AtTimeZone, scope: Scope) -> Expr:
         return in_zone(self.compile(node.this, scope), self.compile(node.args["zone"], scope))
@@ -363,15 +360,14 @@ _METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
     exp.Escape: conditions.escape,
     exp.Case: conditions.case,
     exp.If: conditions.if_,
-    exp.Cast: Expressions._cast,
-    exp.TryCast: Expressions._cast,
+    exp.Cast: written_casts.written_cast,
+    exp.TryCast: written_casts.written_cast,
     exp.Interval: Expressions._interval,
     exp.HexString: Expressions._hex,
     exp.Array: Expressions._array,
     exp.Tuple: Expressions._tuple,
     exp.Bracket: Expressions._bracket,
     exp.Neg: Expressions._negative,
-    exp.DPipe: Expressions._concat,
     exp.AtTimeZone: Expressions._at_zone,
     exp.Extract: Expressions._extract,
     exp.Trim: Expressions._trim,

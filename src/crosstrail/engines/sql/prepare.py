@@ -120,6 +120,7 @@ def _written(relations: Relations, sql: str) -> tuple[str, tuple[tuple[Bound, ..
     from crosstrail.engines.sql.planning import check_planning
 
     written = relations.expressions.parts.written
+    relations.narrow(sql)
     try:
         scans = [tuple(replace(one, sql=written(one.sql)) for one in bounds) for bounds in relations.scans.values()]
         check_planning(text := written(sql))
@@ -200,7 +201,7 @@ class Tables:
 def _events(accounts: Sequence[AccountNames], relation: str) -> Source:
     """The lake's columns, narrowed to the accounts."""
     from crosstrail.engines.sql.columns import lake_fields
-    from crosstrail.engines.sql.table_sources import Source
+    from crosstrail.engines.sql.table_sources import EVERY_COLUMN, Source
     from crosstrail.lake.reader import quoted
 
     clouds: dict[str, list[str]] = {}
@@ -210,24 +211,4 @@ def _events(accounts: Sequence[AccountNames], relation: str) -> Source:
         f"(cloud = {quoted(cloud)} AND account IN ({', '.join(map(quoted, ids))}))" for cloud, ids in clouds.items()
     ]
     where = " OR ".join(tests) or "false"
-    return Source(f"(SELECT {_listed()} FROM {relation} WHERE {where})", lake_fields(), where)  # noqa: S608 - names of ours and quoted texts
-
-
-def _listed() -> str:
-    from crosstrail.engines.sql.columns import lake_fields
-    from crosstrail.lake.reader import SOURCE_OBJECT
-
-    return ", ".join(
-        f"{SOURCE_OBJECT} AS {one.sql}" if one.name == "source_object" else one.sql for one in lake_fields()
-    )
-
-
-def counted(sql: str, scans: int) -> str:
-    """The prepared statement over nothing but each event's cloud and account, as `SELECT count(*) FROM events` can do with, and
-    which no file need be opened for; DuckDB binds it where no other column is named. Empty where it cannot be told."""
-    from crosstrail.lake.reader import EVENTS_VIEW
-
-    source = f"(SELECT {_listed()} FROM {EVENTS_VIEW}"  # noqa: S608 - names of ours
-    if not scans or sql.count(source) != scans:  # a text of the statement may say the same
-        return ""
-    return sql.replace(source, f"(SELECT cloud, account FROM {EVENTS_VIEW}")  # noqa: S608
+    return Source(f"{EVERY_COLUMN} FROM {relation} WHERE {where})", lake_fields(), where)

@@ -20,11 +20,21 @@ from crosstrail.engines.sql.limits import limited
 from crosstrail.engines.sql.membership import against
 from crosstrail.engines.sql.named_windows import with_windows_written_out
 from crosstrail.engines.sql.planning import check_joined
-from crosstrail.engines.sql.queries import Query, output_place, projections, renamed, retyped
+from crosstrail.engines.sql.queries import Query, output_place, projections, renamed
 from crosstrail.engines.sql.scope import Field, Scope
+from crosstrail.engines.sql.set_operations import chain
 from crosstrail.engines.sql.spans import Bound, bounds
-from crosstrail.engines.sql.table_sources import Source, TablePlace, join, unnest, values
-from crosstrail.engines.sql.types import BOOLEAN, common, is_orderable
+from crosstrail.engines.sql.table_sources import (
+    EVERY_COLUMN,
+    Source,
+    TablePlace,
+    columns_read,
+    join,
+    listing,
+    unnest,
+    values,
+)
+from crosstrail.engines.sql.types import BOOLEAN, is_orderable
 from crosstrail.engines.sql.versions import Versions
 
 _MAX_TABLES = 50
@@ -51,6 +61,8 @@ class Relations:
         self._resolve = resolver
         self._environment = Environment({})
         self._tables = 0
+        self._tables_read: dict[str, str] = {}
+        """The mark of each table of the lake, by generated name."""
         self.versions = Versions()
         expressions.relations = self
         self.scans: dict[str, list[Bound]] = {}
@@ -69,6 +81,12 @@ class Relations:
             raise rejected(refusal, node, self.expressions.place) from None
         finally:
             self._environment = before
+
+    def narrow(self, sql: str) -> None:
+        """Gives each table of the lake the columns alone that the statement reads. `sql` is all of it, with its marks."""
+        read = columns_read([sql, *self.expressions.parts.texts()])
+        for name, mark in self._tables_read.items():
+            self.expressions.parts.begin_anew(mark, EVERY_COLUMN, listing(read.get(name, ())))
 
     def _query(self, node: exp.Expr) -> Query:
         while isinstance(node, exp.Subquery) and not _modifiers(node):
@@ -183,6 +201,7 @@ class Relations:
                 self.scans[name] = []
                 self.places.append(TablePlace.of(node, found, labelled=bool(label)))
                 found = replace(found, sql=self.expressions.parts.hold(found.sql, fixed=True, size=_TABLE_SIZE))
+                self._tables_read[name] = found.sql
             label = label or own
         elif isinstance(node, (exp.Subquery, exp.Values)):
             inner = node if isinstance(node, exp.Values) or _modifiers(node) else node.this
@@ -285,33 +304,14 @@ class Relations:
         return (f" ORDER BY {', '.join(parts)}" if parts else ""), keys
 
     def _set_operation(self, node: exp.SetOperation) -> Query:
-        _refuse_clauses(node, _SET_CLAUSES)
-        words = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
-        left, right = self.query(node.left), self.query(node.right)
-        if len(left.columns) != len(right.columns):
-            raise Refusal(
-                f"{words[type(node)]} needs as many columns on the right: {len(left.columns)}, not {len(right.columns)}"
-            )
-        columns = []
-        for index, ((name, one), (_, other)) in enumerate(zip(left.columns, right.columns, strict=True)):
-            kind = common(one, other)
-            if kind is None:
-                raise Refusal(
-                    f"column {index + 1} is {one} on the left and {other} on the right", "CAST them to one type."
-                )
-            columns.append((name, kind))
-        self.expressions.need_comparable(
-            [kind for _, kind in columns] if node.args.get("distinct") else [], "a set operation"
-        )
-        sides = [
-            retyped(
-                side, [kind for _, kind in columns], self.expressions.name("r"), compared=bool(node.args["distinct"])
-            )
-            for side in (left, right)
-        ]
-        every = "" if node.args.get("distinct") else " ALL"
-        sql = f"({sides[0]}) {words[type(node)]}{every} ({sides[1]})"
-        return self._modified(Query(sql, tuple(columns)), node)
+        """A chain of them, without recursion on the left: each begins with what the one before it gives."""
+        steps: list[exp.SetOperation] = [node]
+        while isinstance(steps[-1].left, exp.SetOperation) and not _modifiers(steps[-1].left):
+            steps.append(steps[-1].left)
+        for step in steps:
+            _refuse_clauses(step, _SET_CLAUSES)
+        result = chain(self.expressions, steps[::-1], self.query)
+        return self._modified(result, node)
 
     def _modified(self, query: Query, node: exp.Expr) -> Query:
         """ORDER BY, LIMIT and OFFSET after a whole query: they see its output columns only."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from crosstrail.engines.sql.expr import Expr, Refusal
 from crosstrail.engines.sql.hints import column_hint
@@ -30,6 +31,17 @@ class Field:
     """Reachable only qualified, and no part of `*`: the twin of a USING column."""
 
 
+class Fields(tuple[Field, ...]):
+    """The columns in order, and by name, so that finding one takes no longer where there are many."""
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Field]]:
+        found: dict[str, list[Field]] = {}
+        for one in self:
+            found.setdefault(one.name.lower(), []).append(one)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`groups` are the keys of GROUP BY's expressions (`Subexpressions.key`); None outside an aggregation."""
@@ -46,6 +58,10 @@ class Scope:
     """Window functions may stand here."""
     trying: bool = False
     """Inside TRY, where it matters which operand fails first."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fields, Fields):
+            object.__setattr__(self, "fields", Fields(self.fields))
 
     def next_parameter(self) -> int:
         """The number of a lambda parameter that no lambda around this place has: the same for the same text."""
@@ -77,11 +93,12 @@ class Scope:
         raise Refusal(f"there is no column {_shown(names)}", column_hint(names, quoted, known))
 
     def _own(self, names: list[str]) -> tuple[Field, int] | None:
+        named = self.fields.by_name if isinstance(self.fields, Fields) else {}  # which it is, once made
         if len(names) > 1:
-            qualified = [f for f in self.fields if f.relation == names[0] and f.name.lower() == names[1]]
+            qualified = [f for f in named.get(names[1], ()) if f.relation == names[0]]
             if qualified:
                 return _single(qualified, names), 2
-        plain = [f for f in self.fields if f.name.lower() == names[0] and not f.hidden]
+        plain = [f for f in named.get(names[0], ()) if not f.hidden]
         return (_single(plain, names), 1) if plain else None
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from crosstrail.engines.sql.expr import too_complex
 
@@ -28,6 +29,7 @@ _FIXED = re.compile(r"\b(?:SELECT|VALUES|OVER)\b")
 """What may not stand in the body of a DuckDB lambda, which is how a name is bound."""
 _LAMBDA = re.compile(r"\blambda ([a-z][a-z0-9]*(?:, [a-z][a-z0-9]*)*):")
 _PARAMETER = re.compile(r"\bp[0-9]+\b")
+_Piece: TypeAlias = "str | Iterator[_Piece]"
 
 
 @dataclass(slots=True)
@@ -81,12 +83,21 @@ class Subexpressions:
         """Equal for equal SQL, whatever its marks."""
         return _MARK.sub(lambda mark: f"\0{self._parts[int(mark[1])].same_as}\0", sql)
 
+    def texts(self) -> Iterator[str]:
+        """Of every part, with its marks."""
+        return (part.text for part in self._parts)
+
+    def begin_anew(self, mark: str, before: str, after: str) -> None:
+        """The part of this mark begins with `after` in place of `before`; it counts what it counted."""
+        part = self._parts[int(mark.strip("\0"))]
+        part.text = after + part.text.removeprefix(before)
+
     def written(self, sql: str) -> str:
         """The text with every part in its place. Raises Refusal for one that would be too long."""
         top = self._part(sql, -1, True, None)
         if top.size > MAX_SQL:
             raise too_complex()
-        return self._write(sql, {})
+        return "".join(self._written(sql))
 
     def _part(self, sql: str, number: int, fixed: bool, size: int | None, apart: bool = False) -> _Part:
         marks = Counter(int(found) for found in _MARK.findall(sql))
@@ -118,22 +129,38 @@ class Subexpressions:
             chosen = chosen.union(*(part.leaves for mark, part in inner.items() if mark not in chosen))
         return tuple(sorted(chosen))
 
-    def _write(self, sql: str, names: Mapping[int, str]) -> str:
-        def written(mark: re.Match[str]) -> str:
-            number = int(mark[1])
-            return names.get(number) or self._write_part(self._parts[number], names)
+    def _written(self, sql: str) -> Iterator[str]:
+        """The pieces of the text, without recursion: a chain of a thousand operands is as many parts deep."""
+        waiting = [self._pieces(sql, {})]
+        while waiting:
+            piece = next(waiting[-1], None)
+            if piece is None:
+                waiting.pop()
+            elif isinstance(piece, str):
+                yield piece
+            else:
+                waiting.append(piece)
 
-        return _MARK.sub(written, sql)
+    def _pieces(self, sql: str, names: Mapping[int, str]) -> Iterator[_Piece]:
+        for place, text in enumerate(_MARK.split(sql)):
+            if place % 2 == 0:
+                yield text
+            else:
+                number = int(text)
+                yield names.get(number) or self._part_pieces(self._parts[number], names)
 
-    def _write_part(self, part: _Part, names: Mapping[int, str]) -> str:
+    def _part_pieces(self, part: _Part, names: Mapping[int, str]) -> Iterator[_Piece]:
         if not part.bound:
-            return self._write(part.text, names)
+            yield self._pieces(part.text, names)
+            return
         name = f"s{part.same_as}"
         fields = {number: f"b{place}" for place, number in enumerate(part.bound) if number not in names}
-        values = ", ".join(
-            f"{field} := {self._write(f'{chr(0)}{number}{chr(0)}', names)}" for number, field in fields.items()
+        yield "list_extract(list_transform([struct_pack("
+        for place, (number, field) in enumerate(fields.items()):
+            yield f"{', ' if place else ''}{field} := "
+            yield self._part_pieces(self._parts[number], names)
+        yield f")], lambda {name}: "
+        yield self._pieces(
+            part.text, {**names, **{number: f"struct_extract({name}, '{field}')" for number, field in fields.items()}}
         )
-        inner = {**names, **{number: f"struct_extract({name}, '{field}')" for number, field in fields.items()}}
-        return (
-            f"list_extract(list_transform([struct_pack({values})], lambda {name}: {self._write(part.text, inner)}), 1)"
-        )
+        yield "), 1)"

@@ -5,6 +5,8 @@ Decides the columns each brings. It never decides which tables exist.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,16 +14,21 @@ from sqlglot import exp
 
 from crosstrail.engines.sql import operators
 from crosstrail.engines.sql.casts import coerce, unify
+from crosstrail.engines.sql.columns import lake_fields
 from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived
 from crosstrail.engines.sql.literals import COMMA
 from crosstrail.engines.sql.queries import Query
 from crosstrail.engines.sql.scope import Field, Scope
 from crosstrail.engines.sql.types import BIGINT, Type
+from crosstrail.lake.reader import SOURCE_OBJECT
 
 if TYPE_CHECKING:
     from crosstrail.engines.sql.expressions import Expressions
     from crosstrail.engines.sql.relations import Relations
 
+EVERY_COLUMN = "(SELECT *"
+"""Begins a table of the lake; in its place come the columns that the statement reads, once they are known."""
+_READS = re.compile(r"\b(r[0-9]+)\.([a-z_]+)\b")
 _LONG_VALUES = 32
 """Rows from which VALUES is written as a list of DuckDB's."""
 
@@ -53,6 +60,25 @@ class TablePlace:
     def of(cls, node: exp.Table, source: Source, *, labelled: bool) -> TablePlace:
         at = node.this.meta
         return cls(at["start"], at["end"] + 1, node.name.lower(), labelled, source.where)
+
+
+def columns_read(texts: Iterable[str]) -> dict[str, set[str]]:
+    """The columns of each relation that are named anywhere in the texts; of a literal that looks so, maybe one more."""
+    found: dict[str, set[str]] = {}
+    for text in texts:
+        for relation, column in _READS.findall(text):
+            found.setdefault(relation, set()).add(column)
+    return found
+
+
+def listing(columns: Collection[str]) -> str:
+    """Begins a table of the lake with these columns alone: DuckDB binds and plans all that stand there."""
+    listed = [
+        f"{SOURCE_OBJECT} AS {one.sql}" if one.sql == "source_object" else one.sql
+        for one in lake_fields()
+        if one.sql in columns
+    ]
+    return f"(SELECT {', '.join(listed) or 'cloud'}"
 
 
 def join(
