@@ -57,6 +57,10 @@ class TrustStore:
         thread. Raises ConfigError."""
         return _context(self)
 
+    def own_context(self) -> ssl.SSLContext:
+        """The same, not shared: for a client that shows a certificate of its own."""
+        return _made_context(self)
+
 
 _current = TrustStore()
 
@@ -74,6 +78,10 @@ def trusted() -> TrustStore:
 
 @lru_cache(maxsize=32)
 def _context(store: TrustStore) -> ssl.SSLContext:
+    return _made_context(store)
+
+
+def _made_context(store: TrustStore) -> ssl.SSLContext:
     import ssl  # here, because every command comes by, and few open a connection
 
     # Not ssl.create_default_context(): since Python 3.13 that refuses what OpenSSL calls bad form (VERIFY_X509_STRICT), as

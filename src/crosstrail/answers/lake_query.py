@@ -21,8 +21,8 @@ from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.errors import CrosstrailError, InvalidRequest, QueryTimedOut
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
 from crosstrail.vocabulary import words
+from crosstrail.workspace.query_engines import LAKE_ENGINE
 from crosstrail.workspace.scoped import ScopedWorkspace
-from crosstrail.workspace.workspace import LAKE_ENGINE
 
 WAIT_SECONDS = 50.0
 """The longest a call waits: below the 60 s at which common clients give up."""
@@ -148,6 +148,12 @@ def _status(state: QueryStatus) -> Answer:
     if state.scanned_rows is not None:
         facts["scanned_rows"] = state.scanned_rows
         said.append(f"{state.scanned_rows} scanned")
+    if state.scanned_bytes is not None:
+        facts["scanned_bytes"] = state.scanned_bytes
+        said.append(f"{state.scanned_bytes / 1e6:,.1f} MB read")
+    if state.percent is not None:
+        facts["percent"] = round(state.percent, 1)
+        said.append(f"{state.percent:.0f} % done")
     if state.seconds is not None:
         facts["seconds"] = round(state.seconds, 3)
         said.append(f"{state.seconds:.1f} s")

@@ -27,8 +27,9 @@ from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, Re
 from crosstrail.settings.config import Settings
 from crosstrail.text import csv_cell
 from crosstrail.timerange import iso, parse_range
+from crosstrail.workspace.query_engines import LAKE_ENGINE
 from crosstrail.workspace.scoped import ScopedWorkspace
-from crosstrail.workspace.workspace import LAKE_ENGINE, Workspace
+from crosstrail.workspace.workspace import Workspace
 
 _PAGE = 1000
 _READING_SECONDS = 120.0

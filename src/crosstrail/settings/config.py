@@ -35,6 +35,7 @@ from crosstrail.settings.lake_settings import LakeSettings, QuerySettings
 from crosstrail.settings.server_settings import LimitSettings, ServeSettings
 from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings.sign_in_settings import OAuthSettings
+from crosstrail.settings.trino_settings import TrinoSettings
 from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.settings_group import SettingsGroup, option
 from crosstrail.trust import trusted
@@ -128,6 +129,7 @@ class Settings(SettingsGroup):
     lookup: LookupSettings = LookupSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
+    trino: TrinoSettings = TrinoSettings()
     access: tuple[AccessRule, ...] = Field((), description="Who may use which accounts; nobody else may use any.")
     serve: ServeSettings = ServeSettings()
     jwt: JwtSettings = JwtSettings()

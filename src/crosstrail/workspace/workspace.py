@@ -36,14 +36,15 @@ from crosstrail.store_ids import ALL_STORES_ID
 from crosstrail.workspace import lake_coverage
 from crosstrail.workspace.account_sources import all_regions, directory_of
 from crosstrail.workspace.on_demand import OnDemand, OnDemandCollection
+from crosstrail.workspace.query_engines import LAKE_ENGINE, TRINO_ENGINE, embedded_engine, trino_engine
 
 if TYPE_CHECKING:
     from crosstrail.engines.duckdb import LakeEngine
+    from crosstrail.engines.trino import TrinoEngine
     from crosstrail.lake.snapshot import AccountSummary
     from crosstrail.lake.table import LakeTable
     from crosstrail.lake.warehouse import LakeCatalog
 
-LAKE_ENGINE = "lake"
 _LAKE_TRAIL = ""
 """Stands where a cloud's name does, for accounts without credentials: the lake answers for them."""
 _READ_SECONDS = 15.0
@@ -59,6 +60,7 @@ class Workspace:
         self.settings = settings
         Registry(settings.accounts)  # names given twice are refused at once, not at the first call
         self._engine: LakeEngine | None = None
+        self._trino: TrinoEngine | None = None
         self._lake: LakeTable | None = None
         self._trails: dict[str, AuditTrail] = {}
         self._opening = threading.RLock()
@@ -314,29 +316,17 @@ class Workspace:
         """An engine by its name; without one, the lake. Raises InvalidRequest."""
         if name == CloudTrailLake.name and not self.as_of:
             return self._cloudtrail_lake
+        if name == TRINO_ENGINE and not self.as_of:
+            self._trino = self._trino or trino_engine(self.settings)
+            return self._trino
         if name not in ("", LAKE_ENGINE):
-            known = f"{LAKE_ENGINE}, {CloudTrailLake.name}"
+            known = f"{LAKE_ENGINE}, {CloudTrailLake.name}, {TRINO_ENGINE}"
             raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
         return self.lake_engine()
 
     def lake_engine(self) -> LakeEngine:
         """The embedded one, which alone can make files of original records."""
-        if self._engine is None:
-            require_libraries()
-            from crosstrail.engines.duckdb import LakeEngine, QueryLimits, bytes_of
-            from crosstrail.engines.results import Quota
-
-            lake, query = self.settings.lake, self.settings.query
-            limits = QueryLimits(seconds=query.time_limit, memory=query.memory_limit)
-            self._engine = LakeEngine(
-                lake.folder,
-                catalog=lambda: self.lake_catalog,
-                as_of=self.as_of,
-                limits=limits,
-                result_seconds=query.keep_results,
-                results=query.results_of(lake.folder),
-                quota=Quota(bytes_of(query.results_per_caller), bytes_of(query.results_total)),
-            )
+        self._engine = self._engine or embedded_engine(self.settings, lambda: self.lake_catalog, self.as_of)
         return self._engine
 
     async def collect_on_demand(self, sql: str, scope: QueryScope) -> OnDemandCollection | None:
@@ -356,11 +346,10 @@ class Workspace:
     def query_ended(self, query_id: str) -> bool:
         """Whether a query of the lake has ended, on whichever process; False for what cannot be told at once."""
         ref = QueryRef.parse(query_id)
-        if ref is None or ref.engine != LAKE_ENGINE:
-            return False
         with suppress(CrosstrailError):
-            self.engine()
-        return self._engine is not None and self._engine.has_ended(ref.native_id)
+            if ref and ref.engine in (LAKE_ENGINE, TRINO_ENGINE):
+                return cast("LakeEngine | TrinoEngine", self.engine(ref.engine)).has_ended(ref.native_id)
+        return False
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
         """The engine by its name, or that of the statement: a store that CloudTrail Lake has, else the lake.
@@ -384,8 +373,9 @@ class Workspace:
 
     async def aclose(self) -> None:
         """Stop the queries that still run and let go of the lake. A call after this opens anew."""
-        engine, self._engine = self._engine, None
-        if engine:
+        engines = [engine for engine in (self._engine, self._trino) if engine]
+        self._engine = self._trino = None
+        for engine in engines:
             await engine.aclose()
         self._trails.pop(_LAKE_TRAIL, None)
         lake, self._lake = self._lake, None

@@ -37,9 +37,10 @@ from crosstrail.server.tool_words import TOOL_WORDS
 from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
 from crosstrail.vocabulary import speaking
+from crosstrail.workspace.query_engines import LAKE_ENGINE
 from crosstrail.workspace.request_workspace import KeyOwners, RequestWorkspace
 from crosstrail.workspace.scoped import ScopedWorkspace, narrowed
-from crosstrail.workspace.workspace import LAKE_ENGINE, Workspace
+from crosstrail.workspace.workspace import Workspace
 
 _Context = ServerRequestContext[Any, Any]
 """As mcp hands it to a middleware: of any server."""
