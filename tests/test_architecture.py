@@ -50,7 +50,7 @@ CIRCLES = [
                 "functions.collections",
                 "functions.conditional",
             ),
-            *("functions.bits", "functions.encodings"),
+            *("functions.bits", "functions.encodings", "functions.sequences"),
             *("functions.formats", "functions.json", "functions.lambdas", "functions.maps", "functions.numbers"),
             *(
                 "functions.regex",

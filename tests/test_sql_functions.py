@@ -31,7 +31,7 @@ ANY = {"T": "bigint", "E": "bigint", "U": "varchar", "K": "varchar", "V": "doubl
 LITERALS = {
     "unit": "'day'", "format": "'%Y-%m-%d'", "jodaformat": "'yyyy-MM-dd'", "jsonpath": "'$.a'", "joniregexp": "'(a)'",
     "zone": "'Europe/Vienna'", "codepoints": "'ab'", "group": "1", "replacement": "'$1'", "base": "16", "digits": "1",
-    "count": "2", "separator": "', '", "share": "0.5", "error": "0.01", "column": "c", "delimiter": "','",
+    "count": "2", "size": "2", "shares": "ARRAY[0.1, 0.5]", "separator": "', '", "share": "0.5", "error": "0.01", "column": "c", "delimiter": "','",
     "network": "'10.0.0.0/8'", "interval day to second": "INTERVAL '1' DAY", "interval year to month": "INTERVAL '1' MONTH",
 }  # fmt: skip
 """What a signature's words stand for that are no types, or none that CAST takes."""

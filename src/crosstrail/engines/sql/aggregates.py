@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.casts import cast, coerce
-from crosstrail.engines.sql.expr import Expr, Refusal, boolean, constant_text, derived, failure
+from crosstrail.engines.sql.expr import Expr, Refusal, boolean, constant_text, derived, failure, let
 from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.subexpressions import Subexpressions
@@ -39,7 +39,7 @@ from crosstrail.engines.sql.types import (
 if TYPE_CHECKING:
     from crosstrail.engines.sql.expressions import Expressions
 
-_COMPARING = frozenset({"approx_distinct", "histogram", "map_agg", "multimap_agg"})
+_COMPARING = frozenset({"approx_distinct", "histogram", "map_agg", "map_union", "multimap_agg"})
 """Aggregates that tell values apart without DISTINCT."""
 
 
@@ -273,22 +273,38 @@ def _approx_distinct(a: Aggregation) -> tuple[str, Type]:
 def _approx_percentile(a: Aggregation) -> tuple[str, Type]:
     """The value whose rank is the share of the count, rounded down: what Trino gives while its digest is exact."""
     if len(a.args) != 2:
-        raise Refusal("approx_percentile takes a number and a share here", "Weights and accuracy are not supported.")
+        raise Refusal(
+            "approx_percentile takes a number and a share here, and no weight",
+            "Trino computes values between the weighed ones.",
+        )
     value, share = a.args
-    if share.type.name == "array":
-        raise Refusal("approx_percentile takes one share here", "Call it once for each share.")
+    many = share.type.name == "array"
     if not is_number(value.type) or share.free or share.aggregated:
         raise Refusal("approx_percentile takes a number and a share between 0 and 1 written as a literal")
     kind = BIGINT if is_integer(value.type) else DOUBLE if value.type == DOUBLE else REAL
-    ready, part = cast(value, kind).sql, cast(share, DOUBLE).sql
+    ready, shares = cast(value, kind).sql, cast(share, array_of(DOUBLE) if many else DOUBLE).sql
+    part = "p" if many else shares
     # NULLs are left out of the list, not by FILTER, which would write the value, and a sub-query in it, a second time.
     sorted_list = f"list_sort(list_filter({a.call('list', ready)}, lambda v: v IS NOT NULL))"
     size = f"len({sorted_list})"
     picked = f"list_extract({sorted_list}, CAST(least({size}, floor({part} * {size}) + 1) AS BIGINT))"
-    return (
-        f"(CASE WHEN {part} < 0 OR {part} > 1 THEN {failure('a share must be between 0 and 1', kind)} ELSE {picked} END)",
-        kind,
-    )
+    bad = f"{part} IS NULL OR {part} < 0 OR {part} > 1" if many else f"{part} < 0 OR {part} > 1"
+    found = f"(CASE WHEN {bad} THEN {failure('a share must be between 0 and 1', kind)} ELSE {picked} END)"
+    if not many:
+        return found, kind
+    return f"(CASE WHEN {size} > 0 THEN list_transform({shares}, lambda p: {found}) END)", array_of(kind)
+
+
+def _map_union(a: Aggregation) -> tuple[str, Type]:
+    """As map_agg of the entries of all maps; no entry at all makes no map."""
+    value = a.first(lambda kind: kind.name == "map", "a map")
+    if a.distinct or a.order:
+        raise Refusal("map_union takes no DISTINCT or ORDER BY here", "Use a sub-query.")
+    entries = f"flatten(list_filter({a.call('list', f'map_entries({value.sql})')}, lambda v: v IS NOT NULL))"
+    key = "struct_extract(e, 'key')"
+    keys = "list_transform(g, lambda e: struct_extract(e, 'key'))"
+    made = f"map_from_entries(list_filter(g, lambda e, i: list_position({keys}, {key}) = i))"
+    return let("g", entries, f"CASE WHEN len(g) > 0 THEN {made} END"), value.type
 
 
 def _map_agg(a: Aggregation) -> tuple[str, Type]:
@@ -361,6 +377,7 @@ AGGREGATES: dict[str, Handler] = {
     "approx_percentile": _approx_percentile,
     "map_agg": _map_agg,
     "multimap_agg": _map_agg,
+    "map_union": _map_union,
     "histogram": _histogram,
     "listagg": _listagg,
     "bitwise_and_agg": _bits,

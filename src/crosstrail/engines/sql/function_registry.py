@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from crosstrail.engines.sql import types
 from crosstrail.engines.sql.casts import cast
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, unsure
@@ -17,8 +19,6 @@ from crosstrail.engines.sql.function_table import Signature, TrinoFunction, func
 from crosstrail.engines.sql.types import UNKNOWN, Type, can_coerce
 
 if TYPE_CHECKING:
-    from sqlglot import exp
-
     from crosstrail.engines.sql.expressions import Expressions
     from crosstrail.engines.sql.scope import Scope
 
@@ -54,6 +54,23 @@ class FunctionCall:
     def lambda_(self, index: int, kinds: list[Type]) -> tuple[str, Expr]:
         """The lambda at `index` for parameters of these types: DuckDB's `lambda p1, p2:` and the body."""
         return self.compiler.lambda_(self.nodes[index], kinds, self.scope)
+
+    def unpacked(self, index: int, fields: dict[str, Type]) -> tuple[str, Expr]:
+        """The lambda at `index` as one over a struct with these fields, one for each parameter: the struct's name in SQL, and
+        the body."""
+        node = self.nodes[index]
+        if not isinstance(node, exp.Lambda) or len(node.expressions) != len(fields):
+            raise Refusal(f"{self.name} takes a lambda with {len(fields)} parameters")
+        names = [parameter.name.lower() for parameter in node.expressions]
+        packed = f"p{self.scope.next_parameter()}"
+        variables = {
+            name: Expr(f"struct_extract({packed}, '{field}')", kind)
+            for name, (field, kind) in zip(names, fields.items(), strict=True)
+        }
+        inner = replace(self.scope.with_variables(variables), aggregates=False, windows=False)
+        body = self.compiler.compile(node.this, inner)
+        self.compiler.parts.keep_inside(body.sql, [packed])
+        return packed, body
 
     def array(self, index: int = 0) -> Expr:
         found = self.arg(index)

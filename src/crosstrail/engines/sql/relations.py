@@ -167,7 +167,9 @@ class Relations:
         for each in [*joins, *(node.args.get("laterals") or [])]:
             if not isinstance(each, exp.Join):
                 raise rejected(
-                    Refusal("LATERAL is not supported here", "Use a join or UNNEST."), each, self.expressions.place
+                    Refusal("LATERAL VIEW is not supported here", "Write CROSS JOIN UNNEST(...)."),
+                    each,
+                    self.expressions.place,
                 )
             try:
                 sql, fields = join(self, each, sql, fields, outer)
@@ -176,7 +178,7 @@ class Relations:
         return sql, Scope(fields=fields, parent=outer)
 
     def source(self, node: exp.Expr, scope: Scope) -> Source:
-        """One item of FROM, under its alias. `scope` is what UNNEST may read."""
+        """One item of FROM, under its alias. `scope` is what UNNEST and LATERAL may read."""
         try:
             return self._source(node, scope)
         except Refusal as refusal:
@@ -203,6 +205,11 @@ class Relations:
                 found = replace(found, sql=self.expressions.parts.hold(found.sql, fixed=True, size=_TABLE_SIZE))
                 self._tables_read[name] = found.sql
             label = label or own
+        elif isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
+            if unknown := {key for key, value in node.args.items() if value} - {"this", "alias"}:
+                raise Refusal(f"{', '.join(sorted(unknown))} is not supported here")
+            found = self._derived(self._inner(node.this, scope))
+            found = replace(found, sql=f"LATERAL {found.sql}")
         elif isinstance(node, (exp.Subquery, exp.Values)):
             inner = node if isinstance(node, exp.Values) or _modifiers(node) else node.this
             found = self._derived(self.query(inner))

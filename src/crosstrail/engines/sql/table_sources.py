@@ -95,6 +95,10 @@ def join(
     on, using = node.args.get("on"), node.args.get("using")
     if isinstance(node.this, exp.Unnest):
         return _join_unnest(node, added, sql, fields, side)
+    if isinstance(node.this, exp.Lateral) and (side in ("RIGHT", "FULL") or using):
+        raise Refusal("LATERAL is joined with CROSS JOIN, JOIN ... ON or LEFT JOIN ... ON TRUE")
+    if isinstance(node.this, exp.Lateral) and side == "LEFT" and not (isinstance(on, exp.Boolean) and on.this):
+        raise Refusal("LEFT JOIN LATERAL takes ON TRUE alone", "Put the condition into its WHERE.")
     if using:
         return _join_using(node, added, sql, fields, side)
     both = (*fields, *added.fields)

@@ -17,6 +17,7 @@ def load() -> None:
         numbers,
         regex,
         search,
+        sequences,
         strings,
         time_texts,
         times,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from crosstrail.engines.sql.casts import cast, coerce
-from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, failure, require
+from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, require
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.types import (
     BIGINT,
-    DATE,
-    DAY_TIME,
     DOUBLE,
     REAL,
     VARCHAR,
     Type,
     array_of,
+    holds_json,
     is_integer,
     is_orderable,
     row_of,
@@ -73,15 +72,9 @@ def _cardinality(call: FunctionCall) -> Expr:
     return derived(f"CAST(len({counted}) AS BIGINT)", BIGINT, value)
 
 
-@function("array_sort")
-def _sort(call: FunctionCall) -> Expr:
-    call.need(1, 2)
-    if len(call) == 2:
-        raise Refusal("array_sort takes no comparing function here", "Use array_agg(x ORDER BY ...) over UNNEST.")
-    array = call.array()
-    if not is_orderable(array.type.element):
-        raise Refusal(f"{array.type.element} values have no order here")
-    return derived(f"list_sort({array.sql}, 'ASC', 'NULLS LAST')", array.type, array)
+def need_comparable(kind: Type) -> None:
+    if holds_json(kind):
+        raise Refusal(f"{kind} values cannot be compared")
 
 
 def has_null(sql: str) -> str:
@@ -152,34 +145,6 @@ def _flatten(call: FunctionCall) -> Expr:
     if array.type.element.name != "array":
         raise Refusal("flatten takes an array of arrays")
     return derived(f"flatten({array.sql})", array.type.element, array)
-
-
-@function("sequence")
-def _sequence(call: FunctionCall) -> Expr:
-    call.need(2, 3)
-    start, stop = call.arg(0), call.arg(1)
-    if is_integer(start.type) and is_integer(stop.type):
-        first, last = coerce(start, BIGINT), coerce(stop, BIGINT)
-        default = f"(CASE WHEN {first.sql} <= {last.sql} THEN 1 ELSE -1 END)"
-        step = coerce(call.arg(2), BIGINT).sql if len(call) == 3 else default
-        kind = array_of(BIGINT)
-        size = f"({last.sql} - {first.sql}) // nullif({step}, 0)"
-        # The bounds are cut once more where they stand: DuckDB computes constants before it looks at a CASE.
-        made = f"generate_series({first.sql}, (CASE WHEN {size} BETWEEN 0 AND 9999 THEN {last.sql} ELSE {first.sql} END), {step})"
-    elif start.type == stop.type == DATE and (len(call) == 2 or call.arg(2).type == DAY_TIME):
-        first, last = start, stop
-        step = f"({call.arg(2).sql} // 86400000)" if len(call) == 3 else "1"
-        kind = array_of(DATE)
-        days = f"CAST({last.sql} - {first.sql} AS BIGINT)"
-        size = f"{days} // nullif({step}, 0)"
-        cut = f"(CASE WHEN {size} BETWEEN 0 AND 9999 THEN {days} ELSE 0 END)"
-        made = f"list_transform(generate_series(0::BIGINT, {cut}, {step}), lambda d: {first.sql} + CAST(d AS INTEGER))"
-    else:
-        raise Refusal("sequence takes whole numbers, or dates with a step in days, here")
-    bad = f"{step} = 0"
-    wrong = f"{size} < 0 OR {size} >= 10000"
-    sql = f"(CASE WHEN {bad} THEN {failure('the step is 0', kind)} WHEN {wrong} THEN {failure('a sequence has 1 to 10000 values and goes from start to stop', kind)} ELSE {made} END)"
-    return derived(sql, kind, *call.args())
 
 
 @function("repeat")

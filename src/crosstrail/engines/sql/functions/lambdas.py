@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crosstrail.engines.sql.casts import cast
-from crosstrail.engines.sql.expr import Expr, boolean, derived, let
+from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, let, require_sure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
-from crosstrail.engines.sql.types import BOOLEAN, array_of, common, duck
+from crosstrail.engines.sql.types import BOOLEAN, INTEGER, UNKNOWN, array_of, common, duck, is_orderable
 
 
 @function("transform")
@@ -63,6 +63,43 @@ def _reduce(call: FunctionCall) -> Expr:
     final = f"list_transform([struct_extract({folded}, 's')], {result_head} {result.sql})"
     sql = f"(CASE WHEN {array.sql} IS NOT NULL THEN list_extract({final}, 1) END)"
     return derived(sql, result.type, array, start, step, result)
+
+
+@function("array_sort")
+def _sort(call: FunctionCall) -> Expr:
+    call.need(1, 2)
+    array = call.array()
+    if len(call) == 2:
+        return _sorted_by(call, array)
+    if not is_orderable(array.type.element):
+        raise Refusal(f"{array.type.element} values have no order here")
+    return derived(f"list_sort({array.sql}, 'ASC', 'NULLS LAST')", array.type, array)
+
+
+def _sorted_by(call: FunctionCall, array: Expr) -> Expr:
+    """Element after element is put behind those that do not come after it: what any stable sort gives, while the lambda
+    says the same of two elements whichever comes first, and nothing that contradicts itself. Else it fails, as it may where
+    Trino happens not to compare two elements of which the lambda says nothing."""
+    if call.scope.trying:
+        raise Refusal("array_sort with a lambda does not stand inside TRY here", "Put TRY inside of the lambda.")
+    packed, body = call.unpacked(1, {"a": array.type.element, "b": array.type.element})
+    if body.type not in (INTEGER, UNKNOWN):
+        raise Refusal(f"the lambda of array_sort gives an integer, not {body.type}")
+    order = cast(body, INTEGER)
+    new = "list_extract(n, 1)"
+    pairs = f"[struct_pack(a := x, b := {new}), struct_pack(a := {new}, b := x)]"
+    odd = "coalesce(list_extract(w, 1) NOT IN (-1, 0, 1) OR list_extract(w, 1) <> -list_extract(w, 2), true)"
+    message = "an order of array_sort that is not -1, 0 or 1, or another for the same elements the other way round,"
+    before = require_sure(odd, message, "list_extract(w, 1) <= 0", BOOLEAN)
+    before = let("w", f"list_transform({pairs}, lambda {packed}: {order.sql})", before)
+    place = "coalesce(nullif(list_position(y, false), 0) - 1, len(y))"
+    put = "list_concat(list_concat(list_slice(m, 1, q), n), list_slice(m, q + 1, len(m)))"
+    mixed = "len(list_filter(y, lambda v: v)) <> q"
+    put = require_sure(mixed, "an order of array_sort that contradicts itself", put, array.type)
+    step = let("y", f"list_transform(m, lambda x: {before})", let("q", place, put))
+    items = f"list_transform({array.sql}, lambda x: [x])"
+    sql = f"list_reduce({items}, lambda m, n: {step}, CAST([] AS {duck(array.type)}))"
+    return derived(sql, array.type, array, order)
 
 
 @function("zip_with")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from crosstrail.engines.sql.casts import coerce, shared_type
-from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, require
+from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, let, require
 from crosstrail.engines.sql.function_registry import FunctionCall, function
-from crosstrail.engines.sql.types import UNKNOWN, array_of, map_of, row_of
+from crosstrail.engines.sql.types import UNKNOWN, array_of, common, map_of, row_of
 
 KEY, VALUE = "struct_extract(e, 'key')", "struct_extract(e, 'value')"
 
@@ -80,7 +78,7 @@ def _concat(call: FunctionCall) -> Expr:
 def _filter(call: FunctionCall) -> Expr:
     call.need(2)
     value = call.map()
-    entry, test = _with_entry(call, value)
+    entry, test = call.unpacked(1, {"key": value.type.args[0], "value": value.type.args[1]})
     filtered = f"list_filter(map_entries({value.sql}), lambda {entry}: {boolean(test, 'the condition').sql})"
     return derived(f"map_from_entries({filtered})", value.type, value, test)
 
@@ -89,7 +87,7 @@ def _filter(call: FunctionCall) -> Expr:
 def _transform(call: FunctionCall) -> Expr:
     call.need(2)
     value = call.map()
-    entry, body = _with_entry(call, value)
+    entry, body = call.unpacked(1, {"key": value.type.args[0], "value": value.type.args[1]})
     key, old = value.type.args
     if call.name == "transform_keys":
         pack, kind = f"struct_pack(k := {body.sql}, v := struct_extract({entry}, 'value'))", map_of(body.type, old)
@@ -99,20 +97,43 @@ def _transform(call: FunctionCall) -> Expr:
     return derived(made, kind, value, body)
 
 
-def _with_entry(call: FunctionCall, value: Expr) -> tuple[str, Expr]:
-    """The lambda over key and value as one over an entry: the entry's name in SQL, and the body."""
-    from sqlglot import exp
+@function("map_zip_with")
+def _zip_with(call: FunctionCall) -> Expr:
+    call.need(3)
+    one, other = call.map(0), call.map(1)
+    key = common(one.type.args[0], other.type.args[0])
+    if key is None:
+        raise Refusal(f"no type is common to the keys {one.type.args[0]} and {other.type.args[0]}")
+    left, right = (coerce(each, map_of(key, each.type.args[1])) for each in (one, other))
+    packed, body = call.unpacked(2, {"k": key, "a": one.type.args[1], "b": other.type.args[1]})
+    more = f"list_filter(map_keys({right.sql}), lambda k: NOT map_contains({left.sql}, k))"
+    parts = f"a := map_extract_value({left.sql}, k), b := map_extract_value({right.sql}, k)"
+    zipped = f"list_transform(list_concat(map_keys({left.sql}), {more}), lambda k: struct_pack(k := k, {parts}))"
+    entry = f"struct_pack(k := struct_extract({packed}, 'k'), v := {body.sql})"
+    made = f"map_from_entries(list_transform({zipped}, lambda {packed}: {entry}))"
+    known = f"{left.sql} IS NOT NULL AND {right.sql} IS NOT NULL"
+    return derived(f"(CASE WHEN {known} THEN {made} END)", map_of(key, body.type), left, right, body)
 
-    node = call.nodes[1]
-    if not isinstance(node, exp.Lambda) or len(node.expressions) != 2:
-        raise Refusal(f"{call.name} takes a lambda (k, v) -> ...")
-    key, kind = value.type.args
-    first, second = (parameter.name.lower() for parameter in node.expressions)
-    entry = f"p{call.scope.next_parameter()}"
-    parts = {
-        first: Expr(f"struct_extract({entry}, 'key')", key),
-        second: Expr(f"struct_extract({entry}, 'value')", kind),
-    }
-    return entry, call.compiler.compile(
-        node.this, replace(call.scope.with_variables(parts), aggregates=False, windows=False)
-    )
+
+@function("multimap_from_entries")
+def _multimap(call: FunctionCall) -> Expr:
+    call.need(1)
+    array = call.array()
+    row = array.type.element
+    if row.name != "row" or len(row.args) != 2:
+        raise Refusal("multimap_from_entries takes an array of pairs")
+    key, value = (f"struct_extract({{}}, '{name}')" for name in row.keys)
+    kind = map_of(row.args[0], array_of(row.args[1]))
+    bad = f"len(list_filter({array.sql}, lambda e: e IS NULL OR {key.format('e')} IS NULL)) > 0"
+    sql = multimap(array.sql, key, value)
+    return derived(require(bad, "an entry of a map, or its key, is NULL", sql, kind), kind, array)
+
+
+def multimap(pairs: str, key: str, value: str) -> str:
+    """SQL for the map of each key to all its values, in their order. `key` and `value` read an entry."""
+    keys = f"list_transform(g, lambda e: {key.format('e')})"
+    first = f"list_filter(g, lambda e, i: list_position({keys}, {key.format('e')}) = i)"
+    same = f"list_filter(g, lambda o: {key.format('o')} = {key.format('e')})"
+    values = f"list_transform({same}, lambda o: {value.format('o')})"
+    entry = f"struct_pack(k := {key.format('e')}, v := {values})"
+    return let("g", pairs, f"map_from_entries(list_transform({first}, lambda e: {entry}))")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from crosstrail.engines.sql.addresses import contains_address
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.casts import coerce, shared_type
-from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure
+from crosstrail.engines.sql.expr import Expr, derived, failure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
-from crosstrail.engines.sql.functions.collections import has_null
+from crosstrail.engines.sql.functions.collections import has_null, need_comparable
 from crosstrail.engines.sql.operators import equal_sql
-from crosstrail.engines.sql.types import BIGINT, BOOLEAN, IPADDRESS, VARCHAR, Type, array_of, holds_json
+from crosstrail.engines.sql.types import BIGINT, BOOLEAN, IPADDRESS, VARCHAR, Type, array_of
 
 _A, _B = "struct_extract(w, 'a')", "struct_extract(w, 'b')"
 
@@ -31,18 +31,13 @@ def _array_and_item(call: FunctionCall) -> tuple[Expr, Expr, str]:
     does not or is NULL, and -1 where that is open."""
     array, value = call.array(), call.arg(1)
     kind = shared_type([Expr("", array.type.element), value], call.name)
-    _need_comparable(kind)
+    need_comparable(kind)
     state = f"CASE WHEN c IS NULL THEN 0 ELSE coalesce(CAST({equal_sql('c', _B, kind)} AS INTEGER), -1) END"
     return coerce(array, array_of(kind)), coerce(value, kind), f"list_transform({_A}, lambda c: {state})"
 
 
 def _open(name: str, kind: Type) -> str:
     return failure(f"{name} does not support arrays with elements that contain NULL", kind)
-
-
-def _need_comparable(kind: Type) -> None:
-    if holds_json(kind):
-        raise Refusal(f"{kind} values cannot be compared")
 
 
 _FIRST = "list_extract(list_filter(s, lambda x: x <> 0), 1)"
@@ -86,7 +81,7 @@ def _remove(call: FunctionCall) -> Expr:
 def _distinct(call: FunctionCall) -> Expr:
     call.need(1)
     array = canonical(call.array())
-    _need_comparable(array.type.element)
+    need_comparable(array.type.element)
     return derived(_in_order(array.sql), array.type, array)
 
 
@@ -101,7 +96,7 @@ def _sets(call: FunctionCall) -> Expr:
     call.need(2)
     one, other = call.array(0), call.array(1)
     kind = shared_type([one, other], call.name)
-    _need_comparable(kind.element)
+    need_comparable(kind.element)
     left, right = canonical(coerce(one, kind)), canonical(coerce(other, kind))
     inside = f"len(list_filter({_B}, lambda o: o IS NOT DISTINCT FROM v)) > 0"
     if call.name == "array_union":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crosstrail.engines.sql.casts import BY_KEY, coerce
-from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived, require, require_sure
+from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived, let, require, require_sure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
+from crosstrail.engines.sql.functions.maps import multimap
 from crosstrail.engines.sql.types import BIGINT, BOOLEAN, UNKNOWN, VARBINARY, VARCHAR, array_of, map_of
 from crosstrail.lake.reader import quoted
 
@@ -132,19 +133,26 @@ def _split(call: FunctionCall) -> Expr:
     return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", array_of(VARCHAR), *call.args())
 
 
-@function("split_to_map")
+@function("split_to_map", "split_to_multimap")
 def _split_to_map(call: FunctionCall) -> Expr:
     call.need(3)
     text = coerce(call.arg(0), VARCHAR)
     entries, pair = (constant_text(call.arg(index), "a delimiter") for index in (1, 2))
     if not entries or not pair or entries == pair:
-        raise Refusal("split_to_map takes two different delimiters")
+        raise Refusal(f"{call.name} takes two different delimiters")
     between = quoted(pair)
-    parts = f"list_filter(string_split({text.sql}, {quoted(entries)}), lambda e: e <> '')"
+    parts = let(  # without what follows a last delimiter
+        "l",
+        f"string_split({text.sql}, {quoted(entries)})",
+        "list_slice(l, 1, len(l) - CAST(list_extract(l, -1) = '' AS INTEGER))",
+    )
     bad = f"len(list_filter({parts}, lambda e: len(string_split(e, {between})) <> 2)) > 0"
-    pack = f"struct_pack(k := split_part(e, {between}, 1), v := split_part(e, {between}, 2))"
-    made = f"map_from_entries(list_transform({parts}, lambda e: {pack}))"
-    kind = map_of(VARCHAR, VARCHAR)
+    key, value = (f"split_part({{}}, {between.replace('{', '{{').replace('}', '}}')}, {place})" for place in (1, 2))
+    pack = f"struct_pack(k := {key.format('e')}, v := {value.format('e')})"
+    if call.name == "split_to_multimap":
+        kind, made = map_of(VARCHAR, array_of(VARCHAR)), multimap(parts, key, value)
+    else:
+        kind, made = map_of(VARCHAR, VARCHAR), f"map_from_entries(list_transform({parts}, lambda e: {pack}))"
     return derived(require(bad, "an entry has not exactly one delimiter", made, kind), kind, text)
 
 
