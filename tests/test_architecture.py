@@ -75,6 +75,7 @@ NAMES_A_CLOUD = {
     "crosstrail.deploy.steps": "deploys to AWS",
     "crosstrail.engines.cloudtrail_lake": "an engine of AWS's",
     "crosstrail.workspace.workspace": "opens that engine",
+    "crosstrail.workspace.athena_access": "opens another of AWS's",
     "crosstrail.answers.filter_hints": "knows how AWS spells what it logs",
     "crosstrail.workspace.request_workspace": "keys of Volcengine that requests bring",
     "crosstrail.server.auth.principals": "who brings them",

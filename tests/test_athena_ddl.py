@@ -11,6 +11,8 @@ from conftest import CommandLine
 from crosstrail.engines.athena_ddl import FIRST_DAY, LogTable
 from crosstrail.errors import InvalidRequest
 from crosstrail.object_store import BucketUri
+from fakes.aws import FakeAws
+from moto_server import Moto
 
 RECORDED = Path(__file__).parent / "snapshots" / "athena_ddl.sql"
 BUCKET = BucketUri("s3", "org-trail", "audit")
@@ -92,3 +94,39 @@ def test_a_wrong_argument_is_an_error_that_names_it(more: tuple[str, str], cross
     done = crosstrail(*ASKED, *more)
     assert (done.returncode, done.stdout) == (1, "")
     assert more[0] in done.stderr
+
+
+def test_they_are_made_in_athena(crosstrail: CommandLine, moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in moto.environment().items():
+        monkeypatch.setenv(name, value)
+    place = {"region": "us-east-1", "athena": {"output": f"s3://{moto.bucket()}/out/"}}
+    Path("crosstrail.yaml").write_text(json.dumps(place))
+    done = crosstrail(*ASKED, "--regions", "us-east-1", "--apply")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "done: CREATE DATABASE IF NOT EXISTS `crosstrail`",
+        "done: CREATE EXTERNAL TABLE `crosstrail`.`cloudtrail_logs`",
+        'done: CREATE VIEW "crosstrail"."cloudtrail_events"',
+    ]
+    client = moto.client("athena")
+    sent = [
+        client.get_query_execution(QueryExecutionId=one)["QueryExecution"]["Query"]
+        for one in client.list_query_executions()["QueryExecutionIds"]
+    ]
+    printed = crosstrail(*ASKED, "--regions", "us-east-1").stdout
+    assert [f"{one};\n\n" for one in sent] == [f"{one};\n\n" for one in printed.removesuffix(";\n\n").split(";\n\n")]
+
+
+def test_a_statement_that_fails_is_named(
+    crosstrail: CommandLine, fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = fake_aws.world.add_key("555555555555")
+    athena = fake_aws.world.account("555555555555").athena
+    athena.outcome.states = ("RUNNING", "FAILED")
+    athena.outcome.status = {"StateChangeReason": "AlreadyExistsException: Database already exists"}
+    listed = [{"id": "555555555555", "alias": "payer", "region": "us-east-1", "auth": key.auth}]
+    Path("crosstrail.yaml").write_text(json.dumps({"accounts": listed, "athena": {"account": "payer"}}))
+    done = crosstrail(*ASKED, "--apply")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "CREATE DATABASE IF NOT EXISTS `crosstrail`: " in done.stderr
+    assert len(athena.executions) == 1

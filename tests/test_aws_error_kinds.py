@@ -18,6 +18,7 @@ from crosstrail.errors import CloudError, CrosstrailError, InvalidRequest, Throt
 
 _ASKED_OF = {
     "cloudtrail": None,
+    "athena": ("StartQueryExecution", "GetQueryExecution", "GetQueryResults", "StopQueryExecution"),
     "sts": ("AssumeRole", "GetCallerIdentity"),
     "organizations": ("ListAccounts",),
     "secretsmanager": ("GetSecretValue",),

@@ -340,6 +340,8 @@ class QueryStatus:
     scanned_bytes: int | None = None
     percent: float | None = None
     """How far a running query is, where its engine says so."""
+    cost: str = ""
+    """What it cost, in words and as an estimate, where its engine is paid for."""
 
 
 @dataclass(frozen=True, slots=True)

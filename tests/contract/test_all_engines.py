@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from athena_workspace import OTHER as OTHER_READ
+from athena_workspace import READ, athena_workspace
 from audit_logs import ACCOUNT, record
 from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.engines.base import QueryEngine, QueryScope, run
@@ -69,7 +71,16 @@ async def _cloudtrail_lake(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Asy
         yield Opened(CloudTrailLake(CloudTrailCalls(aws.broker)), ours, theirs, f"SELECT name FROM {store} ORDER BY 1")
 
 
-@pytest.fixture(params=[_lake, _cloudtrail_lake], ids=["lake", "cloudtrail_lake"])
+@asynccontextmanager
+async def _athena(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
+    async with athena_workspace(folder, monkeypatch) as athena:
+        athena.comes_to(*((f"event-{number}",) for number in range(ROWS)), columns=("name",))
+        yield Opened(
+            athena.workspace.engine("athena"), READ, OTHER_READ, "SELECT eventname AS name FROM prod ORDER BY 1"
+        )
+
+
+@pytest.fixture(params=[_lake, _cloudtrail_lake, _athena], ids=["lake", "cloudtrail_lake", "athena"])
 async def opened(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Opened]:

@@ -91,7 +91,7 @@ SELECT
   sessioncredentialfromconsole,
   CAST(NULL AS varchar) AS eventjson,
   CAST(NULL AS varchar) AS eventjsonchecksum,
-  'aws' AS cloud,
+  CAST('aws' AS varchar) AS cloud,
   account,
   regexp_extract("$path", 'AWSLogs/.*') AS source_object,
   CAST(NULL AS boolean) AS verified,

@@ -67,6 +67,7 @@ async def start(
             raise
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
     notes += verified(page.status.verified)
+    notes += [f"It cost {page.status.cost}."] if page.status.cost else []
     notes += await readable(workspace, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
     notes += (await workspace.listed()).warnings
     if region.strip() and chosen.name == LAKE_ENGINE:
@@ -151,6 +152,9 @@ def _status(state: QueryStatus) -> Answer:
     if state.scanned_bytes is not None:
         facts["scanned_bytes"] = state.scanned_bytes
         said.append(f"{state.scanned_bytes / 1e6:,.1f} MB read")
+    if state.cost:
+        facts["cost"] = state.cost
+        said.append(state.cost)
     if state.percent is not None:
         facts["percent"] = round(state.percent, 1)
         said.append(f"{state.percent:.0f} % done")

@@ -186,6 +186,7 @@ async def _query(
             rows += page.rows
         kept = rows[:limit]
         covered += verified(page.status.verified)
+        covered += [f"It cost {page.status.cost}."] if page.status.cost else []
         covered += await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
         return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
     finally:

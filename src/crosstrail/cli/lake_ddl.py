@@ -37,6 +37,9 @@ def ddl() -> None:
 @click.option("--table", default="cloudtrail_logs", show_default=True, help="The external table over the log files.")
 @click.option("--view", default="cloudtrail_events", show_default=True, help="CloudTrail Lake's columns over it.")
 @click.option("--replace", is_flag=True, help="In place of a table and view of these names. Deletes no log file.")
+@click.option(
+    "--apply", is_flag=True, help="Run them in Athena, with the account and workgroup of the settings `athena`."
+)
 @with_settings
 def athena(
     settings: Settings,
@@ -49,8 +52,9 @@ def athena(
     table: str,
     view: str,
     replace: bool,
+    apply: bool,
 ) -> int:
-    """Print the database, the external table and the view of CloudTrail Lake's columns for Athena, over CloudTrail's log files.
+    """Print, or make, the database, the external table and the view of CloudTrail Lake's columns for Athena, over CloudTrail's log files.
 
     The table has partition projection by account, region and day: a condition on these decides what is read. What the
     columns lack is said on stderr.
@@ -70,8 +74,14 @@ def athena(
         table=table,
         view=view,
     )
-    for statement in statements(logs, replace=replace):
-        out(f"{statement};\n")
+    if apply:
+        from crosstrail.workspace.athena_access import run_statements
+        from crosstrail.workspace.workspace import Workspace
+
+        run_statements(settings, Workspace, statements(logs, replace=replace), lambda first: out(f"done: {first}"))
+    else:
+        for statement in statements(logs, replace=replace):
+            out(f"{statement};\n")
     _explain(logs)
     return DONE
 

@@ -36,7 +36,7 @@ ABSENT: Mapping[str, str] = {
     "other_versions": "NULL: nothing compares events",
 }
 """Columns that cannot be had from log files through a SerDe."""
-_CONSTANT = {"cloud": "'aws'", "source_object": "regexp_extract(\"$path\", 'AWSLogs/.*')"}
+_CONSTANT = {"cloud": "CAST('aws' AS varchar)", "source_object": "regexp_extract(\"$path\", 'AWSLogs/.*')"}
 """What is no field of a record. Athena's hidden column $path is an object's whole URI."""
 LIMITS = (
     "an event that CloudTrail delivered twice is two rows: nothing takes copies out, as `crosstrail collect` does",

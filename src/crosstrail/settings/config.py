@@ -29,6 +29,7 @@ from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.base import clouds
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account
+from crosstrail.settings.athena_settings import AthenaSettings
 from crosstrail.settings.audit_settings import AuditSettings
 from crosstrail.settings.jwt_settings import JwtIssuer, JwtSettings
 from crosstrail.settings.lake_settings import LakeSettings, QuerySettings
@@ -130,6 +131,7 @@ class Settings(SettingsGroup):
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
     trino: TrinoSettings = TrinoSettings()
+    athena: AthenaSettings = AthenaSettings()
     access: tuple[AccessRule, ...] = Field((), description="Who may use which accounts; nobody else may use any.")
     serve: ServeSettings = ServeSettings()
     jwt: JwtSettings = JwtSettings()

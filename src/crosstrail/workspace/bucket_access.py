@@ -108,7 +108,7 @@ class BucketsOf(Generic[WorkspaceT]):
         cloud = cloud_of_scheme(uri.scheme)
         assert cloud.buckets is not None  # noqa: S101 - it has a scheme
         access = cloud.buckets(self.workspace.settings.of_cloud(cloud.name), self.workspace.broker(cloud.name))
-        whose = self._account(account or lake.bucket_account, cloud)
+        whose = self.account(account or lake.bucket_account, cloud)
         place = self.portal.call(partial(access.place, uri.bucket, whose, region or lake.bucket_region))
         keys = partial(self.portal.call, access.credentials, whose)
         page = partial(self.portal.call, access.page, uri.bucket, whose, place.region)
@@ -119,7 +119,7 @@ class BucketsOf(Generic[WorkspaceT]):
         cloud = cloud_of_scheme("s3")
         assert cloud.buckets is not None and cloud.catalogs is not None  # noqa: S101, PT018 - AWS's own scheme
         of_cloud, broker = self.workspace.settings.of_cloud(cloud.name), self.workspace.broker(cloud.name)
-        whose = self._account(account, cloud)
+        whose = self.account(account, cloud)
         keys = partial(self.portal.call, cloud.buckets(of_cloud, broker).credentials, whose)
         return self.portal.call(cloud.catalogs(of_cloud, broker).properties, whose, region, keys)
 
@@ -128,10 +128,11 @@ class BucketsOf(Generic[WorkspaceT]):
         cloud = cloud_of_scheme(uri.scheme)
         assert cloud.buckets is not None  # noqa: S101 - it has a scheme
         access = cloud.buckets(self.workspace.settings.of_cloud(cloud.name), self.workspace.broker(cloud.name))
-        whose = self._account(account or self.workspace.settings.lake.bucket_account, cloud)
+        whose = self.account(account or self.workspace.settings.lake.bucket_account, cloud)
         return BucketQueue(self.portal, access.queue(url, whose))
 
-    def _account(self, selector: str, cloud: Cloud) -> Account | None:
+    def account(self, selector: str, cloud: Cloud) -> Account | None:
+        """The one live account that it selects; None for the machine's own identity. Raises InvalidRequest, AccountNotFound."""
         if not selector:
             return None
         chosen = self.portal.call(self.workspace.listed).registry.select(selector)

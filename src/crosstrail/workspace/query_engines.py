@@ -7,19 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
+from crosstrail.engines.base import QueryEngine
 from crosstrail.lake import require_libraries
 from crosstrail.settings.config import Settings
 
 if TYPE_CHECKING:
+    from crosstrail.engines.athena import AthenaEngine
     from crosstrail.engines.duckdb import LakeEngine
-    from crosstrail.engines.results import Quota
+    from crosstrail.engines.results import Quota, ResultStore
     from crosstrail.engines.trino import TrinoEngine
     from crosstrail.lake.warehouse import LakeCatalog
+    from crosstrail.workspace.bucket_access import WorkspaceAccounts
 
 LAKE_ENGINE = "lake"
-TRINO_ENGINE = "trino"
+TRINO_ENGINE, ATHENA_ENGINE = "trino", "athena"
+ELSEWHERE = (TRINO_ENGINE, ATHENA_ENGINE)
+"""Engines that other machines are."""
+
+
+class EngineElsewhere(QueryEngine, Protocol):
+    """A QueryEngine whose results are kept here."""
+
+    def has_ended(self, native_id: str) -> bool: ...
+
+    async def aclose(self) -> None: ...
+
+
+def engine_elsewhere(name: str, settings: Settings, opened: Callable[[Settings], WorkspaceAccounts]) -> EngineElsewhere:
+    """One of ELSEWHERE, which asks nothing yet. Raises ConfigError, LakeError."""
+    return trino_engine(settings) if name == TRINO_ENGINE else athena_engine(settings, opened)
 
 
 def embedded_engine(settings: Settings, catalog: Callable[[], LakeCatalog], as_of: datetime | None) -> LakeEngine:
@@ -44,13 +63,34 @@ def trino_engine(settings: Settings) -> TrinoEngine:
     access = settings.trino.access()
     require_libraries()
     from crosstrail.engines.remote_runs import RemoteLimits
-    from crosstrail.engines.results import ResultStore
     from crosstrail.engines.trino import TrinoEngine
+
+    return TrinoEngine(access, _store(settings), limits=RemoteLimits(seconds=settings.trino.time_limit))
+
+
+def athena_engine(settings: Settings, opened: Callable[[Settings], WorkspaceAccounts]) -> AthenaEngine:
+    """`opened` makes a workspace, for the account that pays and its credentials. Raises LakeError where its libraries are not installed."""
+    require_libraries()
+    from crosstrail.engines.athena import AthenaEngine, AthenaTable
+    from crosstrail.engines.remote_runs import RemoteLimits
+    from crosstrail.workspace.athena_access import athena_access, place_of
+
+    athena = settings.athena
+    return AthenaEngine(
+        partial(athena_access, settings, opened),
+        AthenaTable(place_of(settings), athena.view, by_day=athena.source == "logs", late_days=athena.late_days),
+        _store(settings),
+        price_per_tb=athena.price_per_tb,
+        limits=RemoteLimits(seconds=athena.time_limit),
+    )
+
+
+def _store(settings: Settings) -> ResultStore:
+    from crosstrail.engines.results import ResultStore
 
     query = settings.query
     folder = query.results_of(settings.lake.folder)
-    store = ResultStore(folder, result_seconds=query.keep_results, quota=_quota(settings))
-    return TrinoEngine(access, store, limits=RemoteLimits(seconds=settings.trino.time_limit))
+    return ResultStore(folder, result_seconds=query.keep_results, quota=_quota(settings))
 
 
 def _quota(settings: Settings) -> Quota:

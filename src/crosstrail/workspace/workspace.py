@@ -36,14 +36,14 @@ from crosstrail.store_ids import ALL_STORES_ID
 from crosstrail.workspace import lake_coverage
 from crosstrail.workspace.account_sources import all_regions, directory_of
 from crosstrail.workspace.on_demand import OnDemand, OnDemandCollection
-from crosstrail.workspace.query_engines import LAKE_ENGINE, TRINO_ENGINE, embedded_engine, trino_engine
+from crosstrail.workspace.query_engines import ELSEWHERE, LAKE_ENGINE, embedded_engine, engine_elsewhere
 
 if TYPE_CHECKING:
     from crosstrail.engines.duckdb import LakeEngine
-    from crosstrail.engines.trino import TrinoEngine
     from crosstrail.lake.snapshot import AccountSummary
     from crosstrail.lake.table import LakeTable
     from crosstrail.lake.warehouse import LakeCatalog
+    from crosstrail.workspace.query_engines import EngineElsewhere
 
 _LAKE_TRAIL = ""
 """Stands where a cloud's name does, for accounts without credentials: the lake answers for them."""
@@ -60,7 +60,7 @@ class Workspace:
         self.settings = settings
         Registry(settings.accounts)  # names given twice are refused at once, not at the first call
         self._engine: LakeEngine | None = None
-        self._trino: TrinoEngine | None = None
+        self._elsewhere: dict[str, EngineElsewhere] = {}
         self._lake: LakeTable | None = None
         self._trails: dict[str, AuditTrail] = {}
         self._opening = threading.RLock()
@@ -316,11 +316,12 @@ class Workspace:
         """An engine by its name; without one, the lake. Raises InvalidRequest."""
         if name == CloudTrailLake.name and not self.as_of:
             return self._cloudtrail_lake
-        if name == TRINO_ENGINE and not self.as_of:
-            self._trino = self._trino or trino_engine(self.settings)
-            return self._trino
+        if name in ELSEWHERE and not self.as_of:
+            if name not in self._elsewhere:
+                self._elsewhere[name] = engine_elsewhere(name, self.settings, Workspace)
+            return self._elsewhere[name]
         if name not in ("", LAKE_ENGINE):
-            known = f"{LAKE_ENGINE}, {CloudTrailLake.name}, {TRINO_ENGINE}"
+            known = ", ".join((LAKE_ENGINE, CloudTrailLake.name, *ELSEWHERE))
             raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
         return self.lake_engine()
 
@@ -347,8 +348,8 @@ class Workspace:
         """Whether a query of the lake has ended, on whichever process; False for what cannot be told at once."""
         ref = QueryRef.parse(query_id)
         with suppress(CrosstrailError):
-            if ref and ref.engine in (LAKE_ENGINE, TRINO_ENGINE):
-                return cast("LakeEngine | TrinoEngine", self.engine(ref.engine)).has_ended(ref.native_id)
+            if ref and ref.engine in (LAKE_ENGINE, *ELSEWHERE):
+                return cast("LakeEngine | EngineElsewhere", self.engine(ref.engine)).has_ended(ref.native_id)
         return False
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
@@ -373,10 +374,10 @@ class Workspace:
 
     async def aclose(self) -> None:
         """Stop the queries that still run and let go of the lake. A call after this opens anew."""
-        engines = [engine for engine in (self._engine, self._trino) if engine]
-        self._engine = self._trino = None
-        for engine in engines:
-            await engine.aclose()
+        engine, self._engine = self._engine, None
+        elsewhere, self._elsewhere = self._elsewhere, {}
+        for each in (*filter(None, [engine]), *elsewhere.values()):
+            await each.aclose()
         self._trails.pop(_LAKE_TRAIL, None)
         lake, self._lake = self._lake, None
         if lake:

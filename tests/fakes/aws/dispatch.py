@@ -14,7 +14,7 @@ import orjson
 from fakes.cloud import Recorded, Refusal, claimed_key
 from fakes.http import Answer
 
-from . import cloudtrail, others, services
+from . import athena, cloudtrail, others, services
 from .faults import denied, refusal
 from .sigv4 import Signed, claimed_service, verify
 
@@ -29,6 +29,7 @@ _TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "AWSInsightsIndexService": ("ce", others.COST_HANDLERS),
     "GraniteServiceVersion20100801": ("monitoring", others.CLOUDWATCH_HANDLERS),
     "Logs_20140328": ("logs", others.LOGS_HANDLERS),
+    "AmazonAthena": ("athena", athena.HANDLERS),
     "AmazonSQS": ("sqs", others.SQS_HANDLERS),
     "AWSStepFunctions": ("states", others.STATES_HANDLERS),
 }

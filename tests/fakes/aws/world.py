@@ -13,6 +13,7 @@ import orjson
 
 from fakes import cloud
 
+from .athena import Athena
 from .faults import REFUSALS
 
 HOME = "us-east-1"
@@ -84,6 +85,7 @@ class FakeAccount:
         default_factory=lambda: Query("", "", "", ["QUEUED", "RUNNING", "FINISHED"], ("n",), (("1",),))
     )
     """What every query started here comes to."""
+    athena: Athena = field(default_factory=Athena)
     disabled_regions: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     """Actions, such as `cloudtrail:LookupEvents`, that no identity of this account may do."""

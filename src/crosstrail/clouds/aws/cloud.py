@@ -66,6 +66,7 @@ class AwsSettings(Protocol):
 
 
 def _open(settings: AwsSettings, options: OpenOptions) -> AwsBroker:
+    from crosstrail.clouds.aws.athena_calls import ATHENA
     from crosstrail.clouds.aws.broker import AwsBroker
     from crosstrail.clouds.aws.calls import SERVICE
 
@@ -75,7 +76,7 @@ def _open(settings: AwsSettings, options: OpenOptions) -> AwsBroker:
         max_clients=options.max_accounts,
         read_timeout=options.read_timeout,
         identity_timeout=options.identity_timeout,
-        asked_once=frozenset({SERVICE}),
+        asked_once=frozenset({SERVICE, ATHENA}),
     )
 
 
