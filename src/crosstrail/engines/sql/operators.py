@@ -75,6 +75,8 @@ def _numbers(sign: str, left: Expr, right: Expr) -> Expr:
         return derived(sql if kind == DOUBLE else f"CAST({sql} AS FLOAT)", kind, left, right)
     symbol = "//" if sign == "/" else sign
     sql = f"({left.sql} {symbol} {right.sql})"
+    if sign == "%" and right.value is None:  # DuckDB fails for the smallest number modulo -1
+        sql = f"({left.sql} % (CASE WHEN {right.sql} = -1 THEN 1 ELSE {right.sql} END))"
     if sign in "/%":
         sql = _unless_zero(right, sql, kind)
     return derived(f"CAST({sql} AS {duck(kind)})" if sign in "/%" else sql, kind, left, right)
@@ -256,13 +258,16 @@ def negate(operand: Expr) -> Expr:
         value = -operand.value if isinstance(operand.value, int) else None
         if (value, operand.type) in ((2**31, INTEGER), (2**63, BIGINT)):
             raise Refusal("this number is too large for its type", "CAST it to a wider one first.")
-        result = derived(f"(-{operand.sql})", operand.type, operand)
+        sql = f"CAST(-{operand.sql} AS {duck(operand.type)})" if is_integer(operand.type) else f"(-{operand.sql})"
+        result = derived(sql, operand.type, operand)
         return Expr(result.sql, result.type, value, result.free, result.aggregated)
     raise Refusal(f"cannot negate {operand.type}")
 
 
 def concatenate(left: Expr, right: Expr) -> Expr:
     """`||` for texts, binaries and arrays."""
+    if UNKNOWN in (left.type, right.type):
+        raise Refusal("Trino takes the NULL for an array here, or asks for a CAST", "Write CAST(NULL AS varchar).")
     for array, item, sql in ((left, right, "list_append({0}, {1})"), (right, left, "list_prepend({1}, {0})")):
         if array.type.name == "array" and item.type.name != "array":
             kind = common(array.type.element, item.type)

@@ -1,190 +1,18 @@
-"""Regular expressions: Java's, as Trino reads them, rewritten for RE2, or refused.
-
-Decides which patterns mean the same in both. Patterns are literals, because what must be checked cannot be a value.
-"""
+"""Functions that search texts by regular expressions. Patterns are literals, because what must be checked cannot be a value."""
 
 from __future__ import annotations
 
 import re
-from math import prod
+
+from sqlglot import exp
 
 from crosstrail.engines.sql.casts import coerce
-from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, constant_text, derived, require_sure
+from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, constant_text, derived, let, require, require_sure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
-from crosstrail.engines.sql.types import BIGINT, BOOLEAN, VARCHAR, array_of
+from crosstrail.engines.sql.functions.collections import has_null
+from crosstrail.engines.sql.patterns import ODD_LETTERS, Pattern
+from crosstrail.engines.sql.types import BIGINT, BOOLEAN, INTEGER, VARCHAR, array_of
 from crosstrail.lake.reader import quoted
-
-_SPACE = r"\t\n\x0b\f\r "
-_ESCAPES = {"s": f"[{_SPACE}]", "S": f"[^{_SPACE}]", "h": r"[\t ]", "Z": None, "A": r"\A", "z": r"\z"}
-_SAME = set("dDwWbBtnrf\\.[](){}*+?^$|/-'\"#&%@!:;<>=,~`_ ")
-_ODD_LETTERS = r"[ßẞſKİıŉǰΐΰև\x{1E96}-\x{1E9D}\x{1F50}-\x{1FFF}\x{FB00}-\x{FB17}]"
-_ODD_LETTERS_PYTHON = re.sub(r"\\x\{([0-9A-F]{4})\}", r"\\u\1", _ODD_LETTERS)
-_PROBES = ("", "a", " ", "1", "\n")
-_REPEATS = re.compile(r"\{(?:\d+,)?([1-9]\d{0,8})")
-_MAX_REPEATS = 1000
-"""RE2's own limit, for one repetition and for nested ones together."""
-_REPEAT_NOTHING = re.compile(r"[*+?}]\+")
-
-
-class Pattern:
-    """A checked pattern: `sql` for RE2, the number of groups, and the groups that may take no part in a match."""
-
-    def __init__(self, text: str) -> None:
-        self.groups = 0
-        self.optional: set[int] = set()
-        self.ends = False
-        self.folds = text.startswith("(?i)")
-        self.bounds = False
-        """It holds \\b or \\B, which see letters beyond ASCII in Java, and do not in RE2."""
-        if self.folds and not text.isascii() and re.search(_ODD_LETTERS_PYTHON, text):
-            raise Refusal("this pattern holds a letter whose cases cannot be told apart here")
-        self._text = text
-        self._out: list[str] = []
-        self._translate()
-        try:
-            self._python = re.compile(re.sub(r"\(\?<([A-Za-z])", r"(?P<\1", text))
-        except (re.error, RecursionError, OverflowError):
-            raise Refusal("this regular expression cannot be read") from None
-        self.sql = quoted("".join(self._out))
-
-    def need_something(self) -> None:
-        """Refuses a pattern that matches the empty text: the two engines go on differently after such a match."""
-        if any(self._python.match(probe) and not self._python.match(probe).group() for probe in _PROBES):  # type: ignore[union-attr]
-            raise Refusal("a pattern that matches the empty text is not supported here")
-
-    def before_end(self) -> str:
-        """For a pattern with one `$`, its last character: SQL for a pattern whose first group is the match; else ''."""
-        end = r"(?:\n?\z)"
-        if -1 in self.optional or not self._out or self._out[-1] != end or self._out.count(end) > 1:
-            return ""
-        return quoted(f"({''.join(self._out[:-1])}){end}")
-
-    def _translate(self) -> None:
-        text, place = self._text, 0
-        if _REPEAT_NOTHING.search(re.sub(r"\\.", "", text)):
-            raise Refusal("possessive repetition such as a*+ is not supported here", "Use a* or a*?.")
-        if prod(int(most) for most in _REPEATS.findall(text)) > _MAX_REPEATS:
-            raise Refusal(f"repetitions in a regular expression may come to {_MAX_REPEATS} here")
-        opened: list[tuple[int, int]] = []
-        alternatives: list[int] = []
-        while place < len(text):
-            char = text[place]
-            if char == "\\":
-                place = self._escape(place)
-                continue
-            if char == "[":
-                place = self._class(place)
-                continue
-            if char == "(":
-                place = self._open(place, opened)
-                continue
-            if char == ")":
-                place = self._close(place, opened)
-                continue
-            if char == "|":
-                alternatives.append(opened[-1][0] if opened else 0)
-                if not opened:
-                    self.optional |= set(range(1, self.groups + 1)) | {-1}
-                else:
-                    opened[-1] = (opened[-1][0], -1)
-                self._out.append(char)
-            elif char == ".":
-                self._out.append(r"[^\n]")
-            elif char == "$":
-                self._end(place)
-            else:
-                self._out.append(char)
-            place += 1
-        if -1 in self.optional:
-            self.optional |= set(range(1, self.groups + 1))
-
-    def _end(self, place: int) -> None:
-        if self._text[place + 1 :].strip(")") and not self._text[place + 1 :].startswith("|"):
-            raise Refusal("$ is supported at the end of a pattern only")
-        self.ends = True
-        # Java's $ also matches before a last line break.
-        self._out.append(r"(?:\n?\z)")
-
-    def _escape(self, place: int) -> int:
-        follow = self._text[place + 1 : place + 2]
-        self.bounds |= follow in ("b", "B")
-        if follow in _ESCAPES and _ESCAPES[follow] is not None:
-            self._out.append(str(_ESCAPES[follow]))
-        elif follow in _SAME and follow:
-            self._out.append("\\" + follow if follow not in "/-'\"#&%@!:;<>=,~`_ " else re.escape(follow))
-        else:
-            raise Refusal(
-                "this escape in a regular expression is not supported here", "Write the characters themselves."
-            )
-        return place + 2
-
-    def _class(self, place: int) -> int:
-        end = place + 1
-        if self._text[end : end + 1] == "^":
-            end += 1
-        if self._text[end : end + 1] == "]":
-            raise Refusal("a character class cannot begin with ]", r"Write \].")
-        body = [self._text[place:end]]
-        while end < len(self._text) and self._text[end] != "]":
-            char = self._text[end]
-            if char == "[" or self._text[end : end + 2] == "&&":
-                raise Refusal("nested character classes are not supported here")
-            if char == "\\":
-                follow = self._text[end + 1 : end + 2]
-                if follow == "s":
-                    body.append(_SPACE)
-                elif follow and (follow in "dDwWtnrf" or not follow.isalnum()):
-                    body.append("\\" + follow)
-                else:
-                    raise Refusal("this escape in a character class is not supported here")
-                end += 2
-                continue
-            body.append(char)
-            end += 1
-        if end >= len(self._text):
-            raise Refusal("a character class is not closed")
-        self._out.append("".join(body) + "]")
-        return end + 1
-
-    def _open(self, place: int, opened: list[tuple[int, int]]) -> int:
-        rest = self._text[place:]
-        found = re.match(r"\((\?:|\?i\)|\?s\)|\?<[A-Za-z][A-Za-z0-9]*>|\?<?[=!]|\?>|\?)?", rest)
-        kind = (found[1] if found else "") or ""
-        if kind == "?i)":
-            if place:
-                raise Refusal("(?i) is supported at the beginning of a pattern only")
-            self._out.append("(?i)")
-            return place + 4
-        if kind.startswith("?") and kind != "?:" and not re.match(r"\?<[A-Za-z]", kind):
-            raise Refusal(
-                "lookaround, atomic groups and flags other than (?i) are not supported in regular expressions here"
-            )
-        if kind == "?:":
-            opened.append((self.groups, 0))
-            self._out.append("(?:")
-            return place + 3
-        self.groups += 1
-        opened.append((self.groups - 1, 0))
-        self._out.append("(")
-        return place + 1 + len(kind)
-
-    def _close(self, place: int, opened: list[tuple[int, int]]) -> int:
-        if not opened:
-            raise Refusal("a parenthesis is closed that was not opened")
-        before, alternatives = opened.pop()
-        follow = self._text[place + 1 : place + 2]
-        inside = set(range(before + 1, self.groups + 1))
-        if follow in ("?", "*") or self._text[place + 1 : place + 3] == "{0":
-            self.optional |= inside
-        if alternatives:
-            # The group itself takes part in either branch; what is inside a branch may not.
-            own = {before + 1} if self._opens_capture(before) else set()
-            self.optional |= inside - own
-        self._out.append(")")
-        return place + 1
-
-    def _opens_capture(self, before: int) -> bool:
-        return before < self.groups and not self._out[-1].startswith("(?:")
 
 
 def _pattern(call: FunctionCall, index: int = 1) -> Pattern:
@@ -203,7 +31,7 @@ def _subject(call: FunctionCall, pattern: Pattern) -> Expr:
         return text
     message = "a text with a letter whose cases differ between engines, searched without regard to case"
     return derived(
-        require_sure(f"regexp_matches({text.sql}, '{_ODD_LETTERS}')", message, text.sql, VARCHAR), VARCHAR, text
+        require_sure(f"regexp_matches({text.sql}, '{ODD_LETTERS}')", message, text.sql, VARCHAR), VARCHAR, text
     )
 
 
@@ -249,6 +77,8 @@ def _replace(call: FunctionCall) -> Expr:
     text = _subject(call, pattern)
     pattern.need_something()
     _need_no_break(pattern)
+    if len(call) == 3 and isinstance(call.nodes[2], exp.Lambda):
+        return _replaced_by(call, pattern, text)
     written = constant_text(coerce(call.arg(2), VARCHAR), "the replacement") if len(call) == 3 else ""
     out, place = [], 0
     while place < len(written):
@@ -266,6 +96,58 @@ def _replace(call: FunctionCall) -> Expr:
         out.append("\\\\" if char == "\\" else char)
         place += 1
     return derived(f"regexp_replace({text.sql}, {pattern.sql}, {quoted(''.join(out))}, 'g')", VARCHAR, text)
+
+
+def _matches(text: Expr, pattern: Pattern, groups: int = 0) -> str:
+    """SQL for a struct: the matches `m`, what stands between them `b`, and of each match the group `g1` and so on."""
+    parts = [f"g{group} := regexp_extract_all({text.sql}, {pattern.sql}, {group})" for group in range(1, groups + 1)]
+    parts.append(f"b := regexp_split_to_array({text.sql}, {pattern.sql})")
+    return f"struct_pack(m := regexp_extract_all({text.sql}, {pattern.sql}), {', '.join(parts)})"
+
+
+def _replaced_by(call: FunctionCall, pattern: Pattern, text: Expr) -> Expr:
+    """Each match replaced by what a lambda makes of its groups."""
+    head, body = call.lambda_(2, [array_of(VARCHAR)])
+    if body.type != VARCHAR:
+        raise Refusal(f"the lambda of regexp_replace gives a varchar, not {body.type}")
+    found, between, matches = "f", "struct_extract(f, 'b')", "struct_extract(f, 'm')"
+    groups = ", ".join(f"list_extract(struct_extract(f, 'g{group}'), i)" for group in range(1, pattern.groups + 1))
+    each = f"list_transform(range(1, len({matches}) + 1), lambda i: CAST([{groups}] AS VARCHAR[]))"
+    new = f"list_transform({each}, {head} {body.sql})"
+    joined = f"array_to_string(list_transform({between}, lambda t, i: t || coalesce(list_extract(n, i), '')), '')"
+    sql = let(
+        found,
+        _matches(text, pattern, pattern.groups),
+        let("n", new, f"CASE WHEN NOT {has_null('n')} THEN {joined} END"),
+    )
+    return derived(f"(CASE WHEN {text.sql} IS NOT NULL THEN {sql} END)", VARCHAR, text, body)
+
+
+@function("regexp_position")
+def _position(call: FunctionCall) -> Expr:
+    """Where a match begins, counted from 1, looked for from a place on; -1 without one."""
+    call.need(2, 4)
+    pattern = _pattern(call)
+    text = _subject(call, pattern)
+    pattern.need_something()
+    start, which = (
+        coerce(call.arg(place), INTEGER) if len(call) > place else Expr("1", INTEGER, value=1) for place in (2, 3)
+    )
+    if start.value != 1 and (pattern.starts or pattern.bounds):
+        raise Refusal("a pattern with ^ or \\b is searched from the beginning here", "Leave out the start.")
+    searched = (
+        text if start.value == 1 else derived(f"substr({text.sql}, greatest({start.sql}, 1))", VARCHAR, text, start)
+    )
+    matches, between = "struct_extract(f, 'm')", "struct_extract(f, 'b')"
+    before = (
+        f"length(array_to_string(list_slice({between}, 1, {which.sql}), ''))"
+        f" + length(array_to_string(list_slice({matches}, 1, {which.sql} - 1), ''))"
+    )
+    place = f"CASE WHEN len({matches}) < {which.sql} THEN -1 ELSE CAST({start.sql} + {before} AS INTEGER) END"
+    sql = let("f", _matches(searched, pattern), place)
+    sql = require(f"{start.sql} < 1 OR {which.sql} < 1", "a start or an occurrence is smaller than 1", sql, INTEGER)
+    known = " AND ".join(f"{each.sql} IS NOT NULL" for each in (text, start, which))
+    return derived(f"(CASE WHEN {known} THEN {sql} END)", INTEGER, text, start, which)
 
 
 @function("regexp_split")

@@ -93,18 +93,6 @@ def _counted(first: Expr, last: Expr, step: Expr, distance: str, item: str) -> E
     return derived(f"(CASE WHEN {known} THEN {sql} END)", kind, first, last, step)
 
 
-@function("array_first", "array_last")
-def _end(call: FunctionCall) -> Expr:
-    call.need(1, 2 if call.name == "array_first" else 1)
-    array = call.array()
-    if len(call) == 1:
-        place = 1 if call.name == "array_first" else -1
-        return derived(f"list_extract({array.sql}, {place})", array.type.element, array)
-    head, test = call.lambda_(1, [array.type.element])
-    sql = f"list_extract(list_filter({array.sql}, {head} {test.sql}), 1)"
-    return derived(sql, array.type.element, array, coerce(test, BOOLEAN))
-
-
 @function("trim_array")
 def _trim(call: FunctionCall) -> Expr:
     call.need(2)
