@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 import anyio
 
 from crosstrail.answers.coverage_text import block, coverage, on_demand, readable, verified
+from crosstrail.answers.explain import explain
 from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out_json, say
+from crosstrail.cli.words import out, out_json, say
 from crosstrail.engines.base import finished, run
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lookup.fanout import Failure, LookupPage, lookup_events
@@ -27,7 +28,7 @@ from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, Re
 from crosstrail.settings.config import Settings
 from crosstrail.text import csv_cell
 from crosstrail.timerange import iso, parse_range
-from crosstrail.workspace.query_engines import LAKE_ENGINE
+from crosstrail.workspace.query_engines import LAKE_ENGINE, time_limit
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
@@ -148,11 +149,24 @@ def _together(listings: list[LookupPage], limit: int) -> LookupPage:
     )
 
 
-def print_rows(settings: Settings, sql: str, account: str, form: str, limit: int | None) -> None:
+def print_explained(settings: Settings, sql: str, account: str, engine: str) -> None:
+    """What the statement would read, and what each engine would be sent."""
+
+    async def explained() -> str:
+        workspace = Workspace(settings)
+        try:
+            return (await explain(ScopedWorkspace(workspace), sql, account, engine)).text
+        finally:
+            await workspace.aclose()
+
+    out(anyio.run(explained))
+
+
+def print_rows(settings: Settings, sql: str, account: str, form: str, limit: int | None, engine: str) -> None:
     """As a table, json or csv."""
     if limit is None and form == "table":
         limit = 100
-    columns, rows, total, covered = anyio.run(_query, settings, sql, account, limit)
+    columns, rows, total, covered = anyio.run(_query, settings, sql, account, limit, engine)
     if form == "json":
         for row in rows:
             out_json(dict(zip(columns, row, strict=True)))
@@ -168,17 +182,17 @@ def print_rows(settings: Settings, sql: str, account: str, form: str, limit: int
 
 
 async def _query(
-    settings: Settings, sql: str, account: str, limit: int | None
+    settings: Settings, sql: str, account: str, limit: int | None, name: str
 ) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int, list[str]]:
     """(columns, rows up to the limit, rows in all, what the statement could read)."""
     workspace = Workspace(settings)
     visible = ScopedWorkspace(workspace)
     try:
         scope = await visible.scope(account)
-        engine = await workspace.engine_for(sql, scope)
+        engine = await workspace.engine_for(sql, scope, name)
         covered = on_demand(await visible.collect_on_demand(sql, scope)) if engine.name == LAKE_ENGINE else []
         page: ResultPage = await run(
-            engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=settings.query.time_limit * 2
+            engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=time_limit(settings, engine.name) * 2
         )
         rows = list(page.rows)
         while page.next_token and (limit is None or len(rows) < limit):

@@ -98,9 +98,29 @@ def _start_worker() -> None:
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; a table stops at 100.")
 @click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
+@click.option(
+    "--engine", metavar="NAME", default="", help="lake, trino, athena or cloudtrail_lake; see docs/engines.md."
+)
+@click.option(
+    "--explain", is_flag=True, help="Run nothing: say what would be read, and what each engine would be sent."
+)
 @with_settings_after(_start_worker)
-def query(settings: Settings, sql: str, account: str, form: str, limit: int | None, as_of: str) -> None:
+def query(
+    settings: Settings,
+    sql: str,
+    account: str,
+    form: str,
+    limit: int | None,
+    as_of: str,
+    engine: str,
+    *,
+    explain: bool,
+) -> None:
     """Run one SELECT in CloudTrail Lake's SQL. FROM names `events`, an account, or an event data store id."""
-    from crosstrail.cli.event_answers import print_rows, read_as_of
+    from crosstrail.cli.event_answers import print_explained, print_rows, read_as_of
 
-    print_rows(read_as_of(settings, as_of), sql, account, form, limit)
+    settings = read_as_of(settings, as_of)
+    if explain:
+        print_explained(settings, sql, account, engine)
+    else:
+        print_rows(settings, sql, account, form, limit, engine)

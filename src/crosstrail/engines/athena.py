@@ -20,7 +20,7 @@ from crosstrail.call_context import current_call
 from crosstrail.engines.athena_cells import json_statement
 from crosstrail.engines.athena_query import MAX_STATEMENT_BYTES, AthenaAccess, AthenaPlace, AthenaQuery
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.compiling import StatementCompiler
+from crosstrail.engines.compiling import EngineStatement, StatementCompiler
 from crosstrail.engines.messages import EventsTable
 from crosstrail.engines.query_runs import QueryRuns, in_thread, ref_of
 from crosstrail.engines.remote_runs import RUNS_AT_ONCE, RemoteLimits, RemoteRun, text_types
@@ -84,13 +84,8 @@ class AthenaEngine:
 
     async def start(self, sql: str, scope: QueryScope) -> QueryRef:
         """Raises SqlRejected; what Athena itself refuses is how the query ends."""
-        statement = await self._compiler.text(sql, scope, self._table.events())
-        text = await in_thread(lambda: json_statement(statement.sql, statement.types))
-        if len(text.encode()) > MAX_STATEMENT_BYTES:
-            raise SqlRejected(
-                f"limited to {len(scope.accounts):,} accounts, the statement is longer than Athena's {MAX_STATEMENT_BYTES:,} bytes",
-                hint="Name fewer accounts, or read the table in fewer places.",
-            )
+        statement = await self.text(sql, scope)
+        text = statement.sql
         columns = statement.columns
         record = Record(
             *(QueryState.QUEUED, statement.accounts, columns, text_types(columns), time.time()), who=current_call().key
@@ -104,6 +99,17 @@ class AthenaEngine:
             run.stop()
             raise
         return ref_of(self.name, scope, native_id)
+
+    async def text(self, sql: str, scope: QueryScope) -> EngineStatement:
+        """The statement as Athena is sent it. Raises SqlRejected."""
+        statement = await self._compiler.text(sql, scope, self._table.events())
+        text = await in_thread(lambda: json_statement(statement.sql, statement.types))
+        if len(text.encode()) > MAX_STATEMENT_BYTES:
+            raise SqlRejected(
+                f"limited to {len(scope.accounts):,} accounts, the statement is longer than Athena's {MAX_STATEMENT_BYTES:,} bytes",
+                hint="Name fewer accounts, or read the table in fewer places.",
+            )
+        return replace(statement, sql=text)
 
     def _open(self) -> AthenaAccess:
         """Raises InvalidRequest, AccountNotFound for an athena.account that is none."""

@@ -9,7 +9,7 @@ process (worker.py does), so that whatever it takes ends when it is stopped. It 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,8 +23,8 @@ from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.compiling import StatementCompiler
 from crosstrail.engines.exporting import Export, limits_of, parts_of_export
-from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryLimits, reach, times_of
-from crosstrail.engines.lake_files import files_of
+from crosstrail.engines.jobs import DEFAULT_LIMITS, CompiledQuery, QueryLimits, ScanPlan, compiled_query, reach
+from crosstrail.engines.lake_files import LakeReading, files_of
 from crosstrail.engines.messages import RunRequest, type_of
 from crosstrail.engines.query_runs import QueryJob, QueryRuns, RunStopped, fault_of_run, in_thread, keys_of, ref_of
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
@@ -38,7 +38,7 @@ from crosstrail.engines.workers import (
     WorkerStopped,
     shared,
 )
-from crosstrail.errors import InvalidRequest
+from crosstrail.errors import InvalidRequest, LakeError
 from crosstrail.lake.snapshot import counts
 from crosstrail.lake.verified_share import verified_share
 from crosstrail.models import AccountKey, QueryRef, QueryState, QueryStatus, ResultPage
@@ -95,8 +95,10 @@ class LakeEngine:
         results: Path | None = None,
         quota: Quota = DEFAULT_QUOTA,
         idle_seconds: float = IDLE_SECONDS,
+        elsewhere: Sequence[str] = (),
     ) -> None:
-        """`catalog`: its URI, or what opens it when a query runs. `as_of`: when the lake was as statements read it. `idle_seconds`: after which a worker process that nobody needs ends."""
+        """`catalog`: its URI, or what opens it when a query runs. `as_of`: when the lake was as statements read it. `idle_seconds`: after which a worker process that nobody needs ends. `elsewhere`: other engines that there are, for what is too large here."""
+        self._elsewhere = tuple(elsewhere)
         self._folder = folder
         self._catalog = catalog
         self._as_of = as_of
@@ -167,16 +169,10 @@ class LakeEngine:
 
     def _submit(self, sql: str, scope: QueryScope, ticket: Ticket, export: Export | None) -> str:
         compiled = self._compiler.compile(sql, scope, ticket, records=export is not None and not export.rows)
-        accounts, span = reach(compiled)
-        parts = parts_of_export(compiled, export) if export else None
-        prepared = CompiledQuery(
-            *(compiled["sql"], accounts, compiled["reads_table"], span, parts, compiled["scans"]),
-            past=times_of(compiled),
-            newest=compiled["newest"],
-        )
+        prepared = compiled_query(compiled, parts_of_export(compiled, export) if export else None)
         types = tuple(type_of(each) for each in compiled["types"])
         record = Record(
-            *(QueryState.QUEUED, accounts, tuple(compiled["columns"]), types, time.time()),
+            *(QueryState.QUEUED, prepared.accounts, tuple(compiled["columns"]), types, time.time()),
             who=current_call().key,
             export=bool(export),
         )
@@ -188,9 +184,29 @@ class LakeEngine:
         compiled = await self._compiler.reply(sql, scope)
         return reach(compiled) if compiled["newest"] else ((), TimeRange())
 
+    async def plan(self, sql: str, scope: QueryScope) -> ScanPlan:
+        """What the statement would read, of which nothing is read or fetched. Raises what `start` does, LakeError."""
+        prepared = compiled_query(await self._compiler.reply(sql, scope))
+        reading = await in_thread(
+            lambda: files_of(self._folder, self._catalog, self._as_of, prepared, lambda found: False)
+        )
+        events = sum(file.rows for file in reading.files)
+        return ScanPlan(prepared.accounts, prepared.span, len(reading.files), reading.bytes, events)
+
+    def _ready(self, reading: LakeReading) -> bool:
+        """Raises LakeError for more than a query may read."""
+        most, found = self._limits.scanned_bytes, reading.bytes
+        if most is not None and found > most:
+            other = "".join(f", or take engine `{name}`" for name in self._elsewhere)
+            raise LakeError(
+                f"it would read up to {found / 1e9:,.1f} GB in {len(reading.files):,} files, and lake.max_scan is "
+                f"{most / 1e9:g} GB: name fewer accounts after FROM or a shorter eventtime range{other}"
+            )
+        return True
+
     def _run(self, job: QueryJob, run: _WorkerRun) -> Record:
         limits, late = run.limits, time.monotonic() + run.limits.seconds
-        reading = files_of(self._folder, self._catalog, self._as_of, run.prepared)
+        reading = files_of(self._folder, self._catalog, self._as_of, run.prepared, self._ready)
         share = verified_share(reading.files)
         job.record = replace(job.record, verified=(share.valid, share.failed, share.untried))
         request: RunRequest = {

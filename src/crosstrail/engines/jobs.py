@@ -24,6 +24,8 @@ class QueryLimits:
     rows: int = 1_000_000
     bytes: int = 256 * 1024 * 1024
     at_once: int = RUNS_AT_ONCE
+    scanned_bytes: int | None = None
+    """Of the data files that it reads; None for any number."""
 
 
 DEFAULT_LIMITS = QueryLimits()
@@ -48,6 +50,26 @@ class CompiledQuery:
     """When it reads the table as it was."""
     newest: bool = True
     """Whether it reads the table as it is, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlan:
+    """What a statement would read of the lake: data files, their bytes and events."""
+
+    accounts: tuple[AccountKey, ...]
+    span: TimeRange
+    files: int
+    bytes: int
+    events: int
+
+
+def compiled_query(compiled: Reply, export: ExportParts | None = None) -> CompiledQuery:
+    accounts, span = reach(compiled)
+    return CompiledQuery(
+        *(compiled["sql"], accounts, compiled["reads_table"], span, export, compiled["scans"]),
+        past=times_of(compiled),
+        newest=compiled["newest"],
+    )
 
 
 def times_of(compiled: Reply) -> tuple[datetime, ...]:

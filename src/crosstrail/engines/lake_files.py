@@ -37,12 +37,22 @@ class LakeReading:
         """All of them, each once."""
         return tuple({file.path: file for files in (self.newest, *self.past) for file in files}.values())
 
+    @property
+    def bytes(self) -> int:
+        """Of all of them: what is read at most."""
+        return sum(file.bytes for file in self.files)
+
 
 def files_of(
-    folder: Path, catalog: str | Callable[[], LakeCatalog], as_of: datetime | None, prepared: CompiledQuery
+    folder: Path,
+    catalog: str | Callable[[], LakeCatalog],
+    as_of: datetime | None,
+    prepared: CompiledQuery,
+    ready: Callable[[LakeReading], bool],
 ) -> LakeReading:
-    """`as_of`: what `prepared` calls the newest is the lake as it was then. Raises LakeError, also for a time before the oldest
-    snapshot that is kept, and what opening and fetching raise."""
+    """`as_of`: what `prepared` calls the newest is the lake as it was then. `ready` is asked before files are fetched whether
+    they are to be, and may raise. Raises LakeError, also for a time before the oldest snapshot that is kept, and what opening
+    and fetching raise."""
     from crosstrail.lake.catalog import has_lake
     from crosstrail.lake.sound_files import check_sound
     from crosstrail.lake.table import LakeTable
@@ -67,6 +77,8 @@ def files_of(
             snapshot = table.snapshot().id
             newest = table.files(prepared.accounts, prepared.span) if prepared.newest else ()
             reading = LakeReading(newest, tuple(past), table.uuid, snapshot if prepared.newest else first)
+            if not ready(reading):
+                return reading
             table.fetch(reading.files)
             if table.snapshot().id == snapshot:
                 check_sound(reading.files)

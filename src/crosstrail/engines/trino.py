@@ -18,7 +18,7 @@ import anyio.to_thread
 
 from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
-from crosstrail.engines.compiling import StatementCompiler
+from crosstrail.engines.compiling import EngineStatement, StatementCompiler
 from crosstrail.engines.messages import EventsTable
 from crosstrail.engines.query_runs import QueryRuns, in_thread, ref_of
 from crosstrail.engines.remote_runs import RUNS_AT_ONCE, RemoteLimits, RemoteRun, text_types
@@ -73,7 +73,7 @@ class TrinoEngine:
         """Raises SqlRejected also for what Trino itself refuses, where it says so within seconds; LakeError where Trino does
         not answer."""
         connection = await in_thread(self._connection)
-        statement = await self._compiler.text(sql, scope, self._table)
+        statement = await self.text(sql, scope)
         columns = statement.columns
         record = Record(
             *(QueryState.QUEUED, statement.accounts, columns, text_types(columns), time.time()), who=current_call().key
@@ -89,6 +89,10 @@ class TrinoEngine:
         if query.refused:
             raise query.refused.reason
         return ref_of(self.name, scope, native_id)
+
+    async def text(self, sql: str, scope: QueryScope) -> EngineStatement:
+        """The statement as Trino is sent it. Raises SqlRejected."""
+        return await self._compiler.text(sql, scope, self._table)
 
     def _connection(self) -> TrinoConnection:
         """In a thread: it loads libraries and reads certificates. Raises ConfigError for those that cannot be used."""

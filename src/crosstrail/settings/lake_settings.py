@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
@@ -28,6 +28,10 @@ _AGE = r"^([1-9][0-9]{0,4}[dwMy])?$"
 _AGE_OR_FOREVER = r"^([1-9][0-9]{0,4}[dwMy]|forever)$"
 _LEAST_HOURS = 2
 """A query may run for an hour."""
+
+
+def _bytes_of(size: str) -> int:
+    return int(size[:-2]) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[size[-2:]]
 
 
 class LakeSettings(SettingsGroup):
@@ -63,6 +67,12 @@ class LakeSettings(SettingsGroup):
         "CROSSTRAIL_LAKE_CACHE",
         "Disk that data files of a warehouse in a bucket may take in the lake's folder.",
         pattern=r"^[0-9]+(MB|GB)$",
+    )
+    max_scan: str = option(
+        "100GB",
+        "CROSSTRAIL_LAKE_MAX_SCAN",
+        "Bytes of data files that one statement of the embedded engine may read; it refuses more before it starts.",
+        pattern=r"^[0-9]+(MB|GB|TB)$",
     )
     aliases: Mapping[str, str] = option(
         {}, "", "Event data store ids of elsewhere that SQL may name: id -> an account's id or alias, or `all`."
@@ -148,7 +158,11 @@ class LakeSettings(SettingsGroup):
 
     @property
     def cache_bytes(self) -> int:
-        return int(self.cache[:-2]) * (10**9 if self.cache.endswith("GB") else 10**6)
+        return _bytes_of(self.cache)
+
+    @property
+    def max_scan_bytes(self) -> int:
+        return _bytes_of(self.max_scan)
 
     def exists(self) -> bool:
         """Whether there is a lake to open, as far as that can be told without opening it."""
@@ -159,8 +173,14 @@ class LakeSettings(SettingsGroup):
 
 
 class QuerySettings(SettingsGroup):
-    """SQL on the embedded lake."""
+    """SQL on the lake."""
 
+    engine: Literal["", "lake", "trino", "athena"] = option(
+        "",
+        "CROSSTRAIL_QUERY_ENGINE",
+        "Engine of statements that name none. Empty: `lake`; where the lake's files are in a bucket, or there is no lake, `trino` or "
+        "`athena` if one is configured.",
+    )
     time_limit: float = option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
     memory_limit: str = option(
         "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"

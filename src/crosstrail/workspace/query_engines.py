@@ -1,6 +1,6 @@
-"""The engines that settings describe, each with its limits and the place of its results.
+"""The engines that settings describe, each with its limits and the place of its results, and which of them runs a statement.
 
-Decides nothing: limits, secrets and names are the settings'; results of all engines lie in one store, under its quotas.
+Decides nothing else: limits, secrets and names are the settings'; results of all engines lie in one store, under its quotas.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crosstrail.engines.base import QueryEngine
 from crosstrail.lake import require_libraries
+from crosstrail.settings.athena_settings import AthenaSettings
 from crosstrail.settings.config import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,28 @@ def engine_elsewhere(name: str, settings: Settings, opened: Callable[[Settings],
     return trino_engine(settings) if name == TRINO_ENGINE else athena_engine(settings, opened)
 
 
+def elsewhere(settings: Settings) -> tuple[str, ...]:
+    """The engines that are configured besides the embedded one."""
+    found = {TRINO_ENGINE: bool(settings.trino.url), ATHENA_ENGINE: settings.athena != AthenaSettings()}
+    return tuple(name for name in ELSEWHERE if found[name])
+
+
+def usual_engine(settings: Settings) -> str:
+    """Of a statement that names none: the embedded one, unless the lake's files are in a bucket or there is no lake; then one
+    that is configured."""
+    if settings.query.engine:
+        return settings.query.engine
+    if settings.lake.warehouse or not settings.lake.exists():
+        return next(iter(elsewhere(settings)), LAKE_ENGINE)
+    return LAKE_ENGINE
+
+
+def time_limit(settings: Settings, engine: str) -> float:
+    """Seconds that a query of it may run, for who waits for one."""
+    limits = {TRINO_ENGINE: settings.trino.time_limit, ATHENA_ENGINE: settings.athena.time_limit}
+    return limits.get(engine, settings.query.time_limit)
+
+
 def embedded_engine(settings: Settings, catalog: Callable[[], LakeCatalog], as_of: datetime | None) -> LakeEngine:
     """Raises LakeError where its libraries are not installed, ConfigError."""
     require_libraries()
@@ -51,7 +74,8 @@ def embedded_engine(settings: Settings, catalog: Callable[[], LakeCatalog], as_o
         lake.folder,
         catalog=catalog,
         as_of=as_of,
-        limits=QueryLimits(seconds=query.time_limit, memory=query.memory_limit),
+        limits=QueryLimits(seconds=query.time_limit, memory=query.memory_limit, scanned_bytes=lake.max_scan_bytes),
+        elsewhere=elsewhere(settings),
         result_seconds=query.keep_results,
         results=query.results_of(lake.folder),
         quota=_quota(settings),

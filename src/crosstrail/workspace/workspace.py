@@ -36,7 +36,7 @@ from crosstrail.store_ids import ALL_STORES_ID
 from crosstrail.workspace import lake_coverage
 from crosstrail.workspace.account_sources import all_regions, directory_of
 from crosstrail.workspace.on_demand import OnDemand, OnDemandCollection
-from crosstrail.workspace.query_engines import ELSEWHERE, LAKE_ENGINE, embedded_engine, engine_elsewhere
+from crosstrail.workspace.query_engines import ELSEWHERE, LAKE_ENGINE, embedded_engine, engine_elsewhere, usual_engine
 
 if TYPE_CHECKING:
     from crosstrail.engines.duckdb import LakeEngine
@@ -353,7 +353,7 @@ class Workspace:
         return False
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
-        """The engine by its name, or that of the statement: a store that CloudTrail Lake has, else the lake.
+        """The engine by its name, or that of the statement: a store that CloudTrail Lake has, else the usual one.
 
         A store id that nothing here knows is looked for in the live accounts of the scope.
         """
@@ -364,7 +364,7 @@ class Workspace:
         own = {ALL_STORES_ID, *scope.store_aliases, *(account.store_id for account in scope.accounts)}
         if set(store_ids(sql)) - {store.lower() for store in own} and await self._cloudtrail_lake.owner_of(sql, scope):
             return self._cloudtrail_lake
-        return self.engine()
+        return self.engine(usual_engine(self.settings))
 
     @cached_property
     def _cloudtrail_lake(self) -> CloudTrailLake:

@@ -40,6 +40,12 @@ class Edit:
     start: int
     end: int
     text: str
+    like: str = ""
+    """A short text of the same form, for the check: of a sub-query of ours, which is long, `(SELECT 0)`. Empty: the text."""
+
+    @property
+    def checked(self) -> str:
+        return self.like or self.text
 
 
 def scoped_text(
@@ -50,22 +56,23 @@ def scoped_text(
 ) -> str:
     """`statement` as it was parsed; each of its tables, with the event times that are read of it, and its literals that are
     read as something else, by their place in it. Raises Refusal for what cannot be sent."""
-    edits = [Edit(table.start, table.end, _scoped(table, span, to)) for table, span in tables]
+    edits = []
+    for table, span in tables:
+        label = "" if table.labelled else f' AS "{table.name}"'
+        edits.append(Edit(table.start, table.end, f"({_scoped(table, span, to)}){label}", f"(SELECT 0){label}"))
     for (start, end), taken in literals.items():
         if len(taken) > 1 or start < 0:
             raise Refusal("a literal is compared with values of two types here", "Write it once for each of them.")
         edits += [Edit(start, end, text) for text in taken]
     edits.sort(key=lambda edit: edit.start)
-    text = _edited(statement, edits)
-    _check(statement, edits, text)
-    return text
+    _check(statement, edits)
+    return _edited(statement, [(edit, edit.text) for edit in edits])
 
 
 def _scoped(table: TablePlace, span: TimeRange, to: EventsTable) -> str:
     conditions = [f"({table.where})", *_days(span, to)]
     columns = ", ".join(column.name for column in COLUMNS)
-    label = "" if table.labelled else f' AS "{table.name}"'
-    return f"(SELECT {columns} FROM {to['relation']} WHERE {' AND '.join(conditions)}){label}"  # noqa: S608 - names of ours and quoted texts
+    return f"SELECT {columns} FROM {to['relation']} WHERE {' AND '.join(conditions)}"  # noqa: S608 - names of ours and quoted texts
 
 
 def _days(span: TimeRange, to: EventsTable) -> Iterable[str]:
@@ -79,14 +86,14 @@ def _days(span: TimeRange, to: EventsTable) -> Iterable[str]:
         yield f"{to['day']} <= {written(span.end + timedelta(days=to['late_days']))}"
 
 
-def _edited(statement: str, edits: Sequence[Edit]) -> str:
-    """The statement with the edits. Raises Refusal for a character that engines may read differently."""
+def _edited(statement: str, edits: Sequence[tuple[Edit, str]]) -> str:
+    """The statement with these texts for the edits. Raises Refusal for a character that engines may read differently."""
     parts: list[str] = []
     place, waiting = 0, list(reversed(edits))
     while place < len(statement):
-        if waiting and waiting[-1].start == place:
-            edit = waiting.pop()
-            parts.append(edit.text)
+        if waiting and waiting[-1][0].start == place:
+            edit, text = waiting.pop()
+            parts.append(text)
             place = edit.end
             continue
         token = _TOKEN.match(statement, place)
@@ -100,15 +107,15 @@ def _edited(statement: str, edits: Sequence[Edit]) -> str:
     return "".join(parts).strip()
 
 
-def _check(statement: str, edits: Sequence[Edit], text: str) -> None:
-    """Raises Refusal unless `text` reads as the statement, but for the edits."""
-    expected, found = _tree(statement), _tree(text)
+def _check(statement: str, edits: Sequence[Edit]) -> None:
+    """Raises Refusal unless the statement with the edits reads as the statement, but for these places."""
+    expected, found = _tree(statement), _tree(_edited(statement, [(edit, edit.checked) for edit in edits]))
     starts = {edit.start: edit for edit in edits}
     for node in list(expected.walk()):
         edit = starts.get(node.meta.get("start", -1))
         if edit is not None:
             del starts[edit.start]
-            _replace(node, edit.text)
+            _replace(node, edit.checked)
     if starts or expected != found:
         raise Refusal(
             "this statement cannot be limited to the accounts of the call", "Write it without unusual spellings."
