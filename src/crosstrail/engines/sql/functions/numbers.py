@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from crosstrail.engines.sql.casts import coerce
-from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, require
-from crosstrail.engines.sql.function_registry import FunctionCall, function
+from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, let, require
+from crosstrail.engines.sql.function_registry import FunctionCall, function, written
+from crosstrail.engines.sql.function_table import Signature
 from crosstrail.engines.sql.operators import arithmetic
-from crosstrail.engines.sql.types import DOUBLE, REAL, decimal_of, duck, is_integer, is_number
+from crosstrail.engines.sql.types import (
+    BIGINT,
+    DOUBLE,
+    REAL,
+    VARCHAR,
+    array_of,
+    decimal_of,
+    duck,
+    is_integer,
+    is_number,
+)
 
 
 def _number(call: FunctionCall, index: int = 0) -> Expr:
@@ -106,3 +117,47 @@ def _log(call: FunctionCall) -> Expr:
         base,
         value,
     )
+
+
+@function("width_bucket")
+def _bucket(call: FunctionCall) -> Expr:
+    call.need(2, 4)
+    value = coerce(call.arg(0), DOUBLE)
+    if len(call) == 2:
+        return _bucket_of(value, coerce(call.array(1), array_of(DOUBLE)))
+    call.need(4)
+    low, high, count = coerce(call.arg(1), DOUBLE), coerce(call.arg(2), DOUBLE), coerce(call.arg(3), BIGINT)
+    first, last = f"least({low.sql}, {high.sql})", f"greatest({low.sql}, {high.sql})"
+    inside = f"CAST(floor({count.sql} * ({value.sql} - {first}) / ({last} - {first}) + 1) AS BIGINT)"
+    place = (
+        f"(CASE WHEN {value.sql} < {first} THEN 0 WHEN {value.sql} >= {last} THEN {count.sql} + 1 ELSE {inside} END)"
+    )
+    place = f"(CASE WHEN {low.sql} > {high.sql} THEN {count.sql} + 1 - {place} ELSE {place} END)"
+    bad = f"{count.sql} < 1 OR {low.sql} = {high.sql} OR isnan({value.sql}) OR NOT isfinite({low.sql}) OR NOT isfinite({high.sql})"
+    sql = require(bad, "width_bucket takes two finite bounds that differ, and at least one bucket", place, BIGINT)
+    known = " AND ".join(f"{each.sql} IS NOT NULL" for each in (value, low, high, count))
+    return derived(f"(CASE WHEN {known} THEN {sql} END)", BIGINT, value, low, high, count)
+
+
+def _bucket_of(value: Expr, bins: Expr) -> Expr:
+    ordered = f"{bins.sql} = list_sort({bins.sql}) AND len(list_filter({bins.sql}, lambda v: v IS NULL OR NOT isfinite(v))) = 0"
+    place = f"CAST(len(list_filter({bins.sql}, lambda v: v <= {value.sql})) AS BIGINT)"
+    bad = f"len({bins.sql}) = 0 OR isnan({value.sql}) OR NOT ({ordered})"
+    sql = require(bad, "width_bucket takes finite bins in ascending order", place, BIGINT)
+    return derived(
+        f"(CASE WHEN {value.sql} IS NOT NULL AND {bins.sql} IS NOT NULL THEN {sql} END)", BIGINT, value, bins
+    )
+
+
+@written("human_readable_seconds")
+def _readable_seconds(name: str, signature: Signature) -> str:
+    count = f"CAST(least(round(abs({{0}})), {2**63}) AS HUGEINT)"
+    rest = f"least({count}, {2**63 - 1}::HUGEINT)"
+    parts, above = [], 0
+    for unit, size in {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}.items():
+        amount = f"({f'(n % {above})' if above else 'n'} // {size})"
+        parts.append(f"CASE {amount} WHEN 0 THEN NULL WHEN 1 THEN '1 {unit}' ELSE {amount} || ' {unit}s' END")
+        above = size
+    shown = f"array_to_string(list_filter([{', '.join(parts)}], lambda v: v IS NOT NULL), ', ')"
+    text = let("n", rest, f"CASE WHEN n = 0 THEN '0 seconds' ELSE {shown} END")
+    return f"CASE WHEN {{0}} IS NOT NULL THEN {require('NOT isfinite({0})', 'no number of seconds', text, VARCHAR)} END"
