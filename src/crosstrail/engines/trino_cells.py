@@ -100,6 +100,6 @@ def _fitted(value: object, kind: Type) -> object:
 
 def rendered(rows: Sequence[Sequence[object]], shown: Sequence[Cell]) -> list[tuple[str | None, ...]]:
     """Raises NotOfItsType, also for a row of another width; ValueError."""
-    if any(len(row) != len(shown) for row in rows):
+    if any(not isinstance(row, list) or len(row) != len(shown) for row in rows):
         raise NotOfItsType("a row")
     return [tuple(show(value) for show, value in zip(shown, row, strict=True)) for row in rows]

@@ -154,3 +154,11 @@ def _reason(error: Exception) -> str:
 
 def unreadable() -> RemoteEnded:
     return RemoteEnded("Trino's answer cannot be read; is trino.url the address of a Trino coordinator?")
+
+
+def elsewhere() -> RemoteEnded:
+    """Of the next page's address. Behind a proxy, Trino names its own unless it is told of the proxy's."""
+    return RemoteEnded(
+        "Trino's answer names an address on another host or by another scheme, which is not asked; behind a proxy, Trino "
+        "needs http-server.process-forwarded=true"
+    )

@@ -77,7 +77,7 @@ class CoordinatorSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
         """Raises RemoteEnded for an answer or an address that cannot be accepted, requests' errors for none."""
         if origin_of(request.url or "") != self._origin:
-            raise RemoteEnded("Trino's answer names an address on another host, which is not asked")
+            raise RemoteEnded("an address on another host is not asked")
         if self._aborted:
             raise RemoteEnded("the query was given up")
         response = super().send(request, **{**options, "stream": True, "allow_redirects": False})

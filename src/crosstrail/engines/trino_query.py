@@ -12,19 +12,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from trino.client import ClientSession, TrinoRequest, TrinoStatus
-from trino.constants import HEADER_CLIENT_INFO, HEADER_ENCODING
+from trino.constants import HEADER_CLIENT_INFO, HEADER_ENCODING, HEADER_USER, URL_STATEMENT_PATH
 from trino.exceptions import HttpError, TrinoConnectionError, TrinoQueryError
 
 from crosstrail.engines.remote_runs import RemoteEnded, RemoteProgress, RemoteQuery, Rows
-from crosstrail.engines.trino_access import TrinoAccess
+from crosstrail.engines.trino_access import TrinoAccess, origin_of
 from crosstrail.engines.trino_cells import Cell, cells, rendered
 from crosstrail.engines.trino_faults import (
     Statement,
     TrinoRefused,
+    elsewhere,
     ended,
     refused_status,
     unreachable,
@@ -56,6 +58,8 @@ class _Request(TrinoRequest):
     def http_headers(self) -> CaseInsensitiveDict[str]:
         headers = super().http_headers
         headers.pop(HEADER_ENCODING, None)
+        if not headers.get(HEADER_USER):
+            headers.pop(HEADER_USER, None)  # a token or a certificate says who it is
         return headers
 
 
@@ -71,6 +75,15 @@ class TrinoConnection:
     def made(cls, access: TrinoAccess) -> TrinoConnection:
         """Reads certificates. Raises ConfigError."""
         return cls(access, TrinoSignIn(access), tls_context(access))
+
+    def is_page(self, address: str) -> bool:
+        """Whether it is one of the coordinator itself, where pages are."""
+        try:
+            parts = urlsplit(address)
+            same = parts.username is None and origin_of(address) == self.access.origin
+        except (ValueError, KeyError):
+            return False
+        return same and parts.path.startswith(f"{URL_STATEMENT_PATH}/")
 
     def session(self) -> CoordinatorSession:
         return CoordinatorSession(self.access.origin, self.context, max_bytes=MAX_ANSWER_BYTES)
@@ -132,7 +145,8 @@ class TrinoRun(RemoteQuery):
         try:
             yield from self._fetched(report)
         except TrinoRefused as refused:
-            self.refused = refused
+            if not self._stopped.is_set():
+                self.refused = refused
             raise
 
     def stop(self) -> None:
@@ -210,8 +224,11 @@ class TrinoRun(RemoteQuery):
             raise refused_status(int(found[1]) if found else 0) from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise unreadable() from None
+        self._next = ""
         if not isinstance(status.next_uri, str | None) or not isinstance(status.stats, dict):
             raise unreadable()
+        if status.next_uri and not self.connection.is_page(status.next_uri):
+            raise elsewhere()
         self._next = status.next_uri or ""
         return status
 
