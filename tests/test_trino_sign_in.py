@@ -31,10 +31,10 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 async def test_a_password_over_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     with running_trino(lambda sql: NAMES, certificate=certificate) as fake:
         fake.authorization = basic("crosstrail", "p:ss w")
-        access = {"password": SecretStr("p:ss w"), "ca": str(certificate[0])}
-        assert len(await asked(fake, tmp_path, **access)) == 7
+        ca = str(certificate[0])
+        assert len(await asked(fake, tmp_path, password=SecretStr("p:ss w"), ca=ca)) == 7
         with pytest.raises(LakeError, match="does not accept the credentials"):
-            await asked(fake, tmp_path, password=SecretStr("other"), ca=str(certificate[0]))
+            await asked(fake, tmp_path, password=SecretStr("other"), ca=ca)
 
 
 async def test_a_token(tmp_path: Path, certificate: tuple[Path, Path]) -> None:

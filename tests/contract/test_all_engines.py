@@ -20,10 +20,17 @@ from crosstrail.clouds.aws.calls import CloudTrailCalls
 from crosstrail.engines.base import QueryEngine, QueryScope, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
 from crosstrail.engines.duckdb import LakeEngine
+from crosstrail.engines.results import ResultStore
+from crosstrail.engines.trino import TrinoEngine
+from crosstrail.engines.trino_access import TrinoAccess
+from crosstrail.engines.trino_view import relation
 from crosstrail.errors import InvalidRequest, SqlRejected, StalePageToken
 from crosstrail.lake.collector import collect
 from crosstrail.models import Account, QueryRef, QueryState
+from fakes.trino import Outcome, running_trino
 from live_aws import live_aws
+from trino_cluster import cluster_engine
+from trino_lake import Judged
 
 pytestmark = pytest.mark.anyio
 OTHER = "111111111111"
@@ -80,11 +87,42 @@ async def _athena(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         )
 
 
-@pytest.fixture(params=[_lake, _cloudtrail_lake, _athena], ids=["lake", "cloudtrail_lake", "athena"])
+@asynccontextmanager
+async def _trino(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
+    outcome = Outcome((("name", "varchar"),), [(f"event-{number}",) for number in range(ROWS)])
+    with running_trino(lambda sql: outcome) as fake:
+        access = TrinoAccess(fake.url, relation(("lake", "crosstrail", "audit_events")), user="crosstrail")
+        engine = TrinoEngine(access, ResultStore(folder / "results"))
+        try:
+            sql = "SELECT eventname AS name FROM prod ORDER BY 1"
+            yield Opened(engine, Account(id=ACCOUNT, alias="prod"), Account(id=OTHER), sql)
+        finally:
+            await engine.aclose()
+
+
+def _on(judged: Judged) -> Open:
+    """The same of a real Trino, whose lake has events of `ours`."""
+
+    @asynccontextmanager
+    async def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
+        ours, theirs = judged.accounts[:2]
+        async with cluster_engine(judged, folder) as engine:
+            numbers = f"UNNEST(sequence(0, {ROWS - 1})) t(n)"
+            name = "concat('event-', CAST(n AS varchar)) AS name"
+            there = f'EXISTS (SELECT 1 FROM "{ours.id}")'
+            yield Opened(engine, ours, theirs, f"SELECT {name} FROM {numbers} WHERE {there} ORDER BY 1")
+
+    return opened
+
+
+@pytest.fixture(
+    params=[_lake, _cloudtrail_lake, _athena, _trino, pytest.param(None, marks=pytest.mark.trino)],
+    ids=["lake", "cloudtrail_lake", "athena", "trino", "trino_cluster"],
+)
 async def opened(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Opened]:
-    open_engine: Open = request.param
+    open_engine: Open = request.param or _on(request.getfixturevalue("judged"))
     async with open_engine(tmp_path, monkeypatch) as found:
         yield found
 

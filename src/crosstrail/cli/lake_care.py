@@ -10,6 +10,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.lake_ddl import ddl
+from crosstrail.cli.lake_init import init
 from crosstrail.cli.lake_opened import bar, opened
 from crosstrail.cli.lake_repair import repair
 from crosstrail.cli.statuses import DONE, verdict
@@ -34,6 +35,7 @@ def lake() -> None:
 
 lake.add_command(repair)
 lake.add_command(ddl)
+lake.add_command(init)
 
 
 @lake.command("status")

@@ -216,7 +216,7 @@ class TrinoRun(RemoteQuery):
             status = request.process(response)
         except TrinoQueryError as error:
             self._next = ""
-            raise ended(error, self.statement) from None
+            raise self._fault(error) from None
         except (requests.RequestException, TrinoConnectionError, OSError) as error:
             raise unreachable(error) from None
         except HttpError as error:
@@ -231,6 +231,9 @@ class TrinoRun(RemoteQuery):
             raise elsewhere()
         self._next = status.next_uri or ""
         return status
+
+    def _fault(self, error: TrinoQueryError) -> RemoteEnded:
+        return ended(error, self.statement)
 
     def _typed(self, status: TrinoStatus) -> tuple[Cell, ...]:
         try:

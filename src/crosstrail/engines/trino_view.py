@@ -44,7 +44,6 @@ def _typed(name: str, kind: str) -> str:
     return f"CAST({name} AS {kind.replace('timestamp', 'timestamp(3)')}) AS {name}"
 
 
-def grants(view: tuple[str, str, str], user: str) -> str:
-    """What an administrator allows the user of `trino.user`: the view alone."""
-    who = quoted_name(user) if user else "the user that crosstrail asks Trino as"
-    return f"GRANT SELECT ON {quoted_name(*view)} TO USER {who}"
+def grant(view: tuple[str, str, str]) -> str:
+    """What an administrator allows the user of queries: the view alone."""
+    return f"GRANT SELECT ON {quoted_name(*view)} TO USER ..."
