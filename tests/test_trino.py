@@ -120,7 +120,9 @@ async def test_cells_read_as_those_of_the_embedded_engine(tmp_path: Path) -> Non
 
 async def test_what_is_sent_reads_the_view_alone_and_in_utc(trino: FakeTrino, tmp_path: Path) -> None:
     await asked(trino, tmp_path, session={"join_distribution_type": "BROADCAST"})
-    sent = trino.asked[0]
+    await asked(trino, tmp_path, session={"query_max_run_time": ""})
+    sent, without = trino.asked
+    assert "query_max_run_time" not in without.headers.get("X-Trino-Session", "")
     assert '"lake"."crosstrail"."audit_events"' in sent.sql
     assert f"'{ACCOUNT}'" in sent.sql
     headers = {name.lower(): value for name, value in sent.headers.items()}

@@ -16,6 +16,7 @@ from crosstrail.lake.schema import COLUMNS, HIDDEN_COLUMNS
 from crosstrail.settings.config import load_settings, options
 from crosstrail.workspace.workspace import Workspace
 from fakes.trino import Outcome, running_trino, user_error
+from trino_lake import catalog_properties
 
 VIEW = ("lake", "crosstrail", "audit_events")
 GOOD = {"url": "https://trino.example:8443", "catalog": "lake", "user": "crosstrail"}
@@ -134,3 +135,37 @@ def test_init_tells_an_administrator_what_trino_says(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Cannot create view lake.crosstrail.audit_events" in done.stderr
     assert "--print" in done.stderr
+
+
+_DOCS = (
+    (Path(__file__).parents[1] / "docs" / "engines.md")
+    .read_text("utf-8")
+    .partition("\n## Trino\n")[2]
+    .partition("\n## ")[0]
+)
+
+
+def test_the_documented_configuration_loads(tmp_path: Path) -> None:
+    found = re.findall(r"```yaml\n(# crosstrail\.yaml\n.*?)```", _DOCS, re.DOTALL)
+    assert len(found) == 1
+    (tmp_path / "crosstrail.yaml").write_text(found[0])
+    trino = load_settings(str(tmp_path / "crosstrail.yaml"), environ={"CROSSTRAIL_TRINO_PASSWORD": "x"}).trino
+    assert trino.access().relation == relation(VIEW)
+
+
+def test_the_documented_catalog_is_the_one_that_a_real_trino_reads_here() -> None:
+    """`make trino-test` starts Trino with these; that a lake lies in S3 is what differs."""
+    first = re.findall(r"```properties\n(.*?)```", _DOCS, re.DOTALL)[0]
+    documented = dict(line.split("=", 1) for line in first.splitlines())
+    used = catalog_properties("postgresql+psycopg://user@127.0.0.1:5432/postgres?options=-csearch_path%3Dtest")
+    assert set(documented) - {"fs.native-s3.enabled", "s3.region"} == set(used) - {
+        "fs.native-local.enabled",
+        "local.location",
+    }
+    same = (
+        "connector.name",
+        "iceberg.catalog.type",
+        "iceberg.jdbc-catalog.catalog-name",
+        "iceberg.jdbc-catalog.driver-class",
+    )
+    assert {name: documented[name] for name in same} == {name: used[name] for name in same}

@@ -106,7 +106,7 @@ class TrinoConnection:
             catalog=access.catalog or None,
             schema=access.schema or None,
             source=access.source,
-            properties={**properties, **access.session},
+            properties={name: value for name, value in {**properties, **access.session}.items() if value},
             headers=about_caller,
             timezone="UTC",
         )
