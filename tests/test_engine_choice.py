@@ -120,6 +120,16 @@ def test_more_than_max_scan_is_refused_before_it_is_read(
     assert trino.requests == []
     done = crosstrail("query", SELECT, "--engine", "trino", "--format", "csv", "--config", config)
     assert done.stdout == "name\nfrom-trino\n"
+    assert "Readable: prod, dev" in done.stderr, "it is the same lake"
+
+
+def test_where_no_lake_is_known_an_answer_of_trino_says_so(
+    crosstrail: CommandLine, tmp_path: Path, trino: FakeTrino
+) -> None:
+    config = _config(tmp_path, _settings(tmp_path / "none", trino=_cluster(trino)))
+    done = crosstrail("query", SELECT, "--format", "csv", "--config", config)
+    assert done.stdout == "name\nfrom-trino\n"
+    assert "What the table on trino holds is not known here" in done.stderr
 
 
 def test_explain_runs_nothing_and_says_what_each_engine_would_read(

@@ -14,7 +14,8 @@ from typing import cast
 import anyio
 import anyio.to_thread
 
-from crosstrail.answers.coverage_text import on_demand, readable, verified, verified_facts
+from crosstrail.answers.coverage_text import on_demand, verified, verified_facts
+from crosstrail.answers.engine_coverage import readable_by
 from crosstrail.answers.render import ANSWER_BYTES, Answer, Fitted, Table, clean, fence, fit_table, size
 from crosstrail.engines.base import Progress, QueryEngine, QueryScope, finished, run
 from crosstrail.engines.cloudtrail_lake import CloudTrailLake
@@ -51,7 +52,7 @@ async def start(
         )
     scope = await workspace.scope(selector, region)
     chosen = await workspace.engine_for(sql, scope, engine.strip())
-    if chosen.name == LAKE_ENGINE:
+    if chosen.name != CloudTrailLake.name:
         scope = replace(scope, region="")
     began = anyio.current_time()
     notes = on_demand(await workspace.collect_on_demand(sql, scope)) if chosen.name == LAKE_ENGINE else []
@@ -68,10 +69,10 @@ async def start(
         return _running(QueryStatus(running, QueryState.RUNNING, seconds=wait_seconds))
     notes += verified(page.status.verified)
     notes += [f"It cost {page.status.cost}."] if page.status.cost else []
-    notes += await readable(workspace, scope.accounts, sql) if chosen.name == LAKE_ENGINE else []
+    notes += await readable_by(workspace, chosen.name, scope.accounts, sql)
     notes += (await workspace.listed()).warnings
-    if region.strip() and chosen.name == LAKE_ENGINE:
-        notes.append("Note: region does not narrow SQL on the lake; write awsregion = '...' in the statement.")
+    if region.strip() and chosen.name != CloudTrailLake.name:
+        notes.append("Note: region does not narrow SQL here; write awsregion = '...' in the statement.")
     return await _page(chosen, scope, page, page_token="", note="\n".join(notes))
 
 
@@ -94,8 +95,9 @@ async def results(
     page = await engine.results(ref, scope, page_token=page_token, limit=limit)
     if not page.status.state.ended:
         return _running(page.status)
-    first = engine.name == LAKE_ENGINE and not page_token
-    notes = [*verified(page.status.verified), *await readable(workspace, scope.accounts)] if first else []
+    notes = []
+    if not page_token:
+        notes = [*verified(page.status.verified), *await readable_by(workspace, engine.name, scope.accounts)]
     return await _page(engine, scope, finished(page), page_token=page_token, note="\n".join(notes))
 
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 import anyio
 
-from crosstrail.answers.coverage_text import block, coverage, on_demand, readable, verified
+from crosstrail.answers.coverage_text import block, coverage, on_demand, verified
+from crosstrail.answers.engine_coverage import readable_by
 from crosstrail.answers.explain import explain
 from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
@@ -201,7 +202,7 @@ async def _query(
         kept = rows[:limit]
         covered += verified(page.status.verified)
         covered += [f"It cost {page.status.cost}."] if page.status.cost else []
-        covered += await readable(visible, scope.accounts, sql) if engine.name == LAKE_ENGINE else []
+        covered += await readable_by(visible, engine.name, scope.accounts, sql)
         return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
     finally:
         await workspace.aclose()
