@@ -103,6 +103,14 @@ def let(name: str, value: str, body: str) -> str:
     return f"list_extract(list_transform([{value}], lambda {name}: {body}), 1)"
 
 
+def outside(*parts: Expr) -> tuple[list[Expr], Callable[[str], str]]:
+    """The parts under names that may stand in the body of a lambda, where DuckDB takes no sub-query, and what binds these
+    names around SQL."""
+    named = [replace(part, sql=f"struct_extract(w, 'a{index}')") for index, part in enumerate(parts)]
+    packed = ", ".join(f"a{index} := {part.sql}" for index, part in enumerate(parts))
+    return named, lambda sql: let("w", f"struct_pack({packed})", sql)
+
+
 def require(bad: str, message: str, good: str, kind: Type) -> str:
     """SQL for `good`, failing with `message` where `bad` is true."""
     return f"(CASE WHEN {bad} THEN {failure(message, kind)} ELSE {good} END)"

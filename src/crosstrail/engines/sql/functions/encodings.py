@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from crosstrail.engines.sql.expr import let, require
+from crosstrail.engines.sql.expr import let, require, require_sure
 from crosstrail.engines.sql.function_registry import written
 from crosstrail.engines.sql.function_table import Signature
 from crosstrail.engines.sql.types import BIGINT, INTEGER, VARBINARY, duck
@@ -71,15 +71,16 @@ def _hmac(name: str, signature: Signature) -> str:
 
     def keyed(byte: int) -> str:
         """SQL for the key, filled up to a block, each byte of it xor `byte`."""
-        zeros = "repeat(unhex('00'), 64 - octet_length(k))"
+        zeros = "repeat(unhex('00'), 64 - octet_length(struct_extract(b, 'k')))"
         pad = f"CAST(unhex('{bytes([byte] * 64).hex()}') AS BIT)"
-        return f"CAST(xor(CAST(k || {zeros} AS BIT), {pad}) AS BLOB)"
+        return f"CAST(xor(CAST(struct_extract(b, 'k') || {zeros} AS BIT), {pad}) AS BLOB)"
 
-    inner = hashed(f"{keyed(0x36)} || {{0}}")
+    inner = hashed(f"{keyed(0x36)} || struct_extract(b, 't')")
     key = f"(CASE WHEN octet_length({{1}}) > 64 THEN {hashed('{1}')} ELSE {{1}} END)"
-    return require(
-        "octet_length({1}) = 0", "the key is empty", let("k", key, hashed(f"{keyed(0x5C)} || {inner}")), VARBINARY
-    )
+    both = f"struct_pack(k := {key}, t := {{0}})"
+    found = let("b", both, hashed(f"{keyed(0x5C)} || {inner}"))
+    # Trino's own failure, which its TRY does not catch.
+    return require_sure("octet_length({1}) = 0", "an empty key", found, VARBINARY)
 
 
 @written("from_big_endian_32", "from_big_endian_64")

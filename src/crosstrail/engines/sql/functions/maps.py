@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crosstrail.engines.sql.casts import coerce, shared_type
-from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, let, require
+from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, let, outside, require
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.types import UNKNOWN, array_of, common, map_of, row_of
 
@@ -104,7 +104,7 @@ def _zip_with(call: FunctionCall) -> Expr:
     key = common(one.type.args[0], other.type.args[0])
     if key is None:
         raise Refusal(f"no type is common to the keys {one.type.args[0]} and {other.type.args[0]}")
-    left, right = (coerce(each, map_of(key, each.type.args[1])) for each in (one, other))
+    (left, right), bind = outside(*(coerce(each, map_of(key, each.type.args[1])) for each in (one, other)))
     packed, body = call.unpacked(2, {"k": key, "a": one.type.args[1], "b": other.type.args[1]})
     more = f"list_filter(map_keys({right.sql}), lambda k: NOT map_contains({left.sql}, k))"
     parts = f"a := map_extract_value({left.sql}, k), b := map_extract_value({right.sql}, k)"
@@ -112,7 +112,7 @@ def _zip_with(call: FunctionCall) -> Expr:
     entry = f"struct_pack(k := struct_extract({packed}, 'k'), v := {body.sql})"
     made = f"map_from_entries(list_transform({zipped}, lambda {packed}: {entry}))"
     known = f"{left.sql} IS NOT NULL AND {right.sql} IS NOT NULL"
-    return derived(f"(CASE WHEN {known} THEN {made} END)", map_of(key, body.type), left, right, body)
+    return derived(bind(f"CASE WHEN {known} THEN {made} END"), map_of(key, body.type), left, right, body)
 
 
 @function("multimap_from_entries")

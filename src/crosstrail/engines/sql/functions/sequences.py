@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import factorial
 
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.casts import coerce
-from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, let, require, require_sure
+from crosstrail.engines.sql.expr import Expr, Refusal, constant_int, derived, let, outside, require, require_sure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.functions.collections import need_comparable
 from crosstrail.engines.sql.types import (
@@ -32,8 +33,12 @@ _LONGEST_COMBINATION = 5
 @function("sequence")
 def _sequence(call: FunctionCall) -> Expr:
     call.need(2, 3)
-    start, stop = call.arg(0), call.arg(1)
-    step = call.arg(2) if len(call) == 3 else None
+    given, bind = outside(*call.args())
+    found = _between(given[0], given[1], given[2] if len(call) == 3 else None)
+    return replace(found, sql=bind(found.sql))
+
+
+def _between(start: Expr, stop: Expr, step: Expr | None) -> Expr:
     if step is not None and step.type in (DAY_TIME, YEAR_MONTH):
         kind = common(start.type, stop.type)
         if kind is None or kind.name not in ("date", "timestamp"):
@@ -114,29 +119,31 @@ def _contains_sequence(call: FunctionCall) -> Expr:
     if kind is None:
         raise Refusal(f"{one.type} and {other.type} have no common type")
     need_comparable(kind.element)
-    left, right = canonical(coerce(one, kind)), canonical(coerce(other, kind))
+    (left, right), bind = outside(canonical(coerce(one, kind)), canonical(coerce(other, kind)))
     same = f"list_slice({left.sql}, i, i + len({right.sql}) - 1) IS NOT DISTINCT FROM {right.sql}"
     places = f"range(1, greatest(len({left.sql}) - len({right.sql}) + 2, 1))"
     sql = f"len({right.sql}) = 0 OR len(list_filter({places}, lambda i: {same})) > 0"
     known = f"{left.sql} IS NOT NULL AND {right.sql} IS NOT NULL"
-    return derived(f"(CASE WHEN {known} THEN {sql} END)", BOOLEAN, left, right)
+    return derived(bind(f"CASE WHEN {known} THEN {sql} END"), BOOLEAN, left, right)
 
 
 @function("ngrams")
 def _ngrams(call: FunctionCall) -> Expr:
     call.need(2)
-    array, size = call.array(), coerce(call.arg(1), BIGINT)
+    (array, size), bind = outside(call.array(), coerce(call.arg(1), BIGINT))
     kind = array_of(array.type)
     places = f"range(1, greatest(len({array.sql}) - {size.sql} + 2, 2))"
     made = f"list_transform({places}, lambda i: list_slice({array.sql}, i, i + {size.sql} - 1))"
     sql = require(f"{size.sql} < 1", "n-grams have at least one element", made, kind)
-    return derived(f"(CASE WHEN {array.sql} IS NOT NULL AND {size.sql} IS NOT NULL THEN {sql} END)", kind, array, size)
+    sql = bind(f"CASE WHEN {array.sql} IS NOT NULL AND {size.sql} IS NOT NULL THEN {sql} END")
+    return derived(sql, kind, array, size)
 
 
 @function("combinations")
 def _combinations(call: FunctionCall) -> Expr:
     call.need(2)
-    array, size = call.array(), constant_int(call.arg(1), "the size of a combination")
+    (array,), bind = outside(call.array())
+    size = constant_int(call.arg(1), "the size of a combination")
     kind = array_of(array.type)
     if not 0 <= size <= _LONGEST_COMBINATION:
         raise Refusal(f"combinations have 0 to {_LONGEST_COMBINATION} elements")
@@ -153,7 +160,7 @@ def _combinations(call: FunctionCall) -> Expr:
         f"list_transform({places}, lambda c: list_transform(list_reverse(c), lambda i: list_extract({array.sql}, i)))"
     )
     sql = require(large, f"combinations with more than {_MOST_ELEMENTS} elements", made, kind)
-    return derived(f"(CASE WHEN {array.sql} IS NOT NULL THEN {sql} END)", kind, array)
+    return derived(bind(f"CASE WHEN {array.sql} IS NOT NULL THEN {sql} END"), kind, array)
 
 
 @function("array_histogram")
