@@ -41,6 +41,13 @@ class FunctionCall:
             self._compiled[index] = self.compiler.compile(self.nodes[index], self.scope)
         return self._compiled[index]
 
+    def typed(self, index: int = 0) -> Expr:
+        """An argument that is not a bare NULL: of which overload that is an argument, Trino does not decide here either."""
+        found = self.arg(index)
+        if found.type == UNKNOWN:
+            raise Refusal(f"{self.name} of NULL needs a type", "Write CAST(NULL AS varchar).")
+        return found
+
     def args(self) -> list[Expr]:
         return [self.arg(index) for index in range(len(self.nodes))]
 

@@ -24,14 +24,14 @@ def _written(sql: str, kind: Type) -> str:
     if kind == BOOLEAN or is_integer(kind) or kind.name == "decimal":
         return f"CAST({sql} AS VARCHAR)"
     if kind == VARCHAR:
-        return f"CAST(to_json({sql}) AS VARCHAR)"
+        return _quoted(sql)
     if kind.name in ("date", "timestamp"):
         return f"('\"' || {cast_scalar(Expr(sql, kind), VARCHAR).sql} || '\"')"
     if kind.name == "array":
         items = f"list_transform({sql}, lambda v: coalesce({_written('v', kind.element)}, 'null'))"
         return f"('[' || array_to_string({items}, ',') || ']')"
     if kind.name == "map" and kind.args[0] == VARCHAR:
-        entry = f"CAST(to_json(struct_extract(e, 'key')) AS VARCHAR) || ':' || coalesce({_written(_VALUE, kind.args[1])}, 'null')"
+        entry = f"{_quoted(_KEY)} || ':' || coalesce({_written(_VALUE, kind.args[1])}, 'null')"
         entries = f"list_transform(list_sort(map_entries({sql})), lambda e: {entry})"
         return f"('{{' || array_to_string({entries}, ',') || '}}')"
     if kind.name == "row":
@@ -46,7 +46,17 @@ def _written(sql: str, kind: Type) -> str:
     raise Refusal(f"there is no cast from {kind} to json here")
 
 
+_KEY = "struct_extract(e, 'key')"
 _VALUE = "struct_extract(e, 'value')"
+_SURROGATES = "printf('\\u%04X\\u%04X', 55296 + ((unicode(c) - 65536) >> 10), 56320 + ((unicode(c) - 65536) & 1023))"
+
+
+def _quoted(text: str) -> str:
+    """A text as a JSON string. Java writes what lies beyond 16 bits, emoji, as two escapes."""
+    plain = f"CAST(to_json({text}) AS VARCHAR)"
+    letter = f"CASE WHEN unicode(c) > 65535 THEN {_SURROGATES} ELSE c END"
+    escaped = f"array_to_string(list_transform(regexp_extract_all({plain}, '(?s).'), lambda c: {letter}), '')"
+    return f"(CASE WHEN strlen({text}) = length({text}) THEN {plain} ELSE {escaped} END)"
 
 
 def from_json(expr: Expr, target: Type, *, sorted_keys: bool = False) -> Expr:

@@ -44,7 +44,7 @@ def arithmetic(sign: str, left: Expr, right: Expr) -> Expr:
     """`sign` is one of + - * / %."""
     if left.type == UNKNOWN or right.type == UNKNOWN:
         other = right.type if left.type == UNKNOWN else left.type
-        if is_number(other):
+        if is_number(other) and other.name != "decimal":
             left, right = coerce(left, other), coerce(right, other)
         else:
             raise Refusal("arithmetic on NULL needs a type", "Write CAST(NULL AS bigint), for instance.")
@@ -268,6 +268,9 @@ def concatenate(left: Expr, right: Expr) -> Expr:
     """`||` for texts, binaries and arrays."""
     if UNKNOWN in (left.type, right.type):
         raise Refusal("Trino takes the NULL for an array here, or asks for a CAST", "Write CAST(NULL AS varchar).")
+    both = left.type.name == right.type.name == "array" and left.type != right.type
+    if both and UNKNOWN in (left.type.element, right.type.element):
+        raise Refusal("Trino asks for the type of an empty array here", "Write CAST(ARRAY[] AS array(varchar)).")
     for array, item, sql in ((left, right, "list_append({0}, {1})"), (right, left, "list_prepend({1}, {0})")):
         if array.type.name == "array" and item.type.name != "array":
             kind = common(array.type.element, item.type)

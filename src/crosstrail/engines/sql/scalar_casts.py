@@ -72,7 +72,7 @@ def _scalar(expr: Expr, target: Type) -> str | None:
         moment = f"CAST({local(expr).sql} AS TIMESTAMP)"
         return rounded(moment, source.size[0] if source.size else 0, target.precision)
     if target.name == "timestamptz" and source.name in ("date", "timestamp", "timestamptz"):
-        if source.name != "timestamptz" and target.zone != "UTC":
+        if source.zone != target.zone and (source.name == "timestamptz" or target.zone != "UTC"):
             return None
         return rounded(f"CAST({sql} AS TIMESTAMP)", source.size[0] if source.size else 0, target.precision)
     return None

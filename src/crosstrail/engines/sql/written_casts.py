@@ -31,6 +31,8 @@ def written_cast(compiler: Expressions, node: exp.Cast, scope: Scope) -> Expr:
     operand = compiler.compile(source, scope)
     apart = tried and not trying.cannot_fail(source)
     value = replace(operand, sql=trying.VALUE) if apart else operand
+    if target.name == value.type.name == "timestamptz":
+        target = replace(target, zone=value.type.zone)
     if value.type == JSON and compiler.parses_json and target != JSON:
         result = from_json(value, target, sorted_keys=True)
     else:

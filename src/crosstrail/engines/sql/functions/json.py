@@ -70,6 +70,7 @@ def _document(call: FunctionCall) -> tuple[Expr, str]:
 def _scalar(call: FunctionCall) -> Expr:
     """NULL for objects, arrays and JSON null."""
     call.need(2)
+    call.typed()
     value, document = _document(call)
     found = f"json_extract({document}, {pointer(call)})"
     text = f"json_extract_string({document}, {pointer(call)})"

@@ -111,4 +111,6 @@ def _sets(call: FunctionCall) -> Expr:
         among = f"len(list_filter({_A}, lambda o: o IS NOT DISTINCT FROM v)) > 0"
         sql = f"CASE WHEN len({_A}) < len({_B}) THEN list_filter({_in_order(_B)}, lambda v: {among}) ELSE list_filter({_in_order(_A)}, lambda v: {inside}) END"
         return _both(left, right, sql, kind)
-    return _both(left, right, f"list_filter({_in_order(_A)}, lambda v: NOT ({inside}))", kind)
+    # Without anything to take out, Trino gives back what it has, repeated elements too.
+    sql = f"CASE WHEN len({_B}) = 0 THEN {_A} ELSE list_filter({_in_order(_A)}, lambda v: NOT ({inside})) END"
+    return _both(left, right, sql, kind)

@@ -21,7 +21,7 @@ _SPACES = (
 @function("reverse")
 def _reverse(call: FunctionCall) -> Expr:
     call.need(1)
-    value = call.arg(0)
+    value = call.typed()
     if value.type.name == "array":
         return derived(f"list_reverse({value.sql})", value.type, value)
     value = coerce(value, VARCHAR)
@@ -52,6 +52,8 @@ def substring(parts: list[Expr]) -> Expr:
         raise Refusal("substring takes a text, a start and perhaps a length")
     if parts[0].type == VARBINARY:
         raise Refusal("substring takes no varbinary here", "Use from_utf8 first.")
+    if parts[0].type == UNKNOWN:
+        raise Refusal("substring of NULL needs a type", "Write CAST(NULL AS varchar).")
     text, start = coerce(parts[0], VARCHAR), coerce(parts[1], BIGINT)
     length = coerce(parts[2], BIGINT).sql if len(parts) == 3 else f"length({text.sql})"
     if isinstance(start.value, int) and start.value > 0:
