@@ -47,6 +47,7 @@ class TrinoClient:
             "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",
         }
         self._local = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
 
     def ask(self, sql: str) -> Answer:
         """Every row of the answer; an answer with an error where Trino refuses or fails."""
@@ -65,10 +66,15 @@ class TrinoClient:
         rows = [[show(value) for show, value in zip(shown, row, strict=True)] for row in data]
         return Answer(tuple(one["name"] for one in columns), tuple(one["type"] for one in columns), rows)
 
+    def close(self) -> None:
+        for connection in self._opened:
+            connection.close()
+
     def _call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=300)
+            self._opened.append(connection)
         while True:
             connection.request(method, path, body, self._headers)
             with connection.getresponse() as answer:

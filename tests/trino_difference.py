@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import orjson
+
 from trino_client import Answer
 
-_ORDERED = re.compile(r"\bORDER\s+BY\b[^()]*(\([^()]*(\([^()]*\)[^()]*)*\)[^()]*)*$", re.IGNORECASE)
+_STRING = re.compile(r"'[^']*'")
+_ORDER = re.compile(r"[()]|\border\s+by\b", re.IGNORECASE)
 _LENGTH = re.compile(r"varchar\(\d+\)")
 
 
@@ -31,9 +34,8 @@ def difference(sql: str, trino: Answer, ours: Answer) -> Difference | None:
             return None
         kind = "ANSWERED" if trino.error else "REFUSED"
         return Difference(kind, sql, trino.error or _shown(trino), ours.error or _shown(ours))
-    ordered = bool(_ORDERED.search(sql))
-    theirs, mine = (list(map(tuple, one.rows)) for one in (trino, ours))
-    if not ordered:
+    theirs, mine = comparable_rows(trino), comparable_rows(ours)
+    if not is_ordered(sql):
         theirs, mine = sorted(theirs, key=repr), sorted(mine, key=repr)
     if theirs != mine:
         pairs = (pair for pair in zip(theirs, mine, strict=False) if pair[0] != pair[1])
@@ -46,9 +48,32 @@ def difference(sql: str, trino: Answer, ours: Answer) -> Difference | None:
     return None
 
 
+def comparable_rows(answer: Answer) -> list[tuple[str | None, ...]]:
+    """The rows, with the entries of maps in one order: a map has none, and each engine has its own."""
+    maps = [place for place, kind in enumerate(answer.types) if "map(" in kind]
+    if not maps:
+        return list(map(tuple, answer.rows))
+    return [tuple(_sorted(cell) if place in maps else cell for place, cell in enumerate(row)) for row in answer.rows]
+
+
+def _sorted(cell: str | None) -> str | None:
+    return cell and orjson.dumps(orjson.loads(cell), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def is_ordered(sql: str) -> bool:
+    """Whether it ends with an ORDER BY of its own, not one in brackets."""
+    depth = 0
+    for found in _ORDER.findall(_STRING.sub("''", sql)):
+        if found in "()":
+            depth += 1 if found == "(" else -1
+        elif not depth:
+            return True
+    return False
+
+
 def plain_type(text: str) -> str:
     """Without what Lake's pages do not say: how long a text may be."""
-    return _LENGTH.sub("varchar", text).replace('"', "").replace(" ", "")
+    return _LENGTH.sub("varchar", text).replace('"', "").replace(" ", "").lower()
 
 
 def reason(error: str) -> str:

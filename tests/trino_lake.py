@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import preloaded
 from crosstrail.demo.organization import LOGS, generate
 from crosstrail.engines.base import QueryScope
+from crosstrail.engines.trino_view import create_view, relation
 from crosstrail.lake.schema import COLUMNS
 from crosstrail.lake.table import LakeTable
 from crosstrail.models import Account
@@ -23,17 +24,20 @@ from trino_client import TrinoClient
 from trino_server import TrinoServer, running_trino
 
 DEMO_DAYS = 3
-_RAW = "lake.crosstrail.events"
 VIEW = "memory.default.events"
+HELD = "held"
+OWN_VIEW = ("memory", "default", "audit_events")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Both engines over the same files; `config` is the lake's configuration file."""
+    """Both engines over the same files; `config` is the lake's configuration file. `held` reads a copy in Trino's memory: thousands
+    of statements would take hours over files that are small and many."""
 
     config: Path
     embedded: Embedded
     trino: TrinoClient
+    held: TrinoClient
     server: TrinoServer
     accounts: tuple[Account, ...]
 
@@ -52,11 +56,16 @@ def judged_lake(folder: Path, postgres: PostgresServer, shared_data: Path | None
     done = preloaded.run("collect", *sources, "--config", config, timeout=900)
     assert done.returncode in (0, 3), done.stderr
     catalogs = {"lake": catalog_properties(address), "memory": {"connector.name": "memory"}}
-    with running_trino(catalogs, folder / "trino.log") as server, embedded_lake(config) as (embedded, accounts):
-        trino = TrinoClient(server.port)
-        made = trino.ask(view_statement())
-        assert not made.error, made.error
-        yield Judged(config, embedded, trino, server, accounts)
+    with (
+        running_trino(catalogs, folder / "trino.log") as server,
+        closing(TrinoClient(server.port)) as trino,
+        embedded_lake(config) as (embedded, accounts),
+    ):
+        for statement in views():
+            made = trino.ask(statement)
+            assert not made.error, made.error
+        with closing(TrinoClient(server.port, schema=HELD)) as held:
+            yield Judged(config, embedded, trino, held, server, accounts)
 
 
 @contextmanager
@@ -87,12 +96,12 @@ def catalog_properties(address: str) -> dict[str, str]:
     }
 
 
-def view_statement() -> str:
-    """The table with the columns and types that CloudTrail Lake documents."""
-    listed = ", ".join(
-        f"CAST({column.name} AS {column.type.replace('timestamp', 'timestamp(3)')}) AS {column.name}"
-        if "timestamp" in column.type
-        else column.name
-        for column in COLUMNS
-    )
-    return f"CREATE VIEW {VIEW} AS SELECT {listed} FROM {_RAW}"
+def views() -> list[str]:
+    """Statements that make crosstrail's own view, and VIEW, which has the columns of SQL as crosstrail reads them from it."""
+    listed = ", ".join(column.name for column in COLUMNS)
+    return [
+        create_view(OWN_VIEW, ("lake", "crosstrail", "events")),
+        f"CREATE OR REPLACE VIEW {VIEW} AS SELECT {listed} FROM {relation(OWN_VIEW)}",
+        f"CREATE SCHEMA IF NOT EXISTS memory.{HELD}",
+        f"CREATE TABLE IF NOT EXISTS memory.{HELD}.events AS SELECT * FROM {VIEW}",
+    ]
