@@ -13,6 +13,7 @@ import anyio.to_thread
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.jobs import reach
 from crosstrail.engines.messages import CompileRequest, EventsTable, Reply, type_of
+from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.engines.sql.types import Type
 from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import (
@@ -47,9 +48,10 @@ class EngineStatement:
 
 
 class StatementCompiler:
-    """`workers`: None for those that this process shares."""
+    """`workers`: None for those that this process shares. `trino_version`: whose values statements of the lake have."""
 
-    def __init__(self, workers: QueryWorkers | None = None) -> None:
+    def __init__(self, workers: QueryWorkers | None = None, trino_version: int = DEFAULT_TRINO) -> None:
+        self._trino_version = trino_version
         self._workers = workers or shared(RUNS_AT_ONCE + COMPILES_AT_ONCE)
 
     def compile(
@@ -62,6 +64,7 @@ class StatementCompiler:
             "sql": sql,
             "accounts": [(account.cloud, account.id, account.alias) for account in scope.accounts],
             "aliases": dict(scope.store_aliases),
+            "trino_version": self._trino_version,
             "seconds": _SECONDS,
             "export": records,
         }

@@ -28,6 +28,7 @@ from crosstrail.engines.lake_files import LakeReading, files_of
 from crosstrail.engines.messages import RunRequest, type_of
 from crosstrail.engines.query_runs import QueryJob, QueryRuns, RunStopped, fault_of_run, in_thread, keys_of, ref_of
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
+from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.engines.workers import (
     COMPILES_AT_ONCE,
     IDLE_SECONDS,
@@ -96,6 +97,7 @@ class LakeEngine:
         quota: Quota = DEFAULT_QUOTA,
         idle_seconds: float = IDLE_SECONDS,
         elsewhere: Sequence[str] = (),
+        trino_version: int = DEFAULT_TRINO,
     ) -> None:
         """`catalog`: its URI, or what opens it when a query runs. `as_of`: when the lake was as statements read it. `idle_seconds`: after which a worker process that nobody needs ends. `elsewhere`: other engines that there are, for what is too large here."""
         self._elsewhere = tuple(elsewhere)
@@ -108,7 +110,7 @@ class LakeEngine:
         max_workers = limits.at_once + COMPILES_AT_ONCE
         self._own = None if idle_seconds == IDLE_SECONDS else QueryWorkers(max_workers, idle_seconds=idle_seconds)
         self._workers = self._own or shared(max_workers)
-        self._compiler = StatementCompiler(self._workers)
+        self._compiler = StatementCompiler(self._workers, trino_version)
         self._compiling: set[Ticket] = set()
         self._starts: anyio.CapacityLimiter | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -85,7 +86,12 @@ def names_events(prepared: PreparedStatement) -> bool:
 
 
 def records_of(
-    sql: str, prepared: PreparedStatement, scope: NamedAccounts, now: datetime, past: Sequence[datetime]
+    sql: str,
+    prepared: PreparedStatement,
+    scope: NamedAccounts,
+    now: datetime,
+    past: Sequence[datetime],
+    trino_version: int,
 ) -> tuple[PreparedStatement, str]:
     """The original records of the events that a statement names: of the accounts that it reads, and no others. Oldest first; and
     the same in any order. `past`: when the statement reads the lake as it was; its records are read as they were then. Raises
@@ -110,8 +116,8 @@ def records_of(
         f"FROM events {as_of}AS e JOIN ({named}) AS named ON {same}"
     )
     visible = NamedAccounts(read, scope.store_aliases)
-    ordered = prepare(f"{fetched} ORDER BY e.eventtime, e.cloud, e.account, e.eventid", visible, now=now)
-    return ordered, prepare(fetched, visible, now=now).sql
+    compiled = partial(prepare, scope=visible, now=now, trino_version=trino_version)
+    return compiled(f"{fetched} ORDER BY e.eventtime, e.cloud, e.account, e.eventid"), compiled(fetched).sql
 
 
 def write_export(

@@ -40,6 +40,8 @@ class CompileRequest(TypedDict):
     accounts: list[tuple[str, str, str]]
     """(cloud, id, alias) of each."""
     aliases: dict[str, str]
+    trino_version: int
+    """Whose values the statement has, where versions of Trino differ."""
     seconds: float
     export: NotRequired[bool]
     """Whether the records of the events that it names are wanted, where it names any."""

@@ -116,12 +116,13 @@ def _compile(request: CompileRequest) -> Reply:
     scope = NamedAccounts(tuple(NamedAccount(*names) for names in request["accounts"]), request["aliases"])
     now = datetime.now(UTC)
     try:
-        given = prepared = prepare(request["sql"], scope, now=now)
+        version = request["trino_version"]
+        given = prepared = prepare(request["sql"], scope, now=now, trino_version=version)
         past = times_of(given, now)
         of_events = request.get("export", False) and names_events(given)
         unordered = ""
         if of_events:
-            prepared, unordered = records_of(request["sql"], given, scope, now, past)
+            prepared, unordered = records_of(request["sql"], given, scope, now, past, version)
             past = times_of(prepared, now)
     except SqlRejected as refused:
         return _refusal(refused)

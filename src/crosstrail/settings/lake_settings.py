@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from crosstrail.account_forms import account_forms
 from crosstrail.errors import BadTimeRange, ConfigError
@@ -172,6 +172,10 @@ class LakeSettings(SettingsGroup):
             return False
 
 
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 class QuerySettings(SettingsGroup):
     """SQL on the lake."""
 
@@ -184,6 +188,11 @@ class QuerySettings(SettingsGroup):
     time_limit: float = option(60.0, "CROSSTRAIL_QUERY_TIME_LIMIT", "Seconds a query may run.", gt=0, le=3600)
     memory_limit: str = option(
         "2GB", "CROSSTRAIL_QUERY_MEMORY_LIMIT", "Memory a query may use, such as 2GB.", pattern=r"^[0-9]+(MB|GB)$"
+    )
+    trino_version: Annotated[Literal[476, 483], BeforeValidator(_number)] = option(
+        476,
+        "CROSSTRAIL_QUERY_TRINO_VERSION",
+        "The version of Trino whose values SQL on the lake has where versions differ: 476 or 483.",
     )
     keep_results: float = option(3600.0, "CROSSTRAIL_QUERY_KEEP_RESULTS", "Seconds that results are kept.", ge=60)
     results_per_caller: str = option(

@@ -79,6 +79,7 @@ def embedded_engine(settings: Settings, catalog: Callable[[], LakeCatalog], as_o
         result_seconds=query.keep_results,
         results=query.results_of(lake.folder),
         quota=_quota(settings),
+        trino_version=query.trino_version,
     )
 
 

@@ -36,6 +36,7 @@ from crosstrail.engines.sql.hints import field_hint, function_hint
 from crosstrail.engines.sql.nodes import unread
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.subexpressions import Subexpressions
+from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.engines.sql.types import (
     BIGINT,
     BOOLEAN,
@@ -73,9 +74,10 @@ _COMPARISON: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE
 class Expressions:
     """The expressions of one statement. `now` is the statement's one moment."""
 
-    def __init__(self, place: Place, now: datetime) -> None:
+    def __init__(self, place: Place, now: datetime, trino_version: int = DEFAULT_TRINO) -> None:
         self.place = place
         self.now = now
+        self.trino_version = trino_version
         self.relations: Relations
         self.parts = Subexpressions()
         self.parses_json = False
@@ -164,7 +166,7 @@ class Expressions:
                 if isinstance(step, exp.DPipe):
                     result = operators.concatenate(result, right)
                 else:
-                    result = operators.arithmetic(_LEFT_TO_RIGHT[type(step)], result, right)
+                    result = operators.arithmetic(_LEFT_TO_RIGHT[type(step)], result, right, self.trino_version)
             except Refusal as refusal:
                 raise rejected(refusal, step, self.place) from None
             result = self._bound(result, scope)

@@ -12,6 +12,7 @@ from crosstrail.engines.sql.casts import coerce, moment_from_text
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, let, moment_of, text_literal
 from crosstrail.engines.sql.nested_order import compare_nested
 from crosstrail.engines.sql.time_values import add_interval
+from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO, WIDE_QUOTIENTS
 from crosstrail.engines.sql.types import (
     BIGINT,
     BOOLEAN,
@@ -40,8 +41,8 @@ from crosstrail.engines.sql.types import (
 _ZERO = "Division by zero"
 
 
-def arithmetic(sign: str, left: Expr, right: Expr) -> Expr:
-    """`sign` is one of + - * / %."""
+def arithmetic(sign: str, left: Expr, right: Expr, version: int = DEFAULT_TRINO) -> Expr:
+    """`sign` is one of + - * / %. `version` of Trino: a quotient of decimals has more digits in later ones."""
     if left.type == UNKNOWN or right.type == UNKNOWN:
         other = right.type if left.type == UNKNOWN else left.type
         if is_number(other) and other.name != "decimal":
@@ -49,7 +50,7 @@ def arithmetic(sign: str, left: Expr, right: Expr) -> Expr:
         else:
             raise Refusal("arithmetic on NULL needs a type", "Write CAST(NULL AS bigint), for instance.")
     if is_number(left.type) and is_number(right.type):
-        return _numbers(sign, left, right)
+        return _numbers(sign, left, right, version)
     if sign in "+-" and (is_moment(left.type) or is_moment(right.type) or is_interval(left.type)):
         return _moments(sign, left, right)
     if sign in "*/" and is_interval(left.type) and is_integer(right.type):
@@ -59,12 +60,12 @@ def arithmetic(sign: str, left: Expr, right: Expr) -> Expr:
     raise Refusal(f"cannot apply {sign} to {left.type} and {right.type}", "Use CAST to give both sides fitting types.")
 
 
-def _numbers(sign: str, left: Expr, right: Expr) -> Expr:
+def _numbers(sign: str, left: Expr, right: Expr, version: int) -> Expr:
     kind = common(left.type, right.type)
     if kind is None:
         raise Refusal(f"cannot apply {sign} to {left.type} and {right.type}")
     if kind.name == "decimal":
-        return _decimals(sign, left, right)
+        return _decimals(sign, left, right, version)
     left, right = coerce(left, kind), coerce(right, kind)
     if kind in (DOUBLE, REAL):
         sql = f"({left.sql} {sign} {right.sql})"
@@ -88,7 +89,7 @@ def _unless_zero(divisor: Expr, sql: str, kind: Type) -> str:
     return f"(CASE WHEN {divisor.sql} = 0 THEN {failure(_ZERO, kind)} ELSE {sql} END)"
 
 
-def _decimals(sign: str, left: Expr, right: Expr) -> Expr:
+def _decimals(sign: str, left: Expr, right: Expr, version: int) -> Expr:
     """Trino's precisions and scales; a quotient is rounded half away from zero."""
     one, other = as_decimal(left.type), as_decimal(right.type)
     (p1, s1), (p2, s2) = one.size, other.size
@@ -115,13 +116,30 @@ def _decimals(sign: str, left: Expr, right: Expr) -> Expr:
             _from_unscaled(_unless_zero(right, f"({dividend.sql} % {by.sql})", HUGEINT), kind), kind, left, right
         )
     kind = decimal_of(min(MAX_DECIMAL, p1 + s2 + max(s2 - s1, 0)), scale)
-    shift = scale - s1 + s2
-    if p1 + shift > MAX_DECIMAL:
+    return _quotient(left, right, _wide_quotient(one, other) if version >= WIDE_QUOTIENTS else kind)
+
+
+def _wide_quotient(one: Type, other: Type) -> Type:
+    """The type of a quotient since 483: as many digits as the divisor can make; of more than 38, decimals go, but not under 6."""
+    (p1, s1), (p2, s2) = one.size, other.size
+    scale = max(6, s1 + p2 + 1)
+    beyond = max(0, p1 - s1 + s2 + scale - MAX_DECIMAL)
+    return decimal_of(p1 - s1 + s2 + scale - beyond, scale if not beyond else max(min(scale, 6), scale - beyond))
+
+
+def _quotient(left: Expr, right: Expr, kind: Type) -> Expr:
+    shift = kind.scale - left.type.scale + right.type.scale
+    by_parts = right.type.precision + shift < MAX_DECIMAL
+    long = left.type.precision + shift > MAX_DECIMAL - by_parts
+    if kind.scale == MAX_DECIMAL or (long and not by_parts):
         raise Refusal("the quotient needs more than 38 digits", "Cast one side to double.")
     top, bottom = _unscaled(left), _unscaled(right)
+    whole, rest = "", top.sql
+    if long:  # what is divided is too long with so many digits behind it
+        whole, rest = f"({top.sql} // {bottom.sql}) * {10**shift}::HUGEINT + ", f"({top.sql} % {bottom.sql})"
     # Twice the quotient, cut towards zero, then one away from zero and halved: rounding without a lost digit.
-    twice = f"(({top.sql} * {2 * 10**shift}::HUGEINT) // {bottom.sql})"
-    rounded = f"(({twice} + sign({twice})::HUGEINT) // 2)"
+    twice = f"(({rest} * {2 * 10**shift}::HUGEINT) // {bottom.sql})"
+    rounded = f"({whole}(({twice} + sign({twice})::HUGEINT) // 2))"
     return derived(_from_unscaled(_unless_zero(right, rounded, HUGEINT), kind), kind, left, right)
 
 
@@ -131,7 +149,8 @@ def _unscaled(expr: Expr) -> Expr:
         digits = f"replace(CAST({expr.sql} AS VARCHAR), '.', '')"
         return derived(f"CAST({digits} AS HUGEINT)", expr.type, expr)
     factor = f"CAST({10**scale} AS DECIMAL({scale + 1}, 0))"
-    return derived(f"CAST(CAST({expr.sql} AS DECIMAL({precision}, {scale})) * {factor} AS HUGEINT)", expr.type, expr)
+    wide = max(precision, 19)  # DuckDB keeps the product of two shorter ones in 18 digits
+    return derived(f"CAST(CAST({expr.sql} AS DECIMAL({wide}, {scale})) * {factor} AS HUGEINT)", expr.type, expr)
 
 
 def _from_unscaled(sql: str, kind: Type) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.errors import SqlRejected
 from crosstrail.store_ids import ALL_STORES_ID, store_id
 
@@ -86,8 +87,10 @@ class PreparedStatement:
     """Where it has literals that are read as something else, and the SQL of that."""
 
 
-def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> PreparedStatement:
-    """Raises SqlRejected, with line and column, for anything but one SELECT that means here what it means to Trino."""
+def prepare(
+    sql: str, scope: StatementScope, *, now: datetime | None = None, trino_version: int = DEFAULT_TRINO
+) -> PreparedStatement:
+    """`trino_version`: whose values it has, where versions differ. Raises SqlRejected, with line and column, for anything but one SELECT that means here what it means to Trino."""
     from crosstrail.engines.sql.expressions import Expressions
     from crosstrail.engines.sql.parse import parse
     from crosstrail.engines.sql.relations import Relations
@@ -96,7 +99,7 @@ def prepare(sql: str, scope: StatementScope, *, now: datetime | None = None) -> 
         raise SqlRejected("the statement is no Unicode text", line=1, column=1, hint="Send it as UTF-8.")
     tree, place = parse(sql)
     tables = Tables(scope)
-    relations = Relations(Expressions(place, now or datetime.now(UTC)), tables.resolve)
+    relations = Relations(Expressions(place, now or datetime.now(UTC), trino_version), tables.resolve)
     try:
         query = relations.query(tree)
         _check_output(relations, query.columns)

@@ -10,6 +10,7 @@ import re
 from crosstrail.engines.sql.casts import coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived, require, require_sure, unsure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
+from crosstrail.engines.sql.trino_versions import NUMBERS_AS_WRITTEN
 from crosstrail.engines.sql.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
 from crosstrail.lake.reader import quoted
 
@@ -19,6 +20,7 @@ _NUMBER = r"-?[0-9][0-9.eE+-]*"
 # Numbers that Java writes with an exponent, and DuckDB in full or the other way round.
 _JAVA_NUMBER = r"[0-9][eE]|[0-9]{8,}\.|(^|[^0-9])0\.00[0-9]|[0-9.]{18,}"
 _ODD = "a number in a JSON text whose spelling Trino changes (1e5)"
+_AS_WRITTEN = "a number in a JSON text that Trino keeps as it is written (1.50)"
 _HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _COMPLETE = r"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _CUT_SHORT = "a text that begins like JSON and is none"
@@ -159,6 +161,10 @@ def _get(call: FunctionCall) -> Expr:
     value, document = _document(call)
     index = coerce(call.arg(1), BIGINT)
     found = f"json_extract({document}, {index.sql})"
+    if call.compiler.trino_version >= NUMBERS_AS_WRITTEN:
+        number = f"json_extract_string({_numbers_as_texts(document)}, {index.sql})"
+        changed = f"json_type({found}) IN ('DOUBLE', 'BIGINT', 'UBIGINT') AND {number} <> CAST({found} AS VARCHAR)"
+        found = require_sure(changed, _AS_WRITTEN, found, JSON)
     odd = f"regexp_matches({_without_texts(found)}, '{_JAVA_NUMBER}')"
     text = "a text element, which json_array_get gives without its quotes and json_extract_scalar whole"
     given = require_sure(f"json_type({found}) = 'VARCHAR'", text, require_sure(odd, _ODD, found, JSON), JSON)
@@ -174,7 +180,17 @@ def _get(call: FunctionCall) -> Expr:
 def _parse(call: FunctionCall) -> Expr:
     call.need(1)
     call.compiler.parses_json = True
-    return parse_json(coerce(call.arg(0), VARCHAR))
+    found = parse_json(coerce(call.arg(0), VARCHAR))
+    if call.compiler.trino_version < NUMBERS_AS_WRITTEN:
+        return found
+    return derived(_as_written(call.arg(0).sql, found.sql), JSON, found)
+
+
+def _as_written(text: str, found: str) -> str:
+    """What was parsed, where DuckDB writes its numbers as they stand in the text: it keeps no other spelling."""
+    numbers = [f"regexp_extract_all({_without_texts(one)}, '{_NUMBER}')" for one in (text, found)]
+    odd = f"{numbers[0]} <> {numbers[1]} OR regexp_matches({_without_texts(text)}, '[0-9][eE]|-0(\\.0+)?([^0-9.]|$)')"
+    return require_sure(odd, _AS_WRITTEN, found, JSON)
 
 
 def parse_json(text: Expr) -> Expr:
