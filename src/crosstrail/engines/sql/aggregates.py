@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.casts import cast, coerce
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal, boolean, constant_text, derived, failure, let
 from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.scope import Scope
@@ -35,9 +35,6 @@ from crosstrail.engines.sql.types import (
     is_orderable,
     map_of,
 )
-
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
 
 _COMPARING = frozenset({"approx_distinct", "histogram", "map_agg", "map_union", "multimap_agg"})
 """Aggregates that tell values apart without DISTINCT."""
@@ -80,7 +77,7 @@ Handler = Callable[[Aggregation], tuple[str, Type]]
 
 
 def aggregate(
-    compiler: Expressions, node: exp.Expr, scope: Scope, over: str = "", extra: list[Expr] | None = None
+    compiler: Compiler, node: exp.Expr, scope: Scope, over: str = "", extra: list[Expr] | None = None
 ) -> Expr:
     """Compiles FILTER, listagg and a plain call; `over` is the window's SQL when it stands over one."""
     if not over and not scope.aggregates:
@@ -103,7 +100,7 @@ def aggregate(
     return Expr(result.sql, kind, aggregated=True)
 
 
-def _call(compiler: Expressions, call: exp.Expr, scope: Scope, parts: list[Expr]) -> Aggregation:
+def _call(compiler: Compiler, call: exp.Expr, scope: Scope, parts: list[Expr]) -> Aggregation:
     nodes = list(call.expressions)
     name = str(call.name).lower()
     if isinstance(call, exp.GroupConcat):

@@ -5,30 +5,26 @@ Decides which comparison each stands for. It never decides what a comparison mea
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
 from crosstrail.engines.sql import operators
 from crosstrail.engines.sql.casts import unify
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, null
 from crosstrail.engines.sql.functions import strings
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.types import BOOLEAN
 
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
-
 _MAX_IN_TURN = 100
 
 
-def between(compiler: Expressions, node: exp.Between, scope: Scope) -> Expr:
+def between(compiler: Compiler, node: exp.Between, scope: Scope) -> Expr:
     value, low, high = (compiler.compile(node.args[name], scope) for name in ("this", "low", "high"))
     lower, upper = operators.compare(">=", value, low), operators.compare("<=", value, high)
     return connected(compiler, "AND", [lower, upper], scope)
 
 
-def in_(compiler: Expressions, node: exp.In, scope: Scope) -> Expr:
+def in_(compiler: Compiler, node: exp.In, scope: Scope) -> Expr:
     value = compiler.compile(node.this, scope)
     if node.args.get("query"):
         return compiler.relations.in_query(value, node.args["query"], scope)
@@ -44,7 +40,7 @@ def in_(compiler: Expressions, node: exp.In, scope: Scope) -> Expr:
     return connected(compiler, "OR", equal, scope)
 
 
-def connected(compiler: Expressions, word: str, parts: list[Expr], scope: Scope) -> Expr:
+def connected(compiler: Compiler, word: str, parts: list[Expr], scope: Scope) -> Expr:
     """The conditions joined by AND or OR. Inside TRY one after the other, as Trino does: what an operand settles, a failure
     of a later one does not change; DuckDB computes them in an order of its own."""
     if not scope.trying:
@@ -61,19 +57,19 @@ def connected(compiler: Expressions, word: str, parts: list[Expr], scope: Scope)
     return result
 
 
-def like(compiler: Expressions, node: exp.Like, scope: Scope, escaped_by: Expr | None = None) -> Expr:
+def like(compiler: Compiler, node: exp.Like, scope: Scope, escaped_by: Expr | None = None) -> Expr:
     value, pattern = compiler.compile(node.this, scope), compiler.compile(node.expression, scope)
     found = strings.like(value, pattern, escaped_by)
     return derived(f"(NOT {found.sql})", BOOLEAN, found) if node.args.get("negate") else found
 
 
-def escape(compiler: Expressions, node: exp.Escape, scope: Scope) -> Expr:
+def escape(compiler: Compiler, node: exp.Escape, scope: Scope) -> Expr:
     if not isinstance(node.this, exp.Like):
         raise Refusal("ESCAPE belongs to LIKE")
     return like(compiler, node.this, scope, compiler.compile(node.expression, scope))
 
 
-def case(compiler: Expressions, node: exp.Case, scope: Scope) -> Expr:
+def case(compiler: Compiler, node: exp.Case, scope: Scope) -> Expr:
     subject = compiler.compile(node.this, scope) if node.this else None
     tests, results = [], []
     for branch in node.args["ifs"]:
@@ -87,7 +83,7 @@ def case(compiler: Expressions, node: exp.Case, scope: Scope) -> Expr:
     return derived(f"(CASE {whens} ELSE {results[-1].sql} END)", results[0].type, *tests, *results)
 
 
-def if_(compiler: Expressions, node: exp.If, scope: Scope) -> Expr:
+def if_(compiler: Compiler, node: exp.If, scope: Scope) -> Expr:
     condition = boolean(compiler.compile(node.this, scope), "the condition of IF")
     otherwise = node.args.get("false")
     yes, no = unify(

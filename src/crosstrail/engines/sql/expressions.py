@@ -27,8 +27,9 @@ from crosstrail.engines.sql.expr import (
     rejected,
     too_complex,
 )
-from crosstrail.engines.sql.function_registry import FunctionCall, all_functions
+from crosstrail.engines.sql.function_registry import FunctionCall
 from crosstrail.engines.sql.function_table import answered
+from crosstrail.engines.sql.functions import all_functions
 from crosstrail.engines.sql.functions.collections import subscript
 from crosstrail.engines.sql.functions.strings import substring, trim
 from crosstrail.engines.sql.functions.times import extract, in_zone
@@ -54,7 +55,7 @@ from crosstrail.engines.sql.types import (
 from crosstrail.engines.sql.windows import window
 
 if TYPE_CHECKING:
-    from crosstrail.engines.sql.relations import Relations
+    from crosstrail.engines.sql.compiler import QueryCompiler
 
 _MAX_NODES = 12_000
 """Expressions that are compiled for one statement; where types are inferred twice, one node counts twice."""
@@ -78,7 +79,7 @@ class Expressions:
         self.place = place
         self.now = now
         self.trino_version = trino_version
-        self.relations: Relations
+        self.relations: QueryCompiler
         self.parts = Subexpressions()
         self.parses_json = False
         """Whether json_parse was used: its keys are sorted in Trino and not here, so such json is never shown whole."""

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from crosstrail.engines.sql import types
 from crosstrail.engines.sql.casts import cast
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, unsure
 from crosstrail.engines.sql.function_table import Signature, TrinoFunction, function_table
 from crosstrail.engines.sql.types import UNKNOWN, Type, can_coerce
 
 if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
     from crosstrail.engines.sql.scope import Scope
 
 
@@ -29,7 +28,7 @@ class FunctionCall:
 
     name: str
     nodes: list[exp.Expr]
-    compiler: Expressions
+    compiler: Compiler
     scope: Scope
     _compiled: dict[int, Expr] = field(default_factory=dict)
 
@@ -96,7 +95,7 @@ class FunctionCall:
 
 Handler = Callable[[FunctionCall], Expr]
 Writer = Callable[[str, Signature], str]
-_HANDLERS: dict[str, Handler] = {}
+HANDLERS: dict[str, Handler] = {}
 
 _NAMED = {
     str(kind): kind
@@ -113,7 +112,7 @@ def function(*names: str) -> Callable[[Handler], Handler]:
 
     def register(handler: Handler) -> Handler:
         for name in names:
-            _HANDLERS[name] = handler
+            HANDLERS[name] = handler
         return handler
 
     return register
@@ -125,7 +124,7 @@ def written(*names: str) -> Callable[[Writer], Writer]:
     def register(write: Writer) -> Writer:
         for name in names:
             signatures = function_table()[name].signatures
-            _HANDLERS[name] = _template([replace(one, template=write(name, one)) for one in signatures])
+            HANDLERS[name] = _template([replace(one, template=write(name, one)) for one in signatures])
         return write
 
     return register
@@ -171,22 +170,12 @@ def _template(signatures: list[Signature]) -> Handler:
     return handle
 
 
-def registered() -> frozenset[str]:
-    """The names of scalar functions that a handler of functions/ is registered for."""
-    from crosstrail.engines.sql import functions
-
-    functions.load()
-    return frozenset(_HANDLERS)
-
-
-@cache
-def all_functions() -> dict[str, Handler]:
-    """Scalar functions by lower-case name; loading them takes a few milliseconds, once."""
-    registered()
+def handlers() -> dict[str, Handler]:
+    """Of every scalar function of the table, by lower-case name, once those of functions/ are registered."""
     found: dict[str, Handler] = {}
     for name, one in function_table().items():
         if one.refusal:
             found[name] = _refused(one)
         elif one.kind == "scalar":
-            found[name] = _HANDLERS[name] if one.way == "rewritten" else _template(one.signatures)
+            found[name] = HANDLERS[name] if one.way == "rewritten" else _template(one.signatures)
     return found

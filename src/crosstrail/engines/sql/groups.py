@@ -10,8 +10,8 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from crosstrail.engines.sql.canonical import canonical
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Refusal, rejected
-from crosstrail.engines.sql.expressions import Expressions
 from crosstrail.engines.sql.scope import Scope
 
 _MAX_SETS = 256
@@ -19,7 +19,7 @@ _SETS: dict[type, str] = {exp.GroupingSets: "GROUPING SETS", exp.Cube: "CUBE", e
 
 
 def grouping(
-    compiler: Expressions, node: exp.Group | None, projected: list[tuple[exp.Expr, str]], scope: Scope
+    compiler: Compiler, node: exp.Group | None, projected: list[tuple[exp.Expr, str]], scope: Scope
 ) -> tuple[str | None, frozenset[str] | None]:
     """The clause (None without one) and the keys of what is grouped by (None without a clause)."""
     if node is None:
@@ -69,7 +69,7 @@ def _plain(one: Callable[[exp.Expr], str], part: exp.Expr) -> str:
     return ", ".join(one(each) for each in inside) if inside else "()"
 
 
-def _place(compiler: Expressions, node: exp.Expr, projected: list[tuple[exp.Expr, str]]) -> int | None:
+def _place(compiler: Compiler, node: exp.Expr, projected: list[tuple[exp.Expr, str]]) -> int | None:
     """The output column, from 0, that a whole number stands for; None for anything else."""
     if not isinstance(node, exp.Literal) or node.is_string:
         return None

@@ -13,8 +13,8 @@ from typing import Any
 from sqlglot import exp
 
 from crosstrail.engines.sql.canonical import canonical
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, rejected
-from crosstrail.engines.sql.expressions import Expressions
 from crosstrail.engines.sql.groups import grouping
 from crosstrail.engines.sql.limits import limited
 from crosstrail.engines.sql.membership import against
@@ -56,7 +56,7 @@ class Environment:
 class Relations:
     """The queries of one statement."""
 
-    def __init__(self, expressions: Expressions, resolver: Resolver) -> None:
+    def __init__(self, expressions: Compiler, resolver: Resolver) -> None:
         self.expressions = expressions
         self._resolve = resolver
         self._environment = Environment({})
@@ -172,7 +172,7 @@ class Relations:
                     self.expressions.place,
                 )
             try:
-                sql, fields = join(self, each, sql, fields, outer)
+                sql, fields = join(self.expressions, self.source, each, sql, fields, outer)
             except Refusal as refusal:
                 raise rejected(refusal, each, self.expressions.place) from None
         return sql, Scope(fields=fields, parent=outer)

@@ -9,22 +9,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from crosstrail.engines.sql.canonical import holds_map
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Refusal, rejected
 from crosstrail.engines.sql.queries import Query, retyped
 from crosstrail.engines.sql.types import Type, common
 
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
-
 _WORDS: dict[type, str] = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
 
 
-def chain(compiler: Expressions, steps: list[exp.SetOperation], query: Callable[[exp.Expr], Query]) -> Query:
+def chain(compiler: Compiler, steps: list[exp.SetOperation], query: Callable[[exp.Expr], Query]) -> Query:
     """What the steps give, each over what the one before it gives; the first brings its left side. Raises SqlRejected."""
     result, before = query(steps[0].left), ""
     branches: list[str] = []
@@ -46,7 +43,7 @@ def chain(compiler: Expressions, steps: list[exp.SetOperation], query: Callable[
     return replace(result, sql=_written(compiler, branches, before))
 
 
-def _written(compiler: Expressions, branches: list[str], words: str) -> str:
+def _written(compiler: Compiler, branches: list[str], words: str) -> str:
     """The branches as a tree of pairs: DuckDB plans a chain that is as deep as it is long in the square of its length."""
     while len(branches) > 1:
         pairs = zip_longest(branches[::2], branches[1::2])

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlglot import exp
 
 from crosstrail.engines.sql import operators
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal
 from crosstrail.engines.sql.literals import type_of
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.types import DATE, is_moment
 from crosstrail.errors import SqlRejected
-
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
 
 TIME_COLUMN = "eventtime"
 _FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "=": "="}
@@ -37,7 +35,7 @@ class Bound:
     lower: bool
 
 
-def bounds(compiler: Expressions, condition: exp.Expr, scope: Scope) -> Iterator[tuple[str, Bound]]:
+def bounds(compiler: Compiler, condition: exp.Expr, scope: Scope) -> Iterator[tuple[str, Bound]]:
     """The columns of `scope` that are event times of a scan, as SQL, each with a bound that `condition` puts on it."""
     own = {field.sql for field in scope.fields if field.sql.endswith(f".{TIME_COLUMN}")}
     for node in _conjuncts(condition):
@@ -80,7 +78,7 @@ def _comparisons(node: Any) -> Iterator[tuple[str, exp.Expr, exp.Expr]]:
         yield _FLIPPED[sign], node.right, node.left
 
 
-def _column(compiler: Expressions, node: Any, scope: Scope) -> tuple[Expr, int | None]:
+def _column(compiler: Compiler, node: Any, scope: Scope) -> tuple[Expr, int | None]:
     """The column, and None where it is compared itself, else the days it may lie after what is made of it."""
     if isinstance(node, exp.Paren):
         return _column(compiler, node.this, scope)
@@ -100,7 +98,7 @@ def _column(compiler: Expressions, node: Any, scope: Scope) -> tuple[Expr, int |
     return compiler.compile(node, scope), slack
 
 
-def _constant(compiler: Expressions, subject: Expr, node: exp.Expr, scope: Scope) -> str | None:
+def _constant(compiler: Compiler, subject: Expr, node: exp.Expr, scope: Scope) -> str | None:
     """SQL for the moment, as it is compared with the subject; None for what is no constant."""
     if node.find(exp.Select, exp.Column):
         return None

@@ -6,25 +6,21 @@ Decides the columns each brings. It never decides which tables exist.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from crosstrail.engines.sql import operators
 from crosstrail.engines.sql.casts import coerce, unify
 from crosstrail.engines.sql.columns import lake_fields
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived
 from crosstrail.engines.sql.literals import COMMA
 from crosstrail.engines.sql.queries import Query
 from crosstrail.engines.sql.scope import Field, Scope
 from crosstrail.engines.sql.types import BIGINT, Type
 from crosstrail.lake.reader import SOURCE_OBJECT
-
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
-    from crosstrail.engines.sql.relations import Relations
 
 EVERY_COLUMN = "(SELECT *"
 """Begins a table of the lake; in its place come the columns that the statement reads, once they are known."""
@@ -82,16 +78,21 @@ def listing(columns: Collection[str]) -> str:
 
 
 def join(
-    relations: Relations, node: exp.Join, sql: str, fields: tuple[Field, ...], outer: Scope | None
+    compiler: Compiler,
+    source: Callable[[exp.Expr, Scope], Source],
+    node: exp.Join,
+    sql: str,
+    fields: tuple[Field, ...],
+    outer: Scope | None,
 ) -> tuple[str, tuple[Field, ...]]:
-    """The FROM clause with one more relation."""
+    """The FROM clause with one more relation, of which `source` makes one item."""
     unknown = {key for key, value in node.args.items() if value} - {"this", "side", "kind", "on", "using"}
     side, kind = str(node.args.get("side") or "").upper(), str(node.args.get("kind") or "").upper()
     if unknown or side not in ("", "LEFT", "RIGHT", "FULL") or kind not in ("", "INNER", "OUTER", "CROSS"):
         raise Refusal(
             "this kind of join is not supported here", "Use [LEFT | RIGHT | FULL] JOIN ... ON, or CROSS JOIN."
         )
-    added = relations.source(node.this, Scope(fields=fields, parent=outer))
+    added = source(node.this, Scope(fields=fields, parent=outer))
     on, using = node.args.get("on"), node.args.get("using")
     if isinstance(node.this, exp.Unnest):
         return _join_unnest(node, added, sql, fields, side)
@@ -108,7 +109,7 @@ def join(
         return f"{sql} CROSS JOIN {added.sql}", both
     if on is None:
         raise Refusal("this join needs ON or USING")
-    test = boolean(relations.expressions.compile(on, Scope(fields=both, parent=outer)), "ON")
+    test = boolean(compiler.compile(on, Scope(fields=both, parent=outer)), "ON")
     return f"{sql} {side or 'INNER'} JOIN {added.sql} ON {test.sql}", both
 
 
@@ -147,7 +148,7 @@ def _join_using(
     return f"{sql} {side or 'INNER'} JOIN {added.sql} ON {' AND '.join(tests)}", (*merged, *rest)
 
 
-def unnest(compiler: Expressions, node: exp.Unnest, scope: Scope, label: str, names: list[str]) -> Source:
+def unnest(compiler: Compiler, node: exp.Unnest, scope: Scope, label: str, names: list[str]) -> Source:
     """UNNEST(a, b) [WITH ORDINALITY] AS t(x, y, n): arrays give a column, or one a field of their rows; maps give two."""
     offset = node.args.get("offset")
     lists: list[str] = []
@@ -194,7 +195,7 @@ def _spread(cell: Expr) -> list[Expr]:
     return [derived(f"struct_extract({cell.sql}, '{key}')", kind, cell) for key, kind in pairs]
 
 
-def values(compiler: Expressions, node: exp.Values, scope: Scope) -> Query:
+def values(compiler: Compiler, node: exp.Values, scope: Scope) -> Query:
     """VALUES as a query."""
     rows: list[list[Expr]] = []
     for each in node.expressions:

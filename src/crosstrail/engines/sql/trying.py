@@ -6,14 +6,10 @@ operand but no aggregate, window or sub-query in it, TRY_CAST the cast alone. It
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, derived, let
-
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
 
 VALUE = "tv"
 """Names the operand of a TRY_CAST that may itself fail: it is computed outside of the TRY."""
@@ -43,7 +39,7 @@ def cannot_fail(node: exp.Expr) -> bool:
     return isinstance(node, _READS) and all(cannot_fail(part) for part in node.iter_expressions() if part is not node)
 
 
-def attempt(compiler: Expressions, node: exp.Expr, value: Expr) -> Expr:
+def attempt(compiler: Compiler, node: exp.Expr, value: Expr) -> Expr:
     """TRY around a compiled operand. What DuckDB takes in no TRY is computed in front of it."""
     sql = compiler.parts.hold(f"TRY({value.sql})", apart=True)
     if _has_constant_work(node):

@@ -6,26 +6,23 @@ Decides which functions may stand over a window and what the default frame is.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from crosstrail.engines.sql.aggregates import AGGREGATES, aggregate
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.casts import coerce, unify
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, null, require
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.types import BIGINT, DAY_TIME, DOUBLE, Type, is_integer, is_orderable
-
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
 
 _RANKS = {"row_number": BIGINT, "rank": BIGINT, "dense_rank": BIGINT, "percent_rank": DOUBLE, "cume_dist": DOUBLE}
 _VALUES = ("lag", "lead", "first_value", "last_value", "nth_value", "ntile")
 WINDOW_FUNCTIONS = (*_RANKS, *_VALUES)
 
 
-def window(compiler: Expressions, node: exp.Window, scope: Scope) -> Expr:
+def window(compiler: Compiler, node: exp.Window, scope: Scope) -> Expr:
     """FUNCTION(...) OVER (...)."""
     if not scope.windows:
         raise Refusal("a window function cannot stand here", "Compute it in a sub-query and filter outside.")
@@ -47,7 +44,7 @@ def window(compiler: Expressions, node: exp.Window, scope: Scope) -> Expr:
 
 
 def _ranked(
-    compiler: Expressions, call: exp.Anonymous, name: str, scope: Scope, over: str, nulls: str, parts: list[Expr]
+    compiler: Compiler, call: exp.Anonymous, name: str, scope: Scope, over: str, nulls: str, parts: list[Expr]
 ) -> Expr:
     args = [compiler.compile(node, scope) for node in call.expressions]
     if name in _RANKS:
@@ -75,7 +72,7 @@ def _ranked(
     return derived(f"({name}({', '.join(arg.sql for arg in args)}{nulls}){over})", kind2, *args, *parts)
 
 
-def _over(compiler: Expressions, node: exp.Window, scope: Scope) -> tuple[str, list[Expr]]:
+def _over(compiler: Compiler, node: exp.Window, scope: Scope) -> tuple[str, list[Expr]]:
     if node.args.get("alias") is not None or node.args.get("first") is not None:
         raise Refusal("there is no such window here")
     parts = [canonical(compiler.compile(key, scope)) for key in node.args.get("partition_by") or []]
@@ -94,7 +91,7 @@ def _over(compiler: Expressions, node: exp.Window, scope: Scope) -> tuple[str, l
     return f" OVER ({' '.join(pieces)})", parts
 
 
-def _frame(compiler: Expressions, spec: exp.WindowSpec, keys: list[Expr], scope: Scope) -> str:
+def _frame(compiler: Compiler, spec: exp.WindowSpec, keys: list[Expr], scope: Scope) -> str:
     kind = str(spec.args.get("kind") or "").upper()
     if kind not in ("ROWS", "RANGE") or spec.args.get("exclude"):
         raise Refusal("this window frame is not supported here", "Use ROWS BETWEEN ... AND ....")
@@ -116,7 +113,7 @@ def _frame(compiler: Expressions, spec: exp.WindowSpec, keys: list[Expr], scope:
     return f"{kind} BETWEEN {ends[0]} AND {ends[1]}" if len(ends) == 2 else f"{kind} {ends[0]}"
 
 
-def _distance(compiler: Expressions, node: exp.Expr, keys: list[Expr], scope: Scope) -> str:
+def _distance(compiler: Compiler, node: exp.Expr, keys: list[Expr], scope: Scope) -> str:
     """How far a frame by RANGE reaches from the one key of its order: a number, or days to seconds from a time."""
     if len(keys) != 1:
         raise Refusal("a frame by RANGE with a distance needs ORDER BY with one key")

@@ -6,22 +6,19 @@ Decides nothing about values: casts.py does.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from crosstrail.engines.sql import literals, trying
 from crosstrail.engines.sql.casts import cast
+from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, derived, let, require
 from crosstrail.engines.sql.json_casts import from_json
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.types import JSON, VARCHAR
 
-if TYPE_CHECKING:
-    from crosstrail.engines.sql.expressions import Expressions
 
-
-def written_cast(compiler: Expressions, node: exp.Cast, scope: Scope) -> Expr:
+def written_cast(compiler: Compiler, node: exp.Cast, scope: Scope) -> Expr:
     """CAST, TRY_CAST and TYPE '...'."""
     source = node.this
     if literals.is_typed_literal(node):

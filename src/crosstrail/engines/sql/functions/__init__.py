@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 
-def load() -> None:
-    """Registers every function."""
+from crosstrail.engines.sql.function_registry import Handler, handlers
+
+
+@cache
+def all_functions() -> dict[str, Handler]:
+    """Scalar functions by lower-case name; loading them takes a few milliseconds, once."""
     from crosstrail.engines.sql.functions import (  # noqa: F401 - each registers on import
         bits,
         collections,
@@ -23,3 +28,5 @@ def load() -> None:
         times,
         urls,
     )
+
+    return handlers()
