@@ -90,7 +90,7 @@ async def test_workgroup_reuse_and_view_are_those_of_the_settings(
             "ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 30}
         }
         assert '"trails"."lake_events"' in sent["QueryString"]
-        assert " day " not in sent["QueryString"], "the lake's table has no folders of days"
+        assert "event_date >= DATE '2026-11-01'" in sent["QueryString"]
         assert "ResultConfiguration" not in sent
 
 

@@ -130,3 +130,16 @@ def test_a_statement_that_fails_is_named(
     assert (done.returncode, done.stdout) == (1, "")
     assert "CREATE DATABASE IF NOT EXISTS `crosstrail`: " in done.stderr
     assert len(athena.executions) == 1
+
+
+def test_the_lakes_own_table_has_a_view_too(crosstrail: CommandLine) -> None:
+    """Compared on a real Trino: test_athena_view.py."""
+    done = crosstrail("lake", "ddl", "athena-lake", "--database", "trails", "--replace")
+    assert done.returncode == 0, done.stderr
+    first, *columns, last = done.stdout.removesuffix(";\n\n").split("\n")
+    assert first == 'CREATE OR REPLACE VIEW "trails"."cloudtrail_events" AS'
+    assert "  CAST(eventtime AS timestamp(3)) AS eventtime," in columns
+    assert columns[-1] == "  CAST(eventtime AS date) AS event_date"
+    assert last == 'FROM "trails"."events"'
+    refused = crosstrail("lake", "ddl", "athena-lake", "--table", 'events"; --')
+    assert (refused.returncode, "--table is no name" in refused.stderr) == (1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -74,16 +75,38 @@ def athena(
         table=table,
         view=view,
     )
-    if apply:
-        from crosstrail.workspace.athena_access import run_statements
-        from crosstrail.workspace.workspace import Workspace
-
-        run_statements(settings, Workspace, statements(logs, replace=replace), lambda first: out(f"done: {first}"))
-    else:
-        for statement in statements(logs, replace=replace):
-            out(f"{statement};\n")
+    _run(settings, statements(logs, replace=replace), apply=apply)
     _explain(logs)
     return DONE
+
+
+@ddl.command("athena-lake")
+@click.option("--database", default="crosstrail", show_default=True, help="Of the lake's table in AWS Glue.")
+@click.option("--table", default="events", show_default=True)
+@click.option("--view", default="cloudtrail_events", show_default=True, help="CloudTrail Lake's columns over it.")
+@click.option("--replace", is_flag=True, help="In place of a view of that name.")
+@click.option(
+    "--apply", is_flag=True, help="Run it in Athena, with the account and workgroup of the settings `athena`."
+)
+@with_settings
+def athena_lake(settings: Settings, database: str, table: str, view: str, replace: bool, apply: bool) -> int:
+    """Print, or make, the view of CloudTrail Lake's columns for Athena over the lake's own table (lake.catalog: glue)."""
+    from crosstrail.engines.athena_ddl import create_lake_view
+
+    _run(settings, [create_lake_view(database, table, view, replace=replace)], apply=apply)
+    return DONE
+
+
+def _run(settings: Settings, statements: Iterable[str], *, apply: bool) -> None:
+    """Prints them, or runs them and prints what is done."""
+    if not apply:
+        for statement in statements:
+            out(f"{statement};\n")
+        return
+    from crosstrail.workspace.athena_access import run_statements
+    from crosstrail.workspace.workspace import Workspace
+
+    run_statements(settings, Workspace, statements, lambda first: out(f"done: {first}"))
 
 
 def _explain(logs: LogTable) -> None:

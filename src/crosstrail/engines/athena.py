@@ -18,6 +18,7 @@ import anyio
 
 from crosstrail.call_context import current_call
 from crosstrail.engines.athena_cells import json_statement
+from crosstrail.engines.athena_ddl import DAY, LAKE_DAY
 from crosstrail.engines.athena_query import MAX_STATEMENT_BYTES, AthenaAccess, AthenaPlace, AthenaQuery
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.compiling import EngineStatement, StatementCompiler
@@ -37,7 +38,7 @@ _TB = 10**12
 
 @dataclass(frozen=True, slots=True)
 class AthenaTable:
-    """What statements read: a view, and whether the table below has a folder a day (`lake ddl athena`)."""
+    """What statements read: a view, and whether the table below has a folder a day (`lake ddl athena`) or is the lake's."""
 
     place: AthenaPlace = field(default_factory=AthenaPlace)
     view: str = "cloudtrail_events"
@@ -47,12 +48,9 @@ class AthenaTable:
 
     def events(self) -> EventsTable:
         relation = f'"{self.place.catalog}"."{self.place.database}"."{self.view}"'
-        return {
-            "relation": relation,
-            "day": "day" if self.by_day else "",
-            "day_format": "yyyy/MM/dd",
-            "late_days": self.late_days,
-        }
+        if self.by_day:
+            return {"relation": relation, "day": DAY, "day_format": "yyyy/MM/dd", "late_days": self.late_days}
+        return {"relation": relation, "day": LAKE_DAY, "day_format": "date", "late_days": 0}
 
 
 class AthenaEngine:

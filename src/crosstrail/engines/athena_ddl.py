@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from crosstrail.engines.trino_view import DAY as LAKE_DAY
+from crosstrail.engines.trino_view import in_view
 from crosstrail.errors import InvalidRequest
 from crosstrail.lake.schema import CLOUDTRAIL_LAKE_COLUMNS, COLUMNS, ColumnType, column_types
 from crosstrail.models import is_region
@@ -157,6 +159,23 @@ def _item(name: str, kind: ColumnType) -> str:
     if name in ABSENT:
         value = f"CAST(NULL AS {_lake_type(kind)})"
     return name if value == name else f"{value} AS {name}"
+
+
+def create_lake_view(database: str, table: str, view: str, *, replace: bool = False) -> str:
+    """The same over the lake's own table in Glue, whose times are timestamp(6); a condition on event_date is one on the table's
+    partitions. Raises InvalidRequest."""
+    for what, name in (("--database", database), ("--table", table), ("--view", view)):
+        checked_name(what, name)
+    kinds = column_types()
+    items = [
+        f"CAST({column.name} AS {_lake_type(kinds[column.name])}) AS {column.name}"
+        if _holds_time(kinds[column.name])
+        else in_view(column.name)
+        for column in COLUMNS
+    ]
+    listed = ",\n  ".join([*items, f"CAST(eventtime AS date) AS {LAKE_DAY}"])
+    verb = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
+    return f'{verb} "{database}"."{view}" AS\nSELECT\n  {listed}\nFROM "{database}"."{table}"'
 
 
 def day(moment: date) -> str:

@@ -21,14 +21,15 @@ ELSE regexp_extract(source_object, '/([^/]*|[^/]*[.][zZ][iI][pP]!.*)$', 1) END""
 
 def create_view(view: tuple[str, str, str], table: tuple[str, str, str]) -> str:
     """The statement that makes the view, or makes it anew. Each name: catalog, schema, name."""
-    listed = ",\n  ".join(_in_view(column.name) for column in COLUMNS)
+    listed = ",\n  ".join(in_view(column.name) for column in COLUMNS)
     return (
         f"CREATE OR REPLACE VIEW {quoted_name(*view)} SECURITY DEFINER AS SELECT\n  {listed},\n"
         f"  CAST(eventtime AS date) AS {DAY}\nFROM {quoted_name(*table)}"
     )
 
 
-def _in_view(name: str) -> str:
+def in_view(name: str) -> str:
+    """A column of the view, of the lake's table."""
     return f"{_SOURCE_OBJECT} AS source_object" if name == "source_object" else name
 
 
