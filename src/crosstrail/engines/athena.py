@@ -18,7 +18,7 @@ import anyio
 
 from crosstrail.call_context import current_call
 from crosstrail.engines.athena_cells import json_statement
-from crosstrail.engines.athena_ddl import DAY, LAKE_DAY
+from crosstrail.engines.athena_ddl import DAY
 from crosstrail.engines.athena_query import MAX_STATEMENT_BYTES, AthenaAccess, AthenaPlace, AthenaQuery
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.compiling import EngineStatement, StatementCompiler
@@ -26,6 +26,7 @@ from crosstrail.engines.messages import EventsTable
 from crosstrail.engines.query_runs import QueryRuns, in_thread, ref_of
 from crosstrail.engines.remote_runs import RUNS_AT_ONCE, RemoteLimits, RemoteRun, text_types
 from crosstrail.engines.results import Record, ResultStore
+from crosstrail.engines.trino_view import DAY as LAKE_DAY
 from crosstrail.errors import SqlRejected
 from crosstrail.models import QueryRef, QueryState, QueryStatus, ResultPage
 
