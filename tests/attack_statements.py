@@ -36,6 +36,13 @@ _TABLES = (
         "iceberg.information_schema.columns",
     ),
     *("pg_catalog.pg_class", "duckdb_tables", "sqlite_master", "duckdb_settings()", "jmx.current.x"),
+    *(
+        "lake.crosstrail.events",
+        '"lake"."crosstrail"."events$files"',
+        "lake.crosstrail.audit_events",
+        "memory.default.events",
+    ),
+    *("audit_events", "lake.information_schema.tables", 'lake.crosstrail."events$snapshots"', "jmx.current.y"),
     # functions that make tables, files
     *(
         "read_parquet('/**')",
