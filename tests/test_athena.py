@@ -123,6 +123,15 @@ async def test_without_the_file_pages_bring_the_same(why: str, athena: AthenaWor
     await athena.workspace.aclose()
 
 
+async def test_without_pages_the_file_brings_the_same(athena: AthenaWorkspace) -> None:
+    athena.comes_to(("a",), (None,), columns=("name",))
+    athena.aws.world.fail("503", action="GetQueryResults", times=-1)
+    assert await all_rows(athena) == [("a",), (None,)]
+    athena.s3.allowed[BUCKET] = set()
+    with pytest.raises(QueryFailed, match="GetQueryResults"):
+        await answered(athena)
+
+
 async def test_rows_and_maps_come_as_json_in_the_order_that_was_asked_for(athena: AthenaWorkspace) -> None:
     athena.comes_to(("b", '{"z":"1","a":null}'), ("a", None), columns=("c0", "c1"))
     page = await answered(athena, "SELECT eventname, requestparameters FROM prod ORDER BY eventtime DESC")

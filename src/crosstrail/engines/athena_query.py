@@ -18,7 +18,7 @@ from crosstrail.engines.athena_cells import cell_reader
 from crosstrail.engines.error_words import safe_words
 from crosstrail.engines.remote_runs import RemoteEnded, RemoteProgress, RemoteQuery, Rows
 from crosstrail.engines.sql.types import Type
-from crosstrail.errors import CrosstrailError
+from crosstrail.errors import CloudUnavailable, CrosstrailError
 from crosstrail.models import QueryState
 from crosstrail.object_store import Bucket, BucketUri, parsed_uri
 
@@ -200,15 +200,22 @@ class AthenaQuery(RemoteQuery):
         return f"{safe_words(_PLACE.sub('', reason), self._sql) or 'Athena gave no reason'}{number}{again}"
 
     def _rows(self, execution: Execution) -> Iterator[Rows]:
-        """The first page tells whether there are more; then one GET of the file brings what many pages would."""
+        """The first page tells whether there are more; then one GET of the file brings what many pages would. So it does where
+        the API gives no page, as of rows that are too long together for one answer."""
         query = {"QueryExecutionId": execution["QueryExecutionId"], "MaxResults": _PAGE_ROWS}
-        answer = cast(_Page, self._access.ask("get_query_results", query))
-        if answer.get("NextToken"):
+        refused, answer = None, _Page(ResultSet={"ResultSetMetadata": {"ColumnInfo": []}})
+        try:
+            answer = cast(_Page, self._access.ask("get_query_results", query))
+        except CloudUnavailable as error:
+            refused = error
+        if refused or answer.get("NextToken"):
             file = _ResultFile.opened(self._access, execution)
             if file:
                 for page in file.pages(len(self.columns)):
                     yield self._shown(page)
                 return
+        if refused:
+            raise refused
         yield self._shown(_rows_of(answer, header=True))
         while token := answer.get("NextToken"):
             answer = cast(_Page, self._access.ask("get_query_results", {**query, "NextToken": token}))
