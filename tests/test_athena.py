@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from athena_workspace import BUCKET, OTHER, PAYER, READ, AthenaWorkspace, athena_workspace
+from conftest import CommandLine
 from crosstrail.engines.athena import cost
 from crosstrail.engines.athena_cells import cell_reader, json_statement
 from crosstrail.engines.base import QueryScope, run
@@ -31,6 +32,7 @@ from crosstrail.errors import AccountNotFound, InvalidRequest, QueryCancelled, Q
 from crosstrail.models import QueryRef, QueryState, ResultPage
 from crosstrail.settings.config import Settings
 from crosstrail.workspace.workspace import Workspace
+from fakes.aws import FakeAws
 from moto_server import Moto
 
 pytestmark = pytest.mark.anyio
@@ -328,6 +330,16 @@ async def test_an_account_that_is_none_is_refused(tmp_path: Path, monkeypatch: p
         with pytest.raises(AccountNotFound, match="no account matches 'nobody'"):
             await answered(athena)
         assert not athena.athena.executions
+
+
+def test_the_command_line_asks_it_and_says_what_it_cost(crosstrail: CommandLine, fake_aws: FakeAws) -> None:
+    athena = fake_aws.world.account(PAYER).athena
+    athena.outcome.columns, athena.outcome.rows = ("name",), (("ConsoleLogin",),)
+    listed = [{"id": PAYER, "alias": "payer", "region": "us-east-1", "auth": fake_aws.world.add_key(PAYER).auth}]
+    Path("crosstrail.yaml").write_text(json.dumps({"accounts": listed, "athena": {"account": "payer"}}))
+    done = crosstrail("query", "SELECT eventname AS name FROM payer", "--engine", "athena", "--format", "csv")
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["name", "ConsoleLogin"]), done.stderr
+    assert "It cost about 0.00006 USD (estimated" in done.stderr
 
 
 def test_an_estimate_has_athenas_least_amount() -> None:
