@@ -222,6 +222,26 @@ def test_a_statement_for_athena_brings_what_the_lake_does(sql: str, compared: Co
     assert rows
 
 
+def test_a_days_question_reads_a_days_folders(compared: Compared) -> None:
+    """The conditions on partitions reach the scan below the view, where Athena turns them into folders."""
+    table: EventsTable = {"relation": VIEW, "day": "day", "day_format": "yyyy/MM/dd", "late_days": 1}
+    sql = "SELECT count(*) FROM events WHERE eventtime >= '2026-11-01' AND eventtime < '2026-11-02'"
+    mixed = QueryScope(
+        (Account(id="111111111111"), Account(id="222222222222"), Account(id="2100000001", cloud="volcengine"))
+    )
+
+    async def compiled() -> EngineStatement:
+        return await StatementCompiler().text(sql, mixed, table)
+
+    plan = compared.trino.ask(f"EXPLAIN {anyio.run(compiled).sql}")
+    assert not plan.error
+    (scan,) = [line for line in str(plan.rows[0][0]).splitlines() if "filterPredicate" in line and "Scan" in line]
+    assert "account IN (varchar '111111111111', varchar '222222222222')" in scan
+    assert "(varchar '2026/11/01' <= day)" in scan
+    assert "(day <= varchar '2026/11/03')" in scan
+    assert "volcengine" not in scan
+
+
 def test_the_view_of_the_lakes_table_has_the_documented_types(judged: Judged) -> None:
     """Over the Iceberg table itself, as Athena finds it in Glue, and with a day's condition on the table's partitions."""
     query = create_lake_view("crosstrail", "events", "v").partition(" AS\n")[2]
