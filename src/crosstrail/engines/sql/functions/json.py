@@ -65,7 +65,7 @@ def _document(call: FunctionCall) -> tuple[Expr, str]:
         f"(CASE WHEN json_valid({text.sql}) THEN CAST({text.sql} AS JSON) "
         f"WHEN json_valid({mended}) THEN CAST({mended} AS JSON) WHEN {looks} THEN {bad} END)"
     )
-    return text, valid
+    return text, call.compiler.parts.hold(valid)  # it is read several times, and costs most
 
 
 @function("json_extract_scalar")
