@@ -26,15 +26,15 @@ from trino_lake import Judged
 pytestmark = [pytest.mark.anyio, pytest.mark.trino]
 _STATEMENTS = (
     "SELECT * FROM {a}",
-    "SELECT count(*) FROM all_accounts",
+    "SELECT count(*) FROM events",
     "SELECT eventname, count(*) AS n FROM {a} GROUP BY 1 HAVING count(*) > 1 ORDER BY n DESC, eventname",
     "SELECT useridentity.arn, useridentity.sessioncontext.attributes.creationdate FROM {a} WHERE useridentity.type = 'AssumedRole'",
     "SELECT eventid, requestparameters, element_at(requestparameters, 'bucketName') AS b FROM {a} WHERE requestparameters IS NOT NULL",
-    "SELECT eventid, r.arn, r.type FROM {a} CROSS JOIN UNNEST(resources) AS t(r)",
+    "SELECT eventid, t.arn, t.type FROM {a} CROSS JOIN UNNEST(resources) AS t(owner, type, arn, arnprefix)",
     "SELECT date_trunc('day', eventtime) AS day, count(DISTINCT sourceipaddress) FROM {a} GROUP BY 1",
     "SELECT eventid, row_number() OVER (PARTITION BY eventname ORDER BY eventtime, eventid) AS n FROM {a}",
     "SELECT json_extract_scalar(eventjson, '$.eventName') FROM {a} WHERE eventtime > '2020-01-01 00:00:00'",
-    "WITH x AS (SELECT * FROM {a}) SELECT count(*), min(eventtime), max(eventtime) FROM x JOIN {a} y USING (eventid)",
+    "WITH x AS (SELECT * FROM {a}) SELECT count(*), min(x.eventtime), max(y.eventtime) FROM x JOIN {a} y ON x.eventid = y.eventid",
     "SELECT source_object, verified, cloud, account FROM {a}",
     "SELECT 1e7, 0.1e0, nan(), -infinity(), REAL '0.1', 1.50, DATE '2024-02-29', INTERVAL '2' DAY, ARRAY[1e0], MAP(ARRAY['b'], ARRAY[true])",
 )
@@ -77,17 +77,17 @@ async def test_rows_names_and_text_are_those_of_the_embedded_engine(judged: Judg
 async def test_a_days_question_reads_the_files_of_that_day(judged: Judged, tmp_path: Path) -> None:
     scope = QueryScope(judged.accounts)
     async with cluster_engine(judged, tmp_path) as engine:
-        whole = await run(engine, "SELECT max(eventtime) FROM all_accounts", scope, limit=1, wait_seconds=300)
+        whole = await run(engine, "SELECT max(eventtime) FROM events", scope, limit=1, wait_seconds=300)
         day = str(whole.rows[0][0])[:10]
-        sql = f"SELECT count(eventjson) FROM all_accounts WHERE eventtime >= '{day} 00:00:00'"
+        sql = f"SELECT count(eventjson) FROM events WHERE eventtime >= '{day} 00:00:00'"
         narrow = await run(engine, sql, scope, limit=1, wait_seconds=300)
-        all_of_it = await run(engine, "SELECT count(eventjson) FROM all_accounts", scope, limit=1, wait_seconds=300)
+        all_of_it = await run(engine, "SELECT count(eventjson) FROM events", scope, limit=1, wait_seconds=300)
     assert 0 < int(str(narrow.rows[0][0])) < int(str(all_of_it.rows[0][0]))
     assert (narrow.status.scanned_bytes or 0) < (all_of_it.status.scanned_bytes or 0) / 2
     assert (narrow.status.scanned_rows or 0) < (all_of_it.status.scanned_rows or 0) / 2
 
 
-_LONG = "SELECT count(*) FROM all_accounts a, all_accounts b, all_accounts c, all_accounts d WHERE a.eventjson < b.eventjson || c.eventjson"
+_LONG = "SELECT count(*) FROM events a, events b, events c, events d WHERE a.eventjson < b.eventjson || c.eventjson"
 
 
 def _on_trino(judged: Judged) -> list[list[str | None]]:
@@ -159,9 +159,7 @@ async def test_nothing_but_the_callers_accounts_is_read(judged: Judged, tmp_path
     async with cluster_engine(judged, tmp_path) as engine:
         with pytest.raises((SqlRejected, InvalidRequest)):
             await engine.start(sql.format(ours=ours.id, theirs=theirs.id), QueryScope((ours,)))
-        page = await run(
-            engine, "SELECT DISTINCT account FROM all_accounts", QueryScope((ours,)), limit=9, wait_seconds=120
-        )
+        page = await run(engine, "SELECT DISTINCT account FROM events", QueryScope((ours,)), limit=9, wait_seconds=120)
     assert page.rows == ((ours.id,),)
 
 
