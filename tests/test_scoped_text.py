@@ -8,6 +8,7 @@ import pytest
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.compiling import EngineStatement, StatementCompiler
 from crosstrail.engines.messages import EventsTable
+from crosstrail.engines.sql.prepare import prepare
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.schema import COLUMNS
 from crosstrail.models import Account
@@ -137,6 +138,46 @@ def test_the_event_times_that_a_table_needs_are_days_of_partitions(table: Events
     ],
 )
 def test_what_engines_may_read_differently_is_not_sent(sql: str) -> None:
+    with pytest.raises(SqlRejected):
+        _compiled(sql)
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("sha512(to_utf8(eventname))", "varbinary"),
+        ("to_hex(hmac_sha512(to_utf8('a'), to_utf8(eventname)))", "varchar"),
+        ("round(sin(1.5))", "double"),
+        ("regexp_like(eventname, '(?<=Get)Role')", "boolean"),
+        ("regexp_extract(eventname, '(?=.*x)(a)(b)', 2)", "varchar"),
+        ("regexp_like(eventname, 'a*+b')", "boolean"),
+        ("(SELECT kurtosis(length(eventname)) FROM prod)", "double"),
+    ],
+)
+def test_what_duckdb_lacks_engines_elsewhere_are_sent(expression: str, kind: str) -> None:
+    found = _compiled(f"SELECT {expression} AS x FROM prod")
+    assert found.sql.startswith(
+        f"SELECT {expression} AS x FROM ".replace("FROM prod", f'FROM {_scoped(ONE)} AS "prod"')
+    )
+    assert [str(each) for each in found.types] == [kind]
+    with pytest.raises(SqlRejected, match="not supported") as refused:
+        prepare(f"SELECT {expression} AS x FROM prod", SCOPE)
+    assert "Engines `trino` and `athena` have it." in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT sin('a')",
+        "SELECT sha512(eventname) FROM prod",
+        "SELECT eventname FROM prod WHERE kurtosis(1) > 0",
+        "SELECT kurtosis(kurtosis(1)) FROM prod",
+        "SELECT eventname, kurtosis(1) FROM prod",
+        "SELECT rand()",
+        "SELECT regexp_like(eventname, '(?=a') FROM prod LIMIT x",
+    ],
+)
+def test_what_is_wrong_there_too_is_refused(sql: str) -> None:
     with pytest.raises(SqlRejected):
         _compiled(sql)
 

@@ -117,7 +117,7 @@ def _compile(request: CompileRequest) -> Reply:
     now = datetime.now(UTC)
     try:
         version = request["trino_version"]
-        given = prepared = prepare(request["sql"], scope, now=now, trino_version=version)
+        given = prepared = prepare(request["sql"], scope, now=now, trino_version=version, elsewhere="table" in request)
         past = times_of(given, now)
         of_events = request.get("export", False) and names_events(given)
         unordered = ""

@@ -33,6 +33,8 @@ class Compiler(Protocol):
     place: Place
     now: datetime
     trino_version: int
+    elsewhere: bool
+    """Whether the statement is for another engine, so that of what DuckDB lacks the type is enough."""
     relations: QueryCompiler
     parts: Subexpressions
     parses_json: bool

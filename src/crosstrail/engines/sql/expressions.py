@@ -75,10 +75,13 @@ _COMPARISON: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE
 class Expressions:
     """The expressions of one statement. `now` is the statement's one moment."""
 
-    def __init__(self, place: Place, now: datetime, trino_version: int = DEFAULT_TRINO) -> None:
+    def __init__(
+        self, place: Place, now: datetime, trino_version: int = DEFAULT_TRINO, *, elsewhere: bool = False
+    ) -> None:
         self.place = place
         self.now = now
         self.trino_version = trino_version
+        self.elsewhere = elsewhere
         self.relations: QueryCompiler
         self.parts = Subexpressions()
         self.parses_json = False

@@ -104,6 +104,7 @@ _NAMED = {
         types.VARBINARY, types.JSON, types.DATE, types.IPADDRESS, types.DAY_TIME, types.YEAR_MONTH,
     )
 }  # fmt: skip
+_NOT_RUN = "{fail[this is not run here]}"
 _NAMED["interval"] = types.DAY_TIME
 
 
@@ -131,8 +132,19 @@ def written(*names: str) -> Callable[[Writer], Writer]:
 
 
 def _refused(one: TrinoFunction) -> Handler:
+    """Refused here. For an engine elsewhere that has it, all that counts is the type."""
+    typed = _template([replace(signature, template=_NOT_RUN) for signature in one.elsewhere])
+
     def handle(call: FunctionCall) -> Expr:
-        raise Refusal(f"{call.name} {one.refusal}", one.instead)
+        if not call.compiler.elsewhere or not one.elsewhere:
+            raise Refusal(f"{call.name} {one.refusal}", one.instead)
+        if not one.aggregates:
+            return typed(call)
+        if not call.scope.aggregates:
+            raise Refusal(f"the aggregate {call.name} cannot stand here")
+        inside = replace(call.scope, aggregates=False, windows=False)
+        found = typed(FunctionCall(call.name, call.nodes, call.compiler, inside))
+        return replace(found, free=frozenset(), aggregated=True)
 
     return handle
 

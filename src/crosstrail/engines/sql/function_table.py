@@ -5,12 +5,14 @@ Decides how the table is written. It knows no compiler and no handler: those fin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Literal
 
 Kind = Literal["scalar", "aggregate", "window"]
+_ELSEWHERE = "Engines `trino` and `athena` have it."
 Way = Literal["same", "macro", "rewritten", "refused"]
 
 
@@ -33,6 +35,10 @@ class TrinoFunction:
     signatures: list[Signature] = field(default_factory=list)
     refusal: str = ""
     instead: str = ""
+    elsewhere: list[Signature] = field(default_factory=list)
+    """Of one that is refused here: what engines elsewhere have."""
+    aggregates: bool = False
+    """Whether that is an aggregate."""
     changes: dict[int, str] = field(default_factory=dict)
     """Version of Trino -> what is different since."""
 
@@ -74,14 +80,27 @@ def function_table() -> dict[str, TrinoFunction]:
             names, _, words = rest.partition(": ")
             for name in names.split(", "):
                 table[name].changes[int(mark[1:])] = words
+        elif mark in (">", ">>"):
+            for name, signature in _signatures(rest):
+                table[name].elsewhere.append(signature)
+                table[name].aggregates = mark == ">>"
+                table[name].instead = " ".join(filter(None, (_instead(table[name]), _ELSEWHERE)))
         elif line and mark != "#":
-            head, _, template = line.partition(" = ")
-            names, _, signature = head.partition("(")
-            inside, _, result = signature.rpartition(") -> ")
-            for name in names.split(", "):
-                found = table.setdefault(name, TrinoFunction(name, kind, chapter))
-                found.signatures.append(Signature(tuple(split_types(inside)), result, template))
+            for name, signature in _signatures(line):
+                table.setdefault(name, TrinoFunction(name, kind, chapter)).signatures.append(signature)
     return table
+
+
+def _instead(one: TrinoFunction) -> str:
+    return one.instead.removesuffix(_ELSEWHERE).strip()
+
+
+def _signatures(line: str) -> Iterator[tuple[str, Signature]]:
+    head, _, template = line.partition(" = ")
+    names, _, signature = head.partition("(")
+    inside, _, result = signature.rpartition(") -> ")
+    for name in names.split(", "):
+        yield name, Signature(tuple(split_types(inside)), result, template)
 
 
 def split_types(text: str) -> list[str]:

@@ -21,7 +21,7 @@ _PROBES = ("", "a", " ", "1", "\n")
 _FLAGS = re.compile(r"(?:\(\?[is]{1,2}\))+")
 _PYTHON = (re.NOFLAG, re.IGNORECASE)
 _LOOKS = {"?=": "lookahead", "?!": "lookahead", "?<=": "lookbehind", "?<!": "lookbehind", "?>": "an atomic group"}
-_ELSEWHERE = "engine=trino and Athena have it."
+_ELSEWHERE = "Engines `trino` and `athena` have it."
 _REPEATS = re.compile(r"\{(?:\d+,)?([1-9]\d{0,8})")
 _MAX_REPEATS = 1000
 """RE2's own limit, for one repetition and for nested ones together."""
@@ -40,6 +40,10 @@ def _unquoted(text: str) -> str:
     if r"\Q" in text and "[" in _QUOTED.sub("", text):
         raise Refusal(r"\Q beside a character class is not supported here", r"Write \. and the like.")
     return _QUOTED.sub(signs, text)
+
+
+class NotInRe2(Refusal):
+    """What Trino's regular expressions have, and DuckDB's have not."""
 
 
 class Pattern:
@@ -82,7 +86,7 @@ class Pattern:
     def _translate(self) -> None:
         text, place = self._text, 0
         if _REPEAT_NOTHING.search(re.sub(r"\\.", "", text)):
-            raise Refusal("possessive repetition such as a*+ is not supported here", "Use a* or a*?; " + _ELSEWHERE)
+            raise NotInRe2("possessive repetition such as a*+ is not supported here", "Use a* or a*?. " + _ELSEWHERE)
         if prod(int(most) for most in _REPEATS.findall(text)) > _MAX_REPEATS:
             raise Refusal(f"repetitions in a regular expression may come to {_MAX_REPEATS} here")
         opened: list[tuple[int, int]] = []
@@ -173,7 +177,7 @@ class Pattern:
         found = re.match(r"\((\?:|\?<[A-Za-z][A-Za-z0-9]*>|\?<?[=!]|\?>|\?)?", rest)
         kind = (found[1] if found else "") or ""
         if kind in _LOOKS:
-            raise Refusal(f"{_LOOKS[kind]} is not supported in regular expressions here", _ELSEWHERE)
+            raise NotInRe2(f"{_LOOKS[kind]} is not supported in regular expressions here", _ELSEWHERE)
         if kind == "?":
             raise Refusal(
                 "flags are supported at the beginning of a regular expression only, and no others than (?i) and (?s)"

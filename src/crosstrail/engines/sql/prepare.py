@@ -88,9 +88,14 @@ class PreparedStatement:
 
 
 def prepare(
-    sql: str, scope: StatementScope, *, now: datetime | None = None, trino_version: int = DEFAULT_TRINO
+    sql: str,
+    scope: StatementScope,
+    *,
+    now: datetime | None = None,
+    trino_version: int = DEFAULT_TRINO,
+    elsewhere: bool = False,
 ) -> PreparedStatement:
-    """`trino_version`: whose values it has, where versions differ. Raises SqlRejected, with line and column, for anything but one SELECT that means here what it means to Trino."""
+    """`trino_version`: whose values it has, where versions differ. `elsewhere`: it is for another engine, and `sql` is not run. Raises SqlRejected, with line and column, for anything but one SELECT that means here what it means to Trino."""
     from crosstrail.engines.sql.expressions import Expressions
     from crosstrail.engines.sql.parse import parse
     from crosstrail.engines.sql.relations import Relations
@@ -99,7 +104,9 @@ def prepare(
         raise SqlRejected("the statement is no Unicode text", line=1, column=1, hint="Send it as UTF-8.")
     tree, place = parse(sql)
     tables = Tables(scope)
-    relations = Relations(Expressions(place, now or datetime.now(UTC), trino_version), tables.resolve)
+    relations = Relations(
+        Expressions(place, now or datetime.now(UTC), trino_version, elsewhere=elsewhere), tables.resolve
+    )
     try:
         query = relations.query(tree)
         _check_output(relations, query.columns)
