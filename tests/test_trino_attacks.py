@@ -28,9 +28,9 @@ VIEW, RAW = ("lake", "crosstrail", "audit_events"), ("lake", "crosstrail", "even
 async def test_attacks_on_trino_are_refused_or_say_nothing_of_other_accounts(judged: Judged, tmp_path: Path) -> None:
     made = judged.trino.ask(create_view(VIEW, RAW))
     assert not made.error, made.error
-    for table in ('lake.crosstrail."events$files"', "lake.crosstrail.events", "system.runtime.queries", ".".join(VIEW)):
+    for name in ('lake.crosstrail."events$files"', "lake.crosstrail.events", "system.runtime.queries", ".".join(VIEW)):
         # it is not for want of these that attacks fail
-        assert judged.trino.ask(f"SELECT * FROM {table} LIMIT 1").rows, table
+        assert judged.trino.ask(f"SELECT * FROM {name} LIMIT 1").rows, name
     ours, *others = sorted(judged.accounts, key=lambda account: account.id)
     scope = QueryScope((Account(id=ours.id, cloud=ours.cloud, alias="prod"),))
     url = f"http://127.0.0.1:{judged.server.port}"
