@@ -10,14 +10,21 @@ import duckdb
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.rendering import renderer
 from crosstrail.engines.sql.prepare import prepare
+from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.reader import connect
 from trino_client import Answer
 
 
 class Embedded:
-    def __init__(self, scope: QueryScope = QueryScope(()), files: Sequence[str] = ()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        scope: QueryScope = QueryScope(()),  # noqa: B008 - frozen
+        files: Sequence[str] = (),
+        trino_version: int = DEFAULT_TRINO,
+    ) -> None:
         self._scope = scope
+        self._version = trino_version
         self._connection = connect(files)
         self._one = threading.Lock()
 
@@ -25,7 +32,7 @@ class Embedded:
         """`error` begins with `refused: ` where nothing ran, with `failed: ` where it failed for the values met."""
         with self._one:
             try:
-                prepared = prepare(sql, self._scope)
+                prepared = prepare(sql, self._scope, trino_version=self._version)
                 table = self._connection.sql(prepared.sql).to_arrow_table()
             except SqlRejected as refusal:
                 return Answer(error=f"refused: {refusal}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,17 +19,7 @@ from crosstrail.lake.reader import connect
 from crosstrail.lake.table import LakeTable
 from crosstrail.models import Account
 from crosstrail.store_ids import ALL_STORES_ID
-
-BROKEN = {
-    "list-all-errors-for-s3-events": (10, 39),
-    "list-all-events-not-in-authorized-region": (15, 41),
-    "list-attempted-s3-requests.": (17, 71),
-    "list-publicly-accessible-rds-instances": (13, 15),
-    "network-activity-events-vpce-access-denied-s3": (12, 8),
-}
-"""Name -> where it is refused; docs/lake-sample-queries.md says what is wrong with each."""
-
-_STORE = re.compile(r"<event[_ -]data[_ -]store[_ -]id>|<eds[_ ]id>|\$EDS_ID", re.IGNORECASE)
+from published_queries import BROKEN, STORE
 
 
 class Lake:
@@ -72,7 +61,7 @@ def _published() -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("query", _published(), ids=lambda query: query["name"])
 def test_a_published_query_runs_or_is_listed_as_broken(query: dict[str, str], lake: Lake) -> None:
-    sql = _STORE.sub(ALL_STORES_ID, query["sql"]).replace("${date_filter}", "2023-07-10 00:00:00")
+    sql = STORE.sub(ALL_STORES_ID, query["sql"]).replace("${date_filter}", "2023-07-10 00:00:00")
     if query["name"] in BROKEN:
         with pytest.raises(SqlRejected) as caught:
             prepare(sql, lake.scope)

@@ -21,13 +21,14 @@ class Compared:
     answers: dict[str, Answer] = field(default_factory=dict)
     equal: int = 0
     differences: list[Difference] = field(default_factory=list)
+    beyond: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
 
     def report(self, title: str) -> str:
         """The figures, every difference, and the refusals by reason."""
         kinds = Counter(one.kind for one in self.differences)
         lines = [
-            f"{title}: {len(self.answers)} statements, {self.equal} equal, {self.refusals.total()} refused here alone"
+            f"{title}: {len(self.answers)} statements, {self.equal} equal, {self.refusals.total()} refused here alone, {self.beyond} beyond Trino"
         ]
         lines[0] += f", {len(self.differences)} differ {dict(kinds)}" if kinds else ", none differs"
         lines += [f"  {count:4} {why}" for why, count in self.refusals.most_common()]
@@ -47,6 +48,8 @@ def compare(statements: Iterable[str], trino: TrinoClient, embedded: Embedded) -
                 found.equal += 1
             elif one.kind == "REFUSED":
                 found.refusals[reason(ours.error)] += 1
+            elif one.kind == "BEYOND":
+                found.beyond += 1
             else:
                 found.differences.append(one)
     return found

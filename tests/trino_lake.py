@@ -20,8 +20,9 @@ from crosstrail.settings.config import load_settings
 from crosstrail.workspace.lake_catalog import opened_catalog
 from embedded import Embedded
 from postgres_server import PASSWORD, USER, PostgresServer
+from published_events import published_events
 from trino_client import TrinoClient
-from trino_server import TrinoServer, running_trino
+from trino_server import VERSION, TrinoServer, running_trino
 
 DEMO_DAYS = 3
 VIEW = "memory.default.events"
@@ -50,6 +51,8 @@ def judged_lake(folder: Path, postgres: PostgresServer, shared_data: Path | None
     sources = [organization / LOGS]
     if shared_data:
         sources += [place for place in sorted((shared_data / "aws").iterdir()) if place.is_dir()]
+    (folder / "published.json").write_text(json.dumps({"Records": published_events()}))
+    sources.append(folder / "published.json")
     address = postgres.empty_url("postgresql+psycopg")
     config = folder / "crosstrail.yaml"
     config.write_text(json.dumps({"lake": {"path": str(folder / "lake"), "catalog": address}}))
@@ -74,7 +77,7 @@ def embedded_lake(config: Path) -> Iterator[tuple[Embedded, tuple[Account, ...]]
     settings = load_settings(str(config), {})
     with opened_catalog(settings) as catalog, closing(LakeTable.open(settings.lake.folder, catalog=catalog)) as table:
         accounts = tuple(Account(id=each.account, cloud=each.cloud) for each in table.accounts())
-        with closing(Embedded(QueryScope(accounts), table.plan(None))) as embedded:
+        with closing(Embedded(QueryScope(accounts), table.plan(None), int(VERSION))) as embedded:
             yield embedded, accounts
 
 

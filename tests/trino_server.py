@@ -64,8 +64,8 @@ class TrinoServer:
 
 
 @contextmanager
-def running_trino(catalogs: Catalogs, log: Path, version: str = VERSION) -> Iterator[TrinoServer]:
-    """Its answers come in the Trino version asked for; what it logs goes to `log`. Raises RuntimeError where it does not start."""
+def running_trino(catalogs: Catalogs, log: Path, version: str = VERSION, memory: str = "2G") -> Iterator[TrinoServer]:
+    """What it logs goes to `log`. Raises RuntimeError where it does not start."""
     program, classpath = java(), _ROOT / "build" / "trino" / version / "classpath"
     if program is None or not classpath.is_file():
         raise RuntimeError(f"no Trino {version} here: run make trino-test TRINO={version}; it says what is missing")
@@ -74,7 +74,7 @@ def running_trino(catalogs: Catalogs, log: Path, version: str = VERSION) -> Iter
     command = [
         *(
             str(program),
-            "-Xmx2G",
+            f"-Xmx{memory}",
             "-XX:+UseSerialGC",
             "--add-modules",
             "jdk.incubator.vector",

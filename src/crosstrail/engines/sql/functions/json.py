@@ -161,7 +161,7 @@ def _get(call: FunctionCall) -> Expr:
     value, document = _document(call)
     index = coerce(call.arg(1), BIGINT)
     found = f"json_extract({document}, {index.sql})"
-    if call.compiler.trino_version >= NUMBERS_AS_WRITTEN:
+    if call.compiler.trino_version >= NUMBERS_AS_WRITTEN or value.type != JSON:  # out of a text, as it stands there
         number = f"json_extract_string({_numbers_as_texts(document)}, {index.sql})"
         changed = f"json_type({found}) IN ('DOUBLE', 'BIGINT', 'UBIGINT') AND {number} <> CAST({found} AS VARCHAR)"
         found = require_sure(changed, _AS_WRITTEN, found, JSON)
