@@ -14,8 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crosstrail.engines.sql.addresses import shown
-from crosstrail.engines.sql.time_values import offset_minutes
-from crosstrail.engines.sql.types import Type
+from crosstrail.engines.sql.types import BY_VALUE, Type
+from crosstrail.engines.sql.zones import offset_minutes
 
 _Value = Any
 """What Arrow's `as_py` gives for a column's type, which `Type` says at run time alone."""
@@ -46,7 +46,10 @@ def scalar(value: _Value, kind: Type) -> str:
         case "timestamp":
             return _moment(value, kind.precision)
         case "timestamptz":
-            return f"{_moment(_wall_clock(value, kind.zone), kind.precision)} {kind.zone}"
+            zone = kind.zone
+            if zone == BY_VALUE:
+                value, zone = value["t"], value["z"]
+            return f"{_moment(_wall_clock(value, zone), kind.precision)} {zone}"
         case "date":
             return value.isoformat() if isinstance(value, date) else str(value)
         case "interval day to second":

@@ -31,11 +31,13 @@ from crosstrail.engines.sql.function_registry import FunctionCall
 from crosstrail.engines.sql.function_table import answered
 from crosstrail.engines.sql.functions import all_functions
 from crosstrail.engines.sql.functions.collections import subscript
+from crosstrail.engines.sql.functions.sql_json import sql_json
 from crosstrail.engines.sql.functions.strings import substring, trim
 from crosstrail.engines.sql.functions.times import extract, in_zone
 from crosstrail.engines.sql.hints import field_hint, function_hint
 from crosstrail.engines.sql.nodes import unread
 from crosstrail.engines.sql.scope import Scope
+from crosstrail.engines.sql.sql_json_syntax import SqlJson
 from crosstrail.engines.sql.subexpressions import Subexpressions
 from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.engines.sql.types import (
@@ -69,6 +71,8 @@ _LEFT_TO_RIGHT: dict[type, str] = {
 }
 _MAX_CHAIN = 450
 """Operators in a row: DuckDB's parser takes expressions that are 1,000 deep, and counts each twice."""
+_UNTYPED = frozenset({"lower", "upper", "concat", "reverse", "substr", "json_extract_scalar", "sum", "avg"})
+"""Functions for which Trino chooses an unexpected overload, or none, for a NULL without a type."""
 _COMPARISON: dict[type, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
@@ -121,14 +125,14 @@ class Expressions:
     def compile_group(self, node: exp.Expr, scope: Scope) -> Expr:
         """An output column that rows are grouped by; the next `compile` of the node gives it again."""
         result = canonical(self.compile(node, scope))
-        self._grouped[id(node)] = replace(result, free=frozenset())
+        self._grouped[id(node)] = replace(result, free=frozenset(), instant="", zone="")
         return result
 
     def grouped(self, value: Expr, scope: Scope) -> Expr:
         """What rows are grouped by, as it was written there; any other value as it is."""
         same = canonical(value)
         if scope.groups is not None and value.free and self.parts.key(same.sql) in scope.groups:
-            return replace(same, free=frozenset())
+            return replace(same, free=frozenset(), instant="", zone="")
         return value
 
     def _bound(self, result: Expr, scope: Scope) -> Expr:
@@ -324,6 +328,8 @@ class Expressions:
 
     def _call(self, node: exp.Anonymous, scope: Scope) -> Expr:
         name = str(node.name).lower()
+        if name in _UNTYPED and any(isinstance(each, exp.Null) for each in node.expressions):
+            raise operators.untyped_null(name)
         if name in AGGREGATES:
             return aggregate(self, node, scope)
         handler = all_functions().get(name)
@@ -388,6 +394,7 @@ _METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
     exp.Filter: aggregate,
     exp.GroupConcat: aggregate,
     exp.Anonymous: Expressions._call,
+    SqlJson: sql_json,
 }
 
 

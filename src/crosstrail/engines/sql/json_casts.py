@@ -6,7 +6,7 @@ canonical (no spaces, json_parse sorts keys), so that equal values are equal tex
 
 from __future__ import annotations
 
-from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, require
+from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, let, require, unsure
 from crosstrail.engines.sql.scalar_casts import cast_scalar, double_text
 from crosstrail.engines.sql.types import BOOLEAN, DOUBLE, JSON, VARCHAR, Type, duck, is_integer
 from crosstrail.lake.reader import quoted
@@ -14,7 +14,33 @@ from crosstrail.lake.reader import quoted
 
 def to_json(expr: Expr) -> Expr:
     """CAST(x AS json)."""
-    return derived(f"CAST({_written(expr.sql, expr.type)} AS JSON)", JSON, expr)
+    text = _written(expr.sql, expr.type)
+    if _holds(expr.type, VARCHAR.name) or _holds(expr.type, JSON.name):
+        text = escaped(text, has_keys=_holds(expr.type, "map"))
+    return derived(f"CAST({text} AS JSON)", JSON, expr)
+
+
+def _holds(kind: Type, name: str) -> bool:
+    return kind.name == name or any(_holds(part, name) for part in kind.args)
+
+
+def escaped(text: str, *, has_keys: bool = False) -> str:
+    """SQL for a JSON text in which letters beyond the Basic Multilingual Plane are two escapes.
+
+    With them in keys Java's order is not that of the letters: their halves come before U+E000.
+    """
+    units = "55296 + ((unicode(c) - 65536) >> 10), 56320 + ((unicode(c) - 65536) & 1023)"
+    letter = f"CASE WHEN unicode(c) > 65535 THEN printf('\\u%04X\\u%04X', {units}) ELSE c END"
+    letters = f"array_to_string(list_transform(regexp_extract_all({_TEXT}, '(?s).'), lambda c: {letter}), '')"
+    if has_keys:
+        odd = unsure("a map with such letters in its keys, whose order as JSON", VARCHAR)
+        letters = f"CASE WHEN regexp_matches({_TEXT}, '[\\x{{E000}}-\\x{{FFFF}}]') THEN {odd} ELSE {letters} END"
+    beyond = f"regexp_matches({_TEXT}, '[\\x{{10000}}-\\x{{10FFFF}}]')"
+    return let(_TEXT, text, f"CASE WHEN {beyond} THEN {letters} ELSE {_TEXT} END")
+
+
+_TEXT = "jt"
+"""Names a JSON text that is read more than once."""
 
 
 def _written(sql: str, kind: Type) -> str:

@@ -15,8 +15,9 @@ from crosstrail.engines.sql import types
 from crosstrail.engines.sql.addresses import address_literal
 from crosstrail.engines.sql.expr import Expr, Refusal, text_literal
 from crosstrail.engines.sql.json_literals import json_literal
-from crosstrail.engines.sql.time_values import MILLISECONDS, MONTHS, exists, from_local, zone_name
+from crosstrail.engines.sql.time_values import MILLISECONDS, MONTHS, from_local
 from crosstrail.engines.sql.types import BIGINT, DAY_TIME, DOUBLE, INTEGER, VARCHAR, YEAR_MONTH, Type, decimal_of
+from crosstrail.engines.sql.zones import exists, zone_name
 
 TYPED = "typed"
 """The mark that parse.py leaves on a typed literal."""

@@ -12,6 +12,7 @@ from crosstrail.engines.sql.expr import Expr, Refusal
 from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.queries import Query, retyped
 from crosstrail.engines.sql.types import common, holds_json, row_of
+from crosstrail.engines.sql.zones import column_value
 
 
 def against(value: Expr, operator: str, query: Query, name: str) -> tuple[Expr, str]:
@@ -20,7 +21,7 @@ def against(value: Expr, operator: str, query: Query, name: str) -> tuple[Expr, 
         return _nested(value, operator, query, name)
     if len(query.columns) != 1:
         raise _odd()
-    left, right = operators.matched(value, Expr("x", query.columns[0][1]))
+    left, right = operators.matched(value, column_value("x", query.columns[0][1]))
     return left, retyped(query, [right.type], name)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from crosstrail.engines.sql.sql_json_syntax import SqlJson
+
 _USUAL = {"this", "expression", "expressions"}
 _READ: dict[type, set[str]] = {
     exp.Column: {"this", "table", "db", "catalog"},
@@ -35,6 +37,7 @@ _READ: dict[type, set[str]] = {
     exp.Localtimestamp: set(),
     exp.CurrentDate: set(),
     exp.Exists: {"this"},
+    SqlJson: set(SqlJson.arg_types),
     exp.Anonymous: {"this", "expressions"},
 }
 

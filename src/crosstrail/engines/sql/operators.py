@@ -165,6 +165,7 @@ def _from_unscaled(sql: str, kind: Type) -> str:
 
 def _moments(sign: str, left: Expr, right: Expr) -> Expr:
     if is_moment(left.type) and is_moment(right.type) and sign == "-":
+        left, right = _instant(left), _instant(right)
         kind = common(left.type, right.type)
         if kind is None:
             raise Refusal(f"cannot subtract {right.type} from {left.type}")
@@ -210,16 +211,20 @@ def matched(left: Expr, right: Expr) -> tuple[Expr, Expr]:
     """Both sides in one type, with CloudTrail Lake's leniency for times and booleans against text literals."""
     left, right = _lenient(left, right.type), _lenient(right, left.type)
     # Moments are compared, not wall clocks, and the session's zone is UTC.
-    left, right = (
-        replace(moment_of(each), type=replace(each.type, zone="UTC")) if each.type.name == "timestamptz" else each
-        for each in (left, right)
-    )
+    left, right = _instant(left), _instant(right)
     kind = common(left.type, right.type)
     if kind is None:
         raise Refusal(f"cannot compare {left.type} with {right.type}", _comparison_hint(left.type, right.type))
     if holds_json(kind):
         raise Refusal("json values cannot be compared here", "Compare json_extract_scalar(...) instead.")
     return coerce(left, kind), coerce(right, kind)
+
+
+def _instant(value: Expr) -> Expr:
+    """Of a timestamp with time zone the moment alone."""
+    return (
+        replace(moment_of(value), type=replace(value.type, zone="UTC")) if value.type.name == "timestamptz" else value
+    )
 
 
 def _lenient(literal: Expr, other: Type) -> Expr:
@@ -270,6 +275,11 @@ def equal_sql(left: str, right: str, kind: Type) -> str:
     if kind.name in ("double", "real"):
         return f"({left} = {right} AND NOT isnan({left}))"
     return f"({left} = {right})"
+
+
+def untyped_null(what: str) -> Refusal:
+    """For what Trino gives a NULL without a type to: no overload, or one that nobody would expect."""
+    return Refusal(f"NULL needs a type beside {what}", "Write CAST(NULL AS varchar), for instance.")
 
 
 def negate(operand: Expr) -> Expr:

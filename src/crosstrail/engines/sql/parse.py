@@ -19,6 +19,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.trino import TrinoParser
 from sqlglot.tokenizer_core import TokenType
 
+from crosstrail.engines.sql import sql_json_syntax
 from crosstrail.engines.sql.expr import Place, Refusal
 from crosstrail.engines.sql.literals import COMMA, ODD, TYPED
 from crosstrail.engines.sql.number_tokens import OddNumber, number_at
@@ -311,7 +312,7 @@ def _dialect() -> Trino:
         TYPE_LITERAL_PARSERS = dict.fromkeys(_TYPED, _typed_literal)
         FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., object]]] = {
             name: TrinoParser.FUNCTION_PARSERS[name] for name in _SPECIAL_FORMS
-        }
+        } | sql_json_syntax.parsers()
 
     class Dialect(Trino):
         INDEX_OFFSET = 0

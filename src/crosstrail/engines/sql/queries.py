@@ -11,9 +11,10 @@ from sqlglot import exp
 
 from crosstrail.engines.sql.canonical import canonical, holds_map
 from crosstrail.engines.sql.casts import coerce
-from crosstrail.engines.sql.expr import Expr, Refusal
+from crosstrail.engines.sql.expr import Expr, Refusal, moment_of
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.types import Type
+from crosstrail.engines.sql.zones import column_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def retyped(query: Query, kinds: list[Type], name: str, *, compared: bool = Fals
     if [kind for _, kind in query.columns] == kinds and not (compared and any(map(holds_map, kinds))):
         return f"SELECT * FROM ({query.sql}) AS {name}"  # noqa: S608 - generated names
     columns = [
-        coerce(Expr(f"{name}.c{i}", have), kind)
+        Expr(f"{name}.c{i}", have) if have == kind else coerce(moment_of(column_value(f"{name}.c{i}", have)), kind)
         for i, ((_, have), kind) in enumerate(zip(query.columns, kinds, strict=True))
     ]
     columns = [canonical(column) for column in columns] if compared else columns

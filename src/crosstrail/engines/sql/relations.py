@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from crosstrail.engines.sql.canonical import canonical
 from crosstrail.engines.sql.compiler import Compiler
-from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, rejected
+from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived, moment_of, rejected
 from crosstrail.engines.sql.groups import grouping
 from crosstrail.engines.sql.limits import limited
 from crosstrail.engines.sql.membership import against
@@ -36,6 +36,7 @@ from crosstrail.engines.sql.table_sources import (
 )
 from crosstrail.engines.sql.types import BOOLEAN, is_orderable
 from crosstrail.engines.sql.versions import Versions
+from crosstrail.engines.sql.zones import column_value, held
 
 _MAX_TABLES = 50
 """DuckDB plans joins before it can be interrupted, and slowly where they are many."""
@@ -152,9 +153,10 @@ class Relations:
             clauses.append(f"HAVING {tested.sql}")
         distinct = self._distinct(node.args.get("distinct"), columns)
         columns = [canonical(column) for column in columns] if distinct else columns
-        listed = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
+        kept = [(column.sql, column.type) if distinct else held(column) for column in columns]
+        listed = ", ".join(f"{column} AS c{index}" for index, (column, _) in enumerate(kept))
         sql = f"SELECT {distinct}{listed} {' '.join(part for part in clauses if part)}{order_sql}{limited(self.expressions.compile, self.expressions.place, node)}"
-        return Query(sql, tuple((name, column.type) for name, column in zip(names, columns, strict=True)))
+        return Query(sql, tuple((name, kind) for name, (_, kind) in zip(names, kept, strict=True)))
 
     def _from(self, node: exp.Select) -> tuple[str, Scope]:
         first, outer = node.args.get("from_"), self._environment.outer
@@ -231,7 +233,7 @@ class Relations:
         for node, alias in projected:
             if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
                 fields = self._star(node, scope)
-                columns += [Expr(part.sql, part.type, free=frozenset([part.name or "a column"])) for part in fields]
+                columns += [column_value(part.sql, part.type, frozenset([part.name or "a column"])) for part in fields]
                 names += [part.name for part in fields]
                 continue
             compiled = self.expressions.compile(node, scope)
@@ -306,7 +308,7 @@ class Relations:
             nulls = "FIRST" if each.args.get("nulls_first") else "LAST"
             keys.append(key)
             if key.value is None:
-                written = key.sql if place is None else str(place + 1)
+                written = moment_of(key).sql if place is None or key.zone else str(place + 1)
                 parts.append(f"{written} {'DESC' if each.args.get('desc') else 'ASC'} NULLS {nulls}")
         return (f" ORDER BY {', '.join(parts)}" if parts else ""), keys
 
@@ -326,7 +328,7 @@ class Relations:
             return query
         name = self.expressions.name("r")
         fields = tuple(Field(label, f"{name}.c{i}", kind) for i, (label, kind) in enumerate(query.columns))
-        columns = [Expr(part.sql, part.type) for part in fields]
+        columns = [column_value(part.sql, part.type) for part in fields]
         scope = Scope(fields=fields)
         order = node.args.get("order")
         order_sql = self.ordering(order, scope, columns)[0] if order is not None else ""
@@ -346,7 +348,7 @@ class Relations:
         query = self._inner(node, scope)
         if len(query.columns) != 1:
             raise Refusal(f"a sub-query used as a value has one column, not {len(query.columns)}")
-        return Expr(self.expressions.parts.hold(f"({query.sql})", fixed=True), query.columns[0][1])
+        return column_value(self.expressions.parts.hold(f"({query.sql})", fixed=True), query.columns[0][1])
 
     def exists(self, node: exp.Exists, scope: Scope) -> Expr:
         query = self._inner(node.this, scope)

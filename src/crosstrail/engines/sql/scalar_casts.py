@@ -9,6 +9,16 @@ from __future__ import annotations
 from crosstrail.engines.sql.addresses import address_from_text, address_text
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, failure, require, require_sure, unsure
 from crosstrail.engines.sql.time_values import day_time_text, local, rounded, timestamp_text, year_month_text
+from crosstrail.engines.sql.timestamp_texts import (
+    DATE_TEXT,
+    LONG_YEAR,
+    ODD_TIME,
+    SPACES,
+    ZONED_TIME,
+    clock_from_text,
+    knows_zone,
+    zoned_from_text,
+)
 from crosstrail.engines.sql.types import (
     BOOLEAN,
     DATE,
@@ -25,27 +35,24 @@ from crosstrail.engines.sql.types import (
     is_integer,
     is_number,
 )
+from crosstrail.engines.sql.zones import moved
 
 _INTEGER = r"[+-]?[0-9]+"
 _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
 _DOUBLE = r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)"
 # What Trino takes and DuckDB does not: digits of other scripts, hexadecimal doubles, years of fewer or more digits than four.
-# What Trino takes and DuckDB does not: digits of other scripts, hexadecimal doubles, years of fewer or more digits than four.
 _OTHER_DIGITS = r"^\s*[+-]?[0-9.]*[^\x00-\x7F\P{Nd}]"
 _HEXADECIMAL = r"^\s*[+-]?0[xX][0-9A-Fa-f.]+[pP]"
-_LONG_YEAR = r"^\s*([+-][0-9]{4}|[+-]?[0-9]{5,}|0000)-[0-9]"
-_ODD_YEAR = rf"^\s*[+-]?[0-9]{{1,3}}-[0-9]|{_LONG_YEAR}"
-_DATE = r"(?:[1-9][0-9]{3}|0(?:[1-9][0-9]{2}|0(?:[1-9][0-9]|0[1-9])))-[0-9]{1,2}-[0-9]{1,2}"
-_TIME = r"([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?"
-_NAMED_ZONE = "[A-Za-z]+/[A-Za-z_/+-]+[0-9]*"
-_ZONE = rf"UTC|Z|GMT|[+-][0-9]{{2}}:[0-9]{{2}}|{_NAMED_ZONE}"
-_SPACES = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
+_ODD_YEAR = rf"^\s*[+-]?[0-9]{{1,3}}-[0-9]|{LONG_YEAR}"
+_LARGEST_REAL, _BEYOND_REAL = "3.4028234663852886e38", "3.4028235677973366e38"
 
 
 def cast_scalar(expr: Expr, target: Type) -> Expr:
     """Raises Refusal for a pair of types without a cast; the SQL fails on values that cannot be cast."""
     if expr.type == target:
         return expr
+    if target.name == "timestamptz" and (zoned := _to_zoned(expr, target)):
+        return zoned
     sql = _scalar(expr, target)
     if sql is None:
         raise Refusal(f"there is no cast from {expr.type} to {target}")
@@ -71,11 +78,23 @@ def _scalar(expr: Expr, target: Type) -> str | None:
     if target.name == "timestamp" and source.name in ("date", "timestamp", "timestamptz"):
         moment = f"CAST({local(expr).sql} AS TIMESTAMP)"
         return rounded(moment, source.size[0] if source.size else 0, target.precision)
-    if target.name == "timestamptz" and source.name in ("date", "timestamp", "timestamptz"):
-        if source.zone != target.zone and (source.name == "timestamptz" or target.zone != "UTC"):
-            return None
-        return rounded(f"CAST({sql} AS TIMESTAMP)", source.size[0] if source.size else 0, target.precision)
     return None
+
+
+def _to_zoned(expr: Expr, target: Type) -> Expr | None:
+    """As a timestamp with time zone; what has no zone is in the session's, which is UTC."""
+    source = expr.type
+    if source.name == "timestamptz" and source.zone == target.zone:
+        return moved(expr, lambda sql: rounded(sql, source.precision, target.precision), target)
+    if target.zone != "UTC":
+        return None
+    if source == VARCHAR:
+        return zoned_from_text(expr, target)
+    if source.name not in ("date", "timestamp"):
+        return None
+    return derived(
+        rounded(f"CAST({expr.sql} AS TIMESTAMP)", source.size[0] if source.size else 0, target.precision), target, expr
+    )
 
 
 def _number(expr: Expr, target: Type) -> str:
@@ -92,11 +111,16 @@ def _number(expr: Expr, target: Type) -> str:
         )
     if source in (DOUBLE, REAL) and target.name == "decimal":
         return f"CAST(CAST(CAST({sql} AS DOUBLE) AS VARCHAR) AS {duck(target)})"
+    if source == DOUBLE and target == REAL:  # what is too large is infinite, from halfway beyond the largest on
+        sign, size = f"(CASE WHEN {sql} < 0 THEN -1 ELSE 1 END)", f"abs({sql})"
+        infinite = f"WHEN NOT isnan({sql}) AND {size} >= CAST('{_BEYOND_REAL}' AS DOUBLE) THEN CAST({sign} * CAST('Infinity' AS DOUBLE) AS FLOAT)"
+        largest = f"WHEN NOT isnan({sql}) AND {size} > CAST('{_LARGEST_REAL}' AS DOUBLE) THEN CAST({sign} * CAST('{_LARGEST_REAL}' AS DOUBLE) AS FLOAT)"
+        return f"(CASE {infinite} {largest} ELSE CAST({sql} AS FLOAT) END)"
     return f"CAST({sql} AS {duck(target)})"
 
 
 def _from_text(sql: str, target: Type) -> str | None:
-    trimmed = f"trim({sql}, {_SPACES})"
+    trimmed = f"trim({sql}, {SPACES})"
 
     def guarded(pattern: str, text: str, good: str, odd: str) -> str:
         rest = require_sure(
@@ -119,17 +143,11 @@ def _from_text(sql: str, target: Type) -> str | None:
             f"lower({sql}) NOT IN ('true', 't', '1', 'false', 'f', '0')", "a text is no boolean", good, target
         )
     if target == DATE:
-        return guarded(_DATE, trimmed, f"CAST({trimmed} AS DATE)", _ODD_YEAR)
+        return guarded(DATE_TEXT, trimmed, f"CAST({trimmed} AS DATE)", _ODD_YEAR)
     if target.name == "timestamp":
-        pattern = f"{_DATE}( {_TIME})?( ?({_ZONE}))?"
         # The zone is read and dropped: Trino casts to the wall clock that is written there.
-        bare = f"regexp_extract({trimmed}, '^({_DATE}( {_TIME})?)', 1)"
-        full = f"(CASE WHEN regexp_full_match({bare}, '.*:.*') AND NOT regexp_full_match({bare}, '.*:.*:.*') THEN {bare} || ':00' ELSE {bare} END)"
-        moment = rounded(f"CAST({full} AS TIMESTAMP)", 6, target.precision)
-        named = f"regexp_extract({trimmed}, '{_NAMED_ZONE}$')"
-        # timezone() fails on a name that is no zone's, which is all it is asked for.
-        exists = f"timezone({named}, TIMESTAMP '2000-01-01') IS NOT NULL"
-        return guarded(pattern, trimmed, f"(CASE WHEN {named} = '' OR {exists} THEN {moment} END)", _LONG_YEAR)
+        clock = clock_from_text(trimmed, target.precision)
+        return guarded(ZONED_TIME, trimmed, f"(CASE WHEN {knows_zone(trimmed)} THEN {clock} END)", ODD_TIME)
     if target == VARBINARY:
         return f"encode({sql})"
     if target == IPADDRESS:

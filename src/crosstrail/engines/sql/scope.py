@@ -14,6 +14,7 @@ from functools import cached_property
 from crosstrail.engines.sql.expr import Expr, Refusal
 from crosstrail.engines.sql.hints import column_hint
 from crosstrail.engines.sql.types import Type
+from crosstrail.engines.sql.zones import column_value
 
 _PARAMETER = re.compile(r"\bp([0-9]+)\b")
 
@@ -87,7 +88,7 @@ class Scope:
             if found := scope._own(lowered):
                 column, used = found
                 free = frozenset() if outer else frozenset([column.name or "a column"])
-                return Expr(column.sql, column.type, free=free, name=names[used - 1]), used
+                return replace(column_value(column.sql, column.type, free), name=names[used - 1]), used
             scope, outer = scope.parent, True
         known = [(one.relation, one.name, one.type) for one in self.fields if not one.hidden]
         raise Refusal(f"there is no column {_shown(names)}", column_hint(names, quoted, known))

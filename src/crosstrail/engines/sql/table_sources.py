@@ -19,7 +19,7 @@ from crosstrail.engines.sql.expr import Expr, Refusal, boolean, derived
 from crosstrail.engines.sql.literals import COMMA
 from crosstrail.engines.sql.queries import Query
 from crosstrail.engines.sql.scope import Field, Scope
-from crosstrail.engines.sql.types import BIGINT, Type
+from crosstrail.engines.sql.types import BIGINT, BY_VALUE, Type
 from crosstrail.lake.reader import SOURCE_OBJECT
 
 EVERY_COLUMN = "(SELECT *"
@@ -138,6 +138,10 @@ def _join_using(
         if len(pair[0]) != 1 or len(pair[1]) != 1:
             raise Refusal(f"the column {name[:60]} of USING must be in both tables, once")
         left, right = pair[0][0], pair[1][0]
+        if BY_VALUE in (left.type.zone, right.type.zone):
+            raise Refusal(
+                f"the times in {name[:60]} have zones of their own", "Use AT TIME ZONE, or ON instead of USING."
+            )
         one, other = operators.matched(Expr(left.sql, left.type), Expr(right.sql, right.type))
         tests.append(operators.compare("=", one, other).sql)
         shown = {"RIGHT": other.sql, "FULL": f"coalesce({one.sql}, {other.sql})"}.get(side, one.sql)

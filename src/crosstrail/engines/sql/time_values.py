@@ -5,17 +5,11 @@ Decides nothing about functions' names; see functions/times.py for those.
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from datetime import UTC, datetime
-from functools import cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from crosstrail.engines.sql.expr import Expr, Refusal, derived, unsure
+from crosstrail.engines.sql.expr import Expr, Refusal, derived
 from crosstrail.engines.sql.types import DATE, DAY_TIME, Type, timestamp_of
+from crosstrail.engines.sql.zones import moved, offset_minutes, offset_sql, wall_clock, zone_text, zoned_by_value
 from crosstrail.lake.reader import quoted
 
-_OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})", re.ASCII)
 MILLISECONDS = {
     "millisecond": 1,
     "second": 1000,
@@ -29,58 +23,10 @@ _OVERLAPS = (60, 30, 120)
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
-@cache
-def zone_name(text: str) -> str:
-    """The zone as Trino writes it: UTC, +09:00 or Area/City. Raises Refusal."""
-    if text.upper() in ("UTC", "Z", "GMT", "+00:00"):
-        return "UTC"
-    if _OFFSET.fullmatch(text):
-        return text
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Refusal("there is no such time zone", "Write UTC, +09:00 or a name such as Asia/Tokyo.") from None
-    return text
-
-
-def exists(clock: datetime, zone: str) -> bool:
-    """Whether the clocks of the zone ever show it: not in the hour that is left out when they are set forward."""
-    if offset_minutes(zone) is not None:
-        return True
-    there = ZoneInfo(zone)
-    return clock.replace(tzinfo=there).astimezone(UTC).astimezone(there).replace(tzinfo=None) == clock
-
-
-def offset_minutes(zone: str) -> int | None:
-    """Of a zone that is an offset; None for one with a name."""
-    if zone == "UTC":
-        return 0
-    found = _OFFSET.fullmatch(zone)
-    if not found:
-        return None
-    minutes = int(found[2]) * 60 + int(found[3])
-    return minutes if found[1] == "+" else -minutes
-
-
-def zoned_by_value(instant: str, zone: str, kind: Type, *parts: Expr) -> Expr:
-    """A timestamp with time zone whose zone is known from the value alone: SQL of the moment in UTC and of the zone's name.
-
-    What asks for no zone takes the moment, and `local` the wall clock; everything else fails for zones other than UTC.
-    """
-    hint = "the zone of a time other than UTC (compare it, CAST it to varchar or use AT TIME ZONE)"
-    sql = f"(CASE WHEN {zone} <> 'UTC' THEN {unsure(hint, kind)} ELSE {instant} END)"
-    made = derived(sql, kind, *parts)
-    return replace(made, instant=instant, zone=zone)
-
-
 def local(moment: Expr) -> Expr:
     """The wall clock of a timestamp with time zone, in its zone; anything else as it is."""
     if moment.zone:
-        named = f"timezone({moment.zone}, timezone('UTC', {moment.instant}))"
-        shifted = f"({moment.instant} + to_minutes({_offset_sql(moment.zone)}))"
-        utc = f"WHEN {moment.zone} = 'UTC' THEN {moment.instant}"
-        sql = f"(CASE {utc} WHEN left({moment.zone}, 1) IN ('+', '-') THEN {shifted} ELSE {named} END)"
-        return derived(sql, timestamp_of(moment.type.precision), moment)
+        return derived(wall_clock(moment.instant, moment.zone), timestamp_of(moment.type.precision), moment)
     if moment.type.name != "timestamptz" or moment.type.zone == "UTC":
         kind = timestamp_of(moment.type.precision) if moment.type.name == "timestamptz" else moment.type
         return derived(moment.sql, kind, moment)
@@ -92,34 +38,36 @@ def local(moment: Expr) -> Expr:
     return derived(sql, timestamp_of(moment.type.precision), moment)
 
 
-def _offset_sql(zone: str) -> str:
-    """SQL for the minutes of an offset such as +09:30."""
-    return f"(CAST(left({zone}, 3) AS INTEGER) * 60 + CAST(left({zone}, 1) || right({zone}, 2) AS INTEGER))"
-
-
-def zone_text(moment: Expr) -> str:
-    """SQL for the name of a moment's zone."""
-    return moment.zone or quoted(moment.type.zone)
-
-
 def from_local(clock: Expr, kind: Type, before: Expr | None = None) -> Expr:
     """The moment whose wall clock in the zone of `kind` is `clock`.
 
     Of the two when a clock is set back: that with the offset of `before`, which the clock was computed from, else the
     earlier one, as Joda-Time has it and therefore Trino.
     """
+    if before is not None and before.zone:
+        zone = before.zone
+        named = from_named_sql(clock.sql, zone, before.instant, wall_clock(before.instant, zone))
+        shifted = f"({clock.sql} - to_minutes({offset_sql(zone)}))"
+        utc = f"WHEN {zone} = 'UTC' THEN {clock.sql}"
+        sql = f"(CASE {utc} WHEN left({zone}, 1) IN ('+', '-') THEN {shifted} ELSE {named} END)"
+        return zoned_by_value(sql, zone, kind, clock, before)
     if kind.zone == "UTC":
         return derived(clock.sql, kind, clock)
     minutes = offset_minutes(kind.zone)
     if minutes is not None:
         return derived(f"({clock.sql} - to_minutes({minutes}))", kind, clock)
-    zone = quoted(kind.zone)
-    later = f"timezone('UTC', timezone({zone}, {clock.sql}))"
+    was = ("", "") if before is None else (before.sql, local(before).sql)
+    return derived(from_named_sql(clock.sql, quoted(kind.zone), *was), kind, clock)
+
+
+def from_named_sql(clock: str, zone: str, before: str = "", before_clock: str = "") -> str:
+    """SQL for the moment at which the clocks of a zone with a name, given as SQL, show `clock`; see `from_local`."""
+    later = f"timezone('UTC', timezone({zone}, {clock}))"
     others = [f"{later} - to_minutes({overlap})" for overlap in _OVERLAPS]
-    if before is not None:
-        others.insert(0, f"{clock.sql} - ({local(before).sql} - {before.sql})")
-    tests = " ".join(f"WHEN timezone({zone}, timezone('UTC', {one})) = {clock.sql} THEN {one}" for one in others)
-    return derived(f"(CASE {tests} ELSE {later} END)", kind, clock)
+    if before:
+        others.insert(0, f"{clock} - ({before_clock} - {before})")
+    tests = " ".join(f"WHEN timezone({zone}, timezone('UTC', {one})) = {clock} THEN {one}" for one in others)
+    return f"(CASE {tests} ELSE {later} END)"
 
 
 def rounded(sql: str, have: int, want: int) -> str:
@@ -146,7 +94,7 @@ def add_interval(moment: Expr, interval: Expr, *, negative: bool) -> Expr:
         kind = moment.type
         if kind.precision < 3:
             kind = Type(kind.name, size=(3,), zone=kind.zone)
-        return derived(f"({moment.sql} + to_microseconds({amount} * 1000))", kind, moment, interval)
+        return moved(moment, lambda sql: f"({sql} + to_microseconds({amount} * 1000))", kind, interval)
     return add_months(moment, Expr(amount, interval.type, free=interval.free, aggregated=interval.aggregated))
 
 
@@ -157,6 +105,13 @@ def add_months(moment: Expr, months: Expr) -> Expr:
         return derived(f"CAST({moved} AS DATE)", DATE, moment, months)
     shifted = derived(moved, clock.type, moment, months)
     return from_local(shifted, moment.type, before=moment) if moment.type.name == "timestamptz" else shifted
+
+
+def offset_text(moment: Expr, colon: str = ":") -> str:
+    """SQL for how far the clocks of a moment's zone were from UTC then: +01:00."""
+    minutes = f"CAST((epoch_us({local(moment).sql}) - epoch_us({moment.instant or moment.sql})) // 60000000 AS BIGINT)"
+    sign = f"(CASE WHEN {minutes} < 0 THEN '-' ELSE '+' END)"
+    return f"({sign} || printf('%02d{colon}%02d', abs({minutes}) // 60, abs({minutes}) % 60))"
 
 
 def timestamp_text(moment: Expr) -> str:

@@ -6,10 +6,13 @@ operand but no aggregate, window or sub-query in it, TRY_CAST the cast alone. It
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, derived, let
+from crosstrail.engines.sql.zones import zoned_by_value
 
 VALUE = "tv"
 """Names the operand of a TRY_CAST that may itself fail: it is computed outside of the TRY."""
@@ -39,13 +42,34 @@ def cannot_fail(node: exp.Expr) -> bool:
     return isinstance(node, _READS) and all(cannot_fail(part) for part in node.iter_expressions() if part is not node)
 
 
+def tried(result: Expr) -> Expr:
+    """TRY around a cast."""
+    if not result.zone:
+        return derived(f"TRY({result.sql})", result.type, result)
+    instant = f"TRY({result.instant})"
+    zone = f"(CASE WHEN {instant} IS NOT NULL THEN {result.zone} END)"
+    return zoned_by_value(instant, zone, result.type, result)
+
+
+def apart(operand: Expr, result: Expr) -> Expr:
+    """A cast of `VALUE`, with the operand computed in front of it."""
+    made = derived(let(VALUE, operand.sql, result.sql), result.type, operand)
+    instant, zone = (each and let(VALUE, operand.sql, each) for each in (result.instant, result.zone))
+    return replace(made, instant=instant, zone=zone)
+
+
 def attempt(compiler: Compiler, node: exp.Expr, value: Expr) -> Expr:
     """TRY around a compiled operand. What DuckDB takes in no TRY is computed in front of it."""
-    sql = compiler.parts.hold(f"TRY({value.sql})", apart=True)
-    if _has_constant_work(node):
+
+    def held(sql: str) -> str:
+        sql = compiler.parts.hold(f"TRY({sql})", apart=True)
         # DuckDB computes constant conditions while it plans, and fails then; it does not look into lambdas.
-        sql = let("t", "0", sql)
-    return derived(sql, value.type, value)
+        return let("t", "0", sql) if _has_constant_work(node) else sql
+
+    if not value.zone:
+        return derived(held(value.sql), value.type, value)
+    instant = held(value.instant)
+    return zoned_by_value(instant, f"(CASE WHEN {instant} IS NOT NULL THEN {value.zone} END)", value.type, value)
 
 
 def _has_constant_work(node: exp.Expr) -> bool:

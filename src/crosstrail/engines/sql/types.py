@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MAX_DECIMAL = 38
+BY_VALUE = "*"
+"""In place of a zone's name, of a query's column: each value has its own, and is held as a STRUCT of the moment and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ def duck(kind: Type) -> str:
     match kind.name:
         case "decimal":
             return f"DECIMAL({kind.precision}, {kind.scale})"
+        case "timestamptz" if kind.zone == BY_VALUE:
+            return "STRUCT(t TIMESTAMP, z VARCHAR)"
         case "array":
             return f"{duck(kind.element)}[]"
         case "map":
@@ -159,7 +163,7 @@ def is_interval(kind: Type) -> bool:
 
 def is_comparable(kind: Type) -> bool:
     """May be grouped and made distinct."""
-    return kind.name != "function" and all(is_comparable(part) for part in kind.args)
+    return kind.name != "function" and kind.zone != BY_VALUE and all(is_comparable(part) for part in kind.args)
 
 
 def holds_json(kind: Type) -> bool:
@@ -167,7 +171,11 @@ def holds_json(kind: Type) -> bool:
 
 
 def is_orderable(kind: Type) -> bool:
-    return kind.name not in ("map", "json", "function") and all(is_orderable(part) for part in kind.args)
+    return (
+        kind.name not in ("map", "json", "function")
+        and kind.zone != BY_VALUE
+        and all(is_orderable(part) for part in kind.args)
+    )
 
 
 def as_decimal(kind: Type) -> Type:

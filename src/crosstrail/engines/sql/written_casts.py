@@ -12,7 +12,7 @@ from sqlglot import exp
 from crosstrail.engines.sql import literals, trying
 from crosstrail.engines.sql.casts import cast
 from crosstrail.engines.sql.compiler import Compiler
-from crosstrail.engines.sql.expr import Expr, derived, let, require
+from crosstrail.engines.sql.expr import Expr, derived, require
 from crosstrail.engines.sql.json_casts import from_json
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.types import JSON, VARCHAR
@@ -27,7 +27,7 @@ def written_cast(compiler: Compiler, node: exp.Cast, scope: Scope) -> Expr:
     tried = type(node) is not exp.Cast
     operand = compiler.compile(source, scope)
     apart = tried and not trying.cannot_fail(source)
-    value = replace(operand, sql=trying.VALUE) if apart else operand
+    value = replace(operand, sql=trying.VALUE, instant="", zone="") if apart else operand
     if target.name == value.type.name == "timestamptz":
         target = replace(target, zone=value.type.zone)
     if value.type == JSON and compiler.parses_json and target != JSON:
@@ -40,7 +40,7 @@ def written_cast(compiler: Compiler, node: exp.Cast, scope: Scope) -> Expr:
             cut = require(f"length({result.sql}) > {width}", f"a value does not fit varchar({width})", cut, VARCHAR)
         result = derived(cut, VARCHAR, result)
     if tried:
-        result = derived(f"TRY({result.sql})", target, result)
+        result = trying.tried(result)
     if apart:
-        result = derived(let(trying.VALUE, operand.sql, result.sql), target, operand)
+        result = trying.apart(operand, result)
     return result if result is not value else replace(value, name="", value=None)

@@ -12,8 +12,9 @@ from crosstrail.engines.sql.casts import coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.functions.times import moment
-from crosstrail.engines.sql.time_values import local, rounded, zone_text
+from crosstrail.engines.sql.time_values import local, offset_text, rounded
 from crosstrail.engines.sql.types import VARCHAR
+from crosstrail.engines.sql.zones import zone_text
 from crosstrail.lake.reader import quoted
 
 
@@ -152,10 +153,7 @@ def _written(piece: FormatPart, clock: str, value: Expr) -> str:
             raise Refusal(f"{value.type} has no zone to be formatted", "Use with_timezone(x, 'UTC').")
         if piece.field == "zone":
             return zone_text(value)
-        minutes = f"CAST((epoch_us({local(value).sql}) - epoch_us({value.instant or value.sql})) // 60000000 AS BIGINT)"
-        colon = ":" if piece.field == "offset_colon" else ""
-        sign = f"(CASE WHEN {minutes} < 0 THEN '-' ELSE '+' END)"
-        return f"({sign} || printf('%02d{colon}%02d', abs({minutes}) // 60, abs({minutes}) % 60))"
+        return offset_text(value, ":" if piece.field == "offset_colon" else "")
     if piece.field == "fraction":
         return f"left(strftime({clock}, '%f') || '000', {piece.digits})"
     if piece.field in ("year", "weekyear") and piece.digits == 2:

@@ -14,16 +14,16 @@ from crosstrail.engines.sql.trino_versions import NUMBERS_AS_WRITTEN
 from crosstrail.engines.sql.types import BIGINT, BOOLEAN, DOUBLE, JSON, UNKNOWN, VARCHAR, is_integer, is_number
 from crosstrail.lake.reader import quoted
 
-_STEP = re.compile(r"""\.([A-Za-z0-9_]+)|\[(\d+)\]|\["((?:[^"\\]|\\["\\])*)"\]""", re.ASCII)
+_STEP = re.compile(r"""\.([\w:]+)|\[(\w+)\]|\["((?:[^"\\]|\\["\\])*)"\]""")
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 _NUMBER = r"-?[0-9][0-9.eE+-]*"
 # Numbers that Java writes with an exponent, and DuckDB in full or the other way round.
-_JAVA_NUMBER = r"[0-9][eE]|[0-9]{8,}\.|(^|[^0-9])0\.00[0-9]|[0-9.]{18,}"
-_ODD = "a number in a JSON text whose spelling Trino changes (1e5)"
+JAVA_NUMBER = r"[0-9][eE]|[0-9]{8,}\.|(^|[^0-9])0\.00[0-9]|[0-9.]{18,}"
+ODD_NUMBER = "a number in a JSON text whose spelling Trino changes (1e5)"
 _AS_WRITTEN = "a number in a JSON text that Trino keeps as it is written (1.50)"
 _HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _COMPLETE = r"\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_CUT_SHORT = "a text that begins like JSON and is none"
+CUT_SHORT = "a text that begins like JSON and is none"
 
 
 def pointer(call: FunctionCall, index: int = 1) -> str:
@@ -59,7 +59,7 @@ def _document(call: FunctionCall) -> tuple[Expr, str]:
     text = coerce(value, VARCHAR)
     mended = _mended(text)
     # Trino reads JSON piece by piece and may find a value in a text that is broken further on; nobody should rely on it.
-    bad = unsure(_CUT_SHORT, JSON)
+    bad = unsure(CUT_SHORT, JSON)
     looks = f"regexp_matches({text.sql}, '^\\s*[\\[{{]')"
     valid = (
         f"(CASE WHEN json_valid({text.sql}) THEN CAST({text.sql} AS JSON) "
@@ -80,7 +80,7 @@ def _scalar(call: FunctionCall) -> Expr:
     spelled = f"json_extract_string({_numbers_as_texts(document)}, {pointer(call)})"
     if value.type == JSON:
         # Whose numbers were written anew by Java.
-        spelled = require_sure(f"regexp_matches({spelled}, '{_JAVA_NUMBER}')", _ODD, spelled, VARCHAR)
+        spelled = require_sure(f"regexp_matches({spelled}, '{JAVA_NUMBER}')", ODD_NUMBER, spelled, VARCHAR)
     sql = (
         f"(CASE WHEN json_type({found}) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL "
         f"WHEN json_type({found}) IN ('VARCHAR', 'BOOLEAN') THEN {text} ELSE {spelled} END)"
@@ -101,11 +101,11 @@ def _extract(call: FunctionCall) -> Expr:
     call.need(2)
     value, document = _document(call)
     found = f"json_extract({document}, {pointer(call)})"
-    odd = f"regexp_matches({_without_texts(found)}, '{_JAVA_NUMBER}')"
-    return derived(require_sure(odd, _ODD, found, JSON), JSON, value)
+    odd = f"regexp_matches({without_texts(found)}, '{JAVA_NUMBER}')"
+    return derived(require_sure(odd, ODD_NUMBER, found, JSON), JSON, value)
 
 
-def _without_texts(document: str) -> str:
+def without_texts(document: str) -> str:
     """A document's text with empty strings in it."""
     return f"regexp_replace(CAST({document} AS VARCHAR), '{_TEXT}', '', 'g')"
 
@@ -165,9 +165,9 @@ def _get(call: FunctionCall) -> Expr:
         number = f"json_extract_string({_numbers_as_texts(document)}, {index.sql})"
         changed = f"json_type({found}) IN ('DOUBLE', 'BIGINT', 'UBIGINT') AND {number} <> CAST({found} AS VARCHAR)"
         found = require_sure(changed, _AS_WRITTEN, found, JSON)
-    odd = f"regexp_matches({_without_texts(found)}, '{_JAVA_NUMBER}')"
+    odd = f"regexp_matches({without_texts(found)}, '{JAVA_NUMBER}')"
     text = "a text element, which json_array_get gives without its quotes and json_extract_scalar whole"
-    given = require_sure(f"json_type({found}) = 'VARCHAR'", text, require_sure(odd, _ODD, found, JSON), JSON)
+    given = require_sure(f"json_type({found}) = 'VARCHAR'", text, require_sure(odd, ODD_NUMBER, found, JSON), JSON)
     return derived(
         f"(CASE WHEN json_type({document}) = 'ARRAY' AND json_type({found}) <> 'NULL' THEN {given} END)",
         JSON,
@@ -188,8 +188,8 @@ def _parse(call: FunctionCall) -> Expr:
 
 def _as_written(text: str, found: str) -> str:
     """What was parsed, where DuckDB writes its numbers as they stand in the text: it keeps no other spelling."""
-    numbers = [f"regexp_extract_all({_without_texts(one)}, '{_NUMBER}')" for one in (text, found)]
-    odd = f"{numbers[0]} <> {numbers[1]} OR regexp_matches({_without_texts(text)}, '[0-9][eE]|-0(\\.0+)?([^0-9.]|$)')"
+    numbers = [f"regexp_extract_all({without_texts(one)}, '{_NUMBER}')" for one in (text, found)]
+    odd = f"{numbers[0]} <> {numbers[1]} OR regexp_matches({without_texts(text)}, '[0-9][eE]|-0(\\.0+)?([^0-9.]|$)')"
     return require_sure(odd, _AS_WRITTEN, found, JSON)
 
 

@@ -78,9 +78,8 @@ def _round(call: FunctionCall) -> Expr:
     if not -15 <= digits <= 15:
         raise Refusal("round takes -15 to 15 digits here")
     sql = f"CAST(round(CAST({value.sql} AS DOUBLE), {digits}) AS {duck(value.type)})"
-    if len(call) == 2:  # -0.0 becomes 0.0, and -0.001 does not
-        sql = f"(CASE WHEN {value.sql} = 0 THEN CAST(0 AS {duck(value.type)}) ELSE {sql} END)"
-    return derived(sql, value.type, value)
+    zero = f"CAST(0 AS {duck(value.type)})"  # -0.0 becomes 0.0, and -0.001 does not
+    return derived(f"(CASE WHEN {value.sql} = 0 THEN {zero} ELSE {sql} END)", value.type, value)
 
 
 def _round_decimal(value: Expr, digits: int, keeps_scale: bool) -> Expr:

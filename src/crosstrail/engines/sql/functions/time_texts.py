@@ -13,8 +13,8 @@ from crosstrail.engines.sql.casts import coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived, failure, let, require, unsure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.functions.formats import FormatPart, joda_pieces, mysql_pieces
-from crosstrail.engines.sql.time_values import zoned_by_value
 from crosstrail.engines.sql.types import VARCHAR, Type, timestamp_of, zoned
+from crosstrail.engines.sql.zones import full_offset, offset_sql, or_utc, zoned_by_value
 from crosstrail.lake.reader import quoted
 
 _MONTHS = (
@@ -68,11 +68,11 @@ def _parse(call: FunctionCall) -> Expr:
     if "offset" not in fields:
         return derived(read(clock, bad, odd), kind, text)
     offset = "struct_extract(f, 'offset')"
-    hours, minutes = f"left({offset}, 3)", f"right('00' || substr(replace({offset}, ':', ''), 4), 2)"
-    total = f"(CASE WHEN lower({offset}) = 'z' THEN 0 ELSE CAST({hours} AS INTEGER) * 60 + CAST(left({offset}, 1) || {minutes} AS INTEGER) END)"
+    full = full_offset(offset)
+    total = f"(CASE WHEN lower({offset}) = 'z' THEN 0 ELSE {offset_sql(full)} END)"
     far = unsure("an offset of more than 14 hours", kind)
     instant = f"(CASE WHEN abs({total}) > 840 THEN {far} ELSE {clock} - to_minutes({total}) END)"
-    zone = f"(CASE WHEN {total} = 0 THEN 'UTC' ELSE {hours} || ':' || {minutes} END)"
+    zone = f"(CASE WHEN lower({offset}) = 'z' THEN 'UTC' ELSE {or_utc(full)} END)"
     return zoned_by_value(read(instant, bad, odd), read(zone, "NULL", "NULL"), kind, text)
 
 

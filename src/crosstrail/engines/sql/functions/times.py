@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
-from crosstrail.engines.sql.casts import cast, coerce, moment_from_text
+from crosstrail.engines.sql.casts import cast, coerce
 from crosstrail.engines.sql.expr import Expr, Refusal, constant_text, derived, failure, moment_of, require, unsure
 from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.time_values import (
@@ -15,9 +14,9 @@ from crosstrail.engines.sql.time_values import (
     add_months,
     from_local,
     local,
+    offset_text,
     rounded,
     timestamp_text,
-    zone_name,
 )
 from crosstrail.engines.sql.types import (
     BIGINT,
@@ -31,6 +30,16 @@ from crosstrail.engines.sql.types import (
     timestamp_of,
     zoned,
 )
+from crosstrail.engines.sql.zones import (
+    OFFSET_PATTERN,
+    full_offset,
+    moved,
+    offset_minutes,
+    offset_sql,
+    or_utc,
+    zone_name,
+    zoned_by_value,
+)
 from crosstrail.lake.reader import quoted
 
 _PARTS = {
@@ -38,8 +47,9 @@ _PARTS = {
     "day_of_week": "isodow", "dow": "isodow", "day_of_year": "dayofyear", "doy": "dayofyear", "minute": "minute",
     "year_of_week": "isoyear", "yow": "isoyear", "week_of_year": "week", "second": "second",
 }  # fmt: skip
+_ZONE_PARTS = ("timezone_hour", "timezone_minute")
 _CLOCK = {"hour", "minute", "second", "millisecond"}
-_ISO = r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?)?Z?"
+_ISO = r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T(?:[01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?)?Z?"
 
 
 def moment(value: Expr, what: str) -> Expr:
@@ -54,8 +64,12 @@ def extract(part: str, value: Expr) -> Expr:
     if value.type in (DAY_TIME, YEAR_MONTH):
         return _interval_part(part, value)
     value = moment(value, part)
-    if part in ("timezone_hour", "timezone_minute"):
-        raise Refusal(f"{part} is not supported here")
+    if part in _ZONE_PARTS:
+        if value.type.name != "timestamptz":
+            raise Refusal(f"{value.type} has no {part}")
+        sign = f"(CASE WHEN left({offset_text(value)}, 1) = '-' THEN -1 ELSE 1 END)"
+        digits = f"substr({offset_text(value)}, {2 if part == 'timezone_hour' else 5}, 2)"
+        return derived(f"CAST({sign} * CAST({digits} AS BIGINT) AS BIGINT)", BIGINT, value)
     if value.type == DATE and part in _CLOCK:
         raise Refusal(f"a date has no {part}")
     clock = local(value)
@@ -82,12 +96,10 @@ def _interval_part(part: str, value: Expr) -> Expr:
     return derived(f"({value.sql} // {by}{f' % {modulo}' if modulo else ''})", BIGINT, value)
 
 
-@function(*_PARTS, "millisecond")
+@function(*_PARTS, *_ZONE_PARTS, "millisecond")
 def _part(call: FunctionCall) -> Expr:
     call.need(1)
-    if call.name == "week_of_year" or call.name in _PARTS or call.name == "millisecond":
-        return extract(call.name, call.arg(0))
-    raise Refusal(f"{call.name} is not supported here")
+    return extract(call.name, call.arg(0))
 
 
 def _unit(call: FunctionCall) -> str:
@@ -128,9 +140,10 @@ def _add(call: FunctionCall) -> Expr:
 
 
 def _keeping_precision(value: Expr, span: Expr, *, negative: bool) -> Expr:
-    moved = add_interval(value, span, negative=negative)
-    sql = rounded(moved.sql, moved.type.precision, value.type.precision) if value.type.size else moved.sql
-    return derived(sql, value.type, moved)
+    later = add_interval(value, span, negative=negative)
+    if not value.type.size:
+        return derived(later.sql, value.type, later)
+    return moved(later, lambda sql: rounded(sql, later.type.precision, value.type.precision), value.type)
 
 
 @function("date_diff")
@@ -138,6 +151,10 @@ def _diff(call: FunctionCall) -> Expr:
     """Whole units between two moments, cut towards zero."""
     call.need(3)
     unit, start, end = _unit(call), moment(call.arg(1), call.name), moment(call.arg(2), call.name)
+    if start.type.name == end.type.name == "timestamptz" and (
+        start.zone or end.zone or start.type.zone != end.type.zone
+    ):
+        end = _seen_from(end, start)
     on_the_clock = unit in MONTHS or unit in ("day", "week")  # a day of 23 hours is a day
     if (unit in MILLISECONDS and start.type == end.type and start.type.zone == "UTC") or not on_the_clock:
         start, end = moment_of(start), moment_of(end)
@@ -155,6 +172,13 @@ def _diff(call: FunctionCall) -> Expr:
     forth, back = _months_between(first, last), _months_between(last, first)
     months = f"(CASE WHEN {last} >= {first} THEN {forth} ELSE -{back} END)"
     return derived(f"({months} // {MONTHS[unit]})", BIGINT, start, end)
+
+
+def _seen_from(value: Expr, other: Expr) -> Expr:
+    """The same moment in the other's zone, which is where Trino counts days and months."""
+    kind = zoned(value.type.precision, other.type.zone)
+    value = moment_of(value)
+    return zoned_by_value(value.sql, other.zone, kind, value) if other.zone else derived(value.sql, kind, value)
 
 
 def _microseconds(sql: str) -> str:
@@ -199,34 +223,26 @@ def _last_day(call: FunctionCall) -> Expr:
 def _from_iso(call: FunctionCall) -> Expr:
     call.need(1)
     text = coerce(call.arg(0), VARCHAR)
-    if isinstance(text.value, str):
-        found = re.fullmatch(_ISO.replace("Z?", r"(Z|[+-]\d\d:?\d\d)?"), text.value)
-        if found:
-            zone = found[5] or "UTC"
-            zone = zone if zone in ("UTC", "Z") else f"{zone[:3]}:{zone[-2:]}"
-            moment = moment_from_text(text.value.replace(",", "."), zoned(3))
-            return Expr(cast(Expr(moment.sql, zoned(6)), zoned(3)).sql, zoned(3, zone_name(zone)))
-        raise Refusal("this text is no ISO 8601 timestamp", "Write '2026-11-20T09:00:00Z'.")
     clock = f"regexp_extract({text.sql}, '^[0-9-]{{10}}(T[0-9:]+([.,][0-9]+)?)?')"
     seconds = f"(CASE WHEN length({clock}) = 16 THEN ':00' ELSE '' END)"
     utc = f"date_trunc('millisecond', CAST(replace(replace({clock}, 'T', ' '), ',', '.') || {seconds} AS TIMESTAMP))"
-    shifted = f"({utc} - to_minutes({_offset_minutes(text.sql)}))"
+    if isinstance(text.value, str):
+        found = re.fullmatch(_ISO.replace("Z?", rf"(Z|{OFFSET_PATTERN})?"), text.value)
+        if not found:
+            raise Refusal("this text is no ISO 8601 timestamp", "Write '2026-11-20T09:00:00Z'.")
+        name = zone_name(found[5] or "UTC")
+        return Expr(f"({utc} - to_minutes({offset_minutes(name)}))", zoned(3, name))
+    zone = f"regexp_extract({text.sql}, '[+-][0-9]{{2}}(:?[0-9]{{2}})?$')"
     known = f"regexp_full_match({text.sql}, {quoted(_ISO)})"
-    also = f"regexp_full_match({text.sql}, {quoted(_ISO.replace('Z?', '[+-][0-9]{2}:?[0-9]{2}'))})"
+    also = f"regexp_full_match({text.sql}, {quoted(_ISO.replace('Z?', OFFSET_PATTERN))})"
     other = f"regexp_full_match({text.sql}, '[0-9TtWwZz:.,+-]+')"
     odd = unsure("an ISO 8601 timestamp in an unusual form", zoned(3))
     bad = failure("a text is no ISO 8601 timestamp", zoned(3))
     rest = f"WHEN {text.sql} IS NULL THEN NULL WHEN {other} THEN {odd} ELSE {bad}"
-    zone = unsure("the zone of an ISO 8601 timestamp other than Z (compare it, or use AT TIME ZONE)", zoned(3))
-    sql = f"(CASE WHEN {known} THEN {utc} WHEN {also} THEN {zone} {rest} END)"
-    instant = f"(CASE WHEN {known} THEN {utc} WHEN {also} THEN {shifted} {rest} END)"
-    return replace(derived(sql, zoned(3), text), instant=instant)
-
-
-def _offset_minutes(text: str) -> str:
-    """SQL for the minutes of the +09:30 that a text ends in."""
-    hours, rest = (f"regexp_extract({text}, '([+-][0-9]{{2}}):?([0-9]{{2}})$', {part})" for part in (1, 2))
-    return f"(CAST({hours} AS INTEGER) * 60 + CAST(left({hours}, 1) || {rest} AS INTEGER))"
+    named = full_offset(zone)
+    instant = f"(CASE WHEN {known} THEN {utc} WHEN {also} THEN {utc} - to_minutes({offset_sql(named)}) {rest} END)"
+    zone_sql = f"(CASE WHEN {known} THEN 'UTC' WHEN {also} THEN {or_utc(named)} ELSE NULL END)"
+    return zoned_by_value(instant, zone_sql, zoned(3), text)
 
 
 @function("from_iso8601_date")
@@ -255,9 +271,8 @@ def _to_iso(call: FunctionCall) -> Expr:
     text = timestamp_text(Expr(local(value).sql, timestamp_of(value.type.precision)))
     sql = f"replace({text}, ' ', 'T')"
     if value.type.name == "timestamptz":
-        if value.type.zone != "UTC" and not value.type.zone.startswith(("+", "-")):
-            raise Refusal("to_iso8601 takes UTC or an offset such as +09:00 here", "Use AT TIME ZONE 'UTC'.")
-        sql = f"({sql} || {quoted('Z' if value.type.zone == 'UTC' else value.type.zone)})"
+        offset = offset_text(value)
+        sql = f"({sql} || (CASE WHEN {offset} = '+00:00' THEN 'Z' ELSE {offset} END))"
     return derived(sql, VARCHAR, value)
 
 
