@@ -30,7 +30,7 @@ CLASSES = {
 """Letters of the table that stand for one of several types."""
 ANY = {"T": "bigint", "E": "bigint", "U": "varchar", "K": "varchar", "V": "double", "S": "double", "R": "date"}
 LITERALS = {
-    "unit": "'day'", "format": "'%Y-%m-%d'", "jodaformat": "'yyyy-MM-dd'", "jsonpath": "'$.a'", "joniregexp": "'(a)'",
+    "unit": "'day'", "format": "'%Y-%m-%d'", "jodaformat": "'yyyy-MM-dd'", "javaformat": "'%s'", "jsonpath": "'$.a'", "joniregexp": "'(a)'",
     "zone": "'Europe/Vienna'", "codepoints": "'ab'", "group": "1", "replacement": "'$1'", "base": "16", "digits": "1",
     "count": "2", "size": "2", "shares": "ARRAY[0.1, 0.5]", "separator": "', '", "share": "0.5", "error": "0.01", "column": "c", "delimiter": "','",
     "network": "'10.0.0.0/8'", "interval day to second": "INTERVAL '1' DAY", "interval year to month": "INTERVAL '1' MONTH",

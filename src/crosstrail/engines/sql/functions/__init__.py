@@ -16,6 +16,7 @@ def all_functions() -> dict[str, Handler]:
         conditional,
         encodings,
         formats,
+        java_format,
         json,
         lambdas,
         maps,
