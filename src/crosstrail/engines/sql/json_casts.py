@@ -15,8 +15,10 @@ from crosstrail.lake.reader import quoted
 def to_json(expr: Expr) -> Expr:
     """CAST(x AS json)."""
     text = _written(expr.sql, expr.type)
-    if _holds(expr.type, VARCHAR.name) or _holds(expr.type, JSON.name):
-        text = escaped(text, has_keys=_holds(expr.type, "map"))
+    if _holds(expr.type, "map"):  # Java orders letters beyond the Basic Multilingual Plane before U+E000
+        odd = unsure("a map with such letters in its keys, whose order as JSON", VARCHAR)
+        both = f"regexp_matches({_TEXT}, '\\\\u[dD][89abAB]') AND regexp_matches({_TEXT}, '[\\x{{E000}}-\\x{{FFFF}}]')"
+        text = let(_TEXT, text, f"CASE WHEN {both} THEN {odd} ELSE {_TEXT} END")
     return derived(f"CAST({text} AS JSON)", JSON, expr)
 
 
@@ -24,17 +26,11 @@ def _holds(kind: Type, name: str) -> bool:
     return kind.name == name or any(_holds(part, name) for part in kind.args)
 
 
-def escaped(text: str, *, has_keys: bool = False) -> str:
-    """SQL for a JSON text in which letters beyond the Basic Multilingual Plane are two escapes.
-
-    With them in keys Java's order is not that of the letters: their halves come before U+E000.
-    """
+def escaped(text: str) -> str:
+    """SQL for a JSON text in which letters beyond the Basic Multilingual Plane are two escapes."""
     units = "55296 + ((unicode(c) - 65536) >> 10), 56320 + ((unicode(c) - 65536) & 1023)"
     letter = f"CASE WHEN unicode(c) > 65535 THEN printf('\\u%04X\\u%04X', {units}) ELSE c END"
     letters = f"array_to_string(list_transform(regexp_extract_all({_TEXT}, '(?s).'), lambda c: {letter}), '')"
-    if has_keys:
-        odd = unsure("a map with such letters in its keys, whose order as JSON", VARCHAR)
-        letters = f"CASE WHEN regexp_matches({_TEXT}, '[\\x{{E000}}-\\x{{FFFF}}]') THEN {odd} ELSE {letters} END"
     beyond = f"regexp_matches({_TEXT}, '[\\x{{10000}}-\\x{{10FFFF}}]')"
     return let(_TEXT, text, f"CASE WHEN {beyond} THEN {letters} ELSE {_TEXT} END")
 
