@@ -49,7 +49,7 @@ QUESTIONS = {
     "denied by hour": "SELECT date_trunc('hour', eventtime), count(*) FROM {} WHERE errorcode LIKE '%Unauthorized%' OR errorcode = 'AccessDenied' GROUP BY 1 ORDER BY 1 LIMIT 100",
     "keys of parameters": f"SELECT k, count(*) FROM {{}} CROSS JOIN UNNEST(requestparameters) AS t(k, v) WHERE {DAY} GROUP BY k ORDER BY 2 DESC, 1 LIMIT 100",
     "first call of each": "SELECT arn, eventname, eventtime FROM (SELECT useridentity.arn AS arn, eventname, eventtime, row_number() OVER (PARTITION BY useridentity.arn ORDER BY eventtime, eventid) AS n FROM {}) WHERE n = 1 ORDER BY 1 LIMIT 100",
-    "agents that match": "SELECT useragent, count(*) FROM {} WHERE regexp_like(useragent, '(?i)java/1\\.12\\.4(0|1)\\d') GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100",
+    "agents that match": "SELECT useragent, count(*) FROM {} WHERE regexp_like(useragent, 'java/1\\.12\\.4(0|1)\\d') GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100",
 }
 VIEW = ("memory", "default", "audit_events")
 
