@@ -15,7 +15,7 @@ from crosstrail.lake.reader import quoted
 _SPACE = r"\t\n\x0b\f\r "
 _ESCAPES = {"s": f"[{_SPACE}]", "S": f"[^{_SPACE}]", "h": r"[\t ]", "Z": None, "A": r"\A", "z": r"\z"}
 _SAME = set("dDwWbBtnrf\\.[](){}*+?^$|/-'\"#&%@!:;<>=,~`_ ")
-ODD_LETTERS = r"[ßẞſKİıŉǰΐΰև\x{1E96}-\x{1E9D}\x{1F50}-\x{1FFF}\x{FB00}-\x{FB17}]"
+ODD_LETTERS = r"[ßẞſ\x{212A}İıŉǰΐΰև\x{1E96}-\x{1E9D}\x{1F50}-\x{1FFF}\x{FB00}-\x{FB17}]"
 _ODD_LETTERS_PYTHON = re.sub(r"\\x\{([0-9A-F]{4})\}", r"\\u\1", ODD_LETTERS)
 _PROBES = ("", "a", " ", "1", "\n")
 _FLAGS = re.compile(r"(?:\(\?[is]{1,2}\))+")

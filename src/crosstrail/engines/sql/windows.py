@@ -63,7 +63,8 @@ def _ranked(
         args[1] = coerce(args[1], BIGINT)
         bad = f"{args[1].sql} < {1 if name == 'nth_value' else 0}"
         if not isinstance(args[1].value, int) or args[1].value < (1 if name == "nth_value" else 0):
-            args[1] = derived(require(bad, "an offset is negative", args[1].sql, BIGINT), BIGINT, args[1])
+            bad = bad if name == "nth_value" else f"{args[1].sql} IS NULL OR {bad}"
+            args[1] = derived(require(bad, "an offset is negative or NULL", args[1].sql, BIGINT), BIGINT, args[1])
     if len(args) == 3:
         args[0], args[2] = unify([args[0], args[2]], name)
         kind2 = args[0].type
