@@ -79,7 +79,7 @@ async def lake_query(
     target_account_id: Readable = "",
     wait_for_completion: Annotated[bool, Field(description="false: return the query_id at once.")] = True,
     region: EngineRegion = "",
-    engine: Annotated[Text, Field(description="lake or cloudtrail_lake. Empty: by the store id.")] = "",
+    engine: Annotated[Text, Field(description="lake, trino, athena or cloudtrail_lake. Empty: the usual one.")] = "",
 ) -> Answer:
     """Run one SQL SELECT over the events of all accounts: counts, groups, joins, several conditions.
 
