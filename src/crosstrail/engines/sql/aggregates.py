@@ -156,6 +156,8 @@ def _count_if(a: Aggregation) -> tuple[str, Type]:
 
 def _sum(a: Aggregation) -> tuple[str, Type]:
     value = a.first(lambda kind: is_number(kind) or is_interval(kind), "a number")
+    if value.type == UNKNOWN:  # of its overloads Trino takes none
+        raise Refusal(f"{a.name} of NULL needs a type", "Write CAST(NULL AS bigint), for instance.")
     if is_integer(value.type):
         return f"CAST({a.call('sum', value.sql)} AS BIGINT)", BIGINT
     if value.type.name == "decimal":
@@ -166,6 +168,8 @@ def _sum(a: Aggregation) -> tuple[str, Type]:
 
 def _avg(a: Aggregation) -> tuple[str, Type]:
     value = a.first(is_number, "a number")
+    if value.type == UNKNOWN:
+        raise Refusal(f"{a.name} of NULL needs a type", "Write CAST(NULL AS bigint), for instance.")
     if value.type.name == "decimal":
         from crosstrail.engines.sql.operators import arithmetic
 

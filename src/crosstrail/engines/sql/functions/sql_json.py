@@ -57,6 +57,7 @@ def _document(text: Expr) -> str:
     """SQL for the JSON of a text; NULL for one that is certainly none."""
     good = f"json_valid({text.sql}) AND NOT (regexp_matches({text.sql}, '{_NO_NUMBER}') AND regexp_matches({without_texts(text.sql)}, '{_NO_NUMBER}'))"
     begins = f"WHEN regexp_matches({text.sql}, {quoted(_BEGINS)}) THEN {unsure(CUT_SHORT, JSON)}"
+    begins += f" WHEN regexp_full_match({text.sql}, '\\s*') THEN {unsure('a text of blanks, as JSON', JSON)}"
     return f"(CASE WHEN {good} THEN CAST({text.sql} AS JSON) {begins} END)"
 
 
