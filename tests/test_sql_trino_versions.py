@@ -32,9 +32,9 @@ ANSWERS = [
     ("7.5 % 2", "1.5 decimal(2,1)", "1.5 decimal(2,1)"),
     ("json_extract_scalar(json_parse('{\"a\":1.50}'), '$.a')", "1.5 varchar", REFUSED),
     ("json_extract_scalar(json_parse('{\"a\":1.5, \"b\":\"1.50\"}'), '$.a')", "1.5 varchar", "1.5 varchar"),
-    ("json_array_get('[1.50, 7, 0.25]', 0)", "1.5 json", REFUSED),
+    ("json_array_get('[1.50, 7, 0.25]', 0)", REFUSED, REFUSED),
     ("json_array_get('[1.50, 7, 0.25]', 2)", "0.25 json", "0.25 json"),
-    ("json_array_get('[1e3]', 0)", "1000.0 json", REFUSED),
+    ("json_array_get('[1e3]', 0)", REFUSED, REFUSED),
     ("json_extract('{\"a\":1.50}', '$.a')", "1.5 json", "1.5 json"),
     ("json_extract_scalar('{\"a\":1.50}', '$.a')", "1.50 varchar", "1.50 varchar"),
 ]  # fmt: skip

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 AWS_SERVICES = {
+    "athena",
     "cloudtrail",
     "glue",
     "organizations",

@@ -34,7 +34,7 @@ from crosstrail.engines.sql.functions.collections import subscript
 from crosstrail.engines.sql.functions.sql_json import sql_json
 from crosstrail.engines.sql.functions.strings import substring, trim
 from crosstrail.engines.sql.functions.times import extract, in_zone
-from crosstrail.engines.sql.hints import field_hint, function_hint
+from crosstrail.engines.sql.hints import field_hint, function_hint, no_field_hint
 from crosstrail.engines.sql.nodes import unread
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.sql_json_syntax import SqlJson
@@ -220,7 +220,7 @@ class Expressions:
 
     def _field(self, value: Expr, name: str) -> Expr:
         if value.type.name != "row":
-            raise Refusal(f"{value.type} has no field {name[:60]}", _field_hint(value.type))
+            raise Refusal(f"{value.type} has no field {name[:60]}", no_field_hint(value.type))
         for key, written, kind in zip(value.type.keys, value.type.fields, value.type.args, strict=True):
             if written.lower() == name.lower() and written:
                 return replace(derived(f"struct_extract({value.sql}, '{key}')", kind, value), name=name)
@@ -396,7 +396,3 @@ _METHODS: dict[type, Callable[[Expressions, Any, Scope], Expr]] = {
     exp.Anonymous: Expressions._call,
     SqlJson: sql_json,
 }
-
-
-def _field_hint(kind: Type) -> str:
-    return "Read a map with element_at(map, 'key')." if kind.name == "map" else ""

@@ -111,3 +111,8 @@ def _paths(name: str, fields: dict[str, Type], before: str = "", depth: int = 0)
     yield from (f"{before}{field}.{name}" for field, parts in inside.items() if name in parts)
     for field, parts in inside.items():
         yield from _paths(name, parts, f"{before}{field}.", depth + 1)
+
+
+def no_field_hint(kind: Type) -> str:
+    """For a field of what has none."""
+    return "Read a map with element_at(map, 'key')." if kind.name == "map" else ""
