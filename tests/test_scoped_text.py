@@ -182,6 +182,19 @@ def test_what_is_wrong_there_too_is_refused(sql: str) -> None:
         _compiled(sql)
 
 
+def test_the_end_of_all_days_is_no_condition() -> None:
+    where = "WHERE eventtime >= '2026-01-02' AND eventtime < '9999-12-31 23:59:59'"
+    found = _compiled(f"SELECT 1 FROM prod {where}", BY_TEXT).sql
+    days = " AND \"day\" >= '2026/01/02'"
+    assert f'{_scoped(ONE, days)} AS "prod" WHERE' in found
+
+
+def test_a_name_with_a_quote_is_quoted() -> None:
+    scope = QueryScope((PROD, DEV), {'x" JOIN y ON (true': "prod"})
+    found = _compiled('SELECT count(*) FROM "x"" JOIN y ON (true"', scope=scope).sql
+    assert found == f'SELECT count(*) FROM {_scoped(ONE)} AS "x"" join y on (true"'
+
+
 def test_a_call_without_accounts_reads_nothing() -> None:
     found = _compiled("SELECT count(*) FROM events", scope=QueryScope(()))
     assert found.sql == f'SELECT count(*) FROM {_scoped("false")} AS "events"'

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crosstrail.engines.messages import EventsTable
@@ -58,7 +58,8 @@ def scoped_text(
     read as something else, by their place in it. Raises Refusal for what cannot be sent."""
     edits = []
     for table, span in tables:
-        label = "" if table.labelled else f' AS "{table.name}"'
+        name = table.name.replace('"', '""')
+        label = "" if table.labelled else f' AS "{name}"'
         edits.append(Edit(table.start, table.end, f"({_scoped(table, span, to)}){label}", f"(SELECT 0){label}"))
     for (start, end), taken in literals.items():
         if len(taken) > 1 or start < 0:
@@ -82,8 +83,9 @@ def _days(span: TimeRange, to: EventsTable) -> Iterable[str]:
     written = _DAY_FORMATS[to["day_format"]].format
     if span.start:
         yield f"{to['day']} >= {written(span.start)}"
-    if span.end:
-        yield f"{to['day']} <= {written(span.end + timedelta(days=to['late_days']))}"
+    late = timedelta(days=to["late_days"])
+    if span.end and span.end < datetime.max.replace(tzinfo=UTC) - late:  # later there are no days to compare with
+        yield f"{to['day']} <= {written(span.end + late)}"
 
 
 def _edited(statement: str, edits: Sequence[tuple[Edit, str]]) -> str:
