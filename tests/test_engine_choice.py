@@ -93,6 +93,15 @@ def test_the_engine_of_a_statement(lake: Path, more: dict[str, dict[str, str]], 
     assert anyio.run(chosen) == engine
 
 
+@pytest.mark.parametrize("engine", ["trino", "athena", "cloudtrail_lake"])
+def test_an_engine_elsewhere_says_that_it_has_no_past(lake: Path, engine: str) -> None:
+    workspace = Workspace(
+        Settings.model_validate(_settings(lake, lake={"path": str(lake), "as_of": "6h"}, trino=TRINO))
+    )
+    with pytest.raises(InvalidRequest, match=f"{engine} knows nothing of how the lake was"):
+        workspace.engine(engine)
+
+
 def test_an_engine_that_there_is_none_of_is_named_with_those_there_are(lake: Path) -> None:
     workspace = Workspace(Settings.model_validate(_settings(lake)))
     with pytest.raises(InvalidRequest, match="no engine 'presto'") as refused:

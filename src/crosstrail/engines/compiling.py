@@ -31,6 +31,8 @@ from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
 
 _SECONDS = 10.0
+_AT_ONCE = 8
+"""Threads that may wait for workers: those of the process are for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class StatementCompiler:
     def __init__(self, workers: QueryWorkers | None = None, trino_version: int = DEFAULT_TRINO) -> None:
         self._trino_version = trino_version
         self._workers = workers or shared(RUNS_AT_ONCE + COMPILES_AT_ONCE)
+        self._waiting: anyio.CapacityLimiter | None = None
 
     def compile(
         self, sql: str, scope: QueryScope, ticket: Ticket, *, records: bool = False, table: EventsTable | None = None
@@ -86,10 +89,11 @@ class StatementCompiler:
 
     async def reply(self, sql: str, scope: QueryScope, *, table: EventsTable | None = None) -> Reply:
         """The same, in a thread; it ends with who waits for it. Raises what `compile` does."""
+        self._waiting = self._waiting or anyio.CapacityLimiter(_AT_ONCE)
         ticket = Ticket()
         try:
             return await anyio.to_thread.run_sync(
-                lambda: self.compile(sql, scope, ticket, table=table), abandon_on_cancel=True
+                lambda: self.compile(sql, scope, ticket, table=table), abandon_on_cancel=True, limiter=self._waiting
             )
         except anyio.get_cancelled_exc_class():
             ticket.stop()

@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from crosstrail.call_context import current_call
 from crosstrail.engines.base import QueryScope
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 _ACCEPTED_SECONDS = 5.0
 """So long `start` waits for Trino to say whether the statement is one."""
+_LOOK_SECONDS = 0.02
 _MAX_RUN_TIME = "query_max_run_time"
 
 
@@ -82,7 +82,9 @@ class TrinoEngine:
         run = RemoteRun(query, self._limits, self._store)
         try:
             native_id = await in_thread(lambda: self._runs.submit(record, run))
-            await anyio.to_thread.run_sync(query.accepted.wait, _ACCEPTED_SECONDS, abandon_on_cancel=True)
+            with anyio.move_on_after(_ACCEPTED_SECONDS):  # in no thread: those of the process are for everybody
+                while not query.accepted.is_set():  # noqa: ASYNC110 - of a thread
+                    await anyio.sleep(_LOOK_SECONDS)
         except anyio.get_cancelled_exc_class():
             run.stop()
             raise

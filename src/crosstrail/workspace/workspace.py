@@ -321,7 +321,13 @@ class Workspace:
                 self._elsewhere[name] = engine_elsewhere(name, self.settings, Workspace)
             return self._elsewhere[name]
         if name not in ("", LAKE_ENGINE):
-            known = ", ".join((LAKE_ENGINE, CloudTrailLake.name, *ELSEWHERE))
+            others = (CloudTrailLake.name, *ELSEWHERE)
+            if name in others:
+                raise InvalidRequest(
+                    f"the engine {name} knows nothing of how the lake was",
+                    hint=f"Take engine {LAKE_ENGINE}, or ask without --as-of (lake.as_of).",
+                )
+            known = ", ".join((LAKE_ENGINE, *others))
             raise InvalidRequest(f"there is no engine {name[:40]!r}", hint=f"Engines: {known}.")
         return self.lake_engine()
 
