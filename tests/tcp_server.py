@@ -8,6 +8,9 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
+ACCEPTING_TURNS = 4
+"""Turns of the loop from an accepted connection to the task that answers it: asyncio goes there by two callbacks and a task."""
+
 
 class TcpServer(ABC):
     """`with` a subclass: it answers each connection by `_connected`, and at the end of the block cancels what goes on."""
@@ -41,8 +44,10 @@ class TcpServer(ABC):
         self._ready.set()
         await self._stop.wait()
         server.close()
-        await asyncio.sleep(0)  # what was accepted in this turn of the loop becomes a task
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # accepting one ends in the task of its answer
+        quiet = 0
+        while quiet < ACCEPTING_TURNS:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            quiet = 0 if others else quiet + 1
             for one in others:
                 one.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.gather(*others, asyncio.sleep(0), return_exceptions=True)
