@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 
 from crosstrail.call_context import current_call
+from crosstrail.engines.analysis import Analysis, Analyzed, ask, compiled
 from crosstrail.engines.base import QueryScope
 from crosstrail.engines.compiling import StatementCompiler
 from crosstrail.engines.exporting import Export, limits_of, parts_of_export
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 _STARTS_AT_ONCE = 8
 
-__all__ = ["LakeEngine", "QueryLimits", "bytes_of"]
+__all__ = ["LakeEngine", "QueryLimits"]
 
 
 @dataclass(slots=True, eq=False)
@@ -195,6 +196,29 @@ class LakeEngine:
         events = sum(file.rows for file in reading.files)
         return ScanPlan(prepared.accounts, prepared.span, len(reading.files), reading.bytes, events)
 
+    async def analyze(self, analysis: Analysis) -> Analyzed:
+        """Cancelling it stops it. Raises LakeError, QueryTimedOut."""
+        self._starts = self._starts or anyio.CapacityLimiter(_STARTS_AT_ONCE)
+        self._compiling.add(ticket := Ticket())
+        try:
+            return await anyio.to_thread.run_sync(
+                lambda: self._analyzed(analysis, ticket), abandon_on_cancel=True, limiter=self._starts
+            )
+        except WorkerStopped:
+            raise LakeError("it was stopped: the engine was closed") from None
+        except anyio.get_cancelled_exc_class():
+            ticket.stop()
+            raise
+        finally:
+            self._compiling.discard(ticket)
+
+    def _analyzed(self, analysis: Analysis, ticket: Ticket) -> Analyzed:
+        late = time.monotonic() + self._limits.seconds
+        reading = files_of(self._folder, self._catalog, self._as_of, compiled(analysis), self._ready, analysis.only)
+        tables = ask(self._workers, analysis, reading, self._limits, ticket, late)
+        events = sum(file.rows for file in reading.newest)
+        return Analyzed(tables, len(reading.newest), events, verified_share(reading.newest))
+
     def _ready(self, reading: LakeReading) -> bool:
         """Raises LakeError for more than a query may read."""
         most, found = self._limits.scanned_bytes, reading.bytes
@@ -221,7 +245,7 @@ class LakeEngine:
             "table": run.prepared.reads_table,
             "path": str(self._store.rows_path(job.native_id).absolute()),
             "memory": limits.memory,
-            "bytes_of_memory": bytes_of(limits.memory),
+            "bytes_of_memory": limits.bytes_of_memory,
             "threads": limits.threads,
             "rows": limits.rows,
             "bytes": limits.bytes,
@@ -251,8 +275,3 @@ class LakeEngine:
         if error != "memory":
             return error
         return f"it needs more memory than {self._limits.memory}; narrow it by eventtime or group by fewer columns"
-
-
-def bytes_of(text: str) -> int:
-    """Bytes of a size as DuckDB writes it."""
-    return int(text[:-2]) * (10**9 if text.endswith("GB") else 10**6)

@@ -27,6 +27,15 @@ class QueryLimits:
     scanned_bytes: int | None = None
     """Of the data files that it reads; None for any number."""
 
+    @property
+    def bytes_of_memory(self) -> int:
+        return bytes_of(self.memory)
+
+
+def bytes_of(text: str) -> int:
+    """Bytes of a size as DuckDB writes it."""
+    return int(text[:-2]) * (10**9 if text.endswith("GB") else 10**6)
+
 
 DEFAULT_LIMITS = QueryLimits()
 

@@ -49,8 +49,9 @@ def files_of(
     as_of: datetime | None,
     prepared: CompiledQuery,
     ready: Callable[[LakeReading], bool],
+    only: Callable[[LakeFile], bool] | None = None,
 ) -> LakeReading:
-    """`as_of`: what `prepared` calls the newest is the lake as it was then. `ready` is asked before files are fetched whether
+    """`only`: which of the newest files are read, else all of these accounts and times. `as_of`: what `prepared` calls the newest is the lake as it was then. `ready` is asked before files are fetched whether
     they are to be, and may raise. Raises LakeError, also for a time before the oldest snapshot that is kept, and what opening
     and fetching raise."""
     from crosstrail.lake.catalog import has_lake
@@ -76,6 +77,8 @@ def files_of(
         while True:  # as long as somebody commits between the looks
             snapshot = table.snapshot().id
             newest = table.files(prepared.accounts, prepared.span) if prepared.newest else ()
+            if only:
+                newest = tuple(filter(only, newest))
             reading = LakeReading(newest, tuple(past), table.uuid, snapshot if prepared.newest else first)
             if not ready(reading):
                 return reading

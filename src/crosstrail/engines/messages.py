@@ -5,7 +5,7 @@ Decides the names of the parts alone. Whoever reads a line trusts the process at
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from crosstrail.engines.sql.types import Type
 
@@ -85,6 +85,21 @@ class RunRequest(TypedDict):
     export: NotRequired[ExportParts]
 
 
+class AnalyzeRequest(TypedDict):
+    """Statements of this project's own over `events`: the events of these files from `start` on and before `end`, ISO or ''."""
+
+    work: Literal["analyze"]
+    statements: list[str]
+    files: list[str]
+    start: str
+    end: str
+    memory: str
+    bytes_of_memory: int
+    threads: int
+    rows: int
+    seconds: float
+
+
 class PageRequest(TypedDict):
     """Rows `offset` to `offset + limit` of the result in `path`."""
 
@@ -96,7 +111,7 @@ class PageRequest(TypedDict):
     seconds: float
 
 
-Request = CompileRequest | RunRequest | PageRequest
+Request = CompileRequest | RunRequest | AnalyzeRequest | PageRequest
 
 
 class Reply(TypedDict, total=False):
@@ -123,6 +138,7 @@ class Reply(TypedDict, total=False):
     end: str | None
     rows: int
     page: list[list[str | None]]
+    tables: list[list[list[Any]]]
 
 
 def type_of(parts: TypeParts) -> Type:

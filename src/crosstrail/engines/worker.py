@@ -19,10 +19,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
 
 from crosstrail.engines.exporting import TooLarge, names_events, records_of, write_export
 from crosstrail.engines.messages import (
+    AnalyzeRequest,
     CompileRequest,
     EventsTable,
     PageRequest,
@@ -47,6 +50,8 @@ _BATCH_ROWS = 10_000
 _LARGE = 400 * 2**20
 """Resident bytes at which a worker is replaced by a new one."""
 _STATEMENT_MEMORY = 512 * 10**6
+_LARGEST_TABLES = 48 * 2**20
+"""Bytes of an analysis' tables as JSON: the reply is held in memory at both ends."""
 _SPARE_MEMORY = 256 * 10**6
 """Address space beside what DuckDB counts itself."""
 _OUR_WORDS = re.compile(r"crosstrail: ([^'\n]{1,200})'")
@@ -100,6 +105,8 @@ def _done(request: Request) -> Reply:
                 return _compile(request)
             case "run":
                 return _run(request)
+            case "analyze":
+                return _analyze(request)
             case "page":
                 return _page(request)
     except MemoryError:
@@ -266,6 +273,47 @@ def _write(connection: duckdb.DuckDBPyConnection, request: RunRequest, partial: 
         for batch in reader:
             writer.write(batch)
     return writer.rows
+
+
+def _analyze(request: AnalyzeRequest) -> Reply:
+    """{tables}, or {failed} with why."""
+    from crosstrail.engines.analysis import EVENTS
+    from crosstrail.lake.reader import EVENTS_VIEW, connect, quoted
+
+    _bound(request["seconds"], request["bytes_of_memory"], threads=request["threads"])
+    span = [f"eventtime {sign} CAST({quoted(at)} AS TIMESTAMP)" for sign, at in _ends(request)]
+    where = f" WHERE {' AND '.join(span)}" if span else ""
+    try:
+        with connect(request["files"], memory_limit=request["memory"], threads=request["threads"]) as connection:
+            connection.execute(f"CREATE TEMP VIEW {EVENTS} AS SELECT * FROM {EVENTS_VIEW}{where}")  # noqa: S608
+            return {"tables": _tables(connection, request)}
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the analysis has failed and says why
+        return {"failed": _explained(error, request["files"])}
+
+
+def _ends(request: AnalyzeRequest) -> list[tuple[str, str]]:
+    ends = [(">=", request["start"]), ("<", request["end"])]
+    return [
+        (sign, datetime.fromisoformat(at).astimezone(UTC).replace(tzinfo=None).isoformat()) for sign, at in ends if at
+    ]
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, request: AnalyzeRequest) -> list[list[list[Any]]]:
+    """Raises TooLarge."""
+    tables, left = [], _LARGEST_TABLES
+    for statement in request["statements"]:
+        found = connection.execute(statement)
+        if statement.startswith("CREATE "):
+            continue
+        rows = found.fetchmany(request["rows"] + 1)
+        if len(rows) > request["rows"]:
+            raise TooLarge(f"it finds more than {request['rows']:,} rows: name fewer accounts or less time")
+        written = orjson.dumps(rows, default=str, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
+        left -= len(written)
+        if left < 0:
+            raise TooLarge(f"it finds more than {_LARGEST_TABLES:,} bytes: name fewer accounts or less time")
+        tables.append(orjson.loads(written))
+    return tables
 
 
 def _page(request: PageRequest) -> Reply:

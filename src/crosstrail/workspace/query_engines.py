@@ -119,7 +119,7 @@ def _store(settings: Settings) -> ResultStore:
 
 
 def _quota(settings: Settings) -> Quota:
-    from crosstrail.engines.duckdb import bytes_of
+    from crosstrail.engines.jobs import bytes_of
     from crosstrail.engines.results import Quota
 
     return Quota(bytes_of(settings.query.results_per_caller), bytes_of(settings.query.results_total))

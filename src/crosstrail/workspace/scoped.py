@@ -17,7 +17,7 @@ from crosstrail.accounts.policy import EVERYTHING, Grant, Toolset
 from crosstrail.accounts.registry import EVERY_ACCOUNT, Registry
 from crosstrail.coverage import Days, LogFacts, Proofs
 from crosstrail.engines.base import QueryEngine, QueryScope
-from crosstrail.errors import AccountsUnavailable, CrosstrailError
+from crosstrail.errors import AccountsUnavailable, CrosstrailError, InvalidRequest
 from crosstrail.lookup.targets import Chosen
 from crosstrail.models import Account, AccountKey
 from crosstrail.settings.config import Settings
@@ -26,6 +26,7 @@ from crosstrail.workspace.request_workspace import RequestWorkspace
 from crosstrail.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from crosstrail.engines.analysis import Analysis, Analyzed
     from crosstrail.engines.duckdb import LakeEngine
     from crosstrail.lake.snapshot import AccountSummary
 
@@ -154,6 +155,15 @@ class ScopedWorkspace:
     def exporter(self) -> LakeEngine:
         """Makes files of what its scope names. Raises InvalidRequest where there is no lake."""
         return self._workspace.lake_engine()
+
+    async def analyze(self, analysis: Analysis) -> Analyzed:
+        """Statements of this project's own over what the lake holds of accounts of this principal. Raises InvalidRequest for other
+        accounts and where there is no lake, LakeError, QueryTimedOut."""
+        given = {account.key for account in (await self.registry()).accounts}
+        if not given.issuperset(analysis.accounts):
+            raise InvalidRequest("an account is not among those that may be asked here")
+        self._accounts.update((account, None) for _, account in analysis.accounts)
+        return await self._workspace.lake_engine().analyze(analysis)
 
     async def engine_for(self, sql: str, scope: QueryScope, name: str = "") -> QueryEngine:
         """As the workspace's: a store id that nothing knows is looked for in the accounts of the scope alone."""
