@@ -53,7 +53,7 @@ class FoundEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DetectionFinding:
     """`events`: examples, oldest first, at most MAX_EXAMPLES. `group`: what a correlation was grouped by, its values as text."""
 
     rule: RuleFacts

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 EVENTS = "events"
 """The relation that statements read: the lake's columns, hidden ones included, of the chosen accounts and times."""
 
-Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+Rows = tuple[tuple[object, ...], ...]
+"""Of one statement, its values as JSON has them: texts, numbers, booleans, None, lists and, for structs and maps, dicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Analyzed:
-    """`tables`: the rows of each statement that yields any. Times are ISO 8601 in UTC, structs and maps are objects."""
+    """`tables`: the rows of each statement that yields any. Times are ISO 8601 in UTC."""
 
-    tables: tuple[tuple[tuple[Value, ...], ...], ...]
+    tables: tuple[Rows, ...]
     files: int = 0
     events: int = 0
     """In the data files that were read: at least those of the span."""
@@ -67,7 +68,7 @@ def compiled(analysis: Analysis) -> CompiledQuery:
 
 def ask(
     workers: QueryWorkers, analysis: Analysis, reading: LakeReading, limits: QueryLimits, ticket: Ticket, late: float
-) -> tuple[tuple[tuple[Value, ...], ...], ...]:
+) -> tuple[Rows, ...]:
     """The tables; `late` on the monotonic clock. Raises QueryTimedOut, LakeError, WorkerStopped."""
     span = analysis.span
     request: AnalyzeRequest = {

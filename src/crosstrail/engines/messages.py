@@ -5,7 +5,7 @@ Decides the names of the parts alone. Whoever reads a line trusts the process at
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from crosstrail.engines.sql.types import Type
 
@@ -138,7 +138,7 @@ class Reply(TypedDict, total=False):
     end: str | None
     rows: int
     page: list[list[str | None]]
-    tables: list[list[list[Any]]]
+    tables: list[list[list[object]]]
 
 
 def type_of(parts: TypeParts) -> Type:

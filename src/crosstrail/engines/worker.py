@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import orjson
 
@@ -298,7 +298,7 @@ def _ends(request: AnalyzeRequest) -> list[tuple[str, str]]:
     ]
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, request: AnalyzeRequest) -> list[list[list[Any]]]:
+def _tables(connection: duckdb.DuckDBPyConnection, request: AnalyzeRequest) -> list[list[list[object]]]:
     """Raises TooLarge."""
     tables, left = [], _LARGEST_TABLES
     for statement in request["statements"]:
