@@ -29,6 +29,7 @@ CrosstrailError            message for the reader; .hint says what to do next
 ├─ LakeError
 │   ├─ CorruptLogFile      .path, and .position: a byte offset or a record index
 │   └─ LakeBusy
+├─ DeliveryFailed          a webhook did not take what was sent to it; nothing is lost
 ├─ WrappedServerError      a wrapped MCP server did not start, did not answer or died
 └─ QueryError
     ├─ QueryFailed
@@ -240,6 +241,10 @@ class CorruptLogFile(LakeError):
 
 class LakeBusy(LakeError):
     """Another process kept winning the race to commit."""
+
+
+class DeliveryFailed(CrosstrailError):
+    """A webhook did not take what was sent to it; whoever sends keeps it."""
 
 
 class WrappedServerError(CrosstrailError):

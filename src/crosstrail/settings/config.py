@@ -27,10 +27,12 @@ from pydantic_core import PydanticCustomError
 from crosstrail.account_forms import auths_by_tag, placed
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.clouds.base import clouds
+from crosstrail.detections.suppressions import Suppression
 from crosstrail.errors import ConfigError
 from crosstrail.models import Account
 from crosstrail.settings.athena_settings import AthenaSettings
 from crosstrail.settings.audit_settings import AuditSettings
+from crosstrail.settings.detection_settings import DetectSettings
 from crosstrail.settings.jwt_settings import JwtIssuer, JwtSettings
 from crosstrail.settings.lake_settings import LakeSettings, QuerySettings
 from crosstrail.settings.server_settings import LimitSettings, ServeSettings
@@ -130,6 +132,7 @@ class Settings(SettingsGroup):
     lookup: LookupSettings = LookupSettings()
     lake: LakeSettings = LakeSettings()
     query: QuerySettings = QuerySettings()
+    detect: DetectSettings = DetectSettings()
     trino: TrinoSettings = TrinoSettings()
     athena: AthenaSettings = AthenaSettings()
     access: tuple[AccessRule, ...] = Field((), description="Who may use which accounts; nobody else may use any.")
@@ -157,7 +160,12 @@ class Settings(SettingsGroup):
         return self.clouds.get(name, self)
 
 
-_LISTS: Mapping[str, type[BaseModel]] = {"accounts": Account, "access": AccessRule, "issuers": JwtIssuer}
+_LISTS: Mapping[str, type[BaseModel]] = {
+    "accounts": Account,
+    "access": AccessRule,
+    "issuers": JwtIssuer,
+    "suppressions": Suppression,
+}
 SettingsT = TypeVar("SettingsT", bound=SettingsGroup)
 
 
@@ -171,7 +179,7 @@ class Option(BaseModel):
 
 
 def options(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Option]:
-    """Every option that is not a list of accounts, access rules or issuers, in the order of the file."""
+    """Every option that is not a list of accounts, access rules, issuers or suppressions, in the order of the file."""
     for name, field in section.model_fields.items():
         if name == "clouds":
             for cloud, group in _groups().items():

@@ -215,12 +215,23 @@ def _is_file(folder: Path, word: str) -> bool:
         return False
 
 
+def _several(written: object) -> list[str]:
+    """Paths that a file lists or separates by commas; empty for anything else, which validation will name."""
+    paths = written.split(",") if isinstance(written, str) else written
+    if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
+        return []
+    return [one.strip() for one in paths if one.strip()]
+
+
 def _anchor_paths(values: dict[str, object], folder: Path) -> None:
     """Make the folders, archives, sockets, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
     for place in (values.get("lake"), values.get("query"), values.get("serve"), *items(values.get("accounts"))):
         for key in ("path", "archive", "results_folder", "socket"):
             if isinstance(place, dict) and (written := text(place.get(key))) and "://" not in written:
                 place[key] = str(folder / expanded(written))
+    detect = values.get("detect")
+    if isinstance(detect, dict) and (rules := _several(detect.get("rules"))):
+        detect["rules"] = [str(folder / expanded(one)) for one in rules]
     for server in table(table(values.get("wrap")).get("servers")).values():
         if isinstance(server, dict):
             if isinstance(command := server.get("command"), list) and all(isinstance(word, str) for word in command):
