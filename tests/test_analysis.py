@@ -51,9 +51,9 @@ async def test_each_account_by_itself_and_only_those_asked(workspace: Workspace)
     assert await rows(workspace, COUNTS, accounts=()) == ((),)
 
 
-async def test_only_events_of_the_span_its_end_excluded(workspace: Workspace) -> None:
+async def test_only_events_of_the_span_both_ends_included(workspace: Workspace) -> None:
     span = TimeRange(NOON + timedelta(minutes=2), NOON + timedelta(minutes=5))
-    assert await rows(workspace, COUNTS, span=span) == (((PROD, 3), (DEV, 3)),)
+    assert await rows(workspace, COUNTS, span=span) == (((PROD, 4), (DEV, 4)),)
 
 
 async def test_a_statement_may_make_a_table_for_the_next(workspace: Workspace) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from crosstrail.accounts.directory import AccountList
 from crosstrail.answers.blocks import Paged, block_of
-from crosstrail.answers.coverage_text import days_without_events
 from crosstrail.answers.event_columns import described_columns
+from crosstrail.answers.held_days import days_without_events
 from crosstrail.answers.live_stores import live_stores
 from crosstrail.answers.render import ANSWER_BYTES, Answer, Table, fit_table, listed, size
 from crosstrail.errors import StalePageToken

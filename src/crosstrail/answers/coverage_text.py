@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from crosstrail.answers.held_days import KINDS, NAMES, Held, held_lines, later, uncovered_alike
 from crosstrail.answers.render import clean, listed
-from crosstrail.coverage import NOTHING_PROVED, Days, Hole, Proofs, Verified, count, gaps, union, within
+from crosstrail.coverage import NOTHING_PROVED, Days, Verified
 from crosstrail.errors import CloudError, CrosstrailError, own
 from crosstrail.lookup.fanout import Failure, LookupPage
 from crosstrail.lookup.targets import Chosen
@@ -27,12 +27,7 @@ _CAUSE_BYTES, _CAUSES_BYTES = 300, 1_500
 _REGIONS_NAMED = 3
 """More of one account are counted."""
 _DAY = timedelta(days=1)
-_NAMES, _KINDS, _RUNS = 6, 3, 4
-_HOLE_BYTES = 160
-"""Accounts named of those that lack the same; kinds of lacking told; gaps named of one."""
-_NO_LOG = (
-    "No event there means no log, not that nothing happened; days without any event may be quiet ones or not collected."
-)
+_RUNS = 4
 
 
 def coverage(span: TimeRange, listing: LookupPage, *, continued: bool) -> list[str]:
@@ -148,88 +143,8 @@ def _held(span: TimeRange, listing: LookupPage) -> list[str]:
         for target, page in archives
         if page.held and page.held.start and page.held.end and page.days
     ]
-    lines += [f"Nothing is held of: {listed(empty, _NAMES)}."] if empty else []
-    if held:
-        lines.append(f"Events held: {iso(min(one.first for one in held))} to {iso(max(one.last for one in held))}.")
-        lines += _uncovered(held, span)
-    return lines
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a lake holds of one account, or of one of its regions, that it holds anything of."""
-
-    name: str
-    first: datetime
-    last: datetime
-    days: Days
-    proofs: Proofs = NOTHING_PROVED
-
-    def covered(self) -> Days:
-        """Days with events, and those of which it is known that there are no more."""
-        return union(self.days, self.proofs.complete)
-
-    def has_any_of(self, span: TimeRange) -> bool:
-        if within(self.proofs.complete, span):
-            return True
-        return not (_later(span.start, self.last) or _later(self.first, span.end)) and bool(within(self.days, span))
-
-
-def _uncovered(held: Sequence[Held], span: TimeRange) -> list[str]:
-    """Whose days leave the span asked uncovered. An open span lacks only what lies between two days held."""
-    asked = span.start or span.end
-    outside = [one for one in held if asked and not one.has_any_of(span)]
-    alike: dict[str, list[str]] = {}
-    for one in held:
-        if one not in outside and (words := _missing(one, span)):
-            alike.setdefault(words, []).append(one.name)
-    lines = []
-    if outside:
-        names = listed([f"{one.name} ({TimeRange(one.first, one.last)})" for one in outside], _NAMES)
-        lines.append(f"No log of the span asked: {names}.")
-    lines += [f"{listed(names, _NAMES)}: {words}." for words, names in list(alike.items())[:_KINDS]]
-    left = sum(len(names) for names in list(alike.values())[_KINDS:])
-    lines += [f"{left} more accounts lack other days of it."] if left else []
-    return [*lines, _NO_LOG] if lines else []
-
-
-def _missing(held: Held, span: TimeRange) -> str:
-    """`no events on 2 days: ...; no events after 2026-11-12; asked until 2026-11-17`, or nothing."""
-    said = []
-    days = held.covered()
-    if lacking := days_without_events(days, span):
-        said.append(f"no events on {lacking}")
-    if missing := _holes(held.proofs.holes, span):
-        said.append(f"logs are missing: {missing}")
-    first, last = days[0][0], days[-1][1]
-    if span.start and span.start.date() < first:
-        said.append(f"no events before {first}; asked from {span.start.date()}")
-    until = min(span.end or datetime.max.replace(tzinfo=UTC), datetime.now(UTC)).date()
-    if (span.start or span.end) and last < until:
-        said.append(f"no events after {last}; asked until {until}")
-    return ". ".join(part[0].upper() + part[1:] if place else part for place, part in enumerate(said))
-
-
-def _holes(holes: Sequence[Hole], span: TimeRange) -> str:
-    """`2026-11-17T02:41:33Z to 2026-11-17T08:43:01Z (no digest)`: those in the span."""
-    inside = [one for one in holes if not (_later(span.start, one.end) or _later(one.start, span.end))]
-    shown = [f"{iso(one.start)} to {iso(one.end)} ({clean(one.reason, _HOLE_BYTES)})" for one in inside[:_KINDS]]
-    left = len(inside) - _KINDS
-    return ", ".join(shown) + (f" and {left} more: see {words().coverage}" if left > 0 else "")
-
-
-def days_without_events(days: Days, span: TimeRange) -> str:
-    """`3 days: 2026-11-04 to 2026-11-05, 2026-11-07`: those between two days held, in the span; empty where there is none."""
-    lacking = gaps(days, span)
-    if not lacking:
-        return ""
-    number, more = count(lacking), len(lacking) - _RUNS
-    shown = ", ".join(_days(*run) for run in lacking[:_RUNS]) + (f" and {more} more" if more > 0 else "")
-    return f"{number} day{'s' * (number != 1)}: {shown}"
-
-
-def _days(first: date, last: date) -> str:
-    return str(first) if first == last else f"{first} to {last}"
+    lines += [f"Nothing is held of: {listed(empty, NAMES)}."] if empty else []
+    return lines + held_lines(held, span)
 
 
 async def readable(workspace: ScopedWorkspace, accounts: Sequence[Account], sql: str = "") -> list[str]:
@@ -252,7 +167,7 @@ async def readable(workspace: ScopedWorkspace, accounts: Sequence[Account], sql:
         age = f", {days} day{'s' * (days != 1)} before now" if days > 0 else ""
         span = TimeRange(first, last)
         lines.append(f"Readable: {listed([one.name for one in known])}; events held {span}{age}.")
-        lines += _uncovered_alike(known, last)
+        lines += uncovered_alike(known, last)
     nothing = [account for key, account in names.items() if key not in held]
     for live in (False, True):
         if lacking := [account for account in nothing if bool(account.auth) is live]:
@@ -261,25 +176,38 @@ async def readable(workspace: ScopedWorkspace, accounts: Sequence[Account], sql:
     return lines
 
 
+async def span_held(workspace: ScopedWorkspace, accounts: Sequence[Account], span: TimeRange) -> list[str]:
+    """What the lake holds of these accounts, and whose days leave the span uncovered, wholly or in part."""
+    summaries = {one.key: one for one in await workspace.held()}
+    proofs = await workspace.proofs_of([one for one in accounts if one.key in summaries])
+    held = [
+        Held(one.name, found.first, found.last, found.days, proofs.get(one.key, NOTHING_PROVED))
+        for one in accounts
+        if (found := summaries.get(one.key))
+    ]
+    empty = [one.name for one in accounts if one.key not in summaries]
+    return [*held_lines(held, span), *([f"Nothing is held of: {listed(empty, NAMES)}."] if empty else [])]
+
+
 def _regions(held: Sequence[tuple[Account, Mapping[str, Days]]]) -> list[str]:
     """Regions that an account lists and nothing is held of, and those whose events end before the account's."""
     lines, earlier = [], []
     for account, days in held:
         if lacking := [clean(region, 40) for region in account.regions if region not in days]:
-            lines.append(f"Nothing is held of {account.name} in: {listed(lacking, _NAMES)}.")
+            lines.append(f"Nothing is held of {account.name} in: {listed(lacking, NAMES)}.")
         newest = max((runs[-1][1] for runs in days.values()), default=None)
         earlier += [
             f"{account.name} {clean(region, 40)} ({runs[-1][1]})"
             for region, runs in sorted(days.items())
             if newest and runs[-1][1] < newest
         ]
-    left = len(lines) - _KINDS
-    lines[_KINDS:] = [f"{left} more accounts have regions of which nothing is held."] if left > 0 else []
-    return [*lines, f"Regions ending earlier: {listed(earlier, _NAMES)}."] if earlier else lines
+    left = len(lines) - KINDS
+    lines[KINDS:] = [f"{left} more accounts have regions of which nothing is held."] if left > 0 else []
+    return [*lines, f"Regions ending earlier: {listed(earlier, NAMES)}."] if earlier else lines
 
 
 def _never_collected(accounts: Sequence[Account], *, live: bool) -> str:
-    named = listed([account.name for account in accounts], _NAMES)
+    named = listed([account.name for account in accounts], NAMES)
     if not live:
         return f"The lake holds no event of {named}: run `crosstrail collect` on their log files first."
     return (
@@ -303,25 +231,18 @@ def on_demand(found: OnDemandCollection | None) -> list[str]:
         f"Collected on demand from LookupEvents: {found.events:,} events of {several}, {span}; management events alone."
     ]
     lacking = [f"{target_name(target)} ({clean(error.text, _CAUSE_BYTES)})" for target, error in found.failures]
-    lines += [f"NOT collected: {listed(lacking, _KINDS)}."] if lacking else []
+    lines += [f"NOT collected: {listed(lacking, KINDS)}."] if lacking else []
     if found.left:
         accounts = list({target.account.key: target.account for target in found.left}.values())
         lines.append(
             f"NOT collected whole, for lake.on_demand_requests or lake.on_demand_seconds was reached: "
-            f"{listed(target_names(found.left), _NAMES)}. Ask again, or run `crosstrail collect --api --account {_selector(accounts)}`."
+            f"{listed(target_names(found.left), NAMES)}. Ask again, or run `crosstrail collect --api --account {_selector(accounts)}`."
         )
     return lines
 
 
 def _selector(accounts: Sequence[Account]) -> str:
-    return ",".join(account.name for account in accounts) if len(accounts) <= _NAMES else "'*'"
-
-
-def _uncovered_alike(held: Sequence[Held], last: datetime) -> list[str]:
-    """Gaps, and accounts that end before the others; the statement alone knows which time it asks for."""
-    lines = _uncovered(held, TimeRange())
-    earlier = [f"{one.name} ({one.last.date()})" for one in held if one.last.date() < last.date()]
-    return [*lines, f"Ending earlier: {listed(earlier, _NAMES)}."] if earlier else lines
+    return ",".join(account.name for account in accounts) if len(accounts) <= NAMES else "'*'"
 
 
 def _is_named(account: Account, sql: str) -> bool:
@@ -334,9 +255,9 @@ def _live(span: TimeRange, listing: LookupPage) -> list[str]:
     begins = [
         page.held.start for target, page in listing.pages if target.account.auth and page.held and page.held.start
     ]
-    if not begins or (span.start and not _later(min(begins), span.start, _DAY)):
+    if not begins or (span.start and not later(min(begins), span.start, _DAY)):
         return []
-    nothing = " No event of the span asked can be there." if _later(min(begins), span.end) else ""
+    nothing = " No event of the span asked can be there." if later(min(begins), span.end) else ""
     return [
         f"Live accounts answer for the time since {iso(min(begins))} only.{nothing} Older events: collect the trail's log "
         f"files and ask {words().sql}."
@@ -351,11 +272,11 @@ def _collected(listing: LookupPage) -> list[str]:
         for target, page in listing.pages:
             if found := page.proved if proved else page.collected:
                 spans.setdefault(found, []).append(target)
-        for parts, targets in list(spans.items())[:_KINDS]:
+        for parts, targets in list(spans.items())[:KINDS]:
             said = listed([f"{iso(part.start)} to {iso(part.end)}" for part in parts if part.start and part.end], _RUNS)
-            names = listed(target_names(targets), _NAMES)
+            names = listed(target_names(targets), NAMES)
             lines.append(f"From the lake, {why}: {said} of {names}; the rest live.")
-        if left := sum(len(targets) for targets in list(spans.values())[_KINDS:]):
+        if left := sum(len(targets) for targets in list(spans.values())[KINDS:]):
             lines.append(f"Other parts of {left} more came from the lake, {why}.")
     return lines
 
@@ -376,10 +297,6 @@ def block(chosen: Chosen, *, sorted_by_time: bool = False) -> list[str]:
     if chosen.nowhere:
         lines.append(f"NOT asked: {listed(chosen.nowhere, 6)}, which no account asked has.")
     return lines
-
-
-def _later(one: datetime | None, other: datetime | None, by: timedelta = timedelta()) -> bool:
-    return bool(one and other and one > other + by)
 
 
 @contextmanager

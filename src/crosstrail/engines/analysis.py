@@ -19,7 +19,8 @@ from crosstrail.engines.lake_files import LakeReading
 from crosstrail.engines.messages import AnalyzeRequest
 from crosstrail.engines.workers import QueryWorkers, Ticket, WorkerDied, WorkerLate
 from crosstrail.errors import LakeError, QueryTimedOut
-from crosstrail.models import AccountKey
+from crosstrail.lake.row_filters import condition_of, network_of
+from crosstrail.models import AccountKey, Filter
 from crosstrail.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Analysis:
     statements: Sequence[str]
     accounts: Sequence[AccountKey]
     span: TimeRange = TimeRange()
+    filters: Sequence[Filter] = ()
+    """What else events must be, as `filters.accepted` gives it."""
+    regions: Sequence[str] = ()
+    """Names and globs; empty for all."""
     only: Callable[[LakeFile], bool] | None = None
     further: Sequence[Path] = ()
     rows: int = 100_000
@@ -75,6 +80,8 @@ def ask(
         "work": "analyze",
         "statements": list(analysis.statements),
         "files": [*(file.path for file in reading.newest), *(str(path.absolute()) for path in analysis.further)],
+        "where": condition_of(analysis.filters, analysis.regions),
+        "network": network_of(analysis.filters),
         "start": span.start.isoformat() if span.start else "",
         "end": span.end.isoformat() if span.end else "",
         "memory": limits.memory,

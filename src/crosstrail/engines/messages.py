@@ -86,11 +86,14 @@ class RunRequest(TypedDict):
 
 
 class AnalyzeRequest(TypedDict):
-    """Statements of this project's own over `events`: the events of these files from `start` on and before `end`, ISO or ''."""
+    """Statements of this project's own over `events`: the events of these files from `start` to `end`, both included, ISO or '', that meet
+    `where`, SQL or '', and whose address lies in `network`, or in any where that is ''."""
 
     work: Literal["analyze"]
     statements: list[str]
     files: list[str]
+    where: str
+    network: str
     start: str
     end: str
     memory: str

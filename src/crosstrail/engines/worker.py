@@ -278,24 +278,33 @@ def _write(connection: duckdb.DuckDBPyConnection, request: RunRequest, partial: 
 def _analyze(request: AnalyzeRequest) -> Reply:
     """{tables}, or {failed} with why."""
     from crosstrail.engines.analysis import EVENTS
-    from crosstrail.lake.reader import EVENTS_VIEW, connect, quoted
+    from crosstrail.lake.reader import EVENTS_VIEW, connect
 
     _bound(request["seconds"], request["bytes_of_memory"], threads=request["threads"])
-    span = [f"eventtime {sign} CAST({quoted(at)} AS TIMESTAMP)" for sign, at in _ends(request)]
-    where = f" WHERE {' AND '.join(span)}" if span else ""
     try:
         with connect(request["files"], memory_limit=request["memory"], threads=request["threads"]) as connection:
-            connection.execute(f"CREATE TEMP VIEW {EVENTS} AS SELECT * FROM {EVENTS_VIEW}{where}")  # noqa: S608
+            where = _condition(connection, request)
+            connection.execute(f"CREATE TEMP VIEW {EVENTS} AS SELECT * FROM {EVENTS_VIEW} WHERE {where}")  # noqa: S608
             return {"tables": _tables(connection, request)}
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the analysis has failed and says why
         return {"failed": _explained(error, request["files"])}
 
 
-def _ends(request: AnalyzeRequest) -> list[tuple[str, str]]:
-    ends = [(">=", request["start"]), ("<", request["end"])]
-    return [
-        (sign, datetime.fromisoformat(at).astimezone(UTC).replace(tzinfo=None).isoformat()) for sign, at in ends if at
-    ]
+def _condition(connection: duckdb.DuckDBPyConnection, request: AnalyzeRequest) -> str:
+    """What events must meet."""
+    from crosstrail.lake.reader import quoted
+    from crosstrail.lake.row_filters import addresses_in, one_of_addresses
+
+    ends = [(">=", request["start"]), ("<=", request["end"])]
+    clauses = [f"eventtime {sign} CAST({quoted(_utc(at))} AS TIMESTAMP)" for sign, at in ends if at]
+    clauses += [request["where"]] if request["where"] else []
+    if request["network"]:
+        clauses.append(one_of_addresses(addresses_in(connection, request["network"], " AND ".join(clauses) or "true")))
+    return " AND ".join(clauses) or "true"
+
+
+def _utc(moment: str) -> str:
+    return datetime.fromisoformat(moment).astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, request: AnalyzeRequest) -> list[list[list[object]]]:

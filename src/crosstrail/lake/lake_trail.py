@@ -20,12 +20,12 @@ from crosstrail.clouds.base import cloud_of
 from crosstrail.clouds.record_text import parsed_record
 from crosstrail.coverage import NOTHING_PROVED
 from crosstrail.errors import QueryFailed, UnsupportedByCloud
-from crosstrail.filters import KEYS, FilterKey, accepted, in_network, is_network
+from crosstrail.filters import KEYS, FilterKey, accepted, is_network
 from crosstrail.lake.faults import data_fault, reading
 from crosstrail.lake.log_facts import proofs_of
 from crosstrail.lake.reader import EVENTS_VIEW, SOURCE_OBJECT, connect
 from crosstrail.lake.regions import MAX_READ, holding, unknown
-from crosstrail.lake.row_filters import COLUMNS, condition, errors_in
+from crosstrail.lake.row_filters import COLUMNS, ONE_OF_ADDRESSES, addresses_in, condition, errors_in, network_of
 from crosstrail.lake.snapshot import summary
 from crosstrail.lake.sound_files import check_sound
 from crosstrail.lake.verified_share import verified_share
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _GROUPS = (8, 64)
 """How many of the newest files are asked first, and next; then all the others at once."""
 _AT_ONCE = 4
-_LIKE_AN_ADDRESS = "[0-9A-Fa-f:.]{2,45}"
 
 
 class LakeTrail:
@@ -57,7 +56,7 @@ class LakeTrail:
 
     async def lookup_events(self, target: Target, query: EventQuery) -> EventPage:
         """Raises InvalidRequest for an unknown key or a value that no event can have; LakeError, QueryFailed."""
-        search = _Search(target, query, *_condition(target, query), _network(query))
+        search = _Search(target, query, *_condition(target, query), network_of(query.filters))
         self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)
         try:
             return await anyio.to_thread.run_sync(
@@ -139,7 +138,10 @@ class _Search:
                 self._connection = connection
                 if self._stopped.is_set():
                     return []
-                where, values = self._in_network(connection)
+                where, values = self.where, self.values
+                if self.network:
+                    found = addresses_in(connection, self.network, where, values)
+                    where, values = f"{where} AND {ONE_OF_ADDRESSES}", [*values, found]
                 sql = f"SELECT {columns} FROM {EVENTS_VIEW} WHERE {where} ORDER BY eventtime DESC, eventid LIMIT ?"  # noqa: S608
                 rows = connection.execute(sql, [*values, self.query.limit + 1]).fetchall()
         except duckdb.Error as error:
@@ -149,21 +151,6 @@ class _Search:
         finally:
             self._connection = None
         return [_event(self.target, _Row(*row)) for row in rows]
-
-    def _in_network(self, connection: duckdb.DuckDBPyConnection) -> tuple[str, list[object]]:
-        """The condition and its values, with those addresses of the files that lie in the network."""
-        if not self.network:
-            return self.where, self.values
-        where = f"{self.where} AND regexp_full_match(sourceipaddress, '{_LIKE_AN_ADDRESS}')"
-        sql = f"SELECT DISTINCT sourceipaddress FROM {EVENTS_VIEW} WHERE {where}"  # noqa: S608
-        found = [one for (one,) in connection.execute(sql, self.values).fetchall() if in_network(one, self.network)]
-        return f"{self.where} AND sourceipaddress IN (SELECT unnest(CAST(? AS VARCHAR[])))", [*self.values, found]
-
-
-def _network(query: EventQuery) -> str:
-    """The network among the filters; empty where there is none."""
-    sources = (one.value for one in accepted(query.filters, KEYS) if one.key == FilterKey.SOURCE_IP)
-    return next(filter(is_network, sources), "")
 
 
 def _condition(target: Target, query: EventQuery) -> tuple[str, list[object]]:
