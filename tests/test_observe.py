@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crosstrail.answers.observe import Observed, EventsQuestion, observe
+from crosstrail.answers.observe import EventsQuestion, Observed, observe
 from crosstrail.errors import InvalidRequest
 from crosstrail.filters import KEYS, accepted, parse
 from crosstrail.settings.config import Settings
