@@ -21,6 +21,7 @@ from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
+from crosstrail.detections.ocsf.events import ocsf_event
 from crosstrail.engines.base import finished, run
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lookup.fanout import Failure, LookupPage, lookup_events
@@ -58,15 +59,17 @@ def print_events(
     limit: int,
     filters: Sequence[tuple[str, str]],
     options: Mapping[str, str],
-    *,
-    as_json: bool,
+    form: str,
 ) -> int:
     """The exit status. `between`: since and until, `filters`: (key, value) as written, `options`: key -> option."""
     given = accepted([Filter(key, value) for key, value in filters], KEYS)
     span = parse_range(*between, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
-    query = EventQuery(span, given, limit, with_record=as_json)
+    query = EventQuery(span, given, limit, with_record=form != "table")
     listing, chosen, warnings = anyio.run(_lookup, settings, account, region, query)
-    if as_json:
+    if form == "ocsf":
+        for event in listing.events:
+            out_json(ocsf_event(event))
+    elif form == "json":
         for event in listing.events:
             marked = {"other_versions": event.other_versions} if event.other_versions else {}
             out_json({"account": event.account, "cloud": event.cloud, "event": event.record} | marked)

@@ -57,7 +57,14 @@ def named_filters(filters: Mapping[str, str]) -> list[tuple[str, str]]:
 @lookup_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
 @click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
-@click.option("--json", "as_json", is_flag=True, help="Whole events as JSON, one a line.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "ocsf"]),
+    default=None,
+    help="json, ocsf: whole events, one a line: the record itself, or OCSF 1.5.0.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @with_settings
 def lookup(
     settings: Settings,
@@ -67,6 +74,7 @@ def lookup(
     until: str,
     limit: int,
     as_of: str,
+    form: str | None,
     as_json: bool,
     **filters: str,
 ) -> int:
@@ -76,11 +84,10 @@ def lookup(
     """
     from crosstrail.cli.event_answers import print_events, read_as_of
 
+    form = form or ("json" if as_json else "table")
     given = named_filters(filters)
     options = {key: f"--{name.replace('_', '-')}" for name, (key, _) in _FILTERS.items()}
-    return print_events(
-        read_as_of(settings, as_of), account, region, (since, until), limit, given, options, as_json=as_json
-    )
+    return print_events(read_as_of(settings, as_of), account, region, (since, until), limit, given, options, form=form)
 
 
 def _start_worker() -> None:

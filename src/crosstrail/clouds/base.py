@@ -139,6 +139,8 @@ class Cloud:
     """(settings, options) -> the broker of its accounts."""
     open_trail: Callable[[Any, float], AuditTrail]
     """(its broker, seconds after which a lookup is given up) -> the trail of all its accounts."""
+    audit_log: str = "audit log"
+    """What it calls its service that records who did what."""
     regionless: bool = False
     """Whether one lookup without a region answers for every region of an account."""
     event_data_stores: bool = False

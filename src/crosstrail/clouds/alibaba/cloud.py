@@ -86,6 +86,7 @@ ALIBABA = Cloud(
     accounts=ACCOUNTS,
     open=_open,
     open_trail=_open_trail,
+    audit_log="ActionTrail",
     settings=AlibabaSettings,
     has_identity=_has_identity,
     ambient=_ambient,

@@ -171,6 +171,7 @@ AWS = Cloud(
     accounts=ACCOUNTS,
     open=_open,
     open_trail=_open_trail,
+    audit_log="CloudTrail",
     event_data_stores=True,
     bucket_scheme="s3",
     buckets=_buckets,

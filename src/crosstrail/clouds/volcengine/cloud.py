@@ -73,6 +73,7 @@ VOLCENGINE = Cloud(
     accounts=ACCOUNTS,
     open=_open,
     open_trail=_open_trail,
+    audit_log="CloudTrail",
     regionless=True,
     settings=VolcengineSettings,
     has_identity=_has_identity,
