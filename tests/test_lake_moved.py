@@ -15,7 +15,9 @@ import pytest
 
 from audit_logs import ids, log
 from conftest import CommandLine
+from crosstrail.lake.catalog import CATALOG_FILE
 from crosstrail.lake.collector import collect
+from crosstrail.lake.ledger import LEDGER_FILE
 from crosstrail.lake.schema import first_schema
 from crosstrail.lake.table import LakeTable
 from postgres_server import PostgresServer
@@ -170,6 +172,31 @@ def test_a_move_that_was_killed_leaves_the_lake_as_it_was(tmp_path: Path, crosst
     assert killed
     assert "error" not in crosstrail("lake", "move", "--lake", str(lake)).stderr
     assert len(ids(lake)) == _by_pyiceberg(lake) == 52
+
+
+_KILLED_WRITING = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 1")
+db.execute("BEGIN IMMEDIATE")
+db.execute("CREATE TABLE half (written)")
+db.executemany("INSERT INTO half VALUES (?)", [("x" * 4000,)] * 500)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""Kills itself with a transaction half in the file, and the rest of it in SQLite's journal."""
+
+
+@pytest.mark.parametrize("name", [CATALOG_FILE, LEDGER_FILE])
+def test_what_a_killed_writer_left_is_rolled_back_by_whoever_reads(
+    tmp_path: Path, crosstrail: CommandLine, name: str
+) -> None:
+    _lake(tmp_path / "original", tmp_path / "logs", 2).rename(lake := tmp_path / "moved")
+    subprocess.run([sys.executable, "-c", _KILLED_WRITING, str(lake / name)], check=False)
+    assert (lake / f"{name}-journal").stat().st_size
+    counted = crosstrail("query", "SELECT count(*) FROM events", "--lake", str(lake), "--format", "csv")
+    days = crosstrail("coverage", "--lake", str(lake), "--json")
+    assert (counted.returncode, counted.stdout.split()[-1]) == (0, "22"), counted.stderr
+    assert days.returncode == 0, days.stderr
 
 
 def test_a_catalog_server_is_told_of_a_move_but_not_of_a_copy(

@@ -22,6 +22,7 @@ from crosstrail.errors import ConfigError, CrosstrailError, LakeError
 from crosstrail.lake.catalog_faults import catalog_fault
 from crosstrail.lake.faults import RESTORE, fault
 from crosstrail.lake.locations import is_local, local, uri_of
+from crosstrail.lake.sqlite_reading import open_to_read
 from crosstrail.lake.warehouse import LakeCatalog
 
 if TYPE_CHECKING:
@@ -218,8 +219,7 @@ def metadata_location(folder: Path) -> str:
     Raises sqlite3.Error or ValueError for a catalog that is damaged or names no table.
     """
     namespace, name = IDENTIFIER
-    address = f"file:{quote(str(folder / CATALOG_FILE))}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
+    with closing(open_to_read(folder / CATALOG_FILE)) as connection:
         found = connection.execute(
             "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
             (namespace, namespace, name),

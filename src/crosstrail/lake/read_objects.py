@@ -19,6 +19,7 @@ from crosstrail.lake.faults import fault
 from crosstrail.lake.ledger import LEDGER_FILE
 from crosstrail.lake.sharding import Shard
 from crosstrail.lake.sources.base import State
+from crosstrail.lake.sqlite_reading import open_to_read
 from crosstrail.models import AccountKey
 
 _SCOPE = re.compile(r"(?:@([0-9a-f]{12})?(?: shard (\d+/\d+))?)?")
@@ -78,7 +79,7 @@ def _opened(lake: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+        with closing(open_to_read(path)) as db:
             yield db
     except (sqlite3.Error, ValueError) as error:
         raise fault(error, "the list of log files that were read", LEDGER_FILE) from error

@@ -20,6 +20,7 @@ from crosstrail.lake.faults import fault, need_locks
 from crosstrail.lake.ledger import LEDGER_FILE
 from crosstrail.lake.removals import Removal
 from crosstrail.lake.spans import EPOCH, TICK, Span, missing
+from crosstrail.lake.sqlite_reading import open_to_read
 from crosstrail.models import AccountKey, Target
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Windows:
         if account:
             where, values = f"{where} AND cloud = ? AND account = ?", [*values, *account]
         sql = f"SELECT {_COLUMNS} FROM windows WHERE {where} ORDER BY cloud, account, region, start"  # noqa: S608
-        with _readable(), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+        with _readable(), closing(open_to_read(path)) as db:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'windows'").fetchone():
                 return ()
             found = map(_window, db.execute(sql, values).fetchall())
