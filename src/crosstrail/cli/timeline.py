@@ -1,0 +1,57 @@
+"""`crosstrail timeline`: what it can be asked, alone, so that --help loads nothing else; timeline_picture.py answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crosstrail.cli import with_settings
+from crosstrail.cli.events import lookup_filters, named_filters
+
+if TYPE_CHECKING:
+    from crosstrail.settings.config import Settings
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it as one page of HTML to this file.")
+@click.option("--account", default="", help="Id, alias, glob, comma list. Empty: all.")
+@click.option("--region", default="", help="Region, comma list. Empty: all.")
+@click.option("--since", default="", help="From when: 24h, 7d, 2026-11-20, 2026-11-20T09:00Z.")
+@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@lookup_filters
+@click.option("--lanes", type=click.Choice(["principal", "account", "address"]), default="principal", show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=20_000,
+    show_default=True,
+    help="Most events shown one by one in the page; all are counted.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
+@with_settings
+def timeline(
+    settings: Settings,
+    output: Path | None,
+    account: str,
+    region: str,
+    since: str,
+    until: str,
+    lanes: str,
+    limit: int,
+    *,
+    overwrite: bool,
+    **filters: str,
+) -> int:
+    """Show events over time: counts of reads, writes and denied calls, and lanes of who did them.
+
+    In the terminal, or with -o as a page to look into: zoom, search, read each event whole. The page needs no network and holds
+    the events: whoever gets the file reads them.
+
+    Exit status 3: some account could not be asked; 1: none could.
+    """
+    from crosstrail.cli.timeline_picture import TimelineArguments, print_timeline
+
+    wanted = TimelineArguments(account, region, (since, until), tuple(named_filters(filters)), lanes, limit)
+    return print_timeline(settings, wanted, output, overwrite=overwrite)
