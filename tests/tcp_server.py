@@ -8,9 +8,6 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
-ACCEPTING_TURNS = 4
-"""Turns of the loop from an accepted connection to the task that answers it: asyncio goes there by two callbacks and a task."""
-
 
 class TcpServer(ABC):
     """`with` a subclass: it answers each connection by `_connected`, and at the end of the block cancels what goes on."""
@@ -21,6 +18,9 @@ class TcpServer(ABC):
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
+        self._answering: set[asyncio.Task[None]] = set()
+        """asyncio itself holds no task, and a transport only while it reads: of a client that has said its last word and still
+        waits for an answer, nothing else would hold anything, and a collection of garbage would end it."""
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
 
     @abstractmethod
@@ -38,16 +38,20 @@ class TcpServer(ABC):
         self._thread.join()
         self._loop.close()
 
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._connected(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+        await task
+
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._answer, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
         server.close()
-        quiet = 0
-        while quiet < ACCEPTING_TURNS:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            quiet = 0 if others else quiet + 1
+        await asyncio.sleep(0)  # what was accepted in this turn of the loop becomes a task
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # accepting one ends in the task of its answer
             for one in others:
                 one.cancel()
-            await asyncio.gather(*others, asyncio.sleep(0), return_exceptions=True)
+            await asyncio.gather(*others, return_exceptions=True)
