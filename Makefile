@@ -6,8 +6,10 @@ READY := $(VENV)/.ready
 DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.md
 
 .DEFAULT_GOAL := help
-# A worker a core; one that has nothing left takes from another's tests. Alone, `pytest tests/test_x.py` stays one process.
-PARALLEL := -n auto --dist worksteal
+# Two workers more than cores, because most tests wait for a process or a server half of their time; one that has nothing left
+# takes from another's tests. Alone, `pytest tests/test_x.py` stays one process.
+WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
+PARALLEL := -n $(WORKERS) --dist worksteal
 
 .PHONY: help demo test test-registry test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs clean
 
