@@ -121,6 +121,15 @@ def test_commands_that_need_no_extra_run_on_what_pyproject_declares(plain: Plain
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", [["lookup"], ["lookup", "--format", "ocsf"], ["query", "SELECT 1"]], ids=" ".join)
+def test_commands_that_ask_say_what_is_missing(plain: PlainPython, tmp_path: Path, command: list[str]) -> None:
+    """With an account that is an archive: nothing can answer for it."""
+    done = run(plain, *command, "--config", str(write_config(tmp_path, accounts=[ARCHIVE])))
+    assert "Traceback" not in done.stderr
+    assert "[lake]'" in done.stderr
+    assert done.returncode == 1
+
+
 def run(plain: PlainPython, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **plain.environment}
     return subprocess.run(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import orjson
+
 from crosstrail.clouds.base import cloud_of
 from crosstrail.clouds.record_text import parsed_record
 from crosstrail.detections.ocsf.activities import ACCOUNT_CHANGE, AUTHENTICATION, classified
@@ -35,7 +37,6 @@ from crosstrail.detections.ocsf.parts import (
 )
 from crosstrail.errors import CrosstrailError
 from crosstrail.json_values import Json, items, table, text
-from crosstrail.lake.json_text import compact
 from crosstrail.models import Event
 
 _MAPPED = frozenset((
@@ -87,10 +88,10 @@ class _Text:
         return parsed_record(raw.decode("utf-8", "replace"))
 
     def part(self, raw: bytes, key: str) -> bytes:
-        return compact(table(self.parsed(raw)).get(key))
+        return self.compact(table(self.parsed(raw)).get(key))
 
     def compact(self, value: object) -> bytes:
-        return compact(value)
+        return orjson.dumps(value, default=str)
 
 
 _TEXT = _Text()
