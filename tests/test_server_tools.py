@@ -29,6 +29,7 @@ TOOLS = {
     "export_events": "sql target_account_id start_time end_time filters region max_records",
     "list_accounts": "selector next_token",
     "log_coverage": "target_account_id start_time end_time region next_token",
+    "summarize_activity": "subject target_account_id start_time end_time region",
     "describe_trails": "target_account_id trail_names region next_token",
 }
 
@@ -59,7 +60,7 @@ async def test_schemas_are_plain_and_optional_means_a_neutral_default(tmp_path: 
         schema = tool["inputSchema"]
         walk(schema)
         required = set(schema.get("required", []))
-        assert required <= {"sql", "query_id"}
+        assert required <= {"sql", "query_id", "subject"}
         for name, parameter in schema["properties"].items():
             assert parameter["description"]
             assert (name in required) != ("default" in parameter), f"{tool['name']}.{name}"
@@ -209,25 +210,27 @@ async def test_prompts_name_real_tools_and_complete_accounts(tmp_path: Path) -> 
 
 def test_serving_tools_list_loads_no_heavy_library(tmp_path: Path) -> None:
     messages = (INITIALIZE, INITIALIZED, LIST_TOOLS)
-    server = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-m", "crosstrail", "serve", "--lake", str(tmp_path / "lake")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ,
-        text=True,
-    )
+    told = tmp_path / "stderr"  # a pipe that nobody reads yet holds less than that
+    with told.open("w") as stderr:
+        server = subprocess.Popen(
+            [sys.executable, "-X", "importtime", "-m", "crosstrail", "serve", "--lake", str(tmp_path / "lake")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=os.environ,
+            text=True,
+        )
     assert server.stdin
     assert server.stdout
     server.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
     server.stdin.flush()
     answers = [json.loads(server.stdout.readline()) for _ in range(2)]
-    rest, logged = server.communicate(timeout=60)
+    rest, _ = server.communicate(timeout=60)
     assert [tool["name"] for tool in answers[1]["result"]["tools"]] == list(TOOLS)
     assert answers[0]["result"]["instructions"]
     assert rest == ""
     assert server.returncode == 0
-    lines = logged.splitlines()
+    lines = told.read_text().splitlines()
     assert [line for line in lines if not line.startswith("import time:")] == []
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in lines}
     assert "mcp" in loaded

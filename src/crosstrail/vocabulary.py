@@ -33,6 +33,7 @@ class Vocabulary:
     accounts: str
     stores: str
     coverage: str
+    summary: str
     trails: str
     start_logging: str
 
@@ -53,6 +54,7 @@ PLAIN = Vocabulary(
     accounts="the list of accounts",
     stores="the list of event data stores",
     coverage="the coverage of the logs",
+    summary="a summary",
     trails="the account's trails",
     start_logging="the start of its logging",
 )

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from crosstrail.answers.coverage_text import span_held, verified
 from crosstrail.answers.lookup_pages import PagesSeen, Paging, pages
+from crosstrail.answers.render import clean
 from crosstrail.engines.analysis import Analysis, Rows
 from crosstrail.lookup.fanout import Progress
 from crosstrail.lookup.targets import Chosen
@@ -38,6 +39,9 @@ class EventsQuestion:
     region: str = ""
     span: TimeRange = TimeRange()
     filters: tuple[Filter, ...] = ()
+    live_lookups: tuple[tuple[Filter, ...], ...] = ()
+    """What live accounts alone are asked instead of `filters`: one lookup after the other, each event once. The first is what the
+    coverage is about."""
     rows: int = 100_000
     """Most of each table."""
     live_events: int = LIVE_EVENTS
@@ -72,7 +76,7 @@ async def observe(
     live = tuple(one for one in accounts if one not in of_lake)
     if question.region and of_lake:
         await workspace.targets_of(of_lake, question.region)  # which knows what is no region of theirs
-    seen = PagesSeen()
+    seen = [PagesSeen() for _ in _lookups(question)]
     with tempfile.TemporaryDirectory(prefix="crosstrail-") as folder:
         further = await _live_events(workspace, question, live, seen, Path(folder), progress) if live else ()
         found = await workspace.analyze(
@@ -90,33 +94,47 @@ async def observe(
     if of_lake:
         lines += await span_held(workspace, of_lake, question.span)
     if live:
-        first, *others = seen.coverage(question.span)
-        lines += [f"Live: {first}", *others]
+        first, *others = seen[0].coverage(question.span)
+        lines += [f"Live: {first}", *others, *_also_asked(question, seen)]
     lines += (await workspace.listed()).warnings
-    return Observed(found.tables, tuple(lines), of_lake, live, seen.complete)
+    return Observed(found.tables, tuple(lines), of_lake, live, all(one.complete for one in seen))
 
 
 async def _live_events(
     workspace: ScopedWorkspace,
     question: EventsQuestion,
     accounts: Sequence[Account],
-    seen: PagesSeen,
+    seen: Sequence[PagesSeen],
     folder: Path,
     progress: Progress | None,
 ) -> list[Path]:
-    """One file of what these accounts' histories gave."""
+    """One file of what these accounts' histories gave, to each lookup of the question in turn."""
     from crosstrail.lake.event_file import write_events
 
     async def choose(start: int) -> Chosen:
         return await workspace.targets_of(accounts, question.region, start=start)
 
-    asked = Paging(question.span, question.filters, question.live_events, question.live_seconds)
-    events: list[Event] = []
-    async for page in pages(choose, asked, seen, progress):
-        events += page
+    events: dict[str, Event] = {}
+    for filters, pages_seen in zip(_lookups(question), seen, strict=True):
+        asked = Paging(question.span, filters, question.live_events, question.live_seconds / len(seen))
+        async for page in pages(choose, asked, pages_seen, progress):
+            events |= {event.identity: event for event in page}
     path = folder / "live.parquet"
-    await anyio.to_thread.run_sync(write_events, path, events)
+    await anyio.to_thread.run_sync(write_events, path, list(events.values()))
     return [path]
+
+
+def _lookups(question: EventsQuestion) -> Sequence[tuple[Filter, ...]]:
+    return question.live_lookups or (question.filters,)
+
+
+def _also_asked(question: EventsQuestion, seen: Sequence[PagesSeen]) -> list[str]:
+    """What the lookups after the first one gave, where there were any."""
+    said = []
+    for filters, one in zip(_lookups(question)[1:], seen[1:], strict=True):
+        asked = ", ".join(f"{part.key}={clean(part.value, 200)}" for part in filters)
+        said.append(f"{asked} ({one.events:,} event{'s' * (one.events != 1)}{'' if one.complete else ', not all'})")
+    return [f"Live, also asked: {'; '.join(said)}."] if said else []
 
 
 def _regions(region: str) -> tuple[str, ...]:

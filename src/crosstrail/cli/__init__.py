@@ -38,6 +38,7 @@ _COMMANDS = {
     "lookup": ("cli.events", "List events, newest first, of one account or many."),
     "query": ("cli.events", "Run a CloudTrail Lake SQL query on the lake."),
     "serve": ("launch.serve", "Serve the MCP tools."),
+    "summarize": ("cli.summarize", "Everything one key, principal, address or resource did."),
     "timeline": ("cli.timeline", "Show events over time, in the terminal or as a page."),
     "verify": ("cli.verify", "Prove that an archive of log files was not tampered with."),
     "wrap": ("launch.wrap", "Serve any MCP server for all accounts."),

@@ -30,6 +30,7 @@ COMMAND_WORDS = replace(
     cancel="Ctrl-C",
     accounts="`crosstrail accounts list`",
     coverage="`crosstrail coverage`",
+    summary="`crosstrail summarize`",
     stores="`aws cloudtrail list-event-data-stores`",
 )
 """What errors and answers call commands and options. Page tokens and query ids are nothing that its users give."""

@@ -31,6 +31,7 @@ _ABOUT = {
         "list_event_data_stores with include_details."
     ),
     "get_query_results": "A query that runs long: get_query_status, get_query_results, cancel_query.",
+    "summarize_activity": "All that one key, user, role, session, address or resource did, and its chain of sessions: summarize_activity.",
     "log_coverage": "Whether the logs of a day are held whole, proved or missing: log_coverage.",
     EXPORT_TOOL: "Original records as evidence, with hashes: export_events.",
     "describe_trails": "Whether trails are logging (live accounts): describe_trails.",

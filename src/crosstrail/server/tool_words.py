@@ -20,6 +20,7 @@ TOOL_WORDS = Vocabulary(
     accounts="list_accounts",
     stores="list_event_data_stores",
     coverage="log_coverage",
+    summary="summarize_activity",
     trails="describe_trails",
     start_logging="start_logging",
 )

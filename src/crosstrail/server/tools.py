@@ -19,8 +19,10 @@ from crosstrail.answers import export_events as evidence
 from crosstrail.answers import lake_query as queries
 from crosstrail.answers import log_coverage as coverage
 from crosstrail.answers import lookup_events as events
+from crosstrail.answers import summarize_activity as summaries
 from crosstrail.answers import trails
 from crosstrail.answers.render import Answer
+from crosstrail.answers.summarize import SummaryCall
 from crosstrail.models import NewTrail
 from crosstrail.server.arguments import Names, Text
 from crosstrail.server.context import Body, Call, GuardedTool
@@ -164,6 +166,23 @@ async def log_coverage(
     return await coverage.answer(call.workspace, target_account_id, start_time, end_time, region, next_token)
 
 
+async def summarize_activity(
+    call: Call,
+    subject: Annotated[
+        Text, Field(description="ARN, access key id, IP or CIDR, user, role, session or resource name, or an event id.")
+    ],
+    target_account_id: Readable = "",
+    start_time: Annotated[Text, Field(description="As in lookup_events. Empty: all held.")] = "",
+    end_time: Annotated[Text, Field(description="As in lookup_events.")] = "",
+    region: Annotated[Text, Field(description="Region, glob, comma list. Empty: all held.")] = "",
+) -> Answer:
+    """Summarize all that one key, principal, address or resource did: first and last use, actions, denials, addresses, what it
+    created and changed, and who assumed what from whom across accounts. An event id stands for whoever caused it.
+    """
+    asked = SummaryCall(subject, target_account_id, start_time, end_time, region)
+    return await summaries.answer(call.workspace, asked, progress=call.step)
+
+
 async def describe_trails(
     call: Call,
     target_account_id: Account = "",
@@ -242,6 +261,7 @@ _TOOLS = (
     _Listed(export_events, "Export evidence", "export", open_world=False, rows=False),
     _Listed(list_accounts, "List accounts", "accounts", open_world=False),
     _Listed(log_coverage, "Coverage of the logs", "query"),
+    _Listed(summarize_activity, "Summarize a subject", "query"),
     _Listed(describe_trails, "Describe trails", "trails"),
     _Listed(create_trail, "Create a trail", "trails", read_only=False, writes=True),
 )

@@ -1,0 +1,62 @@
+"""`crosstrail summarize`: everything one subject did.
+
+What it can be asked, alone; the answer's words are of answers/.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crosstrail.cli import with_settings
+
+if TYPE_CHECKING:
+    from crosstrail.answers.summarize import Summarized, SummaryCall
+    from crosstrail.settings.config import Settings
+
+
+@click.command()
+@click.argument("subject")
+@click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
+@click.option("--region", default="", help="Region, glob, comma list.")
+@click.option("--since", default="", help="From when: 24h, 7d, 2026-11-20; everything held if not given.")
+@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@with_settings
+def summarize(settings: Settings, subject: str, account: str, region: str, since: str, until: str, form: str) -> int:
+    """Summarize everything one subject did: first and last seen, actions, addresses, what it created, changed and deleted, what
+    others did to it, and the sessions that it came from and gave out, across accounts.
+
+    SUBJECT is an ARN, an access key id, an address or a network, the name of a user, a role, a role session or a resource, or an
+    event id, which stands for whoever caused that event.
+
+    Exit status 3: some account could not be asked, or not for all of the time; 1: none could.
+    """
+    import anyio
+
+    from crosstrail.answers.summarize import SummaryCall
+    from crosstrail.answers.summary_text import WHOLE, body, data, head
+    from crosstrail.cli.statuses import DONE, PARTLY
+    from crosstrail.cli.words import out, out_json, say
+
+    found = anyio.run(_summarized, settings, SummaryCall(subject, account, since, until, region))
+    if form == "json":
+        out_json(data(found), indent=True)
+    else:
+        out("\n".join([*head(found), *body(found, WHOLE)]))
+        for line in found.observed.coverage:
+            say(line)
+    return DONE if found.observed.complete else PARTLY
+
+
+async def _summarized(settings: Settings, call: SummaryCall) -> Summarized:
+    from crosstrail.answers.summarize import summarize
+    from crosstrail.workspace.scoped import ScopedWorkspace
+    from crosstrail.workspace.workspace import Workspace
+
+    workspace = Workspace(settings)
+    try:
+        return await summarize(ScopedWorkspace(workspace), call)
+    finally:
+        await workspace.aclose()
