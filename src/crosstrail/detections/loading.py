@@ -1,17 +1,105 @@
-"""Rules from files of Sigma, and from those that come with crosstrail."""
+"""Rules from files of Sigma, and those that come with crosstrail: SigmaHQ's for CloudTrail.
+
+Decides what is loaded together, whose licence a rule has and what a correlation names. Sigma's library is imported here, on
+first use. Every rule that is not used is among the problems, with its reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crosstrail.detections.rules import RuleSet
+from crosstrail.detections.rule_files import MAX_FILES, RuleFile, rule_files
+from crosstrail.detections.rules import Rule, RuleProblem, RuleSet
+from crosstrail.errors import ConfigError
+from crosstrail.origin import install_hint
+
+if TYPE_CHECKING:
+    from crosstrail.detections.sigma_rules import Parsed
+
+PACKAGED = Path(__file__).with_name("sigma_cloudtrail")
+PACKAGED_NAME = "SigmaHQ"
+"""What a reader sees as the place of a rule that comes with crosstrail, before the name of its file."""
+_COMMIT = "8eaafff"
+_PACKAGED_LINK = f"https://github.com/SigmaHQ/sigma/blob/{_COMMIT}/rules/cloud/aws/cloudtrail/"
+_PACKAGED_LICENSE = "DRL 1.1"
 
 
 def load_rules(paths: Sequence[Path] = (), *, packaged: bool = True) -> RuleSet:
     """The rules of the files and folders, and those that come with crosstrail unless `packaged` is False.
 
-    A rule that cannot be used is among the problems, with the reason; nothing of Sigma is downloaded. Raises ConfigError
-    where a path is not there, and where the extra is not installed.
+    A rule that cannot be used is among the problems, with the reason; of two with the same id the one of the path that is
+    named first is used. Raises ConfigError where a path is not there, and where the extra is not installed.
     """
-    return RuleSet(places=tuple(map(str, paths)))
+    if find_spec("sigma") is None:
+        raise ConfigError("rules need pySigma, which is not installed", hint=install_hint("detect"))
+    from crosstrail.detections.sigma_rules import Parsed, parse
+
+    parsed = Parsed()
+    for file in _files(paths, packaged=packaged, into=parsed.problems):
+        parse(file, parsed)
+    return _loaded(parsed, tuple(map(str, paths)))
+
+
+@cache
+def packaged_rules() -> RuleSet:
+    """Those that come with crosstrail alone, loaded once."""
+    return load_rules()
+
+
+def _files(paths: Sequence[Path], *, packaged: bool, into: list[RuleProblem]) -> Iterable[RuleFile]:
+    count = 0
+    for path in paths:
+        if not path.exists():
+            raise ConfigError(
+                f"{path}: there is no such file or folder of rules", hint="Name a file or folder that is there."
+            )
+        for file in rule_files(path):
+            count += 1
+            if count > MAX_FILES:
+                into.append(RuleProblem(str(path), "", f"only the first {MAX_FILES:,} files were read"))
+                return
+            yield file
+    if packaged:
+        for path in sorted(PACKAGED.glob("*.yml")):
+            yield RuleFile(path, f"{PACKAGED_NAME}/{path.name}", PACKAGED)
+
+
+def _loaded(parsed: Parsed, places: tuple[str, ...]) -> RuleSet:
+    from crosstrail.detections.sigma_rules import compile_rule, unknown_fields
+    from crosstrail.detections.value_tests import NotCompiled
+
+    rules: dict[str, Rule] = {}
+    problems, warnings = list(parsed.problems), []
+    for found, file in parsed.rules:
+        title = str(found.title)
+        try:
+            made = compile_rule(found, file, *_origin(file))
+        except NotCompiled as why:
+            problems.append(RuleProblem(file.place, title, str(why)))
+            continue
+        if there := rules.get(made.facts.id):
+            if there.condition == made.condition and there.facts.title == title:
+                continue  # the same rule in two files
+            if file.folder == PACKAGED:
+                warnings.append(RuleProblem(file.place, title, f"{there.place} takes its place, by its id"))
+                continue
+            number = 1 + sum(one.startswith(made.facts.id) for one in rules)
+            made = replace(made, facts=replace(made.facts, id=f"{made.facts.id}#{number}"))
+            warnings.append(
+                RuleProblem(file.place, title, f"it has the id of {there.place}, and is named {made.facts.id} here")
+            )
+        rules[made.facts.id] = made
+        warnings += [RuleProblem(file.place, title, text) for text in unknown_fields(made)]
+    return RuleSet(tuple(rules.values()), (), tuple(problems), tuple(warnings), places)
+
+
+def _origin(file: RuleFile) -> tuple[str, str]:
+    """(licence, link) of its rules where they do not name their own."""
+    if file.folder == PACKAGED:
+        return _PACKAGED_LICENSE, _PACKAGED_LINK + file.path.name
+    return file.license, ""

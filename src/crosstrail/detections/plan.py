@@ -63,6 +63,11 @@ def read_hits(rules: RuleSet, tables: Tables) -> list[Hit]:
     return sorted(found, key=lambda each: (each.event.time, each.event.id, each.rule.id))
 
 
+def left_out(tables: Tables) -> int:
+    """How many findings there are beside those that read_findings reads."""
+    return sum(cast(int, rows[0][-1]) - len(rows) for rows in tables if rows)
+
+
 def findings_of(hits: Iterable[Hit]) -> list[DetectionFinding]:
     """Hits grouped as read_findings gives them."""
     grouped: dict[tuple[object, ...], list[Hit]] = {}
@@ -96,7 +101,7 @@ def _rows(rules: RuleSet, tables: Tables) -> Iterable[tuple[Rule | Correlation, 
 
 
 def _finding(one: Rule | Correlation, row: Sequence[object]) -> DetectionFinding:
-    _, cloud, account, principal, first, last, count, events, *group = row
+    _, cloud, account, principal, first, last, count, events, group, _ = row
     return DetectionFinding(
         rule=one.facts,
         account=(str(cloud), str(account)),
@@ -110,15 +115,15 @@ def _finding(one: Rule | Correlation, row: Sequence[object]) -> DetectionFinding
 
 
 def _hit(one: Rule | Correlation, row: Sequence[object]) -> Hit:
-    _, cloud, account, principal, events, *group = row
+    _, cloud, account, principal, events, group = row
     found = _events(str(cloud), events)
     return Hit(one.facts, (str(cloud), str(account)), str(principal or ""), found[-1], found, _group(one, group))
 
 
-def _group(one: Rule | Correlation, values: Sequence[object]) -> tuple[tuple[str, str], ...]:
+def _group(one: Rule | Correlation, values: object) -> tuple[tuple[str, str], ...]:
     if isinstance(one, Rule):
         return ()
-    return tuple(zip(one.group_by, map(str, cast(Sequence[object], values[0])), strict=True))
+    return tuple(zip(one.group_by, map(str, cast("Sequence[object]", values)), strict=True))
 
 
 def _events(cloud: str, rows: object) -> tuple[FoundEvent, ...]:

@@ -12,6 +12,8 @@ from typing import Literal
 from crosstrail.detections.findings import LEVELS, Level, RuleFacts
 
 CorrelationKind = Literal["event_count", "value_count", "temporal", "temporal_ordered"]
+LOG_SOURCE = "aws/cloudtrail"
+"""Product and service of the rules that are used: the lake has other clouds' events in the same columns."""
 Comparison = Literal["<", "<=", ">", ">=", "=", "<>"]
 
 
@@ -20,15 +22,15 @@ class Condition:
     """Which events a rule matches.
 
     `names`, `sources`: lower-case texts of which the event's eventName and eventSource must be one; empty where the rule
-    does not say. `condition`: what must hold beside them, over the columns of `events`; empty for nothing. It is never NULL
+    does not say. `text`: what must hold beside them, over the columns of `events`; empty for nothing. It is never NULL
     where it matters: NULL is no match.
     """
 
     names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    condition: str = ""
-    reads_records: bool = False
-    """Whether it reads the wide columns, the record's text or its parameters, which cost more than all others together."""
+    text: str = ""
+    reads: tuple[str, ...] = ()
+    """The columns of `events` that `text` stands on. A part of one has dots: it is a column of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Rule:
 
     facts: RuleFacts
     place: str
-    match: Condition
+    condition: Condition
     fields: tuple[str, ...] = ()
     """The fields of the record that it asks for, as it writes them; `` for a search in all values."""
     shown: bool = True
@@ -74,7 +76,7 @@ class Correlation:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RuleProblem:
     """Why a rule is not used or, as a warning, what will surprise whoever uses it. `title`: empty where a file has no rule."""
 
     place: str
@@ -93,8 +95,8 @@ class RuleSet:
 
     rules: tuple[Rule, ...] = ()
     correlations: tuple[Correlation, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    problems: tuple[RuleProblem, ...] = ()
+    warnings: tuple[RuleProblem, ...] = ()
     places: tuple[str, ...] = field(default=())
     """Files and folders that were read."""
 
