@@ -53,6 +53,8 @@ class Answer:
     error: bool = False
     tables: Sequence[Table] = ()
     links: Sequence[Link] = ()
+    page: Mapping[str, object] | None = None
+    """What a page of this server's own shows of it, beside the text: for a host that has the page, and for no model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ PAGE_EVENTS = 20_000
 PAGE_RECORD_BYTES = 12_000_000
 APP_EVENTS, APP_RECORD_BYTES, APP_BYTES = 4_000, 150_000, 500_000
 """Of what a host hands to the page: it passes through the host's memory, and some hosts' limits."""
+TEXT_EVENTS = 2_000
+"""Among which the rarest changes and refusals are looked for, where nobody asks for a page."""
 PAGE_BINS, TEXT_BINS = 400, 48
 _TEXT_LANES, _TEXT_FINDINGS, _NOTABLE = 12, 10, 12
 _COVERAGE_LINES = 12

@@ -15,11 +15,13 @@ from mcp.server.mcpserver import MCPServer
 from crosstrail import __version__
 from crosstrail.server.access.admission import EXPORT_TOOL, Admission, present_view
 from crosstrail.server.access.spans import name_spans
+from crosstrail.server.apps import timeline_app
 from crosstrail.server.prompts import add_prompts
 from crosstrail.server.resources import add_exports, add_resources
 from crosstrail.server.tools import build_tools
 from crosstrail.workspace.workspace import Workspace
 
+TIMELINE_TOOL = "show_timeline"
 _ABOUT = {
     "list_accounts": "Which accounts, and what is held of them: list_accounts.",
     "lookup_events": (
@@ -33,6 +35,7 @@ _ABOUT = {
     "get_query_results": "A query that runs long: get_query_status, get_query_results, cancel_query.",
     "summarize_activity": "All that one key, user, role, session, address or resource did, and its chain of sessions: summarize_activity.",
     "log_coverage": "Whether the logs of a day are held whole, proved or missing: log_coverage.",
+    TIMELINE_TOOL: "The order of things as a picture, or as counts over time: show_timeline.",
     EXPORT_TOOL: "Original records as evidence, with hashes: export_events.",
     "describe_trails": "Whether trails are logging (live accounts): describe_trails.",
 }
@@ -83,6 +86,7 @@ def create_server(
             for tool in build_tools(allow_writes=True, structured=workspace.settings.serve.structured)
             if tool.name in admitted.offered
         ],
+        extensions=[timeline_app()] if TIMELINE_TOOL in admitted.offered else None,
         lifespan=lifespan,
         log_level="WARNING",
         middleware=[admitted],

@@ -18,7 +18,7 @@ import re
 import secrets
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -34,6 +34,7 @@ from crosstrail.answers.structured import OUTPUT_SCHEMA, structured
 from crosstrail.call_context import current_call
 from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.json_values import Json, table
+from crosstrail.server.apps import Showing, page_of, showing
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 _log = logging.getLogger("crosstrail.server")
@@ -48,6 +49,11 @@ class Call:
 
     workspace: ScopedWorkspace
     _context: Context[ScopedWorkspace, Any]
+
+    @property
+    def for_page(self) -> bool:
+        """Whether the client may show a page beside the answer."""
+        return showing(self._context.client_capabilities) is not Showing.NO
 
     async def step(self, done: int, total: int) -> None:
         """Progress in targets answered."""
@@ -69,10 +75,16 @@ class GuardedTool(Tool):
 
     @classmethod
     def of(
-        cls, body: Body, annotations: ToolAnnotations, *, name: str | None = None, structured: bool = False
+        cls,
+        body: Body,
+        annotations: ToolAnnotations,
+        *,
+        name: str | None = None,
+        structured: bool = False,
+        page: str = "",
     ) -> GuardedTool:
         """The tool of a body, named like it or by `name`; its docstring is the description. `structured`: its rows are
-        structured content too."""
+        structured content too. `page`: the address of what shows its answer."""
         tool = cast(
             GuardedTool,
             cls.from_function(
@@ -83,6 +95,7 @@ class GuardedTool(Tool):
                 context_kwarg="call",
                 annotations=annotations,
                 structured_output=False,
+                meta={"ui": {"resourceUri": page}} if page else None,
             ),
         )
         tool.parameters = _plain(tool.parameters)
@@ -103,6 +116,8 @@ class GuardedTool(Tool):
             values = self._accepted(given)
             answer: Answer = await self.fn(call=self._call(context), **values)
             result = self._finished(answer, notes)
+            if answer.page is not None:
+                result = _with_page(result, answer.page, showing(context.client_capabilities))
         except MCPError:
             raise
         except CrosstrailError as error:
@@ -200,6 +215,11 @@ def _result(answer: Answer, *, in_rows: bool = False) -> CallToolResult:
         is_error=answer.error,
         _meta={FACTS: facts} if facts else None,
     )
+
+
+def _with_page(result: CallToolResult, page: Mapping[str, object], shown: Showing) -> CallToolResult:
+    content, meta = page_of(page, shown)
+    return result.model_copy(update={"structured_content": content, "meta": {**(result.meta or {}), **meta}})
 
 
 def _linked(link: Link) -> ResourceLink:

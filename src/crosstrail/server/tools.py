@@ -22,8 +22,10 @@ from crosstrail.answers import lookup_events as events
 from crosstrail.answers import summarize_activity as summaries
 from crosstrail.answers import trails
 from crosstrail.answers.render import Answer
+from crosstrail.answers.show_timeline import TimelineCall, show
 from crosstrail.answers.summarize import SummaryCall
 from crosstrail.models import NewTrail
+from crosstrail.server.apps import TIMELINE_PAGE
 from crosstrail.server.arguments import Names, Text
 from crosstrail.server.context import Body, Call, GuardedTool
 
@@ -35,6 +37,8 @@ Region = Annotated[
     Text, Field(description="Region, glob, comma list, or all. Empty: the account's own; of archives, all held.")
 ]
 EngineRegion = Annotated[Text, Field(description="Only for CloudTrail Lake; on the lake filter by awsregion in SQL.")]
+AsLookup = Annotated[Text, Field(description="As in lookup_events.")]
+AsQuery = Annotated[Text, Field(description="As in lake_query.")]
 NextToken = Annotated[Text, Field(description="From the page before; send it alone.")]
 QueryId = Annotated[Text, Field(description="As lake_query returned it.")]
 
@@ -102,7 +106,7 @@ async def lake_query(
 
 
 async def get_query_status(
-    call: Call, query_id: QueryId, target_account_id: Readable = "", region: EngineRegion = ""
+    call: Call, query_id: QueryId, target_account_id: AsQuery = "", region: AsQuery = ""
 ) -> Answer:
     """Say where a query stands: QUEUED, RUNNING, FINISHED, FAILED, CANCELLED or TIMED_OUT."""
     return await queries.status(call.workspace, query_id, target_account_id, region)
@@ -111,10 +115,10 @@ async def get_query_status(
 async def get_query_results(
     call: Call,
     query_id: QueryId,
-    target_account_id: Readable = "",
+    target_account_id: AsQuery = "",
     max_results: Annotated[int, Field(description="Rows a page.", ge=1, le=1000)] = 100,
     next_token: Annotated[Text, Field(description="From the page before.")] = "",
-    region: EngineRegion = "",
+    region: AsQuery = "",
 ) -> Answer:
     """Get a page of rows of a finished query. Results are kept for an hour."""
     return await queries.results(
@@ -122,9 +126,7 @@ async def get_query_results(
     )
 
 
-async def cancel_query(
-    call: Call, query_id: QueryId, target_account_id: Readable = "", region: EngineRegion = ""
-) -> Answer:
+async def cancel_query(call: Call, query_id: QueryId, target_account_id: AsQuery = "", region: AsQuery = "") -> Answer:
     """Stop a running query. One that has ended stays as it ended."""
     return await queries.cancel(call.workspace, query_id, target_account_id, region)
 
@@ -171,10 +173,10 @@ async def summarize_activity(
     subject: Annotated[
         Text, Field(description="ARN, access key id, IP or CIDR, user, role, session or resource name, or an event id.")
     ],
-    target_account_id: Readable = "",
+    target_account_id: AsQuery = "",
     start_time: Annotated[Text, Field(description="As in lookup_events. Empty: all held.")] = "",
-    end_time: Annotated[Text, Field(description="As in lookup_events.")] = "",
-    region: Annotated[Text, Field(description="Region, glob, comma list. Empty: all held.")] = "",
+    end_time: AsLookup = "",
+    region: AsLookup = "",
 ) -> Answer:
     """Summarize all that one key, principal, address or resource did: first and last use, actions, denials, addresses, what it
     created and changed, and who assumed what from whom across accounts. An event id stands for whoever caused it.
@@ -183,11 +185,25 @@ async def summarize_activity(
     return await summaries.answer(call.workspace, asked, progress=call.step)
 
 
+async def show_timeline(
+    call: Call,
+    target_account_id: AsQuery = "",
+    start_time: Annotated[Text, Field(description="Empty: all held.")] = "",
+    end_time: AsLookup = "",
+    filters: AsLookup = "",
+    region: AsLookup = "",
+    lanes: Annotated[Literal["principal", "account", "address"], Field(description="A lane of each.")] = "principal",
+) -> Answer:
+    """Show events over time: a picture to look into where the client can, counts by time and lane to all."""
+    asked = TimelineCall(target_account_id, start_time, end_time, filters, region, lanes)
+    return await show(call.workspace, asked, for_page=call.for_page, progress=call.step)
+
+
 async def describe_trails(
     call: Call,
     target_account_id: Account = "",
     trail_names: Annotated[Names, Field(description="Only these trails. Empty: all.")] = [],  # noqa: B006 - a schema's default
-    region: Region = "",
+    region: AsLookup = "",
     next_token: NextToken = "",
 ) -> Answer:
     """Describe the trails of live accounts: where they deliver and whether they are logging. Archives have none."""
@@ -249,6 +265,8 @@ class _Listed:
     """Whether the answer holds text that strangers wrote."""
     rows: bool = True
     """Whether the answer holds rows, which can be structured content too."""
+    page: str = ""
+    """The address of a page that shows the answer."""
 
 
 _TOOLS = (
@@ -260,6 +278,7 @@ _TOOLS = (
     _Listed(list_event_data_stores, "List event data stores", "query", open_world=False),
     _Listed(export_events, "Export evidence", "export", open_world=False, rows=False),
     _Listed(list_accounts, "List accounts", "accounts", open_world=False),
+    _Listed(show_timeline, "Show a timeline", "query", rows=False, page=TIMELINE_PAGE),
     _Listed(log_coverage, "Coverage of the logs", "query"),
     _Listed(summarize_activity, "Summarize a subject", "query"),
     _Listed(describe_trails, "Describe trails", "trails"),
@@ -285,6 +304,7 @@ def build_tools(*, allow_writes: bool = False, structured: bool = False) -> list
                 open_world_hint=tool.open_world,
             ),
             structured=structured and tool.rows,
+            page=tool.page,
         )
         for tool in _TOOLS
         if allow_writes or not tool.writes

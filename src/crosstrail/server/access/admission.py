@@ -30,6 +30,7 @@ from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal, source_of
 from crosstrail.server.access.limits import Limits
 from crosstrail.server.access.record_sink import Line
+from crosstrail.server.apps import Showing, showing, without_pages
 from crosstrail.server.auth.header_credentials import credentials_of
 from crosstrail.server.context import FACTS
 from crosstrail.server.prompts import NEEDS
@@ -130,7 +131,11 @@ class Admission(BaseAdmission):
             if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             result = await call_next(replace(ctx, lifespan_context=view))
-            return only(result, sender.tools) if ctx.method == "tools/list" else result
+            result = only(result, sender.tools) if ctx.method == "tools/list" else result
+            listed = ctx.method in ("tools/list", "resources/list")
+            return (
+                without_pages(result) if listed and showing(ctx.session.client_capabilities) is Showing.NO else result
+            )
         finally:
             _visible.reset(token)
 
