@@ -73,7 +73,8 @@ def _loaded(parsed: Parsed, places: tuple[str, ...]) -> RuleSet:
     from crosstrail.detections.sigma_rules import compile_rule, unknown_fields
     from crosstrail.detections.value_tests import NotCompiled
 
-    rules: dict[str, Rule] = {}
+    rules: list[Rule] = []
+    by_id: dict[str, Rule] = {}
     problems, warnings = list(parsed.problems), []
     for found, file in parsed.rules:
         title = str(found.title)
@@ -82,20 +83,50 @@ def _loaded(parsed: Parsed, places: tuple[str, ...]) -> RuleSet:
         except NotCompiled as why:
             problems.append(RuleProblem(file.place, title, str(why)))
             continue
-        if there := rules.get(made.facts.id):
+        if there := by_id.get(made.facts.id):
             if there.condition == made.condition and there.facts.title == title:
-                continue  # the same rule in two files
+                rules.append(replace(made, shown=False))  # for a correlation in its file; its findings are the other's
+                continue
             if file.folder == PACKAGED:
                 warnings.append(RuleProblem(file.place, title, f"{there.place} takes its place, by its id"))
                 continue
-            number = 1 + sum(one.startswith(made.facts.id) for one in rules)
-            made = replace(made, facts=replace(made.facts, id=f"{made.facts.id}#{number}"))
+            made = replace(made, facts=replace(made.facts, id=f"{made.facts.id}#{len(rules)}"))
             warnings.append(
-                RuleProblem(file.place, title, f"it has the id of {there.place}, and is named {made.facts.id} here")
+                RuleProblem(file.place, title, f"it has the id of {there.place}: here it has {made.facts.id}")
             )
-        rules[made.facts.id] = made
+        rules.append(made)
+        by_id[made.facts.id] = made
         warnings += [RuleProblem(file.place, title, text) for text in unknown_fields(made)]
-    return RuleSet(tuple(rules.values()), (), tuple(problems), tuple(warnings), places)
+    found_rules = RuleSet(tuple(rules), (), tuple(problems), tuple(warnings), places)
+    return _correlated(parsed, found_rules)
+
+
+def _correlated(parsed: Parsed, found: RuleSet) -> RuleSet:
+    """With the correlations. A rule that one watches without `generate` is not shown by itself, as Sigma has it."""
+    from crosstrail.detections.sigma_correlations import Names, compile_correlation, unknown_group_fields
+    from crosstrail.detections.value_tests import NotCompiled
+
+    names, made = Names(found.rules), []
+    problems, warnings = list(found.problems), list(found.warnings)
+    silent: dict[int, str] = {}
+    for given, file in parsed.correlations:
+        title = str(given.title)
+        try:
+            one = compile_correlation(given, file, names, *_origin(file))
+        except NotCompiled as why:
+            problems.append(RuleProblem(file.place, title, str(why)))
+            continue
+        made.append(one)
+        warnings += [RuleProblem(file.place, title, text) for text in unknown_group_fields(one)]
+        if not given.generate:
+            silent |= {step.rule: file.place for step in one.steps}
+    for place, by in silent.items():
+        watched = found.rules[place]
+        if watched.shown and watched.place != by:
+            text = f"what it matches by itself is not shown: {by} watches it without `generate`"
+            warnings.append(RuleProblem(watched.place, watched.facts.title, text))
+    rules = tuple(replace(one, shown=one.shown and place not in silent) for place, one in enumerate(found.rules))
+    return replace(found, rules=rules, correlations=tuple(made), problems=tuple(problems), warnings=tuple(warnings))
 
 
 def _origin(file: RuleFile) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crosstrail.detections.address_sql import ADDRESS_MACROS
-from crosstrail.detections.field_sql import FIELD_MACROS, RECORD, WIDE
+from crosstrail.detections.field_sql import FIELD_MACROS, RECORD, WIDE, FieldSql
 from crosstrail.detections.findings import LEVELS, MAX_EXAMPLES
 from crosstrail.detections.rules import LOG_SOURCE, Condition, RuleSet
 from crosstrail.lake.reader import quoted
@@ -24,11 +24,17 @@ COLUMNS = (
     "sourceipaddress", "errorcode",
 )  # fmt: skip
 """Of `events`, what is said of one that is found."""
-FOUND = (
-    "{'time': eventtime, 'id': eventid, 'account': account, 'name': eventname, 'source': eventsource, "
-    "'region': awsregion, 'address': sourceipaddress, 'error': errorcode}"
-)
-"""One that is found; it sorts by time."""
+_FOUND = {
+    "time": "eventtime", "id": "eventid", "account": "account", "name": "eventname", "source": "eventsource",
+    "region": "awsregion", "address": "sourceipaddress", "error": "errorcode",
+}  # fmt: skip
+
+
+def found_event(relation: str = "") -> str:
+    """One that is found, as a value that sorts by its time. `relation`: its name and a dot."""
+    return "{" + ", ".join(f"'{name}': {relation}{column}" for name, column in _FOUND.items()) + "}"
+
+
 MAX_FINDINGS = 5_000
 """Most that are read of rules, and of correlations."""
 _GROUP = "rule, cloud, account, principal"
@@ -69,8 +75,8 @@ def _shown(found: str, *, grouped: bool, repeats: bool) -> str:
         )
         found = f"SELECT rule, cloud, account, eventid, {others} FROM ({found}) GROUP BY rule, cloud, account, eventid"  # noqa: S608 - made here
     if not grouped:
-        return f"SELECT rule, cloud, account, principal, [{FOUND}], [''] FROM ({found})"  # noqa: S608 - made here
-    shown = f"min(eventtime) AS first, max(eventtime) AS last, count(*), min({FOUND}, {MAX_EXAMPLES}), ['']"
+        return f"SELECT rule, cloud, account, principal, [{found_event()}], [''] FROM ({found})"  # noqa: S608 - made here
+    shown = f"min(eventtime) AS first, max(eventtime) AS last, count(*), min({found_event()}, {MAX_EXAMPLES}), ['']"
     return f"SELECT {_GROUP}, {shown} FROM ({found}) GROUP BY {_GROUP}"  # noqa: S608 - made here
 
 
@@ -84,24 +90,30 @@ class _Kind:
 
 
 def matching(
-    conditions: Mapping[int, Condition], table: str, columns: Sequence[str]
+    conditions: Mapping[int, Condition],
+    table: str,
+    columns: Sequence[str],
+    values: Mapping[str, FieldSql] | None = None,
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Statements that make the tables of pins, and queries that together give `rule` and the columns of each match. `table`:
-    begins the names of those tables."""
+    """Statements that make the tables of pins, and queries that together give `rule`, the columns and the fields' values of
+    each match. `table`: begins the names of those tables."""
+    given = values or {}
+    shown = [*columns, *(f"{field.text} AS {name}" for name, field in given.items())]
     kinds: dict[_Kind, list[int]] = {}
     for number, one in conditions.items():
         pins = [name for name, texts in (("name", one.names), ("source", one.sources)) if texts]
-        kinds.setdefault(_Kind(tuple(pins), WIDE.intersection(one.reads)), []).append(number)
+        wide = WIDE.intersection(one.reads) | WIDE.intersection(field.reads for field in given.values())
+        kinds.setdefault(_Kind(tuple(pins), wide), []).append(number)
     made, branches = [], []
     for place, (kind, numbers) in enumerate(kinds.items()):
         some = {number: conditions[number] for number in numbers}
-        reads = {column for one in some.values() for column in one.reads}
+        reads = {column for one in some.values() for column in one.reads} | {field.reads for field in given.values()}
         listed = [*columns, *sorted(reads - {*columns})]
         if kind.pins:
             made.append(_pins_table(f"{table}_{place}", some))
-            branches.append(_pinned(kind, f"{table}_{place}", some, listed, columns))
+            branches.append(_pinned(kind, f"{table}_{place}", some, listed, shown))
         else:
-            branches.append(_unpinned(kind, some, listed, columns))
+            branches.append(_unpinned(kind, some, listed, shown))
     return made, branches
 
 

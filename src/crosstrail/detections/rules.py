@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil, floor
 from typing import Literal
 
 from crosstrail.detections.findings import LEVELS, Level, RuleFacts
 
-CorrelationKind = Literal["event_count", "value_count", "temporal", "temporal_ordered"]
+CorrelationKind = Literal[
+    "event_count",
+    "value_count",
+    "value_sum",
+    "value_avg",
+    "value_median",
+    "value_percentile",
+    "temporal",
+    "temporal_ordered",
+]
 LOG_SOURCE = "aws/cloudtrail"
 """Product and service of the rules that are used: the lake has other clouds' events in the same columns."""
 Comparison = Literal["<", "<=", ">", ">=", "=", "<>"]
@@ -50,17 +60,22 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rule that a correlation watches: its place in RuleSet.rules, and DuckDB's SQL for what its events are grouped by and
-    for the value that is counted."""
+    """One rule that a correlation watches: its place in RuleSet.rules, and the fields of its events that they are grouped by,
+    and whose value is counted."""
 
     rule: int
-    group: tuple[str, ...]
+    group_by: tuple[str, ...] = ()
     value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """Events within `seconds` of each other and alike in `group_by`; an event that lacks one of these is left out."""
+    """Events within `seconds` before one of them and alike in `group_by`; an event that lacks one of these is left out.
+
+    What is compared with `count` is the number of events, of values, or of rules that match there; of values of a field their
+    sum, mean, median or `percentile`. `mask`: of `temporal`, in place of that number, which rules must match: a condition in
+    SQL on `mask`, whose bits are the steps.
+    """
 
     facts: RuleFacts
     place: str
@@ -70,9 +85,15 @@ class Correlation:
     comparison: Comparison
     count: float
     group_by: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
+    mask: str = ""
+    percentile: int = 50
     name: str = ""
     shown: bool = True
+
+    @property
+    def length(self) -> int:
+        """Of `temporal_ordered`: how many rules have to match one after the other."""
+        return floor(self.count) + 1 if self.comparison == ">" else ceil(self.count)
 
 
 @dataclass(frozen=True, slots=True)
