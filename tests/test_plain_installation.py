@@ -28,6 +28,7 @@ QUERY_TOOLS = {
     "cancel_query",
     "list_event_data_stores",
     "log_coverage",
+    "run_detections",
 }
 
 

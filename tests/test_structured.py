@@ -23,6 +23,8 @@ WITH_ROWS = {
     "describe_trails",
     "create_trail",
     "log_coverage",
+    "run_detections",
+    "summarize_activity",
 }
 ON: dict[str, Any] = {"serve": {"structured": True}}
 

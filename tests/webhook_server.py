@@ -17,7 +17,7 @@ class WebhookServer:
         self.answers = list(answers)
         self.headers = headers or {}
         self.bodies: list[Any] = []
-        self.paths: list[str] = []
+        self.received = threading.Event()
         self._end = threading.Event()
         webhook = self
 
@@ -25,7 +25,7 @@ class WebhookServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 webhook.bodies.append(json.loads(body))
-                webhook.paths.append(self.path)
+                webhook.received.set()
                 status = webhook.answers.pop(0) if len(webhook.answers) > 1 else webhook.answers[0]
                 if not status:
                     webhook._end.wait(60)

@@ -33,6 +33,7 @@ _COMMANDS = {
     "coverage": ("cli.coverage", "Show which days are proved, collected or missing."),
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
+    "detect": ("cli.detect", "Find what is suspicious: rules over the events."),
     "export": ("cli.export", "Write original records to a file, with proof; check such a file."),
     "lake": ("cli.lake_care", "Care for the lake: see how it is; verify, compact, expire, move it."),
     "lookup": ("cli.events", "List events, newest first, of one account or many."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -12,7 +13,7 @@ from crosstrail.answers.coverage_text import asked as named_targets
 from crosstrail.answers.coverage_text import failed as named_failures
 from crosstrail.answers.render import listed
 from crosstrail.cli.collection_report import print_report
-from crosstrail.cli.statuses import DONE, INTERRUPTED, status_of
+from crosstrail.cli.statuses import DONE, INTERRUPTED, PARTLY, status_of
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.clouds.paging import LOOKUP_HISTORY
@@ -30,6 +31,9 @@ from crosstrail.timerange import iso, parse_range
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
+if TYPE_CHECKING:
+    from crosstrail.cli.detect_findings import Detection
+
 _EVERY_REGION = "all"
 _NAMES = 6
 
@@ -43,10 +47,11 @@ def collect_api(
     again: float,
     shard: Shard | None,
     as_json: bool,
+    detection: Detection | None = None,
 ) -> int:
     """The exit status. `between`: since and until. `shard`: which of the accounts this collector asks. `again`: seconds until the histories are asked again; 0 for once."""
     _span(between)  # a time that cannot be read is told before an account is asked
-    return anyio.run(_collect, settings, account, region or _EVERY_REGION, between, again, shard, as_json)
+    return anyio.run(_collect, settings, account, region or _EVERY_REGION, between, again, shard, as_json, detection)
 
 
 def _span(between: tuple[str, str]) -> Span:
@@ -63,6 +68,7 @@ async def _collect(
     again: float,
     shard: Shard | None,
     as_json: bool,
+    detection: Detection | None,
 ) -> int:
     workspace = Workspace(settings)
     stopped = anyio.Event()
@@ -71,9 +77,13 @@ async def _collect(
         stopped.set()
 
     try:
+        if detection:
+            await detection.begin_in(workspace)
         async with on_stop_signal(stop):
             while True:
                 status = await _once(workspace, account, region, shard, _span(between), stopped, as_json=as_json)
+                if detection and not await detection.once_in(workspace) and status == DONE:
+                    status = PARTLY
                 if stopped.is_set():
                     return DONE if again else INTERRUPTED
                 if not again:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
-from crosstrail.cli.lake import collect_again
+from crosstrail.cli.collect_sources import collect_again
 from crosstrail.cli.lake_opened import bar, opened
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
 from crosstrail.cli.words import out, out_json, say

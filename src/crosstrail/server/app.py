@@ -34,6 +34,7 @@ _ABOUT = {
     ),
     "get_query_results": "A query that runs long: get_query_status, get_query_results, cancel_query.",
     "summarize_activity": "All that one key, user, role, session, address or resource did, and its chain of sessions: summarize_activity.",
+    "run_detections": "What is suspicious, by detection rules: run_detections.",
     "log_coverage": "Whether the logs of a day are held whole, proved or missing: log_coverage.",
     TIMELINE_TOOL: "The order of things as a picture, or as counts over time: show_timeline.",
     EXPORT_TOOL: "Original records as evidence, with hashes: export_events.",

@@ -19,8 +19,10 @@ from crosstrail.answers import export_events as evidence
 from crosstrail.answers import lake_query as queries
 from crosstrail.answers import log_coverage as coverage
 from crosstrail.answers import lookup_events as events
+from crosstrail.answers import run_detections as detections
 from crosstrail.answers import summarize_activity as summaries
 from crosstrail.answers import trails
+from crosstrail.answers.detect import DetectCall
 from crosstrail.answers.render import Answer
 from crosstrail.answers.show_timeline import TimelineCall, show
 from crosstrail.answers.summarize import SummaryCall
@@ -36,7 +38,7 @@ Readable = Annotated[Text, Field(description="Narrow to these accounts: id, alia
 Region = Annotated[
     Text, Field(description="Region, glob, comma list, or all. Empty: the account's own; of archives, all held.")
 ]
-EngineRegion = Annotated[Text, Field(description="Only for CloudTrail Lake; on the lake filter by awsregion in SQL.")]
+EngineRegion = Annotated[Text, Field(description="Only for CloudTrail Lake.")]
 AsLookup = Annotated[Text, Field(description="As in lookup_events.")]
 AsQuery = Annotated[Text, Field(description="As in lake_query.")]
 NextToken = Annotated[Text, Field(description="From the page before; send it alone.")]
@@ -70,8 +72,8 @@ async def lookup_events(
 ) -> Answer:
     """List audit events of one account or many, newest first: who did what, where, when.
 
-    Best for a few filters over any time span, and for one event whole. For counts, joins or OR use lake_query. The answer
-    says what it covered and how far back it looked: no event so far is not no event, go on with next_token.
+    Best for a few filters over any time span, and for one event whole; for counts, joins or OR use lake_query. No event so
+    far is not no event: go on with next_token.
     """
     request = events.Request(
         target_account_id, start_time, end_time, attribute_key, attribute_value, max_results, region, detail, filters
@@ -91,8 +93,7 @@ async def lake_query(
 
     FROM events (all accounts), or an account's id or alias, or an event data store id. Columns are CloudTrail Lake's
     (eventtime, eventname, eventsource, useridentity.arn, useridentity.accesskeyid, sourceipaddress, errorcode,
-    requestparameters, awsregion, ...) plus cloud and account; all of them in resource crosstrail://schema/events and in
-    list_event_data_stores with include_details.
+    requestparameters, awsregion, ...) plus cloud and account; all of them in resource crosstrail://schema/events.
     """
     return await queries.start(
         call.workspace,
@@ -133,9 +134,9 @@ async def cancel_query(call: Call, query_id: QueryId, target_account_id: AsQuery
 
 async def list_event_data_stores(
     call: Call,
-    target_account_id: Readable = "",
+    target_account_id: AsQuery = "",
     include_details: Annotated[bool, Field(description="With the columns and example queries.")] = True,
-    region: Annotated[Text, Field(description="As in lookup_events; narrows the lake's to accounts of it.")] = "",
+    region: AsLookup = "",
     next_token: NextToken = "",
 ) -> Answer:
     """List the event data stores that lake_query can name: the lake's, and those of live accounts' CloudTrail Lake."""
@@ -155,10 +156,10 @@ async def list_accounts(
 
 async def log_coverage(
     call: Call,
-    target_account_id: Readable = "",
-    start_time: Annotated[Text, Field(description="A day, or an age: 30d. Empty: the first day held.")] = "",
+    target_account_id: AsQuery = "",
+    start_time: Annotated[Text, Field(description="Empty: the first day held.")] = "",
     end_time: Annotated[Text, Field(description="A day. Empty: the last day held; today if live.")] = "",
-    region: Annotated[Text, Field(description="Region, glob, comma list. Empty: all.")] = "",
+    region: AsLookup = "",
     next_token: NextToken = "",
 ) -> Answer:
     """Say which days of each account and region are held: proved, collected, partly, missing or never logged.
@@ -199,9 +200,29 @@ async def show_timeline(
     return await show(call.workspace, asked, for_page=call.for_page, progress=call.step)
 
 
+async def run_detections(
+    call: Call,
+    target_account_id: AsQuery = "",
+    start_time: Annotated[Text, Field(description="As in lookup_events. Empty: all held.")] = "",
+    end_time: AsLookup = "",
+    level: Annotated[
+        Literal["", "informational", "low", "medium", "high", "critical"], Field(description="The lowest.")
+    ] = "",
+    rules: Annotated[Text, Field(description="Only these: ids or titles, globs, comma list.")] = "",
+    region: AsLookup = "",
+    max_findings: Annotated[int, Field(description="Most.", ge=1, le=detections.MAX_FINDINGS)] = 20,
+) -> Answer:
+    """Find what is suspicious: Sigma rules over the events. Findings by rule and principal, the gravest first.
+
+    Begin an investigation here.
+    """
+    asked = DetectCall(target_account_id, region, start_time, end_time, level or None, rules)
+    return await detections.answer(call.workspace, asked, max_findings, progress=call.step)
+
+
 async def describe_trails(
     call: Call,
-    target_account_id: Account = "",
+    target_account_id: AsLookup = "",
     trail_names: Annotated[Names, Field(description="Only these trails. Empty: all.")] = [],  # noqa: B006 - a schema's default
     region: AsLookup = "",
     next_token: NextToken = "",
@@ -238,16 +259,16 @@ async def create_trail(
 async def export_events(
     call: Call,
     sql: Annotated[Text, Field(description="One SELECT whose result has a column eventid.")] = "",
-    target_account_id: Account = "",
-    start_time: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
-    end_time: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
-    filters: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
-    region: Annotated[Text, Field(description="Without sql: as in lookup_events.")] = "",
+    target_account_id: AsLookup = "",
+    start_time: AsLookup = "",
+    end_time: AsLookup = "",
+    filters: AsLookup = "",
+    region: AsLookup = "",
     max_records: Annotated[int, Field(description="Most records.", ge=1, le=evidence.MAX_RECORDS)] = 10_000,
 ) -> Answer:
     """Export original records as evidence, with a manifest of hashes: links to resources that are read in parts.
 
-    By SQL, or by account, time and filters. For an investigation's file; to read events use lookup_events.
+    By SQL, or by account, time and filters.
     """
     asked = evidence.ExportCall(sql, target_account_id, start_time, end_time, filters, region, max_records)
     return await evidence.export(call.workspace, asked, waited=call.waited, step=call.step)
@@ -279,6 +300,7 @@ _TOOLS = (
     _Listed(export_events, "Export evidence", "export", open_world=False, rows=False),
     _Listed(list_accounts, "List accounts", "accounts", open_world=False),
     _Listed(show_timeline, "Show a timeline", "query", rows=False, page=TIMELINE_PAGE),
+    _Listed(run_detections, "Run detections", "query"),
     _Listed(log_coverage, "Coverage of the logs", "query"),
     _Listed(summarize_activity, "Summarize a subject", "query"),
     _Listed(describe_trails, "Describe trails", "trails"),

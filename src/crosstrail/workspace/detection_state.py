@@ -36,6 +36,7 @@ _BUSY_SECONDS = 30
 _AT_ONCE = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lake (uuid TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS begun (yes INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS seen (file TEXT, rules TEXT, PRIMARY KEY (file, rules)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS found (match BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS waiting (
@@ -120,14 +121,17 @@ class DetectionState:
         if before == {uuid}:
             return
         with self._transaction():
-            for table in ("lake", "seen", "found") if before else ("lake",):
+            for table in ("lake", "seen", "found") if before else ():
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
             self._db.execute("INSERT INTO lake VALUES (?)", (uuid,))
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing was ever looked at."""
-        return self._db.execute("SELECT 1 FROM seen LIMIT 1").fetchone() is None
+    def has_begun(self) -> bool:
+        """Whether somebody watches this lake: from then on whatever comes is new."""
+        return self._db.execute("SELECT 1 FROM begun").fetchone() is not None
+
+    def begin(self) -> None:
+        self._db.execute("INSERT OR IGNORE INTO begun VALUES (1)")
 
     def unseen(self, files: Collection[str], rules: str = "") -> set[str]:
         """Those on which these rules never ran; without `rules`, those on which none ever did."""
@@ -140,6 +144,7 @@ class DetectionState:
         """Notes that these rules ran on these files and gave these matches: those never recorded make findings that wait to be
         printed and, with `sends`, sent. How many findings."""
         with self._transaction():
+            self.begin()
             fresh = frozenset(self._fresh(matches))
             findings = findings_of(fresh) if fresh else ()
             self._db.executemany("INSERT INTO found VALUES (?)", ((one.digest,) for one in fresh))
@@ -153,6 +158,7 @@ class DetectionState:
     def take_as_known(self, matches: Collection[MatchKey], files: Iterable[str], rules: str) -> int:
         """The same for what is not to be told: how many matches were not known."""
         with self._transaction():
+            self.begin()
             fresh = self._fresh(matches)
             self._db.executemany("INSERT INTO found VALUES (?)", ((one.digest,) for one in fresh))
             self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", ((file, rules) for file in files))

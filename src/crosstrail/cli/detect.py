@@ -1,0 +1,109 @@
+"""`crosstrail detect`: what it can be asked, alone, so that --help loads nothing else; detect_findings.py does it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from crosstrail.cli import with_settings_after
+from crosstrail.detections.findings import LEVELS, Level
+
+if TYPE_CHECKING:
+    from crosstrail.settings.config import Settings
+
+FORMS = ("table", "json", "csv", "timesketch", "ocsf")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+class LevelType(click.Choice[str]):
+    """One of Sigma's levels."""
+
+    def __init__(self) -> None:
+        super().__init__(LEVELS, case_sensitive=False)
+
+
+class SecondsType(click.ParamType[float]):
+    """90, 90s, 5m, 1h."""
+
+    name = "TIME"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh]?)", str(value).strip())
+        seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else 0
+        if not 1 <= seconds <= 86_400:
+            self.fail("write it as 60s, 5m or 1h: from 1s to 24h", param, ctx)
+        return seconds
+
+
+def level_of(text: str) -> Level | None:
+    """None for none."""
+    return next((level for level in get_args(Level) if level == text.lower()), None)
+
+
+def _start_worker() -> None:
+    """The process that will run the rules loads beside this one."""
+    from crosstrail.engines.workers import start_early
+    from crosstrail.lake import missing_libraries
+
+    if not missing_libraries():
+        start_early()
+
+
+@click.command()
+@click.option("--account", default="", help="Id, alias, glob, comma list; all if not given.")
+@click.option("--region", default="", help="Region, comma list; all if not given.")
+@click.option(
+    "--since", default="", help="From when: 24h, 7d, 2026-11-20, 2026-11-20T09:00Z; all that is held if not given."
+)
+@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@click.option(
+    "--rules", "files", metavar="PATH", multiple=True, help="Further Sigma rules: a file or a folder; may be repeated."
+)
+@click.option("--rule", "only", default="", help="Only these rules: ids or titles, globs, comma list.")
+@click.option(
+    "--level", type=LevelType(), default=None, help="The lowest level; medium if detect.level says nothing else."
+)
+@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="Most findings to print; all if not given.")
+@click.option("--exit-code", "exits", is_flag=True, help="Leave with status 10 where there are findings.")
+@click.option(
+    "--follow", "follows", is_flag=True, help="Go on until Ctrl-C: new findings of what the lake gets, each once."
+)
+@click.option("--every", type=SecondsType(), default="60s", show_default=True, help="With --follow: how often to look.")
+@with_settings_after(_start_worker)
+def detect(
+    settings: Settings,
+    account: str,
+    region: str,
+    since: str,
+    until: str,
+    files: tuple[str, ...],
+    only: str,
+    level: str | None,
+    form: str,
+    limit: int | None,
+    exits: bool,
+    follows: bool,
+    every: float,
+) -> int:
+    """Find what is suspicious: rules over what is collected, and over live accounts of which nothing is.
+
+    A finding is what one rule found of one principal in one account, the gravest first; what was looked at, and what was not,
+    is told beside them. Exit status 3: some account could not be asked, or some rule could not be used; with --exit-code
+    10 more where there are findings. Of --follow: where there were new ones.
+    """
+    from crosstrail.answers.detect import DetectCall
+    from crosstrail.cli.detect_findings import follow_findings, print_detected
+
+    asked = DetectCall(account, region, since, until, level_of(level or ""), only, files)
+    if not follows:
+        return print_detected(settings, asked, form, limit, exits=exits)
+    if region or since or until or limit:
+        raise click.UsageError(
+            "--follow takes what is new, of any time: leave --region, --since, --until and --limit out"
+        )
+    return follow_findings(settings, asked, form, every, exits=exits)
