@@ -13,6 +13,8 @@ from lake_workspace import DEV, NOON, PROD, record
 
 STOPPED = "4db60cc0-36fb-42b7-9b58-a5b53019fb74"
 MADE_USER = "5e1f5c1e-2d3a-4d0e-9a44-0d7e3a6b1c01"
+DENIED = "6e1f5c1e-2d3a-4d0e-9a44-0d7e3a6b1c02"
+BURST = "7e1f5c1e-2d3a-4d0e-9a44-0d7e3a6b1c03"
 _RULE = """\
 title: {title}
 id: {id}
@@ -50,6 +52,26 @@ def write_rule(folder: Path, name: str, **more: str) -> Path:
 def write_rules(folder: Path) -> None:
     write_rule(folder, "stopped.yml")
     write_rule(folder, "made_user.yml", title="User made", id=MADE_USER, names="CreateUser", level="medium")
+
+
+def write_correlation(folder: Path) -> None:
+    """Three failures of one user within ten minutes."""
+    write_rule(folder, "denied.yml", title="Denied", id=DENIED, names="GetObject", level="informational")
+    (folder / "burst.yml").write_text(
+        f"""title: Burst of denials
+id: {BURST}
+status: test
+author: A. Writer
+license: DRL-1.1
+correlation:
+  type: event_count
+  rules: [{DENIED}]
+  group-by: [userIdentity.userName]
+  timespan: 10m
+  condition: {{gte: 3}}
+level: high
+"""
+    )
 
 
 def event(number: int, name: str, account: str = PROD, user: str = "alice", **more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 import preloaded
 from crosstrail.workspace.detection_state import MatchKey, opened_state
-from detection_rules import CONFIG, MADE_USER, event, objects, write_file, write_rule, write_rules
-from lake_workspace import DEV, PROD
+from detection_rules import CONFIG, MADE_USER, event, objects, write_correlation, write_file, write_rule, write_rules
+from lake_workspace import DEV, NOON, PROD
 from made_findings import finding
 from webhook_server import WebhookServer
 
@@ -65,6 +66,21 @@ def test_late_files_compactions_and_other_collections_lose_and_double_nothing(pl
             assert preloaded.run("lake", "compact").returncode == 0
             assert collect() == []
     assert sorted(seen) == [str(number) for number in range(10, 40)]
+
+
+def test_a_late_event_completes_a_correlation_across_midnight(place: Path) -> None:
+    """23:55, 00:03 and, late, 23:58: neither of their days alone has three."""
+    write_correlation(place / "rules")
+    midnight = NOON + timedelta(hours=12)
+    times = {10: -5, 11: 3, 12: -2, 13: 8, 14: 60}
+    events = {number: event(number, "GetObject", at=midnight + timedelta(minutes=at)) for number, at in times.items()}
+    write_file(place / "logs", "one", [events[10], events[11], events[14]])
+    assert collect() == []
+    write_file(place / "logs", "late", [events[12]])
+    assert collect() == ["10", "11", "12"]
+    write_file(place / "logs", "later", [events[13]])
+    assert collect() == ["11", "12", "13"]
+    assert collect() == []
 
 
 def test_what_was_there_before_is_known_and_said(place: Path) -> None:

@@ -14,9 +14,9 @@ from crosstrail.answers.detection_rules import named, rules_of
 from crosstrail.answers.observe import EventsQuestion, observe
 from crosstrail.answers.render import listed
 from crosstrail.detections.findings import LEVELS, DetectionFinding, Level
-from crosstrail.detections.plan import detection_statements, read_findings
 from crosstrail.detections.rules import RuleSet, at_least
 from crosstrail.detections.suppressions import Sifted, sift
+from crosstrail.lake import require_libraries
 from crosstrail.lookup.fanout import Progress
 from crosstrail.models import AccountKey
 from crosstrail.text import clean
@@ -65,6 +65,9 @@ class Detected:
 
 async def detect(workspace: ScopedWorkspace, asked: DetectCall, *, progress: Progress | None = None) -> Detected:
     """Raises InvalidRequest, ConfigError and what observe raises."""
+    require_libraries()
+    from crosstrail.detections.plan import detection_statements, left_out, read_findings  # which needs them
+
     settings = workspace.settings.detect
     level = asked.level or settings.level
     span = parse_range(asked.start, asked.end, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
@@ -85,10 +88,18 @@ async def detect(workspace: ScopedWorkspace, asked: DetectCall, *, progress: Pro
         level=level,
         ran=len(rules),
         refused=len(every.problems),
-        about=(*about_rules(every), *about_suppressions(sifted)),
+        about=(*_beyond(left_out(seen.tables)), *about_rules(every), *about_suppressions(sifted)),
         coverage=seen.coverage,
         names=seen.names,
         complete=seen.complete,
+    )
+
+
+def _beyond(count: int) -> list[str]:
+    return (
+        [f"{count:,} more findings, less grave or older, were not read: narrow it by level, rule or time."]
+        if count
+        else []
     )
 
 

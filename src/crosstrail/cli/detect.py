@@ -96,6 +96,9 @@ def detect(
     is told beside them. Exit status 3: some account could not be asked, or some rule could not be used; with --exit-code
     10 more where there are findings. Of --follow: where there were new ones.
     """
+    from crosstrail.lake import require_libraries
+
+    require_libraries()
     from crosstrail.answers.detect import DetectCall
     from crosstrail.cli.detect_findings import follow_findings, print_detected
 

@@ -216,6 +216,9 @@ def collect(
 
 def _detection(settings: Settings, *, as_json: bool) -> Detection:
     """Its rules are read before anything is collected: what is wrong with them is told at once. Raises ConfigError."""
+    from crosstrail.lake import require_libraries
+
+    require_libraries()
     from crosstrail.cli.detect_findings import Detection
 
     return Detection(settings, "json" if as_json else "table")
