@@ -90,7 +90,7 @@ async def test_with_a_live_aws_account_sql_runs_on_its_event_data_store(
     accounts = [VOLCENGINE, {"id": PROD, "alias": "prod", "region": "us-east-1", "auth": key.auth}]
     async with client_of(plain, tmp_path, accounts) as client:
         assert {one.name for one in (await client.list_tools()).tools} >= QUERY_TOOLS
-        assert len((await client.list_prompts()).prompts) == 4
+        assert len((await client.list_prompts()).prompts) == 5
         asked = {"sql": f"SELECT eventname FROM {store}", "target_account_id": "prod"}
         answer = await client.call_tool("lake_query", asked)
         assert not answer.is_error, answer.content

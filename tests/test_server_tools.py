@@ -194,10 +194,12 @@ async def test_the_schema_resource_has_every_column_and_five_examples(tmp_path: 
 async def test_prompts_name_real_tools_and_complete_accounts(tmp_path: Path) -> None:
     async with client_of(settings(tmp_path / "lake")) as client:
         prompts = (await client.list_prompts()).prompts
-        assert len(prompts) == 4
+        assert len(prompts) == 5
         for prompt in prompts:
             assert prompt.title
             assert prompt.description
+            if prompt.name == "investigation_report":  # no steps: test_report.py has it
+                continue
             given = {one.name: "MARKER" for one in prompt.arguments or [] if one.required}
             got = await client.get_prompt(prompt.name, given)
             text = got.messages[0].content.text  # type: ignore[union-attr]

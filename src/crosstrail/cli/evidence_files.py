@@ -91,7 +91,7 @@ async def _made(settings: Settings, wanted: Wanted, folder: Path, form: Form) ->
     question = LookupExport(wanted.account, wanted.region, span, given, limit, _NO_LIMIT)
     workspace = Workspace(settings)
     try:
-        made, listing = await export_lookup(ScopedWorkspace(workspace), question, folder, form, by=_user())
+        made, listing = await export_lookup(ScopedWorkspace(workspace), question, folder, form, by=current_user())
     finally:
         await workspace.aclose()
     return made, status_of(done=len(listing.pages), failed=len(listing.failures))
@@ -106,7 +106,7 @@ async def _by_sql(settings: Settings, wanted: Wanted, folder: Path, form: Form) 
         export = Export(form, wanted.rows, folder, limit, _NO_LIMIT, seconds)
         ref, scope = await start_export(visible, wanted.sql, wanted.account, export)
         await wait_for_export(visible, ref, scope, wait_seconds=2 * seconds)
-        about = await about_query(visible, scope, wanted.sql, _user())
+        about = await about_query(visible, scope, wanted.sql, current_user())
         coverage = about["coverage"]
         return Exported(_summary(folder), about, coverage if isinstance(coverage, list) else ())
     finally:
@@ -117,7 +117,7 @@ def _summary(folder: Path) -> Mapping[str, object]:
     return table(orjson.loads((folder / SUMMARY_FILE).read_bytes()))
 
 
-def _user() -> str:
+def current_user() -> str:
     """Of the operating system, by name; by number where it has none."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -15,6 +15,7 @@ from mcp_types import Completion, CompletionArgument, CompletionContext, PromptR
 from pydantic import Field
 
 from crosstrail.errors import CrosstrailError
+from crosstrail.server.report_prompt import REPORT_NEEDS, REPORT_PROMPT, report_prompt
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 _MAX_COMPLETIONS = 100
@@ -123,7 +124,9 @@ _PROMPTS: Sequence[tuple[str, _Body, frozenset[str]]] = (
 """Title, steps, and the tools it is nothing without."""
 
 
-NEEDS: Mapping[str, frozenset[str]] = {body.__name__: needs for _, body, needs in _PROMPTS}
+NEEDS: Mapping[str, frozenset[str]] = {body.__name__: needs for _, body, needs in _PROMPTS} | {
+    REPORT_PROMPT: REPORT_NEEDS
+}
 """The tools that a prompt is nothing without, by its name."""
 
 
@@ -144,6 +147,8 @@ def add_prompts(server: MCPServer[Any], visible: Callable[[], ScopedWorkspace], 
     for title, body, needs in _PROMPTS:
         if needs <= set(tools):
             server.add_prompt(Prompt.from_function(_worded(body, sql=_SQL in tools), title=title))
+    if set(tools) >= REPORT_NEEDS:
+        server.add_prompt(report_prompt(visible))
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
     async def complete(

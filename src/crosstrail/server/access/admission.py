@@ -34,6 +34,7 @@ from crosstrail.server.apps import Showing, showing, without_pages
 from crosstrail.server.auth.header_credentials import credentials_of
 from crosstrail.server.context import FACTS
 from crosstrail.server.prompts import NEEDS
+from crosstrail.server.report_prompt import REPORT_NEEDS, REPORT_PROMPT
 from crosstrail.server.tool_words import TOOL_WORDS
 from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
@@ -119,17 +120,17 @@ class Admission(BaseAdmission):
     async def _answered(self, ctx: _Context, call_next: CallNext) -> HandlerResult:
         sender = await self._sender(ctx.request)
         tool = str((ctx.params or {}).get("name", "")) if ctx.method == "tools/call" else ""
-        reads_export = ctx.method == "resources/read" and str((ctx.params or {}).get("uri")).startswith(EXPORTS)
-        tool = EXPORT_TOOL if reads_export else tool
+        needs = _needed(ctx)
+        tool = min(needs, default=tool)
         view = self._view(sender, tool)
         token = _visible.set(view)
         try:
             if ctx.method == "tools/call":
                 return await self._call(ctx, call_next, sender, view, tool)
-            if reads_export:
-                return await self._read(ctx, call_next, sender, view)
             if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
+            if needs:
+                return await self._like_a_call(ctx, call_next, sender, view, needs)
             result = await call_next(replace(ctx, lifespan_context=view))
             result = only(result, sender.tools) if ctx.method == "tools/list" else result
             listed = ctx.method in ("tools/list", "resources/list")
@@ -179,26 +180,35 @@ class Admission(BaseAdmission):
             self._running -= 1
             self._one_ended.set()
 
-    async def _read(self, ctx: _Context, call_next: CallNext, sender: _Sender, view: ScopedWorkspace) -> HandlerResult:
-        """A part of an export: limited and recorded as a call, and nothing where the caller has no such tool."""
-        principal = sender.principal
+    async def _like_a_call(
+        self, ctx: _Context, call_next: CallNext, sender: _Sender, view: ScopedWorkspace, needs: frozenset[str]
+    ) -> HandlerResult:
+        """What reads events and is no tool: limited and recorded as a call, and nothing where the caller lacks one of the tools that
+        would tell as much."""
+        principal, params = sender.principal, ctx.params or {}
 
         async def work() -> HandlerResult:
-            if sender.unread or EXPORT_TOOL not in sender.tools:
-                raise MCPError(code=INVALID_PARAMS, message="there is no such resource")
+            if sender.unread or not needs <= sender.tools:
+                what = "prompt" if ctx.method == "prompts/get" else "resource"
+                raise MCPError(code=INVALID_PARAMS, message=f"there is no such {what}")
             return await call_next(replace(ctx, lifespan_context=view))
 
         def ended(how: Ended) -> Line | None:
             source, asked = source_of(ctx.session, ctx.request), view.asked()
             self.measured(ctx.method, "", how, principal, asked)
-            named = _named(principal, sender.workspace)
-            return self.recorded(named, ctx.method, {"uri": (ctx.params or {}).get("uri")}, how, caller, source, asked)
+            said = {key: params[key] for key in ("uri", "name", "arguments") if key in params}
+            return self.recorded(_named(principal, sender.workspace), ctx.method, said, how, caller, source, asked)
 
         def refused(error: CrosstrailError) -> HandlerResult:
             raise MCPError(code=INVALID_REQUEST, message=error.text)
 
-        with acting_for(*principal.acting) as caller:
-            return await self.limited(principal, work, ended, refused=refused)
+        self._running += 1
+        try:
+            with acting_for(*principal.acting) as caller:
+                return await self.limited(principal, work, ended, refused=refused)
+        finally:
+            self._running -= 1
+            self._one_ended.set()
 
     def knows(self, method: str, name: str) -> bool:
         return name in (self.table.toolset_of if method == "tools/call" else self._prompts)
@@ -262,6 +272,16 @@ def _named(principal: Principal, workspace: Workspace | RequestWorkspace) -> Pri
     """For the record: whoever sent keys by what their cloud calls them, once that is known."""
     owner = workspace.owner if isinstance(workspace, RequestWorkspace) else None
     return replace(principal, login=owner.trn or owner.account) if owner else principal
+
+
+def _needed(ctx: _Context) -> frozenset[str]:
+    """The tools that this message tells as much as, where it is no call of a tool and reads events."""
+    params = ctx.params or {}
+    if ctx.method == "resources/read" and str(params.get("uri")).startswith(EXPORTS):
+        return frozenset((EXPORT_TOOL,))
+    if ctx.method == "prompts/get" and params.get("name") == REPORT_PROMPT:
+        return REPORT_NEEDS
+    return frozenset()
 
 
 def _headers(request: object) -> Mapping[str, str]:

@@ -1,0 +1,70 @@
+"""`crosstrail report`: what it can be asked, alone, so that --help loads nothing else; report_files.py answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crosstrail.cli import with_settings
+
+if TYPE_CHECKING:
+    from crosstrail.settings.config import Settings
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File to write; by its name HTML, Markdown (.md) or JSON (.json).",
+)
+@click.option("--account", default="", help="Id, alias, glob, comma list. Empty: all.")
+@click.option("--region", default="", help="Region, comma list. Empty: all.")
+@click.option("--since", default="", help="From when: 24h, 7d, 2026-11-20, 2026-11-20T09:00Z.")
+@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@click.option(
+    "--subject",
+    "subjects",
+    multiple=True,
+    help="Whose summary it has: ARN, access key, address, user, role, resource. Else of who is found.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["informational", "low", "medium", "high", "critical"]),
+    default=None,
+    help="Findings of this level and above; that of the settings if not given.",
+)
+@click.option("--rules", multiple=True, type=click.Path(), help="Further rules: a file or a folder.")
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path),
+    help="Folder for the original records of what was found, their manifest, and the timeline as a page.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
+@with_settings
+def report(
+    settings: Settings,
+    output: Path,
+    account: str,
+    region: str,
+    since: str,
+    until: str,
+    subjects: tuple[str, ...],
+    level: str | None,
+    rules: tuple[str, ...],
+    evidence: Path | None,
+    *,
+    overwrite: bool,
+) -> int:
+    """Write a report to hand over: what was asked, what it rests on, findings, who did what, a timeline, what is open.
+
+    Exit status 3: some part or account could not be had; the report says which.
+    """
+    from crosstrail.cli.report_files import ReportArguments, write_report
+
+    asked = ReportArguments(account, region, since, until, subjects, level, rules)
+    return write_report(settings, asked, output, evidence, overwrite=overwrite)
