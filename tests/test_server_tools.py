@@ -29,7 +29,7 @@ TOOLS = {
     "export_events": "sql target_account_id start_time end_time filters region max_records",
     "list_accounts": "selector next_token",
     "show_timeline": "target_account_id start_time end_time filters region lanes",
-    "run_detections": "target_account_id start_time end_time level rules region max_findings",
+    "run_detections": "target_account_id start_time end_time level rules region max_findings new",
     "log_coverage": "target_account_id start_time end_time region next_token",
     "summarize_activity": "subject target_account_id start_time end_time region",
     "describe_trails": "target_account_id trail_names region next_token",

@@ -54,7 +54,7 @@ def test_the_command_line_calls_commands_and_options_that_it_has() -> None:
     assert options == {"--account", "--since", "--until"}
     assert options <= {name for param in _command(["lookup"]).params for name in param.opts}
     named = [match[1].split() for word in own if (match := re.fullmatch(r"`crosstrail (.+)`", word))]
-    assert len([_command(path) for path in named]) == 4
+    assert len([_command(path) for path in named]) == 5
 
 
 def _command(path: list[str]) -> click.Command:

@@ -7,12 +7,15 @@ and where it did not. Both front ends word it: `text` for a model, the command l
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crosstrail.answers.detection_rules import named, rules_of
-from crosstrail.answers.observe import EventsQuestion, observe
+from crosstrail.answers.new_here import new_here
+from crosstrail.answers.observe import EventsQuestion, Observed, observe
 from crosstrail.answers.render import listed
+from crosstrail.detections.baseline_findings import BASELINES
 from crosstrail.detections.findings import LEVELS, DetectionFinding, Level
 from crosstrail.detections.rules import RuleSet, at_least
 from crosstrail.detections.suppressions import Sifted, sift
@@ -39,6 +42,8 @@ class DetectCall:
     level: Level | None = None
     only: str = ""
     files: tuple[str, ...] = ()
+    new: bool = False
+    """Baselines instead of rules: what is new in the span, or in the last day held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +76,13 @@ async def detect(workspace: ScopedWorkspace, asked: DetectCall, *, progress: Pro
     settings = workspace.settings.detect
     level = asked.level or settings.level
     span = parse_range(asked.start, asked.end, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
+    question = EventsQuestion(asked.selector, asked.region, span)
+    if asked.new:
+        return await _new(workspace, question, level, progress)
     every = await rules_of(settings, asked.files)
     rules = named(at_least(every, level), asked.only)
-    question = EventsQuestion(asked.selector, asked.region, span)
     seen = await observe(workspace, question, detection_statements(rules), progress=progress)
-    aliases = {account.key: account.alias for account in (*seen.of_lake, *seen.live)}
-    sifted = sift(
-        read_findings(rules, seen.tables),
-        settings.suppressions,
-        datetime.now(UTC).date(),
-        lambda key: tuple(filter(None, (key[1], aliases.get(key, "")))),
-    )
+    sifted = _sifted(workspace, read_findings(rules, seen.tables), seen)
     return Detected(
         findings=sifted.shown,
         sifted=sifted,
@@ -100,6 +101,34 @@ def _beyond(count: int) -> list[str]:
         [f"{count:,} more findings, less grave or older, were not read: narrow it by level, rule or time."]
         if count
         else []
+    )
+
+
+async def _new(
+    workspace: ScopedWorkspace, question: EventsQuestion, level: Level, progress: Progress | None
+) -> Detected:
+    findings, about, seen = await new_here(workspace, question, progress=progress)
+    sifted = _sifted(workspace, [one for one in findings if LEVELS.index(one.rule.level) >= LEVELS.index(level)], seen)
+    return Detected(
+        findings=sifted.shown,
+        sifted=sifted,
+        level=level,
+        ran=sum(LEVELS.index(rule.level) >= LEVELS.index(level) for rule in BASELINES.values()),
+        refused=0,
+        about=(*about, *about_suppressions(sifted)),
+        coverage=seen.coverage,
+        names=seen.names,
+        complete=seen.complete,
+    )
+
+
+def _sifted(workspace: ScopedWorkspace, findings: Sequence[DetectionFinding], seen: Observed) -> Sifted:
+    aliases = {account.key: account.alias for account in (*seen.of_lake, *seen.live)}
+    return sift(
+        findings,
+        workspace.settings.detect.suppressions,
+        datetime.now(UTC).date(),
+        lambda key: tuple(filter(None, (key[1], aliases.get(key, "")))),
     )
 
 

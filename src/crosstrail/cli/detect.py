@@ -67,6 +67,12 @@ def _start_worker() -> None:
 @click.option(
     "--level", type=LevelType(), default=None, help="The lowest level; medium if detect.level says nothing else."
 )
+@click.option(
+    "--new",
+    "new",
+    is_flag=True,
+    help="What is new instead of what rules find, in the last day held if no --since is given.",
+)
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Most findings to print; all if not given.")
 @click.option("--exit-code", "exits", is_flag=True, help="Leave with status 10 where there are findings.")
@@ -87,6 +93,7 @@ def detect(
     form: str,
     limit: int | None,
     exits: bool,
+    new: bool,
     follows: bool,
     every: float,
 ) -> int:
@@ -102,7 +109,9 @@ def detect(
     from crosstrail.answers.detect import DetectCall
     from crosstrail.cli.detect_findings import follow_findings, print_detected
 
-    asked = DetectCall(account, region, since, until, level_of(level or ""), only, files)
+    asked = DetectCall(account, region, since, until, level_of(level or ""), only, files, new)
+    if new and (only or files or follows):
+        raise click.UsageError("--new asks no rules: leave --rule, --rules and --follow out")
     if not follows:
         return print_detected(settings, asked, form, limit, exits=exits)
     if region or since or until or limit:

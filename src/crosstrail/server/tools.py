@@ -179,8 +179,8 @@ async def summarize_activity(
     end_time: AsLookup = "",
     region: AsLookup = "",
 ) -> Answer:
-    """Summarize all that one key, principal, address or resource did: first and last use, actions, denials, addresses, what it
-    created and changed, and who assumed what from whom across accounts. An event id stands for whoever caused it.
+    """Summarize all that one subject did: first and last use, actions, denials, addresses, changes, and who assumed what from
+    whom across accounts. An event id stands for its caller.
     """
     asked = SummaryCall(subject, target_account_id, start_time, end_time, region)
     return await summaries.answer(call.workspace, asked, progress=call.step)
@@ -211,12 +211,13 @@ async def run_detections(
     rules: Annotated[Text, Field(description="Only these: ids or titles, globs, comma list.")] = "",
     region: AsLookup = "",
     max_findings: Annotated[int, Field(description="Most.", ge=1, le=detections.MAX_FINDINGS)] = 20,
+    new: Annotated[bool, Field(description="What is new instead of what rules find.")] = False,
 ) -> Answer:
     """Find what is suspicious: Sigma rules over the events. Findings by rule and principal, the gravest first.
 
     Begin an investigation here.
     """
-    asked = DetectCall(target_account_id, region, start_time, end_time, level or None, rules)
+    asked = DetectCall(target_account_id, region, start_time, end_time, level or None, rules, new=new)
     return await detections.answer(call.workspace, asked, max_findings, progress=call.step)
 
 

@@ -65,5 +65,10 @@ class DetectSettings(SettingsGroup):
         "CROSSTRAIL_DETECT_LEVEL",
         "The lowest level that is looked for: informational, low, medium, high or critical.",
     )
+    geo: Names = option(
+        (),
+        "CROSSTRAIL_DETECT_GEO",
+        "MaxMind databases (.mmdb) of where addresses are, for `detect --new`: your own files.",
+    )
     suppressions: tuple[Suppression, ...] = Field((), description="Findings that are not shown, each with its reason.")
     webhook: WebhookSettings = WebhookSettings()
