@@ -172,15 +172,18 @@ async def log_coverage(
 async def summarize_activity(
     call: Call,
     subject: Annotated[
-        Text, Field(description="ARN, access key id, IP or CIDR, user, role, session or resource name, or an event id.")
+        Text,
+        Field(
+            description="ARN, access key, IP or CIDR, user, role, session or resource name, or an event id (its caller)."
+        ),
     ],
     target_account_id: AsQuery = "",
     start_time: Annotated[Text, Field(description="As in lookup_events. Empty: all held.")] = "",
     end_time: AsLookup = "",
     region: AsLookup = "",
 ) -> Answer:
-    """Summarize all that one subject did: first and last use, actions, denials, addresses, changes, and who assumed what from
-    whom across accounts. An event id stands for its caller.
+    """Summarize all that one subject did: first and last use, actions, denials, addresses, changes, and who assumed what
+    from whom.
     """
     asked = SummaryCall(subject, target_account_id, start_time, end_time, region)
     return await summaries.answer(call.workspace, asked, progress=call.step)
