@@ -169,6 +169,12 @@ def test_the_demo_asks_five_questions_and_draws_its_conclusion_from_the_answers(
     assert f"no digest: StopLogging by arn:aws:iam::{night.account}:user/{night.user}" in done.stdout
     assert "49 original records of 12 log objects: 38 verified, 11 not verified" in done.stdout
     assert "All is as the manifest says" in done.stdout
+    found = done.stdout.split("What the rules find")[1]
+    assert "02:41:33  AWS CloudTrail Important Change: user/deploy-bot in prod  rule by vitaliy0x1" in found
+    picture = made.folder / "incident.html"
+    assert f"Open it in a browser: {picture}\n" in found
+    assert picture.stat().st_mode & 0o777 == 0o600
+    assert night.stop_logging_id in picture.read_text()
     snippet = json.loads("{" + done.stdout.split("\n   {", 1)[1].rsplit("}", 1)[0] + "}")
     server = snippet["mcpServers"]["crosstrail-demo"]
     assert server["args"][-2:] == ["serve", "--demo"]

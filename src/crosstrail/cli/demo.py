@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -22,6 +23,7 @@ from rich.text import Text
 
 from crosstrail import private
 from crosstrail.cli.coverage_picture import print_coverage
+from crosstrail.cli.demo_findings import show_findings
 from crosstrail.demo.client import connected
 from crosstrail.demo.digests import BUCKET
 from crosstrail.demo.incident import incident
@@ -42,7 +44,7 @@ _DENIED = r"AccessDenied\w*|Client\.Unauthorized\w*|NoPermission|Forbidden\.RAM"
     "--folder", metavar="FOLDER", type=click.Path(path_type=Path), help="Make it here, not in the user's cache."
 )
 def demo(folder: Path | None) -> int:
-    """See it work: a made-up organisation, an incident, and five questions asked over MCP."""
+    """See it work: a made-up organisation, an incident, five questions asked over MCP, and what the rules find."""
     began = monotonic()
     console = Console(highlight=False)
     made = _prepare(console, folder)
@@ -56,6 +58,9 @@ def demo(folder: Path | None) -> int:
         console.print(Text("\nThe demo failed: the export could not be made, or is not proved.", style="bold red"))
         return 1
     _show_snippet(console, arguments)
+    if wrong := show_findings(partial(_heading, console), partial(_say, console), made):
+        console.print(Text(f"\nThe demo failed: {wrong}.", style="bold red"))
+        return 1
     console.print()
     _say(console, f"{monotonic() - began:.1f} s in all. The log files and the lake are in {visible(str(made.folder))}")
     return 0
