@@ -26,7 +26,7 @@ from crosstrail.detections.suppressions import Sifted, sift
 from crosstrail.engines.analysis import Analysis
 from crosstrail.errors import DeliveryFailed, LakeError
 from crosstrail.models import AccountKey
-from crosstrail.workspace.detection_state import DetectionState, MatchKey, opened_state
+from crosstrail.workspace.detection_state import DetectionState, MatchKey, Waiting, opened_state
 
 if TYPE_CHECKING:
     from crosstrail.lake.snapshot import LakeFile
@@ -99,25 +99,28 @@ async def new_findings(workspace: Workspace, watch: Watch, tell: Told) -> NewFin
             state.record(list(hits), shown, map(_name, pending), watch.fingerprint, sends=sends)
             if not watch.selector:
                 state.forget_files(there)
-        told = _tell(state, tell)
-        failed = await _send(state, workspace)
+        waiting = state.waiting()
+        told = _tell(state, waiting, tell)
+        failed = await _send(state, waiting, workspace)
         return NewFindings(told, sum(file.rows for file in pending), tuple(about), failed)
 
 
-def _tell(state: DetectionState, tell: Told) -> int:
-    untold = [one for one in state.waiting() if not one.printed]
+def _tell(state: DetectionState, waiting: Sequence[Waiting], tell: Told) -> int:
+    untold = [one for one in waiting if not one.printed]
     if untold:
         tell([one.finding for one in untold])
         state.note_printed(one.number for one in untold)
     return len(untold)
 
 
-async def _send(state: DetectionState, workspace: Workspace) -> DeliveryFailed | None:
+async def _send(state: DetectionState, waiting: Sequence[Waiting], workspace: Workspace) -> DeliveryFailed | None:
     """To the webhook, a message after the other; what was taken is noted at once."""
-    unsent = [one for one in state.waiting() if not one.sent]
+    unsent = [one for one in waiting if not one.sent]
     webhook = workspace.settings.detect.webhook
+    if not unsent:
+        return None
     if not webhook.url.get_secret_value():
-        state.note_sent(one.number for one in unsent)
+        state.note_all_sent()
         return None
     from crosstrail.workspace.finding_webhook import post  # whose client takes a third of a second to load
 

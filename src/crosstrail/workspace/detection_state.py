@@ -12,7 +12,6 @@ digest of each match; `waiting` the findings that are still to be printed or sen
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -56,7 +55,7 @@ class MatchKey(NamedTuple):
 
     @property
     def digest(self) -> bytes:
-        return hashlib.sha256(json.dumps(self).encode()).digest()[:16]
+        return hashlib.sha256("\0".join(self).encode(errors="surrogatepass")).digest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +144,9 @@ class DetectionState:
         printed and, with `sends`, sent. How many findings."""
         with self._transaction():
             self.begin()
-            fresh = frozenset(self._fresh(matches))
-            findings = findings_of(fresh) if fresh else ()
-            self._db.executemany("INSERT INTO found VALUES (?)", ((one.digest,) for one in fresh))
+            fresh = self._fresh(matches)
+            findings = findings_of(frozenset(fresh.values())) if fresh else ()
+            self._note_found(fresh)
             self._db.executemany(
                 "INSERT INTO waiting (finding, printed, sent) VALUES (?, 0, ?)",
                 ((_FINDING.dump_json(finding).decode(), not sends) for finding in findings),
@@ -160,7 +159,7 @@ class DetectionState:
         with self._transaction():
             self.begin()
             fresh = self._fresh(matches)
-            self._db.executemany("INSERT INTO found VALUES (?)", ((one.digest,) for one in fresh))
+            self._note_found(fresh)
             self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", ((file, rules) for file in files))
         return len(fresh)
 
@@ -178,6 +177,12 @@ class DetectionState:
             for number, text, printed, sent in rows
         ]
 
+    def note_all_sent(self) -> None:
+        """Where there is nobody to send them to."""
+        with self._transaction():
+            self._db.execute("UPDATE waiting SET sent = 1 WHERE NOT sent")
+            self._db.execute("DELETE FROM waiting WHERE printed")
+
     def note_printed(self, numbers: Iterable[int]) -> None:
         self._note("printed", numbers)
 
@@ -189,7 +194,11 @@ class DetectionState:
             self._db.executemany(f"UPDATE waiting SET {what} = 1 WHERE number = ?", ((one,) for one in numbers))  # noqa: S608
             self._db.execute("DELETE FROM waiting WHERE printed AND sent")
 
-    def _fresh(self, matches: Collection[MatchKey]) -> list[MatchKey]:
+    def _note_found(self, matches: Iterable[bytes]) -> None:
+        self._db.executemany("INSERT INTO found VALUES (?)", ((one,) for one in sorted(matches)))
+
+    def _fresh(self, matches: Collection[MatchKey]) -> dict[bytes, MatchKey]:
+        """Those never recorded, by their digests."""
         by_digest = {one.digest: one for one in matches}
         digests = list(by_digest)
         for start in range(0, len(digests), _AT_ONCE):
@@ -197,7 +206,7 @@ class DetectionState:
             marks = ",".join("?" * len(some))
             for (known,) in self._db.execute(f"SELECT match FROM found WHERE match IN ({marks})", some):  # noqa: S608
                 del by_digest[known]
-        return list(by_digest.values())
+        return by_digest
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
