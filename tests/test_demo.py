@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -183,6 +184,34 @@ def test_the_demo_asks_five_questions_and_draws_its_conclusion_from_the_answers(
         [server["command"], *server["args"]], input="", capture_output=True, text=True, env=environment
     )
     assert (started.returncode, started.stdout) == (0, "")
+
+
+def test_every_command_of_the_investigation_works(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/investigate.md, in the folder of the demo; and what the page says comes out of them does."""
+    (tmp_path / "crosstrail.yaml").write_text((made.folder / "crosstrail.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "investigate.md").read_text()
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    assert len(commands) == 14
+    printed = {}
+    for line in commands:
+        program, *arguments = shlex.split(line)
+        assert program == "crosstrail"
+        done = preloaded.run(*arguments)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        printed[line] = done.stdout
+    of = dict(zip((one.split()[1] for one in commands), printed.values(), strict=True))
+    night = incident()
+    findings = next(text for line, text in printed.items() if " detect --since" in line)
+    assert len(findings.splitlines()) == 1 + 3
+    assert night.backdoor_key in next(text for line, text in printed.items() if "summarize user/" in line)
+    assert night.session_key in next(text for line, text in printed.items() if "summarize 203" in line)
+    assert night.stop_logging_id in next(text for line, text in printed.items() if "StopLogging" in line)
+    assert {json.loads(line)["class_uid"] for line in of["lookup"].splitlines()} == {6003, 3002, 3001}
+    assert night.stop_logging_id in (tmp_path / "case" / "evidence.jsonl").read_text()
+    assert "case/timeline.html" in (tmp_path / "report.html").read_text()
+    for name in re.findall(r"\]\((pictures/\S+|[a-z-]+\.md)\)", page):
+        assert (Path(__file__).parents[1] / "docs" / name).is_file(), name
 
 
 def test_a_server_that_does_not_start_is_named_with_the_way_to_see_why(tmp_path: Path) -> None:

@@ -258,28 +258,29 @@ async def test_which_users_were_created_and_by_whom(asked: Asked, raw: list[Reco
 
 
 async def test_what_a_role_did(asked: Asked, raw: list[Record]) -> None:
-    found = await asked.table(
-        "SELECT account, eventname, coalesce(errorcode, '') AS error, count(*) AS calls, min(eventtime) AS first, "
-        "max(eventtime) AS last FROM events WHERE useridentity.sessioncontext.sessionissuer.username = "
-        f"'{ROLE}' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    )
-    truth = Counter(
-        (one["recipientAccountId"], one["eventName"], one.get("errorCode", ""))
-        for one in raw
-        if f":assumed-role/{ROLE}/" in one["userIdentity"].get("arn", "")
-    )
-    assert {(one["account"], one["eventname"], one["error"]): int(one["calls"]) for one in found} == truth
+    await asked.tool("summarize_activity", subject=ROLE)
+    text = asked.texts[-1]
+    did = [one for one in raw if f":assumed-role/{ROLE}/" in one["userIdentity"].get("arn", "")]
+    assert f"{len(did):,} events by it" in text
+    for listed, of in (("Denied", lambda one: "errorCode" in one), ("Read", _read_and_allowed)):
+        truth = Counter(f"ec2:{one['eventName']}" for one in did if of(one))
+        line = next(line for line in text.splitlines() if line.startswith(f"{listed} ("))
+        assert {name: int(count) for name, count in re.findall(r"(ec2:\w+) (\d+)", line)} == truth
+
+
+def _read_and_allowed(one: Record) -> bool:
+    return one["readOnly"] is True and "errorCode" not in one
 
 
 async def test_when_a_key_was_used_first_and_last(asked: Asked, raw: list[Record]) -> None:
-    (found,) = await asked.table(
-        "SELECT min(eventtime) AS first, max(eventtime) AS last, count(*) AS calls, count(DISTINCT sourceipaddress) AS "
-        f"addresses FROM events WHERE useridentity.accesskeyid = '{KEY}'"
-    )
+    await asked.tool("summarize_activity", subject=KEY)
+    text = asked.texts[-1]
     used = [one for one in raw if one.get("userIdentity", {}).get("accessKeyId") == KEY]
-    times = [datetime.fromisoformat(one["eventTime"]).strftime("%Y-%m-%d %H:%M:%S.000") for one in (used[0], used[-1])]
-    assert [found["first"], found["last"]] == times
-    assert (int(found["calls"]), int(found["addresses"])) == (len(used), 2)
+    first, last = used[0]["eventTime"], used[-1]["eventTime"]
+    assert f"{len(used):,} events by it, first seen {first}, last seen {last}" in text
+    for address in {one["sourceIPAddress"] for one in used}:
+        count = sum(one["sourceIPAddress"] == address for one in used)
+        assert f"{address} {count}" in text
 
 
 async def test_who_was_denied_most(asked: Asked, raw: list[Record]) -> None:
@@ -343,15 +344,16 @@ async def test_an_export_of_all_that_a_key_did(asked: Asked, raw: list[Record]) 
 
 
 async def test_the_order_of_things_on_one_day(asked: Asked, raw: list[Record]) -> None:
-    day = (_FIRST + timedelta(hours=50)).date()
-    found = await asked.events(start_time=str(day), end_time=str(day), filters="ReadOnly=false, ErrorCode=*")
-    truth = [
-        one["eventID"]
-        for one in raw
-        if one["eventTime"].startswith(str(day)) and one["readOnly"] is False and "errorCode" in one
-    ]
-    assert sorted(one["event_id"] for one in found) == sorted(truth)
-    assert [one["time"] for one in found] == sorted((one["time"] for one in found), reverse=True)
+    day = str((_FIRST + timedelta(hours=50)).date())
+    await asked.tool("show_timeline", start_time=day, end_time=day)
+    there = [one for one in raw if one["eventTime"].startswith(day)]
+    denied = [one for one in there if one.get("errorCode") == "AccessDenied"]
+    read = [one for one in there if one["readOnly"] is True and one not in denied]
+    counts = (
+        f"{len(there):,} events ({len(read)} read, {len(there) - len(read) - len(denied)} write, {len(denied)} denied)"
+    )
+    assert counts in asked.texts[-1]
+    assert f"{there[0]['eventTime']} to {there[-1]['eventTime']}" in asked.texts[-1]
 
 
 async def test_whether_something_is_missing(asked: Asked, raw: list[Record]) -> None:

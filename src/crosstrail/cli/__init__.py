@@ -35,6 +35,7 @@ _COMMANDS = {
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
     "detect": ("cli.detect", "Find what is suspicious: rules over the events."),
     "export": ("cli.export", "Write original records to a file, with proof; check such a file."),
+    "iam-policy": ("cli.iam_policy", "Write the least IAM policy that a principal's events need."),
     "lake": ("cli.lake_care", "Care for the lake: see how it is; verify, compact, expire, move it."),
     "lookup": ("cli.events", "List events, newest first, of one account or many."),
     "query": ("cli.events", "Run a CloudTrail Lake SQL query on the lake."),
@@ -61,7 +62,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"crosstrail.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -115,7 +115,7 @@ def _shown(number: int, one: Correlation, *, grouped: bool) -> str:
     """Of a group's first window the events that are in it, of each rule the last one where several are asked for."""
     key = f"cloud, account, principal{_groups(one)}"
     shown = "[" + ", ".join(f"any_value(shown_group_{place})" for place in range(len(one.group_by))) + "]"
-    shown = shown if one.group_by else "['']"
+    shown = shown if one.group_by else "CAST([] AS VARCHAR[])"
     alike = "".join(f" AND e.group_{place} = c.group_{place}" for place in range(len(one.group_by)))
     ends = "min(eventtime) AS ended, max(eventtime) AS last, count(*) AS windows"
     if not grouped:

@@ -37,10 +37,12 @@ def found_event(relation: str = "") -> str:
 
 MAX_FINDINGS = 5_000
 """Most that are read of rules, and of correlations."""
+_NAMED_ITSELF = "(eventcategory IS NULL OR eventcategory NOT IN ('Insight', 'Aggregated'))"
+"""Statistics of CloudTrail have the name of the events that they count: no such event has happened by that."""
 _GROUP = "rule, cloud, account, principal"
 _MENDED = (
     "CASE WHEN json_valid(eventjson) THEN eventjson ELSE "
-    r"regexp_replace(eventjson, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\ufffd', 'g') END"
+    r"regexp_replace(eventjson, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g') END"
 )
 """The record's text without halves of surrogate pairs: one of them would fail the statement for all events."""
 
@@ -75,8 +77,8 @@ def _shown(found: str, *, grouped: bool, repeats: bool) -> str:
         )
         found = f"SELECT rule, cloud, account, eventid, {others} FROM ({found}) GROUP BY rule, cloud, account, eventid"  # noqa: S608 - made here
     if not grouped:
-        return f"SELECT rule, cloud, account, principal, [{found_event()}], [''] FROM ({found})"  # noqa: S608 - made here
-    shown = f"min(eventtime) AS first, max(eventtime) AS last, count(*), min({found_event()}, {MAX_EXAMPLES}), ['']"
+        return f"SELECT rule, cloud, account, principal, [{found_event()}], CAST([] AS VARCHAR[]) FROM ({found})"  # noqa: S608 - made here
+    shown = f"min(eventtime) AS first, max(eventtime) AS last, count(*), min({found_event()}, {MAX_EXAMPLES}), CAST([] AS VARCHAR[])"
     return f"SELECT {_GROUP}, {shown} FROM ({found}) GROUP BY {_GROUP}"  # noqa: S608 - made here
 
 
@@ -147,7 +149,7 @@ def _pinned(
     on = " AND ".join(f"pinned.{one} = {fields[one]}" for one in kind.pins)
     texts = (one.names if kind.pins[0] == "name" else one.sources for one in conditions.values())
     named = f"{fields[kind.pins[0]]} IN ({', '.join(map(quoted, sorted(set().union(*texts))))})"
-    joined = f"{_events(reads, named)} JOIN {table} pinned ON {on}"
+    joined = f"{_events(reads, f'{named} AND {_NAMED_ITSELF}')} JOIN {table} pinned ON {on}"
     found = f"unnest(CASE WHEN {_chosen(_texts(conditions))} THEN [rule] END) AS rule"
     return f"SELECT {found}, {', '.join(columns)} FROM {_mended(kind, joined)}"  # noqa: S608 - quoted, and names of ours
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crosstrail import __version__
+from crosstrail.answers.detect import Detected
 from crosstrail.answers.log_coverage import WORST_FIRST, LogCoverage
 from crosstrail.answers.report.document import Quoted
 from crosstrail.answers.report.gathered import IncidentReport
@@ -15,7 +16,6 @@ from crosstrail.timerange import iso
 
 def as_data(report: IncidentReport) -> dict[str, object]:
     call, span = report.call, report.span
-    found = report.detected
     return {
         "crosstrail": __version__,
         "made": iso(report.made),
@@ -29,16 +29,11 @@ def as_data(report: IncidentReport) -> dict[str, object]:
         "accounts": [{"cloud": one.cloud, "id": one.id, "alias": one.alias} for one in report.accounts],
         "complete": report.complete,
         "coverage": _coverage(report.coverage) if report.coverage else None,
-        "detections": {
-            "level": found.level,
-            "rules": found.ran,
-            "rules_refused": found.refused,
-            "about": list(found.about),
-            "coverage": list(found.coverage),
-        }
-        if found
+        "detections": _detections(report.detected) if report.detected else None,
+        "findings": [finding_object(one) for one in report.detected.findings] if report.detected else [],
+        "new_here": {**_detections(report.new), "findings": [finding_object(one) for one in report.new.findings]}
+        if report.new
         else None,
-        "findings": [finding_object(one) for one in report.findings],
         "timeline": _timeline(report.timeline) if report.timeline else None,
         "summaries": [summary_data(one) for one in report.summaries],
         "evidence": {
@@ -52,6 +47,16 @@ def as_data(report: IncidentReport) -> dict[str, object]:
         "open_questions": [
             "".join(part.text if isinstance(part, Quoted) else part for part in one) for one in open_questions(report)
         ],
+    }
+
+
+def _detections(found: Detected) -> dict[str, object]:
+    return {
+        "level": found.level,
+        "rules": found.ran,
+        "rules_refused": found.refused,
+        "about": list(found.about),
+        "coverage": list(found.coverage),
     }
 
 

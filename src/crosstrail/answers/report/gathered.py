@@ -7,7 +7,7 @@ findings. A part that could not be had is told, and the report goes on without i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -72,6 +72,8 @@ class IncidentReport:
     accounts: tuple[Account, ...]
     coverage: LogCoverage | None = None
     detected: Detected | None = None
+    new: Detected | None = None
+    """What the same accounts never did before."""
     timeline: Timeline | None = None
     summaries: tuple[Summarized, ...] = ()
     unanswered: tuple[Unanswered, ...] = ()
@@ -81,7 +83,8 @@ class IncidentReport:
 
     @property
     def findings(self) -> tuple[DetectionFinding, ...]:
-        return self.detected.findings if self.detected else ()
+        """Of rules, then what is new."""
+        return tuple(finding for one in (self.detected, self.new) if one for finding in one.findings)
 
     @property
     def names(self) -> Mapping[AccountKey, str]:
@@ -90,8 +93,8 @@ class IncidentReport:
     @property
     def complete(self) -> bool:
         """Whether every part was had, of every account."""
-        seen = [one.observed.complete for one in self.summaries]
-        return not self.unanswered and (self.detected is None or self.detected.complete) and all(seen)
+        parts = [one.complete for one in (self.detected, self.new) if one]
+        return not self.unanswered and all(parts) and all(one.observed.complete for one in self.summaries)
 
 
 async def gathered(workspace: ScopedWorkspace, call: ReportCall, *, progress: Progress | None = None) -> IncidentReport:
@@ -111,6 +114,7 @@ async def gathered(workspace: ScopedWorkspace, call: ReportCall, *, progress: Pr
     coverage = await had("The coverage of the logs", log_coverage(workspace, call.account, call.region, span))
     rules = DetectCall(call.account, call.region, call.start, call.end, call.level, files=call.files)
     found = await had("Detections", detect(workspace, rules, progress=progress))
+    new = await had("What is new", detect(workspace, replace(rules, new=True), progress=progress))
     picture = TimelineQuestion(call.account, call.region, span, (), "principal", _EVENTS, _RECORD_BYTES, _BINS)
     shown = await had("The timeline", timeline(workspace, picture, progress=progress))
     subjects = [(one, call.account) for one in call.subjects] or _principals(found.findings if found else ())
@@ -125,6 +129,7 @@ async def gathered(workspace: ScopedWorkspace, call: ReportCall, *, progress: Pr
         accounts,
         coverage,
         found,
+        new,
         shown[0] if shown else None,
         tuple(one for one in summaries if one),
         tuple(without),

@@ -14,12 +14,20 @@ from crosstrail.answers.report.gathered import IncidentReport
 from crosstrail.coverage import DayState
 
 _GAPS, _NEXT = 8, 5
+_NOT_ENOUGH = "Not enough history"
 _GRAVE = ("high", "critical")
 
 
 def open_questions(report: IncidentReport) -> list[tuple[Inline, ...]]:
     """Never empty: where nothing else is open, whether the rules look for what happened is."""
-    found = [*_unanswered(report), *_gaps(report), *_unproved(report), *_rules(report), *_next(report)]
+    found = [
+        *_unanswered(report),
+        *_gaps(report),
+        *_unproved(report),
+        *_rules(report),
+        *_history(report),
+        *_next(report),
+    ]
     return found or [
         ("Do the rules look for what is suspected? Ask for events by `crosstrail lookup` and `crosstrail query`.",)
     ]
@@ -74,6 +82,12 @@ def _rules(report: IncidentReport) -> Iterator[tuple[Inline, ...]]:
             f"{count} rule{'s' * (count != 1)} could not be used, and found nothing for that reason: ",
             Quoted("crosstrail rules list"),
         )
+
+
+def _history(report: IncidentReport) -> Iterator[tuple[Inline, ...]]:
+    """What could not be told new from old."""
+    about = report.new.about if report.new else ()
+    yield from ((line,) for line in about if line.startswith(_NOT_ENOUGH))
 
 
 def _next(report: IncidentReport) -> Iterator[tuple[Inline, ...]]:

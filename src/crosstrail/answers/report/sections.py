@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crosstrail import __version__
+from crosstrail.answers.detect import Detected
 from crosstrail.answers.log_coverage import WORST_FIRST, LogCoverage, run_list, summary
 from crosstrail.answers.report.document import (
     ActivityChart,
@@ -56,6 +57,7 @@ def document(report: IncidentReport, measure: Measure = _WHOLE) -> ReportDocumen
         _asked(report),
         _coverage(report, measure),
         _findings(report, measure),
+        *([_new(report.new, report, measure)] if report.new else []),
         _timeline(report),
         *([_summaries(report, measure)] if report.summaries else []),
         *([_evidence(report.evidence)] if report.evidence else []),
@@ -145,6 +147,27 @@ def _findings(report: IncidentReport, measure: Measure) -> Section:
         )
     inner = tuple(_rule(alike, report, measure) for alike in told)
     return Section(("Findings",), (_overview(found.findings, report, measure), *about), inner)
+
+
+def _new(found: Detected, report: IncidentReport, measure: Measure) -> Section:
+    """What nobody there did before; how long before is said in each note."""
+    if not found.findings:
+        return Section(("New here",), (said("Nothing that was not there before."), listing(found.about)))
+    rows: list[tuple[Inline, ...]] = [
+        (
+            one.rule.level,
+            one.rule.title,
+            Quoted(one.principal),
+            _account(one.account, report),
+            iso(one.first),
+            f"{one.count:,}",
+            Quoted(", ".join(filter(None, (group_text(one), one.note)))),
+        )
+        for one in found.findings[: measure.rows]
+    ]
+    columns = ("level", "what", "who", "account", "first", "events", "about it")
+    grid = Grid(columns, tuple(rows), max(len(found.findings) - measure.rows, 0))
+    return Section(("New here",), (grid, listing(found.about)))
 
 
 def _overview(findings: Sequence[DetectionFinding], report: IncidentReport, measure: Measure) -> Grid:

@@ -17,7 +17,6 @@ function drawAll() {
   drawOverview();
   drawHistogram();
   drawMarks();
-  if (!performance.getEntriesByName('timeline drawn').length) performance.mark('timeline drawn');
 }
 
 // A context in CSS pixels, cleared.

@@ -1,0 +1,61 @@
+"""`crosstrail iam-policy`: the least policy that a principal's events need.
+
+The policy goes to stdout, what it cannot know to stderr, so that a pipe holds the policy alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crosstrail.cli import with_settings
+
+if TYPE_CHECKING:
+    from crosstrail.answers.iam_policy import PolicyAnswer
+    from crosstrail.settings.config import Settings
+
+
+@click.command(name="iam-policy")
+@click.option("--principal", required=True, help="ARN of a user, a role or a session; user/NAME, role/NAME.")
+@click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
+@click.option("--since", default="90d", show_default=True, help="From when: 30d, 2026-11-20.")
+@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@click.option("--format", "form", type=click.Choice(["policy", "json"]), default="policy", show_default=True)
+@with_settings
+def iam_policy(settings: Settings, principal: str, account: str, since: str, until: str, form: str) -> int:
+    """Write the least IAM policy that a principal's recorded events need.
+
+    Denied calls are left out and named, and so is what events cannot tell. A policy larger than IAM takes gets patterns of resources,
+    then becomes several. --format json: the policies and everything said of them.
+
+    Exit status 1: there is no event to make one of; 3: some account could not be asked, or not for all of the time.
+    """
+    import anyio
+
+    from crosstrail.cli.statuses import DONE, FAILED, PARTLY
+    from crosstrail.cli.words import out_json, say
+
+    found = anyio.run(_asked, settings, principal, account, since, until)
+    if form == "json":
+        out_json(found.data(), indent=True)
+    else:
+        for document in found.policy.documents:
+            out_json(document, indent=True)
+        for line in (*found.notes, *found.observed.coverage):
+            say(line)
+    if not found.policy.events:
+        return FAILED
+    return DONE if found.observed.complete else PARTLY
+
+
+async def _asked(settings: Settings, principal: str, account: str, since: str, until: str) -> PolicyAnswer:
+    from crosstrail.answers.iam_policy import least_policy
+    from crosstrail.workspace.scoped import ScopedWorkspace
+    from crosstrail.workspace.workspace import Workspace
+
+    workspace = Workspace(settings)
+    try:
+        return await least_policy(ScopedWorkspace(workspace), principal, account, since, until)
+    finally:
+        await workspace.aclose()
