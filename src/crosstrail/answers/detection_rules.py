@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from crosstrail.detections.loading import load_rules
 from crosstrail.detections.rules import RuleSet, only
+from crosstrail.detections.user_rules import user_rules
 from crosstrail.errors import InvalidRequest
 from crosstrail.settings.detection_settings import DetectSettings
 from crosstrail.text import clean
@@ -25,13 +26,14 @@ _Stamp = tuple[tuple[str, int, int], ...]
 
 
 async def rules_of(settings: DetectSettings, more: Sequence[str] = ()) -> RuleSet:
-    """Those of the settings, and of `more` files and folders. Raises ConfigError."""
+    """Those of the settings, of `more` files and folders, and those that the user added. Raises ConfigError."""
     return await anyio.to_thread.run_sync(lambda: loaded(settings, more))
 
 
 def loaded(settings: DetectSettings, more: Sequence[str] = ()) -> RuleSet:
     """The same, in this thread."""
-    paths = tuple(dict.fromkeys(expanded(one) for one in (*settings.rules, *more)))
+    given = [expanded(one) for one in (*settings.rules, *more)]
+    paths = tuple(dict.fromkeys([*given, *user_rules()]))
     return _loaded(paths, _stamp(paths), packaged=settings.packaged)
 
 

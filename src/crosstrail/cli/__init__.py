@@ -40,6 +40,7 @@ _COMMANDS = {
     "lookup": ("cli.events", "List events, newest first, of one account or many."),
     "query": ("cli.events", "Run a CloudTrail Lake SQL query on the lake."),
     "report": ("cli.report", "Write a report of an investigation to hand over."),
+    "rules": ("cli.rules", "List, add, check and test the rules that `detect` runs."),
     "serve": ("launch.serve", "Serve the MCP tools."),
     "summarize": ("cli.summarize", "Everything one key, principal, address or resource did."),
     "timeline": ("cli.timeline", "Show events over time, in the terminal or as a page."),
