@@ -11,7 +11,7 @@ DOCS := README.md CONTRIBUTING.md docs/architecture.md docs/sql.md docs/serving.
 WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-registry test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs clean
+.PHONY: help demo test test-registry test-browser test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -49,12 +49,15 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## the main job on a made-up organisation: collect from its bucket, verify, ask, export the evidence
 	@$(BIN)/crosstrail demo
 
-ELSEWHERE := -m "not registry and not trino"
-test: $(READY) ## the tests: all that need no package registry, no npm, no container and no Trino
+ELSEWHERE := -m "not registry and not trino and not browser"
+test: $(READY) ## the tests: all that need no package registry, no npm, no container, no browser and no Trino
 	$(BIN)/python -m pytest -q $(PARALLEL) $(ELSEWHERE)
 
 test-registry: $(READY) ## the tests that install packages that others published, from the registries of Python, npm and Go
 	$(BIN)/python -m pytest -q $(PARALLEL) -m registry
+
+test-browser: $(READY) ## the pages in a real Chromium (Debian: apt-get install chromium chromium-driver)
+	$(BIN)/python -m pytest -q -p no:cacheprovider -m "browser and not registry"
 
 test-images: ## the container images where their tools are (else it says why not)
 	@timeout 2400 $(PYTHON) deploy/image/try_image.py || [ $$? = 77 ]
@@ -71,7 +74,7 @@ $(TRINO_JARS): tests/trino/pom.xml
 trino-test: $(READY) $(TRINO_JARS) ## the same statements here and on a real Trino (TRINO=476 for another; RECORD=1 writes its answers down)
 	TRINO=$(TRINO) RECORD=$(RECORD) $(BIN)/python -m pytest -q -m trino $(TESTS)
 
-test-all: test test-registry test-images ## all tests, but for those with a Trino
+test-all: test test-registry test-browser test-images ## all tests, but for those with a Trino
 
 COVERAGE := build/coverage
 coverage: $(READY) ## `make test`, and which branches of the source it runs (TESTS=... for some); it takes half as long again
@@ -94,7 +97,7 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 
 # Those of the first list have aims for sizes that take hours to make: `make bench LARGE=1` measures at these.
 BENCH_SIZED := ingest query compact lake_size
-BENCH_OTHERS := sql deduplication start answer s3 verify export aws volcengine wrap serve record timing
+BENCH_OTHERS := timeline sql deduplication start answer s3 verify export aws volcengine wrap serve record timing
 bench: $(READY) ## speed and size, as figures beside their aims (LARGE=1: at the sizes that the aims are for, which takes hours)
 	@for one in $(BENCH_SIZED); do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py $(if $(LARGE),--large) || exit 1; done
 	@for one in $(BENCH_OTHERS); do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py || exit 1; done

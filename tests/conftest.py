@@ -17,6 +17,7 @@ from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 import preloaded
+from browser_programs import browser_programs
 from crosstrail import account_forms
 from crosstrail.models import Account
 from fakes.aws import FakeAws, Key
@@ -74,7 +75,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs a package registry runs in CI and with `-m registry`; where none can be reached, NO_PACKAGE_REGISTRY=1 says so.
-    What needs a Trino runs with `-m trino` alone."""
+    What needs a Trino runs with `-m trino` alone, what needs a browser where there is one."""
+    if "CI" not in os.environ and browser_programs() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(
+                    pytest.mark.skip(reason="needs Chromium (Debian: apt-get install chromium chromium-driver)")
+                )
     if "trino" not in config.option.markexpr:
         for item in items:
             if item.get_closest_marker("trino"):

@@ -79,7 +79,7 @@ def hostile_timeline(texts: Sequence[str]) -> Timeline:
             agent=text,
             error=text,
             id=text,
-            record=json.dumps({text: text, "list": [text]}, ensure_ascii="\ud800" in text),
+            record=json.dumps({text: text, "list": [text]}, ensure_ascii=False)[:-1] + ', "half": "\\ud800"}',
         )
         for place, text in enumerate(texts)
     ]

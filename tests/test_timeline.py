@@ -75,11 +75,11 @@ class Parsed(HTMLParser):
 
 
 def test_the_page_holds_every_event_and_nothing_of_a_log_as_markup(crosstrail: CommandLine, folder: Path) -> None:
-    done = crosstrail("timeline", "-o", "incident.html")
+    done = crosstrail("timeline", "-o", "whole.html")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "Written: incident.html\n"
+    assert done.stdout == "Written: whole.html\n"
     assert "300 events (232 read, 38 write, 30 denied)" in done.stderr
-    path = folder / "incident.html"
+    path = folder / "whole.html"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     text = path.read_text()
     parsed = Parsed(text)

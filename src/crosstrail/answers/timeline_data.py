@@ -65,7 +65,7 @@ def wire(timeline: Timeline) -> tuple[dict[str, object], list[str | None]]:
             columns[name].append(texts.place(text))
         before = at
     first, last = _span(counts)
-    ids = {str(texts.place(timeline.name_of(key))): key[1] for key in names}
+    ids = {str(texts.place(name)): clean(key[1], _CELL) for key, name in names.items()}
     data: dict[str, object] = {
         "form": 1,
         "title": clean(timeline.title, _TITLE),
@@ -153,7 +153,7 @@ def _finding(
         "level": rule.level,
         "rule": clean(rule.id, _TITLE),
         "principal": clean(found.principal, _CELL),
-        "account": timeline.name_of(found.account),
+        "account": clean(timeline.name_of(found.account), _CELL),
         "first": _ms(found.first),
         "last": _ms(found.last),
         "count": found.count,
