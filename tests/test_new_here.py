@@ -177,6 +177,29 @@ def test_too_short_a_history_is_said_once(detected: tuple[list[dict[str, Any]], 
     assert "No place is known of" in said
 
 
+@pytest.mark.parametrize("since", ["", "2026-11-01"])
+def test_a_summary_says_what_is_new_about_its_subject(folder: Path, since: str) -> None:
+    narrowed = ("--since", since) if since else ()
+    done = preloaded.run("summarize", ALICE, "--lake", folder / "lake", "--format", "json", *narrowed)
+    assert done.returncode == 0, done.stderr
+    new = json.loads(done.stdout)["new"]
+    assert new["enough_history"]
+    assert new["learned_from"] == "2026-09-17T03:00:00Z"
+    found = {(one["kind"], one["value"]) for one in new["values"]}
+    assert found == {
+        ("action", "ec2:StopInstances"),
+        ("action", "iam:CreateUser"),
+        ("action", "kms:ListKeys"),
+        ("region", "ap-southeast-2"),
+        ("network", "198.18.5.0/24"),
+        ("network", "2001:db8:0::/48"),
+        ("program", "kali-tool"),
+    }
+    if since:
+        bob = preloaded.run("summarize", f"arn:aws:iam::{DEV}:user/bob", "--lake", folder / "lake")
+        assert "New: not told, for it is known since" in bob.stdout
+
+
 async def test_the_tool_says_the_same(folder: Path) -> None:
     async with client_of(settings(folder / "lake")) as client:
         answered = await client.call_tool(

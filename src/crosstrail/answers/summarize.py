@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from crosstrail.answers.observe import EventsQuestion, Observed, observe
+from crosstrail.detections.subject_news import SubjectNews, news_statements, read_news
 from crosstrail.detections.subjects import SubjectKind, SubjectReading, in_networks, readings
-from crosstrail.detections.summary import Summary, read_summary, statements
+from crosstrail.detections.summary import Summary, own_statements, read_summary, statements
 from crosstrail.lookup.fanout import Progress
 from crosstrail.models import AttributeKey, Filter
 from crosstrail.timerange import TimeRange, parse_range
@@ -45,6 +46,7 @@ class Summarized:
     span: TimeRange
     summary: Summary
     observed: Observed
+    news: SubjectNews
     of_event: str = ""
 
     @property
@@ -67,13 +69,39 @@ async def summarize(workspace: ScopedWorkspace, call: SummaryCall, *, progress: 
         found = (await _of_network(workspace, question, found[0], progress),)
     lookups = _lookups(found)
     asked = replace(question, live_lookups=lookups)
-    observed = await observe(workspace, asked, statements(found), progress=progress)
-    summary = read_summary(found, observed.tables)
+    wanted = (*statements(found), *news_statements(span.start))
+    observed = await observe(workspace, asked, wanted, progress=progress)
+    summary = read_summary(found, observed.tables[:-2])
     if observed.live and (more := _neighbours(summary, lookups)):
         asked = replace(question, live_lookups=(*lookups, *more))
-        observed = await observe(workspace, asked, statements(found), progress=progress)
-        summary = read_summary(found, observed.tables)
-    return Summarized(call, span, summary, observed, of_event)
+        observed = await observe(workspace, asked, wanted, progress=progress)
+        summary = read_summary(found, observed.tables[:-2])
+    news = SubjectNews()
+    if summary.acts and summary.events and observed.of_lake:
+        news = (
+            await _earlier(workspace, asked, found, observed, progress)
+            if span.start
+            else read_news(observed.tables[-2:])
+        )
+    return Summarized(call, span, summary, observed, news, of_event)
+
+
+async def _earlier(
+    workspace: ScopedWorkspace,
+    question: EventsQuestion,
+    found: Sequence[SubjectReading],
+    observed: Observed,
+    progress: Progress | None,
+) -> SubjectNews:
+    """What is new in the span, compared with all that is held from before it. Live accounts are not asked once more for that."""
+    asked = replace(
+        question,
+        selector=",".join(account.id for account in observed.of_lake),
+        span=TimeRange(None, question.span.end),
+        live_lookups=(),
+    )
+    wanted = [*own_statements(found), *news_statements(question.span.start)]
+    return read_news((await observe(workspace, asked, wanted, progress=progress)).tables)
 
 
 async def _of_event(

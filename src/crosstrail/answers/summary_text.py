@@ -13,7 +13,9 @@ from datetime import datetime
 
 from crosstrail.answers.render import Table, clean, fence, listed, size
 from crosstrail.answers.summarize import Summarized
+from crosstrail.detections.baselines import LEARNING_DAYS
 from crosstrail.detections.chains import Branch, tree
+from crosstrail.detections.subject_news import SubjectNews
 from crosstrail.detections.subjects import SubjectKind
 from crosstrail.detections.summary import CountedList, RecordedChange, Summary
 from crosstrail.models import DEFAULT_CLOUD, AccountKey
@@ -101,6 +103,7 @@ def body(found: Summarized, detail: Detail) -> list[str]:
         *_list("Regions", summary.regions, detail),
         *_list("MFA", summary.mfa, detail),
     ]
+    lines += _news(found.news, detail)
     for name, actions in _by_class(summary.changes).items():
         lines += _actions(name, actions, detail)
     lines += _actions("Done to it by others", _grouped(summary.done_to_it), detail, by=True)
@@ -167,6 +170,15 @@ def data(found: Summarized) -> dict[str, object]:
         "copies": summary.copies,
         "acts": summary.acts,
         **{name: _counted(one) for name, one in lists(summary).items()},
+        "new": {
+            "since": _iso(found.news.cut),
+            "learned_from": _iso(found.news.since),
+            "enough_history": found.news.known,
+            "values": [
+                {"kind": one.kind, "value": one.value, "events": one.count, "first": iso(one.first)}
+                for one in found.news.values
+            ],
+        },
         "changes": [_changed(one) for one in summary.changes],
         "done_to_it": [_changed(one) for one in summary.done_to_it],
         "sessions": [_branch(one) for one in tree(summary.chain)],
@@ -261,6 +273,20 @@ def _actions(name: str, actions: Sequence[_Grouped], detail: Detail, *, by: bool
         lines.append(f"  {clean(one.action, 90)}{error}{': ' if names else ''}{names}{who} ({when})")
     left = len(actions) - detail.actions
     return [*lines, f"  and {left:,} more actions"] if left > 0 else lines
+
+
+def _news(found: SubjectNews, detail: Detail) -> list[str]:
+    if not found.cut or not found.since:
+        return []
+    if not found.known:
+        return [
+            f"New: not told, for it is known since {iso(found.since)} alone; {LEARNING_DAYS} days before {iso(found.cut)} are needed"
+        ]
+    by_kind: dict[str, list[str]] = {}
+    for one in found.values:
+        by_kind.setdefault(one.kind, []).append(f"{clean(one.value, detail.cap)} {one.count:,}")
+    said = "; ".join(f"{kind}s {listed(values, detail.values)}" for kind, values in by_kind.items()) or "nothing"
+    return [f"New since {iso(found.cut)}, learned from {iso(found.since)} on: {said}"]
 
 
 def _tree(summary: Summary, names: Mapping[AccountKey, str], detail: Detail) -> list[str]:

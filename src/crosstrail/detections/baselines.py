@@ -43,7 +43,7 @@ _NETWORK = (
     "ELSE regexp_extract(sourceipaddress, '^[0-9]+[.][0-9]+[.][0-9]+[.]') END"
 )
 """What the addresses of one network, /24 or /48, have in common; empty of what is no address: a service that called for somebody."""
-_NETWORK_TEXT = f"regexp_replace({_NETWORK}, '[.]$', '.0/24')"
+NETWORK_TEXT = f"regexp_replace({_NETWORK}, '[.]$', '.0/24')"
 _API = "regexp_replace(coalesce(eventsource, ''), '[.]amazonaws[.]com$', '') || ':' || coalesce(eventname, '')"
 _SERVICE = "coalesce(eventsource, '')"
 _KEY = "coalesce(access_key_id, '')"
@@ -156,7 +156,7 @@ def _found(start: str) -> str:
     }
     kinds = ", ".join(f"CASE WHEN list_contains({kind}, {column}) THEN '{kind}' END" for kind, column in pairs.items())
     further = f""", {_WHO} AS who, {_API} AS action, {_SERVICE} AS service_text, coalesce(awsregion, '') AS region_text,
-coalesce({_AGENT}, '') AS agent_text, {_NETWORK_TEXT} AS network_text, {_EXAMPLE} AS example"""
+coalesce({_AGENT}, '') AS agent_text, {NETWORK_TEXT} AS network_text, {_EXAMPLE} AS example"""
     return f"""SELECT kind, cloud, account, who, count(*) AS events, min(t), max(t),
 list_slice(list_sort(list(DISTINCT value)), 1, {MAX_VALUES}), count(DISTINCT value), min_by(example, t, {MAX_EXAMPLES}),
 max(learned_from), min(known_since), max(days), min(since)
@@ -174,7 +174,7 @@ def _found_keys(start: str) -> str:
     return f"""SELECT kind, cloud, account, min(who), key, count(*), min(t), max(t),
 list_slice(list_sort(list(DISTINCT net) FILTER (net <> '')), 1, {MAX_VALUES}) AS networks,
 count(DISTINCT net) FILTER (net <> ''), min_by(example, t, {MAX_EXAMPLES}), max(previous), max(n), max(days), min(since)
-FROM (SELECT cloud, account, hash(cloud, account) AS x, hash({_KEY}) AS k, {_KEY} AS key, {_WHO} AS who, {_NETWORK_TEXT} AS net,
+FROM (SELECT cloud, account, hash(cloud, account) AS x, hash({_KEY}) AS k, {_KEY} AS key, {_WHO} AS who, {NETWORK_TEXT} AS net,
 eventtime AS t, {_EXAMPLE} AS example FROM events WHERE eventtime >= {start} AND {_OWN}) AS e
 JOIN keys USING (x, k) JOIN learned USING (x, cloud, account) GROUP BY kind, cloud, account, key
 HAVING kind = 'dormant' OR count(DISTINCT net) FILTER (net <> '') >= CASE WHEN {temporary} THEN {SESSION_NETWORKS} ELSE {KEY_NETWORKS} END

@@ -126,8 +126,8 @@ _LISTS = (
 """Field of a summary, what is counted, of which events."""
 
 
-def statements(found: Sequence[SubjectReading]) -> tuple[str, ...]:
-    """They end with those of the chain."""
+def own_statements(found: Sequence[SubjectReading]) -> tuple[str, ...]:
+    """What makes the table `own`: the subject's events, those alike together; none of them yields rows."""
     acting = " OR ".join(one.condition for one in found if one.acts) or "false"
     whole = " OR ".join(one.condition for one in found)
     flags = ", ".join(f"coalesce({one.condition}, false) AS r{place}" for place, one in enumerate(found))
@@ -135,6 +135,15 @@ def statements(found: Sequence[SubjectReading]) -> tuple[str, ...]:
         _matched(whole, acting, flags),
         "CREATE TEMP TABLE acting AS SELECT coalesce(bool_or(acts), false) AS acts FROM matched",
         "CREATE TEMP VIEW own AS SELECT * FROM matched WHERE acts = (SELECT acts FROM acting)",
+    )
+
+
+def statements(found: Sequence[SubjectReading]) -> tuple[str, ...]:
+    """They end with those of the chain."""
+    acting = " OR ".join(one.condition for one in found if one.acts) or "false"
+    whole = " OR ".join(one.condition for one in found)
+    return (
+        *own_statements(found),
         f"SELECT {', '.join(f'coalesce(sum(n) FILTER (r{place}), 0)' for place in range(len(found)))} FROM matched",  # noqa: S608
         "SELECT coalesce(sum(n), 0), min(first), max(last), coalesce(sum(n) FILTER (failed), 0), "
         "coalesce(sum(n) FILTER (denied), 0), coalesce(sum(shared) - count(DISTINCT share), 0), (SELECT acts FROM acting) FROM own",
