@@ -91,13 +91,13 @@ class Branch:
 
 def chain_statements() -> tuple[str, ...]:
     names = ", ".join(f"'{name}'" for name in _GIVING)
+    gave = f"eventname IN ({names}) AND responseelements IS NOT NULL"
     return (
-        f"""CREATE TEMP TABLE given AS SELECT * FROM (SELECT cloud, coalesce(nullif(sharedeventid, ''), eventid) AS call,
-max({_GIVEN}) AS key, coalesce(max(access_key_id), '') AS giver_key,
-coalesce(max(useridentity.arn), max(principal), '') AS giver, max({_RECEIVER}) AS receiver, min(eventname) AS action,
-min(eventtime) AS given_at, list_sort(list(DISTINCT account)) AS accounts, min(eventid) AS event,
-coalesce(max(requestparameters['sourceIdentity']), max(useridentity.sessioncontext.sourceidentity), '') AS identity
-FROM events WHERE eventname IN ({names}) GROUP BY ALL) WHERE key IS NOT NULL""",  # noqa: S608
+        f"""CREATE TEMP TABLE answers AS SELECT cloud, sharedeventid AS share, eventid, {_GIVEN} AS key, access_key_id AS giver_key
+FROM events WHERE {gave}""",  # noqa: S608
+        """CREATE TEMP TABLE given AS SELECT cloud, eventid AS call, key, coalesce(giver_key, '') AS giver_key FROM answers
+WHERE key IS NOT NULL AND coalesce(share, '') = '' UNION ALL SELECT cloud, share, max(key), coalesce(max(giver_key), '') FROM answers
+WHERE share <> '' GROUP BY cloud, share HAVING max(key) IS NOT NULL""",
         f"""CREATE TEMP TABLE subject_keys AS SELECT cloud, access_key_id AS key FROM own WHERE access_key_id <> ''
 GROUP BY ALL ORDER BY max(last) DESC, key LIMIT {MAX_KEYS}""",  # noqa: S608
         f"""CREATE TEMP TABLE above AS WITH RECURSIVE up(cloud, key, depth) AS (SELECT cloud, key, 0 FROM subject_keys UNION
@@ -106,9 +106,14 @@ WHERE up.depth < {DEPTH} AND given.giver_key <> '') SELECT DISTINCT cloud, key F
         f"""CREATE TEMP TABLE below AS WITH RECURSIVE down(cloud, key, depth) AS (SELECT cloud, key, 0 FROM subject_keys UNION
 SELECT down.cloud, given.key, down.depth + 1 FROM down JOIN given ON given.cloud = down.cloud AND given.giver_key = down.key
 WHERE down.depth < {DEPTH}) SELECT DISTINCT cloud, key FROM down""",  # noqa: S608
-        f"""CREATE TEMP TABLE links AS SELECT * FROM given WHERE EXISTS (SELECT 1 FROM above WHERE above.cloud = given.cloud AND
-above.key = given.key) OR EXISTS (SELECT 1 FROM below WHERE below.cloud = given.cloud AND below.key = given.giver_key)
-ORDER BY given_at DESC, key LIMIT {MAX_LINKS + 1}""",  # noqa: S608
+        """CREATE TEMP TABLE calls AS SELECT * FROM given WHERE EXISTS (SELECT 1 FROM above WHERE above.cloud = given.cloud AND
+above.key = given.key) OR EXISTS (SELECT 1 FROM below WHERE below.cloud = given.cloud AND below.key = given.giver_key)""",
+        f"""CREATE TEMP TABLE links AS SELECT cloud, max(calls.key) AS key, max(calls.giver_key) AS giver_key,
+coalesce(max(useridentity.arn), max(principal), '') AS giver, max({_RECEIVER}) AS receiver, min(eventname) AS action,
+min(eventtime) AS given_at, list_sort(list(DISTINCT account)) AS accounts, min(eventid) AS event,
+coalesce(max(requestparameters['sourceIdentity']), max(useridentity.sessioncontext.sourceidentity), '') AS identity
+FROM (SELECT *, coalesce(nullif(sharedeventid, ''), eventid) AS call FROM events WHERE {gave}) JOIN calls USING (cloud, call)
+GROUP BY cloud, call ORDER BY given_at DESC, key LIMIT {MAX_LINKS + 1}""",  # noqa: S608
         "SELECT giver, giver_key, key, receiver, action, given_at, accounts, event, identity FROM links ORDER BY given_at, key",
         """SELECT access_key_id, coalesce(max(useridentity.arn), max(principal), ''), count(*),
 count(*) FILTER (coalesce(errorcode, '') <> ''), min(eventtime), max(eventtime), list_sort(list(DISTINCT account)) FROM events

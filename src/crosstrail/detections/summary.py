@@ -128,11 +128,9 @@ _LISTS = (
 
 def own_statements(found: Sequence[SubjectReading]) -> tuple[str, ...]:
     """What makes the table `own`: the subject's events, those alike together; none of them yields rows."""
-    acting = " OR ".join(one.condition for one in found if one.acts) or "false"
-    whole = " OR ".join(one.condition for one in found)
     flags = ", ".join(f"coalesce({one.condition}, false) AS r{place}" for place, one in enumerate(found))
     return (
-        _matched(whole, acting, flags),
+        _matched(*_conditions(found), flags),
         "CREATE TEMP TABLE acting AS SELECT coalesce(bool_or(acts), false) AS acts FROM matched",
         "CREATE TEMP VIEW own AS SELECT * FROM matched WHERE acts = (SELECT acts FROM acting)",
     )
@@ -140,18 +138,26 @@ def own_statements(found: Sequence[SubjectReading]) -> tuple[str, ...]:
 
 def statements(found: Sequence[SubjectReading]) -> tuple[str, ...]:
     """They end with those of the chain."""
-    acting = " OR ".join(one.condition for one in found if one.acts) or "false"
-    whole = " OR ".join(one.condition for one in found)
+    acting, about = _conditions(found)
     return (
         *own_statements(found),
         f"SELECT {', '.join(f'coalesce(sum(n) FILTER (r{place}), 0)' for place in range(len(found)))} FROM matched",  # noqa: S608
         "SELECT coalesce(sum(n), 0), min(first), max(last), coalesce(sum(n) FILTER (failed), 0), "
         "coalesce(sum(n) FILTER (denied), 0), coalesce(sum(shared) - count(DISTINCT share), 0), (SELECT acts FROM acting) FROM own",
         *(_list(columns, which) for _, columns, which in _LISTS),
-        _changes(f"({acting})" if acting != "false" else f"({whole})", done_to=False),
-        _changes(f"({whole}) AND NOT coalesce(({acting}), false)", done_to=True),
+        _changes(acting if acting != "false" else about, done_to=False),
+        _changes(about if acting != "false" else "false", done_to=True),
         *chain_statements(),
     )
+
+
+def _conditions(found: Sequence[SubjectReading]) -> tuple[str, str]:
+    """(of what it did, of what others did to it): no event meets both. Each is simple enough for a scan to pass over what lacks it."""
+    acting = " OR ".join(one.condition for one in found if one.acts)
+    about = " OR ".join(one.condition for one in found if not one.acts)
+    if not acting or not about:
+        return acting or "false", about or "false"
+    return acting, f"({about}) AND NOT coalesce({acting}, false)"
 
 
 def read_summary(found: Sequence[SubjectReading], tables: Sequence[Rows]) -> Summary:
@@ -177,14 +183,14 @@ def read_summary(found: Sequence[SubjectReading], tables: Sequence[Rows]) -> Sum
     )
 
 
-def _matched(condition: str, acting: str, flags: str) -> str:
+def _matched(acting: str, about: str, flags: str) -> str:
     return f"""CREATE TEMP TABLE matched AS SELECT cloud, account, coalesce(awsregion, '') AS region,
 regexp_replace(coalesce(eventsource, ''), '[.]amazonaws[.]com$', '') AS service, eventname, {READS} AS reads, {FAILED} AS failed,
 {DENIED} AS denied, {ERROR} AS error, {WHO} AS who, coalesce(useridentity.type, '') AS kind, coalesce(access_key_id, '') AS access_key_id,
 coalesce(sourceipaddress, '') AS address, regexp_extract(coalesce(useragent, ''), '^[^ ]*') AS agent, {_MFA} AS mfa,
-sharedeventid AS share, coalesce(({acting}), false) AS acts, {flags},
-count(*) AS n, count(sharedeventid) AS shared, min(eventtime) AS first, max(eventtime) AS last
-FROM events WHERE {condition} GROUP BY ALL"""  # noqa: S608 - conditions quote their values
+sharedeventid AS share, acts, {flags}, count(*) AS n, count(sharedeventid) AS shared, min(eventtime) AS first, max(eventtime) AS last
+FROM (SELECT *, true AS acts FROM events WHERE {acting} UNION ALL SELECT *, false AS acts FROM events WHERE {about})
+GROUP BY ALL"""  # noqa: S608 - conditions quote their values
 
 
 def _list(columns: str, which: str) -> str:
