@@ -33,6 +33,8 @@ def event(number: int) -> dict[str, Any]:
     more: dict[str, Any] = {"sourceIPAddress": f"203.0.113.{number % 5}"}
     if number % 7 == 0:
         more |= {"eventName": "CreateUser", "readOnly": False}
+    if number == 77:
+        more |= {"eventName": "StopLogging", "eventSource": "cloudtrail.amazonaws.com"}
     if number % 10 == 0:
         more |= {"errorCode": "AccessDenied", "userAgent": HOSTILE}
     return record(PROD if number % 4 else DEV, number, NOON + timedelta(minutes=number), **more)
@@ -131,12 +133,32 @@ def test_a_file_is_replaced_only_when_told_and_no_link_is_followed(crosstrail: C
 
 
 def test_what_gives_way_is_said_and_still_counted(crosstrail: CommandLine, folder: Path) -> None:
-    done = crosstrail("timeline", "-o", "few.html", "--limit", "50", "--lanes", "address")
+    done = crosstrail("timeline", "-o", "few.html", "--limit", "50", "--lanes", "address", "--no-detections")
     assert "50 of 300 events are here one by one" in done.stderr
     data = json.loads(Parsed((folder / "few.html").read_text()).scripts["data"])
     assert Counter(data["events"]["kind"]) == {2: 30, 1: 20}
     assert (data["lanes"], data["total"]) == ("address", 300)
     assert sum(map(sum, data["bins"]["counts"])) == 300
+
+
+def test_findings_are_marked_also_where_their_events_would_give_way(crosstrail: CommandLine, folder: Path) -> None:
+    done = crosstrail("timeline", "-o", "found.html", "--limit", "2")
+    assert "1 finding of the rules." in done.stderr
+    data = json.loads(Parsed((folder / "found.html").read_text()).scripts["data"])
+    [found] = data["findings"]
+    assert (found["title"], found["author"], found["license"]) == (
+        "AWS CloudTrail Important Change",
+        "vitaliy0x1",
+        "DRL 1.1",
+    )
+    assert len(data["events"]["id"]) == 3
+    [marked] = found["events"]
+    assert data["texts"][data["events"]["name"][marked]] == "StopLogging"
+    shown = crosstrail("timeline", "--since", "2026-11-19")
+    assert "◆ medium 2026-11-19T13:17:00Z AWS CloudTrail Important Change: user/deploy-bot, prod" in shown.stdout
+    without = crosstrail("timeline", "-o", "unmarked.html", "--no-detections")
+    assert "finding" not in without.stderr
+    assert json.loads(Parsed((folder / "unmarked.html").read_text()).scripts["data"])["detected"] is False
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -82,7 +82,7 @@ async def detect(workspace: ScopedWorkspace, asked: DetectCall, *, progress: Pro
     every = await rules_of(settings, asked.files)
     rules = named(at_least(every, level), asked.only)
     seen = await observe(workspace, question, detection_statements(rules), progress=progress)
-    sifted = _sifted(workspace, read_findings(rules, seen.tables), seen)
+    sifted = sifted_by(workspace, read_findings(rules, seen.tables), seen)
     return Detected(
         findings=sifted.shown,
         sifted=sifted,
@@ -108,7 +108,9 @@ async def _new(
     workspace: ScopedWorkspace, question: EventsQuestion, level: Level, progress: Progress | None
 ) -> Detected:
     findings, about, seen = await new_here(workspace, question, progress=progress)
-    sifted = _sifted(workspace, [one for one in findings if LEVELS.index(one.rule.level) >= LEVELS.index(level)], seen)
+    sifted = sifted_by(
+        workspace, [one for one in findings if LEVELS.index(one.rule.level) >= LEVELS.index(level)], seen
+    )
     return Detected(
         findings=sifted.shown,
         sifted=sifted,
@@ -122,7 +124,8 @@ async def _new(
     )
 
 
-def _sifted(workspace: ScopedWorkspace, findings: Sequence[DetectionFinding], seen: Observed) -> Sifted:
+def sifted_by(workspace: ScopedWorkspace, findings: Sequence[DetectionFinding], seen: Observed) -> Sifted:
+    """The findings without those that the settings suppress."""
     aliases = {account.key: account.alias for account in (*seen.of_lake, *seen.live)}
     return sift(
         findings,

@@ -46,7 +46,7 @@ async def show(workspace: ScopedWorkspace, call: TimelineCall, *, for_page: bool
     chosen = await workspace.targets(call.target_account_id.strip() or "*", call.region)
     filters = accepted_filters(chosen.targets, call.filters)
     question = TimelineQuestion(
-        call.target_account_id, call.region, span, filters, call.lanes, TEXT_EVENTS, 0, TEXT_BINS
+        call.target_account_id, call.region, span, filters, call.lanes, TEXT_EVENTS, 0, TEXT_BINS, detect=True
     )
     if for_page:
         question = replace(question, events=APP_EVENTS, record_bytes=APP_RECORD_BYTES)

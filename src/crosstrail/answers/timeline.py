@@ -13,9 +13,13 @@ from datetime import UTC, datetime, timedelta
 import anyio.to_thread
 import orjson
 
+from crosstrail.answers.detect import about_rules, sifted_by
+from crosstrail.answers.detection_rules import rules_of
 from crosstrail.answers.observe import EventsQuestion, Observed, observe
 from crosstrail.answers.render import ANSWER_BYTES, Answer, clean, fence, fit_table, listed, size
 from crosstrail.answers.timeline_data import Timeline, wire
+from crosstrail.detections.findings import DetectionFinding
+from crosstrail.detections.rules import RuleSet, at_least
 from crosstrail.detections.timeline import (
     LaneKind,
     TimelineEvent,
@@ -24,6 +28,8 @@ from crosstrail.detections.timeline import (
     event_statements,
     events_of,
 )
+from crosstrail.errors import ConfigError
+from crosstrail.lake import require_libraries
 from crosstrail.lookup.fanout import Progress
 from crosstrail.models import Filter
 from crosstrail.timerange import TimeRange, iso
@@ -52,23 +58,75 @@ class TimelineQuestion:
     events: int = PAGE_EVENTS
     record_bytes: int = PAGE_RECORD_BYTES
     bins: int = PAGE_BINS
+    detect: bool = False
+    """With what the rules of the settings find among these events, where they can be read."""
 
 
 async def timeline(
     workspace: ScopedWorkspace, question: TimelineQuestion, *, progress: Progress | None = None
 ) -> tuple[Timeline, Observed]:
     """Raises what observe raises."""
+    require_libraries()
+    rules, about = await _rules(workspace) if question.detect else (None, ())
     statements = [
+        *_finding_statements(rules),
         *counting_statements(question.lanes, question.bins),
         *event_statements(question.events, question.record_bytes),
     ]
     asked = EventsQuestion(question.selector, question.region, question.span, question.filters)
     seen = await observe(workspace, asked, statements, progress=progress)
-    return await anyio.to_thread.run_sync(_timeline, question, seen), seen
+    found = await anyio.to_thread.run_sync(_timeline, question, seen)
+    if rules is not None:
+        found = replace(found, findings=_findings(workspace, rules, seen))
+        found = await _with_marked(workspace, asked, found, seen)
+    return replace(found, coverage=(*about, *found.coverage)), seen
+
+
+async def _rules(workspace: ScopedWorkspace) -> tuple[RuleSet | None, tuple[str, ...]]:
+    """The rules, or why there are none; and what has to be said of them."""
+    settings = workspace.settings.detect
+    try:
+        every = await rules_of(settings)
+    except ConfigError as error:
+        return None, (f"No finding is marked: {error.text}",)
+    return at_least(every, settings.level), tuple(about_rules(every))
+
+
+def _finding_statements(rules: RuleSet | None) -> Sequence[str]:
+    if rules is None:
+        return ()
+    from crosstrail.detections.plan import detection_statements  # which needs the lake's libraries
+
+    return detection_statements(rules)
+
+
+def _findings(workspace: ScopedWorkspace, rules: RuleSet, seen: Observed) -> tuple[DetectionFinding, ...]:
+    from crosstrail.detections.plan import TABLES, read_findings
+
+    return sifted_by(workspace, read_findings(rules, seen.tables[:TABLES]), seen).shown
+
+
+async def _with_marked(workspace: ScopedWorkspace, asked: EventsQuestion, found: Timeline, seen: Observed) -> Timeline:
+    """With the events of findings that gave way to others. What live accounts gave was little enough to be here already."""
+    here = {event.key for event in found.events}
+    lacking = sorted(
+        {
+            one.id
+            for each in found.findings or ()
+            for one in each.events
+            if ((one.cloud, one.account), one.id) not in here
+        }
+    )
+    if not lacking or not seen.of_lake or not found.left_out:
+        return found
+    of_lake = replace(asked, selector=",".join(one.id for one in seen.of_lake))
+    marked = await observe(workspace, of_lake, event_statements(len(lacking), PAGE_RECORD_BYTES, lacking))
+    events = {event.key: event for event in (*found.events, *events_of(marked.tables[0]))}
+    return replace(found, events=tuple(sorted(events.values(), key=lambda event: (event.time, event.key))))
 
 
 def _timeline(question: TimelineQuestion, seen: Observed) -> Timeline:
-    *counts, events = seen.tables
+    *counts, events = seen.tables[-4:]
     accounts = (*seen.of_lake, *seen.live)
     return Timeline(
         title=f"Timeline of {listed([one.name for one in accounts], 4)}",
@@ -148,7 +206,8 @@ def summary(found: Timeline) -> list[str]:
             f"{denied:,} denied), {iso(found.counts.first)} to {iso(found.counts.last)}."
         ]
     if found.findings is not None:
-        lines.append(f"{len(found.findings)} finding{'s' * (len(found.findings) != 1)} of the rules.")
+        count = len(found.findings)
+        lines.append(f"{count} finding{'s' * (count != 1)} of the rules." if count else "No finding of the rules.")
     return lines
 
 

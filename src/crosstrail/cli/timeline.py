@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Most events shown one by one in the page; all are counted.",
 )
+@click.option("--no-detections", is_flag=True, help="Look for no findings.")
 @click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
 @with_settings
 def timeline(
@@ -41,10 +42,11 @@ def timeline(
     lanes: str,
     limit: int,
     *,
+    no_detections: bool,
     overwrite: bool,
     **filters: str,
 ) -> int:
-    """Show events over time: counts of reads, writes and denied calls, and lanes of who did them.
+    """Show events over time: counts of reads, writes and denied calls, lanes of who did them, and what the rules find.
 
     In the terminal, or with -o as a page to look into: zoom, search, read each event whole. The page needs no network and holds
     the events: whoever gets the file reads them.
@@ -53,5 +55,7 @@ def timeline(
     """
     from crosstrail.cli.timeline_picture import TimelineArguments, print_timeline
 
-    wanted = TimelineArguments(account, region, (since, until), tuple(named_filters(filters)), lanes, limit)
+    wanted = TimelineArguments(
+        account, region, (since, until), tuple(named_filters(filters)), lanes, limit, not no_detections
+    )
     return print_timeline(settings, wanted, output, overwrite=overwrite)

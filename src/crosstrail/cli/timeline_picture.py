@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -29,7 +29,7 @@ from crosstrail.filters import KEYS, accepted
 from crosstrail.models import Filter
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean, shorten
-from crosstrail.timerange import parse_range
+from crosstrail.timerange import iso, parse_range
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
@@ -38,6 +38,7 @@ _ELSEWHERE = 120
 _ROWS = 7
 """Lines of the histogram."""
 _LANES = 16
+_FINDINGS = 8
 _EIGHTHS, _ASCII_EIGHTHS = " ▁▂▃▄▅▆▇█", " ...::###"
 _SHADES, _ASCII_SHADES = "·░▒▓█", ".-=+#"
 _KINDS = (("read", "cyan"), ("write", "yellow"), ("denied", "bold red"))
@@ -54,6 +55,7 @@ class TimelineArguments:
     filters: tuple[tuple[str, str], ...]
     lanes: str
     limit: int
+    detect: bool
 
 
 def print_timeline(settings: Settings, wanted: TimelineArguments, output: Path | None, *, overwrite: bool) -> int:
@@ -80,9 +82,9 @@ async def _found(settings: Settings, wanted: TimelineArguments, columns: int) ->
     given = accepted([Filter(key, value) for key, value in wanted.filters], KEYS)
     span = parse_range(*wanted.between, now=now(), default_age=None)
     lanes = cast(LaneKind, wanted.lanes)
-    question = TimelineQuestion(wanted.account, wanted.region, span, given, lanes, wanted.limit)
+    question = TimelineQuestion(wanted.account, wanted.region, span, given, lanes, wanted.limit, detect=wanted.detect)
     if columns:
-        question = TimelineQuestion(wanted.account, wanted.region, span, given, lanes, 1, 0, columns)
+        question = replace(question, events=1, record_bytes=0, bins=columns)
     workspace = Workspace(settings)
     try:
         return await timeline(ScopedWorkspace(workspace), question)
@@ -119,6 +121,7 @@ class _Picture:
             self._say("No event.")
             return
         self._console.print()
+        self._marks(counts)
         self._histogram(counts)
         self._axis(counts)
         for lane in counts.lanes[:_LANES]:
@@ -127,10 +130,35 @@ class _Picture:
             self._say(f"... and {counts.lane_count - min(len(counts.lanes), _LANES):,} more; -o FILE has them.", "dim")
         self._console.print()
         self._legend(counts)
+        self._findings()
 
     def _each(self, counts: Counts) -> int:
         """Columns of a bin."""
         return max(_columns_for_time(self._width) // len(counts.bins.counts), 1)
+
+    def _marks(self, counts: Counts) -> None:
+        """Where events of findings are."""
+        times = [one.time for each in self._found.findings or () for one in each.events]
+        places = {int((time - counts.bins.first) / counts.bins.step) for time in times}
+        if not places:
+            return
+        each, mark = self._each(counts), _ASCII_MARK if self._ascii else _MARK
+        line = Text("findings".rjust(self._label) + "  ", style="magenta")
+        line.append("".join((mark if place in places else " ").ljust(each) for place in range(len(counts.bins.counts))))
+        self._print(line)
+
+    def _findings(self) -> None:
+        findings = self._found.findings or ()
+        if findings:
+            self._console.print()
+        for one in findings[:_FINDINGS]:
+            count = f"{one.count:,} event{'s' * (one.count != 1)}"
+            self._say(
+                f"{_ASCII_MARK if self._ascii else _MARK} {one.rule.level} {iso(one.first)} {one.rule.title}: {one.principal}, "
+                f"{self._found.name_of(one.account)}, {count} (rule by {one.rule.author or 'nobody named'})"
+            )
+        if len(findings) > _FINDINGS:
+            self._say(f"... and {len(findings) - _FINDINGS:,} more: crosstrail detect.", "dim")
 
     def _histogram(self, counts: Counts) -> None:
         """Bars of _ROWS lines: what was denied on top, writes below it, reads at the foot."""
@@ -186,9 +214,7 @@ class _Picture:
         for (word, style), sign in zip(_KINDS, ("#" if self._ascii else "█", shades[2], "x"), strict=True):
             legend.append(f"{sign} ", style=style)
             legend.append(f"{word}  ")
-        legend.append(
-            f"Lanes: {shades[1:]} few to many, x denied.  A column{'s' * (self._each(counts) > 1)} of {step_words(counts.bins.step)}, UTC."
-        )
+        legend.append(f"Lanes: {shades[1:]} few to many, x denied.  A bin is {_a_step(counts)}, UTC.")
         for line in legend.wrap(self._console, self._width):
             self._print(line)
 
@@ -200,6 +226,11 @@ class _Picture:
     def _print(self, line: Text) -> None:
         line.rstrip()
         self._console.print(line)
+
+
+def _a_step(counts: Counts) -> str:
+    words = step_words(counts.bins.step)
+    return words if words[0].isdigit() else f"an {words}" if words == "hour" else f"a {words}"
 
 
 def _kind_at(cells: tuple[int, int, int], height: float) -> int:
