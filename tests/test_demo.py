@@ -18,6 +18,7 @@ import pytest
 
 import crosstrail
 import preloaded
+from chromium import chromium
 from crosstrail.demo import prepare
 from crosstrail.demo.client import connected
 from crosstrail.demo.incident import incident
@@ -25,6 +26,7 @@ from crosstrail.demo.prepared import Prepared, prepared
 from crosstrail.errors import ConfigError, QueryFailed
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
+from ocsf_schema import faults
 
 MAKE = """
 import sys, pathlib
@@ -208,10 +210,45 @@ def test_every_command_of_the_investigation_works(made: Made, tmp_path: Path, mo
     assert night.session_key in next(text for line, text in printed.items() if "summarize 203" in line)
     assert night.stop_logging_id in next(text for line, text in printed.items() if "StopLogging" in line)
     assert {json.loads(line)["class_uid"] for line in of["lookup"].splitlines()} == {6003, 3002, 3001}
+    as_ocsf = [json.loads(line) for name in ("detect", "lookup") for line in of[name].splitlines()]
+    assert [fault for one in as_ocsf for fault in faults(one)] == []
     assert night.stop_logging_id in (tmp_path / "case" / "evidence.jsonl").read_text()
     assert "case/timeline.html" in (tmp_path / "report.html").read_text()
     for name in re.findall(r"\]\((pictures/\S+|[a-z-]+\.md)\)", page):
         assert (Path(__file__).parents[1] / "docs" / name).is_file(), name
+
+
+@pytest.mark.browser
+def test_the_report_and_the_page_look_as_the_pictures_show(made: Made, tmp_path: Path) -> None:
+    """UPDATE_PICTURES=1 writes those of docs/investigate.md anew."""
+    span = ("--since", "2026-11-17T02:00Z", "--until", "2026-11-17T04:00Z", "--config", made.folder / "crosstrail.yaml")
+    report, page = tmp_path / "report.html", tmp_path / "incident.html"
+    subjects = ("--subject", "203.0.113.66", "--subject", "user/deploy-bot")
+    for arguments in (
+        ("report", *span, *subjects, "-o", report),
+        ("timeline", *span, "--ip", "203.0.113.66", "-o", page),
+    ):
+        assert preloaded.run(*arguments).returncode == 0
+    pictures = Path(__file__).parents[1] / "docs" / "pictures"
+    with chromium(tmp_path / "profile") as tab:
+        for file, name in ((report, "report.png"), (page, "timeline.png")):
+            tab.open(file, 1100, 860)
+            if file is report:
+                tab.run("document.getElementById('s2').scrollIntoView()")
+                tab.settled()
+            tab.picture(tmp_path / name)
+            assert tab.complaints() == []
+            assert tab.asked() == {file.as_uri()}
+            if os.environ.get("UPDATE_PICTURES"):
+                shutil.copy(tmp_path / name, pictures / name)
+            assert (pictures / name).read_bytes()[16:24] == (tmp_path / name).read_bytes()[16:24]  # width and height
+        tab.open(report, 390, 844)
+        assert tab.run("return document.documentElement.scrollWidth") <= 390
+        ink = "return getComputedStyle(document.body).color"
+        light = tab.run(ink)
+        tab.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+        assert tab.run(ink) != light
+        assert tab.printed().startswith(b"%PDF")
 
 
 def test_a_server_that_does_not_start_is_named_with_the_way_to_see_why(tmp_path: Path) -> None:

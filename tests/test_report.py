@@ -17,11 +17,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
 import preloaded
+from chromium import chromium
 from crosstrail.accounts.policy import Principal
 from crosstrail.server.app import create_server
 from crosstrail.settings.config import load_settings
 from crosstrail.workspace.workspace import Workspace
-from lake_workspace import DEV, NOON, PROD, Always, collect, record, write_logs
+from lake_workspace import DEV, NOON, PROD, Always, client_of, collect, record, write_logs
+from live_aws import LiveAws
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "</code><script>alert(1)</script>`|[x](http://evil.example)"
@@ -110,6 +112,25 @@ def test_no_text_of_a_log_becomes_markup(written: Mapping[str, str]) -> None:
     assert "evil" not in outside
 
 
+@pytest.mark.browser
+def test_in_a_browser_nothing_of_a_log_does_anything(written: Mapping[str, str], tmp_path: Path) -> None:
+    """The page's own policy has nothing to forbid; it is read in the dark, on a telephone, and on paper."""
+    page = tmp_path / "report.html"
+    page.write_text(written["html"])
+    with chromium(tmp_path / "profile") as tab:
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            tab.cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+            tab.open(page, width, 900)
+            assert tab.complaints() == []
+            assert tab.asked() == {page.as_uri()}
+            assert tab.run("return document.documentElement.scrollWidth <= innerWidth")
+            assert tab.run(
+                "return [...document.querySelectorAll('code')].some((one) => one.textContent === arguments[0])", HOSTILE
+            )
+        assert tab.run("return document.querySelectorAll('script, img, iframe').length") == 0
+        assert tab.printed().startswith(b"%PDF")
+
+
 def test_the_evidence_is_whole_and_its_check_passes(written: Mapping[str, str], folder: Path) -> None:
     place = Path(written["place"])
     manifest = place / "evidence" / "evidence.jsonl.manifest.json"
@@ -172,6 +193,15 @@ async def test_a_model_gets_the_report_as_a_prompt(folder: Path) -> None:
     assert re.search(r"--- log data (\w+): .*\n# Investigation of prod\n(.*\n)+--- end \1 ---", text)
     assert {name for name in ("lookup_events", "summarize_activity", "log_coverage") if name in text} <= tools
     assert wrong.startswith("The report could not be made: ")
+
+
+async def test_live_accounts_without_a_lake_are_in_it_too(aws: LiveAws) -> None:
+    aws.keys_account(PROD, "prod", region="us-east-1")
+    aws.log_record(ALARMING[0])
+    async with client_of(aws.settings()) as client:
+        text = await _prompt(client, since="2026-11-19", subject="alice")
+    assert "- Live: prod (111111111111) us-east-1, " in text
+    assert "AWS CloudTrail Important Change" in text
 
 
 async def test_the_prompt_tells_nobody_of_accounts_that_they_may_not_see(folder: Path, tmp_path: Path) -> None:

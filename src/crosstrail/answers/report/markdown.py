@@ -25,7 +25,7 @@ from crosstrail.answers.report.document import (
 from crosstrail.text import visible
 from crosstrail.timerange import iso
 
-_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+!|~^=$&]|(?<=[A-Za-z0-9]):(?=[^\s0-9]))")
+_SIGNS = re.compile(r"([\\`*_{}\[\]<>#+!|~^=$&]|(?<=[A-Za-z0-9]):(?=[^\s0-9]))")
 _STARTS = re.compile(r"^(\s*)(\d+)([.)])|^(\s*)([-])")
 _AT = re.compile(r"@|(?<=[Ww][Ww][Ww])\.")
 _BARS = " ▁▂▃▄▅▆▇█"

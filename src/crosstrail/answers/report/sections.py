@@ -74,7 +74,7 @@ def _asked(report: IncidentReport) -> Section:
     call = report.call
     rows: list[tuple[Inline, ...]] = [
         ("Accounts", Quoted(", ".join(f"{one.name} ({one.id})" if one.alias else one.id for one in report.accounts))),
-        ("Regions", Quoted(call.region or "every region")),
+        ("Regions", Quoted(call.region) if call.region else "all that are held; of live accounts their own"),
         ("Time", str(report.span)),
     ]
     if call.subjects:
@@ -92,16 +92,15 @@ def _in_short(report: IncidentReport) -> Block:
     if not found.findings:
         return said(f"No finding of {found.ran:,} rules. That is no proof that nothing happened: see what it rests on.")
     counts = ", ".join(f"{count} {level}" for level, count in found.counts.items())
-    return said(
-        f"{len(found.findings):,} findings: {counts}.", tone=found.findings[0].rule.level if found.findings else ""
-    )
+    return said(f"{len(found.findings):,} findings: {counts}.", tone=found.findings[0].rule.level)
 
 
 def _coverage(report: IncidentReport, measure: Measure) -> Section:
     blocks: list[Block] = []
     if report.coverage:
         blocks += [said(line) for line in summary(report.coverage)]
-        blocks.append(_days(report.coverage, measure.regions))
+        if report.coverage.rows:
+            blocks.append(_days(report.coverage, measure.regions))
     lines = list(dict.fromkeys(line for line in _coverage_lines(report)))
     if lines:
         blocks.append(listing(lines))
@@ -152,7 +151,7 @@ def _findings(report: IncidentReport, measure: Measure) -> Section:
 def _new(found: Detected, report: IncidentReport, measure: Measure) -> Section:
     """What nobody there did before; how long before is said in each note."""
     if not found.findings:
-        return Section(("New here",), (said("Nothing that was not there before."), listing(found.about)))
+        return Section(("New here",), (said("Nothing was found that is new."), listing(found.about)))
     rows: list[tuple[Inline, ...]] = [
         (
             one.rule.level,
