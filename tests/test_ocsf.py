@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import preloaded
 from conftest import SHARED_DATA
@@ -19,7 +21,7 @@ from crosstrail.detections.findings import LEVELS, DetectionFinding, FoundEvent,
 from crosstrail.detections.ocsf.events import ocsf_event
 from crosstrail.detections.ocsf.findings import ocsf_finding
 from crosstrail.json_values import table
-from crosstrail.models import Event
+from crosstrail.models import Event, Resource
 from lake_workspace import DEV, NOON, PROD, collect, record, write_logs
 from ocsf_schema import FILE, extracted, faults
 from packages import python_with
@@ -188,6 +190,41 @@ def test_an_event_of_volcengine_is_valid() -> None:
 def test_an_event_of_which_little_is_known_is_valid(event_record: Mapping[str, object] | None) -> None:
     made = ocsf_event(Event("nimbus", "", "", "", NOON, "", "", record=event_record))
     assert faults(made) == []
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_KEYS = (
+    "eventTime", "eventVersion", "requestID", "userAgent", "sourceIPAddress", "vpcEndpointId", "errorMessage", "resources", "eventType",
+    "requestParameters", "responseElements", "additionalEventData", "userIdentity", "sharedEventID", "eventCategory", "apiVersion",
+)  # fmt: skip
+_INSIDE = (
+    "sessionContext", "attributes", "sessionIssuer", "webIdFederationData", "onBehalfOf", "credentials", "assumedRoleUser", "user", "role",
+    "creationDate", "mfaAuthenticated", "arn", "ARN", "accountId", "userName", "roleArn", "expiration", "MFAUsed", "type", "policyArn",
+)  # fmt: skip
+_NESTED = st.dictionaries(
+    st.sampled_from(_INSIDE), _JSON | st.dictionaries(st.sampled_from(_INSIDE), _JSON, max_size=4), max_size=5
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(_KEYS), _JSON | _NESTED | st.lists(_NESTED, max_size=2), max_size=8),
+    st.sampled_from(["ConsoleLogin", "AssumeRole", "CreateUser", "CreateRole", "UpdateUser", "PutObject", "get", ""]),
+    st.sampled_from(["aws", "volcengine", "alibaba", "nimbus"]),
+    st.text(max_size=30),
+)
+def test_whatever_a_record_holds_the_event_is_valid(
+    event_record: Mapping[str, object], name: str, cloud: str, text: str
+) -> None:
+    event = Event(
+        *(cloud, "1", text, text, NOON, name, text, text, text, text, text, text, (text,) if text else ()),
+        resources=(Resource(text, text),),
+        record=event_record,
+    )
+    assert faults(ocsf_event(event)) == []
 
 
 RULE = RuleFacts(
