@@ -100,17 +100,18 @@ AND NOT EXISTS (SELECT 1 FROM judged WHERE judged.x = known.x AND judged.w = kno
 
 def _seen(start: str) -> str:
     """Every combination that is compared: hashes of account (x), principal (w), service (s) and action (i), region (r), program (g),
-    network (net), key (k). Which of them are not NULL says what a row counts."""
-    return f"""CREATE TEMP TABLE seen AS SELECT cloud, account, day, x, w, s, i, r, g, net, k, before, refused, count(*) AS n,
-min(t) AS first FROM ({_hashed(start, _OWN)}) GROUP BY GROUPING SETS ((cloud, account, day), (x, w, s, i, before, refused),
-(x, w, r, g, before), (x, w, net, before), (x, k, net, before), (x, k, day))"""  # noqa: S608
+    network (net), key (k; recent_k: of those in the span alone). Which of them are not NULL says what a row counts."""
+    return f"""CREATE TEMP TABLE seen AS SELECT cloud, account, day, x, w, s, i, r, g, net, k, recent_k, before, errorcode, count(*) AS n,
+min(t) AS first FROM ({_hashed(start, _OWN)}) GROUP BY GROUPING SETS ((cloud, account, day), (x, w, s, i, before, errorcode),
+(x, w, r, g, before), (x, w, net, before), (x, recent_k, net), (x, k, day))"""  # noqa: S608
 
 
 def _hashed(start: str, condition: str, further: str = "") -> str:
     return f"""SELECT cloud, account, CAST(eventtime AS DATE) AS day, hash(cloud, account) AS x, hash({_WHO}) AS w, hash({_SERVICE}) AS s,
 hash(eventsource, eventname) AS i, hash(coalesce(awsregion, '')) AS r, hash(coalesce({_AGENT}, '')) AS g,
-hash(coalesce({_NETWORK}, '')) AS net, hash({_KEY}) AS k, eventtime < {start} AS before, eventtime AS t,
-errorcode IS NOT NULL AND {DENIED} AS refused{further} FROM events WHERE {condition}"""  # noqa: S608
+hash(coalesce({_NETWORK}, '')) AS net, hash({_KEY}) AS k,
+CASE WHEN eventtime >= {start} THEN hash({_KEY}) ELSE 0 END AS recent_k, eventtime < {start} AS before, eventtime AS t,
+errorcode{further} FROM events WHERE {condition}"""  # noqa: S608
 
 
 def _fresh(enough: str) -> str:
@@ -123,7 +124,7 @@ def _fresh(enough: str) -> str:
 GROUP BY x, w, {column} HAVING NOT bool_or(before)"""  # noqa: S608
 
     return f"""CREATE TEMP TABLE fresh AS WITH refused AS (SELECT 'denied' AS kind, x, w, i AS v FROM seen JOIN learned USING (x)
-WHERE i IS NOT NULL AND {enough} AND refused AND NOT before
+WHERE i IS NOT NULL AND {enough} AND {DENIED} AND NOT before
 AND NOT EXISTS (SELECT 1 FROM seen AS old WHERE old.x = seen.x AND old.i = seen.i AND old.before)),
 services AS ({never("service", "s", "i IS NOT NULL")}),
 actions AS ({never("api", "i", "i IS NOT NULL AND NOT EXISTS (SELECT 1 FROM services WHERE services.x = seen.x AND services.w = seen.w AND services.v = seen.s)")})
@@ -136,8 +137,8 @@ UNION ALL SELECT 'principal', x, w, w FROM known JOIN learned USING (x) WHERE NO
 
 def _keys(start: str) -> str:
     """Keys used from several networks, and those used again after a long time: with the day before, and days in between."""
-    return f"""CREATE TEMP TABLE keys AS SELECT 'key-networks' AS kind, x, k, NULL::DATE AS previous, count(*) AS n FROM seen
-WHERE k IS NOT NULL AND net IS NOT NULL AND NOT before AND net <> hash('') AND k <> hash('') GROUP BY x, k HAVING count(*) >= {SESSION_NETWORKS}
+    return f"""CREATE TEMP TABLE keys AS SELECT 'key-networks' AS kind, x, recent_k AS k, NULL::DATE AS previous, count(*) AS n FROM seen
+WHERE recent_k NOT IN (0, hash('')) AND net <> hash('') GROUP BY x, recent_k HAVING count(*) >= {SESSION_NETWORKS}
 UNION ALL SELECT 'dormant', x, k, max(previous), max(day - previous) FROM (SELECT x, k, day, lag(day) OVER (PARTITION BY x, k ORDER BY day) AS previous
 FROM seen WHERE k IS NOT NULL AND day IS NOT NULL AND k <> hash('')) WHERE day >= CAST({start} AS DATE) AND day - previous >= {DORMANT_DAYS}
 GROUP BY x, k"""  # noqa: S608
@@ -164,7 +165,7 @@ FROM (SELECT *, CASE kind WHEN 'service' THEN service_text WHEN 'region' THEN re
 WHEN 'network' THEN network_text WHEN 'principal' THEN who ELSE action END AS value FROM (
 SELECT e.*, unnest(list_filter([{kinds}], lambda one: one IS NOT NULL)) AS kind
 FROM ({_hashed(start, f"eventtime >= {start} AND {_OWN}", further)}) AS e JOIN wanted USING (x, w))
-WHERE (kind <> 'denied' OR refused) AND NOT contains(who, '{_LINKED}'))
+WHERE (kind <> 'denied' OR {DENIED}) AND NOT contains(who, '{_LINKED}'))
 JOIN learned USING (x, cloud, account) JOIN known USING (x, w)
 GROUP BY kind, cloud, account, who ORDER BY max(t) DESC, kind, who LIMIT {MAX_FINDINGS}"""  # noqa: S608
 
