@@ -47,6 +47,7 @@ def followed(arguments: list[str]) -> str:
     """What it prints first."""
     process = preloaded.start(*arguments, stdout=True)
     assert process.stdout
+    assert process.stderr
     with process.stdout, process.stderr:
         lines = [process.stdout.readline() for _ in range(1 if "json" in arguments else 2)]
         process.send_signal(signal.SIGTERM)
