@@ -20,8 +20,10 @@ import preloaded
 from crosstrail.accounts.policy import Principal
 from crosstrail.answers.timeline import APP_BYTES, app_data
 from crosstrail.server.app import create_server
+from crosstrail.settings.config import Settings
 from crosstrail.workspace.workspace import Workspace
 from lake_workspace import DEV, NOON, PROD, Always, collect, record, settings, text_of, write_logs
+from live_aws import LiveAws
 from made_timelines import made_timeline
 from running_server import PATIENCE, Server, serving, write_config
 
@@ -177,3 +179,15 @@ async def test_over_stdio_too(folder: Path, server: Server) -> None:
     command = ["-m", "crosstrail", "serve", "--config", str(folder / "crosstrail.yaml")]
     async with Client(StdioServerParameters(command=preloaded.python(), args=command), extensions=APPS) as client:
         assert shown(await client.call_tool("show_timeline", {}))["total"] == 90
+
+
+async def test_live_accounts_are_asked_where_the_lake_holds_nothing(aws: LiveAws, tmp_path: Path) -> None:
+    aws.keys_account(PROD, "prod", region="us-east-1")
+    for number in range(3):
+        aws.log_record(record(PROD, number, NOON + timedelta(minutes=number), readOnly=number > 0))
+    values = {"accounts": aws.listed, "lake": {"path": str(tmp_path / "lake")}}
+    async with Client(create_server(Workspace(Settings.model_validate(values))), extensions=APPS) as client:
+        result = await client.call_tool("show_timeline", {"start_time": "2026-11-19"})
+    assert shown(result)["total"] == 3
+    assert "3 events (2 read, 1 write, 0 denied)" in text_of(result)
+    assert "Live: " in text_of(result)
