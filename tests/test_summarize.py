@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from crosstrail.accounts.policy import Principal
 from crosstrail.detections.chains import MAX_BRANCHES, SessionChain, SessionLink, tree
 from crosstrail.server.app import create_server
 from crosstrail.workspace.workspace import Workspace
+from guide import blocks
 from lake_workspace import (
     DEV,
     NOON,
@@ -288,6 +290,19 @@ async def test_hostile_texts_stay_data_and_the_answer_stays_short(folder: Path) 
     shown = said(folder, "AKIAHOSTILE000000001")
     assert "\x1b" not in shown
     assert "\u202e" not in shown
+
+
+def test_the_guide_shows_what_the_commands_say(folder: Path) -> None:
+    [tree_shown] = blocks("summaries.md")
+    shown = said(folder, FIRST)
+    assert [line for line in tree_shown.splitlines() if line not in shown.splitlines()] == []
+    for block in blocks("summaries.md", "sh"):
+        for line in block.splitlines():
+            name, command, *rest = shlex.split(line.partition(" > ")[0])
+            assert name == "crosstrail"
+            done = preloaded.run(command, *rest, "--config", folder / "crosstrail.yaml")
+            assert "Usage" not in done.stderr
+            assert done.returncode == (1 if command == "iam-policy" else 0), done.stderr  # nobody here is of that name
 
 
 def test_forged_links_neither_circle_nor_multiply() -> None:

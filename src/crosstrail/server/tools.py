@@ -182,9 +182,7 @@ async def summarize_activity(
     end_time: AsLookup = "",
     region: AsLookup = "",
 ) -> Answer:
-    """Summarize all that one subject did: first and last use, actions, denials, addresses, changes, and who assumed what
-    from whom.
-    """
+    """Summarize all that one subject did: first and last use, actions, denials, addresses, changes, who assumed whom."""
     asked = SummaryCall(subject, target_account_id, start_time, end_time, region)
     return await summaries.answer(call.workspace, asked, progress=call.step)
 
