@@ -214,7 +214,7 @@ def test_every_command_of_the_investigation_works(made: Made, tmp_path: Path, mo
     assert [fault for one in as_ocsf for fault in faults(one)] == []
     assert night.stop_logging_id in (tmp_path / "case" / "evidence.jsonl").read_text()
     assert "case/timeline.html" in (tmp_path / "report.html").read_text()
-    for name in re.findall(r"\]\((pictures/\S+|[a-z-]+\.md)\)", page):
+    for name in re.findall(r"\]\((images/\S+|[a-z-]+\.md)\)", page):
         assert (Path(__file__).parents[1] / "docs" / name).is_file(), name
 
 
@@ -229,9 +229,9 @@ def test_the_report_and_the_page_look_as_the_pictures_show(made: Made, tmp_path:
         ("timeline", *span, "--ip", "203.0.113.66", "-o", page),
     ):
         assert preloaded.run(*arguments).returncode == 0
-    pictures = Path(__file__).parents[1] / "docs" / "pictures"
+    pictures = Path(__file__).parents[1] / "docs" / "images"
     with chromium(tmp_path / "profile") as tab:
-        for file, name in ((report, "report.png"), (page, "timeline.png")):
+        for file, name in ((report, "investigate-report.png"), (page, "investigate-timeline.png")):
             tab.open(file, 1100, 860)
             if file is report:
                 tab.run("document.getElementById('s2').scrollIntoView()")
