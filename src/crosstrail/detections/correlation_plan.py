@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from crosstrail.detections.field_sql import FieldSql, field_sql
 from crosstrail.detections.findings import LEVELS, MAX_EXAMPLES
-from crosstrail.detections.rule_plan import COLUMNS, found_event, matching, ordered
+from crosstrail.detections.matching import matching
+from crosstrail.detections.rule_plan import COLUMNS, found_event, ordered
 from crosstrail.detections.rules import Correlation, RuleSet
 
 _AGGREGATES = {
