@@ -45,7 +45,8 @@ def rule_statements(rules: RuleSet, *, grouped: bool = True, repeats: bool = Tru
         made = [*made, f"CREATE TEMP TABLE {table} AS {_shown(branch, grouped=grouped, repeats=repeats)}"]
         tables.append(f"SELECT * FROM {table}")  # noqa: S608 - a name of ours
     levels = [LEVELS.index(one.facts.level) for one in rules.rules]
-    return [*MACROS, *made, ordered(" UNION ALL ".join(tables), levels, grouped=grouped)]
+    freed = [f"CREATE OR REPLACE TEMP TABLE sigma_found_{place} AS SELECT 1" for place in range(len(branches))]
+    return [*MACROS, *made, ordered(" UNION ALL ".join(tables), levels, grouped=grouped), *freed]
 
 
 def ordered(found: str, levels: Sequence[int], *, grouped: bool) -> str:
@@ -53,7 +54,7 @@ def ordered(found: str, levels: Sequence[int], *, grouped: bool) -> str:
     if not grouped:
         return found
     order = f"ORDER BY list_extract({list(levels)}, rule + 1) DESC, last DESC LIMIT {MAX_FINDINGS}"
-    return f"SELECT *, count(*) OVER () FROM ({found}) {order}"  # noqa: S608 - made here
+    return f"SELECT *, count(*) OVER () AS total FROM ({found}) {order}"  # noqa: S608 - made here
 
 
 def _shown(found: str, *, grouped: bool, repeats: bool) -> str:
