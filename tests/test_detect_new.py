@@ -103,6 +103,13 @@ def test_a_first_collection_that_was_killed_is_made_up_for(place: Path) -> None:
     assert collect() == ["10"]
 
 
+def test_a_lake_whose_making_was_cut_short_is_made(place: Path) -> None:
+    write_file(place / "logs", "one", [event(10, "StopLogging")])
+    (place / "lake").mkdir()
+    (place / "lake" / "catalog.sqlite").touch()
+    assert collect() == ["10"]
+
+
 def test_other_rules_find_nothing_old_anew(place: Path) -> None:
     write_file(place / "logs", "one", [event(10, "StopLogging"), event(11, "CreateUser"), event(12, "DeleteUser")])
     assert collect() == ["10", "11"]

@@ -63,11 +63,14 @@ class NewFindings:
 async def take_as_known(workspace: Workspace, watch: Watch) -> int:
     """Before a collection: what was there before it is nothing new, where detections never ran, or ran by other rules. What came
     since they last ran stays to be told. How many matches that are. Raises LakeError, QueryTimedOut."""
-    if not workspace.settings.lake.exists():
+    try:
+        files = await _files(workspace, watch) if workspace.settings.lake.exists() else ()
+    except LakeError:  # its making was cut short, or it is damaged: the collection mends that, or says so
+        files = ()
+    if not files:
         with opened_state(workspace.settings.lake.folder) as state:
             state.begin()
         return 0
-    files = await _files(workspace, watch)
     with opened_state(workspace.settings.lake.folder, await _uuid(workspace)) as state:
         there = _by_name(files)
         untold = state.unseen(there) if state.has_begun else set()
