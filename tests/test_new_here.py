@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet  # type: ignore[import-untyped]
 
 import preloaded
-from lake_workspace import DEV, PROD, client_of, collect, facts_of, record, settings, text_of, write_logs
+from crosstrail.accounts.policy import Principal
+from crosstrail.server.app import create_server
+from crosstrail.workspace.workspace import Workspace
+from lake_workspace import DEV, PROD, Always, client_of, collect, facts_of, record, settings, text_of, write_logs
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +122,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place = {"location": {"latitude": latitude, "longitude": longitude}, "city": {"names": {"en": city}}}
         made.insert_network(IPSet([network]), place)
     made.to_db_file(str(folder / "places.mmdb"))
+    made = MMDBWriter(ip_version=4, database_type="Made-ASN")
+    made.insert_network(
+        IPSet(["203.0.112.0/20"]), {"autonomous_system_number": 64500, "autonomous_system_organization": "Example"}
+    )
+    made.to_db_file(str(folder / "systems.mmdb"))
     return folder
 
 
@@ -212,6 +221,43 @@ async def test_the_tool_says_the_same(folder: Path) -> None:
     assert "\x1b" not in text
     assert len(text.encode()) <= 9_000
     assert "New from 2026-10-31T10:30:01Z to 2026-11-01T10:30:01Z" in text_of(latest)
+
+
+def test_networks_of_one_autonomous_system_are_one(folder: Path) -> None:
+    args = (
+        "detect",
+        "--new",
+        "--since",
+        "2026-11-01",
+        "--until",
+        "2026-11-02",
+        "--format",
+        "json",
+        "--lake",
+        folder / "lake",
+    )
+    done = preloaded.run(*args, environ={"CROSSTRAIL_DETECT_GEO": str(folder / "systems.mmdb")})
+    assert done.returncode == 0, done.stderr
+    several = [
+        one for one in map(json.loads, done.stdout.splitlines()) if one["rule"]["id"] == "key-from-several-networks"
+    ]
+    assert [one["group"]["access_key"] for one in several] == ["AKIAALICE"]  # the session's two networks are of one
+    assert several[0]["note"].endswith("; AS64500 Example")
+    assert "Left out: 1 key used from several networks of one autonomous system." in done.stderr
+
+
+async def test_nothing_is_learned_of_accounts_that_may_not_be_seen(folder: Path) -> None:
+    rules = [{"who": ["dev@example.com"], "accounts": ["dev"]}]
+    workspace = Workspace(settings(folder / "lake", access=rules))
+    someone = Principal(subject="dev@example.com", email="dev@example.com")
+    async with Client(create_server(workspace, Always(workspace, someone))) as client:
+        text = text_of(
+            await client.call_tool("run_detections", {"new": True, "start_time": "2026-11-01", "level": "low"})
+        )
+    assert text.startswith("No findings")
+    assert "Not enough history of dev" in text
+    assert PROD not in text
+    assert "prod" not in text
 
 
 def test_a_database_that_is_none_is_named(folder: Path) -> None:

@@ -12,6 +12,7 @@ from crosstrail.detections.iam_actions import NO_PERMISSION
 from crosstrail.detections.iam_policy import MAX_POLICY, LeastPolicy, policy_statements, read_policy, size
 from crosstrail.detections.subjects import readings
 from crosstrail.errors import InvalidRequest
+from crosstrail.lake import require_libraries
 from crosstrail.timerange import parse_range
 from crosstrail.workspace.scoped import ScopedWorkspace
 
@@ -49,6 +50,7 @@ class PolicyAnswer:
 
 async def least_policy(workspace: ScopedWorkspace, principal: str, selector: str, start: str, end: str) -> PolicyAnswer:
     """Raises InvalidRequest for what does not act, BadTimeRange and what observe raises."""
+    require_libraries()
     found = [one for one in readings(principal) if one.acts]
     if not found:
         raise InvalidRequest(

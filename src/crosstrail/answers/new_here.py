@@ -38,8 +38,7 @@ async def new_here(
     found = read_baselines(seen.tables, span)
     findings, about = list(found.findings), found.about(seen.names)
     if geo:
-        moved, said = await anyio.to_thread.run_sync(_travels, geo, seen.tables[-1])
-        findings += moved
+        findings, said = await anyio.to_thread.run_sync(_placed, geo, findings, seen.tables[-1])
         about += said
     else:
         about.append("Places are not compared: no database of addresses (detect.geo).")
@@ -48,11 +47,15 @@ async def new_here(
     return findings, about, seen
 
 
-def _travels(paths: Sequence[str], rows: Rows) -> tuple[list[DetectionFinding], list[str]]:
-    from crosstrail.detections.places import Places, travels
+def _placed(
+    paths: Sequence[str], findings: Sequence[DetectionFinding], rows: Rows
+) -> tuple[list[DetectionFinding], list[str]]:
+    from crosstrail.detections.places import Places, by_system, travels
 
     places = Places(paths)
     try:
-        return travels(rows, places)
+        kept, said = by_system(findings, places)
+        moved, unknown = travels(rows, places)
+        return [*kept, *moved], [*said, *unknown]
     finally:
         places.close()

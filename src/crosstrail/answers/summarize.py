@@ -14,6 +14,7 @@ from crosstrail.answers.observe import EventsQuestion, Observed, observe
 from crosstrail.detections.subject_news import SubjectNews, news_statements, read_news
 from crosstrail.detections.subjects import SubjectKind, SubjectReading, in_networks, readings
 from crosstrail.detections.summary import Summary, own_statements, read_summary, statements
+from crosstrail.lake import require_libraries
 from crosstrail.lookup.fanout import Progress
 from crosstrail.models import AttributeKey, Filter
 from crosstrail.timerange import TimeRange, parse_range
@@ -58,6 +59,7 @@ class Summarized:
 
 async def summarize(workspace: ScopedWorkspace, call: SummaryCall, *, progress: Progress | None = None) -> Summarized:
     """Raises InvalidRequest, AccountNotFound, BadTimeRange, LakeError, QueryTimedOut, the error of the only target."""
+    require_libraries()
     span = parse_range(call.start, call.end, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
     question = EventsQuestion(call.account, call.region, span)
     found = readings(call.subject)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +80,17 @@ class Places:
                 return GeoPlace(float(latitude), float(longitude), named)
         return None
 
+    def system(self, address: str) -> str:
+        """The autonomous system that the address is of, `AS64500 Example`; empty where no database says."""
+        for reader in self._readers:
+            try:
+                found = table(reader.get(address))
+            except ValueError:
+                return ""
+            if isinstance(number := found.get("autonomous_system_number"), int):
+                return f"AS{number} {text(found.get('autonomous_system_organization'))}".strip()
+        return ""
+
     def close(self) -> None:
         for reader in self._readers:
             reader.close()
@@ -94,6 +105,21 @@ class _Stay:
     went: datetime
     events: int
     example: object
+
+
+def by_system(findings: Sequence[DetectionFinding], places: Places) -> tuple[list[DetectionFinding], list[str]]:
+    """Without keys whose networks are all of one autonomous system, where a database names these; and what is said of that."""
+    kept, dropped = [], 0
+    for one in findings:
+        networks = one.group.get("networks", "").split(", ") if one.rule is BASELINES["key-networks"] else []
+        systems = {places.system(network.partition("/")[0]) for network in networks}
+        if len(networks) > 1 and len(systems) == 1 and "" not in systems:
+            dropped += 1
+            continue
+        named = ", ".join(sorted(systems - {""}))
+        kept.append(replace(one, note=f"{one.note}; {named}") if named else one)
+    said = f"Left out: {dropped} key{'s' * (dropped != 1)} used from several networks of one autonomous system."
+    return kept, [said] if dropped else []
 
 
 def travels(rows: Rows, places: Places) -> tuple[list[DetectionFinding], list[str]]:
