@@ -36,7 +36,8 @@ from crosstrail.timerange import TimeRange, iso
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 PAGE_EVENTS = 20_000
-PAGE_RECORD_BYTES = 12_000_000
+MAX_FINDINGS = 500
+PAGE_RECORD_BYTES, _MARKED_RECORD_BYTES = 12_000_000, 4_000_000
 APP_EVENTS, APP_RECORD_BYTES, APP_BYTES = 4_000, 150_000, 500_000
 """Of what a host hands to the page: it passes through the host's memory, and some hosts' limits."""
 TEXT_EVENTS = 2_000
@@ -77,7 +78,10 @@ async def timeline(
     seen = await observe(workspace, asked, statements, progress=progress)
     found = await anyio.to_thread.run_sync(_timeline, question, seen)
     if rules is not None:
-        found = replace(found, findings=_findings(workspace, rules, seen))
+        every = _findings(workspace, rules, seen)
+        found = replace(found, findings=every[:MAX_FINDINGS])
+        if len(every) > MAX_FINDINGS:
+            about = (f"{len(every) - MAX_FINDINGS:,} more findings, less grave or older, are not shown.", *about)
         found = await _with_marked(workspace, asked, found, seen)
     return replace(found, coverage=(*about, *found.coverage)), seen
 
@@ -120,7 +124,7 @@ async def _with_marked(workspace: ScopedWorkspace, asked: EventsQuestion, found:
     if not lacking or not seen.of_lake or not found.left_out:
         return found
     of_lake = replace(asked, selector=",".join(one.id for one in seen.of_lake))
-    marked = await observe(workspace, of_lake, event_statements(len(lacking), PAGE_RECORD_BYTES, lacking))
+    marked = await observe(workspace, of_lake, event_statements(len(lacking), _MARKED_RECORD_BYTES, lacking))
     events = {event.key: event for event in (*found.events, *events_of(marked.tables[0]))}
     return replace(found, events=tuple(sorted(events.values(), key=lambda event: (event.time, event.key))))
 

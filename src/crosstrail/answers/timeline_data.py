@@ -17,7 +17,6 @@ from crosstrail.models import Account, AccountKey
 from crosstrail.text import escaped
 
 _CELL, _LINE, _TITLE = 400, 2_000, 200
-_SHOWN_FINDINGS = 500
 _COLUMNS = ("name", "principal", "account", "region", "source", "address", "agent", "error", "cloud")
 
 
@@ -140,7 +139,7 @@ def _bins(counts: Counts) -> dict[str, object]:
 
 def _findings(timeline: Timeline) -> list[Mapping[str, object]]:
     places = {event.key: place for place, event in enumerate(timeline.events)}
-    return [_finding(timeline, one, places) for one in (timeline.findings or ())[:_SHOWN_FINDINGS]]
+    return [_finding(timeline, one, places) for one in timeline.findings or ()]
 
 
 def _finding(

@@ -84,7 +84,7 @@ async def _found(settings: Settings, wanted: TimelineArguments, columns: int) ->
     lanes = cast(LaneKind, wanted.lanes)
     question = TimelineQuestion(wanted.account, wanted.region, span, given, lanes, wanted.limit, detect=wanted.detect)
     if columns:
-        question = replace(question, events=1, record_bytes=0, bins=columns)
+        question = replace(question, events=0, record_bytes=0, bins=columns)
     workspace = Workspace(settings)
     try:
         return await timeline(ScopedWorkspace(workspace), question)

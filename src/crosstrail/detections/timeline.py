@@ -45,7 +45,9 @@ STEPS = (
 MAX_LANES = 40
 _TEXT = 400
 """Characters of a field that leave the lake; the record has it whole."""
-_RECORD_BYTES = 128_000
+_RECORD_BYTES = 64_000
+"""Of one record: those of a page must fit into the memory of a query before they are measured."""
+_IN_ORDER = "ORDER BY eventtime, cloud, account, eventid"
 _LANES: dict[LaneKind, str] = {
     "principal": "principal",
     "account": "cloud || '/' || account",
@@ -170,7 +172,12 @@ def counts_of(bounds: Rows, bins: Rows, lanes: Rows) -> Counts | None:
 
 
 def event_statements(limit: int, record_bytes: int, only: Sequence[str] = ()) -> list[str]:
-    """Their one table is what `events_of` reads. `record_bytes`: of whole records together; `only`: events with these ids."""
+    """Their one table is what `events_of` reads. `record_bytes`: of whole records together; `only`: events with these ids.
+
+    Records are read in a second pass, of the chosen events alone: they are most of a lake.
+    """
+    if not limit:
+        return ["SELECT 1 WHERE false"]
     where = f"WHERE eventid IN ({', '.join(map(quoted, only))}) " if only else ""
     texts = {
         "region": "awsregion",
@@ -182,23 +189,23 @@ def event_statements(limit: int, record_bytes: int, only: Sequence[str] = ()) ->
         "error": ERROR,
     }
     columns = ", ".join(f"left(coalesce({text}, ''), {_TEXT}) AS {name}" for name, text in texts.items())
+    first = f"eventtime, cloud, account, eventid, kind, {', '.join(texts)}"
     chosen = (
         f"CREATE TEMP TABLE pictured AS SELECT eventtime, cloud, account, eventid, {_KIND} AS kind, {columns}, "  # noqa: S608
-        f"coalesce(strlen(eventjson), 0) AS size, hash(eventid) AS spread FROM events {where}"
-        f"ORDER BY kind DESC, spread, eventid LIMIT {limit}"
+        f"hash(eventid) AS spread FROM events {where}ORDER BY kind DESC, spread, eventid LIMIT {limit}"
     )
-    counted = f"sum(CASE WHEN size <= {_RECORD_BYTES} THEN size ELSE 0 END)"
-    kept = (
-        f"SELECT *, size BETWEEN 1 AND {_RECORD_BYTES} AND {counted} OVER "  # noqa: S608
-        f"(ORDER BY kind DESC, spread, eventid ROWS UNBOUNDED PRECEDING) <= {record_bytes} AS kept FROM pictured"
+    if not record_bytes:
+        return [chosen, f"SELECT {first}, NULL FROM pictured {_IN_ORDER}"]  # noqa: S608
+    joined = (
+        f"SELECT p.*, CASE WHEN strlen(e.eventjson) <= {_RECORD_BYTES} THEN e.eventjson END AS record FROM pictured p "  # noqa: S608
+        "LEFT JOIN events e ON e.eventid = p.eventid AND e.cloud = p.cloud AND e.account = p.account "
+        "AND e.eventtime = p.eventtime QUALIFY row_number() OVER (PARTITION BY p.eventid, p.cloud, p.account, p.eventtime) = 1"
     )
-    names = ", ".join(f"p.{name}" for name in texts)
+    used = "sum(coalesce(strlen(record), 0)) OVER (ORDER BY kind DESC, spread, eventid ROWS UNBOUNDED PRECEDING)"
     return [
         chosen,
-        f"SELECT p.eventtime, p.cloud, p.account, p.eventid, p.kind, {names}, any_value(e.eventjson) FROM ({kept}) p "  # noqa: S608
-        "LEFT JOIN events e ON p.kept AND e.cloud = p.cloud AND e.account = p.account AND e.eventid = p.eventid "
-        f"AND e.eventtime = p.eventtime GROUP BY p.eventtime, p.cloud, p.account, p.eventid, p.kind, {names} "
-        "ORDER BY p.eventtime, p.cloud, p.account, p.eventid",
+        f"SELECT {first}, CASE WHEN used <= {record_bytes} THEN record END FROM (SELECT *, {used} AS used FROM ({joined})) "  # noqa: S608
+        f"{_IN_ORDER}",
     ]
 
 
