@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,12 @@ async def test_the_tool_gives_findings_in_a_fence_and_the_next_call(config: Path
     assert "license=DRL-1.1" in text
     assert "\u202e" not in text
     assert "Ignore" not in text[text.rindex("--- end ") :]
-    assert 'Next: lookup_events(target_account_id="222222222222", attribute_key="EventId"' in text
+    [summary] = re.findall(
+        r'Next: summarize_activity\(subject="([0-9a-f-]+)", target_account_id="222222222222"\)', text
+    )
+    assert (
+        f'lookup_events(target_account_id="222222222222", attribute_key="EventId", attribute_value="{summary}"' in text
+    )
     assert "Events held: 2026-11-19T12:00:00Z" in text
     assert facts_of(answer)["high"] == 3
 

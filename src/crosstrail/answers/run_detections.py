@@ -27,7 +27,8 @@ _COLUMNS = (
 _WHOLE = frozenset({"level", "account", "first", "last", "count"})
 _CAPS = (2_000, 240, 140, 90)
 _EXAMPLES = 2
-_PLAIN = re.compile(r"[A-Za-z0-9_.:/@+=,-]{1,200}")
+_PLAIN = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""Ids of events, as clouds make them."""
 _FRAME_BYTES = 200
 
 
@@ -40,7 +41,7 @@ async def answer(
 
 
 def _answer(found: Detected, most: int) -> Answer:
-    after = [*_next(found), *found.about, *found.coverage]
+    after = [*_next(found), *found.coverage, *found.about]
     after = _within(after, ANSWER_BYTES // 3)
     room = ANSWER_BYTES - _FRAME_BYTES - size(headline(found, 0)) - sum(size(line) + 1 for line in after)
     rows = [_row(finding, found) for finding in found.findings[:most]]
@@ -83,14 +84,13 @@ def _next(found: Detected) -> list[str]:
         return [f"Before you believe that nothing happened, ask {words().coverage}."]
     gravest = found.findings[0]
     account, event = gravest.account[1], gravest.events[0].id if gravest.events else ""
-    lines = []
-    if _PLAIN.fullmatch(event):
-        call = f'{words().account}="{account}", {words().filter_key}="EventId", {words().filter_value}="{event}", detail="full"'
-        lines.append(f"Next: {words().lookup}({call}) gives the first event of the gravest finding whole;")
-    if _PLAIN.fullmatch(gravest.principal):
-        call = f'{words().account}="{account}", filters="Principal={gravest.principal}", {words().start}="{iso(gravest.first)}"'
-        lines.append(f"{words().lookup}({call}) what its principal did from then on.")
-    return [" ".join(lines)] if lines else []
+    if not _PLAIN.fullmatch(event):
+        return []
+    call = f'{words().account}="{account}", {words().filter_key}="EventId", {words().filter_value}="{event}", detail="full"'
+    all_of_it = f'{words().summary}(subject="{event}", {words().account}="{account}")'
+    return [
+        f"Next: {all_of_it} gives all that the principal of the gravest finding did; {words().lookup}({call}) its first event whole."
+    ]
 
 
 def _within(lines: list[str], most: int) -> list[str]:
