@@ -96,7 +96,7 @@ conformance: $(READY) ## MCP's own suites and its Inspector against the server (
 	$(BIN)/python tests/conformance/run.py
 
 # Those of the first list have aims for sizes that take hours to make: `make bench LARGE=1` measures at these.
-BENCH_SIZED := ingest collect_detect query compact lake_size
+BENCH_SIZED := ingest collect_detect query detect compact lake_size
 BENCH_OTHERS := timeline sql deduplication start answer s3 verify export aws volcengine wrap serve record timing
 bench: $(READY) ## speed and size, as figures beside their aims (LARGE=1: at the sizes that the aims are for, which takes hours)
 	@for one in $(BENCH_SIZED); do echo "== bench/$$one.py"; $(BIN)/python bench/$$one.py $(if $(LARGE),--large) || exit 1; done

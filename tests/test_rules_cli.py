@@ -121,3 +121,17 @@ def test_a_rule_is_tried_over_a_file_of_events(home: dict[str, str], tmp_path: P
         ).returncode
         == 1
     )
+
+
+def test_the_commands_of_its_page_run(home: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of(tmp_path / "my-rules", ONE)
+    (tmp_path / "my-rules" / "0.yml").rename(tmp_path / "my-rules" / "trail-stopped.yml")
+    write(tmp_path / "events.json", {"Records": [record(PROD, 1, NOON, eventName="StopLogging")]})
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "rules.md").read_text()
+    commands = [line.split()[1:] for line in page.splitlines() if line.startswith("crosstrail rules ")]
+    assert len(commands) == 4
+    for one in commands:
+        done = preloaded.run(*one, environ=home)
+        assert done.returncode == 0, (one, done.stderr)
+        assert "Trail stopped" in done.stdout or "1 rules added" in done.stdout or one[1] == "list"
