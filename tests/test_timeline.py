@@ -195,3 +195,34 @@ def test_every_command_of_the_page_about_it_works(crosstrail: CommandLine) -> No
         assert program == "crosstrail"
         done = crosstrail(*arguments)
         assert done.returncode == 0, f"{line}: {done.stderr}"
+
+
+def test_long_texts_make_the_events_fewer_and_no_picture_fail(
+    crosstrail: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3,500 events whose every field is as long as a field may be: 40 MB as JSON."""
+    long = "\U0001f40d" * 400
+    made = [
+        record(
+            PROD,
+            number,
+            NOON,
+            eventName=f"{number}{long}",
+            userAgent=long,
+            errorCode=f"{number}{long}",
+            sourceIPAddress=long,
+        )
+        | {"userIdentity": {"type": "IAMUser", "userName": f"{number}{long}", "accountId": PROD}}
+        for number in range(3_500)
+    ]
+    monkeypatch.chdir(tmp_path)
+    write_logs(tmp_path / "logs", made)
+    collect(tmp_path / "logs", tmp_path / "lake")
+    (tmp_path / "crosstrail.yaml").write_text(CONFIG)
+    done = crosstrail("timeline", "-o", "long.html")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(Parsed((tmp_path / "long.html").read_text()).scripts["data"])
+    assert data["total"] == 3_500
+    assert 500 < len(data["events"]["id"]) < 3_500
+    assert "of 3,500 events are here one by one" in done.stderr
+    assert crosstrail("timeline").returncode == 0

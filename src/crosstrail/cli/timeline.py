@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--lanes", type=click.Choice(["principal", "account", "address"]), default="principal", show_default=True)
 @click.option(
     "--limit",
-    type=click.IntRange(1, 100_000),
+    type=click.IntRange(1, 50_000),
     default=20_000,
     show_default=True,
     help="Most events shown one by one in the page; all are counted.",

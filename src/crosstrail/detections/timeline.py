@@ -47,6 +47,9 @@ _TEXT = 400
 """Characters of a field that leave the lake; the record has it whole."""
 _RECORD_BYTES = 64_000
 """Of one record: those of a page must fit into the memory of a query before they are measured."""
+_TEXT_BYTES = 20_000_000
+"""Of all fields of all events: whoever fills logs with long texts makes the events fewer, and no picture fail."""
+_BY_RANK = "ORDER BY kind DESC, spread, eventid ROWS UNBOUNDED PRECEDING"
 _IN_ORDER = "ORDER BY eventtime, cloud, account, eventid"
 _LANES: dict[LaneKind, str] = {
     "principal": "principal",
@@ -144,7 +147,8 @@ def counting_statements(lanes: LaneKind, most_bins: int) -> list[str]:
         counted,
         "SELECT total, first, last, step, start * step, (SELECT count(DISTINCT lane) FROM picture_counts) FROM picture_bounds",
         "SELECT bin, kind, sum(many)::BIGINT FROM picture_counts GROUP BY ALL ORDER BY ALL",
-        f"SELECT lane, bin, kind, many FROM picture_counts JOIN ({best}) USING (lane) ORDER BY place, bin, kind",  # noqa: S608
+        f"SELECT lane, list([bin, kind, many]) FROM picture_counts JOIN ({best}) USING (lane) GROUP BY place, lane "  # noqa: S608
+        "ORDER BY place",
     ]
 
 
@@ -154,10 +158,7 @@ def counts_of(bounds: Rows, bins: Rows, lanes: Rows) -> Counts | None:
     if not total:
         return None
     many = 1 + max(_whole(bin_) for bin_, _, _ in bins)
-    table = _table(((bin_, kind, count) for bin_, kind, count in bins), many)
-    by_lane: dict[str, list[tuple[object, object, object]]] = {}
-    for lane, bin_, kind, count in lanes:
-        by_lane.setdefault(str(lane), []).append((bin_, kind, count))
+    table = _table(bins, many)
     began = datetime.fromtimestamp(_whole(start), UTC)
     read, write, denied = (sum(column) for column in zip(*table, strict=True))
     return Counts(
@@ -166,7 +167,7 @@ def counts_of(bounds: Rows, bins: Rows, lanes: Rows) -> Counts | None:
         _time(first),
         _time(last),
         Bins(began, timedelta(seconds=_whole(step)), table),
-        tuple(Lane(name, _table(found, many)) for name, found in by_lane.items()),
+        tuple(Lane(str(name), _table(found, many)) for name, found in lanes),
         _whole(lane_count),
     )
 
@@ -190,9 +191,11 @@ def event_statements(limit: int, record_bytes: int, only: Sequence[str] = ()) ->
     }
     columns = ", ".join(f"left(coalesce({text}, ''), {_TEXT}) AS {name}" for name, text in texts.items())
     first = f"eventtime, cloud, account, eventid, kind, {', '.join(texts)}"
+    weight = " + ".join(f"strlen({name})" for name in ("eventid", *texts))
     chosen = (
-        f"CREATE TEMP TABLE pictured AS SELECT eventtime, cloud, account, eventid, {_KIND} AS kind, {columns}, "  # noqa: S608
-        f"hash(eventid) AS spread FROM events {where}ORDER BY kind DESC, spread, eventid LIMIT {limit}"
+        f"CREATE TEMP TABLE pictured AS SELECT * FROM (SELECT eventtime, cloud, account, coalesce(eventid, '') AS eventid, "  # noqa: S608
+        f"{_KIND} AS kind, {columns}, hash(eventid) AS spread FROM events {where}ORDER BY kind DESC, spread, eventid "
+        f"LIMIT {limit}) QUALIFY sum({weight}) OVER ({_BY_RANK}) <= {_TEXT_BYTES}"
     )
     if not record_bytes:
         return [chosen, f"SELECT {first}, NULL FROM pictured {_IN_ORDER}"]  # noqa: S608
@@ -201,7 +204,7 @@ def event_statements(limit: int, record_bytes: int, only: Sequence[str] = ()) ->
         "LEFT JOIN events e ON e.eventid = p.eventid AND e.cloud = p.cloud AND e.account = p.account "
         "AND e.eventtime = p.eventtime QUALIFY row_number() OVER (PARTITION BY p.eventid, p.cloud, p.account, p.eventtime) = 1"
     )
-    used = "sum(coalesce(strlen(record), 0)) OVER (ORDER BY kind DESC, spread, eventid ROWS UNBOUNDED PRECEDING)"
+    used = f"sum(coalesce(strlen(record), 0)) OVER ({_BY_RANK})"
     return [
         chosen,
         f"SELECT {first}, CASE WHEN used <= {record_bytes} THEN record END FROM (SELECT *, {used} AS used FROM ({joined})) "  # noqa: S608

@@ -82,7 +82,8 @@ def _listen(stream: IO[bytes], requests: queue.Queue[bytes]) -> None:
 
 
 def _answer(replies: IO[bytes], reply: Reply) -> None:
-    replies.write(json.dumps(reply).encode() + b"\n")
+    # As UTF-8: escapes would make three bytes of one, and a table that is not too large a reply that is.
+    replies.write(json.dumps(reply, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
     replies.flush()
 
 
