@@ -114,6 +114,13 @@ def test_collecting_says_how_to_install_the_lake(plain: PlainPython, tmp_path: P
     assert "Traceback" not in done.stderr
 
 
+def test_rules_say_how_to_install_what_reads_them(plain: PlainPython) -> None:
+    done = run(plain, "rules", "list")
+    assert done.returncode != 0
+    assert "[detect]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", [["--help"], ["accounts", "list"], ["lookup", "--help"], ["serve", "--help"]])
 def test_commands_that_need_no_extra_run_on_what_pyproject_declares(plain: PlainPython, command: list[str]) -> None:
     done = run(plain, *command)

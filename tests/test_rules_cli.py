@@ -104,6 +104,15 @@ def test_check_says_what_can_be_used_and_what_no_event_has(home: dict[str, str],
     assert preloaded.run("rules", "check", given / "1.yml", environ=home).returncode == 1
 
 
+def test_a_hostile_expression_does_not_steer_the_terminal(home: dict[str, str], tmp_path: Path) -> None:
+    hostile = RULE.format(**{**ONE, "field": '"userAgent|re"'}).replace("'*'", '"(\\e[2J\\e]0;owned\\a"')
+    done = preloaded.run("rules", "check", write(tmp_path / "rule.yml", hostile), environ=home)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be used" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
 def test_a_rule_is_tried_over_a_file_of_events(home: dict[str, str], tmp_path: Path) -> None:
     given = folder_of(tmp_path / "mine", ONE)
     records = [record(PROD, number, NOON + timedelta(minutes=number), eventName=name) for number, name in enumerate(("StopLogging", "StartLogging", "stoplogging"))]  # fmt: skip

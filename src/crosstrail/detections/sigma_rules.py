@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import cast
 
 from sigma.collection import NestedDict, SigmaCollection
 from sigma.conditions import ConditionOR
 from sigma.correlations import SigmaCorrelationRule
 from sigma.filters import SigmaFilter
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.rule import SigmaRule, SigmaRuleBase
 
 from crosstrail.detections.conditions import compiled
@@ -59,7 +62,11 @@ def _parse_documents(file: RuleFile, found: Sequence[object], into: Parsed) -> N
         return
     try:
         given = SigmaCollection.from_dicts(
-            cast("list[NestedDict]", list(found)), collect_errors=True, collect_filters=True, resolve_references=False
+            cast("list[NestedDict]", list(found)),
+            collect_errors=True,
+            collect_filters=True,
+            resolve_references=False,
+            policy=_policy(),
         )
     except Exception as error:  # noqa: BLE001 - a hostile document fails pySigma in any way
         into.problems.append(RuleProblem(file.place, title, f"it is no rule of Sigma: {one_line(error)}"))
@@ -77,6 +84,22 @@ def _parse_documents(file: RuleFile, found: Sequence[object], into: Parsed) -> N
             into.correlations.append((one, file))
         elif isinstance(one, SigmaRule):
             into.rules.append((one, file))
+
+
+class _QuietEngine(RE2RegexEngine):
+    """pySigma's own; RE2 would write what it does not take, as a rule has it, on the terminal of whoever loads the rule."""
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        options = self._re2.Options()
+        options.log_errors = False
+        letters = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+        inline = "".join(letter for flag, letter in letters.items() if flags & flag)
+        return cast(RegexPattern, self._re2.compile(f"(?{inline}){pattern}" if inline else pattern, options))
+
+
+@cache
+def _policy() -> SigmaPolicy:
+    return SigmaPolicy(regex_engine=_QuietEngine())
 
 
 def _title(document: object) -> str:
