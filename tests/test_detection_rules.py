@@ -106,6 +106,36 @@ def test_a_record_with_half_a_letter_is_read_all_the_same(lake: DetectionLake, t
     assert finding.principal == "root"
 
 
+_NOT_ALICE: dict[str, Any] = {
+    "title": "Alice may stop it",
+    "logsource": {"product": "aws", "service": "cloudtrail"},
+    "filter": {"rules": ["A rule"], "alice": {"userIdentity.userName": "ALICE"}, "condition": "not alice"},
+}
+
+
+@pytest.mark.parametrize(
+    "named", [["A rule"], "any", ["0f8a9c5e-0000-4000-8000-00000000000a"], ["stopped"], ["another", "A rule"]], ids=str
+)
+def test_a_filter_narrows_the_rules_that_it_names(lake: DetectionLake, tmp_path: Path, named: object) -> None:
+    """By title, id or name, or every rule of its log source."""
+    narrowed = {**_NOT_ALICE, "filter": {**_NOT_ALICE["filter"], "rules": named}}
+    rules = loaded(tmp_path, rule(id="0f8a9c5e-0000-4000-8000-00000000000a", name="stopped"), narrowed)
+    assert rules.problems == ()
+    assert {one.principal for one in lake.findings(rules)} == {"user/bob"}
+
+
+def test_a_filter_that_does_nothing_is_named(tmp_path: Path) -> None:
+    elsewhere = {**_NOT_ALICE, "title": "Elsewhere", "logsource": {"product": "azure"}}
+    nobody = {**_NOT_ALICE, "title": "Of nobody", "filter": {**_NOT_ALICE["filter"], "rules": ["another"]}}
+    undefined = {**_NOT_ALICE, "title": "Undefined", "filter": {**_NOT_ALICE["filter"], "condition": "not bob"}}
+    rules = loaded(tmp_path, rule(), elsewhere, nobody, undefined)
+    told = {one.title: one.reason for one in rules.problems}
+    assert "filters no rule" in told["Elsewhere"]
+    assert "filters no rule" in told["Of nobody"]
+    assert "not defined" in told["Undefined"]
+    assert len(rules) == 1
+
+
 def test_nothing_is_asked_of_the_network() -> None:
     """Neither loading nor compiling, of rules with tags of ATT&CK."""
     program = (

@@ -6,7 +6,7 @@ first use. Every rule that is not used is among the problems, with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -70,16 +70,19 @@ def _files(paths: Sequence[Path], *, packaged: bool, into: list[RuleProblem]) ->
 
 
 def _loaded(parsed: Parsed, places: tuple[str, ...]) -> RuleSet:
-    from crosstrail.detections.sigma_rules import compile_rule, unknown_fields
+    from crosstrail.detections.sigma_rules import compile_rule, filtered, unknown_fields
     from crosstrail.detections.value_tests import NotCompiled
 
     rules: list[Rule] = []
     by_id: dict[str, Rule] = {}
     problems, warnings = list(parsed.problems), []
+    filters, used = [one for one, _ in parsed.filters], dict[int, str]()
     for found, file in parsed.rules:
         title = str(found.title)
         try:
-            made = compile_rule(found, file, *_origin(file))
+            narrowed, applied = filtered(found, filters)
+            used |= applied
+            made = compile_rule(narrowed, file, *_origin(file))
         except NotCompiled as why:
             problems.append(RuleProblem(file.place, title, str(why)))
             continue
@@ -97,8 +100,20 @@ def _loaded(parsed: Parsed, places: tuple[str, ...]) -> RuleSet:
         rules.append(made)
         by_id[made.facts.id] = made
         warnings += [RuleProblem(file.place, title, text) for text in unknown_fields(made)]
+    problems += _idle_filters(parsed, used)
     found_rules = RuleSet(tuple(rules), (), tuple(problems), tuple(warnings), places)
     return _correlated(parsed, found_rules)
+
+
+def _idle_filters(parsed: Parsed, used: Mapping[int, str]) -> list[RuleProblem]:
+    """Filters that leave out nothing: what they should leave out is found."""
+    idle = "it filters no rule: none that is here has a log source and a name of its own"
+    reasons = [used.get(place, idle) for place in range(len(parsed.filters))]
+    return [
+        RuleProblem(file.place, str(one.title), reason)
+        for (one, file), reason in zip(parsed.filters, reasons, strict=True)
+        if reason
+    ]
 
 
 def _correlated(parsed: Parsed, found: RuleSet) -> RuleSet:

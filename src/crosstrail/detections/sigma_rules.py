@@ -7,10 +7,11 @@ source is refused by name. pySigma's data of ATT&CK, which it would download, ar
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import cast
+from typing import Self, cast
 
 from sigma.collection import NestedDict, SigmaCollection
 from sigma.conditions import ConditionOR
@@ -89,6 +90,10 @@ def _parse_documents(file: RuleFile, found: Sequence[object], into: Parsed) -> N
 class _QuietEngine(RE2RegexEngine):
     """pySigma's own; RE2 would write what it does not take, as a rule has it, on the terminal of whoever loads the rule."""
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """Rules are copied with their engine when filters are applied, and a module cannot be."""
+        return self
+
     def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
         options = self._re2.Options()
         options.log_errors = False
@@ -110,6 +115,32 @@ def _title(document: object) -> str:
 def one_line(error: object) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip()
     return text[:300] or type(error).__name__
+
+
+def filtered(rule: SigmaRule, filters: Sequence[SigmaFilter]) -> tuple[SigmaRule, Mapping[int, str]]:
+    """The rule with the conditions of the filters that are for it, and those filters by their places, each with why it could not be
+    applied, or ''. A filter names rules by id, name or title, or all of its log source with `any`."""
+    applied: dict[int, str] = {}
+    for place, one in enumerate(filters):
+        if rule.logsource not in one.logsource or not _names(one, rule):
+            continue
+        narrowed = deepcopy(rule)
+        try:
+            replace(one, filter=replace(one.filter, rules="any")).apply_on_rule(narrowed)
+            for condition in narrowed.detection.parsed_condition:
+                _ = condition.parsed  # which raises for what the filter does not define
+        except Exception as error:  # noqa: BLE001 - as above
+            applied[place] = one_line(error)
+            continue
+        rule, applied[place] = narrowed, ""
+    return rule, applied
+
+
+def _names(one: SigmaFilter, rule: SigmaRule) -> bool:
+    named = one.filter.rules
+    if isinstance(named, str):
+        return True
+    return bool({str(rule.id), rule.name, str(rule.title)} & {each.reference for each in named})
 
 
 def compile_rule(rule: SigmaRule, file: RuleFile, license_: str, link: str) -> Rule:
