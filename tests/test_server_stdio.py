@@ -43,7 +43,7 @@ async def test_a_client_of_either_era_is_served(config: Path, mode: str, version
         first = await client.call_tool("lookup_events", {"target_account_id": "prod"})
         second = await client.call_tool("lookup_events", {"next_token": facts_of(first)["next_token"]})
         counted = await client.call_tool("lake_query", {"sql": "SELECT count(*) AS events FROM events"})
-    assert len(tools.tools) == 10
+    assert len(tools.tools) == 13
     assert text_of(accounts).startswith("3 accounts")
     assert [len(rows_of(first)), len(rows_of(second))] == [10, 2]
     assert rows_of(counted) == ["12"]

@@ -271,7 +271,7 @@ class LakeTable:
         Raises CommitLost when `base` is no longer the newest, or names one of `removed` no more; also where nobody knows
         whether the change was made, which the next snapshot shows.
         """
-        from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
+        from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
         from sqlalchemy.exc import OperationalError
 
         with self._lock:
@@ -303,6 +303,10 @@ class LakeTable:
                         raise CommitLost  # what takes their place would hold their events twice
                 transaction.commit_transaction()
             except (CommitFailedException, CommitStateUnknownException, OperationalError) as error:
+                raise CommitLost from error
+            except ValidationException as error:
+                # PyIceberg 0.12 asks its lists in several threads with one evaluator between them, and may miss one. All that is
+                # removed was found above, so it is there: the next try asks anew.
                 raise CommitLost from error
             except Exception as error:
                 if may_have_committed(error):
