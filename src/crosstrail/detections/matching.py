@@ -25,6 +25,9 @@ _MENDED = (
 _SOURCE_FITS = "(pinned.source = '' OR pinned.source = lower(eventsource))"
 _EVENT = "account, eventtime, eventid"
 """What tells an event from all others, its time first: data files that have no such time are not read."""
+_PIN = ("kind", "name", "source", "condition", "rule")
+"""What events are joined with lies in lists of one row. The planner takes a lake for one row, and holds the smaller of two sides in
+memory: beside a table of many rows that would be the lake, read by two threads and asked by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,13 @@ def _kinds(conditions: Mapping[int, Condition], columns: Sequence[str], values: 
 
 def _pins_table(table: str, kinds: Sequence[_Asked]) -> str:
     rows = [(kind, *pin) for kind, asked in enumerate(kinds) for pin in asked.pins()]
-    columns = zip(("kind", "name", "source", "condition", "rule"), zip(*rows, strict=True), strict=True)
-    listed = (f"unnest([{', '.join(map(_literal, values))}]) AS {name}" for name, values in columns)
+    columns = zip(_PIN, zip(*rows, strict=True), strict=True)
+    listed = (f"[{', '.join(map(_literal, values))}] AS {name}" for name, values in columns)
     return f"CREATE TEMP TABLE {table} AS SELECT {', '.join(listed)}"
+
+
+def _pins(table: str) -> str:
+    return f"(SELECT {', '.join(f'unnest({name}) AS {name}' for name in _PIN)} FROM {table}) pinned"  # noqa: S608 - names of ours
 
 
 def _literal(value: str | int) -> str:
@@ -104,7 +111,7 @@ def _literal(value: str | int) -> str:
 def _pinned(pins: str, asked: _Asked, shown: str) -> str:
     """The condition is asked above the join: inside it, where the planner would move a filter, it takes three times as long."""
     field = {"name": "eventname", "source": "eventsource"}[asked.pin]
-    joined = f"{_events(asked.columns, _named(asked))} JOIN {pins} pinned ON pinned.{asked.pin} = lower({field})"
+    joined = f"{_events(asked.columns, _named(asked))} JOIN {_pins(pins)} ON pinned.{asked.pin} = lower({field})"
     fits = f"{_SOURCE_FITS} AND {_chosen(asked.texts)}" if asked.pin == "name" else _chosen(asked.texts)
     found = f"unnest(CASE WHEN {fits} THEN [rule] END) AS rule"
     return f"SELECT {found}, {shown} FROM {_mended(asked, joined)}"  # noqa: S608 - quoted, and names of ours
@@ -113,13 +120,15 @@ def _pinned(pins: str, asked: _Asked, shown: str) -> str:
 def _near(table: str, pins: str, kinds: Sequence[_Asked]) -> str:
     """Events that have a name which a rule pins who reads wide columns, with what they are to be asked."""
     named = _named(*kinds)
-    joined = f"{_events(_EVENT.split(', '), named)} JOIN {pins} pinned ON pinned.name = lower(eventname)"
-    return f"CREATE TEMP TABLE {table} AS SELECT DISTINCT {_EVENT}, kind, condition, rule FROM {joined} WHERE {_SOURCE_FITS}"  # noqa: S608
+    joined = f"{_events(_EVENT.split(', '), named)} JOIN {_pins(pins)} ON pinned.name = lower(eventname)"
+    near = f"SELECT DISTINCT {_EVENT}, kind, condition, rule FROM {joined} WHERE {_SOURCE_FITS}"  # noqa: S608 - as above
+    asked = ", ".join(f"'{one}': {one}" for one in (*_EVENT.split(", "), "condition", "rule"))
+    return f"CREATE TEMP TABLE {table} AS SELECT kind, list({{{asked}}}) AS asked FROM ({near}) GROUP BY kind"  # noqa: S608
 
 
 def _wide(near: str, kind: int, asked: _Asked, shown: str) -> str:
     found = f"unnest(CASE WHEN {_chosen(asked.texts)} THEN [rule] END) AS rule"
-    some = f"(SELECT * EXCLUDE (kind) FROM {near} WHERE kind = {kind})"  # noqa: S608 - as above
+    some = f"(SELECT unnest(asked, max_depth := 2) FROM {near} WHERE kind = {kind})"  # noqa: S608 - as above
     joined = f"{_events([*_EVENT.split(', '), *asked.columns], 'true')} JOIN {some} USING ({_EVENT})"
     return f"SELECT {found}, {shown} FROM {_mended(asked, joined)}"  # noqa: S608 - as above
 
