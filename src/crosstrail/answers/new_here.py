@@ -19,7 +19,7 @@ from crosstrail.detections.baselines import baseline_statements, learning_span
 from crosstrail.detections.findings import LEVELS, DetectionFinding
 from crosstrail.engines.analysis import Rows
 from crosstrail.lookup.fanout import Progress
-from crosstrail.timerange import iso
+from crosstrail.timerange import TimeRange
 from crosstrail.workspace.scoped import ScopedWorkspace
 
 _TICK = timedelta(seconds=1)
@@ -42,7 +42,7 @@ async def new_here(
         about += said
     else:
         about.append("Places are not compared: no database of addresses (detect.geo).")
-    about.insert(0, f"New from {iso(span.start)} to {iso(span.end)}, compared with all that is held before.")
+    about.insert(0, f"New from {TimeRange(span.start, span.end)}, compared with all that is held before.")
     findings.sort(key=lambda one: (-LEVELS.index(one.rule.level), -one.last.timestamp(), one.rule.id, one.principal))
     return findings, about, seen
 

@@ -20,7 +20,7 @@ from crosstrail.detections.baselines import (
 from crosstrail.detections.findings import DetectionFinding, FoundEvent, Level, RuleFacts
 from crosstrail.engines.analysis import Rows
 from crosstrail.models import AccountKey
-from crosstrail.timerange import iso
+from crosstrail.timerange import TimeRange, iso
 
 _AUTHOR, _LICENSE = "crosstrail", "Apache-2.0"
 
@@ -158,7 +158,7 @@ def _key_finding(row: Sequence[object], span: LearningSpan) -> DetectionFinding:
     if kind == "dormant":
         note = f"last used on {previous}, {_number(gap)} days before; looked back over {_learned(since, span, days)}"
     else:
-        note = f"from {iso(span.start)} to {iso(span.end)}"
+        note = f"from {TimeRange(span.start, span.end)}"
         group["networks"] = ", ".join(_texts(networks))
     return DetectionFinding(
         BASELINES[str(kind)],
