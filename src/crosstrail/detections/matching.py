@@ -145,12 +145,13 @@ def _unpinned(asked: _Asked, shown: str) -> str:
 
 
 def _named(*kinds: _Asked) -> str:
-    """For the scan's own filter: of events that have none of the names it loads no other column."""
+    """For the scan's own filter: where no event has one of the names it loads no other column. An IN of many names would be no
+    filter but a join, past which every column of every event is read."""
     by_name = kinds[0].pin == "name"
     conditions = [one for asked in kinds for one in asked.conditions.values()]
     texts = {text for one in conditions for text in (one.names if by_name else one.sources)}
     field = "eventname" if by_name else "eventsource"
-    return f"lower({field}) IN ({', '.join(map(quoted, sorted(texts)))}) AND {_NAMED_ITSELF}"
+    return f"list_position([{', '.join(map(quoted, sorted(texts)))}], lower({field})) > 0 AND {_NAMED_ITSELF}"
 
 
 def _events(reads: Sequence[str], where: str) -> str:
