@@ -5,6 +5,9 @@
 Rules are made in the shape of public ones for CloudTrail: nearly all pin an API, some of 400 names, and most ask whether the call
 failed. The lake is that of query.py; a quarter of its events have an API that a rule names, as of rules of level medium. Prints every median beside its aim,
 which is one for 10,000,000 events (`--large`).
+
+Measured over the files of 1,000,000 events read ten times, on a machine with other work, in seconds of processors (two share them evenly):
+788 rules 3.3, 79 rules 3.1, ten times the hits 4.7, rules that name every event 4.4, the window over 1,000,000 1.9.
 """
 
 from __future__ import annotations
