@@ -53,7 +53,7 @@ def ordered(found: str, levels: Sequence[int], *, grouped: bool) -> str:
     """What was found; of groups the gravest, then the newest, up to MAX_FINDINGS, with how many there are."""
     if not grouped:
         return found
-    order = f"ORDER BY list_extract({list(levels)}, rule + 1) DESC, last DESC LIMIT {MAX_FINDINGS}"
+    order = f"ORDER BY list_extract({list(levels)}, rule + 1) DESC, last DESC, rule, account, principal LIMIT {MAX_FINDINGS}"
     return f"SELECT *, count(*) OVER () AS total FROM ({found}) {order}"  # noqa: S608 - made here
 
 
