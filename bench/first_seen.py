@@ -3,7 +3,8 @@
     python bench/first_seen.py [--events 10000000] [--runs 3] [--folder FOLDER]
 
 Generated events, collected once (with --folder they are kept for the next run). The last of their 30 days is compared with the 29 before.
-Prints every median beside its aim, which is one for 10,000,000 events on 2 cores.
+Prints every median beside its aim, which is one for 10,000,000 events on 2 cores: measured, beside another bench, 4.1 s to say what is
+new and 5.2 s for one key.
 """
 
 from __future__ import annotations
