@@ -138,6 +138,28 @@ def test_commands_that_ask_say_what_is_missing(plain: PlainPython, tmp_path: Pat
     assert done.returncode == 1
 
 
+_EVERY_MODULE = """
+import importlib, pkgutil, sys, crosstrail
+for module in pkgutil.walk_packages(crosstrail.__path__, "crosstrail."):
+    if not module.name.endswith("__main__") and not module.name.startswith(tuple(sys.argv[1:])):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            print(error.name.partition(".")[0], module.name)
+"""
+
+
+def test_modules_load_without_the_lakes_libraries(plain: PlainPython) -> None:
+    """But for those of the lake itself, and those that are about one other library."""
+    of_the_lake = ["crosstrail.lake.", "crosstrail.engines.", "crosstrail.demo."]
+    python = plain.command[: plain.command.index("-m")]
+    done = subprocess.run(
+        [*python, "-c", _EVERY_MODULE, *of_the_lake], env={**os.environ, **plain.environment},
+        capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"sigma", "fastmcp"}, done.stdout
+
+
 def run(plain: PlainPython, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **plain.environment}
     return subprocess.run(

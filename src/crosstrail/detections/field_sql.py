@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 
+from crosstrail.lake.column_fields import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
 from crosstrail.lake.reader import quoted
 from crosstrail.lake.schema import ColumnType, column_types
-from crosstrail.lake.typed_records import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
 
 _COLUMNS = {field: column for column, field in FIELD_OF_COLUMN.items()} | {"eventID": "eventid"}
 _PARTS = {field: part for part, field in IDENTITY_FIELDS.items()}

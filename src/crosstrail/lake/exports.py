@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from crosstrail.lake.column_fields import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
 from crosstrail.lake.json_text import NotJson, parsed
-from crosstrail.lake.typed_records import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, RESOURCE_FIELDS
 from crosstrail.models import DEFAULT_CLOUD
 
 CLOUD = DEFAULT_CLOUD

@@ -20,7 +20,8 @@ import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from crosstrail.lake.typed_records import FIELD_OF_COLUMN, MAP_COLUMNS, Entries, TypedRecord, iso_or_none
+from crosstrail.lake.column_fields import FIELD_OF_COLUMN, MAP_COLUMNS
+from crosstrail.lake.typed_records import Entries, TypedRecord, iso_or_none
 
 
 class Row(NamedTuple):

@@ -17,75 +17,13 @@ from msgspec import Struct, ValidationError, convert, defstruct
 
 from crosstrail.clouds.record_text import is_nested
 from crosstrail.clouds.shape import principal_from, time_of, username_from
+from crosstrail.lake.column_fields import FIELD_OF_COLUMN, IDENTITY_FIELDS, MAP_COLUMNS, MAPS, RESOURCE_FIELDS
 from crosstrail.lake.json_text import compact, decoder
 from crosstrail.lake.schema import ColumnType, column_types
 
-_TEXTS = {
-    "eventversion": "eventVersion",
-    "eventsource": "eventSource",
-    "eventname": "eventName",
-    "awsregion": "awsRegion",
-    "sourceipaddress": "sourceIPAddress",
-    "useragent": "userAgent",
-    "errorcode": "errorCode",
-    "errormessage": "errorMessage",
-    "requestid": "requestID",
-    "eventtype": "eventType",
-    "apiversion": "apiVersion",
-    "recipientaccountid": "recipientAccountId",
-    "sharedeventid": "sharedEventID",
-    "annotation": "annotation",
-    "vpcendpointid": "vpcEndpointId",
-    "vpcendpointaccountid": "vpcEndpointAccountId",
-    "eventcategory": "eventCategory",
-    "sessioncredentialfromconsole": "sessionCredentialFromConsole",
-}
-_BOOLEANS = {"readonly": "readOnly", "managementevent": "managementEvent"}
-_MAPS = {
-    "requestparameters": "requestParameters",
-    "responseelements": "responseElements",
-    "additionaleventdata": "additionalEventData",
-    "serviceeventdetails": "serviceEventDetails",
-    "addendum": "addendum",
-    "edgedevicedetails": "edgeDeviceDetails",
-    "insightdetails": "insightDetails",
-}
-_STRUCTS = {"useridentity": "userIdentity", "tlsdetails": "tlsDetails", "resources": "resources"}
-MAP_COLUMNS = frozenset(_MAPS)
-FIELD_OF_COLUMN = _TEXTS | _BOOLEANS | _MAPS | _STRUCTS
-"""Column -> the field of a record. A typed record has these fields in this order, and two more behind them."""
-IDENTITY_FIELDS = {  # the columns' lower-case names -> as the records write them, where that is not the same
-    "principalid": "principalId",
-    "accountid": "accountId",
-    "accesskeyid": "accessKeyId",
-    "username": "userName",
-    "sessioncontext": "sessionContext",
-    "creationdate": "creationDate",
-    "mfaauthenticated": "mfaAuthenticated",
-    "sessionissuer": "sessionIssuer",
-    "webidfederationdata": "webIdFederationData",
-    "federatedprovider": "federatedProvider",
-    "sourceidentity": "sourceIdentity",
-    "ec2roledelivery": "ec2RoleDelivery",
-    "ec2issuedinvpc": "ec2IssuedInVpc",
-    "onbehalfof": "onBehalfOf",
-    "userid": "userId",
-    "identitystorearn": "identityStoreArn",
-    "inscopeof": "inScopeOf",
-    "sourcearn": "sourceArn",
-    "sourceaccount": "sourceAccount",
-    "issuertype": "issuerType",
-    "credentialsissuedto": "credentialsIssuedTo",
-    "invokedby": "invokedBy",
-    "identityprovider": "identityProvider",
-    "tlsversion": "tlsVersion",
-    "ciphersuite": "cipherSuite",
-    "clientprovidedhostheader": "clientProvidedHostHeader",
-}
-RESOURCE_FIELDS = {"accountid": "accountId", "type": "type", "arn": "ARN", "arnprefix": "ARNPrefix"}
 _SHAPED_ELSEWHERE = "insightDetails"
 """Records that have it keep fields of other columns inside it: they are not decoded straight."""
-_MAP_GETTERS = [(field, attrgetter(field)) for field in _MAPS.values()]
+_MAP_GETTERS = [(field, attrgetter(field)) for field in MAPS.values()]
 _SURELY_SHALLOW_BYTES = 300
 
 
