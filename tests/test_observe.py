@@ -119,3 +119,18 @@ async def test_without_a_lake_live_accounts_answer(aws: LiveAws, tmp_path: Path)
         found = await counted(workspace)
         assert found.tables[0] == ((PROD, 1),)
         assert "Nothing is held of: old." in found.coverage
+
+
+async def test_more_bytes_of_live_events_than_are_held_are_said(
+    aws: LiveAws, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.keys_account(PROD, "prod", region="us-east-1")
+    for number in range(120):  # an account gives 50 at once
+        aws.log_record(record(PROD, number, NOON + timedelta(seconds=number)))
+    async with workspace_of(aws, lake) as workspace:
+        assert (await counted(workspace, "prod")).tables[0] == ((PROD, 120),)
+        monkeypatch.setattr("crosstrail.answers.observe.LIVE_BYTES", 1_000)
+        found = await counted(workspace, "prod")
+        assert found.tables[0] == ((PROD, 50),)
+        assert not found.complete
+        assert "older ones exist" in found.coverage[0]

@@ -27,6 +27,8 @@ from crosstrail.workspace.scoped import ScopedWorkspace
 LIVE_EVENTS = 5_000
 LIVE_SECONDS = 30.0
 """Of LookupEvents: 50 events a request, twice a second in each account and region."""
+LIVE_BYTES = 64 * 2**20
+"""Of their records together, give or take a page: all are held at once, and one may have 256 KB."""
 _ALL = ("", "*", "all")
 
 
@@ -73,7 +75,7 @@ async def observe(
     accounts = (await workspace.registry()).select(question.selector.strip() or "*")
     held = {one.key for one in await workspace.held()}
     of_lake = tuple(one for one in accounts if one.key in held or not one.auth)
-    live = tuple(one for one in accounts if one not in of_lake)
+    live = tuple(one for one in accounts if one.auth and one.key not in held)
     if question.region and of_lake:
         await workspace.targets_of(of_lake, question.region)  # which knows what is no region of theirs
     seen = [PagesSeen() for _ in _lookups(question)]
@@ -115,10 +117,16 @@ async def _live_events(
         return await workspace.targets_of(accounts, question.region, start=start)
 
     events: dict[str, Event] = {}
+    left = LIVE_BYTES
+
+    def full() -> bool:
+        return left <= 0
+
     for filters, pages_seen in zip(_lookups(question), seen, strict=True):
         asked = Paging(question.span, filters, question.live_events, question.live_seconds / len(seen))
-        async for page in pages(choose, asked, pages_seen, progress):
+        async for page in pages(choose, asked, pages_seen, progress, full=full):
             events |= {event.identity: event for event in page}
+            left -= sum(len(event.text) for event in page)
     path = folder / "live.parquet"
     await anyio.to_thread.run_sync(write_events, path, list(events.values()))
     return [path]
