@@ -7,18 +7,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from crosstrail.accounts.policy import AccessRule, Principal, granted
 from crosstrail.engines.analysis import Analysis
+from crosstrail.engines.base import run
 from crosstrail.errors import InvalidRequest, LakeError, QueryTimedOut
 from crosstrail.timerange import TimeRange
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 from lake_workspace import DEV, NOON, PROD, collect, record, settings, write_logs
+from running_server import PATIENCE
 
 pytestmark = pytest.mark.anyio
 KEYS = (("aws", PROD), ("aws", DEV))
+SLOW = "SELECT count(*) FROM range(10_000_000_000) a, range(10) b WHERE a.range * b.range % 7 = 1"
 COUNTS = "SELECT account, count(*) FROM events GROUP BY ALL ORDER BY ALL"
 
 
@@ -82,10 +87,27 @@ async def test_too_many_rows_bytes_or_seconds_fail_it(workspace: Workspace, lake
         await rows(workspace, "SELECT repeat('x', 60_000_000)")
     slow = Workspace(settings(lake, query={"time_limit": 1}))
     with pytest.raises(QueryTimedOut, match="limit of 1 s"):
-        await rows(slow, "SELECT count(*) FROM range(10_000_000_000) a, range(10) b WHERE a.range * b.range % 7 = 1")
+        await rows(slow, SLOW)
     await slow.aclose()
 
 
 async def test_no_file_beside_the_lakes_can_be_read(workspace: Workspace) -> None:
     with pytest.raises(LakeError):
         await rows(workspace, "SELECT * FROM read_text('/etc/hostname')")
+
+
+async def test_many_analyses_leave_queries_their_place(workspace: Workspace) -> None:
+    ended: list[str] = []
+
+    async def slow() -> None:
+        await rows(workspace, SLOW)
+        ended.append("analysis")
+
+    scope = await ScopedWorkspace(workspace).scope("*")
+    async with anyio.create_task_group() as group:
+        for _ in range(12):
+            group.start_soon(slow)
+        await anyio.lowlevel.checkpoint()  # all of them ask before the query does
+        page = await run(workspace.engine(), "SELECT count(*) FROM events", scope, limit=1, wait_seconds=PATIENCE)
+        group.cancel_scope.cancel()
+    assert (page.rows, ended) == ((("20",),), [])

@@ -17,8 +17,7 @@ from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.engines.sql.types import Type
 from crosstrail.engines.statement import check_length
 from crosstrail.engines.workers import (
-    COMPILES_AT_ONCE,
-    RUNS_AT_ONCE,
+    PROCESSES,
     QueryWorkers,
     Ticket,
     WorkerDied,
@@ -54,7 +53,7 @@ class StatementCompiler:
 
     def __init__(self, workers: QueryWorkers | None = None, trino_version: int = DEFAULT_TRINO) -> None:
         self._trino_version = trino_version
-        self._workers = workers or shared(RUNS_AT_ONCE + COMPILES_AT_ONCE)
+        self._workers = workers or shared(PROCESSES)
         self._waiting: anyio.CapacityLimiter | None = None
 
     def compile(

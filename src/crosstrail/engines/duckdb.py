@@ -31,6 +31,7 @@ from crosstrail.engines.query_runs import QueryJob, QueryRuns, RunStopped, fault
 from crosstrail.engines.results import DEFAULT_QUOTA, RESULT_SECONDS, Quota, Record, ResultStore
 from crosstrail.engines.sql.trino_versions import DEFAULT_TRINO
 from crosstrail.engines.workers import (
+    ANALYSES_AT_ONCE,
     COMPILES_AT_ONCE,
     IDLE_SECONDS,
     QueryWorkers,
@@ -108,12 +109,13 @@ class LakeEngine:
         self._limits = limits
         self._store = ResultStore(results or folder / "results", result_seconds=result_seconds, quota=quota)
         self._runs = QueryRuns(self.name, self._store, limits.at_once, self._explained)
-        max_workers = limits.at_once + COMPILES_AT_ONCE
+        max_workers = limits.at_once + COMPILES_AT_ONCE + ANALYSES_AT_ONCE
         self._own = None if idle_seconds == IDLE_SECONDS else QueryWorkers(max_workers, idle_seconds=idle_seconds)
         self._workers = self._own or shared(max_workers)
         self._compiler = StatementCompiler(self._workers, trino_version)
         self._compiling: set[Ticket] = set()
         self._starts: anyio.CapacityLimiter | None = None
+        self._analyses: anyio.CapacityLimiter | None = None
 
     async def start(self, sql: str, scope: QueryScope, export: Export | None = None) -> QueryRef:
         """`export`: make files of it, in place of rows to page through."""
@@ -198,11 +200,11 @@ class LakeEngine:
 
     async def analyze(self, analysis: Analysis) -> Analyzed:
         """Cancelling it stops it. Raises LakeError, QueryTimedOut."""
-        self._starts = self._starts or anyio.CapacityLimiter(_STARTS_AT_ONCE)
+        self._analyses = self._analyses or anyio.CapacityLimiter(ANALYSES_AT_ONCE)
         self._compiling.add(ticket := Ticket())
         try:
             return await anyio.to_thread.run_sync(
-                lambda: self._analyzed(analysis, ticket), abandon_on_cancel=True, limiter=self._starts
+                lambda: self._analyzed(analysis, ticket), abandon_on_cancel=True, limiter=self._analyses
             )
         except WorkerStopped:
             raise LakeError("it was stopped: the engine was closed") from None

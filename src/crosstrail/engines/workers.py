@@ -25,6 +25,10 @@ IDLE_SECONDS = 60.0
 RUNS_AT_ONCE = 4
 COMPILES_AT_ONCE = 2
 """Workers beside those that run queries: a statement is compiled while as many queries run as may."""
+ANALYSES_AT_ONCE = 2
+"""And beside both: analyses take neither the place of a query nor that of its compilation."""
+PROCESSES = RUNS_AT_ONCE + COMPILES_AT_ONCE + ANALYSES_AT_ONCE
+"""Of an engine with the usual limits."""
 _START_SECONDS = 120.0
 _ATTEMPTS = 5
 _LARGEST_REPLY = 64 * 2**20
@@ -64,7 +68,7 @@ def shared(max_processes: int) -> QueryWorkers:
 def start_early() -> None:
     """Start a worker of an engine with the usual limits, for a process that will have one request and has much to load first."""
     with suppress(LakeError):  # then the request says so
-        shared(RUNS_AT_ONCE + COMPILES_AT_ONCE).start_early()
+        shared(PROCESSES).start_early()
 
 
 @dataclass(slots=True, eq=False)
