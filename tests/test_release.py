@@ -50,6 +50,26 @@ def test_server_json_names_a_package_and_a_namespace_only_where_there_is_one(ser
     assert all("value" in argument for argument in package["packageArguments"])
 
 
+def test_a_source_distribution_is_made_without_a_look_into_ignored_folders(tmp_path: Path) -> None:
+    """Of which build/ may hold a container's root at work: folders of its /proc vanish while they are listed."""
+    (ROOT / "build" / "ignored").mkdir(parents=True, exist_ok=True)
+    code = (
+        "import os, sys; from hatchling.cli import hatchling\n"
+        "ignored = tuple(os.path.join(os.getcwd(), name) for name in ('build', '.venv'))\n"
+        "def listed(event, given):\n"
+        "    if event in ('os.scandir', 'os.listdir') and str(given[0]).startswith(ignored):\n"
+        "        print('listed', given[0])\n"
+        "sys.addaudithook(listed)\n"
+        f"sys.argv = ['hatchling', 'build', '-t', 'sdist', '-d', {str(tmp_path)!r}]\n"
+        "hatchling()\n"
+    )
+    built = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [
+        line for line in built.stdout.splitlines() if line.startswith("listed") and "site-packages" not in line
+    ] == []
+    assert len(list(tmp_path.glob("*.tar.gz"))) == 1
+
+
 def test_readmes_install_from_where_crosstrail_is_published_and_nothing_else() -> None:
     for name in ("README.md", "README.zh-CN.md"):
         assert f"pip install '{requirement('lake')}'" in (ROOT / name).read_text()
