@@ -144,6 +144,9 @@ class BadTimeRange(InvalidRequest):
 class SqlRejected(InvalidRequest):
     """The statement is refused before any engine sees it."""
 
+    excerpt: tuple[str, ...] = ()
+    """Lines of the statement with the place marked, for the terminal of who wrote it; no log and no caller sees them."""
+
     def __init__(self, message: str, *, line: int = 0, column: int = 0, hint: str = "") -> None:
         place = f"line {line} column {column}: " if line else ""
         super().__init__(f"{place}{message}", hint=hint)

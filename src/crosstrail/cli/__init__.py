@@ -18,8 +18,8 @@ import click
 
 from crosstrail import __version__
 from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
-from crosstrail.cli.words import COMMAND_WORDS, say
-from crosstrail.errors import CrosstrailError
+from crosstrail.cli.words import COMMAND_WORDS, say, say_excerpt
+from crosstrail.errors import CrosstrailError, SqlRejected
 from crosstrail.settings.trust_settings import trust_of
 from crosstrail.trust import use
 from crosstrail.vocabulary import speaking
@@ -126,6 +126,7 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         status = INTERRUPTED
     except CrosstrailError as error:
         say(f"{name}: {error.operators_text}", logging.ERROR)
+        say_excerpt(error.excerpt if isinstance(error, SqlRejected) else ())
         status = FAILED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is the reader gone away, as with `| head`

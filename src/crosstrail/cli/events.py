@@ -100,7 +100,12 @@ def _start_worker() -> None:
 
 
 @click.command()
-@click.argument("sql")
+@click.argument("sql", required=False, metavar="[SQL|@FILE|-]")
+@click.option("--saved", metavar="NAME", default="", help="Run a saved query: NAME.sql of the folder query.saved.")
+@click.option(
+    "--set", "values", metavar="NAME=VALUE", multiple=True, help="The value of a parameter :NAME, as a literal."
+)
+@click.option("--list-saved", is_flag=True, help="List the saved queries, what they are and take.")
 @click.option("--account", default="", help="Only these accounts: id, alias, glob, comma list.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; a table stops at 100.")
@@ -114,20 +119,34 @@ def _start_worker() -> None:
 @with_settings_after(_start_worker)
 def query(
     settings: Settings,
-    sql: str,
+    sql: str | None,
+    saved: str,
+    values: tuple[str, ...],
     account: str,
     form: str,
     limit: int | None,
     as_of: str,
     engine: str,
     *,
+    list_saved: bool,
     explain: bool,
 ) -> None:
-    """Run one SELECT in CloudTrail Lake's SQL. FROM names `events`, an account, or an event data store id."""
+    """Run one SELECT in CloudTrail Lake's SQL. FROM names `events`, an account, or an event data store id.
+
+    The statement stands on the command line, in a file (@FILE), on standard input (-), or is a saved one.
+    """
+    from crosstrail.cli.query_source import print_saved, statement_of
+
+    if list_saved:
+        print_saved(settings)
+        return
+    statement = statement_of(settings, sql, saved, values)
     from crosstrail.cli.event_answers import print_explained, print_rows, read_as_of
+    from crosstrail.cli.sql_excerpt import excerpts_of
 
     settings = read_as_of(settings, as_of)
-    if explain:
-        print_explained(settings, sql, account, engine)
-    else:
-        print_rows(settings, sql, account, form, limit, engine)
+    with excerpts_of(statement):
+        if explain:
+            print_explained(settings, statement, account, engine)
+        else:
+            print_rows(settings, statement, account, form, limit, engine)

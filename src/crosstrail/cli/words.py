@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import textwrap
+from collections.abc import Iterable
 from dataclasses import replace
 
 import click
@@ -42,8 +43,14 @@ def say(text: str, level: int = logging.INFO) -> None:
         return
     text = visible(text)
     if sys.stderr.isatty():
-        text = textwrap.fill(text, _columns(), break_long_words=False, break_on_hyphens=False)
+        text = textwrap.fill(text, stderr_columns(), break_long_words=False, break_on_hyphens=False)
     click.echo(text, err=True)
+
+
+def say_excerpt(lines: Iterable[str]) -> None:
+    """Lines on stderr whose columns stand below each other: never broken."""
+    for line in lines:
+        click.echo(visible(line), err=True)
 
 
 def out(text: str) -> None:
@@ -61,7 +68,7 @@ def out_json(value: object, *, indent: bool = False, utc_z: bool = False) -> Non
     click.echo(json_text(value, (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_UTC_Z if utc_z else 0)))
 
 
-def _columns() -> int:
+def stderr_columns() -> int:
     """Of the terminal behind stderr, whatever stdout is."""
     try:
         return max(os.get_terminal_size(sys.stderr.fileno()).columns, 20)

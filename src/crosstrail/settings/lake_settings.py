@@ -209,6 +209,11 @@ class QuerySettings(SettingsGroup):
         "CROSSTRAIL_QUERY_RESULTS_FOLDER",
         "Folder of results. Empty: in the lake's; where that cannot be written, in the user's cache folder.",
     )
+    saved: str = option(
+        "",
+        "CROSSTRAIL_QUERY_SAVED",
+        "Folder of saved queries, one NAME.sql each. Empty: `queries` beside the configuration file.",
+    )
 
     def results_of(self, lake: Path) -> Path:
         """Where the results of queries on that lake are kept. Raises ConfigError as `folder` does."""

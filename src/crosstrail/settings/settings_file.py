@@ -18,6 +18,8 @@ from crosstrail.errors import ConfigError
 from crosstrail.json_values import items, table, text
 from crosstrail.user_folders import expanded
 
+SAVED_QUERIES = "queries"
+"""The folder of saved queries, beside the file, where the file names none."""
 _SQLITE_FILE = "sqlite:///"
 _RELATIVE = ("./", "../", "~/")
 _TEXT = "tag:yaml.org,2002:str"
@@ -226,9 +228,12 @@ def _several(written: object) -> list[str]:
 def _anchor_paths(values: dict[str, object], folder: Path) -> None:
     """Make the folders, archives, sockets, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
     for place in (values.get("lake"), values.get("query"), values.get("serve"), *items(values.get("accounts"))):
-        for key in ("path", "archive", "results_folder", "socket"):
+        for key in ("path", "archive", "results_folder", "saved", "socket"):
             if isinstance(place, dict) and (written := text(place.get(key))) and "://" not in written:
                 place[key] = str(folder / expanded(written))
+    query = values.setdefault("query", {}) if (folder / SAVED_QUERIES).is_dir() else None
+    if isinstance(query, dict):
+        query.setdefault("saved", str(folder / SAVED_QUERIES))
     detect = values.get("detect")
     if isinstance(detect, dict) and (rules := _several(detect.get("rules"))):
         detect["rules"] = [str(folder / expanded(one)) for one in rules]

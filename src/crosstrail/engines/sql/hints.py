@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 
+from crosstrail.engines.sql.keyword_hints import near_keyword
 from crosstrail.engines.sql.types import Type
 
 _LONGEST = 60
@@ -69,6 +70,8 @@ def column_hint(names: list[str], quoted: bool, fields: Iterable[tuple[str, str,
         return f"Did you mean {word}?"
     bare = {column.replace("_", ""): column for column in columns}
     close = bare.get(name.replace("_", "")) or next(iter(_paths(name, columns)), "") or _nearest(name, columns)
+    if keyword := "" if close or quoted else near_keyword(names[0]):
+        return f"Did you mean {keyword}?"
     return f"Did you mean {close}?" if close else _SHOW_COLUMNS
 
 

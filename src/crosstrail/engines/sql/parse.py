@@ -21,6 +21,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from crosstrail.engines.sql import sql_json_syntax
 from crosstrail.engines.sql.expr import Place, Refusal
+from crosstrail.engines.sql.keyword_hints import with_keyword
 from crosstrail.engines.sql.literals import COMMA, ODD, TYPED
 from crosstrail.engines.sql.number_tokens import OddNumber, number_at
 from crosstrail.engines.statement import check_length
@@ -74,6 +75,13 @@ _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "LISTAGG", 
 def parse(sql: str) -> tuple[exp.Query, Place]:
     """The one query of the text. Raises SqlRejected."""
     check_length(sql)
+    try:
+        return _parsed(sql)
+    except SqlRejected as refused:
+        raise with_keyword(refused, sql, _parsed) from None
+
+
+def _parsed(sql: str) -> tuple[exp.Query, Place]:
     text, place = _readable(sql)
     try:
         with _no_warnings():
@@ -92,7 +100,8 @@ def parse(sql: str) -> tuple[exp.Query, Place]:
     queries: list[exp.Query] = []
     for statement in statements:
         if not isinstance(statement, exp.Query) or isinstance(statement, (exp.Table, exp.Subquery)):
-            line, column = place.of(statement)
+            first = statement is statements[0]
+            line, column = place.at(len(text) - len(text.lstrip())) if first else place.of(statement)
             raise SqlRejected(
                 "only SELECT is allowed", line=line, column=column, hint="Audit logs are read here, never changed."
             )
@@ -197,6 +206,8 @@ def _check_spelling(
     if not (text.isascii() and text.isprintable()) and text[0] not in "'\"":
         hint = "Put a name with such letters in double quotes, and blanks between words."
         raise _rejected_at("a letter that is none of ASCII's stands outside of quotes", sql, start, hint)
+    if text in ("'", '"'):
+        raise _rejected_at("this quote is never closed", sql, start, "Double it where it is part of the text.")
     if text == "." and expecting[-1]:
         raise _rejected_at("a table's name is missing before the dot", sql, start, "")
     opens_query = before[1] in _BEFORE_A_QUERY or (before[1] == "(" and before[0] != "TRIM")
