@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import anyio
 import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.check import check
 from crosstrail.cli.import_accounts import add, encrypt, import_, rotate
+from crosstrail.cli.output import Cell, CommandOutput, RowColumn, RowType, with_output
 from crosstrail.cli.statuses import status_of
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out_json, say
+from crosstrail.cli.words import say
 from crosstrail.coverage import count, gaps
+from crosstrail.lake.snapshot import AccountSummary
+from crosstrail.models import Account
 from crosstrail.settings.config import Settings
 from crosstrail.timerange import TimeRange
 from crosstrail.workspace.workspace import Workspace
 
-Row = dict[str, str | int | datetime | None]
+ACCOUNTS = RowType(
+    "accounts list",
+    (
+        RowColumn("alias", about="Its name in the configuration; empty where it has none."),
+        RowColumn("account", whole=True, about="Its id."),
+        RowColumn("cloud", about="aws, volcengine, alibaba, or what a distribution brings."),
+        RowColumn("events", "integer", thousands=True, about="How many of its events the lake holds."),
+        RowColumn("first", "time", optional=True, as_day=True, about="Time of the first of them."),
+        RowColumn("last", "time", optional=True, as_day=True, about="Time of the last of them."),
+        RowColumn("gaps", "integer", thousands=True, about="Days without an event between two days that have some."),
+        RowColumn("store", whole=True, about="Id of the event data store that names it in SQL."),
+    ),
+    first_to_go=("store",),
+)
 
 
 @click.group()
@@ -32,42 +45,27 @@ for _command in (check, add, import_, encrypt, rotate):
 
 @accounts.command("list")
 @click.argument("selector", default="*")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(ACCOUNTS, json_flag="json")
 @with_settings
-def list_(settings: Settings, selector: str, as_json: bool) -> int:
+def list_(settings: Settings, selector: str, output: CommandOutput) -> int:
     """List the accounts that there are.
 
     SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are listed. Exit status 3: some entry, or
     some place that lists accounts, could not be read.
     """
-    rows, warnings = anyio.run(_rows, settings, selector)
+    found, warnings = anyio.run(_rows, settings, selector)
     for warning in warnings:
         say(f"warning: {warning}")
-    if as_json:
-        out_json(rows, indent=True, utc_z=True)
-    elif rows:
-        shown = [[_shown(value) for value in row.values()] for row in rows]
-        print_table(list(rows[0]), shown, whole=("account", "store"), first_to_go=("store",))
-    else:
+    with output.rows(ACCOUNTS) as rows:
+        rows.write_all(found)
+    if not found and output.form == "table":
         say(
             "No account yet: list some in crosstrail.yaml or a database, or run `crosstrail collect` on a folder of logs."
         )
-    return status_of(done=len(rows), failed=len(warnings))
+    return status_of(done=len(found), failed=len(warnings))
 
 
-def _shown(value: str | int | datetime | None) -> str:
-    match value:
-        case None:
-            return ""
-        case int():
-            return f"{value:,}"
-        case datetime():
-            return value.date().isoformat()
-        case _:
-            return value
-
-
-async def _rows(settings: Settings, selector: str) -> tuple[list[Row], tuple[str, ...]]:
+async def _rows(settings: Settings, selector: str) -> tuple[list[list[Cell]], tuple[str, ...]]:
     workspace = Workspace(settings)
     try:
         listed = await workspace.listed()
@@ -75,19 +73,11 @@ async def _rows(settings: Settings, selector: str) -> tuple[list[Row], tuple[str
         chosen = listed.registry.select(selector) if listed.registry.accounts else ()
     finally:
         await workspace.aclose()
-    rows: list[Row] = []
-    for account in chosen:
-        lake = held.get(account.key)
-        rows.append(
-            {
-                "alias": account.alias,
-                "account": account.id,
-                "cloud": account.cloud,
-                "events": lake.events if lake else 0,
-                "first": lake.first if lake else None,
-                "last": lake.last if lake else None,
-                "gaps": count(gaps(lake.days, TimeRange())) if lake else 0,
-                "store": account.store_id,
-            }
-        )
-    return rows, listed.warnings + listed.left_out
+    return [_row(account, held.get(account.key)) for account in chosen], listed.warnings + listed.left_out
+
+
+def _row(account: Account, lake: AccountSummary | None) -> list[Cell]:
+    named: list[Cell] = [account.alias, account.id, account.cloud]
+    if lake is None:
+        return [*named, 0, None, None, 0, account.store_id]
+    return [*named, lake.events, lake.first, lake.last, count(gaps(lake.days, TimeRange())), account.store_id]

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from crosstrail.errors import InvalidRequest
 
@@ -28,12 +31,19 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 
 def write_private(path: Path, content: bytes, *, overwrite: bool) -> None:
     """Raises InvalidRequest, OSError."""
+    with private_file(path, overwrite=overwrite) as file:
+        file.write(content)
+
+
+@contextmanager
+def private_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file to write, which has its name once this ends well, and is gone otherwise. Raises InvalidRequest, OSError."""
     path = path.absolute()
     check_free(path, overwrite=overwrite)
     handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)  # 0600
     try:
         with open(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         check_free(path, overwrite=overwrite)

@@ -1,0 +1,160 @@
+"""The table of a terminal: fitted to its width, so that nothing wraps.
+
+Decides which columns stay, how wide each is and what is cut. Cells are hostile text (whoever is in a log chose them): control
+characters never reach the terminal. It holds its rows until the last, since the widest say how wide a column is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Sequence
+
+import click
+
+from crosstrail.cli.output.colour import Meaning, coloured
+from crosstrail.cli.output.columns import Cell, RowColumn, cell_text
+from crosstrail.cli.output.zones import Zone
+from crosstrail.cli.words import say
+from crosstrail.text import ELLIPSIS, clean
+
+_GAP = "  "
+_NARROWEST = 7
+_READABLE = 14
+"""Columns wide: what a cell may be cut to before a column beside it is left out."""
+
+
+class TerminalTable:
+    """One line a row. Empty columns are left out and the widest give way; where even that does not fit, each row becomes a block
+    of `name  value` lines."""
+
+    def __init__(
+        self, columns: Sequence[RowColumn], zone: Zone, *, first_to_go: Sequence[str], named: bool, colour: bool
+    ) -> None:
+        """`named`: whether these columns were asked for, so that none is left out."""
+        self._columns = columns
+        self._zone = zone
+        self._first_to_go = () if named else first_to_go
+        self._named = named
+        self._colour = colour
+        self._cells: list[list[str]] = []
+        self._meanings: list[list[Meaning | None]] = []
+
+    def write(self, row: Sequence[Cell]) -> None:
+        pairs = list(zip(self._columns, row, strict=True))
+        self._cells.append([clean(cell_text(column, value, self._zone, grouped=True)) for column, value in pairs])
+        self._meanings.append([column.meaning(value) if column.meaning else None for column, value in pairs])
+
+    def close(self) -> None:
+        if not self._cells:
+            return
+        room = shutil.get_terminal_size().columns
+        filled = [place for place in range(len(self._columns)) if self._named or any(row[place] for row in self._cells)]
+        left_out = self._left_out(filled, room)
+        kept = [place for place in filled if place not in left_out]
+        widths = self._widths(kept, room)
+        if not widths:
+            self._print_blocks(filled, room)
+            return
+        self._print_lines(kept, widths)
+        if left_out:
+            names = ", ".join(self._columns[place].name for place in left_out)
+            say(f"No room for {names}: a wider terminal or a pipe shows every column.")
+
+    def _widest(self, place: int) -> int:
+        from rich.cells import cell_len
+
+        return max(cell_len(clean(self._columns[place].name)), *(cell_len(row[place]) for row in self._cells))
+
+    def _left_out(self, filled: Sequence[int], room: int) -> list[int]:
+        """Those of the first to go without which the others can be read."""
+        needed = {}
+        for place in filled:
+            widest = self._widest(place)
+            needed[place] = len(_GAP) + (widest if self._columns[place].whole else min(widest, _READABLE))
+        places = {one.name: place for place, one in enumerate(self._columns)}
+        gone: list[int] = []
+        for name in self._first_to_go:
+            if sum(needed.values()) - len(_GAP) <= room:
+                break
+            place = places.get(name, -1)
+            if needed.pop(place, 0):
+                gone.append(place)
+        return gone
+
+    def _widths(self, kept: Sequence[int], room: int) -> list[int]:
+        """A width for each column; empty when they do not fit even at their narrowest. Those that are never cut keep theirs."""
+        widths = [min(self._widest(place), room) for place in kept]
+        firm = {number for number, place in enumerate(kept) if self._columns[place].whole}
+        left = room - len(_GAP) * (len(widths) - 1)
+        if sum(one if number in firm else min(one, _NARROWEST) for number, one in enumerate(widths)) > left:
+            return []
+        _narrow(widths, left, firm)
+        return widths
+
+    def _print_lines(self, kept: Sequence[int], widths: Sequence[int]) -> None:
+        names = [clean(self._columns[place].name) for place in kept]
+        heading = _GAP.join(
+            self._fitted(place, name, width) for place, name, width in zip(kept, names, widths, strict=True)
+        )
+        self._echo(click.style(heading.rstrip(), bold=True) if self._colour else heading.rstrip())
+        self._echo("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+        for cells, meanings in zip(self._cells, self._meanings, strict=True):
+            line = []
+            for place, width in zip(kept, widths, strict=True):
+                text = self._fitted(place, cells[place], width)
+                last = place == kept[-1]
+                line.append(self._shown(text.rstrip() if last else text, meanings[place]))
+            self._echo(_GAP.join(line).rstrip())
+
+    def _fitted(self, place: int, text: str, width: int) -> str:
+        column = self._columns[place]
+        right = column.kind in ("integer", "number") and not column.as_day
+        return _fitted(text, width, middle=column.cut == "middle", right=right)
+
+    def _shown(self, padded: str, meaning: Meaning | None) -> str:
+        """Coloured without the blanks beside it: a background would show there."""
+        text = padded.strip()
+        if not (self._colour and meaning and text):
+            return padded
+        begin = padded.index(text)
+        return padded[:begin] + coloured(text, meaning) + padded[begin + len(text) :]
+
+    def _print_blocks(self, filled: Sequence[int], room: int) -> None:
+        from rich.cells import cell_len
+
+        names = {place: clean(self._columns[place].name) for place in filled}
+        margin = min(max(map(cell_len, names.values())), room // 3)
+        for number, (cells, meanings) in enumerate(zip(self._cells, self._meanings, strict=True), 1):
+            heading = f"─ {number} "
+            self._echo(click.style(heading, bold=True) if self._colour else heading)
+            for place in filled:
+                if cells[place]:
+                    text = _fitted(cells[place], room - margin - len(_GAP)).rstrip()
+                    self._echo(f"{_fitted(names[place], margin)}{_GAP}{self._shown(text, meanings[place])}")
+
+    def _echo(self, line: str) -> None:
+        click.echo(line, color=self._colour or None)
+
+
+def _narrow(widths: list[int], left: int, firm: Collection[int]) -> None:
+    """Takes from the widest, again and again, until they fit."""
+    while sum(widths) > left:
+        widths[max((number for number in range(len(widths)) if number not in firm), key=widths.__getitem__)] -= 1
+
+
+def _fitted(cell: str, width: int, *, middle: bool = False, right: bool = False) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    length = cell_len(cell)
+    if length <= width:
+        return " " * (width - length) + cell if right else set_cell_size(cell, width)
+    if not middle or width < _NARROWEST:
+        return set_cell_size(cell, width - 1) + ELLIPSIS
+    tail = (width - 1) // 2
+    end = cell[-tail:]
+    while cell_len(end) > tail:
+        end = end[1:]
+    return set_cell_size(cell, width - 1 - cell_len(end)) + ELLIPSIS + end
+
+
+__all__ = ["TerminalTable"]
