@@ -16,6 +16,7 @@ from crosstrail.cli.lake_repair import repair
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
+from crosstrail.lake.format import FORMAT
 from crosstrail.text import clean
 from crosstrail.timerange import iso
 
@@ -56,6 +57,8 @@ def status(settings: Settings, as_json: bool) -> int:
 
 def _print_status(found: LakeStatus, folder: str) -> None:
     out(f"Lake       {clean(folder, 300)}")
+    if found.format < FORMAT:
+        out(f"Format     {found.format}, of an older version: crosstrail lake migrate")
     out(f"Events     {found.events:,} of {_several(len(found.accounts), 'account')}")
     out(
         f"Files      {found.files:,} in {found.partitions:,} partitions, {_size(found.bytes)}; {_size(found.disk)} on disk"
@@ -223,12 +226,23 @@ def expire(settings: Settings, plan: bool, everything: bool, as_json: bool) -> i
 @lake.command("migrate")
 @with_settings
 def migrate(settings: Settings) -> int:
-    """Name the files of an old lake by URIs (file:///...), as Trino and Athena want them.
+    """Bring a lake that an older version made up to this version's format.
 
-    Lists of files are written anew; no event is copied or read, and queries go on meanwhile. A lake that is written by
-    `collect` is brought up to date by that.
+    Lists of files are written anew, with locations as URIs (file:///...), as Trino and Athena want them, and columns are added; no event
+    is copied or read, and queries go on meanwhile. `collect` does the same by itself.
     """
-    return _renamed(settings, moved=False)
+    folder = clean(str(settings.lake.folder.resolve()), 300)
+    with opened(settings) as table:
+        before, location = table.format, table.location
+    with opened(settings, writes=True) as table:
+        renamed = table.location != location
+    if before < FORMAT:
+        out(f"The lake has format {FORMAT} now, it had format {before}: {folder}")
+    elif renamed:
+        out(f"Its files are named where they are now: {folder}")
+    else:
+        out(f"Nothing to do: the lake has format {FORMAT}, as this version writes it: {folder}")
+    return DONE
 
 
 @lake.command("move")
@@ -239,10 +253,6 @@ def move(settings: Settings) -> int:
     `lookup`, `query` and `collect` read a moved lake without that, and `collect` does it by itself; other programs that read
     the table need it. With a catalog server, move the folder first, then run this with --lake NEW-FOLDER.
     """
-    return _renamed(settings, moved=True)
-
-
-def _renamed(settings: Settings, *, moved: bool) -> int:
     from crosstrail.lake import require_libraries
     from crosstrail.lake.relocate import rename_files
     from crosstrail.workspace.lake_catalog import opened_catalog
@@ -250,6 +260,6 @@ def _renamed(settings: Settings, *, moved: bool) -> int:
     require_libraries()
     folder = settings.lake.folder.resolve()
     with opened_catalog(settings) as catalog:
-        done = rename_files(folder, catalog, moved=moved)
+        done = rename_files(folder, catalog, moved=True)
     out(f"{'Its files are named where they are now' if done else 'Nothing to do: its files are named right'}: {folder}")
     return DONE

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from crosstrail.errors import ConfigError, CrosstrailError, LakeError
 from crosstrail.lake.catalog_faults import catalog_fault
 from crosstrail.lake.faults import RESTORE, fault
+from crosstrail.lake.format import check_format
 from crosstrail.lake.locations import is_local, local, uri_of
 from crosstrail.lake.sqlite_reading import open_to_read
 from crosstrail.lake.warehouse import LakeCatalog
@@ -147,7 +148,7 @@ def load(catalog: Catalog, folder: Path, place: LakeCatalog, create: bool) -> Ta
 
     own = not place.uri
     try:
-        return catalog.load_table(IDENTIFIER)
+        return _known(catalog.load_table(IDENTIFIER))
     except NoSuchTableError as error:
         if own and not place.warehouse and _has_events(folder):
             raise LakeError(
@@ -173,7 +174,7 @@ def load(catalog: Catalog, folder: Path, place: LakeCatalog, create: bool) -> Ta
             catalog.create_namespace(_NAMESPACE)
         return catalog.create_table(IDENTIFIER, schema, location=location, partition_spec=spec, properties=_PROPERTIES)
     except TableAlreadyExistsError:
-        return catalog.load_table(IDENTIFIER)
+        return _known(catalog.load_table(IDENTIFIER))
     except SQLAlchemyError as error:
         raise _catalog_fault(error, own=own) from error
     except CrosstrailError:
@@ -182,6 +183,11 @@ def load(catalog: Catalog, folder: Path, place: LakeCatalog, create: bool) -> Ta
         if not isinstance(error, OSError) and not catalog_fault(error):
             raise
         raise fault(error, "the lake's folder") from error
+
+
+def _known(table: Table) -> Table:
+    check_format(table.properties)
+    return table
 
 
 def _new_location(folder: Path, place: LakeCatalog) -> str | None:

@@ -19,9 +19,12 @@ from pathlib import Path
 from crosstrail import private
 from crosstrail.coverage import Spans, merged, without
 from crosstrail.lake.faults import fault, need_locks, reading
+from crosstrail.lake.sqlite_format import check_version, write_schema
 from crosstrail.models import AccountKey
 
 SPANS_FILE = "coverage.sqlite"
+_VERSION = 1
+_MADE_ANEW = "the next `crosstrail collect` and `crosstrail verify` make it anew."
 _BUSY_SECONDS = 30
 _MAX_REASON = 300
 _DELIVERY = timedelta(hours=1)
@@ -154,13 +157,14 @@ def _opened(folder: Path, *, create: bool = False) -> Iterator[sqlite3.Connectio
         if create:
             private.create(folder / SPANS_FILE)
         with closing(sqlite3.connect(folder / SPANS_FILE, timeout=_BUSY_SECONDS, isolation_level=None)) as db:
+            check_version(db, _VERSION, SPANS_FILE, without=_MADE_ANEW)
             if create:
-                db.executescript(_SCHEMA)
+                write_schema(db, _VERSION, _SCHEMA)
             yield db
     except (sqlite3.Error, OSError, ValueError) as error:
         found = fault(error, "the list of what is covered", SPANS_FILE)
         if str(found).endswith("is damaged"):
-            found.hint = f"Delete {SPANS_FILE}: the next `crosstrail collect` and `crosstrail verify` make it anew."
+            found.hint = f"Delete {SPANS_FILE}: {_MADE_ANEW}"
         raise found from error
 
 

@@ -19,6 +19,7 @@ from typing import NotRequired, TypedDict, cast
 from crosstrail.lake import list_cache
 from crosstrail.lake.avro import records
 from crosstrail.lake.catalog import metadata_location
+from crosstrail.lake.format import is_newer
 from crosstrail.lake.list_cache import Lists
 from crosstrail.lake.locations import Relocation, local
 from crosstrail.lake.partition import partition_path
@@ -153,6 +154,7 @@ def _read(folder: Path, location: str, before: Metadata | None) -> Metadata:
         or here(location) != str(events / "metadata" / Path(location).name)
         or [(field["name"], field["transform"]) for field in spec["fields"]] != _PARTITIONS
         or not columns.keys() >= FIRST_NAMES
+        or is_newer(table.get("properties", {}))
     ):
         raise _Unknown
     current = table.get("current-snapshot-id")

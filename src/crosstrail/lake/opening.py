@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crosstrail import private
 from crosstrail.lake.catalog import CATALOG_FILE, check_columns, load, open_catalog
-from crosstrail.lake.evolution import add_missing_columns
+from crosstrail.lake.evolution import bring_up_to_date
 from crosstrail.lake.faults import reading
 from crosstrail.lake.locations import is_local, local, uri_of
 from crosstrail.lake.warehouse import LakeCatalog
@@ -35,7 +35,7 @@ def opened_table(folder: Path, place: LakeCatalog, create: bool) -> Table:
         check_columns(table)
         if create:
             with reading("the lake's table"):
-                add_missing_columns(table)
+                bring_up_to_date(table)
         undo.pop_all()
     return table
 

@@ -42,8 +42,9 @@ class AccountStatus:
 @dataclass(frozen=True, slots=True)
 class LakeStatus:
     """`as_of`: the oldest moment that AS OF reaches; `crowded` are the partitions that the next collection would compact;
-    `disk` is all that the lake's folder takes, with what was replaced and not deleted yet."""
+    `format` is its version (format.py), `disk` all that the lake's folder takes, with what was replaced and not deleted yet."""
 
+    format: int
     snapshot: int | None
     committed: datetime | None
     as_of: datetime | None
@@ -85,6 +86,7 @@ def status(table: LakeTable, now: datetime) -> LakeStatus:
             )
         )
     return LakeStatus(
+        table.format,
         snapshot.id,
         history[-1][1] if history else None,
         history[0][1] if history else None,

@@ -20,6 +20,7 @@ from crosstrail.lake.catalog import CATALOG_FILE, has_lake
 from crosstrail.lake.catalog_faults import catalog_fault, may_have_committed
 from crosstrail.lake.data_file_entries import data_files, lake_file
 from crosstrail.lake.faults import RESTORE, fault, need_locks, reading
+from crosstrail.lake.format import check_format, format_of
 from crosstrail.lake.history import at
 from crosstrail.lake.locations import Relocation, is_local, local
 from crosstrail.lake.metadata import Metadata, read_metadata
@@ -113,6 +114,12 @@ class LakeTable:
     def _table(self) -> Table:
         return self._loaded or self._load()
 
+    def _refresh(self) -> None:
+        """To the newest state, which a newer version may have written meanwhile: then it is read and written no more."""
+        with reading("the lake's table"):
+            self._table.refresh()
+        check_format(self._table.properties)
+
     def close(self) -> None:
         """Lets go of the catalog's connections; the table is of no use afterwards."""
         if self._loaded:
@@ -125,6 +132,16 @@ class LakeTable:
         return metadata.uuid if metadata else str(self._table.metadata.table_uuid)
 
     @property
+    def format(self) -> int:
+        """The version of the lake's format: see format.py."""
+        return format_of(self._table.properties, self.location, self._table.schema().column_names)
+
+    @property
+    def location(self) -> str:
+        """Where the table itself says that it is."""
+        return str(self._table.location())
+
+    @property
     def is_shared(self) -> bool:
         """Whether other machines may write it, each with a folder of its own."""
         return bool(self._place.uri)
@@ -135,8 +152,7 @@ class LakeTable:
             if self._reads_lists and (metadata := read_metadata(self._folder, self._metadata)):
                 self._metadata = metadata
                 return removals_of(metadata.properties)
-            with reading("the lake's table"):
-                self._table.refresh()
+            self._refresh()
             return removals_of(self._table.properties)
 
     @property
@@ -211,8 +227,7 @@ class LakeTable:
             if self._reads_lists and (metadata := read_metadata(self._folder, self._metadata)):
                 self._metadata = metadata
                 return metadata.snapshot
-            with reading("the lake's table"):
-                self._table.refresh()
+            self._refresh()
             current = at(self._table, self._as_of) if self._as_of else self._table.current_snapshot()
             snapshot_id = current.snapshot_id if current else None
             if self._snapshot is None or self._snapshot.id != snapshot_id:
@@ -227,16 +242,14 @@ class LakeTable:
     def history(self) -> tuple[tuple[int, datetime], ...]:
         """(id, when it was committed) of every snapshot that is kept, the oldest first."""
         with self._lock:
-            with reading("the lake's table"):
-                self._table.refresh()
+            self._refresh()
             in_order = sorted(self._table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
             return tuple((one.snapshot_id, datetime.fromtimestamp(one.timestamp_ms / 1000, UTC)) for one in in_order)
 
     def stated_totals(self) -> tuple[int, int] | None:
         """(data files, events) that the newest snapshot says it has, whatever its lists name; None where it says nothing."""
         with self._lock:
-            with reading("the lake's table"):
-                self._table.refresh()
+            self._refresh()
             current = self._table.current_snapshot()
             if not current:
                 return 0, 0
@@ -276,8 +289,7 @@ class LakeTable:
 
         with self._lock:
             table = self._table
-            with reading("the lake's table"):
-                table.refresh()
+            self._refresh()
             current = table.current_snapshot()
             if (current.snapshot_id if current else None) != base.id:
                 raise CommitLost
@@ -320,8 +332,7 @@ class LakeTable:
     def referenced(self) -> frozenset[str]:
         """Paths of all data files that any kept snapshot names: whatever else lies in the data folder is a leftover."""
         with self._lock:
-            with reading("the lake's table"):
-                self._table.refresh()
+            self._refresh()
             try:
                 paths = self._table.inspect.all_data_files().column("file_path") if self._table.snapshots() else ()
             except Exception as error:

@@ -26,11 +26,14 @@ from crosstrail import private
 from crosstrail.detections.findings import DetectionFinding
 from crosstrail.errors import LakeError
 from crosstrail.lake import locks
+from crosstrail.lake.sqlite_format import check_version, write_schema
 from crosstrail.user_folders import data_folder
 
 STATE_FILE = "detections.sqlite"
 _LOCK_FILE = "detections.lock"
 """Not the state's own file: on some file systems this lock and SQLite's are one."""
+_VERSION = 1
+_FOUND_ANEW = "everything is then found once more."
 _BUSY_SECONDS = 30
 _AT_ONCE = 500
 _SCHEMA = """
@@ -98,7 +101,7 @@ def opened_state(lake: Path, uuid: str = "") -> Iterator[DetectionState]:
     except sqlite3.Error as error:
         raise LakeError(
             f"what detections found before cannot be read: {error}",
-            hint=f"Delete {STATE_FILE} in the lake's folder: everything is then found once more.",
+            hint=f"Delete {STATE_FILE} in the lake's folder: {_FOUND_ANEW}",
         ) from error
 
 
@@ -107,7 +110,8 @@ class DetectionState:
 
     def __init__(self, place: Path, uuid: str) -> None:
         self._db = sqlite3.connect(place, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-        self._db.executescript(_SCHEMA)
+        check_version(self._db, _VERSION, STATE_FILE, without=_FOUND_ANEW)
+        write_schema(self._db, _VERSION, _SCHEMA)
         if uuid:
             self._belongs_to(uuid)
 
