@@ -29,7 +29,8 @@ RUN /build/tools/bin/uv venv --quiet --python python3 /opt/crosstrail \
            && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps --require-hashes --only-binary :all: -r /build/aws.lock ;; \
       *) echo "TELEMETRY is plain or aws" >&2; exit 1 ;; \
     esac
-COPY pyproject.toml README.md LICENSE /build/source/
+COPY pyproject.toml README.md README.zh-CN.md CHANGELOG.md LICENSE /build/source/
+COPY docs /build/source/docs
 COPY src /build/source/src
 RUN cd /build/source && /build/tools/bin/python -m hatchling build -t wheel -d /build/dist \
  && /build/tools/bin/uv pip install --quiet --python /opt/crosstrail --no-deps /build/dist/*.whl \

@@ -313,7 +313,7 @@ def test_a_denial_names_the_action_that_is_lacking(
     cloud.refuse["CreateAgentRuntime"] = "AccessDeniedException"
     cloud.messages["CreateAgentRuntime"] = f"User: me is not authorized to perform: iam:PassRole on resource: {ROLE}"
     done = crosstrail(*HERE)
-    assert "Allow iam:PassRole to the deployer (docs/deploy.md lists all)" in done.stderr
+    assert "Allow iam:PassRole to the deployer (`crosstrail help deploy` lists all)" in done.stderr
     cloud.refuse["CreateAgentRuntime"] = "ValidationException"
     cloud.messages["CreateAgentRuntime"] = "Value {KEY=very-secret} at environmentVariables is not taken"
     done = crosstrail(*HERE, "--env", "KEY=very-secret")

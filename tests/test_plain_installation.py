@@ -62,7 +62,7 @@ async def test_without_a_lake_or_event_data_stores_no_sql_is_offered(
         tools = {one.name for one in (await client.list_tools()).tools}
         assert tools & QUERY_TOOLS == set()
         assert {"lookup_events", "list_accounts"} <= tools
-        assert (await client.list_resources()).resources == []
+        assert [one.name for one in (await client.list_resources()).resources] == ["docs"]
         texts = [client.instructions or ""]
         for prompt in (await client.list_prompts()).prompts:
             given = {one.name: "MARKER" for one in prompt.arguments or [] if one.required}

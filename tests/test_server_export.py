@@ -143,7 +143,8 @@ async def test_over_http_it_is_there_only_where_the_operator_names_it(
     with serving(config_of(tmp_path, idp)) as made:
         async with client_over_http(made.url, token(idp, "bob")) as bob:
             assert "export_events" not in {tool.name for tool in (await bob.list_tools()).tools}
-            assert not (await bob.list_resource_templates()).resource_templates
+            templates = (await bob.list_resource_templates()).resource_templates
+            assert {one.name for one in templates} == {"page", "page_part"}
             with pytest.raises(MCPError):
                 await bob.read_resource("crosstrail://exports/00000000-0000-4000-8000-000000000000/data/1")
 

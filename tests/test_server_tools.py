@@ -183,7 +183,7 @@ async def test_the_schema_resource_has_every_column_and_five_examples(tmp_path: 
     async with client_of(settings(tmp_path / "lake")) as client:
         listed = await client.list_resources()
         read = await client.read_resource("crosstrail://schema/events")
-    assert [str(one.uri) for one in listed.resources] == ["crosstrail://schema/events"]
+    assert "crosstrail://schema/events" in {str(one.uri) for one in listed.resources}
     text = read.contents[0].text  # type: ignore[union-attr]
     assert text.count("\n-- ") == 5
     assert "useridentity | row(" in text

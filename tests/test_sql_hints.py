@@ -48,7 +48,7 @@ def _refused(sql: str) -> SqlRejected:
         ("SELECT 1 FROM prd", 15, "Did you mean prod?"),
         ("SELECT 1 FROM evnets", 15, "Did you mean events?"),
         ("SELECT qqqqqq FROM events", 8, "shows the columns"),
-        ("SELECT qqqqqq(1) FROM events", 8, "docs/sql.md"),
+        ("SELECT qqqqqq(1) FROM events", 8, "See the documentation's page on SQL"),
     ],
 )  # fmt: skip
 def test_a_name_that_nothing_has_is_answered_with_what_was_meant(sql: str, column: int, hint: str) -> None:

@@ -71,7 +71,7 @@ def test_streamable_http_is_http() -> None:
     [
         ("credential: token", "transport is stdio", "credential: env"),
         ("{transport: http, auth: oauth, credential: token}", "auth: oauth needs credential: env", "credential: env"),
-        ("{transport: http, auth: oauth, allow_any: true}", "oauth.client_id", "docs/serving.md"),
+        ("{transport: http, auth: oauth, allow_any: true}", "oauth.client_id", "crosstrail help serving"),
         ("auth: oauth" + _OAUTH, "transport is stdio", "sse or http"),
         ("transport: http\nauth: oauth\nallow_any: true" + _OAUTH, "whom a token", "userinfo_url"),
         ("transport: http\nauth: oauth\nallow_any: true\nbehind_proxy: true" + _OAUTH, "needs public_url", "Set public_url:"),
@@ -83,10 +83,10 @@ def test_streamable_http_is_http() -> None:
         ("{transport: http, credential: token, host: 0.0.0.0}", "without TLS", "--tls-cert"),
         ("{transport: http, host: 0.0.0.0}", "could use the keys", "--behind-proxy"),
         ("{transport: http, tls_cert: a.pem}", "certificate and its key", "--tls-key"),
-        ("transport: carrier-pigeon", "transport", "README"),
-        ("sse_port: many", "sse_port", "README"),
+        ("transport: carrier-pigeon", "transport", "crosstrail help readme"),
+        ("sse_port: many", "sse_port", "crosstrail help readme"),
         ("transprot: sse", "transprot", "Did you mean transport"),
-        ("- a\n- b", "mapping", "README"),
+        ("- a\n- b", "mapping", "crosstrail help readme"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_and_says_what_to_change(tmp_path: Path, text: str, said: str, change: str) -> None:

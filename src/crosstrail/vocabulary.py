@@ -36,6 +36,7 @@ class Vocabulary:
     summary: str
     trails: str
     start_logging: str
+    sql_page: str
 
 
 PLAIN = Vocabulary(
@@ -57,6 +58,7 @@ PLAIN = Vocabulary(
     summary="a summary",
     trails="the account's trails",
     start_logging="the start of its logging",
+    sql_page="the documentation's page on SQL",
 )
 """Where no front end has spoken, and for what a front end has no word of its own."""
 

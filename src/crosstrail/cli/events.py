@@ -111,7 +111,10 @@ def _start_worker() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; a table stops at 100.")
 @click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
 @click.option(
-    "--engine", metavar="NAME", default="", help="lake, trino, athena or cloudtrail_lake; see docs/engines.md."
+    "--engine",
+    metavar="NAME",
+    default="",
+    help="lake, trino, athena or cloudtrail_lake; see `crosstrail help engines`.",
 )
 @click.option(
     "--explain", is_flag=True, help="Run nothing: say what would be read, and what each engine would be sent."

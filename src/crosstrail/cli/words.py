@@ -33,6 +33,7 @@ COMMAND_WORDS = replace(
     coverage="`crosstrail coverage`",
     summary="`crosstrail summarize`",
     stores="`aws cloudtrail list-event-data-stores`",
+    sql_page="`crosstrail help sql`",
 )
 """What errors and answers call commands and options. Page tokens and query ids are nothing that its users give."""
 

@@ -243,4 +243,4 @@ def _denied_hint(message: str, action: str) -> str:
     lacking, denial = denied_action(message) or action, denial_of(message)
     if denial and denial.policy != IDENTITY:
         return f"{denial.hint(lacking, 'the deployer')} Then run the same command again."
-    return f"Allow {lacking} to the deployer (docs/deploy.md lists all), then run the same command again."
+    return f"Allow {lacking} to the deployer (`crosstrail help deploy` lists all), then run the same command again."

@@ -28,6 +28,7 @@ from crosstrail.engines.workers import (
 from crosstrail.errors import LakeError, SqlRejected
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange
+from crosstrail.vocabulary import words
 
 _SECONDS = 10.0
 _AT_ONCE = 8
@@ -63,6 +64,7 @@ class StatementCompiler:
         check_length(sql)
         request: CompileRequest = {
             "work": "compile",
+            "sql_page": words().sql_page,
             "sql": sql,
             "accounts": [(account.cloud, account.id, account.alias) for account in scope.accounts],
             "aliases": dict(scope.store_aliases),

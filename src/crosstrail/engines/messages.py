@@ -43,6 +43,8 @@ class CompileRequest(TypedDict):
     trino_version: int
     """Whose values the statement has, where versions of Trino differ."""
     seconds: float
+    sql_page: str
+    """What the front end calls the page on SQL, for hints."""
     export: NotRequired[bool]
     """Whether the records of the events that it names are wanted, where it names any."""
     table: NotRequired[EventsTable]

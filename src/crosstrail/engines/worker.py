@@ -16,6 +16,7 @@ import resource
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -39,6 +40,7 @@ from crosstrail.engines.result_writer import ResultWriter
 from crosstrail.errors import SqlRejected
 from crosstrail.lake.faults import data_fault
 from crosstrail.timerange import TimeRange, iso
+from crosstrail.vocabulary import PLAIN, speaking
 
 if TYPE_CHECKING:
     import duckdb
@@ -103,7 +105,8 @@ def _done(request: Request) -> Reply:
     try:
         match request["work"]:
             case "compile":
-                return _compile(request)
+                with speaking(replace(PLAIN, sql_page=request["sql_page"])):
+                    return _compile(request)
             case "run":
                 return _run(request)
             case "analyze":

@@ -16,6 +16,7 @@ from crosstrail import __version__
 from crosstrail.server.access.admission import EXPORT_TOOL, Admission, present_view
 from crosstrail.server.access.spans import name_spans
 from crosstrail.server.apps import timeline_app
+from crosstrail.server.page_resources import add_pages
 from crosstrail.server.prompts import add_prompts
 from crosstrail.server.resources import add_exports, add_resources
 from crosstrail.server.tools import build_tools
@@ -99,5 +100,6 @@ def create_server(
         add_resources(server)
     if EXPORT_TOOL in admitted.offered:
         add_exports(server, present_view)
+    add_pages(server)
     add_prompts(server, present_view, admitted.offered)
     return server

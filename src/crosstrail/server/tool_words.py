@@ -23,4 +23,5 @@ TOOL_WORDS = Vocabulary(
     summary="summarize_activity",
     trails="describe_trails",
     start_logging="start_logging",
+    sql_page="the resource crosstrail://docs/sql",
 )

@@ -290,7 +290,7 @@ def _explained(error: ValidationError, sources: Mapping[str, str], model: type[B
     dotted = ".".join(keys)
     source = sources.get(dotted, sources[""])
     if kind != "extra_forbidden":
-        return ConfigError(f"{dotted} ({source}): {words}", hint="Settings are listed in the README.")
+        return ConfigError(f"{dotted} ({source}): {words}", hint="`crosstrail help readme` lists the settings.")
     for name, before in zip(place[:-1], ("", *place), strict=False):
         model = auths.get(name, model) if before == "auth" else _LISTS.get(name, model)
         if inner := _section(model.model_fields.get(name)):

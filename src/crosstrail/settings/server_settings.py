@@ -139,7 +139,7 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
         )
         raise ConfigError(
             f"anyone with {whom} could read your audit trail: there is no access rule",
-            hint="Add `access` rules (docs/serving.md), or set serve.allow_any: true.",
+            hint="Add `access` rules (`crosstrail help serving`), or set serve.allow_any: true.",
         )
     named = all(each.audience or each.allowed_clients for each in jwt.accepted)
     if not serve.public_url and (serve.auth == "oauth" or not named):

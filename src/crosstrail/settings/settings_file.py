@@ -182,11 +182,13 @@ def read_mapping(path: Path) -> dict[str, object]:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path} cannot be read as YAML{place}", hint="See the examples in the README.") from error
+        raise ConfigError(
+            f"{path} cannot be read as YAML{place}", hint="`crosstrail help readme` has examples."
+        ) from error
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} must be a mapping of settings", hint="See the examples in the README.")
+        raise ConfigError(f"{path} must be a mapping of settings", hint="`crosstrail help readme` has examples.")
     _anchor_paths(values, path.resolve().parent)
     return values
 

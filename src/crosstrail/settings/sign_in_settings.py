@@ -121,7 +121,9 @@ class OAuthSettings(SettingsGroup):
 def check_oauth(oauth: OAuthSettings) -> None:
     needed = ("client_id", "client_secret", "authorize_url", "token_url")
     if missing := [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]:
-        raise ConfigError(f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See docs/serving.md.")
+        raise ConfigError(
+            f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See `crosstrail help serving`."
+        )
     for pattern in oauth.redirect_uris:
         if reason := refused_pattern(pattern):
             raise ConfigError(

@@ -35,6 +35,7 @@ from crosstrail.engines.sql.types import (
     is_orderable,
     map_of,
 )
+from crosstrail.vocabulary import words
 
 _COMPARING = frozenset({"approx_distinct", "histogram", "map_agg", "map_union", "multimap_agg"})
 """Aggregates that tell values apart without DISTINCT."""
@@ -110,7 +111,7 @@ def _call(compiler: Compiler, call: exp.Expr, scope: Scope, parts: list[Expr]) -
     elif not isinstance(call, exp.Anonymous):
         raise Refusal(f"{type(call).__name__} is no aggregate function")
     if name not in AGGREGATES:
-        raise Refusal(f"{name[:60]} is no aggregate function here", "docs/sql.md lists those that are.")
+        raise Refusal(f"{name[:60]} is no aggregate function here", f"See {words().sql_page}: it lists those that are.")
     if len(nodes) == 1 and isinstance(nodes[0], exp.Star) and name == "count":
         return Aggregation(name, [], compiler.parts)
     distinct, order = False, ""

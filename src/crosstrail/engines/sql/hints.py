@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from crosstrail.engines.sql.keyword_hints import near_keyword
 from crosstrail.engines.sql.types import Type
+from crosstrail.vocabulary import words
 
 _LONGEST = 60
 _PLAIN = re.compile(r"[\w.:/*@ -]{1,60}", re.ASCII)
@@ -92,7 +93,7 @@ def field_hint(name: str, kind: Type) -> str:
 def function_hint(name: str, known: Iterable[str]) -> str:
     """For a function that is not answered."""
     close = _FUNCTIONS.get(name) or _nearest(name, known)
-    return f"Did you mean {close}?" if close else "docs/sql.md lists those that are."
+    return f"Did you mean {close}?" if close else f"See {words().sql_page}: it lists those that are."
 
 
 def name_hint(name: str, known: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from crosstrail.engines.sql.json_literals import json_literal
 from crosstrail.engines.sql.time_values import MILLISECONDS, MONTHS, from_local
 from crosstrail.engines.sql.types import BIGINT, DAY_TIME, DOUBLE, INTEGER, VARCHAR, YEAR_MONTH, Type, decimal_of
 from crosstrail.engines.sql.zones import exists, zone_name
+from crosstrail.vocabulary import words
 
 TYPED = "typed"
 """The mark that parse.py leaves on a typed literal."""
@@ -199,7 +200,7 @@ def type_of(node: exp.DataType) -> Type:
         if all(isinstance(part, exp.ColumnDef) for part in params):
             return types.row_of([type_of(part.args["kind"]) for part in params], [part.name for part in params])
         return types.row_of([type_of(part) for part in params])
-    raise Refusal("this type is not supported here", "docs/sql.md lists the types.")
+    raise Refusal("this type is not supported here", f"See {words().sql_page}: it lists the types.")
 
 
 def varchar_width(node: exp.DataType) -> int:

@@ -16,6 +16,7 @@ from crosstrail.engines.sql.compiler import Compiler
 from crosstrail.engines.sql.expr import Expr, Refusal, derived, null, require
 from crosstrail.engines.sql.scope import Scope
 from crosstrail.engines.sql.types import BIGINT, DAY_TIME, DOUBLE, Type, is_integer, is_orderable
+from crosstrail.vocabulary import words
 
 _RANKS = {"row_number": BIGINT, "rank": BIGINT, "dense_rank": BIGINT, "percent_rank": DOUBLE, "cume_dist": DOUBLE}
 _VALUES = ("lag", "lead", "first_value", "last_value", "nth_value", "ntile")
@@ -39,7 +40,9 @@ def window(compiler: Compiler, node: exp.Window, scope: Scope) -> Expr:
         raise Refusal("IGNORE NULLS belongs to lag, lead, first_value, last_value and nth_value")
     plain = call.this if isinstance(call, exp.Filter) else call
     if str(plain.name).lower() not in AGGREGATES and not isinstance(plain, exp.GroupConcat):
-        raise Refusal("this function cannot stand over a window here", "docs/sql.md lists those that can.")
+        raise Refusal(
+            "this function cannot stand over a window here", f"See {words().sql_page}: it lists those that can."
+        )
     return aggregate(compiler, call, inner, over, parts)
 
 

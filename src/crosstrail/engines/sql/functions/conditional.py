@@ -13,6 +13,7 @@ from crosstrail.engines.sql.function_registry import FunctionCall, function
 from crosstrail.engines.sql.nested_order import without_nulls
 from crosstrail.engines.sql.types import DOUBLE, INTEGER, REAL, VARCHAR, is_orderable
 from crosstrail.lake.reader import quoted
+from crosstrail.vocabulary import words
 
 
 @function("coalesce")
@@ -62,7 +63,10 @@ def _typeof(call: FunctionCall) -> Expr:
     if isinstance(value.value, str) and value.type == VARCHAR:
         shown = f"varchar({len(value.value)})"
     elif "row(" in shown:
-        raise Refusal("typeof does not tell the names of a row here", "docs/sql.md lists the columns and their types.")
+        raise Refusal(
+            "typeof does not tell the names of a row here",
+            f"See {words().sql_page}: it lists the columns and their types.",
+        )
     elif "varchar" in shown and not (isinstance(node, exp.Cast) and "varchar(" not in node.to.sql("trino").lower()):
         # Trino knows the longest text that a varchar may hold, which is not followed here.
         raise Refusal("typeof does not tell how long a varchar may be here", "CAST it to varchar first.")
