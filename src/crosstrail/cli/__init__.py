@@ -29,6 +29,7 @@ _COMMANDS = {
     "accounts": ("cli.accounts", "List, check, add and import accounts."),
     "audit": ("cli.audit", "Who asked what of which accounts, from the record."),
     "check": ("cli.check_server", "Check that an MCP server works for many accounts."),
+    "client": ("cli.client", "Add this server to Claude, Cursor, Kiro, Trae, VS Code, Codex and others."),
     "collect": ("cli.lake", "Read log files into the lake, for `lookup` and `query`."),
     "coverage": ("cli.coverage", "Show which days are proved, collected or missing."),
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),

@@ -208,7 +208,7 @@ def load_settings(
     Relative paths in the file are taken from the file's folder. Raises ConfigError.
     """
     environ = os.environ if environ is None else environ
-    path = _config_file(config or environ.get(CONFIG_VARIABLE, ""))
+    path = config_file(config, environ)
     values: dict[str, object] = read_mapping(path) if path else {}
     if "clouds" in values:
         raise ConfigError(f"clouds ({path}): there is no such setting", hint="A cloud's group stands under its name.")
@@ -246,8 +246,9 @@ def resolved(
         raise _explained(error, sources, model) from None
 
 
-def _config_file(named: str) -> Path | None:
-    if named:
+def config_file(config: str = "", environ: Mapping[str, str] | None = None) -> Path | None:
+    """The file that settings are read from: named, else CROSSTRAIL_CONFIG, else found; None without one. Raises ConfigError."""
+    if named := config or (os.environ if environ is None else environ).get(CONFIG_VARIABLE, ""):
         path = expanded(named)
         if not path.is_file():
             raise ConfigError(f"there is no configuration file {path}", hint=f"Check --config or {CONFIG_VARIABLE}.")

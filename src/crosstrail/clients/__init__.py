@@ -1,0 +1,1 @@
+"""MCP clients of this machine: where each keeps its servers, and an entry of ours in that file."""
