@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAIRS = [
-    (page.with_name(f"{page.name.removesuffix('.zh.md')}.md"), page) for page in sorted((ROOT / "docs").glob("*.zh.md"))
-]
-WANTED = ("accounts.zh", "alibaba.zh", "serving.zh", "volcengine.zh", "wrap.zh")
+README = ROOT / "README.md", ROOT / "README.zh-CN.md"
+PAIRS = [README, *((page.with_name(f"{page.name.removesuffix('.zh.md')}.md"), page) for page in sorted((ROOT / "docs").glob("*.zh.md")))]  # fmt: skip
+WANTED = ("README.zh-CN", "accounts.zh", "alibaba.zh", "serving.zh", "volcengine.zh", "wrap.zh")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _GENERATED = re.compile(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", re.DOTALL)
