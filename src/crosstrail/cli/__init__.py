@@ -17,6 +17,7 @@ from typing import NoReturn, TypeVar
 import click
 
 from crosstrail import __version__
+from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
 from crosstrail.cli.words import COMMAND_WORDS, say, say_excerpt
 from crosstrail.errors import CrosstrailError, SqlRejected
@@ -56,7 +57,7 @@ StatusT = TypeVar("StatusT")
 CONFIG_HELP = "Configuration file (else crosstrail.yaml here, else in your configuration folder)."
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     """Knows its commands by name and imports one when it runs: `serve` must not load what `collect` needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

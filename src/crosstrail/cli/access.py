@@ -9,6 +9,7 @@ import click
 
 from crosstrail.accounts.policy import TOOLSETS, Grant, Principal, granted
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Group
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.errors import InvalidRequest
@@ -18,7 +19,7 @@ from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
 
-@click.group()
+@click.group(cls=Group)
 def access() -> None:
     """Who may use which accounts."""
 

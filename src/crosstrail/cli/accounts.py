@@ -7,6 +7,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.check import check
+from crosstrail.cli.command import Group
 from crosstrail.cli.import_accounts import add, encrypt, import_, rotate
 from crosstrail.cli.output import Cell, CommandOutput, RowColumn, RowType, with_output
 from crosstrail.cli.statuses import status_of
@@ -34,7 +35,7 @@ ACCOUNTS = RowType(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def accounts() -> None:
     """List, check, add and import accounts."""
 

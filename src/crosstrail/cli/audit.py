@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 
 if TYPE_CHECKING:
     from crosstrail.record.question import AccountFilter, Question
@@ -24,7 +25,7 @@ _COLUMNS = ("time", "who", "tool", "outcome", "accounts", "regions", "address", 
 _FIRST_TO_GO = ("requests", "client", "regions", "address")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--who", default="", help="Name or subject of the caller, such as ann@example.com or '*@example.com'.")
 @click.option("--account", default="", help="Calls that asked one of these: id, alias, glob, comma list.")

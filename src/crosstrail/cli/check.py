@@ -15,6 +15,7 @@ import click
 
 from crosstrail.answers.coverage_text import block
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
@@ -45,7 +46,7 @@ class Checked:
     problems: list[str] = field(default_factory=list)
 
 
-@click.command("check", short_help="Ask every live account once what it allows.")
+@click.command("check", cls=Command, short_help="Ask every live account once what it allows.")
 @click.argument("selector", default="*")
 @click.option("--region", default="", help="Region, glob, comma list, or all; each account's own if not given.")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")

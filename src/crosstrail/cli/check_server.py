@@ -12,6 +12,7 @@ import anyio
 import click
 import orjson
 
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json
@@ -22,7 +23,7 @@ from crosstrail.text import clean, visible
 _DETAIL = 200
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("target", nargs=-1, type=click.UNPROCESSED, metavar="URL | -- COMMAND...")
 @click.option("--bearer", metavar="TOKEN", default="", help="Token to sign in with; - reads it from stdin.")
 @click.option(

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from crosstrail.cli import CONFIG_HELP
+from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
 from crosstrail.cli.words import say
 from crosstrail.clients.known import CLIENTS, client_of
@@ -26,7 +27,7 @@ _PROJECT = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def client() -> None:
     """Add this server to MCP clients: Claude, Cursor, Kiro, Trae, VS Code, Codex and others."""
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
 @click.option("--region", default="", help="Region, glob, comma list.")
 @click.option("--since", default="", help="From which day: 30d, 2026-11-20; the first day held if not given.")

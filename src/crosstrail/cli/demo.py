@@ -22,6 +22,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from crosstrail import private
+from crosstrail.cli.command import Command
 from crosstrail.cli.coverage_picture import print_coverage
 from crosstrail.cli.demo_findings import show_findings
 from crosstrail.demo.client import connected
@@ -39,7 +40,7 @@ _EVIDENCE_LINES_SHOWN = 3
 _DENIED = r"AccessDenied\w*|Client\.Unauthorized\w*|NoPermission|Forbidden\.RAM"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--folder", metavar="FOLDER", type=click.Path(path_type=Path), help="Make it here, not in the user's cache."
 )

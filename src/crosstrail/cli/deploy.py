@@ -11,6 +11,7 @@ import anyio
 import click
 
 from crosstrail.cli.check_server import print_report, read_token
+from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.words import out
 from crosstrail.deploy.plan import JwtAuthorizer, Plan
@@ -21,7 +22,7 @@ from crosstrail.errors import ConfigError
 from crosstrail.settings.config import environment
 
 
-@click.group()
+@click.group(cls=Group)
 def deploy() -> None:
     """Run crosstrail, or a wrapped server, in a cloud."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from crosstrail.cli import with_settings_after
+from crosstrail.cli.command import Command
 from crosstrail.detections.findings import LEVELS, Level
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _start_worker() -> None:
         start_early()
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--account", default="", help="Id, alias, glob, comma list; all if not given.")
 @click.option("--region", default="", help="Region, comma list; all if not given.")
 @click.option(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE, FAILED
 from crosstrail.cli.words import say
 
 _MAX_HITS = 20
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("topic", required=False, default="")
 @click.option("--search", metavar="WORDS", default="", help="List where these words stand, the best places first.")
 @click.option("--chinese", is_flag=True, help="Show the Chinese page where there is one.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from crosstrail.cli import with_settings, with_settings_after
+from crosstrail.cli.command import Command
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
@@ -49,7 +50,7 @@ def named_filters(filters: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(_FILTERS[name][0], value) for name, value in filters.items() if value]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--account", default="", help="Id, alias, glob, comma list, or * for all.")
 @click.option("--region", default="", help="Region, comma list, or all.")
 @click.option("--since", default="", help="From when: 24h, 7d, '1 month ago', 2026-11-20, 2026-11-20T09:00Z.")
@@ -99,7 +100,7 @@ def _start_worker() -> None:
         start_early()
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sql", required=False, metavar="[SQL|@FILE|-]")
 @click.option("--saved", metavar="NAME", default="", help="Run a saved query: NAME.sql of the folder query.saved.")
 @click.option(

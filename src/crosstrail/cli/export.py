@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 from crosstrail.cli.events import lookup_filters, named_filters
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sql", required=False, default="")
 @click.option("-o", "--output", "output", type=click.Path(path_type=Path), help="File to write; others lie beside it.")
 @click.option(

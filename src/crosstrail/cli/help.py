@@ -6,10 +6,11 @@ import difflib
 
 import click
 
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("topic", nargs=-1)
 @click.pass_context
 def help(ctx: click.Context, topic: tuple[str, ...]) -> int:  # a command is named as its function
@@ -46,7 +47,7 @@ def _command(top: click.Context, words: tuple[str, ...]) -> click.Context | None
         command = group.get_command(context, word) if isinstance(group, click.Group) else None
         if command is None:
             return None
-        context = click.Context(command, parent=context, info_name=word)
+        context = command.context_class(command, parent=context, info_name=word)
     return context
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 
 if TYPE_CHECKING:
     from crosstrail.answers.iam_policy import PolicyAnswer
     from crosstrail.settings.config import Settings
 
 
-@click.command(name="iam-policy")
+@click.command(name="iam-policy", cls=Command)
 @click.option("--principal", required=True, help="ARN of a user, a role or a session; user/NAME, role/NAME.")
 @click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
 @click.option("--since", default="90d", show_default=True, help="From when: 30d, 2026-11-20.")

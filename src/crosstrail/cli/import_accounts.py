@@ -20,6 +20,7 @@ from crosstrail.accounts.registry import Registry
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.accounts.table_rows import KEYS, ROLE, account_of
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 from crosstrail.models import DEFAULT_CLOUD, Account
@@ -52,7 +53,7 @@ def _clouds() -> list[str]:
     return [cloud for cloud, form in account_forms().items() if form.table]
 
 
-@click.command("add")
+@click.command("add", cls=Command)
 @_ACCOUNT_ID
 @click.option("--alias", default="", help="A name to use for it.")
 @click.option("--region", default="", help="The region asked when a call names none.")
@@ -108,7 +109,7 @@ def add(
     out(f"Stored {_named(account)} in {database.name}.")
 
 
-@click.command("import")
+@click.command("import", cls=Command)
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
 @with_settings
@@ -135,7 +136,7 @@ def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
         say(f"ignored columns: {', '.join(ignored)}")
 
 
-@click.command("encrypt")
+@click.command("encrypt", cls=Command)
 @_ACCOUNT_ID
 @with_settings
 def encrypt(settings: Settings, account_id: str) -> None:
@@ -149,7 +150,7 @@ def encrypt(settings: Settings, account_id: str) -> None:
     say("Write it as auth.secret_access_key_encrypted of this account in crosstrail.yaml.")
 
 
-@click.command("rotate")
+@click.command("rotate", cls=Command)
 @with_settings
 def rotate(settings: Settings) -> None:
     """Encrypt all stored secrets with the first key.

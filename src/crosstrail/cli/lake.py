@@ -22,6 +22,7 @@ from crosstrail.cli.collect_sources import (
     open_buckets,
 )
 from crosstrail.cli.collection_report import named, print_report
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY, found_status, status_of
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.lake.collector import MAX_BYTES, CollectionReport
@@ -45,7 +46,7 @@ class _ShardType(click.ParamType[Shard]):
             self.fail("write it as 2/8: the second of eight collectors, 1,000 at most", param, ctx)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", metavar="[PATH...]", nargs=-1)
 @click.option(
     "--api", is_flag=True, help="Ask the accounts' own event history (LookupEvents) instead of reading files."

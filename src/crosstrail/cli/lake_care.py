@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Group
 from crosstrail.cli.lake_ddl import ddl
 from crosstrail.cli.lake_init import init
 from crosstrail.cli.lake_opened import bar, opened
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _MAX_LISTED = 20
 
 
-@click.group()
+@click.group(cls=Group)
 def lake() -> None:
     """Care for the lake: see how it is; verify, repair, compact, expire, move it."""
 

@@ -10,6 +10,7 @@ import anyio
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE
 from crosstrail.cli.words import out, say
 
@@ -23,7 +24,7 @@ _USUAL_REGION = "us-east-1"
 """Whose partition it is where no region is configured."""
 
 
-@click.group()
+@click.group(cls=Group)
 def ddl() -> None:
     """Statements that make a table of the log files of a bucket, with nothing collected."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE
 from crosstrail.cli.words import out
 from crosstrail.errors import ConfigError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 
-@click.command("init")
+@click.command("init", cls=Command)
 @click.option("--engine", type=click.Choice(["trino"]), required=True, help="Which engine is to read the lake.")
 @click.option("--print", "prints", is_flag=True, help="Print the statement, and run nothing.")
 @with_settings

@@ -11,6 +11,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.collect_sources import collect_again
+from crosstrail.cli.command import Command
 from crosstrail.cli.lake_opened import bar, opened
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
 from crosstrail.cli.words import out, out_json, say
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _MAX_LISTED = 20
 
 
-@click.command("repair")
+@click.command("repair", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings
 def repair(settings: Settings, as_json: bool) -> int:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "-o",
     "--output",

@@ -10,6 +10,7 @@ import anyio
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import FAILED, status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
@@ -25,7 +26,7 @@ _EXISTING = click.Path(exists=True, path_type=Path)
 _COLUMNS = ("level", "title", "id", "author", "licence", "source")
 
 
-@click.group()
+@click.group(cls=Group)
 def rules() -> None:
     """List, add, check and test the rules that `detect` runs."""
 

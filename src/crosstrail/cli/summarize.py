@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 
 if TYPE_CHECKING:
     from crosstrail.answers.summarize import Summarized, SummaryCall
     from crosstrail.settings.config import Settings
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("subject")
 @click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
 @click.option("--region", default="", help="Region, glob, comma list.")

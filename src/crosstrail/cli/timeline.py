@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 from crosstrail.cli.events import lookup_filters, named_filters
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it as one page of HTML to this file.")
 @click.option("--account", default="", help="Id, alias, glob, comma list. Empty: all.")
 @click.option("--region", default="", help="Region, comma list. Empty: all.")

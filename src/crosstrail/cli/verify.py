@@ -13,6 +13,7 @@ import click
 
 from crosstrail import private
 from crosstrail.cli import with_settings
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.words import out, out_columns, out_json
 from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
@@ -28,7 +29,7 @@ _CAP = 1_500
 _TEXT, _JSON = "text", "json"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("place", metavar="s3://BUCKET/PREFIX | FOLDER")
 @click.option("--account", metavar="SELECTOR", default="", help="Ids, globs and names of accounts; all by default.")
 @click.option("--region", metavar="SELECTOR", default="", help="Names and globs; all by default.")

@@ -12,14 +12,15 @@ from itertools import takewhile
 
 import click
 
+from crosstrail.cli.command import Command
 from crosstrail.stderr_log import log_to_stderr
 
 _VARIABLE = "CROSSTRAIL_LOG_FORMAT"
 _FLAG = re.compile(r"(?<![^\0])--log-format[=\0](text|json)(?![^\0])")
 
 
-class ServerCommand(click.Command):
-    """click's, whose options may be wrong as well: until all are read nobody knows what they say."""
+class ServerCommand(Command):
+    """One whose options may be wrong as well: until all are read nobody knows what they say."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
