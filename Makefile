@@ -11,7 +11,7 @@ DOCS := CONTRIBUTING.md docs/architecture.md docs/configuration.md docs/sql.md d
 WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-registry test-browser test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs clean
+.PHONY: help demo test test-registry test-browser test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs messages clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -129,6 +129,9 @@ image-test: ## build the container images without a container engine, start and 
 docs: $(READY) ## write the generated parts of the documentation again
 	$(BIN)/cog -r $(DOCS)
 	$(BIN)/python deploy/server_entry.py
+
+messages: $(READY) ## bring the catalogs of translations up to date with the source, and say what lacks a translation
+	$(BIN)/python tests/messages.py
 
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
 RUNNING := $(COMPILE) --no-annotate -c requirements.lock --python-version

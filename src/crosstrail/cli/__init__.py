@@ -19,8 +19,10 @@ import click
 from crosstrail import __version__
 from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
+from crosstrail.cli.translation import catalog, speak
 from crosstrail.cli.words import COMMAND_WORDS, say, say_excerpt
 from crosstrail.errors import CrosstrailError, SqlRejected
+from crosstrail.settings.language_settings import language_of
 from crosstrail.settings.trust_settings import trust_of
 from crosstrail.trust import use
 from crosstrail.vocabulary import speaking
@@ -120,6 +122,11 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every terminal knows every letter
     use(trust_of())
+    speak(language_of())
+    if catalog().messages:
+        from crosstrail.cli.translated_help import translate_help
+
+        translate_help()
     try:
         with speaking(COMMAND_WORDS):
             status = command.main(standalone_mode=False, prog_name=name)

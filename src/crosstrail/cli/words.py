@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
 
 import click
 import orjson
 
+from crosstrail.cli.cells import wrapped
+from crosstrail.cli.translation import translated
 from crosstrail.stderr_log import said_as_json
 from crosstrail.text import json_text, visible
 from crosstrail.vocabulary import PLAIN
@@ -42,9 +43,9 @@ def say(text: str, level: int = logging.INFO) -> None:
     """A line on stderr; in a file or a pipe it stays one line. Where a server logs JSON, an entry of that level."""
     if said_as_json(text, level):
         return
-    text = visible(text)
+    text = translated(visible(text))
     if sys.stderr.isatty():
-        text = textwrap.fill(text, stderr_columns(), break_long_words=False, break_on_hyphens=False)
+        text = "\n".join(wrapped(text, stderr_columns()))
     click.echo(text, err=True)
 
 
@@ -56,7 +57,7 @@ def say_excerpt(lines: Iterable[str]) -> None:
 
 def out(text: str) -> None:
     """Lines on stdout."""
-    click.echo("\n".join(map(visible, text.split("\n"))))
+    click.echo("\n".join(translated(visible(line)) for line in text.split("\n")))
 
 
 def out_columns(text: str, *, to_stderr: bool) -> None:

@@ -1,0 +1,196 @@
+"""The command line in Chinese: every message of the source has a translation, and what is printed is found in the catalog."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+import messages
+import preloaded
+from crosstrail.cli.catalog import MessageCatalog, catalog_from, catalog_of, read_compiled
+from crosstrail.cli.cells import wrapped
+from crosstrail.settings.language_settings import language_of
+from terminal import on_a_terminal
+
+CHINESE = {"LANGUAGE": "zh_CN"}
+_HELP = """
+import click
+from crosstrail.cli import crosstrail, run_command
+from crosstrail.cli.translated_help import translate_help
+from crosstrail.cli.translation import speak
+
+def walk(command, context):
+    print("\\x1e" + context.command_path)
+    print(command.get_help(context))
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        inner = command.get_command(context, name)
+        walk(inner, click.Context(inner, info_name=name, parent=context, **inner.context_settings))
+
+speak("zh_CN")
+translate_help()
+walk(crosstrail, click.Context(crosstrail, info_name="crosstrail", terminal_width=80))
+"""
+"""Prints the help of every command, in one process."""
+
+
+def _filled(message: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)(?::n)?\}", lambda found: values[found[1]], message).replace("{{", "{").replace("}}", "}")
+
+
+@pytest.fixture(scope="module")
+def chinese() -> MessageCatalog:
+    return catalog_of("zh_CN")
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, str]:
+    """msgid -> msgstr of the catalog that translators write."""
+    return {str(one.id): str(one.string) for one in messages.catalog() if one.id}
+
+
+def test_translations_keep_the_values_of_their_messages(written: dict[str, str]) -> None:
+    """A suffix of the English plural is the one thing that may be left out."""
+    wrong = []
+    for msgid, text in written.items():
+        asked, given = messages.placeholders(msgid), messages.placeholders(text)
+        if text and (given - asked or asked - given - {"s"}):
+            wrong.append((msgid, text))
+    assert not wrong
+
+
+def test_compiled_catalog_is_made_of_the_written_one() -> None:
+    assert messages.MO.read_bytes() == messages.compiled(messages.catalog())
+
+
+def test_every_message_is_found_again_in_a_line(written: dict[str, str]) -> None:
+    """With values that are no words, each message gives its own translation, whatever other messages there are."""
+    chinese = catalog_from(written)
+    wrong = []
+    for msgid, text in written.items():
+        if not text or msgid.isupper():
+            continue
+        values = {name: str(7000 + number) for number, name in enumerate(sorted(messages.placeholders(msgid)))}
+        line, expected = _filled(msgid, values), _filled(text, values)
+        if (found := chinese.line(line)).rstrip("。.：:") != expected.rstrip("。.：:"):
+            wrong.append((line, expected, found))
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, ""),
+        ({"LANG": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "zh"}, "zh_CN"),
+        ({"LANG": "zh_SG.GBK@pinyin"}, "zh_CN"),
+        ({"LANG": "zh-Hans-CN"}, "zh_CN"),
+        ({"LANG": "zh_TW.UTF-8"}, ""),
+        ({"LANG": "de_DE.UTF-8"}, ""),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ""),
+        ({"LANG": "C.UTF-8", "LANGUAGE": "zh_CN"}, "zh_CN"),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en"}, ""),
+        ({"LANGUAGE": "de:zh_Hans:en"}, "zh_CN"),
+        ({"LANGUAGE": "en_GB:zh_CN"}, ""),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "", "LC_ALL": ""}, "zh_CN"),
+    ],
+)
+def test_language_is_the_first_that_the_environment_asks_for(environ: dict[str, str], language: str) -> None:
+    assert language_of(environ) == language
+
+
+@pytest.mark.parametrize(
+    "data", [None, b"", b"\xde\x12\x04\x95", b"no catalog at all", b"\xde\x12\x04\x95" + b"\xff" * 40]
+)
+def test_catalog_that_is_absent_or_broken_translates_nothing(tmp_path: Path, data: bytes | None) -> None:
+    place = tmp_path / "zh_CN" / "LC_MESSAGES" / "crosstrail.mo"
+    place.parent.mkdir(parents=True)
+    if data is not None:
+        place.write_bytes(data)
+    assert catalog_of("zh_CN", tmp_path).line("Check the name.") == "Check the name."
+
+
+def test_catalog_that_is_cut_off_anywhere_never_raises(tmp_path: Path) -> None:
+    whole = messages.MO.read_bytes()
+    place = tmp_path / "zh_CN" / "LC_MESSAGES" / "crosstrail.mo"
+    place.parent.mkdir(parents=True)
+    for length in range(0, len(whole), len(whole) // 25):
+        place.write_bytes(whole[:length])
+        catalog_of("zh_CN", tmp_path).line("Check the name.")
+
+
+def test_values_of_one_word_are_data_and_stay(chinese: MessageCatalog) -> None:
+    catalog = catalog_from({"file": "文件", "there is no {name} here": "这里没有 {name}", "the file": "该文件"})
+    assert catalog.line("there is no file here") == "这里没有 file"
+    assert catalog.line("there is no the file here") == "这里没有 该文件"
+    assert chinese.line("arn:aws:iam::111111111111:role/Audit") == "arn:aws:iam::111111111111:role/Audit"
+
+
+def test_message_and_its_hint_are_two_sentences() -> None:
+    catalog = catalog_from(
+        {"there is no {name}": "没有 {name}", "Check it.": "请检查。", "{count:n} files": "{count} 个文件"}
+    )
+    assert (
+        catalog.line("crosstrail: there is no a b (1,234 files). Check it.")
+        == "crosstrail: 没有 a b（1,234 个文件）。请检查。"
+    )
+    assert catalog.line("many files") == "many files"
+
+
+def test_compiled_catalog_is_read_as_gettext_reads_it(written: dict[str, str]) -> None:
+    found = read_compiled(messages.MO.read_bytes())
+    assert {msgid: text for msgid, text in found.items() if msgid} == {k: v for k, v in written.items() if v}
+
+
+@pytest.mark.parametrize("width", [20, 33, 80])
+def test_lines_are_broken_by_cells_and_words_stay_whole(width: int) -> None:
+    text = (
+        "退出状态 3：某个账号无法查询，或不在 `crosstrail lookup` 查询的任何云中（例如 cn-beijing）；1：全部无法查询。"
+        * 3
+    )
+    lines = wrapped(text, width)
+    assert max(map(cell_len, lines)) <= width
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert not [line for line in lines if line[0] in "，。；：）" or line.endswith("（")]
+    assert any("cn-beijing" in line for line in lines)
+
+
+def test_help_of_every_command_is_chinese_and_fits_80_columns() -> None:
+    done = preloaded.run(program=("-c", _HELP))
+    assert done.returncode == 0, done.stderr
+    pages = dict(page.split("\n", 1) for page in done.stdout.split("\x1e")[1:])
+    assert len(pages) > 30
+    for path, page in pages.items():
+        assert page.startswith(f"用法：{path}"), page
+        for line in page.splitlines():
+            assert cell_len(line) <= 80, line
+
+
+def test_errors_are_chinese_and_machines_read_english(tmp_path: Path) -> None:
+    wrong = preloaded.run("lookup", "--limit", "x", environ=CHINESE)
+    assert wrong.returncode == 2
+    assert "错误：'--limit' 的值无效：'x' 不是有效的整数。" in wrong.stderr
+    missing = preloaded.run("audit", "nowhere", environ=CHINESE | {"HOME": str(tmp_path)})
+    assert missing.returncode == 1
+    assert missing.stderr == "crosstrail: nowhere 处没有记录。请检查名称。\n"
+    listed = preloaded.run("rules", "list", "--json", environ=CHINESE)
+    assert json.loads(listed.stdout)[0]["level"]
+    assert listed.stdout == preloaded.run("rules", "list", "--json", environ={"LANGUAGE": "en"}).stdout
+
+
+def test_terminal_without_chinese_letters_breaks_no_command() -> None:
+    done = preloaded.run("lookup", "--limit", "x", environ=CHINESE | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2
+    assert "--limit" in done.stderr
+
+
+def test_error_on_a_terminal_of_80_columns_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    status, text = on_a_terminal(80, "check", "--bearer", "x", "--", "crosstrail", "serve", errors=True)
+    assert status == 2
+    assert "--bearer 要与地址一起使用；通过 stdio 没有人登录" in text.replace("\r\n", "")
+    assert max(map(cell_len, text.splitlines())) <= 80
