@@ -126,6 +126,8 @@ def test_a_chinese_page_is_chinese_and_links_to_chinese_pages(english: Path, chi
         if len(re.findall(r"\b[a-z]{3,}\b", re.sub(r"[`(][^`)]*[`)]", "", one))) > 12 and not _CHINESE.search(one)
     ]
     assert english_only == []
+    broken = re.findall(r"^[^|#\n<`][^\n]*[\u3000-\u9fff\uff00-\uffef]\n(?![-\s|#<`\d])[^\n]+$", text, re.MULTILINE)
+    assert broken == [], "a line that goes on in the next one is shown with a blank between"
     for page in (english, chinese):
         for _, target in _LINK.findall(page.read_text("utf-8")):
             file, mark, place = target.partition("#")
