@@ -64,7 +64,7 @@ class HistoryWorkspace(AwsAccounts):
         return process
 
     def rows(self, sql: str = "SELECT account, eventid FROM events") -> list[dict[str, Any]]:
-        done = preloaded.run("query", sql, "--config", self.write(), "--format", "json", "--limit", "100000")
+        done = preloaded.run("query", sql, "--config", self.write(), "--format", "jsonl")
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -114,7 +114,7 @@ def test_json_is_equal_to_what_the_log_says(crosstrail: CommandLine, config: Pat
     done = crosstrail("lookup", "--account", "dev", "--json", "--config", config)
     agents = {json.loads(line)["event"]["userAgent"] for line in done.stdout.splitlines()}
     assert agents == {*HOSTILE, "plain"}
-    rows = crosstrail("query", SQL, "--format", "json", "--config", config).stdout.splitlines()
+    rows = crosstrail("query", SQL, "--format", "jsonl", "--config", config).stdout.splitlines()
     assert [json.loads(row)["eventname"] for row in rows] == [f"Name{text}" for text in (*HOSTILE, "plain")]
 
 

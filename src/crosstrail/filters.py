@@ -69,6 +69,8 @@ _ROLE = re.compile(
     r"(?:(?:arn|trn|acs):[^:]*:?(?:iam|sts|ram)::(?P<account>[0-9]*):)?(?:assumed-)?role/(?P<path>[^:]{1,1000})",
     re.ASCII,
 )
+_SESSION = re.compile(r"(?!user/|role/|assumed-role/|federated-user/|insight/|aggregated/)[^/:\s]+/[^/:\s]+")
+"""ROLE/SESSION, as `Event.caller` has it."""
 _PRINCIPAL = re.compile(r"(?:arn|trn|acs):|(?:user|role|assumed-role|federated-user)/")
 _ROLE_OF_ACCOUNT = re.compile(r"[0-9]{6,20}/[^/]+", re.ASCII)
 _PART = re.compile(r"""\s*(?P<key>[A-Za-z_.\-]{1,60})\s*=\s*(?P<value>"[^"]*"|'[^']*'|[^,]*)\s*(?:,|\Z)""", re.ASCII)
@@ -143,6 +145,8 @@ def _accepted(one: Filter, known: frozenset[str]) -> Filter:
         return Filter(key, _address(value))
     if key == AttributeKey.USERNAME and FilterKey.PRINCIPAL in known and _PRINCIPAL.match(value):
         key = FilterKey.PRINCIPAL  # no user and no session has such a name
+    if key == FilterKey.PRINCIPAL and _SESSION.fullmatch(value):
+        value = f"assumed-role/{value}"
     if key == FilterKey.ROLE or (key == FilterKey.PRINCIPAL and _names_a_role(value)):
         return Filter(FilterKey.ROLE, _role(value))
     return Filter(key, value)

@@ -159,6 +159,15 @@ class Event:
         return self.error_code or ": ".join(self.errors)
 
     @property
+    def caller(self) -> str:
+        """What tells principals apart: `deploy-bot`, `Audit/alice`, `root`, a service's host name."""
+        kind, _, name = self.principal.partition("/")
+        if kind == "assumed-role" and name:
+            return name
+        short = name.rpartition("/")[2]  # no two users of an account have one, whatever their paths
+        return short if kind == "user" and short and short != "root" else self.principal or self.username
+
+    @property
     def identity(self) -> str:
         """What tells two events apart, over all clouds."""
         return f"{self.cloud}/{self.account}/{self.region}/{self.id}"
@@ -352,3 +361,5 @@ class ResultPage:
     columns: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
     next_token: str = ""
+    types: tuple[str, ...] = ()
+    """Trino's name for the type of each column, such as `array(varchar)`; empty where the engine does not say."""

@@ -233,12 +233,12 @@ def _row(event: Event, account: str) -> tuple[str, ...]:
         event.principal or event.username,
         event.source_ip,
         event.error,
-        " ".join(_short_resource(resource.name) for resource in event.resources),
+        " ".join(short_resource(resource.name) for resource in event.resources),
         event.id,
     )
 
 
-def _short_resource(name: str) -> str:
+def short_resource(name: str) -> str:
     """An ARN without its partition, region and account, which the row tells already: `s3:bucket/key`."""
     parts = name.split(":", 5)
     return f"{parts[2]}:{parts[5]}" if len(parts) == 6 and parts[0] in ("arn", "trn") else name

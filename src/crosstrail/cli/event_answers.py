@@ -5,8 +5,6 @@ The answer goes to stdout, what it covers to stderr, so that a pipe holds events
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,27 +15,28 @@ from crosstrail.answers.coverage_text import block, coverage, on_demand, verifie
 from crosstrail.answers.engine_coverage import readable_by
 from crosstrail.answers.explain import explain
 from crosstrail.answers.filter_hints import why_nothing_matched
-from crosstrail.answers.lookup_events import COLUMNS, other_versions, summaries
+from crosstrail.answers.lookup_events import other_versions
+from crosstrail.cli.event_rows import EVENTS, event_row
+from crosstrail.cli.output import CommandOutput, RowType
+from crosstrail.cli.output.sql_values import sql_cell, sql_column
 from crosstrail.cli.statuses import status_of
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.words import out, say
 from crosstrail.detections.ocsf.events import ocsf_event
-from crosstrail.engines.base import finished, run
+from crosstrail.engines.base import QueryEngine, QueryScope, finished, run
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lookup.fanout import Failure, LookupPage, lookup_events
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage
 from crosstrail.settings.config import Settings
-from crosstrail.text import csv_cell
 from crosstrail.timerange import iso, parse_range
 from crosstrail.workspace.query_engines import LAKE_ENGINE, time_limit
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
 _PAGE = 1000
+_TERMINAL_ROWS = 100
 _READING_SECONDS = 120.0
 """For each block of targets, where events must be read one by one: 12,000 of each target at CloudTrail's pace."""
-_FIRST_TO_GO = ("region", "resource", "service", "source_ip", "error")
 
 
 def read_as_of(settings: Settings, text: str) -> Settings:
@@ -59,23 +58,15 @@ def print_events(
     limit: int,
     filters: Sequence[tuple[str, str]],
     options: Mapping[str, str],
-    form: str,
+    output: CommandOutput,
 ) -> int:
     """The exit status. `between`: since and until, `filters`: (key, value) as written, `options`: key -> option."""
     given = accepted([Filter(key, value) for key, value in filters], KEYS)
     span = parse_range(*between, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
-    query = EventQuery(span, given, limit, with_record=form != "table")
+    records = output.form == "ocsf" or output.older or output.shows(EVENTS, "record")
+    query = EventQuery(span, given, limit, with_record=records)
     listing, chosen, warnings = anyio.run(_lookup, settings, account, region, query)
-    if form == "ocsf":
-        for event in listing.events:
-            out_json(ocsf_event(event))
-    elif form == "json":
-        for event in listing.events:
-            marked = {"other_versions": event.other_versions} if event.other_versions else {}
-            out_json({"account": event.account, "cloud": event.cloud, "event": event.record} | marked)
-    elif listing.events:
-        rows = [row[:-1] for row in summaries(listing)]  # ids are for --json
-        print_table(COLUMNS[:-1], rows, whole=("time", "account"), first_to_go=_FIRST_TO_GO)
+    _write_events(listing, output)
     for line in [*other_versions(listing), *coverage(span, listing, continued=False), *block(chosen), *warnings]:
         say(line)
     if given and not listing.events and not listing.next:
@@ -88,6 +79,22 @@ def print_events(
     unknown = len(warnings) if any(sign in account for sign in "*?[") else 0  # a pattern may mean accounts not known
     absent = len(chosen.without) + len(chosen.nowhere)
     return status_of(done=len(listing.pages), failed=len(listing.failures) + unknown + absent)
+
+
+def _write_events(listing: LookupPage, output: CommandOutput) -> None:
+    if output.form == "ocsf":
+        for event in listing.events:
+            output.json_line(ocsf_event(event))
+    elif output.older:
+        for event in listing.events:
+            marked = {"other_versions": event.other_versions} if event.other_versions else {}
+            output.json_line({"account": event.account, "cloud": event.cloud, "event": event.record} | marked)
+    else:
+        names = {target.account.key: target.account.name for target in listing.targets}
+        with output.rows(EVENTS) as rows:
+            rows.write_all(
+                event_row(event, names.get((event.cloud, event.account), event.account)) for event in listing.events
+            )
 
 
 async def _lookup(
@@ -166,29 +173,23 @@ def print_explained(settings: Settings, sql: str, account: str, engine: str) -> 
     out(anyio.run(explained))
 
 
-def print_rows(settings: Settings, sql: str, account: str, form: str, limit: int | None, engine: str) -> None:
-    """As a table, json or csv."""
-    if limit is None and form == "table":
-        limit = 100
-    columns, rows, total, covered = anyio.run(_query, settings, sql, account, limit, engine)
-    if form == "json":
-        for row in rows:
-            out_json(dict(zip(columns, row, strict=True)))
-    elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([csv_cell(value or "") for value in row] for row in [columns, *rows])
-    else:
-        print_table(columns, rows)
+def print_rows(
+    settings: Settings, sql: str, account: str, output: CommandOutput, limit: int | None, engine: str
+) -> None:
+    """Every row; on a terminal the first 100 of a table, where nothing else is asked for."""
+    if limit is None and output.on_terminal:
+        limit = _TERMINAL_ROWS
+    shown, total, covered = anyio.run(_query, settings, sql, account, output, limit, engine)
     for line in covered:
         say(line)
-    if total > len(rows):
-        say(f"{len(rows):,} of {total:,} rows; --limit {total} or --format csv gives all.")
+    if total > shown:
+        say(f"{shown:,} of {total:,} rows; --limit {total}, a pipe or -o FILE gives all.")
 
 
 async def _query(
-    settings: Settings, sql: str, account: str, limit: int | None, name: str
-) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], int, list[str]]:
-    """(columns, rows up to the limit, rows in all, what the statement could read)."""
+    settings: Settings, sql: str, account: str, output: CommandOutput, limit: int | None, name: str
+) -> tuple[int, int, list[str]]:
+    """(rows written, rows in all, what the statement could read)."""
     workspace = Workspace(settings)
     visible = ScopedWorkspace(workspace)
     try:
@@ -198,14 +199,28 @@ async def _query(
         page: ResultPage = await run(
             engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=time_limit(settings, engine.name) * 2
         )
-        rows = list(page.rows)
-        while page.next_token and (limit is None or len(rows) < limit):
-            page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))
-            rows += page.rows
-        kept = rows[:limit]
+        shown = await _write_pages(engine, page, scope, output, limit)
         covered += verified(page.status.verified)
         covered += [f"It cost {page.status.cost}."] if page.status.cost else []
         covered += await readable_by(visible, engine.name, scope.accounts, sql)
-        return page.columns, kept, max(page.status.rows or 0, len(kept)), covered
+        return shown, max(page.status.rows or 0, shown), covered
     finally:
         await workspace.aclose()
+
+
+async def _write_pages(
+    engine: QueryEngine, page: ResultPage, scope: QueryScope, output: CommandOutput, limit: int | None
+) -> int:
+    """Each as it comes, up to the limit; how many rows."""
+    types = page.types or ("",) * len(page.columns)
+    columns = tuple(sql_column(name, one) for name, one in zip(page.columns, types, strict=True))
+    kinds = [one.kind for one in columns]
+    shown = 0
+    with output.rows(RowType("query", columns)) as rows:
+        while True:
+            texts = page.rows if limit is None else page.rows[: limit - shown]
+            rows.write_all(list(map(sql_cell, kinds, row)) for row in texts)
+            shown += len(texts)
+            if not page.next_token or (limit is not None and shown >= limit):
+                return shown
+            page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))

@@ -12,6 +12,8 @@ import click
 
 from crosstrail.cli import with_settings, with_settings_after
 from crosstrail.cli.command import Command
+from crosstrail.cli.event_rows import EVENTS
+from crosstrail.cli.output import CommandOutput, with_output
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
@@ -58,14 +60,7 @@ def named_filters(filters: Mapping[str, str]) -> list[tuple[str, str]]:
 @lookup_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
 @click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "ocsf"]),
-    default=None,
-    help="json, ocsf: whole events, one a line: the record itself, or OCSF 1.5.0.",
-)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@with_output(EVENTS, forms=("ocsf",), json_flag="jsonl")
 @with_settings
 def lookup(
     settings: Settings,
@@ -75,20 +70,20 @@ def lookup(
     until: str,
     limit: int,
     as_of: str,
-    form: str | None,
-    as_json: bool,
+    output: CommandOutput,
     **filters: str,
 ) -> int:
     """List events, newest first. Filters may be combined: events meet all of them.
+
+    --format ocsf: a line of OCSF 1.5.0 for each.
 
     Exit status 3: some account or region could not be asked, or is in no cloud that was; 1: none could.
     """
     from crosstrail.cli.event_answers import print_events, read_as_of
 
-    form = form or ("json" if as_json else "table")
     given = named_filters(filters)
     options = {key: f"--{name.replace('_', '-')}" for name, (key, _) in _FILTERS.items()}
-    return print_events(read_as_of(settings, as_of), account, region, (since, until), limit, given, options, form=form)
+    return print_events(read_as_of(settings, as_of), account, region, (since, until), limit, given, options, output)
 
 
 def _start_worker() -> None:
@@ -108,8 +103,9 @@ def _start_worker() -> None:
 )
 @click.option("--list-saved", is_flag=True, help="List the saved queries, what they are and take.")
 @click.option("--account", default="", help="Only these accounts: id, alias, glob, comma list.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; a table stops at 100.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; on a terminal a table stops at 100."
+)
 @click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
 @click.option(
     "--engine",
@@ -120,6 +116,7 @@ def _start_worker() -> None:
 @click.option(
     "--explain", is_flag=True, help="Run nothing: say what would be read, and what each engine would be sent."
 )
+@with_output(None)
 @with_settings_after(_start_worker)
 def query(
     settings: Settings,
@@ -127,7 +124,7 @@ def query(
     saved: str,
     values: tuple[str, ...],
     account: str,
-    form: str,
+    output: CommandOutput,
     limit: int | None,
     as_of: str,
     engine: str,
@@ -142,7 +139,7 @@ def query(
     from crosstrail.cli.query_source import print_saved, statement_of
 
     if list_saved:
-        print_saved(settings)
+        print_saved(settings, output)
         return
     statement = statement_of(settings, sql, saved, values)
     from crosstrail.cli.event_answers import print_explained, print_rows, read_as_of
@@ -153,4 +150,4 @@ def query(
         if explain:
             print_explained(settings, statement, account, engine)
         else:
-            print_rows(settings, statement, account, form, limit, engine)
+            print_rows(settings, statement, account, output, limit, engine)

@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crosstrail.cli.output import RowColumn, RowType
+
 if TYPE_CHECKING:
+    from crosstrail.cli.output import CommandOutput
     from crosstrail.settings.config import Settings
 
+SAVED = RowType(
+    "query --list-saved",
+    (
+        RowColumn("name", whole=True, about="What --saved takes."),
+        RowColumn("description", about="What it asks."),
+        RowColumn("parameters", "list", about="What --set gives values to, with their defaults."),
+    ),
+)
 _MOST_BYTES = 1_000_000
 _SOURCES = "Give a statement, @FILE, - for standard input, or --saved NAME."
 
@@ -32,15 +43,15 @@ def statement_of(settings: Settings, given: str | None, saved: str, values: Sequ
     return filled(sql, parameters_of(sql), named)
 
 
-def print_saved(settings: Settings) -> None:
+def print_saved(settings: Settings, output: CommandOutput) -> None:
     """The saved queries with what they are and take."""
     from crosstrail.answers.saved_queries import saved_queries
-    from crosstrail.cli.tables import print_table
     from crosstrail.cli.words import say
 
     found = saved_queries(settings.query.saved)
-    rows = [(one.name, one.description, ", ".join(each.shown for each in one.parameters)) for one in found.queries]
-    print_table(("name", "description", "parameters"), rows, whole=("name",))
+    rows = [(one.name, one.description, [each.shown for each in one.parameters]) for one in found.queries]
+    with output.rows(SAVED) as written:
+        written.write_all(rows)
     for line in found.left_out:
         say(line)
     if not found.queries:

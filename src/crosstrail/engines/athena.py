@@ -87,7 +87,9 @@ class AthenaEngine:
         text = statement.sql
         columns = statement.columns
         record = Record(
-            *(QueryState.QUEUED, statement.accounts, columns, text_types(columns), time.time()), who=current_call().key
+            *(QueryState.QUEUED, statement.accounts, columns, text_types(columns), time.time()),
+            who=current_call().key,
+            type_names=tuple(map(str, statement.types)),
         )
         access = await in_thread(self._open)
         query = AthenaQuery(access, self._table.place, text, columns, statement.types)

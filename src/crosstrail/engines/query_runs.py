@@ -115,7 +115,7 @@ class QueryRuns:
             return ResultPage(status, record.columns, ())
         path = self._store.rows_path(ref.native_id)
         rows, following = read_page(path, ref.native_id, record, page_token, limit, workers)
-        return ResultPage(status, record.columns, rows, following)
+        return ResultPage(status, record.columns, rows, following, record.shown_types)
 
     def cancel(self, ref: QueryRef, scope: QueryScope) -> QueryStatus:
         """Raises InvalidRequest."""

@@ -59,6 +59,12 @@ class Record:
     scanned_rows: int | None = None
     scanned_bytes: int | None = None
     """What an external engine says of its work."""
+    type_names: tuple[str, ...] = ()
+    """Trino's names for the types of its columns, where its cells are kept as text; else `types` says them."""
+
+    @property
+    def shown_types(self) -> tuple[str, ...]:
+        return self.type_names or tuple(map(str, self.types))
 
     def status(self, ref: QueryRef) -> QueryStatus:
         end = self.ended or time.time()
@@ -304,6 +310,7 @@ class _Status(TypedDict):
     percent: NotRequired[float | None]
     scanned_rows: NotRequired[int | None]
     scanned_bytes: NotRequired[int | None]
+    type_names: NotRequired[list[str]]
 
 
 def _decoded(text: bytes) -> Record:
@@ -325,6 +332,7 @@ def _decoded(text: bytes) -> Record:
         percent=data.get("percent"),
         scanned_rows=data.get("scanned_rows"),
         scanned_bytes=data.get("scanned_bytes"),
+        type_names=tuple(data.get("type_names", ())),
     )
 
 

@@ -76,7 +76,9 @@ class TrinoEngine:
         statement = await self.text(sql, scope)
         columns = statement.columns
         record = Record(
-            *(QueryState.QUEUED, statement.accounts, columns, text_types(columns), time.time()), who=current_call().key
+            *(QueryState.QUEUED, statement.accounts, columns, text_types(columns), time.time()),
+            who=current_call().key,
+            type_names=tuple(map(str, statement.types)),
         )
         query = self._query(connection, Statement(sql, statement.sql))
         run = RemoteRun(query, self._limits, self._store)

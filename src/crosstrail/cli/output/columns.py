@@ -41,21 +41,18 @@ class RowColumn:
     """Whether it may be null."""
     whole: bool = False
     """On a terminal: never cut."""
-    cut: Literal["end", "middle"] = "end"
-    """On a terminal: where what does not fit is cut. The middle, where both ends tell values apart."""
+    cut: Literal["end", "middle", "apart"] = "end"
+    """On a terminal: where what does not fit is cut. `apart`: wherever most values stay told apart, the beginning first."""
     wide: bool = False
     """On a terminal: shown with --wide, or by name with --columns."""
+    by_name: bool = False
+    """In tables and CSV: only where --columns names it, as whole records."""
     as_day: bool = False
     """In tables: a time shown as its day."""
     thousands: bool = False
     """On a terminal: 1,234,567. For counts, not for years or ports."""
     meaning: Callable[[Cell], Meaning | None] | None = None
     """What a value's colour says; the value must say it too."""
-
-    @property
-    def whole_record(self) -> bool:
-        """Too much for a cell: in tables and CSV only where --columns names it."""
-        return self.kind == "record"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class CommandOutput:
         if self.form in ("json", "jsonl", "parquet"):
             return rows.columns
         everything = self.wide or not self.on_terminal
-        return tuple(one for one in rows.columns if not one.whole_record and (everything or not one.wide))
+        return tuple(one for one in rows.columns if not one.by_name and (everything or not one.wide))
 
     @contextmanager
     def rows(self, rows: RowType) -> Iterator[Rows]:

@@ -13,12 +13,14 @@ import click
 
 from crosstrail.cli.output.colour import Meaning, coloured
 from crosstrail.cli.output.columns import Cell, RowColumn, cell_text
+from crosstrail.cli.output.fitting import Cut, fitted
 from crosstrail.cli.output.zones import Zone
 from crosstrail.cli.words import say
-from crosstrail.text import ELLIPSIS, clean
+from crosstrail.text import clean
 
 _GAP = "  "
 _NARROWEST = 7
+_CUTS: tuple[Cut, ...] = ("start", "middle", "end")
 _READABLE = 14
 """Columns wide: what a cell may be cut to before a column beside it is left out."""
 
@@ -98,18 +100,25 @@ class TerminalTable:
         )
         self._echo(click.style(heading.rstrip(), bold=True) if self._colour else heading.rstrip())
         self._echo("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+        cuts = {place: self._cut(place, width) for place, width in zip(kept, widths, strict=True)}
         for cells, meanings in zip(self._cells, self._meanings, strict=True):
             line = []
             for place, width in zip(kept, widths, strict=True):
-                text = self._fitted(place, cells[place], width)
+                text = self._fitted(place, cells[place], width, cuts[place])
                 last = place == kept[-1]
                 line.append(self._shown(text.rstrip() if last else text, meanings[place]))
             self._echo(_GAP.join(line).rstrip())
 
-    def _fitted(self, place: int, text: str, width: int) -> str:
+    def _cut(self, place: int, width: int) -> Cut:
+        """Where this column's values are cut."""
         column = self._columns[place]
-        right = column.kind in ("integer", "number") and not column.as_day
-        return _fitted(text, width, middle=column.cut == "middle", right=right)
+        if column.cut != "apart":
+            return column.cut
+        values = {row[place] for row in self._cells}
+        return max(_CUTS, key=lambda cut: len({fitted(value, width, cut) for value in values}))
+
+    def _fitted(self, place: int, text: str, width: int, cut: Cut = "end") -> str:
+        return fitted(text, width, cut, right=self._columns[place].kind in ("integer", "number"))
 
     def _shown(self, padded: str, meaning: Meaning | None) -> str:
         """Coloured without the blanks beside it: a background would show there."""
@@ -129,8 +138,8 @@ class TerminalTable:
             self._echo(click.style(heading, bold=True) if self._colour else heading)
             for place in filled:
                 if cells[place]:
-                    text = _fitted(cells[place], room - margin - len(_GAP)).rstrip()
-                    self._echo(f"{_fitted(names[place], margin)}{_GAP}{self._shown(text, meanings[place])}")
+                    text = fitted(cells[place], room - margin - len(_GAP)).rstrip()
+                    self._echo(f"{fitted(names[place], margin)}{_GAP}{self._shown(text, meanings[place])}")
 
     def _echo(self, line: str) -> None:
         click.echo(line, color=self._colour or None)
@@ -140,21 +149,6 @@ def _narrow(widths: list[int], left: int, firm: Collection[int]) -> None:
     """Takes from the widest, again and again, until they fit."""
     while sum(widths) > left:
         widths[max((number for number in range(len(widths)) if number not in firm), key=widths.__getitem__)] -= 1
-
-
-def _fitted(cell: str, width: int, *, middle: bool = False, right: bool = False) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    length = cell_len(cell)
-    if length <= width:
-        return " " * (width - length) + cell if right else set_cell_size(cell, width)
-    if not middle or width < _NARROWEST:
-        return set_cell_size(cell, width - 1) + ELLIPSIS
-    tail = (width - 1) // 2
-    end = cell[-tail:]
-    while cell_len(end) > tail:
-        end = end[1:]
-    return set_cell_size(cell, width - 1 - cell_len(end)) + ELLIPSIS + end
 
 
 __all__ = ["TerminalTable"]
