@@ -117,7 +117,7 @@ def test_collected_events_are_looked_up_like_any_others(crosstrail: CommandLine,
     done = crosstrail("lookup", "--account", ACCOUNT, "--since", "2026-09-30", *lake)
     assert done.returncode == 0, done.stderr
     assert "StopInstance" in done.stdout
-    assert "assumed-role/Audit/bob" in done.stdout
+    assert "Audit/bob" in done.stdout
     assert "CreateUser" not in done.stdout
 
 

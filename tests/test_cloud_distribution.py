@@ -248,7 +248,7 @@ def test_its_logs_are_collected_and_queried(meridian: Installed, crosstrail: Com
     known = meridian.config(lake={"path": "lake"})
     done = crosstrail("lookup", "--account", "*", "--role", "audit", "--since", "1d", "--config", known)
     assert done.returncode == 0, done.stderr
-    assert _columns(done.stdout, 1, 3, 5) == [[LAB, "Act3", "assumed-role/Audit/alice"]]
+    assert _columns(done.stdout, 1, 3, 5) == [[LAB, "Act3", "Audit/alice"]]
 
 
 def _served(config: Path, *more: str) -> StdioServerParameters:
