@@ -88,6 +88,15 @@ def test_a_chinese_page_is_shown_where_there_is_one(crosstrail: CommandLine) -> 
     assert crosstrail("docs", "sql", "--chinese").stdout == crosstrail("docs", "sql").stdout
 
 
+def test_in_a_chinese_locale_pages_are_chinese_and_nothing_else_is_made_of_them(
+    crosstrail: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    assert crosstrail("docs", "volcengine").stdout == (DOCS / "volcengine.zh.md").read_text()
+    assert crosstrail("docs", "rules").stdout == (DOCS / "rules.md").read_text()
+    assert crosstrail("help", "accounts").stdout.endswith((DOCS / "accounts.zh.md").read_text())
+
+
 def test_help_gives_a_command_and_the_page_of_its_name(crosstrail: CommandLine) -> None:
     both = crosstrail("help", "timeline").stdout
     assert both.startswith("Usage: crosstrail timeline [OPTIONS]")

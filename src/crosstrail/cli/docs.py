@@ -19,10 +19,11 @@ def docs(topic: str, search: str, chinese: bool) -> int:
     """Read the documentation; without a topic, list what there is."""
     from crosstrail.cli.page_view import show_markdown
     from crosstrail.documentation import CHINESE, page
+    from crosstrail.settings.language_settings import reads_chinese
 
     if search and topic:
         raise click.UsageError("--search looks through all pages: give it, or a topic.")
-    language = CHINESE if chinese or not search.isascii() else ""
+    language = CHINESE if chinese or reads_chinese() or not search.isascii() else ""
     if search:
         return _print_hits(search, language)
     if topic:

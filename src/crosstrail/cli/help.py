@@ -20,7 +20,8 @@ def help(ctx: click.Context, topic: tuple[str, ...]) -> int:  # a command is nam
     """
     from crosstrail.cli.page_view import show_markdown
     from crosstrail.cli.words import out
-    from crosstrail.documentation import page, topics
+    from crosstrail.documentation import CHINESE, page, topics
+    from crosstrail.settings.language_settings import reads_chinese
 
     top = ctx.find_root()
     if not topic:
@@ -33,7 +34,7 @@ def help(ctx: click.Context, topic: tuple[str, ...]) -> int:  # a command is nam
     if read in topics():
         if found is not None:
             out("")
-        show_markdown(page(read).text)
+        show_markdown(page(read, CHINESE if reads_chinese() else "").text)
     elif found is None:
         raise click.UsageError(_unknown(top, topic))
     return DONE

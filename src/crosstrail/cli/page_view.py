@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from crosstrail.cli.words import out
 from crosstrail.documentation import with_commands_for_links
 from crosstrail.text import visible
 
@@ -33,7 +32,9 @@ _STYLES = {
 def show_markdown(text: str) -> None:
     """`text`: of this package, whose own control characters are none; its lines are cleaned all the same."""
     if not sys.stdout.isatty():
-        out(text.rstrip("\n"))
+        click.echo(
+            "\n".join(map(visible, text.splitlines()))
+        )  # a page has its own translation: no line of it is looked up
         return
     rendered = _rendered(with_commands_for_links("\n".join(map(visible, text.splitlines()))))
     if rendered.count("\n") < shutil.get_terminal_size().lines:

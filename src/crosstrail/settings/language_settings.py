@@ -23,3 +23,8 @@ def language_of(environ: Mapping[str, str] | None = None) -> str:
         if language == "zh" and not any(part in _TRADITIONAL for part in parts):
             return "zh_CN"
     return ""
+
+
+def reads_chinese(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether pages of the documentation are shown in Chinese where there is such a page."""
+    return language_of(environ).startswith("zh")
