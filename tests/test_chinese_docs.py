@@ -15,13 +15,23 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md", ROOT / "README.zh-CN.md"
 PAIRS = [README, *((page.with_name(f"{page.name.removesuffix('.zh.md')}.md"), page) for page in sorted((ROOT / "docs").glob("*.zh.md")))]  # fmt: skip
-WANTED = ("README.zh-CN", "accounts.zh", "alibaba.zh", "serving.zh", "volcengine.zh", "wrap.zh")
+WANTED = (
+    "README.zh-CN",
+    "accounts.zh",
+    "alibaba.zh",
+    "clients.zh",
+    "investigate.zh",
+    "serving.zh",
+    "tools.zh",
+    "volcengine.zh",
+    "wrap.zh",
+)
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _GENERATED = re.compile(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", re.DOTALL)
 _LINK = re.compile(r"(!?)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"(?<!`)`((?:[^`\n]|\n(?!\n))+)`(?!`)")
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d)", re.ASCII)
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d| 月)", re.ASCII)
 _COMMENT = re.compile(r"(?:^|\s+)#(?: .*)?$")
 
 
