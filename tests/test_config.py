@@ -167,7 +167,7 @@ def test_what_is_wrong_is_said_as_it_was_said_further_in() -> None:
 
     with pytest.raises(ValidationError) as refused:
         Braces(form="x")
-    (moved,) = placed(refused.value, "group").errors()
+    (moved,) = ValidationError.from_exception_data("all", placed(refused.value, "group")).errors()
     assert (moved["loc"], moved["msg"]) == (("group", "form"), "Value error, must be {product} of {region}")
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from crosstrail.errors import ConfigError
 from crosstrail.server.auth.oauth import UserInfo
 from crosstrail.server.auth.userinfo import email_counts, is_github
-from crosstrail.settings.sign_in_settings import OAuthSettings, check_oauth, userinfo_url
+from crosstrail.settings.sign_in_settings import OAuthSettings, oauth_conflicts, userinfo_url
 from fakes.idp import FakeIdp
 from fakes.oauth_providers import EMAIL, PROVIDERS
 from lake_workspace import text_of
@@ -248,5 +248,5 @@ def test_the_userinfo_address_of_a_github_enterprise_server_is_named_to_who_left
         "authorize_url": "https://ghe.example.com/login/oauth/authorize",
     }
     with pytest.raises(ConfigError) as refused:
-        check_oauth(OAuthSettings.model_validate(left_out))
+        raise next(oauth_conflicts(OAuthSettings.model_validate(left_out))).error
     assert "https://ghe.example.com/api/v3/user" in (refused.value.hint or "")

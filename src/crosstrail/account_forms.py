@@ -140,7 +140,8 @@ def parsed_auth(cloud: str, value: object) -> Auth:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise placed(error, auth_tag(cloud, kind)) from None
+        details = placed(error, auth_tag(cloud, kind))
+        raise ValidationError.from_exception_data(error.title, details, hide_input=True) from None
 
 
 def auth_tag(cloud: str, kind: str) -> str:
@@ -182,12 +183,11 @@ def _set_cloud(field: str, title: str, name: str) -> PydanticCustomError:
     return PydanticCustomError("auth_cloud", "auth.{field} is {title}'s: set cloud to {name}", values)
 
 
-def placed(error: ValidationError, place: str) -> ValidationError:
+def placed(error: ValidationError, place: str) -> list[InitErrorDetails]:
     """The same errors, each one place further in."""
 
     def moved(one: ErrorDetails) -> InitErrorDetails:
         kind = PydanticCustomError(one["type"], one["msg"])  # without values nothing in the text is filled in
         return InitErrorDetails(type=kind, loc=(place, *one["loc"]), input=None)
 
-    details = [moved(one) for one in error.errors(include_url=False, include_input=False)]
-    return ValidationError.from_exception_data(error.title, details, hide_input=True)
+    return [moved(one) for one in error.errors(include_url=False, include_input=False)]

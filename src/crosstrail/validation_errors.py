@@ -45,7 +45,7 @@ def first_error(error: ValidationError) -> tuple[tuple[str, ...], str, str]:
     found = error.errors(include_input=False, include_url=False)
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     place = tuple(str(part) for part in first["loc"])
-    return place, first["type"], _words(first["type"], first["msg"], place[-1] if place else "")
+    return place, first["type"], said(first["type"], first["msg"], place[-1] if place else "")
 
 
 def validation_message(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
@@ -56,7 +56,8 @@ def validation_message(error: ValidationError, names: Mapping[str, str] | None =
     return f"{'.'.join(place)}: {words}" if place else words
 
 
-def _words(kind: str, message: str, name: str) -> str:
+def said(kind: str, message: str, name: str) -> str:
+    """Of one error: its type and message, and the last part of its place."""
     if kind == "string_pattern_mismatch":
         return _FORMS.get(name, "has not the form that it must have")
     return _KINDS.get(kind) or message.removeprefix("Value error, ").replace("Input should", "must", 1)

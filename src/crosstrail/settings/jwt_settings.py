@@ -6,7 +6,7 @@ Decides which of them cannot work; `server_settings.check` asks before anything 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.errors import ConfigError
+from crosstrail.settings.conflicts import Conflict
 from crosstrail.settings_group import Names, SettingsGroup, option
 
 _DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
@@ -117,39 +118,64 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def check_jwt(jwt: JwtSettings, rules: Sequence[AccessRule]) -> None:
-    """Raises ConfigError."""
-    for each in jwt.accepted:
-        _check_issuer(each)
+def jwt_conflicts(jwt: JwtSettings, rules: Sequence[AccessRule]) -> Iterator[Conflict]:
+    """What cannot work with `auth: jwt`."""
+    for number, each in enumerate(jwt.accepted):
+        yield from _issuer_conflicts(each, f"jwt.issuers.{number}" if jwt.issuers else "jwt")
     names = [each.issuer for each in jwt.accepted]
     if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise ConfigError(f"jwt.issuers names {twice} twice", hint="Give it once; `audience` takes several.")
-    if len(names) > 1 and (vague := next((rule for rule in rules if not rule.issuer), None)):
-        raise ConfigError(
-            f"jwt has {len(names)} issuers, and the access rule for {', '.join(vague.who)[:80]} does not say whose callers it means",
-            hint="Add `issuer:` to it, with the `iss` of one or more of them, or '*' for all.",
+        yield Conflict(
+            "jwt.issuers",
+            ConfigError(f"jwt.issuers names {twice} twice", hint="Give it once; `audience` takes several."),
+        )
+    vague = [(number, rule) for number, rule in enumerate(rules) if not rule.issuer] if len(names) > 1 else []
+    for number, rule in vague:
+        yield Conflict(
+            f"access.{number}",
+            ConfigError(
+                f"jwt has {len(names)} issuers, and the access rule for {', '.join(rule.who)[:80]} does not say whose callers it means",
+                hint="Add `issuer:` to it, with the `iss` of one or more of them, or '*' for all.",
+            ),
         )
 
 
-def _check_issuer(each: JwtIssuer) -> None:
+def _issuer_conflicts(each: JwtIssuer, place: str) -> Iterator[Conflict]:
     if not each.issuer:
-        raise ConfigError("auth jwt needs jwt.issuer", hint="Write the `iss` of your identity provider's tokens.")
+        yield Conflict(
+            f"{place}.issuer",
+            ConfigError("auth jwt needs jwt.issuer", hint="Write the `iss` of your identity provider's tokens."),
+        )
     if each.jwks_url and each.public_key:
-        raise ConfigError("auth jwt takes one of jwt.jwks_url and jwt.public_key", hint="A JWKS lets keys rotate.")
+        yield Conflict(
+            f"{place}.public_key",
+            ConfigError("auth jwt takes one of jwt.jwks_url and jwt.public_key", hint="A JWKS lets keys rotate."),
+        )
     if each.public_key:
         return
     split = urlsplit(each.keys_url)
-    if not split.hostname or split.scheme not in ("http", "https"):
-        if each.jwks_url:
-            raise ConfigError(
-                "jwt.jwks_url is no address", hint="Such as https://login.example.com/.well-known/jwks.json."
-            )
-        raise ConfigError(
-            "auth jwt needs one of jwt.jwks_url and jwt.public_key: its issuer is no address to discover keys from",
-            hint="A JWKS lets keys rotate.",
+    if each.jwks_url and not _is_address(each.jwks_url):
+        yield Conflict(
+            f"{place}.jwks_url",
+            ConfigError("jwt.jwks_url is no address", hint="Such as https://login.example.com/.well-known/jwks.json."),
         )
-    if split.scheme == "http" and is_discovery(each.keys_url) and not is_loopback(each.keys_url):
-        raise ConfigError(
-            f"keys would be discovered at {each.keys_url}, which anybody on the way could answer",
-            hint="Use https, or name the JWKS itself in jwt.jwks_url.",
+    elif each.issuer and not _is_address(each.keys_url):
+        yield Conflict(
+            f"{place}.jwks_url",
+            ConfigError(
+                "auth jwt needs one of jwt.jwks_url and jwt.public_key: its issuer is no address to discover keys from",
+                hint="A JWKS lets keys rotate.",
+            ),
         )
+    elif split.scheme == "http" and is_discovery(each.keys_url) and not is_loopback(each.keys_url):
+        yield Conflict(
+            f"{place}.jwks_url",
+            ConfigError(
+                f"keys would be discovered at {each.keys_url}, which anybody on the way could answer",
+                hint="Use https, or name the JWKS itself in jwt.jwks_url.",
+            ),
+        )
+
+
+def _is_address(url: str) -> bool:
+    split = urlsplit(url)
+    return bool(split.hostname) and split.scheme in ("http", "https")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
 from crosstrail.accounts.policy import TOOLSETS, AccessRule
 from crosstrail.errors import ConfigError
-from crosstrail.settings.jwt_settings import JwtSettings, check_jwt
-from crosstrail.settings.sign_in_settings import OAuthSettings, check_oauth
+from crosstrail.settings.conflicts import Conflict
+from crosstrail.settings.jwt_settings import JwtSettings, jwt_conflicts
+from crosstrail.settings.sign_in_settings import OAuthSettings, oauth_conflicts
 from crosstrail.settings_group import Names, SettingsGroup, option
 from crosstrail.stderr_log import LogFormat
 
@@ -112,99 +113,146 @@ class LimitSettings(SettingsGroup):
 
 def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules: Sequence[AccessRule]) -> None:
     """Refuse what cannot work, or would let strangers in. `rules`: the access rules there are. Raises ConfigError."""
+    for first in conflicts(serve, jwt, oauth, rules=rules):
+        raise first.error
+
+
+def conflicts(
+    serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules: Sequence[AccessRule]
+) -> Iterator[Conflict]:
+    """Everything of that kind."""
     if serve.transport == "stdio":
         if serve.auth != "none":
-            raise ConfigError(
-                f"auth {serve.auth} needs HTTP, and transport is stdio", hint="Add --transport http, or leave auth out."
+            yield Conflict(
+                "serve.auth",
+                ConfigError(
+                    f"auth {serve.auth} needs HTTP, and transport is stdio",
+                    hint="Add --transport http, or leave auth out.",
+                ),
             )
         return
     if bool(serve.tls_cert) != bool(serve.tls_key):
-        raise ConfigError("TLS needs both a certificate and its key", hint="Give --tls-cert and --tls-key.")
+        yield Conflict(
+            "serve.tls_cert" if serve.tls_cert else "serve.tls_key",
+            ConfigError("TLS needs both a certificate and its key", hint="Give --tls-cert and --tls-key."),
+        )
     if not serve.loopback:
-        _check_open(serve)
+        yield from _open_conflicts(serve)
     if not serve.loopback or serve.behind_proxy:
-        _check_names(serve)
-    _check_public_url(serve, oauth.callback_path)
+        yield from _name_conflicts(serve)
+    yield from _public_url_conflicts(serve, oauth.callback_path)
     if serve.workers > 1 and serve.port == 0 and not serve.socket:
-        raise ConfigError("workers share one port, and port is 0", hint="Name a port.")
+        yield Conflict("serve.port", ConfigError("workers share one port, and port is 0", hint="Name a port."))
     if serve.auth == "token":
-        _check_token(serve, rules=bool(rules))
-    if serve.auth in ("none", "token"):
-        return
+        yield from _token_conflicts(serve, rules=bool(rules))
+    if serve.auth not in ("none", "token"):
+        yield from _sign_in_conflicts(serve, jwt, oauth, rules)
+
+
+def _sign_in_conflicts(
+    serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, rules: Sequence[AccessRule]
+) -> Iterator[Conflict]:
     if not rules and not serve.allow_any:
         whom = (
             "a GitHub account"
             if "//github.com/" in oauth.authorize_url and serve.auth == "oauth"
             else "an account at your identity provider"
         )
-        raise ConfigError(
-            f"anyone with {whom} could read your audit trail: there is no access rule",
-            hint="Add `access` rules (`crosstrail help serving`), or set serve.allow_any: true.",
+        yield Conflict(
+            "serve.auth",
+            ConfigError(
+                f"anyone with {whom} could read your audit trail: there is no access rule",
+                hint="Add `access` rules (`crosstrail help serving`), or set serve.allow_any: true.",
+            ),
         )
     named = all(each.audience or each.allowed_clients for each in jwt.accepted)
     if not serve.public_url and (serve.auth == "oauth" or not named):
-        raise ConfigError(
-            f"auth {serve.auth} needs serve.public_url, the address that clients use",
-            hint="Set --public-url https://... without /mcp.",
+        yield Conflict(
+            "serve.auth",
+            ConfigError(
+                f"auth {serve.auth} needs serve.public_url, the address that clients use",
+                hint="Set --public-url https://... without /mcp.",
+            ),
         )
-    if serve.auth == "jwt":
-        check_jwt(jwt, rules)
-    else:
-        check_oauth(oauth)
+    yield from jwt_conflicts(jwt, rules) if serve.auth == "jwt" else oauth_conflicts(oauth)
 
 
-def _check_open(serve: ServeSettings) -> None:
+def _open_conflicts(serve: ServeSettings) -> Iterator[Conflict]:
     where = serve.host or "all addresses"
     if not serve.tls_cert and not serve.behind_proxy:
         sent = "keys" if serve.auth == "token" else "tokens"
-        raise ConfigError(
-            f"events and {sent} would cross the network readable to all, on {where} without TLS",
-            hint="Give --tls-cert and --tls-key, or --behind-proxy where a proxy ends TLS, or listen on 127.0.0.1.",
+        yield Conflict(
+            "serve.host",
+            ConfigError(
+                f"events and {sent} would cross the network readable to all, on {where} without TLS",
+                hint="Give --tls-cert and --tls-key, or --behind-proxy where a proxy ends TLS, or listen on 127.0.0.1.",
+            ),
         )
     if serve.auth == "none" and not serve.no_auth:
-        raise ConfigError(
-            f"everybody who reaches {where} could read your audit trails",
-            hint="Set --auth jwt, oauth or token; --no-auth only where something in front lets in nobody else.",
+        yield Conflict(
+            "serve.auth",
+            ConfigError(
+                f"everybody who reaches {where} could read your audit trails",
+                hint="Set --auth jwt, oauth or token; --no-auth only where something in front lets in nobody else.",
+            ),
         )
 
 
-def _check_names(serve: ServeSettings) -> None:
+def _name_conflicts(serve: ServeSettings) -> Iterator[Conflict]:
     if not serve.public_url and not serve.allowed_hosts:
-        raise ConfigError(
-            "the names that clients may call this server by are not known",
-            hint="Set --public-url, or --allowed-hosts with names; '*' checks none, for where something in front does.",
+        yield Conflict(
+            "serve.public_url",
+            ConfigError(
+                "the names that clients may call this server by are not known",
+                hint="Set --public-url, or --allowed-hosts with names; '*' checks none, for where something in front does.",
+            ),
         )
 
 
-def _check_token(serve: ServeSettings, *, rules: bool) -> None:
+def _token_conflicts(serve: ServeSettings, *, rules: bool) -> Iterator[Conflict]:
     """Who reads a rule believes that it holds."""
     if rules or serve.allow_any:
         given = "access rules mean" if rules else "allow_any means"
-        raise ConfigError(
-            f"{given} nothing with auth token: whoever sends keys of Volcengine may do what these keys may, in their account",
-            hint="Remove them, or sign callers in with auth jwt or oauth.",
+        yield Conflict(
+            "access" if rules else "serve.allow_any",
+            ConfigError(
+                f"{given} nothing with auth token: whoever sends keys of Volcengine may do what these keys may, in their account",
+                hint="Remove them, or sign callers in with auth jwt or oauth.",
+            ),
         )
 
 
-def _check_public_url(serve: ServeSettings, callback_path: str) -> None:
+def _public_url_conflicts(serve: ServeSettings, callback_path: str) -> Iterator[Conflict]:
     if not serve.public_url:
         return
+    setting = "serve.public_url"
     split = urlsplit(serve.public_url)
     plain = split.scheme == "http" and (serve.auth == "none" or split.hostname in ("localhost", "127.0.0.1", "::1"))
     if not split.hostname or not (plain or split.scheme == "https"):
-        raise ConfigError(
-            "serve.public_url is no https address", hint="Such as https://trails.example.com, without /mcp."
+        yield Conflict(
+            setting,
+            ConfigError(
+                "serve.public_url is no https address", hint="Such as https://trails.example.com, without /mcp."
+            ),
         )
-    if serve.public_path.endswith("/mcp"):  # tokens would be for /mcp/mcp
-        raise ConfigError("serve.public_url ends with /mcp, which is added to it", hint="Leave /mcp out.")
-    if "@" in split.netloc or split.query or split.fragment or not _PATH.fullmatch(serve.public_path):
-        raise ConfigError(
-            "serve.public_url is more than an address with a path", hint="Such as https://example.com/trails."
+    elif serve.public_path.endswith("/mcp"):  # tokens would be for /mcp/mcp
+        yield Conflict(
+            setting, ConfigError("serve.public_url ends with /mcp, which is added to it", hint="Leave /mcp out.")
         )
-    if _first(serve.public_path) in _OWN_PATHS | {_first(callback_path)}:
-        raise ConfigError(
-            f"serve.public_url has a path that begins like one of this server's own: {serve.public_path}",
-            hint="Choose another, such as https://example.com/trails.",
+    elif "@" in split.netloc or split.query or split.fragment or not _PATH.fullmatch(serve.public_path):
+        yield Conflict(
+            setting,
+            ConfigError(
+                "serve.public_url is more than an address with a path", hint="Such as https://example.com/trails."
+            ),
+        )
+    elif _first(serve.public_path) in _OWN_PATHS | {_first(callback_path)}:
+        yield Conflict(
+            setting,
+            ConfigError(
+                f"serve.public_url has a path that begins like one of this server's own: {serve.public_path}",
+                hint="Choose another, such as https://example.com/trails.",
+            ),
         )
 
 

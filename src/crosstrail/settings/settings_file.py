@@ -67,8 +67,10 @@ class _Document:
     process on a file that is nested deeply enough.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, repeats: bool = False) -> None:
+        """`repeats`: of a key that is given again the last value counts, for who has said so already."""
         self._loader: _Parser = _Loader(text)
+        self._repeats = repeats
         self._plain: dict[str, object] = {}
         self._anchors: dict[str, object] = {}
         self._root = _Open([])
@@ -145,7 +147,7 @@ class _Document:
         else:
             if not isinstance(value, Hashable):
                 raise _refused("a key that is no single value", event)
-            if isinstance(value, str) and value in parent.value:
+            if isinstance(value, str) and value in parent.value and not self._repeats:
                 line = event.start_mark.line + 1 if event.start_mark else 0
                 raise _GivenTwice(f"{value[:60]!r} is given twice, again at line {line}")
             parent.key, parent.has_key = value, True
@@ -185,6 +187,15 @@ def read_mapping(path: Path) -> dict[str, object]:
         raise ConfigError(
             f"{path} cannot be read as YAML{place}", hint="`crosstrail help readme` has examples."
         ) from error
+    return _settings_in(values, path)
+
+
+def read_with_repeats(text: str, path: Path) -> dict[str, object]:
+    """The same of the text of such a file, in which keys may be given twice. Raises ConfigError, yaml.YAMLError."""
+    return _settings_in(_Document(text, repeats=True).read(), path)
+
+
+def _settings_in(values: object, path: Path) -> dict[str, object]:
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -6,11 +6,13 @@ Decides which of them cannot work; `server_settings.check` asks before anything 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
 
 from crosstrail.errors import ConfigError
+from crosstrail.settings.conflicts import Conflict
 from crosstrail.settings.redirect_uris import refused_pattern
 from crosstrail.settings_group import Names, SettingsGroup, option
 
@@ -118,24 +120,32 @@ class OAuthSettings(SettingsGroup):
         return value
 
 
-def check_oauth(oauth: OAuthSettings) -> None:
+def oauth_conflicts(oauth: OAuthSettings) -> Iterator[Conflict]:
+    """What cannot work with `auth: oauth`."""
     needed = ("client_id", "client_secret", "authorize_url", "token_url")
     if missing := [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]:
-        raise ConfigError(
-            f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See `crosstrail help serving`."
+        yield Conflict(
+            f"oauth.{missing[0]}",
+            ConfigError(f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See `crosstrail help serving`."),
         )
     for pattern in oauth.redirect_uris:
         if reason := refused_pattern(pattern):
-            raise ConfigError(
-                f"oauth.redirect_uris has {pattern}: {reason}",
-                hint="Such as https://app.example.com/callback, http://localhost:*, or cursor://*.",
+            yield Conflict(
+                "oauth.redirect_uris",
+                ConfigError(
+                    f"oauth.redirect_uris has {pattern}: {reason}",
+                    hint="Such as https://app.example.com/callback, http://localhost:*, or cursor://*.",
+                ),
             )
     if not userinfo_url(oauth):
         split = urlsplit(oauth.authorize_url)
         github = f"; of a GitHub Enterprise Server https://{split.netloc}/api/v3/user"
-        raise ConfigError(
-            "auth oauth cannot tell whom a token of this provider belongs to",
-            hint="Set oauth.userinfo_url, its userinfo address" + github * (split.path == _GITHUB_PATH) + ".",
+        yield Conflict(
+            "oauth.userinfo_url",
+            ConfigError(
+                "auth oauth cannot tell whom a token of this provider belongs to",
+                hint="Set oauth.userinfo_url, its userinfo address" + github * (split.path == _GITHUB_PATH) + ".",
+            ),
         )
 
 

@@ -78,9 +78,8 @@ class TrinoSettings(SettingsGroup):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        if self.url:
-            for fault in self._faults():
-                raise ValueError(fault)
+        if self.url and (faults := list(self._faults())):
+            raise ValueError("; ".join(faults))
         return self
 
     def _faults(self) -> Iterator[str]:
