@@ -7,18 +7,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args, get_origin
 
 import anyio
 import click
+from pydantic.fields import FieldInfo
 
 from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
 from crosstrail.launch.server_command import ServerCommand
 from crosstrail.settings.config import Settings, load_settings
-from crosstrail.settings.server_settings import AuthMode, ServeSettings, check
-from crosstrail.stderr_log import LogFormat, log_to_stderr
+from crosstrail.settings.server_settings import ServeSettings, check
+from crosstrail.settings.setting_fields import facts_of
+from crosstrail.stderr_log import log_to_stderr
 from crosstrail.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,36 +30,24 @@ if TYPE_CHECKING:
     from crosstrail.server.http.listener import Listener
 
 StatusT = TypeVar("StatusT")
-_FLAGS = {
-    "transport": click.Choice(["stdio", "http", "sse"]),
-    "host": str,
-    "port": int,
-    "socket": str,
-    "public-url": str,
-    "tls-cert": str,
-    "tls-key": str,
-    "allowed-hosts": str,
-    "allowed-origins": str,
-    "auth": click.Choice(get_args(AuthMode)),
-    "toolsets": str,
-    "tools": str,
-    "exclude-tools": str,
-    "workers": int,
-    "log-format": click.Choice(get_args(LogFormat)),
-}
-_SWITCHES = ("behind-proxy", "no-auth", "read-only", "structured")
 
 
 def _serving_options(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
-    """An option for each setting of `serve`, with that setting's help."""
-    fields = ServeSettings.model_fields
-    for name in reversed(_SWITCHES):
-        help = fields[name.replace("-", "_")].description
-        command = click.option(f"--{name}", is_flag=True, help=help)(command)
-    for name, kind in reversed(_FLAGS.items()):
-        help = fields[name.replace("-", "_")].description
-        command = click.option(f"--{name}", type=kind, default=None, help=help)(command)
+    """An option for each setting of `serve` that names one, with that setting's help."""
+    for field in reversed(ServeSettings.model_fields.values()):
+        if not (flag := facts_of(field).flag):
+            continue
+        if field.annotation is bool:
+            command = click.option(flag, is_flag=True, help=field.description)(command)
+        else:
+            command = click.option(flag, type=_type_of(field), default=None, help=field.description)(command)
     return command
+
+
+def _type_of(field: FieldInfo) -> click.ParamType[str] | type:
+    if get_origin(field.annotation) is Literal:
+        return click.Choice(get_args(field.annotation))
+    return int if field.annotation is int else str
 
 
 @click.command(cls=ServerCommand)

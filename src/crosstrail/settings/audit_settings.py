@@ -11,7 +11,9 @@ from crosstrail.settings_group import SettingsGroup, option
 class AuditSettings(SettingsGroup):
     """The record of every call."""
 
-    to: str = option("", "CROSSTRAIL_AUDIT", "stderr, off, or a file. Empty: stderr over HTTP, off on stdio.")
+    to: str = option(
+        "", "CROSSTRAIL_AUDIT", "stderr, off, or a file. Empty: stderr over HTTP, off on stdio.", flag="--audit"
+    )
     required: bool | None = option(
         None,
         "CROSSTRAIL_AUDIT_REQUIRED",

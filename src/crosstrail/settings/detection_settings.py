@@ -57,7 +57,10 @@ class DetectSettings(SettingsGroup):
     """Rules over what was collected."""
 
     rules: Names = option(
-        (), "CROSSTRAIL_DETECT_RULES", "Files and folders of Sigma rules that run beside the packaged ones."
+        (),
+        "CROSSTRAIL_DETECT_RULES",
+        "Files and folders of Sigma rules that run beside the packaged ones.",
+        path="either",
     )
     packaged: bool = option(True, "CROSSTRAIL_DETECT_PACKAGED", "Whether the packaged rules run.")
     level: Level = option(
@@ -69,6 +72,7 @@ class DetectSettings(SettingsGroup):
         (),
         "CROSSTRAIL_DETECT_GEO",
         "MaxMind databases (.mmdb) of where addresses are, for `detect --new`: your own files.",
+        path="file",
     )
     suppressions: tuple[Suppression, ...] = Field((), description="Findings that are not shown, each with its reason.")
     webhook: WebhookSettings = WebhookSettings()

@@ -37,7 +37,7 @@ def _bytes_of(size: str) -> int:
 class LakeSettings(SettingsGroup):
     """The embedded lake."""
 
-    path: str = option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.")
+    path: str = option("", "CROSSTRAIL_LAKE", "Folder of the lake. Empty: the user's data folder.", flag="--lake")
     catalog: str = option(
         "",
         "CROSSTRAIL_LAKE_CATALOG",

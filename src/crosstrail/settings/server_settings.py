@@ -32,28 +32,47 @@ class ServeSettings(SettingsGroup):
     """`crosstrail serve`."""
 
     transport: Literal["stdio", "http", "sse"] = option(
-        "stdio", "CROSSTRAIL_TRANSPORT", "stdio; http (streamable, at /mcp); or sse: /mcp and the deprecated /sse too."
+        "stdio",
+        "CROSSTRAIL_TRANSPORT",
+        "stdio; http (streamable, at /mcp); or sse: /mcp and the deprecated /sse too.",
+        flag="--transport",
     )
-    host: str = option("127.0.0.1", "CROSSTRAIL_HOST", "Address to listen on; `::` is all of both families.")
-    port: int = option(8000, "CROSSTRAIL_PORT", "Port to listen on; 0 takes a free one.", ge=0, le=65535)
-    socket: str = option("", "CROSSTRAIL_SOCKET", "Unix socket to listen on instead; its owner alone may connect.")
+    host: str = option(
+        "127.0.0.1", "CROSSTRAIL_HOST", "Address to listen on; `::` is all of both families.", flag="--host"
+    )
+    port: int = option(8000, "CROSSTRAIL_PORT", "Port to listen on; 0 takes a free one.", ge=0, le=65535, flag="--port")
+    socket: str = option(
+        "", "CROSSTRAIL_SOCKET", "Unix socket to listen on instead; its owner alone may connect.", flag="--socket"
+    )
     socket_group: str = option("", "CROSSTRAIL_SOCKET_GROUP", "Group whose members may connect to it, too.")
-    tls_cert: str = option("", "CROSSTRAIL_TLS_CERT", "Certificate file: serve over TLS.")
-    tls_key: str = option("", "CROSSTRAIL_TLS_KEY", "Key file of the certificate.")
-    behind_proxy: bool = option(False, "CROSSTRAIL_BEHIND_PROXY", "A proxy in front ends TLS.")
+    tls_cert: str = option(
+        "", "CROSSTRAIL_TLS_CERT", "Certificate file: serve over TLS.", flag="--tls-cert", path="file"
+    )
+    tls_key: str = option("", "CROSSTRAIL_TLS_KEY", "Key file of the certificate.", flag="--tls-key", path="file")
+    behind_proxy: bool = option(False, "CROSSTRAIL_BEHIND_PROXY", "A proxy in front ends TLS.", flag="--behind-proxy")
     no_auth: bool = option(
-        False, "CROSSTRAIL_NO_AUTH", "Let in whoever reaches an address that is not loopback; only with auth none."
+        False,
+        "CROSSTRAIL_NO_AUTH",
+        "Let in whoever reaches an address that is not loopback; only with auth none.",
+        flag="--no-auth",
     )
     public_url: str = option(
         "",
         "CROSSTRAIL_PUBLIC_URL",
         "Address clients use, such as https://trails.example.com, or with a path; tokens are for it + /mcp.",
+        flag="--public-url",
     )
     allowed_hosts: Names = option(
-        (), "CROSSTRAIL_ALLOWED_HOSTS", "Further Host headers to accept, `name` or `name:port`; `*` checks none."
+        (),
+        "CROSSTRAIL_ALLOWED_HOSTS",
+        "Further Host headers to accept, `name` or `name:port`; `*` checks none.",
+        flag="--allowed-hosts",
     )
     allowed_origins: Names = option(
-        (), "CROSSTRAIL_ALLOWED_ORIGINS", "Further Origin headers to accept, such as https://app.example.com."
+        (),
+        "CROSSTRAIL_ALLOWED_ORIGINS",
+        "Further Origin headers to accept, such as https://app.example.com.",
+        flag="--allowed-origins",
     )
     max_body: int = option(1_000_000, "CROSSTRAIL_MAX_BODY", "Most bytes of one request.", ge=10_000, le=4_000_000)
     keep_alive: int = option(
@@ -63,29 +82,43 @@ class ServeSettings(SettingsGroup):
         ge=1,
         le=4000,
     )
-    workers: int = option(1, "CROSSTRAIL_WORKERS", "Processes that serve one address.", ge=1, le=64)
+    workers: int = option(1, "CROSSTRAIL_WORKERS", "Processes that serve one address.", ge=1, le=64, flag="--workers")
     auth: AuthMode = option(
         "none",
         "CROSSTRAIL_AUTH",
         "How callers sign in: none, jwt, oauth, or token: each request brings the Volcengine keys it may use.",
+        flag="--auth",
     )
     allow_any: bool = option(
         False, "CROSSTRAIL_ALLOW_ANY", "With jwt or oauth and no access rule: everybody who signs in sees everything."
     )
     log_format: LogFormat = option(
-        "text", "CROSSTRAIL_LOG_FORMAT", "What a server logs to stderr: lines of text, or of json, one object each."
+        "text",
+        "CROSSTRAIL_LOG_FORMAT",
+        "What a server logs to stderr: lines of text, or of json, one object each.",
+        flag="--log-format",
     )
     structured: bool = option(
-        False, "CROSSTRAIL_STRUCTURED", "Rows as structuredContent too, with an outputSchema: for programs."
+        False,
+        "CROSSTRAIL_STRUCTURED",
+        "Rows as structuredContent too, with an outputSchema: for programs.",
+        flag="--structured",
     )
-    read_only: bool = option(False, "CROSSTRAIL_READ_ONLY", "No tool that changes something, whatever else is set.")
+    read_only: bool = option(
+        False, "CROSSTRAIL_READ_ONLY", "No tool that changes something, whatever else is set.", flag="--read-only"
+    )
     toolsets: Names = option(
         (),
         "CROSSTRAIL_TOOLSETS",
         f"Tools to offer, by set: {', '.join(TOOLSETS)}, or all. Empty: all (over HTTP not export), or `tools` alone.",
+        flag="--toolsets",
     )
-    tools: Names = option((), "CROSSTRAIL_TOOLS", "Tools to offer, by name; beside the toolsets when both are given.")
-    exclude_tools: Names = option((), "CROSSTRAIL_EXCLUDE_TOOLS", "Tools never to offer, by name.")
+    tools: Names = option(
+        (), "CROSSTRAIL_TOOLS", "Tools to offer, by name; beside the toolsets when both are given.", flag="--tools"
+    )
+    exclude_tools: Names = option(
+        (), "CROSSTRAIL_EXCLUDE_TOOLS", "Tools never to offer, by name.", flag="--exclude-tools"
+    )
 
     @property
     def loopback(self) -> bool:

@@ -92,7 +92,9 @@ class Settings(SettingsGroup):
         "Where no account is listed, answer for the AWS identity of the machine; on when the environment holds one "
         "(AWS_PROFILE, AWS_ACCESS_KEY_ID, ...).",
     )
-    allow_writes: bool = option(False, "CROSSTRAIL_ALLOW_WRITES", "Offer the tools that change something.")
+    allow_writes: bool = option(
+        False, "CROSSTRAIL_ALLOW_WRITES", "Offer the tools that change something.", flag="--allow-writes"
+    )
     database: DatabaseSettings = DatabaseSettings()
     organization: OrganizationSettings = OrganizationSettings()
     profiles: str = option(

@@ -57,11 +57,16 @@ class TrinoSettings(SettingsGroup):
     client_secret: SecretStr = option(SecretStr(""), "CROSSTRAIL_TRINO_CLIENT_SECRET", "Secret of that client.")
     scope: str = option("", "CROSSTRAIL_TRINO_SCOPE", "Scope to ask for there.")
     certificate: str = option(
-        "", "CROSSTRAIL_TRINO_CERTIFICATE", "File of a client certificate (PEM) to sign in to Trino with."
+        "", "CROSSTRAIL_TRINO_CERTIFICATE", "File of a client certificate (PEM) to sign in to Trino with.", path="file"
     )
-    key: str = option("", "CROSSTRAIL_TRINO_KEY", "File of its key (PEM). Empty: in the certificate's file.")
+    key: str = option(
+        "", "CROSSTRAIL_TRINO_KEY", "File of its key (PEM). Empty: in the certificate's file.", path="file"
+    )
     ca: str = option(
-        "", "CROSSTRAIL_TRINO_CA", "Certificates (PEM) to trust for Trino instead of the machine's and Mozilla's."
+        "",
+        "CROSSTRAIL_TRINO_CA",
+        "Certificates (PEM) to trust for Trino instead of the machine's and Mozilla's.",
+        path="file",
     )
     session: Mapping[str, str] = option({}, "", "Session properties of Trino: name -> value.")
     source: str = option(

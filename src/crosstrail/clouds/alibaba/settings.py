@@ -27,7 +27,9 @@ class AlibabaSettings(SettingsGroup):
         pattern=f"^({ROLE_ARN})?$",
     )
     oidc_provider_arn: str = option("", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "That identity provider.")
-    oidc_token_file: str = option("", "ALIBABA_CLOUD_OIDC_TOKEN_FILE", "File of its token, which others renew.")
+    oidc_token_file: str = option(
+        "", "ALIBABA_CLOUD_OIDC_TOKEN_FILE", "File of its token, which others renew.", path="file"
+    )
     endpoint: str = option(
         "",
         "ALIBABA_CLOUD_ENDPOINT",
