@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from crosstrail.clouds.base import clouds
 from crosstrail.errors import ConfigError
 from crosstrail.settings.replaced_settings import REPLACED
-from crosstrail.settings.setting_faults import SettingFault, faults_of
+from crosstrail.settings.setting_faults import SettingProblem, faults_of
 from crosstrail.settings.settings import Option, Settings, options
 from crosstrail.settings.settings_file import read_mapping
 from crosstrail.settings_group import SettingsGroup
@@ -37,7 +37,7 @@ class SourceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SettingSource:
     """Where a value comes from. `name`: of a variable, or what of the environment says it; empty for the others."""
 
     kind: SourceKind
@@ -50,7 +50,7 @@ class Gathered:
 
     values: dict[str, object]
     file: str
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, SettingSource] = field(default_factory=dict)
 
     def said_by(self, name: str) -> str:
         """For messages: who says this setting."""
@@ -90,13 +90,13 @@ def gathered(
     environ = os.environ if environ is None else environ
     if "clouds" in values:
         raise ConfigError(f"clouds ({file}): there is no such setting", hint="A cloud's group stands under its name.")
-    found: dict[str, Source] = {}
+    found: dict[str, SettingSource] = {}
     for cloud in clouds():
         group = values.setdefault(cloud.name, {}) if cloud.settings else values
         if isinstance(group, dict) and cloud.has_identity(environ) and "ambient" not in group:
             group["ambient"] = True
             name = f"{cloud.name}.ambient" if cloud.settings else "ambient"
-            found[name] = Source(SourceKind.ENVIRONMENT, f"an identity of {cloud.name}")
+            found[name] = SettingSource(SourceKind.ENVIRONMENT, f"an identity of {cloud.name}")
     merged = _with_overrides(Settings, values, file, flags, environ)
     return Gathered(values, file, found | dict(merged.sources))
 
@@ -127,11 +127,15 @@ def checked(model: type[SettingsT], given: Gathered) -> SettingsT:
     raise ConfigError(said, hint=first.hint or listed)
 
 
-def replaced_variables(environ: Mapping[str, str] | None = None) -> list[SettingFault]:
+def replaced_variables(environ: Mapping[str, str] | None = None) -> list[SettingProblem]:
     """Of the environment, what an earlier version read and this one does not."""
     environ = os.environ if environ is None else environ
     return [
-        SettingFault((each.variable,), "an earlier version read this variable", each.hint)
+        SettingProblem(
+            (each.variable,),
+            "an earlier version read this variable",
+            hint=f"Set {each.written} instead: see `crosstrail help upgrading`.",
+        )
         for each in REPLACED.values()
         if environ.get(each.variable)
     ]
@@ -158,17 +162,17 @@ def _with_overrides(
     flags: Mapping[str, object] | None,
     environ: Mapping[str, str],
 ) -> Gathered:
-    found: dict[str, Source] = {}
+    found: dict[str, SettingSource] = {}
     for each in options(model):
         for variable in each.env.split(", "):
             if variable and (text := environ.get(variable, "")):
                 _put(values, each.name, text)
-                found[each.name] = Source(SourceKind.ENVIRONMENT, variable)
+                found[each.name] = SettingSource(SourceKind.ENVIRONMENT, variable)
                 break
     for name, value in (flags or {}).items():
         if value not in (None, ""):
             _put(values, name, value)
-            found[name] = Source(SourceKind.FLAG)
+            found[name] = SettingSource(SourceKind.FLAG)
     return Gathered(values, file, found)
 
 
@@ -186,8 +190,8 @@ __all__ = [
     "FILE_NAME",
     "Gathered",
     "Option",
+    "SettingSource",
     "Settings",
-    "Source",
     "SourceKind",
     "checked",
     "config_file",

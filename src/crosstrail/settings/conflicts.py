@@ -8,7 +8,7 @@ from crosstrail.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class SettingConflict:
     """`setting`: the dotted name of the one to look at."""
 
     setting: str

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from crosstrail.settings.config import Gathered, Settings, Source, SourceKind
+from crosstrail.settings.config import Gathered, Settings, SettingSource, SourceKind
 from crosstrail.settings.key_places import KeyPlaces
 from crosstrail.settings.masking import masked_key_id, masked_secret, masked_text, masked_words
 from crosstrail.settings.setting_fields import shape_of
 
 Path = tuple[str, ...]
 _KEY_IDS = frozenset({"access_key_id", "access_key"})
-_DEFAULT = Source(SourceKind.DEFAULT)
+_DEFAULT = SettingSource(SourceKind.DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)

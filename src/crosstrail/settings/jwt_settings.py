@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from crosstrail.accounts.policy import AccessRule
 from crosstrail.errors import ConfigError
-from crosstrail.settings.conflicts import Conflict
+from crosstrail.settings.conflicts import SettingConflict
 from crosstrail.settings_group import Names, SettingsGroup, option
 
 _DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
@@ -118,19 +118,19 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def jwt_conflicts(jwt: JwtSettings, rules: Sequence[AccessRule]) -> Iterator[Conflict]:
+def jwt_conflicts(jwt: JwtSettings, rules: Sequence[AccessRule]) -> Iterator[SettingConflict]:
     """What cannot work with `auth: jwt`."""
     for number, each in enumerate(jwt.accepted):
         yield from _issuer_conflicts(each, f"jwt.issuers.{number}" if jwt.issuers else "jwt")
     names = [each.issuer for each in jwt.accepted]
     if twice := next((name for name in names if names.count(name) > 1), ""):
-        yield Conflict(
+        yield SettingConflict(
             "jwt.issuers",
             ConfigError(f"jwt.issuers names {twice} twice", hint="Give it once; `audience` takes several."),
         )
     vague = [(number, rule) for number, rule in enumerate(rules) if not rule.issuer] if len(names) > 1 else []
     for number, rule in vague:
-        yield Conflict(
+        yield SettingConflict(
             f"access.{number}",
             ConfigError(
                 f"jwt has {len(names)} issuers, and the access rule for {', '.join(rule.who)[:80]} does not say whose callers it means",
@@ -139,14 +139,14 @@ def jwt_conflicts(jwt: JwtSettings, rules: Sequence[AccessRule]) -> Iterator[Con
         )
 
 
-def _issuer_conflicts(each: JwtIssuer, place: str) -> Iterator[Conflict]:
+def _issuer_conflicts(each: JwtIssuer, place: str) -> Iterator[SettingConflict]:
     if not each.issuer:
-        yield Conflict(
+        yield SettingConflict(
             f"{place}.issuer",
             ConfigError("auth jwt needs jwt.issuer", hint="Write the `iss` of your identity provider's tokens."),
         )
     if each.jwks_url and each.public_key:
-        yield Conflict(
+        yield SettingConflict(
             f"{place}.public_key",
             ConfigError("auth jwt takes one of jwt.jwks_url and jwt.public_key", hint="A JWKS lets keys rotate."),
         )
@@ -154,12 +154,12 @@ def _issuer_conflicts(each: JwtIssuer, place: str) -> Iterator[Conflict]:
         return
     split = urlsplit(each.keys_url)
     if each.jwks_url and not _is_address(each.jwks_url):
-        yield Conflict(
+        yield SettingConflict(
             f"{place}.jwks_url",
             ConfigError("jwt.jwks_url is no address", hint="Such as https://login.example.com/.well-known/jwks.json."),
         )
     elif each.issuer and not _is_address(each.keys_url):
-        yield Conflict(
+        yield SettingConflict(
             f"{place}.jwks_url",
             ConfigError(
                 "auth jwt needs one of jwt.jwks_url and jwt.public_key: its issuer is no address to discover keys from",
@@ -167,7 +167,7 @@ def _issuer_conflicts(each: JwtIssuer, place: str) -> Iterator[Conflict]:
             ),
         )
     elif split.scheme == "http" and is_discovery(each.keys_url) and not is_loopback(each.keys_url):
-        yield Conflict(
+        yield SettingConflict(
             f"{place}.jwks_url",
             ConfigError(
                 f"keys would be discovered at {each.keys_url}, which anybody on the way could answer",

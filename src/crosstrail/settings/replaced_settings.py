@@ -16,17 +16,12 @@ class Replaced:
 
     instead: tuple[str, ...]
     variable: str
-    why: str
 
     @property
-    def hint(self) -> str:
-        return f"Write {' and '.join(self.instead)} instead: {self.why}."
+    def written(self) -> str:
+        return " and ".join(self.instead)
 
 
 REPLACED: Mapping[str, Replaced] = {
-    "audit.keep": Replaced(
-        ("audit.keep_days", "audit.max_total"),
-        "CROSSTRAIL_AUDIT_KEEP",
-        "rotated files of the record stay for days and up to a size, no longer by their number",
-    ),
+    "audit.keep": Replaced(("audit.keep_days", "audit.max_total"), "CROSSTRAIL_AUDIT_KEEP"),
 }

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from crosstrail.accounts.policy import TOOLSETS, AccessRule
 from crosstrail.errors import ConfigError
-from crosstrail.settings.conflicts import Conflict
+from crosstrail.settings.conflicts import SettingConflict
 from crosstrail.settings.jwt_settings import JwtSettings, jwt_conflicts
 from crosstrail.settings.sign_in_settings import OAuthSettings, oauth_conflicts
 from crosstrail.settings_group import Names, SettingsGroup, option
@@ -152,11 +152,11 @@ def check(serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules
 
 def conflicts(
     serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, *, rules: Sequence[AccessRule]
-) -> Iterator[Conflict]:
+) -> Iterator[SettingConflict]:
     """Everything of that kind."""
     if serve.transport == "stdio":
         if serve.auth != "none":
-            yield Conflict(
+            yield SettingConflict(
                 "serve.auth",
                 ConfigError(
                     f"auth {serve.auth} needs HTTP, and transport is stdio",
@@ -165,7 +165,7 @@ def conflicts(
             )
         return
     if bool(serve.tls_cert) != bool(serve.tls_key):
-        yield Conflict(
+        yield SettingConflict(
             "serve.tls_cert" if serve.tls_cert else "serve.tls_key",
             ConfigError("TLS needs both a certificate and its key", hint="Give --tls-cert and --tls-key."),
         )
@@ -175,7 +175,7 @@ def conflicts(
         yield from _name_conflicts(serve)
     yield from _public_url_conflicts(serve, oauth.callback_path)
     if serve.workers > 1 and serve.port == 0 and not serve.socket:
-        yield Conflict("serve.port", ConfigError("workers share one port, and port is 0", hint="Name a port."))
+        yield SettingConflict("serve.port", ConfigError("workers share one port, and port is 0", hint="Name a port."))
     if serve.auth == "token":
         yield from _token_conflicts(serve, rules=bool(rules))
     if serve.auth not in ("none", "token"):
@@ -184,14 +184,14 @@ def conflicts(
 
 def _sign_in_conflicts(
     serve: ServeSettings, jwt: JwtSettings, oauth: OAuthSettings, rules: Sequence[AccessRule]
-) -> Iterator[Conflict]:
+) -> Iterator[SettingConflict]:
     if not rules and not serve.allow_any:
         whom = (
             "a GitHub account"
             if "//github.com/" in oauth.authorize_url and serve.auth == "oauth"
             else "an account at your identity provider"
         )
-        yield Conflict(
+        yield SettingConflict(
             "serve.auth",
             ConfigError(
                 f"anyone with {whom} could read your audit trail: there is no access rule",
@@ -200,7 +200,7 @@ def _sign_in_conflicts(
         )
     named = all(each.audience or each.allowed_clients for each in jwt.accepted)
     if not serve.public_url and (serve.auth == "oauth" or not named):
-        yield Conflict(
+        yield SettingConflict(
             "serve.auth",
             ConfigError(
                 f"auth {serve.auth} needs serve.public_url, the address that clients use",
@@ -210,11 +210,11 @@ def _sign_in_conflicts(
     yield from jwt_conflicts(jwt, rules) if serve.auth == "jwt" else oauth_conflicts(oauth)
 
 
-def _open_conflicts(serve: ServeSettings) -> Iterator[Conflict]:
+def _open_conflicts(serve: ServeSettings) -> Iterator[SettingConflict]:
     where = serve.host or "all addresses"
     if not serve.tls_cert and not serve.behind_proxy:
         sent = "keys" if serve.auth == "token" else "tokens"
-        yield Conflict(
+        yield SettingConflict(
             "serve.host",
             ConfigError(
                 f"events and {sent} would cross the network readable to all, on {where} without TLS",
@@ -222,7 +222,7 @@ def _open_conflicts(serve: ServeSettings) -> Iterator[Conflict]:
             ),
         )
     if serve.auth == "none" and not serve.no_auth:
-        yield Conflict(
+        yield SettingConflict(
             "serve.auth",
             ConfigError(
                 f"everybody who reaches {where} could read your audit trails",
@@ -231,9 +231,9 @@ def _open_conflicts(serve: ServeSettings) -> Iterator[Conflict]:
         )
 
 
-def _name_conflicts(serve: ServeSettings) -> Iterator[Conflict]:
+def _name_conflicts(serve: ServeSettings) -> Iterator[SettingConflict]:
     if not serve.public_url and not serve.allowed_hosts:
-        yield Conflict(
+        yield SettingConflict(
             "serve.public_url",
             ConfigError(
                 "the names that clients may call this server by are not known",
@@ -242,11 +242,11 @@ def _name_conflicts(serve: ServeSettings) -> Iterator[Conflict]:
         )
 
 
-def _token_conflicts(serve: ServeSettings, *, rules: bool) -> Iterator[Conflict]:
+def _token_conflicts(serve: ServeSettings, *, rules: bool) -> Iterator[SettingConflict]:
     """Who reads a rule believes that it holds."""
     if rules or serve.allow_any:
         given = "access rules mean" if rules else "allow_any means"
-        yield Conflict(
+        yield SettingConflict(
             "access" if rules else "serve.allow_any",
             ConfigError(
                 f"{given} nothing with auth token: whoever sends keys of Volcengine may do what these keys may, in their account",
@@ -255,32 +255,32 @@ def _token_conflicts(serve: ServeSettings, *, rules: bool) -> Iterator[Conflict]
         )
 
 
-def _public_url_conflicts(serve: ServeSettings, callback_path: str) -> Iterator[Conflict]:
+def _public_url_conflicts(serve: ServeSettings, callback_path: str) -> Iterator[SettingConflict]:
     if not serve.public_url:
         return
     setting = "serve.public_url"
     split = urlsplit(serve.public_url)
     plain = split.scheme == "http" and (serve.auth == "none" or split.hostname in ("localhost", "127.0.0.1", "::1"))
     if not split.hostname or not (plain or split.scheme == "https"):
-        yield Conflict(
+        yield SettingConflict(
             setting,
             ConfigError(
                 "serve.public_url is no https address", hint="Such as https://trails.example.com, without /mcp."
             ),
         )
     elif serve.public_path.endswith("/mcp"):  # tokens would be for /mcp/mcp
-        yield Conflict(
+        yield SettingConflict(
             setting, ConfigError("serve.public_url ends with /mcp, which is added to it", hint="Leave /mcp out.")
         )
     elif "@" in split.netloc or split.query or split.fragment or not _PATH.fullmatch(serve.public_path):
-        yield Conflict(
+        yield SettingConflict(
             setting,
             ConfigError(
                 "serve.public_url is more than an address with a path", hint="Such as https://example.com/trails."
             ),
         )
     elif _first(serve.public_path) in _OWN_PATHS | {_first(callback_path)}:
-        yield Conflict(
+        yield SettingConflict(
             setting,
             ConfigError(
                 f"serve.public_url has a path that begins like one of this server's own: {serve.public_path}",

@@ -24,7 +24,7 @@ _OF_KEY = "[key]"
 
 
 @dataclass(frozen=True, slots=True)
-class SettingFault:
+class SettingProblem:
     """`path`: keys and numbers of entries, from the top of the file. `hint`: empty where the problem says all."""
 
     path: tuple[str, ...]
@@ -39,7 +39,7 @@ class SettingFault:
         return ".".join(self.path)
 
 
-def faults_of(error: ValidationError, model: type[BaseModel]) -> list[SettingFault]:
+def faults_of(error: ValidationError, model: type[BaseModel]) -> list[SettingProblem]:
     """All of them; a misspelt name comes first, as other things follow from it."""
     found = [
         _fault(tuple(str(part) for part in one["loc"]), one["type"], one["msg"], model)
@@ -48,18 +48,21 @@ def faults_of(error: ValidationError, model: type[BaseModel]) -> list[SettingFau
     return sorted(found, key=lambda fault: fault.kind != UNKNOWN)
 
 
-def _fault(place: tuple[str, ...], kind: str, message: str, model: type[BaseModel]) -> SettingFault:
+def _fault(place: tuple[str, ...], kind: str, message: str, model: type[BaseModel]) -> SettingProblem:
     if place[:1] == ("clouds",):  # which the model has, and no file
         place = place[1:]
     path = _as_written(place)
     problem = said(kind, message, path[-1] if path else "")
     if kind != UNKNOWN:
-        return SettingFault(path, problem, kind=kind)
+        return SettingProblem(path, problem, kind=kind)
     if replaced := REPLACED.get(".".join(path)):
-        return SettingFault(path, "an earlier version had this setting", replaced.hint, kind)
+        hint = f"Write {replaced.written} instead: see `crosstrail help upgrading`."
+        return SettingProblem(path, "an earlier version had this setting", hint=hint, kind=kind)
     known = _known_names(place[:-1], model)
     near = difflib.get_close_matches(path[-1], known, n=1)
-    return SettingFault(path, problem, f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}.", kind)
+    return SettingProblem(
+        path, problem, f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}.", kind
+    )
 
 
 def _as_written(place: tuple[str, ...]) -> tuple[str, ...]:

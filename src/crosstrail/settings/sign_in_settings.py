@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, field_validator
 
 from crosstrail.errors import ConfigError
-from crosstrail.settings.conflicts import Conflict
+from crosstrail.settings.conflicts import SettingConflict
 from crosstrail.settings.redirect_uris import refused_pattern
 from crosstrail.settings_group import Names, SettingsGroup, option
 
@@ -120,17 +120,17 @@ class OAuthSettings(SettingsGroup):
         return value
 
 
-def oauth_conflicts(oauth: OAuthSettings) -> Iterator[Conflict]:
+def oauth_conflicts(oauth: OAuthSettings) -> Iterator[SettingConflict]:
     """What cannot work with `auth: oauth`."""
     needed = ("client_id", "client_secret", "authorize_url", "token_url")
     if missing := [name for name in needed if getattr(oauth, name) in ("", SecretStr(""))]:
-        yield Conflict(
+        yield SettingConflict(
             f"oauth.{missing[0]}",
             ConfigError(f"auth oauth needs oauth.{' and oauth.'.join(missing)}", hint="See `crosstrail help serving`."),
         )
     for pattern in oauth.redirect_uris:
         if reason := refused_pattern(pattern):
-            yield Conflict(
+            yield SettingConflict(
                 "oauth.redirect_uris",
                 ConfigError(
                     f"oauth.redirect_uris has {pattern}: {reason}",
@@ -140,7 +140,7 @@ def oauth_conflicts(oauth: OAuthSettings) -> Iterator[Conflict]:
     if not userinfo_url(oauth):
         split = urlsplit(oauth.authorize_url)
         github = f"; of a GitHub Enterprise Server https://{split.netloc}/api/v3/user"
-        yield Conflict(
+        yield SettingConflict(
             "oauth.userinfo_url",
             ConfigError(
                 "auth oauth cannot tell whom a token of this provider belongs to",

@@ -15,9 +15,9 @@ import yaml
 from pydantic import ValidationError
 
 from crosstrail.errors import ConfigError
-from crosstrail.settings.config import Gathered, Source, SourceKind, gathered, replaced_variables
+from crosstrail.settings.config import Gathered, SettingSource, SourceKind, gathered, replaced_variables
 from crosstrail.settings.key_places import KeyPlace, KeyPlaces, key_places
-from crosstrail.settings.setting_faults import UNKNOWN, SettingFault, faults_of
+from crosstrail.settings.setting_faults import UNKNOWN, SettingProblem, faults_of
 from crosstrail.settings.settings import Settings
 from crosstrail.settings.settings_file import read_with_repeats
 
@@ -34,7 +34,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SettingFinding:
     """`source`: the file, or a variable of the environment. `setting`: empty where it is of the file as a whole."""
 
     source: str
@@ -52,17 +52,17 @@ class ReadSettings:
     file: Path | None
     text: str
     settings: Settings | None
-    findings: Sequence[Finding]
+    findings: Sequence[SettingFinding]
     places: KeyPlaces | None = None
-    sources: Mapping[str, Source] | None = None
+    sources: Mapping[str, SettingSource] | None = None
 
-    def finding(self, fault: SettingFault, severity: Severity = Severity.WARNING) -> Finding:
+    def finding(self, fault: SettingProblem, severity: Severity = Severity.WARNING) -> SettingFinding:
         """The fault at its place: in the environment where that says the setting, else in the file."""
         source = (self.sources or {}).get(fault.name)
         if source and source.kind is SourceKind.ENVIRONMENT:
-            return Finding(source.name, None, severity, fault.name, fault.problem, fault.hint)
+            return SettingFinding(source.name, None, severity, fault.name, fault.problem, fault.hint)
         place = self.places.of(fault.path, value=fault.kind != UNKNOWN) if self.places else None
-        return Finding(str(self.file or ""), place, severity, fault.name, fault.problem, fault.hint)
+        return SettingFinding(str(self.file or ""), place, severity, fault.name, fault.problem, fault.hint)
 
 
 def read_settings(file: Path | None, environ: Mapping[str, str]) -> ReadSettings:
@@ -85,7 +85,7 @@ def read_settings(file: Path | None, environ: Mapping[str, str]) -> ReadSettings
     return ReadSettings(file, text, settings, findings, places, given.sources)
 
 
-def _unreadable(file: Path, error: Exception) -> Finding:
+def _unreadable(file: Path, error: Exception) -> SettingFinding:
     place, problem, hint = None, "cannot be read", ""
     if isinstance(error, ConfigError):
         problem, hint = "must be a mapping of settings", error.hint
@@ -96,16 +96,16 @@ def _unreadable(file: Path, error: Exception) -> Finding:
     elif mark := getattr(error, "problem_mark", None):
         place = KeyPlace(mark.line + 1, mark.column + 1, mark.index)
         problem = f"is no YAML: {getattr(error, 'problem', '') or 'cannot be read'}"
-    return Finding(str(file), place, Severity.ERROR, "", problem, hint)
+    return SettingFinding(str(file), place, Severity.ERROR, "", problem, hint)
 
 
-def _variable(fault: SettingFault) -> Finding:
-    return Finding(fault.name, None, Severity.ERROR, "", fault.problem, fault.hint)
+def _variable(fault: SettingProblem) -> SettingFinding:
+    return SettingFinding(fault.name, None, Severity.ERROR, "", fault.problem, fault.hint)
 
 
-def _repeats(file: str, places: KeyPlaces | None) -> list[Finding]:
+def _repeats(file: str, places: KeyPlaces | None) -> list[SettingFinding]:
     return [
-        Finding(
+        SettingFinding(
             file,
             one.again,
             Severity.ERROR,
@@ -117,9 +117,9 @@ def _repeats(file: str, places: KeyPlaces | None) -> list[Finding]:
     ]
 
 
-def _validated(given: Gathered) -> tuple[Settings | None, list[SettingFault]]:
+def _validated(given: Gathered) -> tuple[Settings | None, list[SettingProblem]]:
     """Validates again and again, each time without what was faulty before."""
-    found: list[SettingFault] = []
+    found: list[SettingProblem] = []
     left = _Left(given.values)
     for _ in range(_MAX_ROUNDS):
         try:
@@ -133,7 +133,7 @@ def _validated(given: Gathered) -> tuple[Settings | None, list[SettingFault]]:
     return None, found
 
 
-def _follows(fault: SettingFault, before: SettingFault) -> bool:
+def _follows(fault: SettingProblem, before: SettingProblem) -> bool:
     """What is said of a group, once one of its keys was left out, may come of that alone."""
     return before.path[: len(fault.path)] == fault.path
 
