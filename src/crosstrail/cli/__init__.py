@@ -23,6 +23,7 @@ from crosstrail.cli.translation import catalog, speak
 from crosstrail.cli.words import COMMAND_WORDS, say, say_excerpt
 from crosstrail.errors import CrosstrailError, SqlRejected
 from crosstrail.settings.language_settings import language_of
+from crosstrail.settings.shell_settings import completion_asked
 from crosstrail.settings.trust_settings import trust_of
 from crosstrail.trust import use
 from crosstrail.vocabulary import speaking
@@ -34,6 +35,7 @@ _COMMANDS = {
     "check": ("cli.check_server", "Check that an MCP server works for many accounts."),
     "client": ("cli.client", "Add this server to Claude, Cursor, Kiro, Trae, VS Code, Codex and others."),
     "collect": ("cli.lake", "Read log files into the lake, for `lookup` and `query`."),
+    "completion": ("cli.completion", "Print the script by which your shell completes."),
     "coverage": ("cli.coverage", "Show which days are proved, collected or missing."),
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
@@ -113,6 +115,11 @@ def _with_settings(first: Callable[[], None], command: Callable[..., StatusT]) -
 
 def main() -> None:
     """Run one command of crosstrail and leave with its exit status."""
+    if asked := completion_asked():
+        from crosstrail.cli.completing import complete
+
+        complete(crosstrail, asked)
+        return
     run_command(crosstrail, "crosstrail")
 
 

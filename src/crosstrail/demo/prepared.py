@@ -21,7 +21,8 @@ from time import monotonic
 from crosstrail import __version__, private
 from crosstrail.demo.actors import DAYS
 from crosstrail.errors import ConfigError, LakeBusy, LakeError
-from crosstrail.settings.config import FILE_NAME, Settings, load_settings
+from crosstrail.settings.config import Settings, load_settings
+from crosstrail.settings.settings_file import FILE_NAME
 from crosstrail.user_folders import cache_folder, expanded
 
 _LOCK, _STAMP = "demo.lock", "demo.json"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from crosstrail.errors import LakeBusy
 from crosstrail.lake.data_files import sealed, unsealed_stem
+from crosstrail.lake.known_names import add_names
 from crosstrail.lake.repeats import find_repeats
 from crosstrail.lake.table import CommitLost, LakeTable
 from crosstrail.lake.versions import Change, Conflict, changed, resolve
@@ -80,6 +81,8 @@ def append(table: LakeTable, staged: Sequence[Path]) -> Appended:
             continue
         with suppress(OSError):  # the ids are read from the data files when they are asked for next
             table.event_ids.add(found.hashes, remembered)
+        with suppress(OSError):  # a list that only completion reads
+            add_names(table.folder, added, (file.path for file in reversed(base.files)))
         _delete(set(staged) - set(added))
         return appended
     raise LakeBusy("other processes kept committing to this lake", hint="Collect again: nothing was lost.")

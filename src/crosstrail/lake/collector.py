@@ -28,6 +28,7 @@ from crosstrail.lake.commit_pace import CommitPace
 from crosstrail.lake.faults import fault
 from crosstrail.lake.job_sizes import JOB_BYTES, batches, weight_of
 from crosstrail.lake.keeping import Keeping
+from crosstrail.lake.known_names import NAMES_FILE
 from crosstrail.lake.ledger import LEDGER_FILE, Ledger
 from crosstrail.lake.left_out import Kinds, count_kept_out
 from crosstrail.lake.left_out import add as add_kinds
@@ -174,7 +175,7 @@ def _peeked(todo: Iterator[LogObject]) -> tuple[list[LogObject], int]:
 
 def _tighten(folder: Path) -> None:
     """A lake that was written when its files were open to every user of the machine is closed to them, once."""
-    own = [folder / name for name in ("events", "results", "runs", "ids", CATALOG_FILE, LEDGER_FILE)]
+    own = [folder / name for name in ("events", "results", "runs", "ids", CATALOG_FILE, LEDGER_FILE, NAMES_FILE)]
     if any(map(private.is_open_to_others, own)) and private.tighten(own):
         _log.warning(
             "The files of the lake in %s could be read by other users of this machine; now they cannot.", folder

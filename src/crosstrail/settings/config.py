@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -19,13 +18,10 @@ from crosstrail.errors import ConfigError
 from crosstrail.settings.replaced_settings import REPLACED
 from crosstrail.settings.setting_faults import SettingProblem, faults_of
 from crosstrail.settings.settings import Option, Settings, options
-from crosstrail.settings.settings_file import read_mapping
+from crosstrail.settings.settings_file import FILE_NAME, config_file, read_mapping
 from crosstrail.settings_group import SettingsGroup
 from crosstrail.trust import trusted
-from crosstrail.user_folders import config_folder, expanded
 
-FILE_NAME = "crosstrail.yaml"
-CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
 SettingsT = TypeVar("SettingsT", bound=SettingsGroup)
 
 
@@ -139,20 +135,6 @@ def replaced_variables(environ: Mapping[str, str] | None = None) -> list[Setting
         for each in REPLACED.values()
         if environ.get(each.variable)
     ]
-
-
-def config_file(named: str = "", environ: Mapping[str, str] | None = None) -> Path | None:
-    """The file that settings come from: `named`, else that of CROSSTRAIL_CONFIG, else found. Raises ConfigError."""
-    environ = os.environ if environ is None else environ
-    if named := named or environ.get(CONFIG_VARIABLE, ""):
-        path = expanded(named)
-        if not path.is_file():
-            raise ConfigError(f"there is no configuration file {path}", hint=f"Check --config or {CONFIG_VARIABLE}.")
-        return path
-    for folder in (Path.cwd(), config_folder()):
-        if folder and (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
-    return None
 
 
 def _with_overrides(

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from crosstrail.clouds.base import clouds
 from crosstrail.models import Account
-from crosstrail.settings.config import CONFIG_VARIABLE, Settings, options
+from crosstrail.settings.config import Settings, options
+from crosstrail.settings.settings_file import CONFIG_VARIABLE
 
 _CONNECTIONS = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 _SETTLED = frozenset({CONFIG_VARIABLE, "CROSSTRAIL_LAKE"})

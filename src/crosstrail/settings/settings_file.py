@@ -7,7 +7,7 @@ rules included. Which settings there are is config.py's matter.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +16,10 @@ import yaml
 
 from crosstrail.errors import ConfigError
 from crosstrail.json_values import items, table, text
-from crosstrail.user_folders import expanded
+from crosstrail.user_folders import config_folder, expanded
 
+FILE_NAME = "crosstrail.yaml"
+CONFIG_VARIABLE = "CROSSTRAIL_CONFIG"
 SAVED_QUERIES = "queries"
 """The folder of saved queries, beside the file, where the file names none."""
 _SQLITE_FILE = "sqlite:///"
@@ -168,6 +170,20 @@ class _Document:
 def _refused(problem: str, event: yaml.Event) -> yaml.YAMLError:
     mark: Any = event.start_mark  # see `_typed`
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def config_file(named: str = "", environ: Mapping[str, str] | None = None) -> Path | None:
+    """The file that settings come from: `named`, else that of CROSSTRAIL_CONFIG, else found. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    if named := named or environ.get(CONFIG_VARIABLE, ""):
+        path = expanded(named)
+        if not path.is_file():
+            raise ConfigError(f"there is no configuration file {path}", hint=f"Check --config or {CONFIG_VARIABLE}.")
+        return path
+    for folder in (Path.cwd(), config_folder()):
+        if folder and (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return None
 
 
 def read_mapping(path: Path) -> dict[str, object]:
