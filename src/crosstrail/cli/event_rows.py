@@ -5,9 +5,12 @@ Decides which columns there are and who stands in `principal`: what tells caller
 
 from __future__ import annotations
 
-from crosstrail.answers.lookup_events import short_resource
+from typing import TYPE_CHECKING
+
 from crosstrail.cli.output import Cell, Meaning, RowColumn, RowType
-from crosstrail.models import Event
+
+if TYPE_CHECKING:
+    from crosstrail.models import Event
 
 
 def _failed(value: Cell) -> Meaning | None:
@@ -59,6 +62,8 @@ EVENTS = RowType(
 
 def event_row(event: Event, account: str) -> list[Cell]:
     """`account`: what it is called."""
+    from crosstrail.answers.lookup_events import short_resource
+
     access = None if event.read_only is None else "read" if event.read_only else "write"
     return [
         event.time,
