@@ -6,7 +6,7 @@ import os
 import pty
 import subprocess
 import termios
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,3 +31,34 @@ def on_a_terminal(
             printed += part
     os.close(screen)
     return process.wait(timeout=300), printed.decode()
+
+
+def typing(
+    answers: Sequence[tuple[str, str]],
+    *arguments: str | Path,
+    environ: Mapping[str, str] | None = None,
+    columns: int = 100,
+) -> tuple[int, str]:
+    """Exit status and screen of `crosstrail ARGUMENTS...` for somebody who answers each question (its end, the answer) in turn."""
+    screen, its_end = pty.openpty()
+    termios.tcsetwinsize(its_end, (50, columns))
+    command = [preloaded.python(), "-m", "crosstrail", *map(str, arguments)]
+    process = subprocess.Popen(
+        command,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        env={**os.environ, **(environ or {})},
+        start_new_session=True,
+    )
+    os.close(its_end)
+    printed, seen, waiting = "", 0, list(answers)
+    with suppress(OSError):  # the terminal closes when the process ends
+        while part := os.read(screen, 65536):
+            printed += part.decode(errors="replace")
+            if waiting and (place := printed.find(waiting[0][0], seen)) >= 0:
+                seen = place + len(waiting[0][0])
+                os.write(screen, waiting.pop(0)[1].encode() + b"\n")
+    os.close(screen)
+    assert not waiting, f"{waiting[0][0]!r} was not asked: {printed}"
+    return process.wait(timeout=300), printed

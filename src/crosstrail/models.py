@@ -260,6 +260,8 @@ class Trail:
     logging: bool | None = None
     latest_delivery: datetime | None = None
     latest_error: str = ""
+    kms_key: str = ""
+    """That its files are encrypted with; empty where it names none."""
 
 
 @dataclass(frozen=True, slots=True)

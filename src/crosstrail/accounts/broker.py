@@ -128,6 +128,13 @@ class Broker(ABC, Generic[CredentialsT]):
     def other(self, account: Account, auth: Auth, who: str) -> CredentialProvider[CredentialsT]:
         """A provider for any other form of `auth` that the cloud's accounts have."""
 
+    async def owner_of(self, account: Account) -> str:
+        """The id of the account that these credentials are of, whatever id they are listed with. Raises what asking raises."""
+        if account.auth is None:
+            raise CredentialsError(f"no credentials are listed for account {account.name}")
+        provider = self._made(account, account.auth, current_call().who)
+        return await self.account_of(account, provider, await provider.credentials())
+
     @abstractmethod
     async def account_of(
         self, account: Account, provider: CredentialProvider[CredentialsT], credentials: CredentialsT

@@ -44,6 +44,7 @@ _COMMANDS = {
     "export": ("cli.export", "Write original records to a file, with proof; check such a file."),
     "help": ("cli.help", "Explain a command or a topic."),
     "iam-policy": ("cli.iam_policy", "Write the least IAM policy that a principal's events need."),
+    "init": ("cli.init", "Set crosstrail up: find accounts, write crosstrail.yaml, give a first answer."),
     "lake": ("cli.lake_care", "Care for the lake: see how it is; verify, compact, expire, move it."),
     "lookup": ("cli.events", "List events, newest first, of one account or many."),
     "query": ("cli.events", "Run a CloudTrail Lake SQL query on the lake."),

@@ -162,6 +162,11 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             "With everything said of it, for a program.",
         ),
     ),
+    "init": (
+        _E("crosstrail init", "Asks what to take of what it finds, and writes crosstrail.yaml."),
+        _E("crosstrail init --yes --profile 'prod-*'", "Asks nothing, and takes these AWS profiles."),
+        _E("crosstrail init --dry-run", "Prints the file, and writes nothing."),
+    ),
     "lake": (
         _E("crosstrail lake status", "What the lake holds."),
         _E("crosstrail lake verify", "Whether its files are what was written."),

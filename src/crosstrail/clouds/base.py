@@ -20,6 +20,7 @@ from crosstrail.account_forms import ENTRY_POINTS, AccountForm, installed_clouds
 from crosstrail.accounts.broker import MAX_ACCOUNTS, AnyBroker
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.buckets import BucketAccess, CatalogAccess
+from crosstrail.clouds.found_identities import FoundIdentity
 from crosstrail.clouds.integrity import Integrity
 from crosstrail.clouds.log_layout import LogLayout
 from crosstrail.clouds.shape import RecordForm
@@ -105,6 +106,10 @@ def _no_identity(environ: Mapping[str, str]) -> bool:
     return False
 
 
+def _none_found(environ: Mapping[str, str], instance_role: bool) -> tuple[()]:
+    return ()
+
+
 def _home_alone(home: str) -> tuple[str, ...]:
     return (home,)
 
@@ -149,6 +154,8 @@ class Cloud:
     """Its group of settings, under its name in the file."""
     has_identity: Callable[[Mapping[str, str]], bool] = _no_identity
     """Whether these environment variables give the machine an identity in this cloud."""
+    found_identities: Callable[[Mapping[str, str], bool], tuple[FoundIdentity, ...]] = _none_found
+    """(environment, whether to count the role of the machine it runs on) -> the identities that this machine has; asks nobody."""
     sources: Callable[[Any], Iterable[AccountSource]] = _no_source
     """The places that list its accounts, as its settings name them."""
     ambient: _OfBroker[AccountSource] | None = None

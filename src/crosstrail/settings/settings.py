@@ -44,6 +44,11 @@ class OrganizationSettings(SettingsGroup):
         "", "CROSSTRAIL_ORGANIZATION_ROLE", "Role to assume in every account of the AWS organization; lists them all."
     )
     external_id: str = option("", "CROSSTRAIL_ORGANIZATION_EXTERNAL_ID", "External id that this role asks for.")
+    profile: str = option(
+        "",
+        "CROSSTRAIL_ORGANIZATION_PROFILE",
+        "AWS profile that lists the accounts and assumes the role. Empty: the machine's own identity.",
+    )
 
 
 class LookupSettings(SettingsGroup):

@@ -16,6 +16,7 @@ from crosstrail.clouds.alibaba.regions import HOME_REGION, KNOWN_REGIONS, SEPARA
 from crosstrail.clouds.alibaba.settings import AlibabaSettings
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 from crosstrail.clouds.buckets import BucketAccess
+from crosstrail.clouds.found_identities import FoundIdentity
 
 if TYPE_CHECKING:
     from crosstrail.clouds.alibaba.broker import AlibabaBroker
@@ -60,6 +61,12 @@ def _has_identity(environ: Mapping[str, str]) -> bool:
     return all(environ.get(name) for name in _KEYS) or all(environ.get(name) for name in _OIDC)
 
 
+def _found_identities(environ: Mapping[str, str], instance_role: bool) -> tuple[FoundIdentity, ...]:
+    from crosstrail.clouds.alibaba.found_identities import found_identities
+
+    return found_identities(environ, instance_role)
+
+
 def _regions_of(home: str) -> tuple[str, ...]:
     """Every region of the public cloud, since all accounts have them; of the others, which have their own accounts, that one."""
     return (home,) if home in SEPARATE else tuple(sorted({home or HOME_REGION} | (KNOWN_REGIONS - SEPARATE)))
@@ -89,6 +96,7 @@ ALIBABA = Cloud(
     audit_log="ActionTrail",
     settings=AlibabaSettings,
     has_identity=_has_identity,
+    found_identities=_found_identities,
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,
     regions_of=_regions_of,

@@ -22,16 +22,16 @@ _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"
 
 
 class BaseIdentity:
-    """The ambient AWS identity: environment, AWS_PROFILE, container or instance role."""
+    """The ambient AWS identity (environment, AWS_PROFILE, container or instance role), or that of a profile."""
 
-    def __init__(self, region: str = "") -> None:
+    def __init__(self, region: str = "", profile: str = "") -> None:
         """An empty region is the one of botocore's configuration. Raises CrosstrailError where that cannot be read."""
-        self._session = BoundedSession()
+        self._session = BoundedSession(profile=profile or None)
         self._remediation = _REMEDIATION
         with mapped(self._asked(region or _DEFAULT_REGION, "")):  # AWS_PROFILE may name a profile that is not there
             self._remediation = remediation_of(self._session) or _REMEDIATION
             self.region = region or str(self._session.get_config_variable("region") or _DEFAULT_REGION)
-        self._identity = Profile("", region=self.region)
+        self._identity = Profile(profile, region=self.region)
 
     @contextmanager
     def client(self, service: str, action: str) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from crosstrail.clouds.aws.regions import COMMERCIAL, home_region, known_regions
 from crosstrail.clouds.aws.values import as_logged
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 from crosstrail.clouds.buckets import BucketAccess, CatalogAccess
+from crosstrail.clouds.found_identities import FoundIdentity
 
 if TYPE_CHECKING:
     from crosstrail.clouds.aws.broker import AwsBroker
@@ -53,6 +54,7 @@ _CONTAINER_CREDENTIALS = str(Path(__file__).with_name("container_credentials.py"
 class _Organization(Protocol):
     role_name: str
     external_id: str
+    profile: str
 
 
 class AwsSettings(Protocol):
@@ -102,7 +104,8 @@ def _sources(settings: AwsSettings) -> Iterator[AccountSource]:
     if settings.organization.role_name:
         from crosstrail.clouds.aws.organizations import OrganizationAccounts
 
-        yield OrganizationAccounts(settings.organization.role_name, settings.organization.external_id, settings.region)
+        named = settings.organization
+        yield OrganizationAccounts(named.role_name, named.external_id, settings.region, named.profile)
     if settings.profiles:
         from crosstrail.clouds.aws.profiles import Profiles
 
@@ -123,6 +126,12 @@ def _read_secret(settings: AwsSettings, name: str) -> str:
 
 def _has_identity(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name) for name in _IDENTITIES)
+
+
+def _found_identities(environ: Mapping[str, str], instance_role: bool) -> tuple[FoundIdentity, ...]:
+    from crosstrail.clouds.aws.found_identities import found_identities
+
+    return found_identities(environ, instance_role)
 
 
 def _known_regions(home: str) -> frozenset[str]:
@@ -178,6 +187,7 @@ AWS = Cloud(
     catalogs=_catalogs,
     log_layout=LAYOUT,
     has_identity=_has_identity,
+    found_identities=_found_identities,
     sources=_sources,
     ambient=_ambient,
     read_secret=_read_secret,

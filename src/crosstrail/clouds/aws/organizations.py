@@ -30,14 +30,15 @@ class OrganizationAccounts:
     name = "AWS Organizations"
     lifetime = 600.0  # membership changes seldom, and ListAccounts gives 20 accounts a page at a low rate
 
-    def __init__(self, role_name: str, external_id: str = "", region: str = "") -> None:
+    def __init__(self, role_name: str, external_id: str = "", region: str = "", profile: str = "") -> None:
         self._role = role_name.strip("/")
         self._external_id = external_id
         self._region = region
+        self._profile = profile
 
     def read(self) -> Listing:
         """All pages. Raises CloudError, CredentialsError; ConfigError for a role name that no role can have."""
-        base = BaseIdentity(self._region)
+        base = BaseIdentity(self._region, self._profile)
         with base.client("organizations", "organizations:ListAccounts") as client:
             members = [one for page in client.get_paginator("list_accounts").paginate() for one in page["Accounts"]]
         with base.client("sts", "sts:GetCallerIdentity") as client:
@@ -48,11 +49,12 @@ class OrganizationAccounts:
 
     def _account(self, member: Mapping[str, Any], own: str) -> Account:
         account_id = member["Id"]
-        auth: dict[str, str] = {"type": "ambient"}
+        auth = {"type": "profile", "profile": self._profile} if self._profile else {"type": "ambient"}
         if account_id != own:
             partition = member["Arn"].split(":")[1]
             role_arn = f"arn:{partition}:iam::{account_id}:role/{self._role}"
             auth = {"type": "role", "role_arn": role_arn, "external_id": self._external_id}
+            auth["base_profile"] = self._profile
         try:
             return Account.model_validate({"id": account_id, "alias": as_alias(member.get("Name", "")), "auth": auth})
         except ValidationError:

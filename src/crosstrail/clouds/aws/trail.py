@@ -225,6 +225,7 @@ def _trail(target: Target, found: Mapping[str, Any], status: Mapping[str, Any], 
         logging=status.get("IsLogging"),
         latest_delivery=delivered.replace(microsecond=0) if delivered else None,
         latest_error=error or status.get("LatestDeliveryError") or "",
+        kms_key=found.get("KmsKeyId") or "",
     )
 
 

@@ -9,6 +9,7 @@ from crosstrail.accounts.credentials import Credentials
 from crosstrail.accounts.listing import AccountSource
 from crosstrail.clouds.base import AuditTrail, Cloud, OpenOptions
 from crosstrail.clouds.buckets import BucketAccess
+from crosstrail.clouds.found_identities import FoundIdentity
 from crosstrail.clouds.volcengine.accounts import ACCOUNTS
 from crosstrail.clouds.volcengine.record import RECORDS
 from crosstrail.clouds.volcengine.regions import KNOWN_REGIONS
@@ -56,6 +57,12 @@ def _has_identity(environ: Mapping[str, str]) -> bool:
     return all(environ.get(name) for name in _KEYS)
 
 
+def _found_identities(environ: Mapping[str, str], instance_role: bool) -> tuple[FoundIdentity, ...]:
+    from crosstrail.clouds.volcengine.found_identities import found_identities
+
+    return found_identities(environ, instance_role)
+
+
 def _child_variables(credentials: Credentials, region: str) -> Mapping[str, str]:
     """Volcengine's SDK has no endpoint to renew from: temporary keys, good until the process is replaced."""
     token = credentials.session_token.get_secret_value() if credentials.session_token else ""
@@ -77,6 +84,7 @@ VOLCENGINE = Cloud(
     regionless=True,
     settings=VolcengineSettings,
     has_identity=_has_identity,
+    found_identities=_found_identities,
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,
     records=RECORDS,
