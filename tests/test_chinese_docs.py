@@ -20,6 +20,7 @@ WANTED = (
     "accounts.zh",
     "alibaba.zh",
     "clients.zh",
+    "first-hour.zh",
     "investigate.zh",
     "serving.zh",
     "tools.zh",
