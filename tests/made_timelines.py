@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from crosstrail.answers.timeline_data import Timeline
-from crosstrail.detections.findings import DetectionFinding, FoundEvent, Level, RuleFacts
+from crosstrail.detections.findings import DetectionFinding, FoundEvent, RuleFacts
+from crosstrail.detections.levels import Level
 from crosstrail.detections.timeline import KINDS, Bins, Counts, TimelineEvent
 from crosstrail.models import Account
 

@@ -11,9 +11,9 @@ from cryptography.fernet import Fernet
 
 import preloaded
 from command_tree import Entry, entries, parsed
+from crosstrail.cli.cells import width_of
 from crosstrail.cli.example_lines import example_lines
 from crosstrail.cli.examples import EXAMPLES
-from crosstrail.cli.wrapping import cells
 from crosstrail.demo.prepared import prepared
 
 NOT_RUN = {
@@ -78,7 +78,7 @@ def test_an_example_is_a_call_of_its_command_and_stands_in_its_help(
 def test_an_example_broken_into_lines_is_the_same_command(columns: int) -> None:
     for example in (one for examples in EXAMPLES.values() for one in examples):
         lines = example_lines([example], columns, "  ")
-        assert max(map(cells, lines)) <= columns
+        assert max(map(width_of, lines)) <= columns
         comment = [line for line in lines if line.startswith("  # ")]
         command = "\n".join(lines[len(comment) :]).replace("\\\n", "")  # as a shell joins them
         assert " ".join(line.removeprefix("  # ") for line in comment) == example.shows

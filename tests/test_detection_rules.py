@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from audit_logs import volcengine_detail, write
-from crosstrail.detections.findings import LEVELS
+from crosstrail.detections.levels import LEVELS
 from crosstrail.detections.loading import PACKAGED, load_rules
 from crosstrail.errors import ConfigError
 from detection_lake import DetectionLake, lake_of

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import preloaded
 from conftest import SHARED_DATA
-from crosstrail.detections.findings import LEVELS, DetectionFinding, FoundEvent, Level, RuleFacts
+from crosstrail.detections.findings import DetectionFinding, FoundEvent, RuleFacts
+from crosstrail.detections.levels import LEVELS, Level
 from crosstrail.detections.ocsf.events import ocsf_event
 from crosstrail.detections.ocsf.findings import ocsf_finding
 from crosstrail.json_values import table

@@ -16,7 +16,8 @@ from crosstrail.answers.new_here import new_here
 from crosstrail.answers.observe import EventsQuestion, Observed, observe
 from crosstrail.answers.render import listed
 from crosstrail.detections.baseline_findings import BASELINES
-from crosstrail.detections.findings import LEVELS, DetectionFinding, Level
+from crosstrail.detections.findings import DetectionFinding
+from crosstrail.detections.levels import LEVELS, Level
 from crosstrail.detections.rules import RuleSet, at_least
 from crosstrail.detections.suppressions import Sifted, sift
 from crosstrail.lake import require_libraries

@@ -16,7 +16,8 @@ import anyio.to_thread
 from crosstrail.answers.observe import EventsQuestion, Observed, observe
 from crosstrail.detections.baseline_findings import read_baselines
 from crosstrail.detections.baselines import baseline_statements, learning_span
-from crosstrail.detections.findings import LEVELS, DetectionFinding
+from crosstrail.detections.findings import DetectionFinding
+from crosstrail.detections.levels import LEVELS
 from crosstrail.engines.analysis import Rows
 from crosstrail.lookup.fanout import Progress
 from crosstrail.timerange import TimeRange

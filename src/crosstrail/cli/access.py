@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import anyio
 import click
 
-from crosstrail.accounts.policy import TOOLSETS, Grant, Principal, granted
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Group
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.errors import InvalidRequest
-from crosstrail.models import Account
-from crosstrail.settings.config import Settings
-from crosstrail.workspace.scoped import ScopedWorkspace
-from crosstrail.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from crosstrail.accounts.policy import Grant, Principal
+    from crosstrail.models import Account
+    from crosstrail.settings.config import Settings
 
 
 @click.group(cls=Group)
@@ -38,6 +38,8 @@ def test_(
 
     WHO is an e-mail address, or login:NAME, subject:ID or client:ID as their token would say.
     """
+    import anyio
+
     several = settings.serve.auth == "jwt" and len(settings.jwt.accepted) > 1
     principal = replace(_principal(who, groups, scopes), issuer=issuer, needs_issuer=several)
     grant, accounts = anyio.run(_given, settings, principal)
@@ -55,6 +57,8 @@ def test_(
 
 def _principal(who: str, groups: tuple[str, ...], scopes: tuple[str, ...]) -> Principal:
     """Raises InvalidRequest for a name of no kind."""
+    from crosstrail.accounts.policy import Principal
+
     kind, _, value = who.partition(":")
     if kind not in ("email", "login", "subject", "client") or not value:
         if "@" not in who:
@@ -75,6 +79,10 @@ def _principal(who: str, groups: tuple[str, ...], scopes: tuple[str, ...]) -> Pr
 
 
 async def _given(settings: Settings, principal: Principal) -> tuple[Grant, tuple[Account, ...]]:
+    from crosstrail.accounts.policy import granted
+    from crosstrail.workspace.scoped import ScopedWorkspace
+    from crosstrail.workspace.workspace import Workspace
+
     workspace = Workspace(settings)
     try:
         grant = granted(principal, await workspace.access_rules())
@@ -84,6 +92,8 @@ async def _given(settings: Settings, principal: Principal) -> tuple[Grant, tuple
 
 
 def _row(grant: Grant, account: Account, writes: bool) -> dict[str, str]:
+    from crosstrail.accounts.policy import TOOLSETS
+
     may_write = any(grant.sees(account, toolset, write=True) for toolset in TOOLSETS if toolset != "accounts")
     return {
         "account": account.id,

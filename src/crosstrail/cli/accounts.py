@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import anyio
+from typing import TYPE_CHECKING
+
 import click
 
 from crosstrail.cli import with_settings
@@ -12,12 +13,11 @@ from crosstrail.cli.import_accounts import add, encrypt, import_, rotate
 from crosstrail.cli.output import Cell, CommandOutput, RowColumn, RowType, with_output
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import say
-from crosstrail.coverage import count, gaps
-from crosstrail.lake.snapshot import AccountSummary
-from crosstrail.models import Account
-from crosstrail.settings.config import Settings
-from crosstrail.timerange import TimeRange
-from crosstrail.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from crosstrail.lake.snapshot import AccountSummary
+    from crosstrail.models import Account
+    from crosstrail.settings.config import Settings
 
 ACCOUNTS = RowType(
     "accounts list",
@@ -54,6 +54,8 @@ def list_(settings: Settings, selector: str, output: CommandOutput) -> int:
     SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are listed. Exit status 3: some entry, or
     some place that lists accounts, could not be read.
     """
+    import anyio
+
     found, warnings = anyio.run(_rows, settings, selector)
     for warning in warnings:
         say(f"warning: {warning}")
@@ -67,6 +69,8 @@ def list_(settings: Settings, selector: str, output: CommandOutput) -> int:
 
 
 async def _rows(settings: Settings, selector: str) -> tuple[list[list[Cell]], tuple[str, ...]]:
+    from crosstrail.workspace.workspace import Workspace
+
     workspace = Workspace(settings)
     try:
         listed = await workspace.listed()
@@ -78,6 +82,9 @@ async def _rows(settings: Settings, selector: str) -> tuple[list[list[Cell]], tu
 
 
 def _row(account: Account, lake: AccountSummary | None) -> list[Cell]:
+    from crosstrail.coverage import count, gaps
+    from crosstrail.timerange import TimeRange
+
     named: list[Cell] = [account.alias, account.id, account.cloud]
     if lake is None:
         return [*named, 0, None, None, 0, account.store_id]

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 import click
 
-from crosstrail.answers.coverage_text import block
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
-from crosstrail.clouds.base import HasEventDataStores
 from crosstrail.errors import CrosstrailError, WrongAccount
-from crosstrail.lookup.fanout import ask_each
-from crosstrail.lookup.targets import OpenTarget
-from crosstrail.models import EventQuery
-from crosstrail.settings.config import Settings
-from crosstrail.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from crosstrail.lookup.targets import OpenTarget
+    from crosstrail.settings.config import Settings
+    from crosstrail.workspace.workspace import Workspace
 
 AnswerT = TypeVar("AnswerT")
 
@@ -57,6 +54,8 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
     SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are checked. Exit status 1: no account
     can be asked for events; 3: some cannot.
     """
+    import anyio
+
     found, left_out = anyio.run(_check_all, settings, selector, region)
     if as_json:
         out_json([asdict(one) for one in found], indent=True)
@@ -76,6 +75,10 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
 
 async def _check_all(settings: Settings, selector: str, region: str) -> tuple[list[Checked], list[str]]:
     """What was found of each target, and who has no such region."""
+    from crosstrail.answers.coverage_text import block
+    from crosstrail.lookup.fanout import ask_each
+    from crosstrail.workspace.workspace import Workspace
+
     workspace = Workspace(settings)
     try:
         accounts = (await workspace.listed()).registry.select(selector)
@@ -92,6 +95,9 @@ async def _check_all(settings: Settings, selector: str, region: str) -> tuple[li
 
 
 async def _check(workspace: Workspace, target: OpenTarget) -> Checked:
+    from crosstrail.clouds.base import HasEventDataStores
+    from crosstrail.models import EventQuery
+
     checked = Checked(target.account.alias, target.account.id, target.region)
     try:
         trail = target.trail

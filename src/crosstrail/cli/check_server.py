@@ -6,19 +6,19 @@ import re
 import shutil
 import sys
 import textwrap
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import anyio
 import click
-import orjson
 
 from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json
-from crosstrail.conformance.findings import Report
-from crosstrail.settings.config import environment, load_settings
 from crosstrail.text import clean, visible
+
+if TYPE_CHECKING:
+    from crosstrail.conformance.findings import Report
 
 _DETAIL = 200
 
@@ -61,6 +61,10 @@ def check(
     Tries both generations of the protocol, its tools, sessions, health and sign-in, and calls no tool unless accounts are
     named, or a call. What the authors of a foreign server's package wrote is told apart from what serves it. Exit status 1: some check failed.
     """
+    import anyio
+
+    from crosstrail.settings.environment import environment
+
     if only_ping:
         if target:
             raise click.UsageError("--ping asks the server of the settings here: leave the address out")
@@ -131,6 +135,7 @@ def _say(text: str, indent: str = "") -> None:
 
 def _ping(*, as_json: bool) -> int:
     from crosstrail.conformance.ping import ping
+    from crosstrail.settings.config import load_settings
 
     found = ping(load_settings().serve)
     passed = found.state == "pass"
@@ -143,6 +148,9 @@ def _ping(*, as_json: bool) -> int:
 
 def _call(given: str) -> tuple[str, dict[str, object]]:
     """A tool and its arguments. Raises click.UsageError."""
+
+    import orjson
+
     name, _, text = given.partition("=")
     try:
         arguments = orjson.loads(text or "{}")

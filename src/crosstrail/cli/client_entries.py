@@ -16,7 +16,8 @@ from crosstrail.clients.known import McpClient
 from crosstrail.clients.machine import Machine, this_machine
 from crosstrail.clients.states import EntryState, file_of, states
 from crosstrail.errors import InvalidRequest
-from crosstrail.settings.config import environment, load_settings
+from crosstrail.settings.config import load_settings
+from crosstrail.settings.environment import environment
 from crosstrail.settings.needed_variables import needed_variables
 from crosstrail.settings.settings_file import config_file
 

@@ -14,22 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from crosstrail.account_forms import account_forms
-from crosstrail.cli.collection_report import progress_bar
-from crosstrail.lake.collector import MAX_BYTES, CollectionReport
-from crosstrail.lake.collector import collect as collect_logs
-from crosstrail.lake.sharding import Shard
-from crosstrail.lake.sources.base import LogSource, as_it_is
-from crosstrail.lake.sources.files import FileSource
-from crosstrail.lake.warehouse import LakeCatalog
-from crosstrail.models import AccountKey
-from crosstrail.object_store import BucketUri, parsed_uri
-from crosstrail.settings.config import Settings
-from crosstrail.workspace.archives import archives_of
-from crosstrail.workspace.lake_catalog import opened_catalog
-
 if TYPE_CHECKING:
     from crosstrail.cli.collect_bucket import BucketCollection, BucketOptions
+    from crosstrail.lake.collector import CollectionReport
+    from crosstrail.lake.sharding import Shard
+    from crosstrail.lake.sources.base import LogSource
+    from crosstrail.lake.warehouse import LakeCatalog
+    from crosstrail.models import AccountKey
+    from crosstrail.object_store import BucketUri
+    from crosstrail.settings.config import Settings
     from crosstrail.workspace.digest_checked_collection import VerifyOptions
 
 
@@ -54,6 +47,9 @@ class CollectedSource(NamedTuple):
 
 def named_sources(paths: tuple[str, ...], account: str, nameless: str) -> list[CollectedSource]:
     """What the command line names: buckets one by one, files together."""
+    from crosstrail.account_forms import account_forms
+    from crosstrail.object_store import parsed_uri
+
     uris = [uri for path in paths if (uri := parsed_uri(path)) and not Path(path).exists()]
     files = tuple(Path(path) for path in paths if not parsed_uri(path) or Path(path).exists())
     for path in files:
@@ -83,6 +79,8 @@ def open_buckets(stack: ExitStack, settings: Settings, options: BucketOptions) -
 
 def one_by_one(source: CollectedSource) -> Iterator[CollectedSource]:
     """Each path is an archive of its own."""
+    from crosstrail.object_store import BucketUri
+
     if isinstance(source.paths, BucketUri):
         yield source
     else:
@@ -97,6 +95,8 @@ def collect_checked(
     verify: VerifyOptions | None,
 ) -> CollectionReport:
     """By digests, where that is asked for."""
+    from crosstrail.object_store import BucketUri
+
     if verify is None:
         return collect_source(settings, source, buckets, how)
     from crosstrail.workspace.digest_checked_collection import collect_with_digests
@@ -113,8 +113,15 @@ def collect_source(
     source: CollectedSource,
     buckets: BucketCollection | None,
     how: CollectingTerms,
-    checked: Callable[[LogSource], LogSource] = as_it_is,
+    checked: Callable[[LogSource], LogSource] | None = None,
 ) -> CollectionReport:
+    from crosstrail.cli.collection_report import progress_bar
+    from crosstrail.lake.collector import collect as collect_logs
+    from crosstrail.lake.sources.base import as_it_is
+    from crosstrail.lake.sources.files import FileSource
+    from crosstrail.object_store import BucketUri
+
+    checked = checked or as_it_is
     with progress_bar() as progress:
         if isinstance(source.paths, BucketUri) and buckets:
             return buckets.collect(
@@ -147,7 +154,10 @@ def collect_source(
 def collect_again(settings: Settings, names: Iterable[str]) -> tuple[CollectionReport, list[str]]:
     """Log objects by the names that the ledger has for them, and those files of them that are no longer there. What came from a
     configured archive comes from there alone, with the events of its own accounts."""
+    from crosstrail.lake.collector import MAX_BYTES, CollectionReport
     from crosstrail.lake.forgetting import taken_apart
+    from crosstrail.object_store import BucketUri, parsed_uri
+    from crosstrail.workspace.lake_catalog import opened_catalog
 
     report = CollectionReport()
     objects = {taken_apart(name) for name in names}
@@ -182,6 +192,9 @@ def _folder_of(uris: Sequence[str]) -> str:
 
 def listed_archives(settings: Settings, account: str) -> list[CollectedSource]:
     """Those that are listed; `account`: of the records that name none."""
+    from crosstrail.object_store import BucketUri
+    from crosstrail.workspace.archives import archives_of
+
     found = archives_of(settings)
     if not found:
         raise click.UsageError("name log files or folders, or list archives in crosstrail.yaml")

@@ -6,10 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crosstrail.cli.words import out, say
-from crosstrail.lake.collector import CollectionReport, Progress
 from crosstrail.text import clean
+
+if TYPE_CHECKING:
+    from crosstrail.lake.collector import CollectionReport, Progress
 
 _MAX_LISTED = 20
 _MAX_LETTERS = 60

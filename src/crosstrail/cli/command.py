@@ -7,15 +7,16 @@ it says.
 from __future__ import annotations
 
 import inspect
+import re
 import shutil
 from collections.abc import Iterable
 from gettext import gettext as _
 
 import click
 
+from crosstrail.cli.cells import width_of, wrapped
 from crosstrail.cli.example_lines import example_lines
 from crosstrail.cli.examples import EXAMPLES, Example
-from crosstrail.cli.wrapping import cells, wrapped
 
 _WIDEST, _NARROWEST = 100, 20
 _GAP = 2
@@ -30,38 +31,37 @@ class HelpFormatter(click.HelpFormatter):
         super().__init__(indent_increment, columns, max_width)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        usage = f"{prefix or _('Usage:')} {prog}".replace(":  ", ": ")
-        self._write(wrapped(f"{usage} {args}".rstrip(), self.width, rest=" " * 4))
+        usage = (prefix or _("Usage:")).rstrip()
+        self._wrap(f"{usage}{' ' * usage.isascii()}{prog} {args}".rstrip(), "", " " * 4)
 
     def write_text(self, text: str) -> None:
-        """Paragraphs, each wrapped."""
+        """Paragraphs; of one that begins with a line of \\b each line is one."""
         indent = " " * self.current_indent
-        paragraphs = (part.split() for part in inspect.cleandoc(text).split("\n\n"))
-        parts = [wrapped(" ".join(words), self.width, first=indent, rest=indent) for words in paragraphs]
-        for number, lines in enumerate(parts):
-            self._write(["", *lines] if number else lines)
+        for number, paragraph in enumerate(re.split(r"\n\s*\n", inspect.cleandoc(text))):
+            self.write("\n" if number else "")
+            kept = paragraph.startswith("\b")
+            for line in paragraph.splitlines()[1:] if kept else [" ".join(paragraph.split())]:
+                self._wrap(line, indent, indent)
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = _GAP) -> None:
         """Terms, and what they mean beside them, or below where the term is long or the terminal narrow."""
         listed = list(rows)
         most = min(col_max, self.width // 3)
-        column = min(max((cells(term) for term, _text in listed), default=0), most) + col_spacing
+        column = min(max((width_of(term) for term, _text in listed), default=0), most) + col_spacing
         indent, rest = " " * self.current_indent, " " * (self.current_indent + column)
         for term, text in listed:
-            if text and cells(term) <= column - col_spacing:
-                first = indent + term + " " * (column - cells(term))
-                self._write(wrapped(text, self.width, first=first, rest=rest))
+            if text and width_of(term) <= column - col_spacing:
+                self._wrap(text, indent + term + " " * (column - width_of(term)), rest)
                 continue
-            self._write(wrapped(term, self.width, first=indent, rest=indent + " " * 4))
+            self._wrap(term, indent, indent + " " * 4)
             if text:
-                self._write(wrapped(text, self.width, first=rest, rest=rest))
+                self._wrap(text, rest, rest)
 
-    def _write(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(f"{line}\n")
+    def _wrap(self, text: str, first: str, rest: str) -> None:
+        self.write("".join(f"{line}\n" for line in wrapped(text, self.width, first=first, rest=rest, cut_words=True)))
 
 
-class _Context(click.Context):
+class HelpContext(click.Context):
     formatter_class = HelpFormatter
 
 
@@ -75,14 +75,14 @@ def examples_of(ctx: click.Context) -> tuple[Example, ...]:
 
 
 class Command(click.Command):
-    context_class = _Context
+    context_class = HelpContext
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _format_examples(ctx, formatter)
 
 
 class Group(click.Group):
-    context_class = _Context
+    context_class = HelpContext
     command_class = Command
 
     def resolve_command(
@@ -93,8 +93,20 @@ class Group(click.Group):
             raise click.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
         return super().resolve_command(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """click's cuts what they are for to a line."""
+        named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, summary(command)) for name, command in named if command and not command.hidden])
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _format_examples(ctx, formatter)
+
+
+def summary(command: click.Command) -> str:
+    """What stands beside a command in a list: the first sentence of its help, or its own short one."""
+    text = " ".join(inspect.cleandoc(command.help or "").split("\n\n")[0].split())
+    return command.short_help or re.split(r"(?<=[.]) (?=[A-Z-])", text)[0]
 
 
 def _format_examples(ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
-from crosstrail.cli.check_server import print_report, read_token
 from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.words import out
-from crosstrail.deploy.plan import JwtAuthorizer, Plan
-from crosstrail.deploy.steps import deploy as run_deployment
-from crosstrail.deploy.steps import dry_run as planned
-from crosstrail.deploy.steps import push_image
 from crosstrail.errors import ConfigError
-from crosstrail.settings.config import environment
+
+if TYPE_CHECKING:
+    from crosstrail.deploy.plan import Plan
 
 
 @click.group(cls=Group)
@@ -67,6 +63,11 @@ def aws(
 
     What is missing is created; a run that was broken off is completed by the same command.
     """
+    from crosstrail.cli.check_server import read_token
+    from crosstrail.deploy.steps import deploy as run_deployment
+    from crosstrail.deploy.steps import dry_run as planned
+    from crosstrail.deploy.steps import push_image
+
     if push_only and bearer:
         raise click.UsageError("--bearer checks a server, and --push-only starts none")
     if not push_only and not given["role_arn"]:
@@ -92,6 +93,9 @@ def aws(
 
 def _check(address: str, token: str, *, wrapped: bool) -> int:
     """What a wrapped server says of its own tools is shown, and no fault of the deployment's."""
+    import anyio
+
+    from crosstrail.cli.check_server import print_report
     from crosstrail.conformance.check_run import Demands, Subject, check_server
 
     report = anyio.run(check_server, Subject(url=address, bearer=token), Demands())
@@ -112,6 +116,9 @@ def _plan(
     security_group: tuple[str, ...],
     **same: str,
 ) -> Plan:
+    from crosstrail.deploy.plan import JwtAuthorizer, Plan
+    from crosstrail.settings.environment import environment
+
     here = environment(one for one in variables if "=" not in one)
     if wrong := [one for one in variables if one.startswith("=") or ("=" not in one and one not in here)]:
         raise click.UsageError(f"--env {wrong[0]}: there is no such variable here; write NAME=VALUE")

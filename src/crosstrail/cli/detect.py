@@ -9,7 +9,7 @@ import click
 
 from crosstrail.cli import with_settings_after
 from crosstrail.cli.command import Command
-from crosstrail.detections.findings import LEVELS, Level
+from crosstrail.detections.levels import LEVELS, Level
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings

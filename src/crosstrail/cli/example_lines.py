@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from crosstrail.cli.cells import width_of, wrapped
 from crosstrail.cli.examples import Example
-from crosstrail.cli.wrapping import cells, wrapped
+from crosstrail.cli.translation import catalog
 
 _WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 _SQL = re.compile(r"SELECT |WITH ")
@@ -25,7 +26,13 @@ def example_lines(examples: Sequence[Example], width: int, indent: str = "") -> 
     for example in examples:
         if lines:
             lines.append("")
-        lines += wrapped(example.shows, width, first=f"{indent}# ", rest=f"{indent}# ")
+        lines += wrapped(
+            catalog().exactly(example.shows) or example.shows,
+            width,
+            first=f"{indent}# ",
+            rest=f"{indent}# ",
+            cut_words=True,
+        )
         lines += _command_lines(example.command, width, indent)
     return lines
 
@@ -33,11 +40,11 @@ def example_lines(examples: Sequence[Example], width: int, indent: str = "") -> 
 def _command_lines(command: str, width: int, indent: str) -> list[str]:
     lines, line = [], indent
     for gap, word, in_sql in _words(command, width - len(indent + _NEXT + _MORE)):
-        if line.strip() and cells(line + gap + word) > width - len(_MORE):
+        if line.strip() and width_of(line + gap + word) > width - len(_MORE):
             lines.append(line + ("" if in_sql else _MORE))
             line, gap = indent + _NEXT, ""
         line += gap + word
-        while cells(line) > width:
+        while width_of(line) > width:
             lines.append(line[: width - 1] + "\\")
             line = line[width - 1 :]
     return [*lines, line]
@@ -59,6 +66,6 @@ def _with_values(command: str, room: int) -> Iterator[tuple[int, str]]:
         word, following = words[number], words[number + 1 : number + 2]
         if word.startswith("-") and word != "--" and following and not _BY_ITSELF.match(following[0]):
             both = f"{word} {following[0]}"
-            word = both if cells(both) <= room else word
+            word = both if width_of(both) <= room else word
         yield number, word
         number += len(_WORD.findall(word))

@@ -7,63 +7,63 @@ No secret is ever printed; a token is, where it was asked for.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
-from pydantic import SecretStr
 
-from crosstrail.account_auth import KeysAuth
-from crosstrail.account_forms import account_forms, cloud_of_role
-from crosstrail.accounts.listing import Listing
-from crosstrail.accounts.registry import Registry
-from crosstrail.accounts.secrets import SecretBox
-from crosstrail.accounts.table_rows import KEYS, ROLE, account_of
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
-from crosstrail.models import DEFAULT_CLOUD, Account
-from crosstrail.settings.config import Settings
-from crosstrail.workspace.account_sources import account_database
 
 if TYPE_CHECKING:
     from crosstrail.accounts.database import AccountDatabase
+    from crosstrail.accounts.secrets import SecretBox
+    from crosstrail.models import Account
+    from crosstrail.settings.config import Settings
 
 _ACCOUNT_ID = click.argument("account_id", metavar="ID")
 
 
-def _role_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`--role-arn` and the like: one option for each name that a cloud has for its roles."""
+class _AddCommand(Command):
+    """With the options that clouds add: which they are takes loading all clouds, which no other command should."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        names = [param.name for param in self.params]
+        if "cloud" not in names:
+            place = names.index("region") + 1
+            self.params[place:place] = _cloud_options()
+        return super().get_params(ctx)
+
+
+def _cloud_options() -> list[click.Parameter]:
+    """`--role-arn` and the like, one for each name that a cloud has for its roles, and `--cloud`."""
+    from crosstrail.account_forms import account_forms
+    from crosstrail.models import DEFAULT_CLOUD
+
+    forms = {cloud: form for cloud, form in account_forms().items() if form.table}
     titles: dict[str, list[str]] = {}
-    for form in account_forms().values():
-        if form.table and form.role_column:
+    for form in forms.values():
+        if form.role_column:
             titles.setdefault(form.role_column, []).append(form.title)
-    for column, named in reversed(titles.items()):
-        help_ = f"The role to assume in it, of an account of {' or '.join(named)}."
-        command = click.option(_option(column), default="", help=help_)(command)
-    return command
+    roles = (
+        click.Option(
+            [_option(column)], default="", help=f"The role to assume in it, of an account of {' or '.join(named)}."
+        )
+        for column, named in titles.items()
+    )
+    of_which = f"Whose account it is; else the cloud of the role, or {DEFAULT_CLOUD}."
+    return [*roles, click.Option(["--cloud"], type=click.Choice(list(forms)), default=None, help=of_which)]
 
 
 def _option(column: str) -> str:
     return f"--{column.replace('_', '-')}"
 
 
-def _clouds() -> list[str]:
-    return [cloud for cloud, form in account_forms().items() if form.table]
-
-
-@click.command("add", cls=Command)
+@click.command("add", cls=_AddCommand)
 @_ACCOUNT_ID
 @click.option("--alias", default="", help="A name to use for it.")
 @click.option("--region", default="", help="The region asked when a call names none.")
-@_role_options
-@click.option(
-    "--cloud",
-    type=click.Choice(_clouds()),
-    default=None,
-    help=f"Whose account it is; else the cloud of the role, or {DEFAULT_CLOUD}.",
-)
 @click.option("--external-id", default="", help="What that role's trust policy asks for.")
 @click.option("--access-key-id", default="", help="Its access key; the secret is asked for, or read from stdin.")
 @click.option("--replace", is_flag=True, help="Change an account that is there already.")
@@ -83,7 +83,12 @@ def add(
 
     It is used by a role, which needs no stored secret, or by an access key.
     """
+    from crosstrail.account_forms import account_forms, cloud_of_role
     from crosstrail.accounts.account_import import add as store
+    from crosstrail.accounts.listing import Listing
+    from crosstrail.accounts.registry import Registry
+    from crosstrail.accounts.table_rows import KEYS, ROLE, account_of
+    from crosstrail.models import DEFAULT_CLOUD
 
     given = [name for name, role in roles.items() if role]
     if len(given) + bool(access_key_id) != 1:
@@ -144,6 +149,8 @@ def encrypt(settings: Settings, account_id: str) -> None:
 
     No account but ID can use the token.
     """
+    from crosstrail.account_forms import account_forms
+
     if not any(form.is_id(account_id) for form in account_forms().values()):
         raise InvalidRequest("this is no account id of an installed cloud")
     out(_encrypted(settings, account_id))
@@ -157,6 +164,8 @@ def rotate(settings: Settings) -> None:
 
     That is the first of ENCRYPTION_KEY; the others are needed to read what they encrypted. Safe to run twice.
     """
+    from crosstrail.workspace.account_sources import account_database
+
     box = _box(settings)
     database = account_database(settings)
     if database:
@@ -174,17 +183,24 @@ def rotate(settings: Settings) -> None:
 
 
 def _database(settings: Settings) -> AccountDatabase:
+    from crosstrail.workspace.account_sources import account_database
+
     if database := account_database(settings):
         return database
     raise ConfigError("no account database is configured", hint="Set DATABASE_URL or RDS_SECRET_NAME.")
 
 
 def _box(settings: Settings) -> SecretBox:
+    from crosstrail.accounts.secrets import SecretBox
+
     return SecretBox(settings.encryption_key.get_secret_value())
 
 
 def _encrypted(settings: Settings, account_id: str) -> str:
     """The token of a secret that is asked for, or read from the first line of stdin."""
+
+    from pydantic import SecretStr
+
     box = _box(settings)  # a missing key should be said before anybody types a secret
     if sys.stdin.isatty():
         secret = click.prompt("Secret access key", hide_input=True, default="", show_default=False)
@@ -197,6 +213,9 @@ def _encrypted(settings: Settings, account_id: str) -> str:
 
 def _outdated_tokens(settings: Settings) -> list[tuple[Account, str]]:
     """Accounts of the file whose token the first key does not open, each with that token."""
+    from crosstrail.account_auth import KeysAuth
+    from crosstrail.accounts.secrets import SecretBox
+
     first = next(key for key in settings.encryption_key.get_secret_value().split(",") if key.strip())
     outdated = []
     for account in settings.accounts:

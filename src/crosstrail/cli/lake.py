@@ -12,28 +12,17 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
-from crosstrail.cli.collect_sources import (
-    CollectedSource,
-    CollectingTerms,
-    collect_checked,
-    listed_archives,
-    named_sources,
-    one_by_one,
-    open_buckets,
-)
-from crosstrail.cli.collection_report import named, print_report
 from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY, found_status, status_of
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.lake.collector import MAX_BYTES, CollectionReport
 from crosstrail.lake.sharding import Shard
-from crosstrail.object_store import BucketUri
-from crosstrail.settings.config import Settings
-from crosstrail.workspace.lake_catalog import opened_catalog
 
 if TYPE_CHECKING:
     from crosstrail.cli.collect_bucket import BucketCollection, Noticed
+    from crosstrail.cli.collect_sources import CollectedSource, CollectingTerms
     from crosstrail.cli.detect_findings import Detection
+    from crosstrail.lake.collector import CollectionReport
+    from crosstrail.settings.config import Settings
 
 
 class _ShardType(click.ParamType[Shard]):
@@ -79,7 +68,7 @@ class _ShardType(click.ParamType[Shard]):
 @click.option("--interval", type=click.FloatRange(1, 86_400), default=60.0, help="Seconds between, with --follow.")
 @click.option("--workers", type=click.IntRange(0, 64), default=0, help="Processes to use; 0: one a processor.")
 @click.option(
-    "--max-bytes", type=click.IntRange(1), default=MAX_BYTES, help="What one file may unpack to; by default 64 GB."
+    "--max-bytes", type=click.IntRange(1), default=None, help="What one file may unpack to; by default 64 GB."
 )
 @click.option(
     "--shard",
@@ -112,7 +101,7 @@ def collect(
     account: str,
     nameless: str,
     workers: int,
-    max_bytes: int,
+    max_bytes: int | None,
     shard: Shard | None,
     as_plan: bool,
     follows: bool,
@@ -144,6 +133,18 @@ def collect(
 
     With --detect each finding is printed once, and sent to detect.webhook; with --exit-code 10 is added to the status then.
     """
+    from crosstrail.cli.collect_sources import (
+        CollectingTerms,
+        collect_checked,
+        listed_archives,
+        named_sources,
+        one_by_one,
+        open_buckets,
+    )
+    from crosstrail.lake.collector import MAX_BYTES, CollectionReport
+    from crosstrail.object_store import BucketUri
+    from crosstrail.workspace.lake_catalog import opened_catalog
+
     if exits and not detects:
         raise click.UsageError("--exit-code goes with --detect")
     detection = _detection(settings, as_json=as_json) if detects and not as_plan else None
@@ -190,7 +191,7 @@ def collect(
             buckets = open_buckets(stack, settings, options)
         if as_plan and buckets:
             return _plan(buckets, sources, as_json=as_json)
-        how = CollectingTerms(stack.enter_context(opened_catalog(settings)), shard, workers, max_bytes)
+        how = CollectingTerms(stack.enter_context(opened_catalog(settings)), shard, workers, max_bytes or MAX_BYTES)
         status = FAILED
         if detection:
             detection.begin()
@@ -232,6 +233,8 @@ def _noticed(
     how: CollectingTerms,
     told: Callable[[CollectionReport], None],
 ) -> Noticed:
+    from crosstrail.object_store import BucketUri
+
     uris = [one.paths for one in sources if isinstance(one.paths, BucketUri) and one.accounts is None]
     if buckets is None or len(uris) != 1 or len(sources) != 1:
         raise click.UsageError("--queue goes with one s3://bucket/prefix")
@@ -241,6 +244,7 @@ def _noticed(
 
 def _plan(buckets: BucketCollection, sources: list[CollectedSource], *, as_json: bool) -> int:
     from crosstrail.cli.collect_bucket import print_plan
+    from crosstrail.object_store import BucketUri
 
     for source in sources:
         if isinstance(source.paths, BucketUri):
@@ -253,6 +257,8 @@ def _told(
     report: CollectionReport, folder: Path, buckets: BucketCollection | None, *, as_json: bool, one_line: bool
 ) -> int:
     """Prints the report; the exit status that it means."""
+    from crosstrail.cli.collection_report import named, print_report
+
     if report.not_compacted:
         say(
             f"every event is in, but small files were not made into larger ones: {named(report.not_compacted)}. The next "

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
-from crosstrail.cli.collect_sources import collect_again
 from crosstrail.cli.command import Command
-from crosstrail.cli.lake_opened import bar, opened
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.text import clean
@@ -34,6 +32,7 @@ def repair(settings: Settings, as_json: bool) -> int:
 
     Exit status 3: some days hold fewer events than before, because their log files are gone. 1: the lake cannot be repaired.
     """
+    from crosstrail.cli.lake_opened import bar, opened
     from crosstrail.lake.data_file_verification import verify
     from crosstrail.lake.forgetting import ReadObjects
     from crosstrail.lake.repair import events_of, take_out
@@ -70,6 +69,8 @@ def _collected_again(
     before: Mapping[Partition, int],
 ) -> tuple[CollectionReport, list[str], tuple[Lacking, ...]]:
     """First from the log objects that the files named, then, where that is not everything, from all that may hold a copy."""
+    from crosstrail.cli.collect_sources import collect_again
+    from crosstrail.cli.lake_opened import opened
     from crosstrail.lake.forgetting import ReadObjects
     from crosstrail.lake.repair import forget, lacking
 

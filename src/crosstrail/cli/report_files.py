@@ -27,7 +27,7 @@ from crosstrail.cli.evidence_files import current_user
 from crosstrail.cli.private_file import check_free, write_private
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, say
-from crosstrail.detections.findings import Level
+from crosstrail.detections.levels import Level
 from crosstrail.evidence.manifest import SUFFIX
 from crosstrail.evidence.publish import making, publish
 from crosstrail.settings.config import Settings

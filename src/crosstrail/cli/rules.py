@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import click
 
 from crosstrail.cli import with_settings
@@ -14,8 +13,7 @@ from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import FAILED, status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
-from crosstrail.detections.findings import LEVELS, Level
-from crosstrail.timerange import iso
+from crosstrail.detections.levels import LEVELS, Level
 
 if TYPE_CHECKING:
     from crosstrail.detections.plan import Hit
@@ -109,6 +107,8 @@ def test(path: Path, events: Path, as_json: bool) -> int:
 
     Exit status 0 also where nothing matches. 3: a rule could not be used, or a part of the events not read.
     """
+    import anyio
+
     from crosstrail.answers.rule_test import run_rules
     from crosstrail.detections.loading import load_rules
 
@@ -132,6 +132,8 @@ def test(path: Path, events: Path, as_json: bool) -> int:
 
 
 def _match(hit: Hit) -> dict[str, str]:
+    from crosstrail.timerange import iso
+
     return {
         "level": hit.rule.level,
         "rule": hit.rule.title,

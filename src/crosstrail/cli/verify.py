@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,14 +17,14 @@ from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.words import out, out_columns, out_json
-from crosstrail.clouds.integrity import FindingKind, IntegrityFinding, Verdict
-from crosstrail.lake import missing_libraries
-from crosstrail.lake.proved_spans import ProvedSpans
-from crosstrail.settings.config import Settings
 from crosstrail.text import clean
-from crosstrail.timerange import TimeRange, iso, parse_range
-from crosstrail.workspace.archive_verification import ArchiveVerification, opened_verification, signing_clouds
-from crosstrail.workspace.archives import scopes_of
+
+if TYPE_CHECKING:
+    from crosstrail.clouds.integrity import IntegrityFinding, Verdict
+    from crosstrail.lake.proved_spans import ProvedSpans
+    from crosstrail.settings.config import Settings
+    from crosstrail.timerange import TimeRange
+    from crosstrail.workspace.archive_verification import ArchiveVerification
 
 _CAP = 1_500
 _TEXT, _JSON = "text", "json"
@@ -74,6 +75,9 @@ def verify(
     proved. 1: something is not, or there is no digest at all. What is proved of logs that the lake holds, `crosstrail coverage`
     shows.
     """
+    from crosstrail.timerange import parse_range
+    from crosstrail.workspace.archive_verification import opened_verification, signing_clouds
+
     forms = {_TEXT, _JSON, *signing_clouds()}
     form = _JSON if as_json else form
     if form not in forms:
@@ -105,6 +109,8 @@ class _Summary:
     """Too young for any digest."""
 
     def add(self, one: IntegrityFinding) -> None:
+        from crosstrail.clouds.integrity import FindingKind
+
         kind = "backfill digest" if one.late and one.kind is FindingKind.DIGEST else str(one.kind)
         self.counts[kind, one.verdict] += 1
         self.accounts.add(one.account)
@@ -120,6 +126,9 @@ class _Summary:
     @property
     def proved(self) -> bool:
         """Something is, and nothing is not."""
+
+        from crosstrail.clouds.integrity import Verdict
+
         return not self.failed and bool(self.counts["digest", Verdict.VALID])
 
     def of(self, kind: str) -> dict[str, int]:
@@ -129,6 +138,11 @@ class _Summary:
 @contextmanager
 def _remembered(settings: Settings) -> Iterator[ProvedSpans | None]:
     """Looks at what is found, for `crosstrail coverage`; None where there is no lake whose days it could prove."""
+    from crosstrail.lake import missing_libraries
+    from crosstrail.lake.proved_spans import ProvedSpans
+    from crosstrail.workspace.archive_verification import signing_clouds
+    from crosstrail.workspace.archives import scopes_of
+
     if not settings.lake.exists() or missing_libraries():
         yield None
         return
@@ -143,6 +157,8 @@ def _remembered(settings: Settings) -> Iterator[ProvedSpans | None]:
 
 def _print(verification: ArchiveVerification, form: str, verbose: bool, remembered: ProvedSpans | None) -> bool:
     """Whether everything asked is proved."""
+    from crosstrail.timerange import TimeRange
+
     asked = verification.asked
     summary = _Summary(TimeRange(asked.since, asked.until))
     own = form not in (_TEXT, _JSON)
@@ -162,11 +178,16 @@ def _print(verification: ArchiveVerification, form: str, verbose: bool, remember
 
 
 def _line(one: IntegrityFinding) -> str:
+    from crosstrail.clouds.integrity import FindingKind
+
     name = f"{'backfill ' if one.late and one.kind is FindingKind.DIGEST else ''}{one.kind}"
     return f"{one.verdict}: {name} {clean(one.object, _CAP)}{': ' if one.reason else ''}{clean(one.reason, _CAP)}"
 
 
 def _as_json(one: IntegrityFinding) -> dict[str, object]:
+    from crosstrail.clouds.integrity import FindingKind
+    from crosstrail.timerange import iso
+
     said: dict[str, object] = {
         "object": one.object,
         "kind": str(one.kind),
@@ -186,6 +207,8 @@ def _as_json(one: IntegrityFinding) -> dict[str, object]:
 
 
 def _print_summary(summary: _Summary, form: str) -> None:
+    from crosstrail.timerange import iso
+
     if form == _JSON:
         out_json(
             {

@@ -17,7 +17,8 @@ from crosstrail.detections.baselines import (
     PRINCIPAL_EVENTS,
     LearningSpan,
 )
-from crosstrail.detections.findings import DetectionFinding, FoundEvent, Level, RuleFacts
+from crosstrail.detections.findings import DetectionFinding, FoundEvent, RuleFacts
+from crosstrail.detections.levels import Level
 from crosstrail.engines.analysis import Rows
 from crosstrail.models import AccountKey
 from crosstrail.timerange import TimeRange, iso

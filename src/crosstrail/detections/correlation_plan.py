@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crosstrail.detections.field_sql import WIDE, FieldSql, field_sql
-from crosstrail.detections.findings import LEVELS, MAX_EXAMPLES
+from crosstrail.detections.findings import MAX_EXAMPLES
+from crosstrail.detections.levels import LEVELS
 from crosstrail.detections.matching import CLOUD, matching
 from crosstrail.detections.rule_plan import found_event, ordered
 from crosstrail.detections.rules import Correlation, RuleSet, Step

@@ -10,13 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal
 
+from crosstrail.detections.levels import Level
 from crosstrail.models import AccountKey
 
-Level = Literal["informational", "low", "medium", "high", "critical"]
-LEVELS: tuple[Level, ...] = get_args(Level)
-"""Sigma's levels, rising."""
 MAX_EXAMPLES = 5
 
 

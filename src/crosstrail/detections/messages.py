@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from crosstrail.detections.findings import LEVELS, DetectionFinding
+from crosstrail.detections.findings import DetectionFinding
 from crosstrail.detections.forms import finding_object
+from crosstrail.detections.levels import LEVELS
 from crosstrail.text import clean, shorten
 from crosstrail.timerange import iso
 

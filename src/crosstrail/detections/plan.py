@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import cast
 
 from crosstrail.detections.correlation_plan import correlation_statements
-from crosstrail.detections.findings import LEVELS, MAX_EXAMPLES, DetectionFinding, FoundEvent, Level, RuleFacts
+from crosstrail.detections.findings import MAX_EXAMPLES, DetectionFinding, FoundEvent, RuleFacts
+from crosstrail.detections.levels import LEVELS, Level
 from crosstrail.detections.rule_plan import rule_statements
 from crosstrail.detections.rules import Correlation, Rule, RuleSet, at_least
 from crosstrail.models import AccountKey

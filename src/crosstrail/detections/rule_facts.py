@@ -6,7 +6,8 @@ import re
 
 from sigma.rule import SigmaRuleBase
 
-from crosstrail.detections.findings import LEVELS, Level, RuleFacts
+from crosstrail.detections.findings import RuleFacts
+from crosstrail.detections.levels import LEVELS, Level
 
 _TACTICS = {
     "reconnaissance": "TA0043",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from crosstrail.detections.address_sql import ADDRESS_MACROS
 from crosstrail.detections.field_sql import FIELD_MACROS
-from crosstrail.detections.findings import LEVELS, MAX_EXAMPLES
+from crosstrail.detections.findings import MAX_EXAMPLES
+from crosstrail.detections.levels import LEVELS
 from crosstrail.detections.matching import matching
 from crosstrail.detections.rules import RuleSet
 

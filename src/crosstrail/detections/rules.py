@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from math import ceil, floor
 from typing import Literal
 
-from crosstrail.detections.findings import LEVELS, Level, RuleFacts
+from crosstrail.detections.findings import RuleFacts
+from crosstrail.detections.levels import LEVELS, Level
 
 CorrelationKind = Literal[
     "event_count",

@@ -9,31 +9,30 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args, get_origin
 
-import anyio
 import click
-from pydantic.fields import FieldInfo
 
 from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.words import say
 from crosstrail.errors import ConfigError
 from crosstrail.launch.server_command import ServerCommand
-from crosstrail.settings.config import Settings, load_settings
-from crosstrail.settings.server_settings import ServeSettings, check
-from crosstrail.settings.setting_fields import facts_of
 from crosstrail.stderr_log import log_to_stderr
-from crosstrail.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from starlette.applications import Starlette
 
     from crosstrail.accounts.policy import AccessRule
     from crosstrail.server.http.listener import Listener
+    from crosstrail.settings.config import Settings
 
 StatusT = TypeVar("StatusT")
 
 
 def _serving_options(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
     """An option for each setting of `serve` that names one, with that setting's help."""
+    from crosstrail.settings.server_settings import ServeSettings
+    from crosstrail.settings.setting_fields import facts_of
+
     for field in reversed(ServeSettings.model_fields.values()):
         if not (flag := facts_of(field).flag):
             continue
@@ -65,6 +64,8 @@ def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **
     Over stdio to one client, who may see every account. Over HTTP (--transport http) at /mcp, to whom the access rules
     let in.
     """
+    from crosstrail.settings.config import load_settings
+
     flags = {f"serve.{name}": value or "" for name, value in given.items() if value != 0} | {
         "allow_writes": allow_writes or "",
         "audit.to": audit,
@@ -86,7 +87,11 @@ def serve(demo: bool, allow_writes: bool, audit: str, config: str, lake: str, **
 
 
 def _over_stdio(settings: Settings) -> None:
+    import anyio
+
     from crosstrail.server.stdio import serve_stdio
+    from crosstrail.settings.server_settings import check
+    from crosstrail.workspace.workspace import Workspace
 
     check(settings.serve, settings.jwt, settings.oauth, rules=settings.access)
     if sys.stdin.isatty():
@@ -97,8 +102,11 @@ def _over_stdio(settings: Settings) -> None:
 
 
 def _over_http(settings: Settings) -> None:
+    import anyio
+
     from crosstrail.server.access.audit import retention
     from crosstrail.server.http.serve_app import app_factory, listener_of, serve_app
+    from crosstrail.settings.server_settings import check
 
     rules = settings.access or anyio.run(_rules, settings)
     has_rules = bool(rules)
@@ -147,6 +155,8 @@ def _counting_folder() -> TemporaryDirectory[str]:
 
 
 async def _rules(settings: Settings) -> tuple[AccessRule, ...]:
+    from crosstrail.workspace.workspace import Workspace
+
     workspace = Workspace(settings)
     try:
         return await workspace.access_rules()

@@ -26,7 +26,7 @@ class ServerCommand(Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
     ) -> click.Context:
         # settings load what a first process has no time for before it hears signals
-        from crosstrail.settings.config import environment
+        from crosstrail.settings.environment import environment
 
         said = _first_format(args) or environment((_VARIABLE,)).get(_VARIABLE, "")
         log_to_stderr("warning", "json" if said == "json" else "text")

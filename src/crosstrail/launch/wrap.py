@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import TypedDict, TypeVar, Unpack, get_args
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack, get_args
 
 import click
-from pydantic import BaseModel, ValidationError
 
 from crosstrail.cli import with_settings
 from crosstrail.errors import ConfigError
 from crosstrail.launch.server_command import ServerCommand
-from crosstrail.settings.config import Settings
-from crosstrail.settings.server_settings import ServeSettings
-from crosstrail.settings.settings_file import anchored_command, anchored_program
-from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
 from crosstrail.stderr_log import LogFormat, log_to_stderr
-from crosstrail.validation_errors import validation_message
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from crosstrail.settings.config import Settings
+    from crosstrail.settings.wrap_settings import WrapSettings
+
+ModelT = TypeVar("ModelT", bound="BaseModel")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -85,6 +85,7 @@ def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given
     import anyio
 
     from crosstrail.launch.wrapped import list_wrapped, serve_wrapped
+    from crosstrail.settings.server_settings import ServeSettings
 
     options = {name: given[name] for name in ("transport", "host", "port", "log_format")}
     serve = _checked(ServeSettings, {**settings.serve.model_dump(), **_given(**options)})
@@ -98,6 +99,9 @@ def wrap(settings: Settings, command: tuple[str, ...], list_tools: bool, **given
 
 def _wrapped(settings: WrapSettings, command: tuple[str, ...], given: _Options) -> WrapSettings:
     """What is to be wrapped: the one server of the command line, else those of the settings."""
+    from crosstrail.settings.settings_file import anchored_command, anchored_program
+    from crosstrail.settings.wrap_settings import WrappedServer, WrapSettings
+
     limits = _given(parameter=given["parameter"], idle=given["idle"], max_children=given["max_children"])
     values = {**settings.model_dump(exclude={"servers"}), **limits}
     one: dict[str, object] = {
@@ -141,6 +145,10 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
 
 def _checked(model: type[ModelT], values: Mapping[str, object]) -> ModelT:
     """Raises ConfigError in words, without the values: one may be a secret."""
+    from pydantic import ValidationError
+
+    from crosstrail.validation_errors import validation_message
+
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -6,7 +6,7 @@ The only module that reads `os.environ`; nothing writes it. Unknown keys are ref
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -54,13 +54,6 @@ class Gathered:
         if source is None:
             return self.file or "the settings"
         return "the command line" if source.kind is SourceKind.FLAG else f"{source.name} in the environment"
-
-
-def environment(names: Iterable[str] | None = None) -> dict[str, str]:
-    """The variables of these names that this process has; all it has without names."""
-    if names is None:
-        return dict(os.environ)
-    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def load_settings(
@@ -177,7 +170,6 @@ __all__ = [
     "SourceKind",
     "checked",
     "config_file",
-    "environment",
     "gathered",
     "load_settings",
     "options",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from crosstrail.detections.findings import Level
+from crosstrail.detections.levels import Level
 from crosstrail.detections.suppressions import Suppression
 from crosstrail.settings_group import Names, SettingsGroup, option
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crosstrail import private
 from crosstrail.clouds.base import clouds
-from crosstrail.settings.config import environment
+from crosstrail.settings.environment import environment
 from crosstrail.settings.wrap_settings import WrappedServer
 from crosstrail.user_folders import home_folder
 

@@ -16,7 +16,8 @@ from crosstrail.answers.log_coverage import LogCoverage, log_coverage
 from crosstrail.answers.summarize import Summarized, SummaryCall, summarize
 from crosstrail.answers.timeline import TimelineQuestion, timeline
 from crosstrail.answers.timeline_data import Timeline
-from crosstrail.detections.findings import LEVELS, DetectionFinding, Level
+from crosstrail.detections.findings import DetectionFinding
+from crosstrail.detections.levels import LEVELS, Level
 from crosstrail.errors import CrosstrailError
 from crosstrail.lookup.fanout import Progress
 from crosstrail.models import Account, AccountKey

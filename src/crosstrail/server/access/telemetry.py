@@ -18,7 +18,8 @@ from opentelemetry import metrics, trace
 
 from crosstrail.errors import ConfigError
 from crosstrail.origin import install_hint
-from crosstrail.settings.config import Settings, environment
+from crosstrail.settings.config import Settings
+from crosstrail.settings.environment import environment
 from crosstrail.trust import trusted
 from crosstrail.user_folders import expanded
 

@@ -34,7 +34,7 @@ from starlette.types import Receive, Scope, Send
 from crosstrail.server.auth.header_credentials import StreamOwners
 from crosstrail.server.gc_tuning import collect_garbage_seldom
 from crosstrail.server.http.listener import Listener
-from crosstrail.settings.config import environment
+from crosstrail.settings.environment import environment
 from crosstrail.stop_signals import on_stop_signal
 
 HTTP_PATH, SSE_PATH, MESSAGE_PATH = "/mcp", "/sse", "/messages/"
