@@ -16,7 +16,8 @@ from crosstrail.clients.states import states
 from crosstrail.errors import CrosstrailError
 from crosstrail.lookup.fanout import lookup_events
 from crosstrail.models import AttributeKey, EventQuery, Filter
-from crosstrail.settings.config import FILE_NAME, Settings, environment
+from crosstrail.settings.config import FILE_NAME, Settings
+from crosstrail.settings.environment import environment
 from crosstrail.setup.plan import SetupPlan
 from crosstrail.timerange import parse_range
 from crosstrail.workspace.workspace import Workspace

@@ -23,7 +23,8 @@ from crosstrail.cli.words import out, say
 from crosstrail.clouds.found_identities import FoundIdentity
 from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest
 from crosstrail.models import Account
-from crosstrail.settings.config import Settings, environment, load_settings, resolved
+from crosstrail.settings.config import Settings, load_settings, resolved
+from crosstrail.settings.environment import environment
 from crosstrail.setup.config_text import config_text
 from crosstrail.setup.identities import chosen, distinct, find, planned, resolve
 from crosstrail.setup.organization import organization_of, trails_of
