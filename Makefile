@@ -11,7 +11,7 @@ DOCS := CONTRIBUTING.md docs/architecture.md docs/configuration.md docs/sql.md d
 WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-registry test-browser test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs messages clean
+.PHONY: help demo test test-registry test-browser test-images trino-test test-all coverage check lint conformance bench newest release-check image-test lock docs site messages clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -144,6 +144,11 @@ lock: ## resolve the dependencies again, the image's among them (needs uv). lake
 	@mkdir -p build
 	grep -E '^[a-z0-9].*==' requirements.lock | sed 's/ *\\$$//' | grep -vE '^(protobuf|opentelemetry|googleapis)' > build/fixed.txt
 	echo aws-opentelemetry-distro | $(COMPILE) --python-version 3.13 --no-annotate -c build/fixed.txt - -o deploy/image/aws.lock
+
+SITE := build/site
+site: $(READY) ## the documentation as a site, in English and Chinese: build/site; a link or an anchor that is wrong fails it
+	@$(BIN)/python deploy/site/pages.py $(SITE)-pages
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
