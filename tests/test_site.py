@@ -31,7 +31,7 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Strict: a page that is not in the navigation, a link or an anchor to nothing would fail it."""
+    """Strict: a link or an anchor to nothing would fail it."""
     folder = tmp_path_factory.mktemp("site")
     for command in (
         ["deploy/site/pages.py", str(folder / "pages")],

@@ -1,7 +1,8 @@
-"""Chinese in the site's search: its words are told by the pages themselves, since no dictionary is installed.
+"""What mkdocs calls while it builds the site: pages that no section names, and Chinese in the search.
 
-A run of Chinese characters is cut into words of one or two, by how often the pages have two together; the search in the browser
-cuts what somebody types by the words that it finds in the index. They are parted by a space of no width, as mkdocs-material does it.
+Chinese words are told by the pages themselves, since no dictionary is installed: a run of characters is cut into words of one or
+two, by how often the pages have two together; the search in the browser cuts what somebody types by the words that it finds in the
+index. They are parted by a space of no width, as mkdocs-material does it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,17 @@ _OFTEN = 3
 """How often two characters stand together where they may be a word."""
 _LEAST = 5.0
 _BETWEEN = "\u200b"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """A new page is on the site at once: under Reference, until the navigation says where it belongs."""
+    sections = config.nav or []
+    named = set(re.findall(r"[\w-]+\.md", json.dumps(sections)))
+    pages = (path.name for path in sorted(Path(config.docs_dir).glob("*.md")) if ".zh." not in path.name)
+    for section in sections:
+        if "Reference" in section:
+            section["Reference"] += [name for name in pages if name not in named]
+    return config
 
 
 @event_priority(-200)  # after the plugin of the languages, which joins their indexes
