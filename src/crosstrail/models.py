@@ -60,7 +60,7 @@ class Account(BaseModel):
         description="A folder, a file or a bucket (s3://bucket/prefix) of its logs: the account is known by these alone.",
     )
     accounts: tuple[_Archived, ...] = Field((), description="Others whose events the archive may bring; * for all.")
-    default: bool = Field(False, description="RequestInfo when a call names no account.")
+    default: bool = Field(False, description="Whether it is asked when a call names no account; one of each cloud.")
     auth: Annotated[SerializeAsAny[Auth] | None, PlainValidator(_parsed_auth)] = Field(
         None, description="How its credentials are had; none for an account of the lake alone."
     )

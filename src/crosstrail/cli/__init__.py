@@ -36,6 +36,7 @@ _COMMANDS = {
     "client": ("cli.client", "Add this server to Claude, Cursor, Kiro, Trae, VS Code, Codex and others."),
     "collect": ("cli.lake", "Read log files into the lake, for `lookup` and `query`."),
     "completion": ("cli.completion", "Print the script by which your shell completes."),
+    "config": ("cli.config", "Show and check the settings."),
     "coverage": ("cli.coverage", "Show which days are proved, collected or missing."),
     "demo": ("cli.demo", "See it work on a made-up organisation with an incident in it."),
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),

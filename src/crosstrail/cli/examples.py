@@ -99,6 +99,21 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         _E("crosstrail collect ./evidence --detect", "Then look for what is suspicious in what is new."),
         _E("crosstrail collect --follow --interval 300", "Every archive in crosstrail.yaml, every five minutes."),
     ),
+    "config": (
+        _E("crosstrail config show", "What is set, and where."),
+        _E("crosstrail config check", "Whether it can work."),
+    ),
+    "config check": (
+        _E("crosstrail config check", "The file that every command would read."),
+        _E("crosstrail config check crosstrail.yaml", "Another one, such as in CI."),
+        _E("crosstrail config check --format json", "For programs."),
+    ),
+    "config schema": (_E("crosstrail config schema -o crosstrail.schema.json", "Write it where an editor finds it."),),
+    "config show": (
+        _E("crosstrail config show", "What is not a default, and where it was set."),
+        _E("crosstrail config show lake", "All settings of one group, with their defaults."),
+        _E("crosstrail config show --all --format json", "Everything, for programs."),
+    ),
     "coverage": (
         _E("crosstrail coverage", "Every day of every account."),
         _E("crosstrail coverage --account prod --since 2026-11-01", "One account, from one day on."),

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from crosstrail.settings.config import Gathered, Settings, SettingSource, SourceKind
-from crosstrail.settings.key_places import KeyPlaces
+from crosstrail.settings.config import (
+    Gathered,
+    Settings,
+    SettingSource,
+    SourceKind,
+    checked,
+    config_file,
+    gathered,
+)
+from crosstrail.settings.key_places import KeyPlaces, key_places
 from crosstrail.settings.masking import masked_key_id, masked_secret, masked_text, masked_words
 from crosstrail.settings.setting_fields import shape_of
+from crosstrail.settings.settings_file import read_mapping
 
-Path = tuple[str, ...]
+SettingPath = tuple[str, ...]
 _KEY_IDS = frozenset({"access_key_id", "access_key"})
+_ADDRESS = ("database", "url")
 _DEFAULT = SettingSource(SourceKind.DEFAULT)
 
 
@@ -31,6 +42,18 @@ class EffectiveSetting:
     source: SourceKind
     origin: str = ""
 
+    @property
+    def is_default(self) -> bool:
+        return self.source is SourceKind.DEFAULT
+
+
+def effective_settings(config: str, flags: Mapping[str, object]) -> tuple[Path | None, list[EffectiveSetting]]:
+    """The file that was read, and the settings as load_settings gives them. Raises ConfigError."""
+    file = config_file(config)
+    values, places = read_mapping(file) if file else {}, key_places(file.read_text("utf-8")) if file else None
+    given = gathered(values, str(file or ""), flags)
+    return file, list(effective(checked(Settings, given), given, places))
+
 
 def effective(settings: Settings, given: Gathered, places: KeyPlaces | None) -> Iterator[EffectiveSetting]:
     """All of them, in the order of the documentation; of an entry of a list, those that it has."""
@@ -42,13 +65,17 @@ class _Walk:
         self._given = given
         self._places = places
 
-    def model(self, model: BaseModel, path: Path, name: str, *, entry: bool = False) -> Iterator[EffectiveSetting]:
+    def model(
+        self, model: BaseModel, path: SettingPath, name: str, *, entry: bool = False
+    ) -> Iterator[EffectiveSetting]:
         """`entry`: of a list, where only what is written is shown."""
         for key, field in type(model).model_fields.items():
             if not entry or key in model.model_fields_set:
                 yield from self._field(key, field, getattr(model, key), path, name)
 
-    def _field(self, key: str, field: FieldInfo, value: object, path: Path, name: str) -> Iterator[EffectiveSetting]:
+    def _field(
+        self, key: str, field: FieldInfo, value: object, path: SettingPath, name: str
+    ) -> Iterator[EffectiveSetting]:
         inner, here = (*path, key), f"{name}.{key}" if name else key
         match shape_of(key, field).kind, value:
             case "clouds", Mapping():
@@ -66,18 +93,20 @@ class _Walk:
             case _:
                 yield self._setting(key, value, inner, here)
 
-    def _mapping(self, values: Mapping[str, object], path: Path, name: str) -> Iterator[EffectiveSetting]:
+    def _mapping(self, values: Mapping[str, object], path: SettingPath, name: str) -> Iterator[EffectiveSetting]:
         for key, value in values.items():
             if isinstance(value, BaseModel):
                 yield from self.model(value, (*path, key), f"{name}.{key}", entry=True)
             else:
                 yield self._setting(key, value, (*path, key), f"{name}.{key}")
 
-    def _setting(self, key: str, value: object, path: Path, name: str) -> EffectiveSetting:
+    def _setting(self, key: str, value: object, path: SettingPath, name: str) -> EffectiveSetting:
         source, origin = self._source(path)
+        if path == _ADDRESS and isinstance(value, SecretStr):
+            value = value.get_secret_value()  # masked as an address: without a password it is no secret
         return EffectiveSetting(name, _shown(key, value), source, origin)
 
-    def _source(self, path: Path) -> tuple[SourceKind, str]:
+    def _source(self, path: SettingPath) -> tuple[SourceKind, str]:
         if source := self._given.sources.get(".".join(path)):
             return source.kind, source.name
         values: object = self._given.values

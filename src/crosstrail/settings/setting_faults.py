@@ -38,6 +38,16 @@ class SettingProblem:
         """The setting, as messages have it."""
         return ".".join(self.path)
 
+    @property
+    def full_name(self) -> str:
+        """The same with numbers of entries in brackets, as `config show` has it."""
+        return setting_name(self.path)
+
+
+def setting_name(path: tuple[str, ...]) -> str:
+    """`accounts[0].region`; a key that holds digits alone, of a mapping, looks like a number of an entry."""
+    return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in path).removeprefix(".")
+
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> list[SettingProblem]:
     """All of them; a misspelt name comes first, as other things follow from it."""
@@ -52,7 +62,7 @@ def _fault(place: tuple[str, ...], kind: str, message: str, model: type[BaseMode
     if place[:1] == ("clouds",):  # which the model has, and no file
         place = place[1:]
     path = _as_written(place)
-    problem = said(kind, message, path[-1] if path else "")
+    problem = said(kind, message, place[-1] if place else "")
     if kind != UNKNOWN:
         return SettingProblem(path, problem, kind=kind)
     if replaced := REPLACED.get(".".join(path)):

@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from crosstrail.errors import ConfigError
-from crosstrail.settings.config import Gathered, SettingSource, SourceKind, gathered, replaced_variables
+from crosstrail.settings.config import Gathered, SourceKind, gathered, replaced_variables
 from crosstrail.settings.key_places import KeyPlace, KeyPlaces, key_places
 from crosstrail.settings.setting_faults import UNKNOWN, SettingProblem, faults_of
 from crosstrail.settings.settings import Settings
@@ -45,6 +45,43 @@ class SettingFinding:
     hint: str = ""
 
 
+class LeftSettings:
+    """Values from which faulty ones are taken, and which entries of their lists are still there: an entry keeps its number."""
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self.values = values
+        self._numbers: dict[tuple[str, ...], list[int]] = {}
+
+    def as_written(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """A path into what is left, as one into the file."""
+        for place, name in enumerate(path):
+            if (numbers := self._numbers.get(path[:place])) and name.isdecimal() and int(name) < len(numbers):
+                path = (*path[:place], str(numbers[int(name)]), *path[place + 1 :])
+        return path
+
+    def without(self, path: tuple[str, ...]) -> bool:
+        """Takes the faulty setting out, or the entry that it is in; False where it is gone already."""
+        parent: object = self.values
+        for place, name in enumerate(path):
+            if isinstance(parent, list):
+                return self._without_entry(parent, path[:place], name)
+            if not isinstance(parent, dict) or name not in parent:
+                return False
+            if place == len(path) - 1 or (place and path[place - 1] == _ENTRIES):
+                del parent[name]
+                return True
+            parent = parent[name]
+        return False
+
+    def _without_entry(self, entries: list[object], path: tuple[str, ...], name: str) -> bool:
+        numbers = self._numbers.setdefault(path, list(range(len(entries))))
+        if not name.isdecimal() or int(name) not in numbers:
+            return False
+        place = numbers.index(int(name))
+        del entries[place], numbers[place]
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
     """`settings`: without what is faulty; None where nothing can be read. `places`: None without a file."""
@@ -54,15 +91,21 @@ class ReadSettings:
     settings: Settings | None
     findings: Sequence[SettingFinding]
     places: KeyPlaces | None = None
-    sources: Mapping[str, SettingSource] | None = None
+    given: Gathered | None = None
+    left: LeftSettings | None = None
 
-    def finding(self, fault: SettingProblem, severity: Severity = Severity.WARNING) -> SettingFinding:
+    def finding(self, problem: SettingProblem, severity: Severity = Severity.WARNING) -> SettingFinding:
+        """Of the settings that are left."""
+        path = self.left.as_written(problem.path) if self.left else problem.path
+        return self.located(replace(problem, path=path), severity)
+
+    def located(self, fault: SettingProblem, severity: Severity) -> SettingFinding:
         """The fault at its place: in the environment where that says the setting, else in the file."""
-        source = (self.sources or {}).get(fault.name)
+        source = self.given.sources.get(fault.name) if self.given else None
         if source and source.kind is SourceKind.ENVIRONMENT:
-            return SettingFinding(source.name, None, severity, fault.name, fault.problem, fault.hint)
+            return SettingFinding(source.name, None, severity, fault.full_name, fault.problem, fault.hint)
         place = self.places.of(fault.path, value=fault.kind != UNKNOWN) if self.places else None
-        return SettingFinding(str(self.file or ""), place, severity, fault.name, fault.problem, fault.hint)
+        return SettingFinding(str(self.file or ""), place, severity, fault.full_name, fault.problem, fault.hint)
 
 
 def read_settings(file: Path | None, environ: Mapping[str, str]) -> ReadSettings:
@@ -77,12 +120,13 @@ def read_settings(file: Path | None, environ: Mapping[str, str]) -> ReadSettings
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ConfigError) as error:
             return ReadSettings(file, text, None, [_unreadable(file, error)])
     given = gathered(values, str(file or ""), {}, environ)
-    read = ReadSettings(file, text, None, (), places, given.sources)
+    read = ReadSettings(file, text, None, (), places, given)
     findings = [_variable(fault) for fault in replaced_variables(environ)]
     findings += _repeats(str(file), places)
-    settings, faults = _validated(given)
-    findings += [read.finding(fault, Severity.ERROR) for fault in faults]
-    return ReadSettings(file, text, settings, findings, places, given.sources)
+    left = LeftSettings(given.values)
+    settings, faults = _validated(left)
+    findings += [read.located(fault, Severity.ERROR) for fault in faults]
+    return ReadSettings(file, text, settings, findings, places, given, left)
 
 
 def _unreadable(file: Path, error: Exception) -> SettingFinding:
@@ -117,13 +161,12 @@ def _repeats(file: str, places: KeyPlaces | None) -> list[SettingFinding]:
     ]
 
 
-def _validated(given: Gathered) -> tuple[Settings | None, list[SettingProblem]]:
+def _validated(left: LeftSettings) -> tuple[Settings | None, list[SettingProblem]]:
     """Validates again and again, each time without what was faulty before."""
     found: list[SettingProblem] = []
-    left = _Left(given.values)
     for _ in range(_MAX_ROUNDS):
         try:
-            return Settings.model_validate(given.values), found
+            return Settings.model_validate(left.values), found
         except ValidationError as error:
             new = [replace(fault, path=left.as_written(fault.path)) for fault in faults_of(error, Settings)]
         found += [fault for fault in new if not any(_follows(fault, before) for before in found)]
@@ -136,40 +179,3 @@ def _validated(given: Gathered) -> tuple[Settings | None, list[SettingProblem]]:
 def _follows(fault: SettingProblem, before: SettingProblem) -> bool:
     """What is said of a group, once one of its keys was left out, may come of that alone."""
     return before.path[: len(fault.path)] == fault.path
-
-
-class _Left:
-    """Values from which faulty ones are taken, and which entries of their lists are still there: an entry keeps its number."""
-
-    def __init__(self, values: dict[str, object]) -> None:
-        self._values = values
-        self._numbers: dict[tuple[str, ...], list[int]] = {}
-
-    def as_written(self, path: tuple[str, ...]) -> tuple[str, ...]:
-        """A path into what is left, as one into the file."""
-        for place, name in enumerate(path):
-            if (numbers := self._numbers.get(path[:place])) and name.isdecimal() and int(name) < len(numbers):
-                path = (*path[:place], str(numbers[int(name)]), *path[place + 1 :])
-        return path
-
-    def without(self, path: tuple[str, ...]) -> bool:
-        """Takes the faulty setting out, or the entry that it is in; False where it is gone already."""
-        parent: object = self._values
-        for place, name in enumerate(path):
-            if isinstance(parent, list):
-                return self._without_entry(parent, path[:place], name)
-            if not isinstance(parent, dict) or name not in parent:
-                return False
-            if place == len(path) - 1 or (place and path[place - 1] == _ENTRIES):
-                del parent[name]
-                return True
-            parent = parent[name]
-        return False
-
-    def _without_entry(self, entries: list[object], path: tuple[str, ...], name: str) -> bool:
-        numbers = self._numbers.setdefault(path, list(range(len(entries))))
-        if not name.isdecimal() or int(name) not in numbers:
-            return False
-        place = numbers.index(int(name))
-        del entries[place], numbers[place]
-        return True
