@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import orjson
 
 from crosstrail.cli import CONFIG_HELP
+from crosstrail.cli.command import Group
 from crosstrail.cli.config_check import check
 from crosstrail.cli.output import CommandOutput, RowColumn, RowType, with_output
 from crosstrail.cli.output.nearest import nearest
 from crosstrail.cli.private_file import write_private
 from crosstrail.cli.statuses import DONE
 from crosstrail.cli.words import out, say
-from crosstrail.settings.effective import EffectiveSetting, effective_settings
-from crosstrail.text import json_text
+
+if TYPE_CHECKING:
+    from crosstrail.settings.effective import EffectiveSetting
 
 SETTINGS = RowType(
     "config show",
@@ -29,7 +31,7 @@ SETTINGS = RowType(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Show and check the settings, and write their JSON Schema for editors."""
 
@@ -48,6 +50,8 @@ def show(output: CommandOutput, prefix: str, everything: bool, config: str, lake
 
     PREFIX is a setting or a group, such as `lake` or `serve.auth`; its defaults are shown too. Secrets are masked.
     """
+    from crosstrail.settings.effective import effective_settings
+
     file, found = effective_settings(config, {"lake.path": lake})
     say(f"Configuration file: {file}" if file else "There is no configuration file: environment and defaults alone.")
     chosen = [one for one in found if _is_in(one.name, prefix)]
@@ -86,7 +90,10 @@ def schema(file: Path | None, overwrite: bool) -> int:
     \b
     # yaml-language-server: $schema=./crosstrail.schema.json
     """
+    import orjson
+
     from crosstrail.settings.json_schema import settings_schema
+    from crosstrail.text import json_text
 
     text = json_text(settings_schema(), orjson.OPT_INDENT_2)
     if file is None:

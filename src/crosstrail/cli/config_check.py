@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from crosstrail.cli.command import Command
 from crosstrail.cli.output import CommandOutput, RowColumn, RowType, with_output
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
 from crosstrail.cli.words import say
-from crosstrail.settings.config import config_file, environment
-from crosstrail.workspace.settings_check import SettingFinding, Severity, read_settings
-from crosstrail.workspace.settings_review import review
+
+if TYPE_CHECKING:
+    from crosstrail.workspace.settings_check import SettingFinding
 
 FINDINGS = RowType(
     "config check",
@@ -34,7 +36,7 @@ FINDINGS = RowType(
 )
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @with_output(FINDINGS, forms=("text",), default="text")
 def check(output: CommandOutput, file: Path | None) -> int:
@@ -43,6 +45,11 @@ def check(output: CommandOutput, file: Path | None) -> int:
     FILE is crosstrail.yaml of this folder or of your configuration folder, if not given. All that is wrong is said at once. Exit
     status 1: crosstrail refuses these settings. 3: it takes them, and something in them does not do what it says.
     """
+    from crosstrail.settings.config import config_file
+    from crosstrail.settings.environment import environment
+    from crosstrail.workspace.settings_check import Severity, read_settings
+    from crosstrail.workspace.settings_review import review
+
     found = config_file(str(file) if file else "")
     environ = environment()
     findings = review(read_settings(found, environ), environ, datetime.now(UTC))

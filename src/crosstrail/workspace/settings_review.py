@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from crosstrail.account_auth import KeysAuth
 from crosstrail.accounts.secrets import SecretBox
 from crosstrail.errors import CrosstrailError
-from crosstrail.settings.config import CONFIG_VARIABLE
 from crosstrail.settings.replaced_settings import REPLACED
 from crosstrail.settings.server_settings import conflicts
 from crosstrail.settings.setting_faults import SettingProblem
 from crosstrail.settings.settings import Settings, options
+from crosstrail.settings.settings_file import CONFIG_VARIABLE
 from crosstrail.workspace.access_review import access_findings
 from crosstrail.workspace.file_review import file_findings
 from crosstrail.workspace.settings_check import ReadSettings, SettingFinding, Severity
