@@ -43,6 +43,11 @@ def cache_folder(setting: str) -> Path:
     return _needed(_folder(platformdirs.user_cache_dir), setting)
 
 
+def state_folder() -> Path | None:
+    """What a program remembers between runs, such as a history; None where there is no home."""
+    return _folder(platformdirs.user_state_dir)
+
+
 def caches() -> Path | None:
     """Where programs of this user have their caches; None where there is no home."""
     return _folder(platformdirs.user_cache_dir, "")

@@ -1,40 +1,13 @@
 """The event table as SQL writers need it: columns with type and meaning, the names FROM takes, five example queries.
 
-One text for the resource crosstrail://schema/events and for list_event_data_stores. It decides the examples only; the
-columns are the lake's own.
+One text for the resource crosstrail://schema/events and for list_event_data_stores. It decides how they are worded; the
+columns are the lake's own, the examples sql_examples.py's.
 """
 
 from __future__ import annotations
 
+from crosstrail.answers.sql_examples import DESCRIBED, SQL_EXAMPLES
 from crosstrail.lake.schema import COLUMNS
-
-EXAMPLES: tuple[tuple[str, str], ...] = (
-    (
-        "Who stopped or changed logging",
-        "SELECT eventtime, account, eventname, useridentity.arn, sourceipaddress FROM events\n"
-        "WHERE eventsource = 'cloudtrail.amazonaws.com' AND readonly = false ORDER BY eventtime DESC LIMIT 50",
-    ),
-    (
-        "Everything one access key did, by action",
-        "SELECT eventsource, eventname, errorcode, count(*) AS calls, min(eventtime) AS first, max(eventtime) AS last\n"
-        "FROM events WHERE useridentity.accesskeyid = 'AKIA...' GROUP BY 1, 2, 3 ORDER BY first",
-    ),
-    (
-        "Denied calls by caller",
-        "SELECT account, useridentity.arn, count(*) AS denied, count(DISTINCT eventname) AS actions FROM events\n"
-        "WHERE errorcode LIKE '%AccessDenied%' OR errorcode LIKE '%Unauthorized%' GROUP BY 1, 2 ORDER BY denied DESC",
-    ),
-    (
-        "Who assumed which role",
-        "SELECT eventtime, useridentity.arn, element_at(requestparameters, 'roleArn') AS role FROM events\n"
-        "WHERE eventname = 'AssumeRole' AND eventtime > timestamp '2026-11-01 00:00:00' ORDER BY eventtime DESC",
-    ),
-    (
-        "Console sign-ins without MFA",
-        "SELECT eventtime, account, useridentity.username, sourceipaddress FROM events\n"
-        "WHERE eventname = 'ConsoleLogin' AND element_at(additionaleventdata, 'MFAUsed') = 'No'",
-    ),
-)
 
 
 def described_columns() -> str:
@@ -48,6 +21,6 @@ def described_columns() -> str:
         "Fields of a row are reached by a dot (useridentity.sessioncontext.sessionissuer.arn), map values by "
         "element_at(requestparameters, 'bucketName'); nested values in a map are JSON text.",
     ]
-    for title, sql in EXAMPLES:
-        lines += ["", f"-- {title}", sql]
+    for one in SQL_EXAMPLES[:DESCRIBED]:
+        lines += ["", f"-- {one.title}", one.sql]
     return "\n".join(lines)

@@ -52,6 +52,7 @@ _COMMANDS = {
     "report": ("cli.report", "Write a report of an investigation to hand over."),
     "rules": ("cli.rules", "List, add, check and test the rules that `detect` runs."),
     "serve": ("launch.serve", "Serve the MCP tools."),
+    "sql": ("cli.sql", "Ask the lake in a shell: SQL with history and completion."),
     "summarize": ("cli.summarize", "Everything one key, principal, address or resource did."),
     "timeline": ("cli.timeline", "Show events over time, in the terminal or as a page."),
     "verify": ("cli.verify", "Prove that an archive of log files was not tampered with."),

@@ -6,30 +6,27 @@ The answer goes to stdout, what it covers to stderr, so that a pipe holds events
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
 
-from crosstrail.answers.coverage_text import block, coverage, on_demand, verified
-from crosstrail.answers.engine_coverage import readable_by
-from crosstrail.answers.explain import explain
+from crosstrail.answers.coverage_text import block, coverage
 from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.lookup_events import other_versions
 from crosstrail.cli.event_rows import EVENTS, event_row
-from crosstrail.cli.output import CommandOutput, RowType
-from crosstrail.cli.output.sql_values import sql_cell, sql_column
+from crosstrail.cli.output import CommandOutput
+from crosstrail.cli.sql_session import SqlAnswer, SqlSession
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, say
 from crosstrail.detections.ocsf.events import ocsf_event
-from crosstrail.engines.base import QueryEngine, QueryScope, finished, run
 from crosstrail.filters import KEYS, accepted
 from crosstrail.lookup.fanout import Failure, LookupPage, lookup_events
 from crosstrail.lookup.targets import Chosen, OpenTarget
-from crosstrail.models import Event, EventPage, EventQuery, Filter, Position, ResultPage
+from crosstrail.models import Event, EventPage, EventQuery, Filter, Position
 from crosstrail.settings.config import Settings
 from crosstrail.timerange import iso, parse_range
-from crosstrail.workspace.query_engines import LAKE_ENGINE, time_limit
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
@@ -164,11 +161,8 @@ def print_explained(settings: Settings, sql: str, account: str, engine: str) -> 
     """What the statement would read, and what each engine would be sent."""
 
     async def explained() -> str:
-        workspace = Workspace(settings)
-        try:
-            return (await explain(ScopedWorkspace(workspace), sql, account, engine)).text
-        finally:
-            await workspace.aclose()
+        async with aclosing(SqlSession(settings, account, engine)) as session:
+            return await session.explained(sql)
 
     out(anyio.run(explained))
 
@@ -177,50 +171,15 @@ def print_rows(
     settings: Settings, sql: str, account: str, output: CommandOutput, limit: int | None, engine: str
 ) -> None:
     """Every row; on a terminal the first 100 of a table, where nothing else is asked for."""
-    if limit is None and output.on_terminal:
-        limit = _TERMINAL_ROWS
-    shown, total, covered = anyio.run(_query, settings, sql, account, output, limit, engine)
-    for line in covered:
+    most = _TERMINAL_ROWS if limit is None and output.on_terminal else limit
+
+    async def written() -> tuple[SqlAnswer, int]:
+        async with aclosing(SqlSession(settings, account, engine)) as session:
+            answer = await session.ask(sql, first_rows=most or _PAGE)
+            return answer, await answer.write(output, most)
+
+    answer, shown = anyio.run(written)
+    for line in answer.covered:
         say(line)
-    if total > shown:
-        say(f"{shown:,} of {total:,} rows; --limit {total}, a pipe or -o FILE gives all.")
-
-
-async def _query(
-    settings: Settings, sql: str, account: str, output: CommandOutput, limit: int | None, name: str
-) -> tuple[int, int, list[str]]:
-    """(rows written, rows in all, what the statement could read)."""
-    workspace = Workspace(settings)
-    visible = ScopedWorkspace(workspace)
-    try:
-        scope = await visible.scope(account)
-        engine = await workspace.engine_for(sql, scope, name)
-        covered = on_demand(await visible.collect_on_demand(sql, scope)) if engine.name == LAKE_ENGINE else []
-        page: ResultPage = await run(
-            engine, sql, scope, limit=min(limit or _PAGE, _PAGE), wait_seconds=time_limit(settings, engine.name) * 2
-        )
-        shown = await _write_pages(engine, page, scope, output, limit)
-        covered += verified(page.status.verified)
-        covered += [f"It cost {page.status.cost}."] if page.status.cost else []
-        covered += await readable_by(visible, engine.name, scope.accounts, sql)
-        return shown, max(page.status.rows or 0, shown), covered
-    finally:
-        await workspace.aclose()
-
-
-async def _write_pages(
-    engine: QueryEngine, page: ResultPage, scope: QueryScope, output: CommandOutput, limit: int | None
-) -> int:
-    """Each as it comes, up to the limit; how many rows."""
-    types = page.types or ("",) * len(page.columns)
-    columns = tuple(sql_column(name, one) for name, one in zip(page.columns, types, strict=True))
-    kinds = [one.kind for one in columns]
-    shown = 0
-    with output.rows(RowType("query", columns)) as rows:
-        while True:
-            texts = page.rows if limit is None else page.rows[: limit - shown]
-            rows.write_all(list(map(sql_cell, kinds, row)) for row in texts)
-            shown += len(texts)
-            if not page.next_token or (limit is not None and shown >= limit):
-                return shown
-            page = finished(await engine.results(page.status.ref, scope, page_token=page.next_token, limit=_PAGE))
+    if answer.total > shown:
+        say(f"{shown:,} of {answer.total:,} rows; --limit {answer.total}, a pipe or -o FILE gives all.")

@@ -37,7 +37,7 @@ _FILTERS: dict[str, tuple[str, str]] = {
 """Option -> key (filters.py has them all), help."""
 
 
-_AS_OF = "The lake as it was then, and no live account: 6h, 2026-11-20T09:00Z."
+AS_OF = "The lake as it was then, and no live account: 6h, 2026-11-20T09:00Z."
 
 
 def lookup_filters(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
@@ -59,7 +59,7 @@ def named_filters(filters: Mapping[str, str]) -> list[tuple[str, str]]:
 @click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
 @lookup_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
-@click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
+@click.option("--as-of", metavar="TIME", default="", help=AS_OF)
 @with_output(EVENTS, forms=("ocsf",), json_flag="jsonl")
 @with_settings
 def lookup(
@@ -86,7 +86,7 @@ def lookup(
     return print_events(read_as_of(settings, as_of), account, region, (since, until), limit, given, options, output)
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """The process that will compile and run the statement loads beside this one."""
     from crosstrail.engines.workers import start_early
     from crosstrail.lake import missing_libraries
@@ -106,7 +106,7 @@ def _start_worker() -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; on a terminal a table stops at 100."
 )
-@click.option("--as-of", metavar="TIME", default="", help=_AS_OF)
+@click.option("--as-of", metavar="TIME", default="", help=AS_OF)
 @click.option(
     "--engine",
     metavar="NAME",
@@ -117,7 +117,7 @@ def _start_worker() -> None:
     "--explain", is_flag=True, help="Run nothing: say what would be read, and what each engine would be sent."
 )
 @with_output(None)
-@with_settings_after(_start_worker)
+@with_settings_after(start_worker)
 def query(
     settings: Settings,
     sql: str | None,

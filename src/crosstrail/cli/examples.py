@@ -232,6 +232,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             "From where logging was stopped.",
         ),
         _E("crosstrail query @stopped.sql", "A statement from a file; - is standard input."),
+        _E("crosstrail query --list-saved", "The saved queries; --saved NAME runs one."),
         _E(
             'crosstrail query --explain "SELECT count(*) FROM prod"',
             "What would be read, and what each engine would be sent.",
@@ -263,6 +264,11 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             "crosstrail serve --transport http --auth oauth --public-url https://trails.example.com",
             "To many people over HTTP, who sign in.",
         ),
+    ),
+    "sql": (
+        _E("crosstrail sql", "The shell: history, completion, \\? for its commands."),
+        _E("crosstrail sql --account prod", "Its statements read one account."),
+        _E("crosstrail sql --no-history", "Nothing that is typed is remembered."),
     ),
     "summarize": (
         _E("crosstrail summarize deploy-bot --since 2026-11-17", "All that one user did."),

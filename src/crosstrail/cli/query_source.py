@@ -36,7 +36,7 @@ def statement_of(settings: Settings, given: str | None, saved: str, values: Sequ
 
     if bool(saved) == (given is not None):
         raise click.UsageError(_SOURCES)
-    named = _named(values)
+    named = named_values(values, "--set")
     if saved:
         return saved_queries(settings.query.saved).named(saved).filled(named)
     sql = _read(given or "")
@@ -68,12 +68,13 @@ def decoded(text: bytes, place: str) -> str:
         raise click.UsageError(f"{place} is no UTF-8 text.") from None
 
 
-def _named(values: Sequence[str]) -> dict[str, str]:
+def named_values(values: Sequence[str], option: str) -> dict[str, str]:
+    """Of NAME=VALUE, for that option. Raises click.UsageError."""
     found = {}
     for one in values:
         name, equals, value = one.partition("=")
         if not equals or not name.strip():
-            raise click.UsageError(f"--set takes NAME=VALUE, not {one[:60]!r}.")
+            raise click.UsageError(f"{option} takes NAME=VALUE, not {one[:60]!r}.")
         found[name.strip()] = value
     return found
 

@@ -71,6 +71,12 @@ def start_early() -> None:
         shared(PROCESSES).start_early()
 
 
+def keep_warm() -> None:
+    """The same where no worker is left, for a process that will have another request soon."""
+    with suppress(LakeError):
+        shared(PROCESSES).keep_warm()
+
+
 @dataclass(slots=True, eq=False)
 class Ticket:
     """One request from its beginning to its end, for whoever may want to stop it."""
@@ -158,6 +164,13 @@ class QueryWorkers:
         process = self._launched()
         with self._free:
             self._early.append(process)
+
+    def keep_warm(self) -> None:
+        """Start one unless there is one. Raises LakeError."""
+        with self._free:
+            if self._all:
+                return
+        self.start_early()
 
     def close(self) -> None:
         """Kills all; requests under way fail as stopped."""

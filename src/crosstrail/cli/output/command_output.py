@@ -58,6 +58,8 @@ class CommandOutput:
     zone: Zone = field(default_factory=Zone)
     older: bool = False
     """Whether it was asked for by --json, which a command may answer as it always did."""
+    vertical: bool = False
+    """On a terminal: a block of lines for each row, with whole values."""
 
     @property
     def on_terminal(self) -> bool:
@@ -108,7 +110,14 @@ class CommandOutput:
         if not self.destination.on_terminal:
             return TabSeparated(stream, columns, self.zone, colour=self.colour)
         first_to_go = () if self.wide else rows.first_to_go
-        return TerminalTable(columns, self.zone, first_to_go=first_to_go, named=bool(self.names), colour=self.colour)
+        return TerminalTable(
+            columns,
+            self.zone,
+            first_to_go=first_to_go,
+            named=bool(self.names),
+            colour=self.colour,
+            vertical=self.vertical,
+        )
 
     def line(self, text: str) -> None:
         """A line of a form of the command's own."""

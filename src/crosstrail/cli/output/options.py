@@ -16,7 +16,7 @@ from crosstrail.cli.output.zones import Zone, ZoneType
 
 StatusT = TypeVar("StatusT")
 FORMS = ("table", "json", "jsonl", "csv", "parquet")
-_SUFFIXES = {
+FORM_OF_SUFFIX = {
     ".csv": "csv",
     ".json": "json",
     ".jsonl": "jsonl",
@@ -117,7 +117,7 @@ def _form_of(file: Path | None, default: str) -> str:
     """What the file's name says. Raises click.UsageError where it says nothing."""
     if file is None:
         return default
-    if form := _SUFFIXES.get(file.suffix.lower()):
+    if form := FORM_OF_SUFFIX.get(file.suffix.lower()):
         return form
     raise click.UsageError(
         f"The name of {file.name[:60]!r} does not say in which format to write: add --format, or end it in .csv, .json, "
@@ -132,4 +132,4 @@ def _zone(zone: Zone | None, *, local: bool) -> Zone:
     return Zone(None) if local else zone or Zone()
 
 
-__all__ = ["FORMS", "with_output"]
+__all__ = ["FORMS", "FORM_OF_SUFFIX", "with_output"]

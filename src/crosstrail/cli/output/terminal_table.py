@@ -30,9 +30,17 @@ class TerminalTable:
     of `name  value` lines."""
 
     def __init__(
-        self, columns: Sequence[RowColumn], zone: Zone, *, first_to_go: Sequence[str], named: bool, colour: bool
+        self,
+        columns: Sequence[RowColumn],
+        zone: Zone,
+        *,
+        first_to_go: Sequence[str],
+        named: bool,
+        colour: bool,
+        vertical: bool = False,
     ) -> None:
-        """`named`: whether these columns were asked for, so that none is left out."""
+        """`named`: whether these columns were asked for, so that none is left out. `vertical`: blocks with whole values."""
+        self._vertical = vertical
         self._columns = columns
         self._zone = zone
         self._first_to_go = () if named else first_to_go
@@ -51,6 +59,10 @@ class TerminalTable:
             return
         room = shutil.get_terminal_size().columns
         filled = [place for place in range(len(self._columns)) if self._named or any(row[place] for row in self._cells)]
+        filled = filled or list(range(len(self._columns)))
+        if self._vertical:
+            self._print_blocks(filled, room)
+            return
         left_out = self._left_out(filled, room)
         kept = [place for place in filled if place not in left_out]
         widths = self._widths(kept, room)
@@ -129,7 +141,7 @@ class TerminalTable:
         return padded[:begin] + coloured(text, meaning) + padded[begin + len(text) :]
 
     def _print_blocks(self, filled: Sequence[int], room: int) -> None:
-        from rich.cells import cell_len
+        from rich.cells import cell_len, chop_cells
 
         names = {place: clean(self._columns[place].name) for place in filled}
         margin = min(max(map(cell_len, names.values())), room // 3)
@@ -137,9 +149,11 @@ class TerminalTable:
             heading = f"─ {number} "
             self._echo(click.style(heading, bold=True) if self._colour else heading)
             for place in filled:
-                if cells[place]:
-                    text = fitted(cells[place], room - margin - len(_GAP)).rstrip()
-                    self._echo(f"{fitted(names[place], margin)}{_GAP}{self._shown(text, meanings[place])}")
+                if text := cells[place]:
+                    left = room - margin - len(_GAP)
+                    lines = chop_cells(text, left) if self._vertical else [fitted(text, left).rstrip()]
+                    for name, line in zip([names[place], *[""] * (len(lines) - 1)], lines, strict=True):
+                        self._echo(f"{fitted(name, margin)}{_GAP}{self._shown(line, meanings[place])}")
 
     def _echo(self, line: str) -> None:
         click.echo(line, color=self._colour or None)
