@@ -11,6 +11,7 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from types import TracebackType
 from typing import Self
 
@@ -132,6 +133,7 @@ class _Connection(asyncio.Protocol):
             return
         length = "Connection: close" if answer.wire == "endless" else f"Content-Length: {len(answer.body)}"
         more = "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()])
+        more = more if "Date" in answer.headers else f"{more}Date: {formatdate(usegmt=True)}\r\n"
         head = (f"HTTP/1.1 {answer.status} -\r\nContent-Type: {answer.content_type}\r\n{length}\r\n{more}\r\n").encode()
         if answer.wire == "half":
             self.transport.write(head + answer.body[: len(answer.body) // 2])

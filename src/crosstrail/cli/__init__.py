@@ -42,6 +42,7 @@ _COMMANDS = {
     "deploy": ("cli.deploy", "Run it on Amazon Bedrock AgentCore."),
     "detect": ("cli.detect", "Find what is suspicious: rules over the events."),
     "docs": ("cli.docs", "Read and search the documentation, without a network."),
+    "doctor": ("cli.doctor", "See what works here, and what to do about the rest."),
     "export": ("cli.export", "Write original records to a file, with proof; check such a file."),
     "help": ("cli.help", "Explain a command or a topic."),
     "iam-policy": ("cli.iam_policy", "Write the least IAM policy that a principal's events need."),

@@ -56,7 +56,7 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
     """
     import anyio
 
-    found, left_out = anyio.run(_check_all, settings, selector, region)
+    found, left_out = anyio.run(check_accounts, settings, selector, region)
     if as_json:
         out_json([asdict(one) for one in found], indent=True)
     elif found:
@@ -73,7 +73,7 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
     return status_of(done=len(found) - failed, failed=failed + len(left_out))
 
 
-async def _check_all(settings: Settings, selector: str, region: str) -> tuple[list[Checked], list[str]]:
+async def check_accounts(settings: Settings, selector: str, region: str) -> tuple[list[Checked], list[str]]:
     """What was found of each target, and who has no such region."""
     from crosstrail.answers.coverage_text import block
     from crosstrail.lookup.fanout import ask_each

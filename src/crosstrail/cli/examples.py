@@ -151,6 +151,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         _E("crosstrail docs accounts", "One page."),
         _E('crosstrail docs --search "assume role"', "Where words stand."),
     ),
+    "doctor": (
+        _E("crosstrail doctor", "What works, what does not, and what to do about it."),
+        _E("crosstrail doctor --offline", "The same without asking any network."),
+    ),
     "export": (
         _E(
             "crosstrail export --account '*' --ip 203.0.113.66 --since 2026-11-17 -o case.jsonl",

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from crosstrail.cli.command import Command
 
-@click.command()
+
+@click.command(cls=Command)
 @click.option(
     "--profile", "profiles", metavar="NAME", multiple=True, help="An identity that is found here, by name or glob."
 )

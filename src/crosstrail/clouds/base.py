@@ -9,7 +9,7 @@ picks an account, reads the environment or renders text. A capability that not e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -156,6 +156,8 @@ class Cloud:
     """Whether these environment variables give the machine an identity in this cloud."""
     found_identities: Callable[[Mapping[str, str], bool], tuple[FoundIdentity, ...]] = _none_found
     """(environment, whether to count the role of the machine it runs on) -> the identities that this machine has; asks nobody."""
+    address: _OfBroker[Awaitable[str]] | None = None
+    """(settings, its broker) -> an address that it answers at, for who wants to know whether it can be reached and what time it is."""
     sources: Callable[[Any], Iterable[AccountSource]] = _no_source
     """The places that list its accounts, as its settings name them."""
     ambient: _OfBroker[AccountSource] | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -45,6 +47,8 @@ _numbers = count(1)
 
 def answer(world: World, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
     """Header names in lower case. Every request is recorded, whatever comes of it."""
+    if method == "HEAD":  # whoever wants to know the time
+        return Answer(404, b"", headers={"Date": format_datetime(datetime.now(UTC) + world.clock_offset, usegmt=True)})
     request_id = f"00000000-0000-4000-8000-{next(_numbers):012x}"
     if path.startswith("/federation/credentials?"):
         return _portal(world, path, headers, request_id)

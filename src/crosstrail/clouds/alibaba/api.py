@@ -73,6 +73,11 @@ class AlibabaApi:
         )
         self._http: aiohttp.ClientSession | None = None
 
+    @property
+    def address(self) -> str:
+        """Of STS in the region that is asked where a call names none."""
+        return self._address("sts", self.region)
+
     async def call(
         self,
         action: Action,

@@ -61,6 +61,10 @@ def _has_identity(environ: Mapping[str, str]) -> bool:
     return all(environ.get(name) for name in _KEYS) or all(environ.get(name) for name in _OIDC)
 
 
+async def _address(settings: AlibabaSettings, broker: AlibabaBroker) -> str:
+    return broker.api.address
+
+
 def _found_identities(environ: Mapping[str, str], instance_role: bool) -> tuple[FoundIdentity, ...]:
     from crosstrail.clouds.alibaba.found_identities import found_identities
 
@@ -96,6 +100,7 @@ ALIBABA = Cloud(
     audit_log="ActionTrail",
     settings=AlibabaSettings,
     has_identity=_has_identity,
+    address=_address,
     found_identities=_found_identities,
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,

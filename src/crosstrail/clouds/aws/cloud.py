@@ -128,6 +128,10 @@ def _has_identity(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name) for name in _IDENTITIES)
 
 
+async def _address(settings: AwsSettings, broker: AwsBroker) -> str:
+    return (await broker.endpoint(None, "sts", settings.region or home_region(COMMERCIAL))).url
+
+
 def _found_identities(environ: Mapping[str, str], instance_role: bool) -> tuple[FoundIdentity, ...]:
     from crosstrail.clouds.aws.found_identities import found_identities
 
@@ -187,6 +191,7 @@ AWS = Cloud(
     catalogs=_catalogs,
     log_layout=LAYOUT,
     has_identity=_has_identity,
+    address=_address,
     found_identities=_found_identities,
     sources=_sources,
     ambient=_ambient,

@@ -49,6 +49,10 @@ class VolcengineApi:
         self._opening = threading.Lock()
         self._sdk: VolcengineSdk | None = None
 
+    @property
+    def address(self) -> str:
+        return self._endpoint
+
     async def call(
         self,
         action: Action,

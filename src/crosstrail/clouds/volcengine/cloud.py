@@ -57,6 +57,10 @@ def _has_identity(environ: Mapping[str, str]) -> bool:
     return all(environ.get(name) for name in _KEYS)
 
 
+async def _address(settings: VolcengineSettings, broker: VolcengineBroker) -> str:
+    return broker.api.address
+
+
 def _found_identities(environ: Mapping[str, str], instance_role: bool) -> tuple[FoundIdentity, ...]:
     from crosstrail.clouds.volcengine.found_identities import found_identities
 
@@ -84,6 +88,7 @@ VOLCENGINE = Cloud(
     regionless=True,
     settings=VolcengineSettings,
     has_identity=_has_identity,
+    address=_address,
     found_identities=_found_identities,
     ambient=_ambient,
     known_regions=lambda home: KNOWN_REGIONS,
