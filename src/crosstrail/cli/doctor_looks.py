@@ -12,10 +12,10 @@ import anyio
 import anyio.to_thread
 import click
 
+from crosstrail.cli.cells import wrapped
 from crosstrail.cli.check import Checked, check_accounts
 from crosstrail.cli.output.colour import Meaning, coloured
 from crosstrail.cli.words import out
-from crosstrail.cli.wrapping import wrapped
 from crosstrail.clouds.base import clouds
 from crosstrail.doctor import host, serving, storage
 from crosstrail.doctor.clock import clock, reachable
