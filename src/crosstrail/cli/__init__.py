@@ -18,7 +18,7 @@ import click
 
 from crosstrail import __version__
 from crosstrail.cli.command import Group
-from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED
+from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED, USAGE
 from crosstrail.cli.translation import catalog, speak
 from crosstrail.cli.words import COMMAND_WORDS, say, say_excerpt
 from crosstrail.errors import CrosstrailError, SqlRejected
@@ -150,6 +150,11 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         say(f"{name}: {error.operators_text}", logging.ERROR)
         say_excerpt(error.excerpt if isinstance(error, SqlRejected) else ())
         status = FAILED
+    except UnicodeEncodeError as error:
+        if not any("\udc80" <= sign <= "\udcff" for sign in error.object):
+            raise
+        say(f"{name}: {error.object} is no UTF-8 text. Rename it, or write it in another way.", logging.ERROR)
+        status = USAGE
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is the reader gone away, as with `| head`
             place = f": {error.filename}" if error.filename else ""

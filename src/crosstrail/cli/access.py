@@ -26,8 +26,8 @@ def access() -> None:
 
 @access.command("test")
 @click.argument("who")
-@click.option("--group", "groups", multiple=True, help="A group they are in; may be given more than once.")
-@click.option("--scope", "scopes", multiple=True, help="A scope of their token; may be given more than once.")
+@click.option("--group", "groups", multiple=True, help="A group they are in. Repeatable.")
+@click.option("--scope", "scopes", multiple=True, help="A scope of their token. Repeatable.")
 @click.option("--issuer", default="", help="`iss` of their token, where jwt has several issuers.")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings

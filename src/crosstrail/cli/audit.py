@@ -13,6 +13,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import account_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.record.question import AccountFilter, Question
@@ -28,9 +29,9 @@ _FIRST_TO_GO = ("requests", "client", "regions", "address")
 @click.command(cls=Command)
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--who", default="", help="Name or subject of the caller, such as ann@example.com or '*@example.com'.")
-@click.option("--account", default="", help="Calls that asked one of these: id, alias, glob, comma list.")
-@click.option("--since", default="", help="From when: 24h, 7d, '1 month ago', 2026-11-20, 2026-11-20T09:00Z.")
-@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@account_option()
+@since_option()
+@until_option()
 @click.option("--tool", default="", help="A tool's name, or a pattern with *.")
 @click.option("--outcome", default="", help="done, failed, limited, refused or cancelled.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)

@@ -14,6 +14,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import region_option
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out_json, say
@@ -45,7 +46,7 @@ class Checked:
 
 @click.command("check", cls=Command, short_help="Ask every live account once what it allows.")
 @click.argument("selector", default="*")
-@click.option("--region", default="", help="Region, glob, comma list, or all; each account's own if not given.")
+@region_option("each account's own")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings
 def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import bearer_option
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json
@@ -25,7 +26,7 @@ _DETAIL = 200
 
 @click.command(cls=Command)
 @click.argument("target", nargs=-1, type=click.UNPROCESSED, metavar="URL | -- COMMAND...")
-@click.option("--bearer", metavar="TOKEN", default="", help="Token to sign in with; - reads it from stdin.")
+@bearer_option()
 @click.option(
     "--accounts", metavar="NAMES", default="", help="Accounts to reach: ids, aliases, globs, comma-separated."
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:

@@ -11,21 +11,24 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 
 @click.command(cls=Command)
-@click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
-@click.option("--region", default="", help="Region, glob, comma list.")
-@click.option("--since", default="", help="From which day: 30d, 2026-11-20; the first day held if not given.")
-@click.option("--until", default="", help="To which day; the last day held, or today of live accounts, if not given.")
+@account_option()
+@region_option()
+@since_option("the first day held")
+@until_option("the last day held, or today of live accounts")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each account and region, the summary last.")
 @with_settings
 def coverage(settings: Settings, account: str, region: str, since: str, until: str, as_json: bool) -> None:
-    """Show for each account and region which days are complete and proved, collected, held in part, missing, or were never
-    logged: a character a day, or a week or a month where days do not fit.
+    """Show which days of each account and region are held, and how.
+
+    Days are complete and proved, collected, held in part, missing, or were never logged: a character a day, or a week or a
+    month where days do not fit.
 
     Proved days are covered by verified digests. Of the others files tell: a day without an event between two days that have
     some is missing, since nothing proves that nothing happened.

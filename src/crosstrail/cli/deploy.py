@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crosstrail.cli.command import Group
+from crosstrail.cli.shared_options import bearer_option, dry_run_option
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.words import out
 from crosstrail.errors import ConfigError
@@ -46,16 +47,28 @@ def deploy() -> None:
 @click.option(
     "--wrap-command", metavar="NAME", default="", help="Its command, where that is not called as the package."
 )
-@click.option("--libraries", type=click.Choice(["lake", "plain"]), default="lake", show_default=True)
-@click.option("--telemetry", type=click.Choice(["plain", "aws"]), default="plain", show_default=True)
+@click.option(
+    "--libraries",
+    type=click.Choice(["lake", "plain"]),
+    default="lake",
+    show_default=True,
+    help="What the image has: with what a lake needs, or without.",
+)
+@click.option(
+    "--telemetry",
+    type=click.Choice(["plain", "aws"]),
+    default="plain",
+    show_default=True,
+    help="Libraries of OpenTelemetry: its own, or those of AWS.",
+)
 @click.option("--base-image", default="", help="Base image by digest, for a build that can be repeated.")
 @click.option("--profile", default="", help="AWS profile of the deployer.")
 @click.option(
     "--wait", type=click.FloatRange(1, 3600), default=900.0, show_default=True, help="Seconds to become ready."
 )
-@click.option("--bearer", default="", help="Token to check the server with; - reads it from stdin.")
+@bearer_option()
 @click.option("--push-only", is_flag=True, help="Build the image and push it to ECR, and touch no runtime.")
-@click.option("--dry-run", is_flag=True, help="Print every command, and do nothing.")
+@dry_run_option()
 def aws(
     variables: tuple[str, ...], profile: str, wait: float, bearer: str, push_only: bool, dry_run: bool, **given: Any
 ) -> int:

@@ -9,6 +9,7 @@ import click
 
 from crosstrail.cli import with_settings_after
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import account_option, exit_code_option, region_option, since_option, until_option
 from crosstrail.detections.levels import LEVELS, Level
 
 if TYPE_CHECKING:
@@ -55,19 +56,13 @@ def _start_worker() -> None:
 
 
 @click.command(cls=Command)
-@click.option("--account", default="", help="Id, alias, glob, comma list; all if not given.")
-@click.option("--region", default="", help="Region, comma list; all if not given.")
-@click.option(
-    "--since", default="", help="From when: 24h, 7d, 2026-11-20, 2026-11-20T09:00Z; all that is held if not given."
-)
-@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
-@click.option(
-    "--rules", "files", metavar="PATH", multiple=True, help="Further Sigma rules: a file or a folder; may be repeated."
-)
+@account_option()
+@region_option()
+@since_option("all that is held")
+@until_option()
+@click.option("--rules", "files", metavar="PATH", multiple=True, help="Further rules: a file or a folder. Repeatable.")
 @click.option("--rule", "only", default="", help="Only these rules: ids or titles, globs, comma list.")
-@click.option(
-    "--level", type=LevelType(), default=None, help="The lowest level; medium if detect.level says nothing else."
-)
+@click.option("--level", type=LevelType(), default=None, help="Only of this level or above; else of detect.level.")
 @click.option(
     "--new",
     "new",
@@ -76,7 +71,7 @@ def _start_worker() -> None:
 )
 @click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Most findings to print; all if not given.")
-@click.option("--exit-code", "exits", is_flag=True, help="Leave with status 10 where there are findings.")
+@exit_code_option()
 @click.option(
     "--follow", "follows", is_flag=True, help="Go on until Ctrl-C: new findings of what the lake gets, each once."
 )

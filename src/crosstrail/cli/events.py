@@ -14,6 +14,7 @@ from crosstrail.cli import with_settings, with_settings_after
 from crosstrail.cli.command import Command
 from crosstrail.cli.event_rows import EVENTS
 from crosstrail.cli.output import CommandOutput, with_output
+from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
@@ -53,10 +54,10 @@ def named_filters(filters: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 @click.command(cls=Command)
-@click.option("--account", default="", help="Id, alias, glob, comma list, or * for all.")
-@click.option("--region", default="", help="Region, comma list, or all.")
-@click.option("--since", default="", help="From when: 24h, 7d, '1 month ago', 2026-11-20, 2026-11-20T09:00Z.")
-@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@account_option("")
+@region_option("")
+@since_option()
+@until_option()
 @lookup_filters
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most events to list.")
 @click.option("--as-of", metavar="TIME", default="", help=AS_OF)
@@ -102,7 +103,7 @@ def start_worker() -> None:
     "--set", "values", metavar="NAME=VALUE", multiple=True, help="The value of a parameter :NAME, as a literal."
 )
 @click.option("--list-saved", is_flag=True, help="List the saved queries, what they are and take.")
-@click.option("--account", default="", help="Only these accounts: id, alias, glob, comma list.")
+@account_option()
 @click.option(
     "--limit", type=click.IntRange(min=1), default=None, help="Most rows to print; on a terminal a table stops at 100."
 )

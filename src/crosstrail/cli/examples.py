@@ -114,6 +114,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         _E("crosstrail config show lake", "All settings of one group, with their defaults."),
         _E("crosstrail config show --all --format json", "Everything, for programs."),
     ),
+    "completion": (_E("crosstrail completion bash", "The script for bash; its first lines say where it goes."),),
     "coverage": (
         _E("crosstrail coverage", "Every day of every account."),
         _E("crosstrail coverage --account prod --since 2026-11-01", "One account, from one day on."),
@@ -203,7 +204,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "lake ddl athena-lake": (_E("crosstrail lake ddl athena-lake", "Print the statement, and run nothing."),),
     "lake expire": (
-        _E("crosstrail lake expire --plan", "What would be dropped."),
+        _E("crosstrail lake expire --dry-run", "What would be dropped."),
         _E("crosstrail lake expire", "Drop what is older than lake.retention."),
     ),
     "lake init": (

@@ -10,6 +10,7 @@ import click
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.events import lookup_filters, named_filters
+from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     default=None,
     help="Else by the name of the file: .gz, .parquet, or JSON lines.",
 )
-@click.option("--account", default="", help="Id, alias, glob, comma list, or * for all.")
-@click.option("--region", default="", help="Without SQL: region, comma list, or all.")
-@click.option("--since", default="", help="Without SQL: from when, such as 24h, 7d, 2026-11-20, 2026-11-20T09:00Z.")
-@click.option("--until", default="", help="Without SQL: to when, a date as that whole day; now if not given.")
+@account_option("")
+@region_option("")
+@since_option()
+@until_option()
 @lookup_filters
 @click.option(
     "--limit",

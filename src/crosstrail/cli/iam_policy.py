@@ -11,6 +11,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import account_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.answers.iam_policy import PolicyAnswer
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 @click.command(name="iam-policy", cls=Command)
 @click.option("--principal", required=True, help="ARN of a user, a role or a session; user/NAME, role/NAME.")
-@click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
-@click.option("--since", default="90d", show_default=True, help="From when: 30d, 2026-11-20.")
-@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@account_option()
+@since_option("90d")
+@until_option()
 @click.option("--format", "form", type=click.Choice(["policy", "json"]), default="policy", show_default=True)
 @with_settings
 def iam_policy(settings: Settings, principal: str, account: str, since: str, until: str, form: str) -> int:

@@ -13,6 +13,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import dry_run_option
 from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 
@@ -116,7 +117,7 @@ def add(
 
 @click.command("import", cls=Command)
 @click.argument("file", type=click.File("rb"))
-@click.option("--dry-run", is_flag=True, help="Check everything and say what would be done.")
+@dry_run_option()
 @with_settings
 def import_(settings: Settings, file: BinaryIO, dry_run: bool) -> None:
     """Add all accounts of a file, or none.

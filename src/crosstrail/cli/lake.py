@@ -13,6 +13,14 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import (
+    account_option,
+    dry_run_option,
+    exit_code_option,
+    region_option,
+    since_option,
+    until_option,
+)
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY, found_status, status_of
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.lake.sharding import Shard
@@ -40,29 +48,15 @@ class _ShardType(click.ParamType[Shard]):
 @click.option(
     "--api", is_flag=True, help="Ask the accounts' own event history (LookupEvents) instead of reading files."
 )
-@click.option(
-    "--account",
-    metavar="SELECTOR",
-    default="",
-    help="Whose events, of buckets and with --api: ids, aliases, globs. Of files: as --nameless.",
-)
+@account_option()
 @click.option("--nameless", metavar="ID", default="", help="Account of the records that name none.")
-@click.option(
-    "--region", metavar="SELECTOR", default="", help="Of which regions, of buckets and with --api; all if not given."
-)
-@click.option(
-    "--since",
-    metavar="TIME",
-    default="",
-    help="From when; of buckets, what was delivered from then on is listed again. All if not given.",
-)
-@click.option("--until", metavar="TIME", default="", help="With --api: to when; now if not given.")
+@region_option()
+@since_option("")
+@until_option()
 @click.option("--bucket-account", metavar="ACCOUNT", default="", help="Whose credentials open buckets.")
 @click.option("--bucket-region", metavar="REGION", default="", help="Of the buckets; found out without it.")
 @click.option("--requester-pays", is_flag=True, help="Pay for requests to a bucket whose owner does not.")
-@click.option(
-    "--plan", "as_plan", is_flag=True, help="List buckets, say what would be read and its price, read nothing."
-)
+@dry_run_option("--plan", "as_plan")
 @click.option("--follow", "follows", is_flag=True, help="Collect again and again, until SIGTERM or Ctrl-C.")
 @click.option("--queue", metavar="URL", default="", help="With --follow: an SQS queue that tells of new objects.")
 @click.option("--interval", type=click.FloatRange(1, 86_400), default=60.0, help="Seconds between, with --follow.")
@@ -89,9 +83,7 @@ class _ShardType(click.ParamType[Shard]):
     is_flag=True,
     help="Then run the rules over what is new, and print what they found: see `detect`.",
 )
-@click.option(
-    "--exit-code", "exits", is_flag=True, help="With --detect: leave with status 10 where that found something."
-)
+@exit_code_option()
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and a line for each finding.")
 @with_settings
 def collect(
@@ -127,6 +119,9 @@ def collect(
     or not; what holds no audit event is counted by its kind. Of a bucket each account's and region's folder is listed from 26
     hours before the newest day that was seen, and once a day from seven days before it. Exit status 3: something could not be
     read; the rest went in, and what failed is tried again next time. 1: nothing could be read.
+
+    --account, --region and --since choose from buckets and with --api; of files --account says what --nameless does. --until goes
+    with --api.
 
     With --api from the event history that the cloud keeps of every live account, with a trail or without: management events of
     90 days. What was collected so is not asked for again; what failed is, by the next collection.

@@ -14,6 +14,7 @@ from crosstrail.cli.lake_ddl import ddl
 from crosstrail.cli.lake_init import init
 from crosstrail.cli.lake_opened import bar, opened
 from crosstrail.cli.lake_repair import repair
+from crosstrail.cli.shared_options import dry_run_option
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, out_json, say
@@ -192,7 +193,7 @@ def compact(settings: Settings, as_json: bool) -> int:
 
 
 @lake.command("expire")
-@click.option("--plan", is_flag=True, help="Print what would be dropped, and drop nothing.")
+@dry_run_option("--plan", "plan")
 @click.option("--everything", is_flag=True, help="Also where no event of the lake would be left.")
 @click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 @with_settings

@@ -35,7 +35,7 @@ def ddl() -> None:
 @click.option("--accounts", default="", help="Ids, or a selector of listed accounts. Empty: statements name them.")
 @click.option("--regions", default="", help="Regions, comma-separated. Empty: every region of the partition.")
 @click.option("--since", metavar="DATE", default="", help="Day of the first log file, such as 2025-01-31.")
-@click.option("--database", default="crosstrail", show_default=True)
+@click.option("--database", default="crosstrail", show_default=True, help="Where the tables are made.")
 @click.option("--table", default="cloudtrail_logs", show_default=True, help="The external table over the log files.")
 @click.option("--view", default="cloudtrail_events", show_default=True, help="CloudTrail Lake's columns over it.")
 @click.option("--replace", is_flag=True, help="In place of a table and view of these names. Deletes no log file.")
@@ -83,7 +83,7 @@ def athena(
 
 @ddl.command("athena-lake")
 @click.option("--database", default="crosstrail", show_default=True, help="Of the lake's table in AWS Glue.")
-@click.option("--table", default="events", show_default=True)
+@click.option("--table", default="events", show_default=True, help="The lake's table there.")
 @click.option("--view", default="cloudtrail_events", show_default=True, help="CloudTrail Lake's columns over it.")
 @click.option("--replace", is_flag=True, help="In place of a view of that name.")
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     required=True,
     help="File to write; by its name HTML, Markdown (.md) or JSON (.json).",
 )
-@click.option("--account", default="", help="Id, alias, glob, comma list. Empty: all.")
-@click.option("--region", default="", help="Region, comma list. Empty: all.")
-@click.option("--since", default="", help="From when: 24h, 7d, 2026-11-20, 2026-11-20T09:00Z.")
-@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@account_option()
+@region_option()
+@since_option()
+@until_option()
 @click.option(
     "--subject",
     "subjects",
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
     "--level",
     type=click.Choice(["informational", "low", "medium", "high", "critical"]),
     default=None,
-    help="Findings of this level and above; that of the settings if not given.",
+    help="Only of this level or above; else of detect.level.",
 )
-@click.option("--rules", multiple=True, type=click.Path(), help="Further rules: a file or a folder.")
+@click.option(
+    "--rules", metavar="PATH", multiple=True, type=click.Path(), help="Further rules: a file or a folder. Repeatable."
+)
 @click.option(
     "--evidence",
     type=click.Path(path_type=Path),

@@ -10,13 +10,14 @@ from crosstrail.cli import with_settings_after
 from crosstrail.cli.command import Command
 from crosstrail.cli.events import AS_OF, start_worker
 from crosstrail.cli.output import CommandOutput, with_output
+from crosstrail.cli.shared_options import account_option
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 
 @click.command(cls=Command)
-@click.option("--account", default="", help="Only these accounts: id, alias, glob, comma list.")
+@account_option()
 @click.option(
     "--limit", type=click.IntRange(min=1), default=None, help="Most rows a terminal shows; 1,000 if not given."
 )

@@ -11,6 +11,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.answers.summarize import Summarized, SummaryCall
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("subject")
-@click.option("--account", default="", help="Id, alias, glob, comma list; every account if not given.")
-@click.option("--region", default="", help="Region, glob, comma list.")
-@click.option("--since", default="", help="From when: 24h, 7d, 2026-11-20; everything held if not given.")
-@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@account_option()
+@region_option()
+@since_option("all that is held")
+@until_option()
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @with_settings
 def summarize(settings: Settings, subject: str, account: str, region: str, since: str, until: str, form: str) -> int:
-    """Summarize everything one subject did: first and last seen, actions, addresses, what it created, changed and deleted, what
-    others did to it, and the sessions that it came from and gave out, across accounts.
+    """Summarize everything one subject did, across accounts.
+
+    That is when it was first and last seen, its actions and addresses, what it created, changed and deleted, what others did
+    to it, and the sessions that it came from and gave out.
 
     SUBJECT is an ARN, an access key id, an address or a network, the name of a user, a role, a role session or a resource, or an
     event id, which stands for whoever caused that event.

@@ -10,6 +10,7 @@ import click
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.events import lookup_filters, named_filters
+from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it as one page of HTML to this file.")
-@click.option("--account", default="", help="Id, alias, glob, comma list. Empty: all.")
-@click.option("--region", default="", help="Region, comma list. Empty: all.")
-@click.option("--since", default="", help="From when: 24h, 7d, 2026-11-20, 2026-11-20T09:00Z.")
-@click.option("--until", default="", help="To when, a date as that whole day; now if not given.")
+@account_option()
+@region_option()
+@since_option()
+@until_option()
 @lookup_filters
-@click.option("--lanes", type=click.Choice(["principal", "account", "address"]), default="principal", show_default=True)
+@click.option(
+    "--lanes",
+    type=click.Choice(["principal", "account", "address"]),
+    default="principal",
+    show_default=True,
+    help="What has a line of its own.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, 50_000),

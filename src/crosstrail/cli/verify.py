@@ -15,6 +15,7 @@ import click
 from crosstrail import private
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.words import out, out_columns, out_json
 from crosstrail.text import clean
@@ -32,12 +33,10 @@ _TEXT, _JSON = "text", "json"
 
 @click.command(cls=Command)
 @click.argument("place", metavar="s3://BUCKET/PREFIX | FOLDER")
-@click.option("--account", metavar="SELECTOR", default="", help="Ids, globs and names of accounts; all by default.")
-@click.option("--region", metavar="SELECTOR", default="", help="Names and globs; all by default.")
-@click.option("--since", metavar="TIME", default="", help="From then on; without it from the first digest.")
-@click.option(
-    "--until", metavar="TIME", default="", help="Up to then; without it as far as there can be digests by now."
-)
+@account_option()
+@region_option()
+@since_option("the first digest")
+@until_option("as far as there can be digests")
 @click.option(
     "--keys",
     metavar="FILE",
