@@ -22,7 +22,8 @@ from crosstrail.doctor.clock import clock, reachable
 from crosstrail.doctor.finding import DoctorFinding, DoctorStatus, failed, ok, warning
 from crosstrail.doctor.run import AsyncLook, run_all, threaded
 from crosstrail.errors import ConfigError, CrosstrailError
-from crosstrail.settings.config import Settings, environment, load_settings
+from crosstrail.settings.config import Settings, load_settings
+from crosstrail.settings.environment import environment
 from crosstrail.settings.settings_file import config_file
 from crosstrail.text import visible
 from crosstrail.workspace.settings_check import ReadSettings, Severity, read_settings
