@@ -14,6 +14,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import region_option
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.tables import print_table
@@ -21,6 +22,7 @@ from crosstrail.cli.words import out_json, say
 from crosstrail.errors import CrosstrailError, WrongAccount
 
 if TYPE_CHECKING:
+    from crosstrail.lookup.fanout import Progress
     from crosstrail.lookup.targets import OpenTarget
     from crosstrail.settings.config import Settings
     from crosstrail.workspace.workspace import Workspace
@@ -57,7 +59,8 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
     """
     import anyio
 
-    found, left_out = anyio.run(check_accounts, settings, selector, region)
+    with progress_line("Asking accounts", "targets") as bar:
+        found, left_out = anyio.run(check_accounts, settings, selector, region, bar.counted)
     if as_json:
         out_json([asdict(one) for one in found], indent=True)
     elif found:
@@ -74,7 +77,9 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
     return status_of(done=len(found) - failed, failed=failed + len(left_out))
 
 
-async def check_accounts(settings: Settings, selector: str, region: str) -> tuple[list[Checked], list[str]]:
+async def check_accounts(
+    settings: Settings, selector: str, region: str, progress: Progress | None = None
+) -> tuple[list[Checked], list[str]]:
     """What was found of each target, and who has no such region."""
     from crosstrail.answers.coverage_text import block
     from crosstrail.lookup.fanout import ask_each
@@ -87,7 +92,9 @@ async def check_accounts(settings: Settings, selector: str, region: str) -> tupl
         found: list[Checked] = []
         while True:  # block after block
             chosen = await workspace.targets_of(live, region, start=len(found))
-            answers, _ = await ask_each(chosen.targets, lambda target: _check(workspace, target), alone=not found)
+            answers, _ = await ask_each(
+                chosen.targets, lambda target: _check(workspace, target), progress=progress, alone=not found
+            )
             found += answers.values()
             if not chosen.left or not answers:
                 return found, block(replace(chosen, start=0, targets=(), total=0))

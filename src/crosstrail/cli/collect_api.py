@@ -13,6 +13,7 @@ from crosstrail.answers.coverage_text import asked as named_targets
 from crosstrail.answers.coverage_text import failed as named_failures
 from crosstrail.answers.render import listed
 from crosstrail.cli.collection_report import print_report
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, INTERRUPTED, PARTLY, status_of
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.clouds.base import AuditTrail
@@ -117,9 +118,16 @@ async def _once(
             failures.append(Failure(target, error))
     catalog = await anyio.to_thread.run_sync(lambda: workspace.lake_catalog)
     keeping = settings.lake.keeping(settings.accounts)
-    report = await collect_histories(
-        open_ones, settings.lake.folder, span, catalog=catalog, keeping=keeping, stop=stopped
-    )
+    with progress_line("Collecting", "targets") as bar:
+        report = await collect_histories(
+            open_ones,
+            settings.lake.folder,
+            span,
+            catalog=catalog,
+            keeping=keeping,
+            progress=bar.count,
+            stop=stopped,
+        )
     by_target = {(target.account.key, target.region): target for target in targets}
     failures += [Failure(by_target[one.account.key, one.region], error) for one, error in report.failures]
     if as_json:

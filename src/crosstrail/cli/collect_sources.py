@@ -115,14 +115,14 @@ def collect_source(
     how: CollectingTerms,
     checked: Callable[[LogSource], LogSource] | None = None,
 ) -> CollectionReport:
-    from crosstrail.cli.collection_report import progress_bar
+    from crosstrail.cli.progress import progress_line
     from crosstrail.lake.collector import collect as collect_logs
     from crosstrail.lake.sources.base import as_it_is
     from crosstrail.lake.sources.files import FileSource
     from crosstrail.object_store import BucketUri
 
     checked = checked or as_it_is
-    with progress_bar() as progress:
+    with progress_line("Collecting", "files") as bar:
         if isinstance(source.paths, BucketUri) and buckets:
             return buckets.collect(
                 source.paths,
@@ -133,7 +133,7 @@ def collect_source(
                 shard=how.shard,
                 workers=how.workers,
                 max_bytes=how.max_bytes,
-                progress=progress,
+                progress=bar.count,
                 checked=checked,
             )
         assert not isinstance(source.paths, BucketUri)  # noqa: S101 - where there is one, buckets were opened
@@ -147,7 +147,7 @@ def collect_source(
             max_bytes=how.max_bytes,
             shard=how.shard,
             keeping=settings.lake.keeping(settings.accounts),
-            progress=progress,
+            progress=bar.count,
         )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +9,7 @@ from crosstrail.cli.words import out, say
 from crosstrail.text import clean
 
 if TYPE_CHECKING:
-    from crosstrail.lake.collector import CollectionReport, Progress
+    from crosstrail.lake.collector import CollectionReport
 
 _MAX_LISTED = 20
 _MAX_LETTERS = 60
@@ -68,19 +65,3 @@ def _short(path: str) -> str:
 def named(text: str) -> str:
     """The name of a file or an event's id: hostile, and of any length."""
     return clean(text, 300)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress | None]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("Collecting"), BarColumn(), MofNCompleteColumn(), TextColumn("files,"), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -65,17 +65,32 @@ class HelpContext(click.Context):
     formatter_class = HelpFormatter
 
 
-def examples_of(ctx: click.Context) -> tuple[Example, ...]:
-    """Those of the command that runs in this context."""
+def words_of(ctx: click.Context) -> str:
+    """The words of the command that runs in this context, after the name of the program."""
     names: list[str] = []
     while ctx.parent is not None:
         names.insert(0, ctx.info_name or "")
         ctx = ctx.parent
-    return EXAMPLES.get(" ".join(names), ())
+    return " ".join(names)
+
+
+def examples_of(ctx: click.Context) -> tuple[Example, ...]:
+    """Those of the command that runs in this context."""
+    return EXAMPLES.get(words_of(ctx), ())
 
 
 class Command(click.Command):
     context_class = HelpContext
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Stopped by Ctrl-C, a command says what it leaves."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from crosstrail.cli.interrupted import say_kept
+
+            say_kept(words_of(ctx))
+            raise click.Abort from None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _format_examples(ctx, formatter)

@@ -29,6 +29,7 @@ from crosstrail.answers.log_coverage import (
     summary,
 )
 from crosstrail.answers.render import listed
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.words import out_json
 from crosstrail.coverage import DayMap, DayState, StateRun, day_bits
 from crosstrail.settings.config import Settings
@@ -59,7 +60,8 @@ _MAX_HOLES, _NAMES, _LABEL = 8, 5, 34
 
 def print_coverage(settings: Settings, account: str, region: str, between: tuple[str, str], *, as_json: bool) -> None:
     """`between`: since and until, as written."""
-    found = anyio.run(_coverage, settings, account, region, between)
+    with progress_line("Reading the lake"):
+        found = anyio.run(_coverage, settings, account, region, between)
     if as_json:
         _print_json(found)
     else:

@@ -14,12 +14,14 @@ from crosstrail.answers.detect import DetectCall, Detected, about_rules, detect,
 from crosstrail.answers.detection_rules import loaded, named
 from crosstrail.answers.new_findings import Watch, new_findings, take_as_known
 from crosstrail.cli.finding_output import FindingPrinter
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, found_status, status_of
 from crosstrail.cli.words import say
 from crosstrail.detections.findings import DetectionFinding
 from crosstrail.detections.messages import summary
 from crosstrail.detections.rules import at_least
 from crosstrail.errors import CloudError, LakeError, QueryError
+from crosstrail.lookup.fanout import Progress
 from crosstrail.models import AccountKey
 from crosstrail.settings.config import Settings
 from crosstrail.stop_signals import on_stop_signal
@@ -31,7 +33,8 @@ _EVERYTHING = DetectCall()
 
 def print_detected(settings: Settings, asked: DetectCall, form: str, limit: int | None, *, exits: bool) -> int:
     """The exit status."""
-    found = anyio.run(_detect, settings, asked)
+    with progress_line("Looking for findings", "targets") as bar:
+        found = anyio.run(_detect, settings, asked, bar.counted)
     shown = found.findings[:limit]
     FindingPrinter(form).print(shown, found.names)
     for line in [headline(found, len(shown)), *found.about, *found.coverage]:
@@ -42,10 +45,10 @@ def print_detected(settings: Settings, asked: DetectCall, form: str, limit: int 
     return found_status(status, found=exits and bool(found.findings))
 
 
-async def _detect(settings: Settings, asked: DetectCall) -> Detected:
+async def _detect(settings: Settings, asked: DetectCall, progress: Progress) -> Detected:
     workspace = Workspace(settings)
     try:
-        return await detect(ScopedWorkspace(workspace), asked)
+        return await detect(ScopedWorkspace(workspace), asked, progress=progress)
     finally:
         await workspace.aclose()
 

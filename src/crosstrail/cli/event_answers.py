@@ -17,12 +17,13 @@ from crosstrail.answers.filter_hints import why_nothing_matched
 from crosstrail.answers.lookup_events import other_versions
 from crosstrail.cli.event_rows import EVENTS, event_row
 from crosstrail.cli.output import CommandOutput
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.sql_session import SqlAnswer, SqlSession
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, say
 from crosstrail.detections.ocsf.events import ocsf_event
 from crosstrail.filters import KEYS, accepted
-from crosstrail.lookup.fanout import Failure, LookupPage, lookup_events
+from crosstrail.lookup.fanout import Failure, LookupPage, Progress, lookup_events
 from crosstrail.lookup.targets import Chosen, OpenTarget
 from crosstrail.models import Event, EventPage, EventQuery, Filter, Position
 from crosstrail.settings.config import Settings
@@ -62,7 +63,8 @@ def print_events(
     span = parse_range(*between, now=datetime.now(UTC).replace(microsecond=0), default_age=None)
     records = output.form == "ocsf" or output.older or output.shows(EVENTS, "record")
     query = EventQuery(span, given, limit, with_record=records)
-    listing, chosen, warnings = anyio.run(_lookup, settings, account, region, query)
+    with progress_line("Looking up events", "targets") as bar:
+        listing, chosen, warnings = anyio.run(_lookup, settings, account, region, query, bar.counted)
     _write_events(listing, output)
     for line in [*other_versions(listing), *coverage(span, listing, continued=False), *block(chosen), *warnings]:
         say(line)
@@ -95,7 +97,7 @@ def _write_events(listing: LookupPage, output: CommandOutput) -> None:
 
 
 async def _lookup(
-    settings: Settings, account: str, region: str, query: EventQuery
+    settings: Settings, account: str, region: str, query: EventQuery, progress: Progress
 ) -> tuple[LookupPage, Chosen, tuple[str, ...]]:
     """Block after block of all targets: what they gave together, newest first, up to the limit; all targets; warnings about
     accounts."""
@@ -107,7 +109,7 @@ async def _lookup(
             done = sum(len(one.targets) for one in listings)
             chosen = await visible.targets(account, region, start=done)
             alone = chosen.total == len(chosen.targets)
-            listings.append(await _block(chosen.targets, query, alone=alone))
+            listings.append(await _block(chosen.targets, query, progress, alone=alone))
             if not chosen.left:
                 together = _together(listings, query.limit)
                 chosen = replace(chosen, start=0, targets=together.targets)
@@ -116,7 +118,7 @@ async def _lookup(
         await workspace.aclose()
 
 
-async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, *, alone: bool) -> LookupPage:
+async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, progress: Progress, *, alone: bool) -> LookupPage:
     """Pages until the limit is reached, or the time that reading events one by one may take: one listing of all of them.
 
     A target that failed once has failed: what it did not say of an earlier page nobody has asked it again.
@@ -126,7 +128,7 @@ async def _block(targets: tuple[OpenTarget, ...], query: EventQuery, *, alone: b
     failures: dict[OpenTarget, Failure] = {}
     end = anyio.current_time() + _READING_SECONDS
     while True:
-        listing = await lookup_events(targets, query, alone=alone)
+        listing = await lookup_events(targets, query, progress=progress, alone=alone)
         events += listing.events
         failures = {one.target: one for one in listing.failures} | failures
         for target, page in listing.pages:
@@ -175,7 +177,8 @@ def print_rows(
 
     async def written() -> tuple[SqlAnswer, int]:
         async with aclosing(SqlSession(settings, account, engine)) as session:
-            answer = await session.ask(sql, first_rows=most or _PAGE)
+            with progress_line("Running the query") as bar:
+                answer = await session.ask(sql, first_rows=most or _PAGE, progress=bar.waited)
             return answer, await answer.write(output, most)
 
     answer, shown = anyio.run(written)

@@ -15,6 +15,7 @@ import orjson
 
 from crosstrail.answers.evidence import Exported, about_query, start_export, told, wait_for_export
 from crosstrail.answers.evidence_lookup import LookupExport, export_lookup
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, FAILED, status_of
 from crosstrail.cli.words import out, out_json, say
 from crosstrail.engines.exporting import Export
@@ -25,6 +26,7 @@ from crosstrail.evidence.signature import signer
 from crosstrail.evidence.writer import SUMMARY_FILE
 from crosstrail.filters import KEYS, accepted
 from crosstrail.json_values import table
+from crosstrail.lookup.fanout import Progress
 from crosstrail.models import Filter
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean
@@ -67,7 +69,8 @@ def print_export(
     output = output.absolute()
     sign = signer(sign_key) if sign_key else None
     with making(output, overwrite=overwrite) as folder:
-        made, status = anyio.run(_made, settings, wanted, folder, wanted.form_of(output))
+        with progress_line("Exporting", "targets") as bar:
+            made, status = anyio.run(_made, settings, wanted, folder, wanted.form_of(output), bar.counted)
         manifest = publish(folder, output, made.summary, made.about, overwrite=overwrite, sign=sign)
     digest = hashlib.sha256(manifest).hexdigest()
     if as_json:
@@ -81,7 +84,9 @@ def print_export(
     return status
 
 
-async def _made(settings: Settings, wanted: Wanted, folder: Path, form: Form) -> tuple[Exported, int]:
+async def _made(
+    settings: Settings, wanted: Wanted, folder: Path, form: Form, progress: Progress
+) -> tuple[Exported, int]:
     """The files, and the exit status."""
     if wanted.sql:
         return await _by_sql(settings, wanted, folder, form), DONE
@@ -91,7 +96,9 @@ async def _made(settings: Settings, wanted: Wanted, folder: Path, form: Form) ->
     question = LookupExport(wanted.account, wanted.region, span, given, limit, _NO_LIMIT)
     workspace = Workspace(settings)
     try:
-        made, listing = await export_lookup(ScopedWorkspace(workspace), question, folder, form, by=current_user())
+        made, listing = await export_lookup(
+            ScopedWorkspace(workspace), question, folder, form, by=current_user(), progress=progress
+        )
     finally:
         await workspace.aclose()
     return made, status_of(done=len(listing.pages), failed=len(listing.failures))

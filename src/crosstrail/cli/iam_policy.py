@@ -11,6 +11,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import account_option, since_option, until_option
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def iam_policy(settings: Settings, principal: str, account: str, since: str, unt
     from crosstrail.cli.statuses import DONE, FAILED, PARTLY
     from crosstrail.cli.words import out_json, say
 
-    found = anyio.run(_asked, settings, principal, account, since, until)
+    with progress_line("Reading events"):
+        found = anyio.run(_asked, settings, principal, account, since, until)
     if form == "json":
         out_json(found.data(), indent=True)
     else:

@@ -12,8 +12,9 @@ from crosstrail.cli import with_settings
 from crosstrail.cli.command import Group
 from crosstrail.cli.lake_ddl import ddl
 from crosstrail.cli.lake_init import init
-from crosstrail.cli.lake_opened import bar, opened
+from crosstrail.cli.lake_opened import opened
 from crosstrail.cli.lake_repair import repair
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import dry_run_option
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.tables import print_table
@@ -139,8 +140,8 @@ def verify(settings: Settings, as_json: bool) -> int:
     """
     from crosstrail.lake.data_file_verification import verify as verify_lake
 
-    with opened(settings) as table, bar("Verifying") as progress:
-        found = verify_lake(table, progress=progress)
+    with opened(settings) as table, progress_line("Verifying", "files") as bar:
+        found = verify_lake(table, progress=bar.count)
     if as_json:
         out_json(asdict(found) | {"sound": found.sound}, indent=True)
     else:
@@ -178,7 +179,7 @@ def compact(settings: Settings, as_json: bool) -> int:
 
     with opened(settings, writes=True) as table:
         before = len(table.snapshot().files)
-        with Run(table) as run:
+        with progress_line("Compacting"), Run(table) as run:
             keep = settings.lake.keeping(settings.accounts).snapshots
             replaced = compact_lake(table, run.name, max_files=1, keep=keep)
             named = give_hashes(table, run.name)
@@ -212,7 +213,7 @@ def expire(settings: Settings, plan: bool, everything: bool, as_json: bool) -> i
         if plan:
             dropped = expired(table, keeping, now)
         else:
-            with Run(table):  # which removes what runs that died left
+            with progress_line("Expiring"), Run(table):  # which removes what runs that died left
                 dropped = expire_events(table, keeping, now, everything=everything)
                 table.expire(now - keeping.snapshots)
     if as_json:
@@ -236,7 +237,7 @@ def migrate(settings: Settings) -> int:
     folder = clean(str(settings.lake.folder.resolve()), 300)
     with opened(settings) as table:
         before, location = table.format, table.location
-    with opened(settings, writes=True) as table:
+    with progress_line("Migrating"), opened(settings, writes=True) as table:
         renamed = table.location != location
     if before < FORMAT:
         out(f"The lake has format {FORMAT} now, it had format {before}: {folder}")
@@ -261,7 +262,7 @@ def move(settings: Settings) -> int:
 
     require_libraries()
     folder = settings.lake.folder.resolve()
-    with opened_catalog(settings) as catalog:
+    with opened_catalog(settings) as catalog, progress_line("Naming files"):
         done = rename_files(folder, catalog, moved=True)
     out(f"{'Its files are named where they are now' if done else 'Nothing to do: its files are named right'}: {folder}")
     return DONE

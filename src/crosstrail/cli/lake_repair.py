@@ -32,7 +32,8 @@ def repair(settings: Settings, as_json: bool) -> int:
 
     Exit status 3: some days hold fewer events than before, because their log files are gone. 1: the lake cannot be repaired.
     """
-    from crosstrail.cli.lake_opened import bar, opened
+    from crosstrail.cli.lake_opened import opened
+    from crosstrail.cli.progress import progress_line
     from crosstrail.lake.data_file_verification import verify
     from crosstrail.lake.forgetting import ReadObjects
     from crosstrail.lake.repair import events_of, take_out
@@ -41,9 +42,9 @@ def repair(settings: Settings, as_json: bool) -> int:
     with (
         opened(settings, writes=True) as table,
         closing(ReadObjects(settings.lake.folder)) as ledger,
-        bar("Verifying") as progress,
     ):
-        found = verify(table, progress=progress)
+        with progress_line("Verifying", "files") as bar:
+            found = verify(table, progress=bar.count)
         if found.list_damage:
             say(f"the table's list of files is damaged: {found.list_damage}. Restore the lake from a backup.")
             return FAILED

@@ -25,11 +25,13 @@ from crosstrail.answers.report.sections import document
 from crosstrail.answers.timeline_page import page
 from crosstrail.cli.evidence_files import current_user
 from crosstrail.cli.private_file import check_free, write_private
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import out, say
 from crosstrail.detections.levels import Level
 from crosstrail.evidence.manifest import SUFFIX
 from crosstrail.evidence.publish import making, publish
+from crosstrail.lookup.fanout import Progress
 from crosstrail.settings.config import Settings
 from crosstrail.text import json_text
 from crosstrail.workspace.scoped import ScopedWorkspace
@@ -67,7 +69,8 @@ def write_report(
         private.make_folder(evidence)
         for name in (_RECORDS, f"{_RECORDS}{SUFFIX}", _TIMELINE):
             check_free(evidence / name, overwrite=overwrite)
-    found = anyio.run(_made, settings, asked.call, output, evidence, overwrite)
+    with progress_line("Gathering the report", "targets") as bar:
+        found = anyio.run(_made, settings, asked.call, output, evidence, overwrite, bar.counted)
     write_private(output, _written(found, output), overwrite=overwrite)
     out(f"Report: {output}")
     if found.evidence:
@@ -86,12 +89,12 @@ def _written(found: IncidentReport, output: Path) -> bytes:
 
 
 async def _made(
-    settings: Settings, call: ReportCall, output: Path, evidence: Path | None, overwrite: bool
+    settings: Settings, call: ReportCall, output: Path, evidence: Path | None, overwrite: bool, progress: Progress
 ) -> IncidentReport:
     workspace = Workspace(settings)
     visible = ScopedWorkspace(workspace)
     try:
-        found = await gathered(visible, call)
+        found = await gathered(visible, call, progress=progress)
         return await _with_evidence(visible, found, output, evidence, overwrite=overwrite) if evidence else found
     finally:
         await workspace.aclose()

@@ -11,10 +11,12 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
     from crosstrail.answers.summarize import Summarized, SummaryCall
+    from crosstrail.lookup.fanout import Progress
     from crosstrail.settings.config import Settings
 
 
@@ -44,7 +46,8 @@ def summarize(settings: Settings, subject: str, account: str, region: str, since
     from crosstrail.cli.statuses import DONE, PARTLY
     from crosstrail.cli.words import out, out_json, say
 
-    found = anyio.run(_summarized, settings, SummaryCall(subject, account, since, until, region))
+    with progress_line("Reading events", "targets") as bar:
+        found = anyio.run(_summarized, settings, SummaryCall(subject, account, since, until, region), bar.counted)
     if form == "json":
         out_json(data(found), indent=True)
     else:
@@ -54,13 +57,13 @@ def summarize(settings: Settings, subject: str, account: str, region: str, since
     return DONE if found.observed.complete else PARTLY
 
 
-async def _summarized(settings: Settings, call: SummaryCall) -> Summarized:
+async def _summarized(settings: Settings, call: SummaryCall, progress: Progress) -> Summarized:
     from crosstrail.answers.summarize import summarize
     from crosstrail.workspace.scoped import ScopedWorkspace
     from crosstrail.workspace.workspace import Workspace
 
     workspace = Workspace(settings)
     try:
-        return await summarize(ScopedWorkspace(workspace), call)
+        return await summarize(ScopedWorkspace(workspace), call, progress=progress)
     finally:
         await workspace.aclose()

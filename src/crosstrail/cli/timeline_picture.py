@@ -22,10 +22,12 @@ from crosstrail.answers.timeline import TimelineQuestion, now, step_words, summa
 from crosstrail.answers.timeline_data import Timeline, left_out_lines
 from crosstrail.answers.timeline_page import page
 from crosstrail.cli.private_file import check_free, write_private
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
 from crosstrail.cli.words import out, say
 from crosstrail.detections.timeline import Counts, Lane, LaneKind
 from crosstrail.filters import KEYS, accepted
+from crosstrail.lookup.fanout import Progress
 from crosstrail.models import Filter
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean, shorten
@@ -64,7 +66,8 @@ def print_timeline(settings: Settings, wanted: TimelineArguments, output: Path |
         check_free(output, overwrite=overwrite)
     console = Console(highlight=False, soft_wrap=True)
     width = console.width if console.is_terminal else _ELSEWHERE
-    found, seen = anyio.run(_found, settings, wanted, 0 if output else _columns_for_time(width))
+    with progress_line("Reading events", "targets") as bar:
+        found, seen = anyio.run(_found, settings, wanted, 0 if output else _columns_for_time(width), bar.counted)
     if output is not None:
         write_private(output, page(found), overwrite=overwrite)
         out(f"Written: {output}")
@@ -77,7 +80,9 @@ def print_timeline(settings: Settings, wanted: TimelineArguments, output: Path |
     return PARTLY if found.counts or seen.of_lake else FAILED
 
 
-async def _found(settings: Settings, wanted: TimelineArguments, columns: int) -> tuple[Timeline, Observed]:
+async def _found(
+    settings: Settings, wanted: TimelineArguments, columns: int, progress: Progress
+) -> tuple[Timeline, Observed]:
     """`columns`: of a terminal; 0 for a page."""
     given = accepted([Filter(key, value) for key, value in wanted.filters], KEYS)
     span = parse_range(*wanted.between, now=now(), default_age=None)
@@ -87,7 +92,7 @@ async def _found(settings: Settings, wanted: TimelineArguments, columns: int) ->
         question = replace(question, events=0, record_bytes=0, bins=columns)
     workspace = Workspace(settings)
     try:
-        return await timeline(ScopedWorkspace(workspace), question)
+        return await timeline(ScopedWorkspace(workspace), question, progress=progress)
     finally:
         await workspace.aclose()
 

@@ -15,6 +15,7 @@ import click
 from crosstrail import private
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 from crosstrail.cli.statuses import verdict
 from crosstrail.cli.words import out, out_columns, out_json
@@ -167,11 +168,14 @@ def _print(verification: ArchiveVerification, form: str, verbose: bool, remember
         for line, is_error in verification.format(verbose=verbose).lines(findings):
             out_columns(line, to_stderr=is_error)
     else:
-        for one in findings:
-            if form == _JSON:
-                out_json(_as_json(one))
-            elif verbose or (one.asked and not one.proved):
-                out(_line(one))
+        with progress_line("Verifying", "objects") as bar:
+            for number, one in enumerate(findings, 1):
+                bar.count(number, None)
+                with bar.beside():
+                    if form == _JSON:
+                        out_json(_as_json(one))
+                    elif verbose or (one.asked and not one.proved):
+                        out(_line(one))
         _print_summary(summary, form)
     return summary.proved
 
