@@ -15,6 +15,7 @@ import click
 from crosstrail.cli.cells import wrapped
 from crosstrail.cli.check import Checked, check_accounts
 from crosstrail.cli.output.colour import Meaning, coloured
+from crosstrail.cli.translation import translated
 from crosstrail.cli.words import out
 from crosstrail.clouds.base import clouds
 from crosstrail.doctor import host, serving, storage
@@ -141,7 +142,7 @@ def print_findings(findings: Sequence[DoctorFinding]) -> None:
     """For a terminal: by area, what to do below what was found, no line wider than the terminal."""
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     for area, group in groupby(findings, key=lambda one: one.area):
-        click.secho(area, bold=True)
+        click.secho(translated(area), bold=True)
         for one in group:
             _print(one, width)
     counted = Counter(one.status for one in findings)
@@ -153,13 +154,13 @@ def print_findings(findings: Sequence[DoctorFinding]) -> None:
 
 def _print(one: DoctorFinding, width: int) -> None:
     mark = f"  {one.status.value:<7}  "
-    said = visible(": ".join(filter(None, (one.subject, one.found))))
+    said = visible(": ".join(filter(None, (one.subject, translated(one.found)))))
     lines = wrapped(said, width, first=mark, rest=" " * len(mark))
     click.echo(lines[0].replace(one.status.value, coloured(one.status.value, _MEANINGS.get(one.status)), 1))
     for line in lines[1:]:
         click.echo(line)
     for line in (
-        wrapped(visible(one.remedy), width, first=f"{' ' * len(mark)}> ", rest=" " * (len(mark) + 2))
+        wrapped(visible(translated(one.remedy)), width, first=f"{' ' * len(mark)}> ", rest=" " * (len(mark) + 2))
         if one.remedy
         else ()
     ):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
+import click
 
+from crosstrail.cli.cells import wrapped
 from crosstrail.cli.statuses import DONE
+from crosstrail.cli.translation import translated
 from crosstrail.cli.words import out, say
 from crosstrail.clients.machine import this_machine
 from crosstrail.clients.states import states
@@ -19,6 +23,7 @@ from crosstrail.models import AttributeKey, EventQuery, Filter
 from crosstrail.settings.config import FILE_NAME, Settings
 from crosstrail.settings.environment import environment
 from crosstrail.setup.plan import SetupPlan
+from crosstrail.text import visible
 from crosstrail.timerange import parse_range
 from crosstrail.workspace.workspace import Workspace
 
@@ -39,7 +44,8 @@ def first_answer(settings: Settings, path: Path, *, live: bool) -> bool:
     from crosstrail.cli import crosstrail
 
     out("")
-    out(f"A first answer, by: {_command(arguments, path)}")
+    out("A first answer, by this command:")
+    click.echo(f"  {visible(_command(arguments, path))}")
     sys.stdout.flush()
     status: object = crosstrail.main([*arguments, "--config", str(path)], "crosstrail", standalone_mode=False)
     return status == DONE
@@ -61,7 +67,7 @@ async def _question(settings: Settings, live: bool) -> list[str] | None:
             for query, options in queries:
                 page = await lookup_events(found.targets, query, alone=False)
                 for failure in page.failures if not options else ():
-                    say(f"  {failure.target.account.name}: {failure.error.operators_text}")
+                    line("  ", f"{failure.target.account.name}: {failure.error.operators_text}")
                 if page.events:
                     event = page.events[0]
                     named = next(one for one in accounts if one.key == (event.cloud, event.account))
@@ -85,9 +91,19 @@ def next_commands(plan: SetupPlan, path: Path) -> None:
     out("")
     out("Next:")
     for command, about in commands.items():
-        out(f"  {command:<{width}}  # {about}")
+        click.echo(f"  {visible(command):<{width}}  # {translated(about)}")
 
 
 def _command(arguments: list[str], path: Path) -> str:
     elsewhere = path.absolute() != Path(FILE_NAME).absolute()
     return shlex.join(["crosstrail", *arguments, *(["--config", str(path)] if elsewhere else [])])
+
+
+def line(first: str, text: str) -> None:
+    """On stderr; `first` stands in front, and what does not fit on a terminal goes on below the text."""
+    text = translated(text)
+    if not sys.stderr.isatty():
+        click.echo(first + visible(text), err=True)
+        return
+    for one in wrapped(visible(text), shutil.get_terminal_size().columns, first=first, rest=" " * len(first)):
+        click.echo(one, err=True)

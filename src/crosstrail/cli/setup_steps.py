@@ -17,7 +17,7 @@ import anyio
 import click
 
 from crosstrail.cli.private_file import check_free, write_private
-from crosstrail.cli.setup_answer import first_answer, next_commands
+from crosstrail.cli.setup_answer import first_answer, line, next_commands
 from crosstrail.cli.statuses import DONE, PARTLY
 from crosstrail.cli.words import out, say
 from crosstrail.clouds.found_identities import FoundIdentity
@@ -29,6 +29,7 @@ from crosstrail.setup.config_text import config_text
 from crosstrail.setup.identities import chosen, distinct, find, planned, resolve
 from crosstrail.setup.organization import organization_of, trails_of
 from crosstrail.setup.plan import PlannedAccount, PlannedOrganization, Resolved, SetupPlan
+from crosstrail.text import visible
 from crosstrail.workspace.workspace import Workspace
 
 
@@ -118,7 +119,8 @@ def _chosen(found: Sequence[FoundIdentity], wanted: SetupOptions) -> tuple[Found
         return chosen(found, wanted.profiles)
     width = max(len(one.name) for one in found)
     for number, one in enumerate(found, 1):
-        say(f"{number:>3}  {one.name:<{width}}  {one.origin}{f', account {one.account_id}' if one.account_id else ''}")
+        account = f", account {one.account_id}" if one.account_id else ""
+        line(f"{number:>3}  {one.name:<{width}}  ", f"{one.origin}{account}")
     answer = str(click.prompt("Which of them? Numbers or names, parted by commas", default="all", err=True))
     if answer.strip() in ("all", "*"):
         return tuple(found)
@@ -148,9 +150,9 @@ def _asked_lake(wanted: SetupOptions, *, needed: bool) -> str:
 
 def _tell(account: PlannedAccount) -> None:
     state = "failed" if account.problem else "ok"
-    say(f"  {state:<6}  {account.alias}  {account.id or 'account not known'}  {account.remark}")
+    line(f"  {state:<6}  ", f"{account.alias}  {account.id or '-'}  {account.remark}")
     if account.problem:
-        say(f"          {account.problem}")
+        line(" " * 10, account.problem)
 
 
 def _organization(settings: Settings, wanted: SetupOptions, whose: Sequence[Resolved]) -> PlannedOrganization | None:
@@ -168,7 +170,7 @@ def _organization(settings: Settings, wanted: SetupOptions, whose: Sequence[Reso
         return None  # most identities may not list accounts
     if len(found.members) < 2 and not role:
         return None
-    say(f"  ok      {answering[0].name} lists the {len(found.members)} accounts of its AWS organization")
+    line("  ok      ", f"{answering[0].name} lists the {len(found.members)} accounts of its AWS organization")
     if wanted.asks and not role:
         question = "A role that all of them have, to answer for all of them (Enter for none)"
         role = str(click.prompt(question, default="", show_default=False, err=True)).strip()
@@ -223,8 +225,8 @@ def _written(path: Path, text: str, *, asks: bool) -> bool:
     check_free(path, overwrite=True)
     if before is not None:
         named = difflib.unified_diff(before.splitlines(), text.splitlines(), str(path), "new", lineterm="", n=1)
-        for line in named:
-            say(line)
+        for changed in named:
+            click.echo(visible(changed), err=True)
         if asks and not click.confirm("Replace it?", default=False, err=True):
             say("Nothing was written.")
             return False
