@@ -55,7 +55,7 @@ def test_rules_that_come_along_are_listed(home: dict[str, str]) -> None:
     assert all(one["author"] and one["licence"] == "DRL 1.1" and one["link"] for one in listed)
     assert "warning: SigmaHQ/aws_delete_saml_provider.yml" in done.stderr
     some = preloaded.run("rules", "list", "--level", "high", environ=home).stdout.splitlines()
-    assert some[0].split("\t") == ["level", "title", "id", "author", "licence", "source"]
+    assert some[0].split("\t") == ["level", "title", "id", "author", "licence", "source", "link", "attack"]
     assert {line.partition("\t")[0] for line in some[1:]} == {"high"}
 
 
@@ -98,9 +98,10 @@ def test_check_says_what_can_be_used_and_what_no_event_has(home: dict[str, str],
     assert [one["title"] for one in found["rules"]] == ["Trail stopped", "Odd"]
     assert [one["title"] for one in found["problems"]] == ["Elsewhere"]
     assert found["warnings"][0]["warning"].endswith("the field useragent; did it mean userAgent?")
-    assert preloaded.run("rules", "check", given / "0.yml", environ=home).stdout.startswith(
-        "can be used: Trail stopped"
-    )
+    rows = json.loads(preloaded.run("rules", "check", given, "--format", "json", environ=home).stdout)
+    assert [(one["usable"], one["title"]) for one in rows] == [
+        ("yes", "Trail stopped"), ("with a warning", "Odd"), ("no", "Elsewhere"),
+    ]  # fmt: skip
     assert preloaded.run("rules", "check", given / "1.yml", environ=home).returncode == 1
 
 

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Group
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
+from crosstrail.cli.words import say
 from crosstrail.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from crosstrail.accounts.policy import Grant, Principal
     from crosstrail.models import Account
     from crosstrail.settings.config import Settings
+
+
+def _meaning(value: Cell) -> Meaning | None:
+    return Meaning.WRITE if value == "yes" else None
+
+
+ALLOWED = RowType(
+    "access test",
+    (
+        RowColumn("account", whole=True, about="The account's id."),
+        RowColumn("alias", about="Its name; empty where it has none."),
+        RowColumn("cloud", about="aws, volcengine, alibaba, or what a distribution brings."),
+        RowColumn("toolsets", "list", about="The toolsets that they may use there."),
+        RowColumn(
+            "write", meaning=_meaning, about="Whether they may change something: yes, no, or no with the reason."
+        ),
+    ),
+    first_to_go=("cloud",),
+)
+
+
+class _Allowed(TypedDict):
+    account: str
+    alias: str
+    cloud: str
+    toolsets: list[str]
+    write: str
 
 
 @click.group(cls=Group)
@@ -29,10 +56,10 @@ def access() -> None:
 @click.option("--group", "groups", multiple=True, help="A group they are in. Repeatable.")
 @click.option("--scope", "scopes", multiple=True, help="A scope of their token. Repeatable.")
 @click.option("--issuer", default="", help="`iss` of their token, where jwt has several issuers.")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(ALLOWED, json_flag="json")
 @with_settings
 def test_(
-    settings: Settings, who: str, groups: tuple[str, ...], scopes: tuple[str, ...], issuer: str, as_json: bool
+    settings: Settings, who: str, groups: tuple[str, ...], scopes: tuple[str, ...], issuer: str, output: CommandOutput
 ) -> None:
     """Show what someone may do over HTTP.
 
@@ -44,14 +71,16 @@ def test_(
     principal = replace(_principal(who, groups, scopes), issuer=issuer, needs_issuer=several)
     grant, accounts = anyio.run(_given, settings, principal)
     writes = settings.allow_writes and not settings.serve.read_only
-    rows = [_row(grant, account, writes) for account in accounts]
-    if as_json:
-        out_json({"who": who, "accounts": rows}, indent=True)
-    elif rows:
-        print_table(list(rows[0]), [list(row.values()) for row in rows])
+    found = [_row(grant, account, writes) for account in accounts]
+    if output.older:
+        listed = [{**one, "toolsets": " ".join(one["toolsets"])} for one in found]
+        output.json_document({"who": who, "accounts": listed})
+    elif found or output.form != "table":
+        with output.rows(ALLOWED) as rows:
+            rows.write_all([one["account"], one["alias"], one["cloud"], one["toolsets"], one["write"]] for one in found)
     else:
-        out(f"{who} may use nothing: no access rule that names them names an account.")
-    if rows and not as_json and any(row["write"].startswith("no,") for row in rows):
+        output.line(f"{who} may use nothing: no access rule that names them names an account.")
+    if output.form == "table" and any(row["write"].startswith("no,") for row in found):
         say("A rule lets them write, the server does not: it needs --allow-writes and no --read-only.")
 
 
@@ -91,7 +120,7 @@ async def _given(settings: Settings, principal: Principal) -> tuple[Grant, tuple
         await workspace.aclose()
 
 
-def _row(grant: Grant, account: Account, writes: bool) -> dict[str, str]:
+def _row(grant: Grant, account: Account, writes: bool) -> _Allowed:
     from crosstrail.accounts.policy import TOOLSETS
 
     may_write = any(grant.sees(account, toolset, write=True) for toolset in TOOLSETS if toolset != "accounts")
@@ -99,6 +128,6 @@ def _row(grant: Grant, account: Account, writes: bool) -> dict[str, str]:
         "account": account.id,
         "alias": account.alias,
         "cloud": account.cloud,
-        "toolsets": " ".join(toolset for toolset in TOOLSETS if grant.sees(account, toolset)),
+        "toolsets": [toolset for toolset in TOOLSETS if grant.sees(account, toolset)],
         "write": "yes" if may_write and writes else "no, the server allows none" if may_write else "no",
     }

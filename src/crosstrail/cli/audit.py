@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -13,6 +13,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
 from crosstrail.cli.shared_options import account_option, since_option, until_option
 
 if TYPE_CHECKING:
@@ -22,8 +23,31 @@ if TYPE_CHECKING:
 
 _TABLE_LINES = 1_000
 _MAX_CELL_ACCOUNTS = 3
-_COLUMNS = ("time", "who", "tool", "outcome", "accounts", "regions", "address", "client", "requests")
-_FIRST_TO_GO = ("requests", "client", "regions", "address")
+
+
+def _outcome(value: Cell) -> Meaning | None:
+    if value in ("failed", "refused"):
+        return Meaning.FAILED
+    return Meaning.WARNING if value in ("limited", "cancelled") else None
+
+
+RECORD = RowType(
+    "audit",
+    (
+        RowColumn("time", "time", whole=True, about="When it was asked."),
+        RowColumn("who", cut="apart", about="Name or subject of the caller."),
+        RowColumn("tool", about="The tool, or method and path of a request that never came to one."),
+        RowColumn("outcome", whole=True, meaning=_outcome, about="done, failed, limited, refused or cancelled."),
+        RowColumn("reason", about="Status, reason and error, where it was not done."),
+        RowColumn("accounts", about="Ids of the accounts that it asked; `N of M` where that are many."),
+        RowColumn("regions", "list", about="The regions that it asked."),
+        RowColumn("address", about="Where the request came from."),
+        RowColumn("client", about="The program that asked."),
+        RowColumn("requests", "integer", optional=True, about="Requests to clouds that it took."),
+        RowColumn("record", "record", by_name=True, about="The whole line, with all ids of an account set."),
+    ),
+    first_to_go=("requests", "client", "regions", "address", "reason"),
+)
 
 
 @click.command(cls=Command)
@@ -34,8 +58,10 @@ _FIRST_TO_GO = ("requests", "client", "regions", "address")
 @until_option()
 @click.option("--tool", default="", help="A tool's name, or a pattern with *.")
 @click.option("--outcome", default="", help="done, failed, limited, refused or cancelled.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), default=None, help="Only the newest; a table stops at 1,000.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=None, help="Only the newest; on a terminal a table stops at 1,000."
+)
+@with_output(RECORD)
 @with_settings
 def audit(
     settings: Settings,
@@ -46,7 +72,7 @@ def audit(
     until: str,
     tool: str,
     outcome: str,
-    form: str,
+    output: CommandOutput,
     limit: int | None,
 ) -> int:
     """Show who asked what of which accounts, the oldest first, from the record of `crosstrail serve`.
@@ -62,7 +88,7 @@ def audit(
     question = Question(span, who, tool, outcome, _account_filter(settings, account) if account else None)
     paths, stdin = _paths(settings, files)
     reader = RecordReader(question, paths, BufferedReader(FileIO(0, closefd=False)) if stdin else None)
-    found = _print_json(reader, limit) if form == "json" else _print_table(reader, limit or _TABLE_LINES)
+    found = _write(reader, output, limit or (_TABLE_LINES if output.on_terminal else None))
     return _said(reader, question, found, len(paths) + stdin)
 
 
@@ -129,57 +155,51 @@ async def _known(settings: Settings, parts: Sequence[str]) -> set[str]:
     return names
 
 
-def _print_json(reader: RecordReader, limit: int | None) -> int:
-    """How many: each line as it was written, with all ids in the place of an account set."""
-    from crosstrail.cli.words import out_json
-
-    found = reader.found()
-    count = 0
-    for one in found if limit is None else deque(found, limit):
-        count += 1
-        ids = reader.accounts_of(one.record)
-        out_json({**one.record, "accounts": ids} if ids else one.record)
-    return count
-
-
-def _print_table(reader: RecordReader, limit: int) -> int:
-    """How many there are; the newest are shown."""
-    from crosstrail.cli.tables import print_table
+def _write(reader: RecordReader, output: CommandOutput, limit: int | None) -> int:
+    """How many there are; with a limit the newest are shown, else each as it is read."""
     from crosstrail.cli.words import say
 
-    count, rows = 0, deque[list[str]](maxlen=limit)
-    for one in reader.found():
-        count += 1
-        rows.append(_row(one))
-    if rows:
-        print_table(_COLUMNS, rows, whole=("time",), first_to_go=_FIRST_TO_GO)
-    if count > limit:
-        say(f"The newest {limit:,} of {count:,}; --limit {count} or --format json gives all.")
+    count = 0
+
+    def counted() -> Iterator[FoundLine]:
+        nonlocal count
+        for one in reader.found():
+            count += 1
+            yield one
+
+    found = counted() if limit is None else deque(counted(), limit)
+    with output.rows(RECORD) as rows:
+        rows.write_all(_row(one, reader) for one in found)
+    if limit is not None and count > limit:
+        say(f"The newest {limit:,} of {count:,}; --limit {count}, a pipe or -o FILE gives all.")
     return count
 
 
-def _row(one: FoundLine) -> list[str]:
+def _row(one: FoundLine, reader: RecordReader) -> list[Cell]:
+    """The whole line with all ids in the place of an account set."""
     from crosstrail.json_values import items, text
     from crosstrail.record.question import outcome_of
     from crosstrail.record.reader import inline_accounts
-    from crosstrail.timerange import iso
 
     record = one.record
     what = text(record.get("tool")) or " ".join(filter(None, (text(record.get("method")), text(record.get("path")))))
     causes = _number(record.get("status")), text(record.get("reason")), text(record.get("error"))
-    outcome = " ".join(filter(None, (outcome_of(record), *causes)))
     if more := _number(record.get("more")):
         what = f"{more} more"
+    calls = record.get("upstream_calls")
+    ids = reader.accounts_of(record)
     return [
-        iso(one.time.replace(microsecond=0)),
+        one.time.replace(microsecond=0),
         text(record.get("principal")),
         what,
-        outcome,
+        outcome_of(record),
+        " ".join(filter(None, causes)),
         _accounts(one.matched or inline_accounts(record), _number(record.get("account_count"))),
-        " ".join(text(region) for region in items(record.get("regions"))),
+        [text(region) for region in items(record.get("regions"))],
         text(record.get("address")),
         text(record.get("client")) or text(record.get("client_info")),
-        _number(record.get("upstream_calls")),
+        calls if isinstance(calls, int) else None,
+        {**record, "accounts": ids} if ids else record,
     ]
 
 

@@ -14,11 +14,11 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import region_option
 from crosstrail.cli.statuses import status_of
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out_json, say
+from crosstrail.cli.words import say
 from crosstrail.errors import CrosstrailError, WrongAccount
 
 if TYPE_CHECKING:
@@ -30,6 +30,26 @@ if TYPE_CHECKING:
 AnswerT = TypeVar("AnswerT")
 
 _OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
+
+
+def _meaning(value: Cell) -> Meaning | None:
+    return Meaning.FAILED if value == _FAILED else None
+
+
+_ASKED = "ok, failed, or - where there is nothing to ask."
+CHECKED = RowType(
+    "accounts check",
+    (
+        RowColumn("alias", about="The account's name; empty where it has none."),
+        RowColumn("account", whole=True, about="Its id."),
+        RowColumn("region", about="The region that was asked; empty for the whole account."),
+        RowColumn("identity", cut="apart", meaning=_meaning, about="Who we are there, or failed."),
+        RowColumn("events", whole=True, meaning=_meaning, about=f"Looking up events: {_ASKED}"),
+        RowColumn("trails", whole=True, meaning=_meaning, about=f"Describing trails: {_ASKED}"),
+        RowColumn("stores", whole=True, meaning=_meaning, about=f"Listing event data stores: {_ASKED}"),
+        RowColumn("problems", "list", wide=True, about="What is wrong, and what to do about it."),
+    ),
+)
 
 
 @dataclass(slots=True)
@@ -49,9 +69,9 @@ class Checked:
 @click.command("check", cls=Command, short_help="Ask every live account once what it allows.")
 @click.argument("selector", default="*")
 @region_option("each account's own")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(CHECKED, json_flag="json")
 @with_settings
-def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
+def check(settings: Settings, selector: str, region: str, output: CommandOutput) -> int:
     """Ask every live account once: who we are there, events, trails, event data stores.
 
     SELECTOR is an id, an alias, a glob or a comma list of these; without it, all are checked. Exit status 1: no account
@@ -61,12 +81,12 @@ def check(settings: Settings, selector: str, region: str, as_json: bool) -> int:
 
     with progress_line("Asking accounts", "targets") as bar:
         found, left_out = anyio.run(check_accounts, settings, selector, region, bar.counted)
-    if as_json:
-        out_json([asdict(one) for one in found], indent=True)
-    elif found:
-        rows = [[str(value) for value in asdict(one).values()][:-1] for one in found]
-        print_table(["alias", "account", "region", "identity", "events", "trails", "event data stores"], rows)
+    if output.older:
+        output.json_document([asdict(one) for one in found])
     else:
+        with output.rows(CHECKED) as rows:
+            rows.write_all(list(asdict(one).values()) for one in found)
+    if not found:
         say("No account here is live: an archive needs no check.")
     for one in found:
         for problem in dict.fromkeys(one.problems):  # what refuses one kind of read may refuse all, in the same words

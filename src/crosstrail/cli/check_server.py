@@ -12,16 +12,31 @@ from urllib.parse import urlsplit
 import click
 
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
 from crosstrail.cli.shared_options import bearer_option
 from crosstrail.cli.statuses import verdict
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out, out_json
 from crosstrail.text import clean, visible
 
 if TYPE_CHECKING:
     from crosstrail.conformance.findings import Report
 
 _DETAIL = 200
+
+
+def _meaning(value: Cell) -> Meaning | None:
+    return Meaning.FAILED if value == "fail" else None
+
+
+CHECKS = RowType(
+    "check",
+    (
+        RowColumn("check", about="What was checked."),
+        RowColumn("result", whole=True, meaning=_meaning, about="pass, fail, or - where there was nothing to check."),
+        RowColumn("detail", about="What was found."),
+        RowColumn("fix", wide=True, about="What to do about a failure."),
+        RowColumn("whose", wide=True, about="Whose it is to mend: the server's, or its package's."),
+    ),
+)
 
 
 @click.command(cls=Command)
@@ -41,7 +56,7 @@ _DETAIL = 200
     "--ping", "only_ping", is_flag=True, help="Ask only /ping, of the server that the settings here describe."
 )
 @click.option("--call", metavar="TOOL=JSON", default="", help="Try with this call, whatever the tool says of itself.")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(CHECKS, json_flag="json")
 def check(
     target: tuple[str, ...],
     bearer: str,
@@ -51,7 +66,7 @@ def check(
     within: float,
     only_ping: bool,
     call: str,
-    as_json: bool,
+    output: CommandOutput,
 ) -> int:
     """Check an MCP server over HTTP, or one that COMMAND starts.
 
@@ -69,7 +84,7 @@ def check(
     if only_ping:
         if target:
             raise click.UsageError("--ping asks the server of the settings here: leave the address out")
-        return _ping(as_json=as_json)
+        return _ping(output)
     if not target:
         raise click.UsageError("name an address, or a command after --")
     from crosstrail.conformance.check_run import Demands, Subject, check_server
@@ -84,10 +99,10 @@ def check(
         subject = Subject(command=target, environment=environment())
     demands = Demands(_names(expect), parameter, _names(accounts), within, _call(call) if call else None)
     report = anyio.run(check_server, subject, demands)
-    if as_json:
-        out_json(report.as_json(), indent=True)
+    if output.older:
+        output.json_document(report.as_json())
     else:
-        print_report(report)
+        print_report(report, output)
     return verdict(passed=report.passed)
 
 
@@ -110,9 +125,13 @@ def read_token(bearer: str) -> str:
     return token
 
 
-def print_report(report: Report) -> None:
+def print_report(report: Report, output: CommandOutput) -> None:
     """The table on stdout; on stderr each failure whole, what to do about it, and what that makes of which server."""
-    print_table(["check", "result", "detail"], [[one.check, one.state, one.detail] for one in report.findings])
+    with output.rows(CHECKS) as rows:
+        rows.write_all(
+            [one.check, one.state, one.detail, one.fix, "package" if one.by_authors else "server"]
+            for one in report.findings
+        )
     failed = [one for one in report.findings if one.state == "fail"]
     if sys.stdout.isatty():
         click.echo(err=True)
@@ -134,16 +153,19 @@ def _say(text: str, indent: str = "") -> None:
     click.echo(textwrap.fill(visible(text), width, initial_indent=indent, subsequent_indent="  "), err=True)
 
 
-def _ping(*, as_json: bool) -> int:
+def _ping(output: CommandOutput) -> int:
     from crosstrail.conformance.ping import ping
     from crosstrail.settings.config import load_settings
 
     found = ping(load_settings().serve)
     passed = found.state == "pass"
-    if as_json:
-        out_json({"passed": passed, "detail": found.detail})
+    if output.older:
+        output.json_line({"passed": passed, "detail": found.detail})
+    elif output.form == "table":
+        output.line(found.detail)
     else:
-        out(found.detail)
+        with output.rows(CHECKS) as rows:
+            rows.write(["ping", found.state, found.detail, found.fix, "server"])
     return verdict(passed=passed)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crosstrail.cli.command import Group
+from crosstrail.cli.output import table_on_stdout
 from crosstrail.cli.shared_options import bearer_option, dry_run_option
 from crosstrail.cli.statuses import DONE, verdict
 from crosstrail.cli.words import out
@@ -112,7 +113,7 @@ def _check(address: str, token: str, *, wrapped: bool) -> int:
     from crosstrail.conformance.check_run import Demands, Subject, check_server
 
     report = anyio.run(check_server, Subject(url=address, bearer=token), Demands())
-    print_report(report)
+    print_report(report, table_on_stdout())
     failed = [one for one in report.findings if one.state == "fail" and not (wrapped and one.by_authors)]
     return verdict(passed=not failed)
 

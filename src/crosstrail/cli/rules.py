@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,10 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Group
+from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
+from crosstrail.cli.output.colour import level_meaning
 from crosstrail.cli.statuses import FAILED, status_of
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.words import out, say
 from crosstrail.detections.levels import LEVELS, Level
 
 if TYPE_CHECKING:
@@ -21,7 +22,49 @@ if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
 _EXISTING = click.Path(exists=True, path_type=Path)
-_COLUMNS = ("level", "title", "id", "author", "licence", "source")
+_LEVEL = RowColumn("level", whole=True, meaning=level_meaning, about="Sigma's level, informational to critical.")
+RULES = RowType(
+    "rules list",
+    (
+        _LEVEL,
+        RowColumn("title", about="What it finds."),
+        RowColumn("id", whole=True, about="Its id, as --rule takes it."),
+        RowColumn("author", about="Who wrote it."),
+        RowColumn("licence", about="Under which licence."),
+        RowColumn("source", about="The file that it stands in."),
+        RowColumn("link", wide=True, about="Where it is published; empty where nothing says so."),
+        RowColumn("attack", "list", wide=True, about="ATT&CK ids of its tactics and techniques."),
+    ),
+    first_to_go=("licence", "id", "author", "source"),
+)
+
+
+def _usable(value: Cell) -> Meaning | None:
+    return {"no": Meaning.FAILED, "with a warning": Meaning.WARNING}.get(str(value))
+
+
+CHECKED_RULES = RowType(
+    "rules check",
+    (
+        RowColumn("usable", whole=True, meaning=_usable, about="yes, no, or with a warning."),
+        RowColumn("title", about="What it finds; empty where its file has none."),
+        RowColumn("source", about="The file that it stands in."),
+        RowColumn("reason", about="Why it cannot be used, or what is odd about it."),
+    ),
+)
+MATCHES = RowType(
+    "rules test",
+    (
+        _LEVEL,
+        RowColumn("rule", about="The title of the rule that matches."),
+        RowColumn("time", "time", whole=True, about="When the event happened."),
+        RowColumn("event", about="The event's name."),
+        RowColumn("principal", cut="apart", about="Who did it."),
+        RowColumn("account", about="The account's id."),
+        RowColumn("event_id", whole=True, about="The event's id."),
+    ),
+    first_to_go=("account", "event_id"),
+)
 
 
 @click.group(cls=Group)
@@ -31,9 +74,9 @@ def rules() -> None:
 
 @rules.command("list")
 @click.option("--level", type=click.Choice(LEVELS), default="informational", help="Only of this level or above.")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(RULES, json_flag="json")
 @with_settings
-def list_(settings: Settings, level: Level, as_json: bool) -> int:
+def list_(settings: Settings, level: Level, output: CommandOutput) -> int:
     """List the rules that `detect` runs: those that come along, those that were added, those of detect.rules.
 
     Exit status 3: some file has a rule that cannot be used; which one, and why, is said on stderr.
@@ -43,11 +86,8 @@ def list_(settings: Settings, level: Level, as_json: bool) -> int:
 
     found = at_least(loaded(settings.detect), level)
     shown = sorted(found, key=lambda one: (-LEVELS.index(one.facts.level), one.facts.title))
-    if as_json:
-        out_json([_facts(one) for one in shown], indent=True)
-    else:
-        rows = [[str(value) for value in list(_facts(one).values())[: len(_COLUMNS)]] for one in shown]
-        print_table(_COLUMNS, rows, first_to_go=("licence", "id", "author", "source"))
+    with output.rows(RULES) as rows:
+        rows.write_all(list(_facts(one).values()) for one in shown)
     _say_problems(found)
     return status_of(done=len(shown), failed=len(found.problems))
 
@@ -76,8 +116,8 @@ def add(path: Path) -> int:
 
 @rules.command()
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=_EXISTING)
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
-def check(paths: Sequence[Path], as_json: bool) -> int:
+@with_output(CHECKED_RULES, json_flag="json")
+def check(paths: Sequence[Path], output: CommandOutput) -> int:
     """Say of rules in files or folders which can be used, why the others cannot, and which fields no event has.
 
     Exit status 0: all can be used. 3: some can. 1: none can.
@@ -85,14 +125,14 @@ def check(paths: Sequence[Path], as_json: bool) -> int:
     from crosstrail.detections.loading import load_rules
 
     found = load_rules(paths, packaged=False)
-    if as_json:
+    if output.older:
         problems = [{"source": one.place, "title": one.title, "reason": one.reason} for one in found.problems]
         warnings = [{"source": one.place, "title": one.title, "warning": one.reason} for one in found.warnings]
-        out_json({"rules": [_facts(one) for one in found], "problems": problems, "warnings": warnings}, indent=True)
+        output.json_document({"rules": [_facts(one) for one in found], "problems": problems, "warnings": warnings})
     else:
+        with output.rows(CHECKED_RULES) as rows:
+            rows.write_all(_checked(found))
         _say_problems(found)
-        for one in found:
-            out(f"can be used: {one.facts.title} ({one.facts.level}, {one.place})")
     return status_of(done=len(found), failed=len(found.problems))
 
 
@@ -101,8 +141,8 @@ def check(paths: Sequence[Path], as_json: bool) -> int:
 @click.option(
     "--events", type=_EXISTING, required=True, help="A file or folder of events, in any form `collect` reads."
 )
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each match.")
-def test(path: Path, events: Path, as_json: bool) -> int:
+@with_output(MATCHES, json_flag="jsonl")
+def test(path: Path, events: Path, output: CommandOutput) -> int:
     """Run the rules of a file over a file of events, and list what they match. No lake is read or written.
 
     Exit status 0 also where nothing matches. 3: a rule could not be used, or a part of the events not read.
@@ -118,31 +158,29 @@ def test(path: Path, events: Path, as_json: bool) -> int:
         say(f"No rule of {path} can be used.")
         return FAILED
     tested = anyio.run(run_rules, found, events)
-    rows = [_match(hit) for hit in tested.hits]
-    if as_json:
-        for row in rows:
-            out_json(row)
-    elif rows:
-        print_table(list(rows[0]), [list(row.values()) for row in rows], first_to_go=("account", "event id"))
+    matches = list(map(_match, tested.hits))
+    with output.rows(MATCHES) as rows:
+        rows.write_all(matches)
     for line in tested.unread:
         say(line)
     matched = len({hit.rule.id for hit in tested.hits})
-    say(f"{len(rows):,} matches of {matched} of {len(found)} rules in {tested.events:,} events")
+    say(f"{len(matches):,} matches of {matched} of {len(found)} rules in {tested.events:,} events")
     return status_of(done=1, failed=len(found.problems) + len(tested.unread))
 
 
-def _match(hit: Hit) -> dict[str, str]:
-    from crosstrail.timerange import iso
+def _match(hit: Hit) -> list[Cell]:
+    event = hit.event
+    return [hit.rule.level, hit.rule.title, event.time, event.name, hit.principal, event.account, event.id]
 
-    return {
-        "level": hit.rule.level,
-        "rule": hit.rule.title,
-        "time": iso(hit.event.time),
-        "event": hit.event.name,
-        "principal": hit.principal,
-        "account": hit.event.account,
-        "event id": hit.event.id,
-    }
+
+def _checked(found: RuleSet) -> Iterator[list[Cell]]:
+    """The rules that can be used, with what is odd about each, then those that cannot."""
+    odd = {(one.place, one.title): one.reason for one in found.warnings}
+    for one in found:
+        reason = odd.get((one.place, one.facts.title), "")
+        yield ["with a warning" if reason else "yes", one.facts.title, one.place, reason]
+    for problem in found.problems:
+        yield ["no", problem.title, problem.place, problem.reason]
 
 
 def _facts(one: Rule | Correlation) -> dict[str, str | list[str]]:

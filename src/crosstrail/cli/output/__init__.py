@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from crosstrail.cli.output.colour import Meaning
 from crosstrail.cli.output.columns import Cell, RowColumn, RowType
-from crosstrail.cli.output.command_output import CommandOutput, Rows
+from crosstrail.cli.output.command_output import CommandOutput, Rows, table_on_stdout
 from crosstrail.cli.output.options import with_output
 
-__all__ = ["Cell", "CommandOutput", "Meaning", "RowColumn", "RowType", "Rows", "with_output"]
+__all__ = ["Cell", "CommandOutput", "Meaning", "RowColumn", "RowType", "Rows", "table_on_stdout", "with_output"]

@@ -5,11 +5,13 @@ Decides which columns a form shows. Rows are written as they come; only the tabl
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import click
+import orjson
 
 from crosstrail.cli.output.colour import wants_colour
 from crosstrail.cli.output.columns import Cell, RowColumn, RowType
@@ -128,8 +130,17 @@ class CommandOutput:
         self.destination.text.write(f"{json_text(value)}\n")
         self.destination.rows += 1
 
+    def json_document(self, value: object) -> None:
+        """A report that is no rows, as a reader likes it."""
+        self.destination.text.write(f"{json_text(value, orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)}\n")
+
     def flush(self) -> None:
         self.destination.text.flush()
+
+
+def table_on_stdout() -> CommandOutput:
+    """For a command without options of its own for that."""
+    return CommandOutput("table", Destination(sys.stdout, sys.stdout.buffer))
 
 
 def chosen_columns(rows: RowType, names: Sequence[str]) -> tuple[RowColumn, ...]:
@@ -146,4 +157,4 @@ def chosen_columns(rows: RowType, names: Sequence[str]) -> tuple[RowColumn, ...]
     return tuple(known[name.lower()] for name in names)
 
 
-__all__ = ["CommandOutput", "Rows", "chosen_columns"]
+__all__ = ["CommandOutput", "Rows", "chosen_columns", "table_on_stdout"]

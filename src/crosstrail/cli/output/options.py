@@ -59,6 +59,7 @@ def with_output(
                 return command(output=answer, **rest)
 
         run.__doc__ = command.__doc__
+        run.__name__ = command.__name__  # click names a command by it
         run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
         return _with_options(run, [*FORMS, *forms], json_flag)
 
