@@ -73,7 +73,7 @@ def test_all_files_are_read_in_the_order_of_their_times(crosstrail: CommandLine,
     minutes = [int(one["time"][14:16]) for one in rows(done)]
     assert minutes == [0, 1, 10, 12, 16, 20, 21, 31, 32, 40]
     assert "10 lines found. The record reaches from 2026-11-20T12:00:00Z to 2026-11-20T12:40:00Z." in done.stderr
-    assert rows(done)[-1]["outcome"] == "refused 401 expired"
+    assert (rows(done)[-1]["outcome"], rows(done)[-1]["reason"]) == ("refused", "401 expired")
     assert rows(done)[-1]["address"] == "192.0.2.1"
     shell = crosstrail("audit", *sorted(audit.parent.glob("audit.jsonl*")))
     assert (shell.stdout, shell.stderr) == (done.stdout, done.stderr)
@@ -114,7 +114,7 @@ def test_what_lies_before_the_record_and_after_the_span_is_said(crosstrail: Comm
 
 def test_json_has_each_line_and_all_its_accounts(crosstrail: CommandLine, audit: Path) -> None:
     done = crosstrail("audit", audit, "--format", "json")
-    found = [json.loads(one) for one in done.stdout.splitlines()]
+    found = [one["record"] for one in json.loads(done.stdout)]
     assert [one["kind"] for one in found] == ["call"] * 9 + ["refused"]
     assert [one["accounts"] for one in found if "account_set" in one] == [SET, SET]
     assert found[0] == line(0, "first@example.com")
@@ -234,4 +234,4 @@ async def test_who_asked_an_account_is_found_from_the_server_to_the_command(
     ]
     assert rows(crosstrail("audit", "--config", config, "--account", ids[6])) == rows(found)
     [in_vain] = rows(crosstrail("audit", "--config", config, "--account", "team-99"))
-    assert (in_vain["accounts"], in_vain["outcome"]) == ("team-99", "failed AccountNotFound")
+    assert [in_vain[name] for name in ("accounts", "outcome", "reason")] == ["team-99", "failed", "AccountNotFound"]

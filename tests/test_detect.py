@@ -64,7 +64,7 @@ def changed(config: Path, folder: Path, **detect: Any) -> Path:
 
 
 def test_findings_are_grouped_and_the_gravest_comes_first(crosstrail: CommandLine, config: Path) -> None:
-    done = crosstrail("detect", "--format", "json")
+    done = crosstrail("detect", "--format", "jsonl")
     found = objects(done.stdout)
     assert [(one["rule"]["level"], one["account"], one["principal"], one["count"]) for one in found[:3]] == [
         ("high", DEV, "user/alice", 1),
@@ -81,7 +81,7 @@ def test_findings_are_grouped_and_the_gravest_comes_first(crosstrail: CommandLin
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("form", ["table", "json", "csv", "timesketch", "ocsf"])
+@pytest.mark.parametrize("form", ["table", "jsonl", "csv", "timesketch", "ocsf"])
 def test_every_form_credits_the_rule_of_each_finding(crosstrail: CommandLine, config: Path, form: str) -> None:
     lines = crosstrail("detect", "--format", form).stdout.splitlines()
     if form in ("table", "csv"):
@@ -138,7 +138,7 @@ def test_no_colour_where_that_is_asked(config: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_what_is_looked_at_can_be_narrowed(crosstrail: CommandLine, config: Path, more: list[str], found: int) -> None:
-    assert len(objects(crosstrail("detect", "--format", "json", *more).stdout)) == found
+    assert len(objects(crosstrail("detect", "--format", "jsonl", *more).stdout)) == found
 
 
 def test_the_exit_status_says_whether_something_was_found(crosstrail: CommandLine, config: Path) -> None:
@@ -165,7 +165,7 @@ def test_suppressed_findings_are_counted_with_their_reason(
         {"rule": "trail*", "account": "prod", "principal": "user/alice", "reason": "drill"},
         {"rule": MADE_USER, "reason": "old", "until": "2026-01-01"},
     ]
-    done = crosstrail("detect", "--format", "json", "--config", changed(config, tmp_path, suppressions=entries))
+    done = crosstrail("detect", "--format", "jsonl", "--config", changed(config, tmp_path, suppressions=entries))
     assert len(objects(done.stdout)) == 4
     assert "Suppressed: 1: 1 of trail* (drill)." in done.stderr
     assert f"expired, and hold back nothing: {MADE_USER} on 2026-01-01 (old)." in done.stderr

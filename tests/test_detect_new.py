@@ -182,7 +182,7 @@ def test_a_finding_waits_until_it_is_printed_and_sent(tmp_path: Path) -> None:
 def test_follow_tells_what_is_there_and_then_what_comes(place: Path) -> None:
     write_file(place / "logs", "one", [event(10, "StopLogging")])
     assert preloaded.run("collect", "logs").returncode == 0
-    process = preloaded.start("detect", "--follow", "--every", "1s", "--format", "json", "--exit-code", stdout=True)
+    process = preloaded.start("detect", "--follow", "--every", "1s", "--format", "jsonl", "--exit-code", stdout=True)
     try:
         assert process.stdout
         assert told(objects(process.stdout.readline())) == ["10"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ import anyio
 from crosstrail.answers.coverage_text import asked as named_targets
 from crosstrail.answers.coverage_text import failed as named_failures
 from crosstrail.answers.render import listed
-from crosstrail.cli.collection_report import print_report
+from crosstrail.cli.collection_report import ReportPrinter, print_report, problems_of
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, INTERRUPTED, PARTLY, status_of
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.words import say
 from crosstrail.clouds.base import AuditTrail
 from crosstrail.clouds.paging import LOOKUP_HISTORY
 from crosstrail.errors import CrosstrailError, InvalidRequest
@@ -47,12 +47,12 @@ def collect_api(
     *,
     again: float,
     shard: Shard | None,
-    as_json: bool,
+    printer: ReportPrinter,
     detection: Detection | None = None,
 ) -> int:
     """The exit status. `between`: since and until. `shard`: which of the accounts this collector asks. `again`: seconds until the histories are asked again; 0 for once."""
     _span(between)  # a time that cannot be read is told before an account is asked
-    return anyio.run(_collect, settings, account, region or _EVERY_REGION, between, again, shard, as_json, detection)
+    return anyio.run(_collect, settings, account, region or _EVERY_REGION, between, again, shard, printer, detection)
 
 
 def _span(between: tuple[str, str]) -> Span:
@@ -68,7 +68,7 @@ async def _collect(
     between: tuple[str, str],
     again: float,
     shard: Shard | None,
-    as_json: bool,
+    printer: ReportPrinter,
     detection: Detection | None,
 ) -> int:
     workspace = Workspace(settings)
@@ -82,7 +82,7 @@ async def _collect(
             await detection.begin_in(workspace)
         async with on_stop_signal(stop):
             while True:
-                status = await _once(workspace, account, region, shard, _span(between), stopped, as_json=as_json)
+                status = await _once(workspace, account, region, shard, _span(between), stopped, printer)
                 if detection and not await detection.once_in(workspace) and status == DONE:
                     status = PARTLY
                 if stopped.is_set():
@@ -104,8 +104,7 @@ async def _once(
     shard: Shard | None,
     span: Span,
     stopped: anyio.Event,
-    *,
-    as_json: bool,
+    printer: ReportPrinter,
 ) -> int:
     settings = workspace.settings
     targets, archived = await _targets(workspace, account, region, shard)
@@ -130,10 +129,13 @@ async def _once(
         )
     by_target = {(target.account.key, target.region): target for target in targets}
     failures += [Failure(by_target[one.account.key, one.region], error) for one, error in report.failures]
-    if as_json:
-        out_json(_as_json(targets, span, report, failures))
-    else:
-        _print(settings, targets, span, report, failures, archived)
+    printer.print(
+        report.collection,
+        _as_json(targets, span, report, failures),
+        [*problems_of(report.collection), *(named_failures([one]) for one in failures)],
+        lambda out: _print(settings, targets, span, report, failures, archived, out),
+        targets=(len(targets), len(failures)),
+    )
     failed = len(failures) + report.collection.problem_count
     return status_of(done=len(targets) - len(failures), failed=failed)
 
@@ -199,6 +201,7 @@ def _print(
     report: HistoryReport,
     failures: Sequence[Failure],
     archived: Sequence[Account],
+    out: Callable[[str], None],
 ) -> None:
     if failures:
         say(named_failures(failures))
@@ -212,4 +215,4 @@ def _print(
         out(
             f"Whole   {whole} of {len(targets)} until {iso(until.replace(microsecond=0))}: management events; what is newer is asked for again"
         )
-    print_report(report.collection, settings.lake.folder, files_read=False)
+    print_report(report.collection, settings.lake.folder, out, files_read=False)

@@ -13,7 +13,9 @@ from time import monotonic
 from types import FrameType
 
 from crosstrail.accounts.registry import Registry
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.collection_report import FOLDERS
+from crosstrail.cli.output import CommandOutput
+from crosstrail.cli.words import say
 from crosstrail.clouds.base import clouds
 from crosstrail.clouds.buckets import QueueMessage
 from crosstrail.clouds.log_layout import LogLayout
@@ -223,16 +225,24 @@ def _accounts(selector: str, registry: Registry) -> Callable[[str], bool]:
     return lambda name: name in ids or any(fnmatchcase(name, glob) for glob in globs)
 
 
-def print_plan(planned: CollectionPlan, cost: BucketCost, *, as_json: bool) -> None:
-    if as_json:
-        out_json({**asdict(planned), "cost": asdict(cost)}, indent=True)
+def print_plan(planned: CollectionPlan, cost: BucketCost, output: CommandOutput) -> None:
+    if output.older:
+        output.json_document({**asdict(planned), "cost": asdict(cost)})
         return
+    if output.form != "table":
+        with output.rows(FOLDERS) as rows:
+            rows.write_all(
+                [one.cloud, one.account, one.region, one.objects, one.bytes, one.first, one.last]
+                for one in planned.folders
+            )
+        return
+    out = output.line
     for one in planned.folders[:_PLANNED]:
         whose = " ".join(filter(None, (one.account, one.region))) or "objects whose keys name no account"
         days = f", delivered {one.first} to {one.last}" if one.first else ""
         out(f"{whose}: {one.objects:,} objects, {readable(one.bytes)}{days}")
     if len(planned.folders) > _PLANNED:
-        out(f"... and {len(planned.folders) - _PLANNED:,} more; --json lists all")
+        out(f"... and {len(planned.folders) - _PLANNED:,} more; --format json lists all")
     if planned.listed_whole:
         out(
             "Some names are neither in a trail's folders nor begin with their dates: every collection lists all of them."

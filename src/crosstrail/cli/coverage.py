@@ -11,6 +11,8 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.coverage_rows import COVERAGE
+from crosstrail.cli.output import CommandOutput, with_output
 from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 @region_option()
 @since_option("the first day held")
 @until_option("the last day held, or today of live accounts")
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each account and region, the summary last.")
+@with_output(COVERAGE, forms=("picture",), default="picture", json_flag="jsonl")
 @with_settings
-def coverage(settings: Settings, account: str, region: str, since: str, until: str, as_json: bool) -> None:
+def coverage(settings: Settings, account: str, region: str, since: str, until: str, output: CommandOutput) -> None:
     """Show which days of each account and region are held, and how.
 
     Days are complete and proved, collected, held in part, missing, or were never logged: a character a day, or a week or a
@@ -35,4 +37,4 @@ def coverage(settings: Settings, account: str, region: str, since: str, until: s
     """
     from crosstrail.cli.coverage_picture import print_coverage
 
-    print_coverage(settings, account, region, (since, until), as_json=as_json)
+    print_coverage(settings, account, region, (since, until), output)

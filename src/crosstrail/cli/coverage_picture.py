@@ -1,4 +1,4 @@
-"""What `crosstrail coverage` prints: a picture with a character a day, or JSON.
+"""What `crosstrail coverage` prints: a picture with a character a day, or rows.
 
 Decides how many days a character stands for, and what is said below the picture. Names of regions and reasons come from
 logs: no control character of them reaches the terminal. Colour only repeats what the characters say.
@@ -29,8 +29,10 @@ from crosstrail.answers.log_coverage import (
     summary,
 )
 from crosstrail.answers.render import listed
+from crosstrail.cli.coverage_rows import print_lines, print_rows
+from crosstrail.cli.output import CommandOutput
 from crosstrail.cli.progress import progress_line
-from crosstrail.cli.words import out_json
+from crosstrail.cli.words import say
 from crosstrail.coverage import DayMap, DayState, StateRun, day_bits
 from crosstrail.settings.config import Settings
 from crosstrail.text import clean, shorten
@@ -38,6 +40,7 @@ from crosstrail.timerange import parse_range
 from crosstrail.workspace.scoped import ScopedWorkspace
 from crosstrail.workspace.workspace import Workspace
 
+PICTURE = "picture"
 _MAX_READ = 1_000_000
 """A command may take its time to read which regions data files are of."""
 _STYLES = {
@@ -58,14 +61,20 @@ _Next = Callable[[date], date]
 _MAX_HOLES, _NAMES, _LABEL = 8, 5, 34
 
 
-def print_coverage(settings: Settings, account: str, region: str, between: tuple[str, str], *, as_json: bool) -> None:
+def print_coverage(
+    settings: Settings, account: str, region: str, between: tuple[str, str], output: CommandOutput
+) -> None:
     """`between`: since and until, as written."""
     with progress_line("Reading the lake"):
         found = anyio.run(_coverage, settings, account, region, between)
-    if as_json:
-        _print_json(found)
+    if output.older:
+        print_lines(found, output)
+    elif output.form == PICTURE:
+        _Picture(found, output).print()
     else:
-        _Picture(found).print()
+        print_rows(found, output)
+        for line in [*summary(found), *(f"Never logged in {which}: {names}." for which, names in never_logged(found))]:
+            say(line)
 
 
 async def _coverage(settings: Settings, account: str, region: str, between: tuple[str, str]) -> LogCoverage:
@@ -75,36 +84,6 @@ async def _coverage(settings: Settings, account: str, region: str, between: tupl
         return await log_coverage(ScopedWorkspace(workspace), account, region, span, most=_MAX_READ)
     finally:
         await workspace.aclose()
-
-
-def _print_json(found: LogCoverage) -> None:
-    for row in found.rows:
-        out_json(
-            {
-                "cloud": row.account.cloud,
-                "account": row.account.id,
-                "alias": row.account.alias,
-                "region": row.region,
-                "days": {state.value: row.map.days(state) for state in WORST_FIRST},
-                "runs": [
-                    {
-                        "state": run.state.value,
-                        "first": str(run.first),
-                        "last": str(run.last),
-                        "days": run.days,
-                        "reason": run.reason,
-                    }
-                    for run in row.map.runs()
-                ],
-            }
-        )
-    never = [
-        {"cloud": one.cloud, "account": one.id, "alias": one.alias, "regions": list(regions)}
-        for one, regions in found.never
-    ]
-    totals = {state.value: days for state, days in found.totals().items()}
-    about = {"first": str(found.first), "last": str(found.last), "regions": len(found.rows)}
-    out_json({"summary": {**about, "days": totals, "never_logged": never}})
 
 
 class _Group(NamedTuple):
@@ -123,9 +102,14 @@ class _Line(NamedTuple):
 class _Picture:
     """Lines on a terminal, or in a file: the same, without colour."""
 
-    def __init__(self, found: LogCoverage) -> None:
+    def __init__(self, found: LogCoverage, output: CommandOutput) -> None:
         self._found = found
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(
+            file=output.destination.text,
+            highlight=False,
+            soft_wrap=True,
+            color_system="auto" if output.colour else None,
+        )
         self._width = self._console.width if self._console.is_terminal else _ELSEWHERE
         self._glyph = {state: glyphs[self._is_ascii()] for state, glyphs in _STYLES.items()}
 
@@ -162,7 +146,7 @@ class _Picture:
             text.rstrip()
             self._console.print(text)
         if left:
-            self._say(f"... and {left:,} more; name fewer by --account or --region, or --json for all.")
+            self._say(f"... and {left:,} more; name fewer by --account or --region, or take --format csv for all.")
         self._console.print()
         self._legend(unit)
 
@@ -348,7 +332,7 @@ def _explained(found: LogCoverage) -> list[str]:
             names = [f"{_name(row)} {_region(row)} {_counted(of_it)}" for row, of_it in rows]
             lines.append(f"{WORDS[state]}: {reason}: {listed(names, _NAMES)}.")
     left = sum(len(rows) for _, rows in in_order[_MAX_HOLES:])
-    return [*lines, f"... and {left:,} more; --json has the reason of every day."] if left else lines
+    return [*lines, f"... and {left:,} more; --format json has the reason of every day."] if left else lines
 
 
 def _counted(found: Sequence[StateRun]) -> str:

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -21,8 +22,9 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from crosstrail import private
-from crosstrail.cli.coverage_picture import print_coverage
+from crosstrail.cli.coverage_picture import PICTURE, print_coverage
 from crosstrail.cli.demo_findings import show_findings
+from crosstrail.cli.output import table_on_stdout
 from crosstrail.demo.client import connected
 from crosstrail.demo.digests import BUCKET
 from crosstrail.demo.incident import incident
@@ -91,7 +93,7 @@ def _show_coverage(console: Console, made: Prepared) -> None:
             f"files are valid. {'In prod both stop for a while: the day with a gap is not proved.' if figures.gap else ''}",
         )
     console.print()
-    print_coverage(made.settings, "", "", ("", ""), as_json=False)
+    print_coverage(made.settings, "", "", ("", ""), replace(table_on_stdout(), form=PICTURE))
 
 
 def _show_export(console: Console, made: Prepared) -> bool:

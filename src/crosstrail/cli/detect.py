@@ -9,13 +9,13 @@ import click
 
 from crosstrail.cli import with_settings_after
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import CommandOutput, with_output
 from crosstrail.cli.shared_options import account_option, exit_code_option, region_option, since_option, until_option
 from crosstrail.detections.levels import LEVELS, Level
 
 if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
 
-FORMS = ("table", "json", "csv", "timesketch", "ocsf")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -69,13 +69,13 @@ def _start_worker() -> None:
     is_flag=True,
     help="What is new instead of what rules find, in the last day held if no --since is given.",
 )
-@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Most findings to print; all if not given.")
 @exit_code_option()
 @click.option(
     "--follow", "follows", is_flag=True, help="Go on until Ctrl-C: new findings of what the lake gets, each once."
 )
 @click.option("--every", type=SecondsType(), default="60s", show_default=True, help="With --follow: how often to look.")
+@with_output(None, forms=("timesketch", "ocsf"))
 @with_settings_after(_start_worker)
 def detect(
     settings: Settings,
@@ -86,7 +86,7 @@ def detect(
     files: tuple[str, ...],
     only: str,
     level: str | None,
-    form: str,
+    output: CommandOutput,
     limit: int | None,
     exits: bool,
     new: bool,
@@ -109,9 +109,9 @@ def detect(
     if new and (only or files or follows):
         raise click.UsageError("--new asks no rules: leave --rule, --rules and --follow out")
     if not follows:
-        return print_detected(settings, asked, form, limit, exits=exits)
+        return print_detected(settings, asked, output, limit, exits=exits)
     if region or since or until or limit:
         raise click.UsageError(
             "--follow takes what is new, of any time: leave --region, --since, --until and --limit out"
         )
-    return follow_findings(settings, asked, form, every, exits=exits)
+    return follow_findings(settings, asked, output, every, exits=exits)

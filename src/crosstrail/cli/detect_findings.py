@@ -14,6 +14,7 @@ from crosstrail.answers.detect import DetectCall, Detected, about_rules, detect,
 from crosstrail.answers.detection_rules import loaded, named
 from crosstrail.answers.new_findings import Watch, new_findings, take_as_known
 from crosstrail.cli.finding_output import FindingPrinter
+from crosstrail.cli.output import CommandOutput
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, found_status, status_of
 from crosstrail.cli.words import say
@@ -31,12 +32,16 @@ from crosstrail.workspace.workspace import Workspace
 _EVERYTHING = DetectCall()
 
 
-def print_detected(settings: Settings, asked: DetectCall, form: str, limit: int | None, *, exits: bool) -> int:
+def print_detected(
+    settings: Settings, asked: DetectCall, output: CommandOutput, limit: int | None, *, exits: bool
+) -> int:
     """The exit status."""
+    printer = FindingPrinter(output)
     with progress_line("Looking for findings", "targets") as bar:
         found = anyio.run(_detect, settings, asked, bar.counted)
     shown = found.findings[:limit]
-    FindingPrinter(form).print(shown, found.names)
+    printer.print(shown, found.names)
+    printer.close()
     for line in [headline(found, len(shown)), *found.about, *found.coverage]:
         say(line)
     if len(shown) < len(found.findings):
@@ -56,18 +61,22 @@ async def _detect(settings: Settings, asked: DetectCall, progress: Progress) -> 
 class Detection:
     """New findings for a command that goes on, or that collects: rules read once, each finding printed once."""
 
-    def __init__(self, settings: Settings, form: str, asked: DetectCall = _EVERYTHING) -> None:
+    def __init__(self, settings: Settings, output: CommandOutput, asked: DetectCall = _EVERYTHING) -> None:
         """Reads the rules. Raises ConfigError, InvalidRequest."""
         every = loaded(settings.detect, asked.files)
         self._settings = settings
         self._watch = Watch(named(at_least(every, asked.level or settings.detect.level), asked.only), asked.selector)
-        self._printer = FindingPrinter(form)
+        self._printer = FindingPrinter(output)
         self._names: dict[AccountKey, str] = {}
         self.told = 0
         """New findings so far."""
         self.rules_refused = len(every.problems)
         for line in about_rules(every):
             say(line)
+
+    def close(self) -> None:
+        """After the last findings."""
+        self._printer.close()
 
     def begin(self) -> None:
         """As begin_in, with a workspace of its own."""
@@ -111,10 +120,11 @@ class Detection:
         self.told += len(findings)
 
 
-def follow_findings(settings: Settings, asked: DetectCall, form: str, every: float, *, exits: bool) -> int:
+def follow_findings(settings: Settings, asked: DetectCall, output: CommandOutput, every: float, *, exits: bool) -> int:
     """Until SIGTERM or Ctrl-C; the exit status."""
-    detection = Detection(settings, form, asked)
+    detection = Detection(settings, output, asked)
     anyio.run(_follow, settings, detection, every)
+    detection.close()
     return found_status(DONE, found=exits and bool(detection.told))
 
 

@@ -6,61 +6,119 @@ only repeats what the words say, and is left out where NO_COLOR is set.
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out_json
+from crosstrail.cli.output import Cell, CommandOutput, RowColumn, Rows, RowType
+from crosstrail.cli.output.colour import level_meaning, rich_style
 from crosstrail.detections.findings import DetectionFinding
-from crosstrail.detections.forms import CSV_COLUMNS, csv_row, finding_object, group_text, timesketch_lines
+from crosstrail.detections.forms import event_object, group_text, rule_object, timesketch_lines
 from crosstrail.models import AccountKey
-from crosstrail.text import clean, csv_cell, visible
-from crosstrail.timerange import iso
+from crosstrail.text import clean, visible
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-_STYLES = {
-    "critical": "bold white on red",
-    "high": "bold red",
-    "medium": "yellow",
-    "low": "cyan",
-    "informational": "dim",
-}
-_LEVEL = 8
 _MARGIN = "  "
 
 
+_FLAT = (
+    RowColumn("level", whole=True, meaning=level_meaning, about="Sigma's level, informational to critical."),
+    RowColumn("title", about="The title of its rule."),
+    RowColumn("principal", cut="apart", about="Who did it."),
+    RowColumn("cloud", about="aws, volcengine, alibaba, or what a distribution brings."),
+    RowColumn("account", about="The account's id."),
+    RowColumn("first", "time", about="Time of the first event of it."),
+    RowColumn("last", "time", about="Time of the last event of it."),
+    RowColumn("count", "integer", thousands=True, about="How many events it is made of."),
+    RowColumn("events", "list", about="Ids of some of them."),
+    RowColumn("attack", "list", about="ATT&CK ids of its tactics and techniques."),
+    RowColumn("rule", about="The id of its rule."),
+    RowColumn("kind", about="rule, correlation or new."),
+    RowColumn("author", about="Who wrote the rule."),
+    RowColumn("license", about="Under which licence."),
+    RowColumn("link", about="Where the rule is published."),
+    RowColumn("group", about="What else its events have in common, as name=value."),
+    RowColumn("note", about="What must be known beside it."),
+    RowColumn("finding", about="Its key, which stays the same when it is found again."),
+)
+FINDING_CELLS = RowType("detect, as table, CSV and Parquet", _FLAT)
+FINDINGS = RowType(
+    "detect",
+    (
+        RowColumn("finding", about="Its key, which stays the same when it is found again."),
+        RowColumn(
+            "rule",
+            "record",
+            about="Id, title, level, kind, description, author, license, link, attack, false_positives.",
+        ),
+        *_FLAT[3:5],
+        _FLAT[2],
+        *_FLAT[5:8],
+        RowColumn("group", "record", about="What else its events have in common."),
+        RowColumn("note", about="What must be known beside it."),
+        RowColumn(
+            "events", "list", about="Some of them: cloud, account, id, time, name, source, region, address, error."
+        ),
+    ),
+)
+
+
+def rows_of(output: CommandOutput) -> RowType:
+    """JSON has findings as they are, all else a cell for each of their parts."""
+    return FINDINGS if output.form in ("json", "jsonl") else FINDING_CELLS
+
+
 class FindingPrinter:
-    """Prints findings as they come, in one form; CSV begins with its header, once."""
+    """Writes findings as they come, in one form: within it what begins and ends them is written once."""
 
-    def __init__(self, form: str) -> None:
-        self._form = form
-        self._began = False
+    def __init__(self, output: CommandOutput) -> None:
+        """Raises click.UsageError for a column that there is not."""
+        self._output = output
+        self._nested = rows_of(output) is FINDINGS
+        output.columns(rows_of(output))
+        self._as_rows = output.form not in ("timesketch", "ocsf") and (bool(output.names) or not output.on_terminal)
+        self._rows: Rows | None = None
+        self._opened = ExitStack()
 
-    def begin(self) -> None:
-        """What stands above the findings, even where there are none."""
-        if self._form == "csv" and not self._began:
-            self._write_csv([CSV_COLUMNS])
-        self._began = True
+    def close(self) -> None:
+        """Write what ends them, and what begins them where there are none."""
+        self._begin()
+        self._opened.close()
+
+    def _begin(self) -> None:
+        if not self._rows and self._as_rows:
+            self._rows = self._opened.enter_context(self._output.rows(rows_of(self._output)))
 
     def print(self, findings: Sequence[DetectionFinding], names: Mapping[AccountKey, str]) -> None:
         """Flushed when it returns. `names`: what accounts are called."""
-        self.begin()
-        {
-            "table": lambda: _print_table(findings, names),
-            "json": lambda: _print_objects(findings, lambda one: iter([finding_object(one)])),
-            "csv": lambda: self._write_csv(map(csv_row, findings)),
-            "timesketch": lambda: _print_objects(findings, timesketch_lines),
-            "ocsf": lambda: _print_objects(findings, _ocsf),
-        }[self._form]()
-        sys.stdout.flush()
+        self._begin()
+        if self._rows:
+            self._rows.write_all(map(_nested if self._nested else _cells, findings))
+        elif self._output.on_terminal:
+            _Blocks(names, self._output).print(findings)
+        else:
+            for finding in findings:
+                for line in timesketch_lines(finding) if self._output.form == "timesketch" else _ocsf(finding):
+                    self._output.json_line(line)
+            self._output.flush()
 
-    def _write_csv(self, rows: Iterator[list[str]] | Sequence[Sequence[str]]) -> None:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([csv_cell(value) for value in row] for row in rows)
+
+def _nested(finding: DetectionFinding) -> list[Cell]:
+    return [
+        *(finding.key, rule_object(finding.rule), *finding.account, finding.principal, finding.first, finding.last),
+        *(finding.count, dict(finding.group), finding.note, [event_object(event) for event in finding.events]),
+    ]
+
+
+def _cells(finding: DetectionFinding) -> list[Cell]:
+    rule = finding.rule
+    return [
+        *(rule.level, rule.title, finding.principal, *finding.account, finding.first, finding.last, finding.count),
+        *([event.id for event in finding.events], list(rule.attack), rule.id, rule.kind, rule.author, rule.license),
+        *(rule.link, group_text(finding), finding.note, finding.key),
+    ]
 
 
 def _ocsf(finding: DetectionFinding) -> Iterator[dict[str, object]]:
@@ -69,29 +127,15 @@ def _ocsf(finding: DetectionFinding) -> Iterator[dict[str, object]]:
     yield ocsf_finding(finding)
 
 
-def _print_objects(
-    findings: Sequence[DetectionFinding], objects: Callable[[DetectionFinding], Iterator[dict[str, object]]]
-) -> None:
-    for finding in findings:
-        for one in objects(finding):
-            out_json(one)
-
-
-def _print_table(findings: Sequence[DetectionFinding], names: Mapping[AccountKey, str]) -> None:
-    if sys.stdout.isatty():
-        _Blocks(names).print(findings)
-    elif findings:
-        print_table(CSV_COLUMNS, [csv_row(finding) for finding in findings])
-
-
 class _Blocks:
     """A finding in some lines of a terminal. Only a rule's link may be longer than a line: cut, it leads nowhere."""
 
-    def __init__(self, names: Mapping[AccountKey, str]) -> None:
+    def __init__(self, names: Mapping[AccountKey, str], output: CommandOutput) -> None:
         from rich.console import Console
 
         self._names = names
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._zone = output.zone
+        self._console = Console(highlight=False, soft_wrap=True, color_system="auto" if output.colour else None)
         self._width = max(self._console.width, 40)
 
     def print(self, findings: Sequence[DetectionFinding]) -> None:
@@ -107,7 +151,7 @@ class _Blocks:
         from rich.text import Text
 
         level = finding.rule.level
-        text = Text(f" {level.upper()} ", style=_STYLES[level])
+        text = Text(f" {level.upper()} ", style=rich_style(level_meaning(level)))
         text.append(f" {clean(finding.rule.title)}", style="bold")
         self._put(text)
 
@@ -115,9 +159,9 @@ class _Blocks:
         events, rule = finding.events, finding.rule
         count = f"{finding.count:,} event{'s' * (finding.count != 1)}"
         account = self._names.get(finding.account) or finding.account[1]
-        last = "" if finding.first == finding.last else f" to {iso(finding.last)}"
+        last = "" if finding.first == finding.last else f" to {self._zone.text(finding.last)}"
         yield f"{finding.principal or 'nobody named'} in {account}"
-        yield f"{count}, {iso(finding.first)}{last}"
+        yield f"{count}, {self._zone.text(finding.first)}{last}"
         did = ", ".join(dict.fromkeys(f"{one.name}{f' ({one.error})' * bool(one.error)}" for one in events))
         addresses = ", ".join(dict.fromkeys(one.address for one in events if one.address))
         yield did + (f" from {addresses}" if addresses else "")

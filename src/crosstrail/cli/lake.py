@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.collection_report import ReportPrinter, named, print_report, problems_of
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import CommandOutput, with_output
 from crosstrail.cli.shared_options import (
     account_option,
     dry_run_option,
@@ -22,7 +23,7 @@ from crosstrail.cli.shared_options import (
     until_option,
 )
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY, found_status, status_of
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.words import say
 from crosstrail.lake.sharding import Shard
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class _ShardType(click.ParamType[Shard]):
     help="Then run the rules over what is new, and print what they found: see `detect`.",
 )
 @exit_code_option()
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and a line for each finding.")
+@with_output(None, json_flag="json")
 @with_settings
 def collect(
     settings: Settings,
@@ -99,7 +100,7 @@ def collect(
     follows: bool,
     queue: str,
     interval: float,
-    as_json: bool,
+    output: CommandOutput,
     region: str,
     since: str,
     until: str,
@@ -142,16 +143,20 @@ def collect(
 
     if exits and not detects:
         raise click.UsageError("--exit-code goes with --detect")
-    detection = _detection(settings, as_json=as_json) if detects and not as_plan else None
+    detection = _detection(settings, output) if detects and not as_plan else None
     if api:
         from crosstrail.cli.collect_api import collect_api
 
         if paths:
             raise click.UsageError("--api takes no PATH")
         again = interval if follows else 0.0
+        printer = ReportPrinter(output, findings=detects, one_line=True)
         status = collect_api(
-            settings, account, region, (since, until), again=again, shard=shard, as_json=as_json, detection=detection
+            settings, account, region, (since, until), again=again, shard=shard, printer=printer, detection=detection
         )
+        printer.close()
+        if detection:
+            detection.close()
         return found_status(status, found=exits and bool(detection and detection.told))
     if until:
         raise click.UsageError("--until goes with --api")
@@ -185,15 +190,16 @@ def collect(
             options = BucketOptions(account, region, since, bucket_account, bucket_region, requester_pays)
             buckets = open_buckets(stack, settings, options)
         if as_plan and buckets:
-            return _plan(buckets, sources, as_json=as_json)
+            return _plan(buckets, sources, output)
         how = CollectingTerms(stack.enter_context(opened_catalog(settings)), shard, workers, max_bytes or MAX_BYTES)
         status = FAILED
+        printer = ReportPrinter(output, findings=detects, one_line=follows)
         if detection:
             detection.begin()
 
         def told(report: CollectionReport) -> None:
             nonlocal status
-            status = _told(report, settings.lake.folder, buckets, as_json=as_json, one_line=follows)
+            status = _told(report, settings.lake.folder, buckets, printer, quiet=follows)
             if detection and not detection.once():
                 status = PARTLY if status == DONE else status
 
@@ -208,17 +214,20 @@ def collect(
             follow(run, interval, noticed)
         else:
             run()
+        printer.close()
+        if detection:
+            detection.close()
     return found_status(DONE if follows else status, found=exits and bool(detection and detection.told))
 
 
-def _detection(settings: Settings, *, as_json: bool) -> Detection:
+def _detection(settings: Settings, output: CommandOutput) -> Detection:
     """Its rules are read before anything is collected: what is wrong with them is told at once. Raises ConfigError."""
     from crosstrail.lake import require_libraries
 
     require_libraries()
     from crosstrail.cli.detect_findings import Detection
 
-    return Detection(settings, "json" if as_json else "table")
+    return Detection(settings, replace(output, form="jsonl") if output.older else output)
 
 
 def _noticed(
@@ -237,22 +246,26 @@ def _noticed(
     return buckets.noticed(url, uri, told, account=sources[0].account, **how._asdict())
 
 
-def _plan(buckets: BucketCollection, sources: list[CollectedSource], *, as_json: bool) -> int:
+def _plan(buckets: BucketCollection, sources: list[CollectedSource], output: CommandOutput) -> int:
     from crosstrail.cli.collect_bucket import print_plan
     from crosstrail.object_store import BucketUri
 
     for source in sources:
         if isinstance(source.paths, BucketUri):
             planned = buckets.plan(source.paths, source.opened_by)
-            print_plan(planned, buckets.cost(planned.objects, planned.bytes), as_json=as_json)
+            print_plan(planned, buckets.cost(planned.objects, planned.bytes), output)
     return DONE
 
 
 def _told(
-    report: CollectionReport, folder: Path, buckets: BucketCollection | None, *, as_json: bool, one_line: bool
+    report: CollectionReport,
+    folder: Path,
+    buckets: BucketCollection | None,
+    printer: ReportPrinter,
+    *,
+    quiet: bool,
 ) -> int:
     """Prints the report; the exit status that it means."""
-    from crosstrail.cli.collection_report import named, print_report
 
     if report.not_compacted:
         say(
@@ -260,12 +273,14 @@ def _told(
             "collection tries again."
         )
     cost = buckets.cost() if buckets else None
-    if as_json:
-        out_json({**asdict(report), **({"cost": asdict(cost)} if cost else {})}, indent=not one_line)
-    elif not one_line or report.objects_read or report.problem_count:
-        print_report(report, folder)
-        if cost:
-            out(f"Cost    {cost.text}")
-    sys.stdout.flush()
+
+    def text(out: Callable[[str], None]) -> None:
+        if not quiet or report.objects_read or report.problem_count:
+            print_report(report, folder, out)
+            if cost:
+                out(f"Cost    {cost.text}")
+
+    facts = {**asdict(report), **({"cost": asdict(cost)} if cost else {})}
+    printer.print(report, facts, problems_of(report), text)
     done = report.objects_read + report.objects_known + report.new + report.known + report.expired
     return status_of(done=done, failed=report.problem_count)

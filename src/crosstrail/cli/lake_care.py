@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ from crosstrail.cli.lake_ddl import ddl
 from crosstrail.cli.lake_init import init
 from crosstrail.cli.lake_opened import opened
 from crosstrail.cli.lake_repair import repair
+from crosstrail.cli.lake_rows import COMPACTED, DAMAGED, EXPIRED, HELD
+from crosstrail.cli.output import Cell, CommandOutput, with_output
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import dry_run_option
 from crosstrail.cli.statuses import DONE, verdict
-from crosstrail.cli.tables import print_table
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.words import out, say
 from crosstrail.lake.format import FORMAT
 from crosstrail.text import clean
 from crosstrail.timerange import iso
@@ -43,22 +45,26 @@ lake.add_command(init)
 
 
 @lake.command("status")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(HELD, json_flag="json")
 @with_settings
-def status(settings: Settings, as_json: bool) -> int:
+def status(settings: Settings, output: CommandOutput) -> int:
     """What the lake holds: events, files and bytes, each account's newest event, days without events, verified share."""
     from crosstrail.lake.status import status as status_of_lake
 
     with opened(settings) as table:
         found = status_of_lake(table, datetime.now(UTC))
-    if as_json:
-        out_json(asdict(found), indent=True, utc_z=True)
+    if output.older:
+        output.json_document(asdict(found))
         return DONE
-    _print_status(found, str(settings.lake.folder))
+    _about(found, str(settings.lake.folder), output.line if output.on_terminal else say)
+    if output.on_terminal and found.accounts:
+        output.line("")
+    with output.rows(HELD) as rows:
+        rows.write_all(map(_account, found.accounts))
     return DONE
 
 
-def _print_status(found: LakeStatus, folder: str) -> None:
+def _about(found: LakeStatus, folder: str, out: Callable[[str], None]) -> None:
     out(f"Lake       {clean(folder, 300)}")
     if found.format < FORMAT:
         out(f"Format     {found.format}, of an older version: crosstrail lake migrate")
@@ -76,24 +82,21 @@ def _print_status(found: LakeStatus, folder: str) -> None:
         out(
             f"Hashes     {found.unhashed:,} files of an older version have none: crosstrail lake compact gives them one"
         )
-    if found.accounts:
-        names = ("account", "cloud", "events", "size", "first", "last", "lag", "days", "gaps", "verified")
-        out("")
-        print_table(names, [_account(one) for one in found.accounts], whole=("account",), first_to_go=("cloud", "size"))
 
 
-def _account(one: AccountStatus) -> list[str]:
+def _account(one: AccountStatus) -> list[Cell]:
     return [
         one.account,
         one.cloud,
-        f"{one.events:,}",
-        _size(one.bytes),
-        iso(one.first.replace(microsecond=0)),
-        iso(one.last.replace(microsecond=0)),
-        _age(one.lag),
-        f"{one.days:,}",
+        one.events,
+        one.bytes,
+        one.first.replace(microsecond=0),
+        one.last.replace(microsecond=0),
+        one.lag,
+        one.days,
         _gaps(one.gaps),
         _share(one.verified),
+        sum((last - first).days + 1 for first, last in one.gaps),
     ]
 
 
@@ -123,17 +126,10 @@ def _size(size: float) -> str:
     return f"{size:,.1f} TB"
 
 
-def _age(seconds: int) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length:,} {unit}"
-    return f"{seconds} s"
-
-
 @lake.command("verify")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(DAMAGED, json_flag="json")
 @with_settings
-def verify(settings: Settings, as_json: bool) -> int:
+def verify(settings: Settings, output: CommandOutput) -> int:
     """Read every data file and compare it with its hash. Exit status 1: something is damaged or missing.
 
     What a damaged file held is named: the account, the day, and the log files its events came from.
@@ -142,20 +138,26 @@ def verify(settings: Settings, as_json: bool) -> int:
 
     with opened(settings) as table, progress_line("Verifying", "files") as bar:
         found = verify_lake(table, progress=bar.count)
-    if as_json:
-        out_json(asdict(found) | {"sound": found.sound}, indent=True)
+    if output.older:
+        output.json_document(asdict(found) | {"sound": found.sound})
+    elif output.form == "table":
+        _print_verification(found, output.line)
     else:
-        _print_verification(found)
+        with output.rows(DAMAGED) as rows:
+            rows.write_all(
+                [one.path, one.reason, one.account, str(one.day), one.rows, list(one.sources)] for one in found.damaged
+            )
+        _print_verification(found, say)
     return verdict(passed=found.sound)
 
 
-def _print_verification(found: DataFileVerification) -> None:
+def _print_verification(found: DataFileVerification, out: Callable[[str], None]) -> None:
     for one in found.damaged[:_MAX_LISTED]:
         say(f"damaged: {clean(one.path, 300)} {one.reason}: {one.rows:,} events of {one.account} on {one.day}")
         for source in one.sources[:_MAX_LISTED]:
             say(f"  from {clean(source, 300)}")
     if len(found.damaged) > _MAX_LISTED:
-        say(f"... and {len(found.damaged) - _MAX_LISTED:,} more; --json lists all")
+        say(f"... and {len(found.damaged) - _MAX_LISTED:,} more; --format json lists all")
     if found.list_damage:
         say(f"damaged: the table's list of files: {found.list_damage}")
     sound = found.files - len(found.damaged)
@@ -169,9 +171,9 @@ def _print_verification(found: DataFileVerification) -> None:
 
 
 @lake.command("compact")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(COMPACTED, json_flag="jsonl")
 @with_settings
-def compact(settings: Settings, as_json: bool) -> int:
+def compact(settings: Settings, output: CommandOutput) -> int:
     """Make larger files of the small ones, also where a collection would not bother yet. Queries go on meanwhile."""
     from crosstrail.lake.compact import compact as compact_lake
     from crosstrail.lake.compact import give_hashes
@@ -184,21 +186,24 @@ def compact(settings: Settings, as_json: bool) -> int:
             replaced = compact_lake(table, run.name, max_files=1, keep=keep)
             named = give_hashes(table, run.name)
         after = len(table.snapshot().files)
-    if as_json:
-        out_json({"replaced": replaced, "files_before": before, "files_after": after, "given_hashes": named})
-    else:
-        out(f"Files   {before:,} before, {after:,} now; {replaced:,} replaced, kept a while for queries that read them")
-        if named:
-            out(f"Hashes  {named:,} files of an older version were given one")
+    if output.form != "table":
+        with output.rows(COMPACTED) as rows:
+            rows.write([replaced, before, after, named])
+        return DONE
+    output.line(
+        f"Files   {before:,} before, {after:,} now; {replaced:,} replaced, kept a while for queries that read them"
+    )
+    if named:
+        output.line(f"Hashes  {named:,} files of an older version were given one")
     return DONE
 
 
 @lake.command("expire")
 @dry_run_option("--plan", "plan")
 @click.option("--everything", is_flag=True, help="Also where no event of the lake would be left.")
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(EXPIRED, json_flag="json")
 @with_settings
-def expire(settings: Settings, plan: bool, everything: bool, as_json: bool) -> int:
+def expire(settings: Settings, plan: bool, everything: bool, output: CommandOutput) -> int:
     """Drop the days of events that are older than lake.retention, and what was replaced longer ago than lake.keep_snapshots.
 
     Queries under way go on: files are deleted when they were replaced or dropped for as long as lake.keep_snapshots says.
@@ -216,9 +221,16 @@ def expire(settings: Settings, plan: bool, everything: bool, as_json: bool) -> i
             with progress_line("Expiring"), Run(table):  # which removes what runs that died left
                 dropped = expire_events(table, keeping, now, everything=everything)
                 table.expire(now - keeping.snapshots)
-    if as_json:
-        out_json({"dropped": [asdict(one) for one in dropped], "plan": plan}, indent=True)
+    if output.older:
+        output.json_document({"dropped": [asdict(one) for one in dropped], "plan": plan})
         return DONE
+    if output.form != "table":
+        with output.rows(EXPIRED) as rows:
+            rows.write_all(
+                [one.account, one.events, one.days, str(one.first), str(one.last), one.files] for one in dropped
+            )
+        return DONE
+    out = output.line
     verb = "would be dropped" if plan else "dropped"
     for one in dropped[:_MAX_LISTED]:
         out(f"        {one.account}  {one.events:,} events of {_several(one.days, 'day')}, {one.first} to {one.last}")

@@ -1,4 +1,4 @@
-"""Findings as other programs read them: objects of JSON, rows of CSV, and Timesketch's lines.
+"""Findings as other programs read them: objects of JSON and Timesketch's lines.
 
 Decides the names and order of fields, and that each finding, and each event of one, carries its rule's author, licence and link.
 Values are as they were found, hostile: whoever writes them out does it by text.py's writers.
@@ -10,11 +10,6 @@ from collections.abc import Iterator
 
 from crosstrail.detections.findings import DetectionFinding, FoundEvent, RuleFacts
 from crosstrail.timerange import iso
-
-CSV_COLUMNS = (
-    *("level", "title", "principal", "cloud", "account", "first", "last", "count", "events", "attack"),
-    *("rule", "kind", "author", "license", "link", "group", "note", "finding"),
-)
 
 
 def finding_object(finding: DetectionFinding) -> dict[str, object]:
@@ -62,23 +57,6 @@ def event_object(event: FoundEvent) -> dict[str, object]:
         "address": event.address,
         "error": event.error,
     }
-
-
-def csv_row(finding: DetectionFinding) -> list[str]:
-    """A cell for each of CSV_COLUMNS."""
-    rule = finding.rule
-    cloud, account = finding.account
-    return [
-        *(rule.level, rule.title, finding.principal, cloud, account, iso(finding.first), iso(finding.last)),
-        *(
-            str(finding.count),
-            " ".join(event.id for event in finding.events),
-            " ".join(rule.attack),
-            rule.id,
-            rule.kind,
-        ),
-        *(rule.author, rule.license, rule.link, group_text(finding), finding.note, finding.key),
-    ]
 
 
 def group_text(finding: DetectionFinding) -> str:

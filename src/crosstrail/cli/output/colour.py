@@ -51,6 +51,15 @@ def coloured(text: str, meaning: Meaning | None) -> str:
     return click.style(text, **STYLES[meaning]) if meaning else text
 
 
+def rich_style(meaning: Meaning | None) -> str:
+    """The same colour in rich's words."""
+    style = STYLES[meaning] if meaning else Style()
+    words = [word for word in ("bold", "dim") if style.get(word)]
+    if "fg" in style:
+        words.append(style["fg"])
+    return " ".join([*words, *(["on", style["bg"]] if "bg" in style else [])])
+
+
 def wants_colour(*, terminal: bool) -> bool:
     """Whether what goes to a terminal, or elsewhere, is to be coloured: the environment may say so either way."""
     choice = colour_choice()
@@ -65,4 +74,4 @@ def level_meaning(value: object) -> Meaning | None:
 _LEVELS = frozenset({Meaning.CRITICAL, Meaning.HIGH, Meaning.MEDIUM, Meaning.INFORMATIONAL})
 
 
-__all__ = ["STYLES", "Meaning", "Style", "coloured", "level_meaning", "wants_colour"]
+__all__ = ["STYLES", "Meaning", "Style", "coloured", "level_meaning", "rich_style", "wants_colour"]
