@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DOCS := CONTRIBUTING.md docs/architecture.md docs/configuration.md docs/sql.md docs/serving.md docs/tools.md docs/tools.zh.md
+DOCS := CONTRIBUTING.md docs/architecture.md docs/configuration.md docs/output.md docs/sql.md docs/serving.md docs/tools.md docs/tools.zh.md
 
 .DEFAULT_GOAL := help
 # Two workers more than cores, because most tests wait for a process or a server half of their time; one that has nothing left
