@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -13,10 +14,14 @@ import pytest
 
 import preloaded
 from audit_logs import ids, log
+from crosstrail.account_auth import KeysAuth
+from crosstrail.accounts.database import AccountDatabase
+from crosstrail.accounts.secrets import SecretBox
+from crosstrail.clouds.aws.accounts import RoleAuth
 from crosstrail.lake.collector import collect
 from crosstrail.lake.format import FORMAT, PROPERTY
 from crosstrail.lake.table import LakeTable
-from older_lake import ACCOUNT, DAYS, OTHER, collected_records, unpacked
+from older_lake import ACCOUNT, DAYS, KEY, OTHER, SECRET, SETTINGS, collected_records, unpacked
 
 COUNT = "SELECT recipientaccountid, count(*), count(errorcode), count(other_versions) FROM events GROUP BY 1 ORDER BY 1"
 COUNTED = [f"{ACCOUNT},24,0,0", f"{OTHER},6,6,0"]
@@ -177,3 +182,47 @@ def test_a_state_file_of_a_newer_version_is_refused(older: Path, file: str, comm
     assert f"delete {file}" in ended.stderr
     assert (lake / file).read_bytes() == before
     assert len(ids(lake)) >= 30
+
+
+def test_settings_of_an_older_version_are_taken_but_for_what_was_replaced(older: Path) -> None:
+    file = older / "crosstrail.yaml"
+    assert file.read_text() == SETTINGS
+    refused = preloaded.run("accounts", "list", "--config", file)
+    assert refused.returncode == 1
+    assert f"audit.keep ({file}): an earlier version had this setting." in refused.stderr
+    assert "Write audit.keep_days and audit.max_total instead: see `crosstrail help upgrading`." in refused.stderr
+    checked = preloaded.run("config", "check", file)
+    [error] = [line for line in checked.stdout.splitlines() if ": error: " in line]
+    assert error.startswith(f"{file}:")
+    assert ": audit.keep: " in error
+    file.write_text(SETTINGS.replace(", keep: 10", ""))
+    listed = _run("accounts", "list", "--config", file, "--columns", "account,events", "--format", "csv").split()
+    assert listed[1:] == [f"{ACCOUNT},24", "222222222220,0", "333333333333,0", "444444444444,0", "2100000001,0"]
+
+
+def test_a_variable_of_an_older_version_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    environ = {"CROSSTRAIL_AUDIT_KEEP": "10", "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    refused = preloaded.run("accounts", "list", environ=environ)
+    assert refused.returncode == 1
+    assert "CROSSTRAIL_AUDIT_KEEP in the environment: an earlier version read this variable." in refused.stderr
+
+
+def test_an_account_database_of_an_older_version_is_read_and_written(older: Path) -> None:
+    environ = {
+        "DATABASE_URL": f"sqlite:///{older / 'accounts.sqlite'}",
+        "ENCRYPTION_KEY": KEY,
+        "HOME": str(older),
+        "PATH": os.environ["PATH"],
+    }
+    found = {one.name: one for one in AccountDatabase.at(environ["DATABASE_URL"]).read().accounts}
+    assert isinstance(found["other"].auth, RoleAuth)
+    assert found["other"].auth.external_id == "ext-1"
+    assert isinstance(found["keys"].auth, KeysAuth)
+    token = found["keys"].auth.secret_access_key_encrypted
+    assert token
+    assert SecretBox(KEY).decrypt(token.get_secret_value(), "222222222222").get_secret_value() == SECRET
+    role = "acs:ram::1100000000000001:role/Audit"
+    added = preloaded.run("accounts", "add", "1100000000000001", "--alias", "hz", "--role-arn", role, environ=environ)
+    assert added.returncode == 0, added.stderr
+    listed = preloaded.run("accounts", "list", "--columns", "account", "--format", "csv", environ=environ)
+    assert set(listed.stdout.split()[1:]) == {OTHER, "222222222222", "1100000000000001"}, listed.stderr

@@ -29,10 +29,13 @@ class Auth(BaseModel):
 
 
 class KeysAuth(Auth):
-    """An access key of the account. Its secret is masked wherever this is shown; only accounts/ opens it."""
+    """An access key of the account, whose secret stands encrypted in the file, or for trying things out in plain text.
+
+    Its secret is masked wherever this is shown; only accounts/ opens it.
+    """
 
     type: Literal["keys"] = "keys"
-    access_key_id: str = Field(pattern=r"^[A-Za-z0-9_.]+$")
+    access_key_id: str = Field(pattern=r"^[A-Za-z0-9_.]+$", description="The key's id, as the cloud shows it.")
     secret_access_key: SecretStr | None = Field(None, min_length=1, description="In plain text: for trying things out.")
     secret_access_key_encrypted: SecretStr | None = Field(
         None, min_length=1, description="As `crosstrail accounts encrypt` prints it."

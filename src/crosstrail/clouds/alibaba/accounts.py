@@ -21,7 +21,9 @@ class AlibabaRoleAuth(Auth):
     type: Literal["role"] = "role"
     named_by: ClassVar[str] = "role_arn"
     has_caller_sessions: ClassVar[bool] = True
-    role_arn: str = Field(pattern=f"^{ROLE_ARN}$")
+    role_arn: str = Field(
+        pattern=f"^{ROLE_ARN}$", description="The role, such as acs:ram::1100000000000001:role/Audit."
+    )
     external_id: str = Field(
         "", pattern=r"^([A-Za-z0-9_+=,.@:/-]{2,1224})?$", description="What the trust policy wants."
     )

@@ -17,7 +17,10 @@ class RoleAuth(Auth):
     type: Literal["role"] = "role"
     named_by: ClassVar[str] = "role_arn"
     has_caller_sessions: ClassVar[bool] = True
-    role_arn: str = Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")
+    role_arn: str = Field(
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        description="The role, such as arn:aws:iam::111111111111:role/Audit.",
+    )
     external_id: str = Field(
         "", pattern=r"^([A-Za-z0-9_+=,.@:/-]{2,1224})?$", description="What the trust policy wants."
     )
@@ -39,7 +42,7 @@ class ProfileAuth(Auth):
 
     type: Literal["profile"] = "profile"
     named_by: ClassVar[str] = "profile"
-    profile: str = Field(min_length=1)
+    profile: str = Field(min_length=1, description="Its name in ~/.aws/config.")
 
 
 ACCOUNTS = AccountForm(

@@ -19,7 +19,10 @@ class VolcengineRoleAuth(Auth):
     type: Literal["role"] = "role"
     named_by: ClassVar[str] = "role_trn"
     has_caller_sessions: ClassVar[bool] = True
-    role_trn: str = Field(pattern=r"^trn:iam::[0-9]{6,20}:role/[A-Za-z0-9_+=,.@/-]+$")
+    role_trn: str = Field(
+        pattern=r"^trn:iam::[0-9]{6,20}:role/[A-Za-z0-9_+=,.@/-]+$",
+        description="The role, such as trn:iam::2100000001:role/Audit.",
+    )
     duration: int = Field(3600, ge=900, le=43200, description="Seconds the credentials last.")
 
     @property
