@@ -26,8 +26,6 @@ from crosstrail.settings_group import takes_commas
 EXAMPLES: Mapping[str, str] = {
     "database": "database: {url: sqlite:////srv/crosstrail/accounts.sqlite}",
     "organization": "organization: {role_name: Audit, external_id: acme-audit}",
-    "alibaba": "alibaba: {region: cn-hangzhou}",
-    "volcengine": "volcengine: {region: cn-beijing}",
     "lookup": "lookup: {max_targets: 500, deadline: 30}",
     "lake": "lake: {path: /srv/crosstrail/lake, retention: 2y, account_retention: {prod: forever}}",
     "query": "query: {time_limit: 120, memory_limit: 8GB}",
@@ -72,8 +70,13 @@ def settings_reference() -> str:
     for name, group in _groups(Settings, ""):
         options = [(key, field) for key, field in group.model_fields.items() if shape_of(key, field).kind == "value"]
         about = " ".join((group.__doc__ or "").split("\n\n")[0].split())
-        parts += [f"### `{name}`", about, _yaml(EXAMPLES[name]), _options_table(options, f"{name}.")]
+        parts += [f"### `{name}`", about, _yaml(_example(name, group)), _options_table(options, f"{name}.")]
     return "\n\n".join(parts) + "\n"
+
+
+def _example(name: str, group: type[BaseModel]) -> str:
+    """Of a cloud's group, its region: what else it has are credentials."""
+    return EXAMPLES.get(name) or f"{name}: {{region: {group.model_fields['region'].default}}}"
 
 
 def accounts_reference() -> str:
@@ -121,7 +124,9 @@ def _groups(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[Bas
 
 def _id_line(cloud: str, form: AccountForm) -> str:
     named = (
-        "with no `cloud`, or `cloud: aws`" if cloud == Account.model_fields["cloud"].default else f"`cloud: {cloud}`"
+        f"with no `cloud`, or `cloud: {cloud}`"
+        if cloud == Account.model_fields["cloud"].default
+        else f"`cloud: {cloud}`"
     )
     return f"Accounts {named}: the id {form.id_form}."
 
