@@ -93,7 +93,8 @@ def test_in_a_chinese_locale_pages_are_chinese_and_nothing_else_is_made_of_them(
 ) -> None:
     monkeypatch.setenv("LANGUAGE", "zh_CN")
     assert crosstrail("docs", "volcengine").stdout == (DOCS / "volcengine.zh.md").read_text()
-    assert crosstrail("docs", "rules").stdout == (DOCS / "rules.md").read_text()
+    english = next(page for page in DOCS.glob("[a-z]*.md") if "[[[cog" not in page.read_text() and not page.name.endswith(".zh.md") and not page.with_suffix(".zh.md").exists())  # fmt: skip
+    assert crosstrail("docs", english.stem).stdout == english.read_text()
     assert crosstrail("help", "accounts").stdout.endswith((DOCS / "accounts.zh.md").read_text())
 
 
