@@ -45,7 +45,9 @@ _NOT_FOR_PEOPLE = (
     "crosstrail.lake.schema",
 )
 """Modules whose texts agents, pages or machines read: of these only what is raised or said."""
-_PLAIN_SINKS = frozenset({"say", "out", "_say", "_out", "hint", "help", "epilog", "short_help", "prompt", "confirm"})
+_PLAIN_SINKS = frozenset(
+    {"say", "out", "_say", "_out", "hint", "help", "epilog", "short_help", "prompt", "confirm", "ask", "translated"}
+)
 _RAISED = (
     "Error",
     "Refusal",
@@ -99,6 +101,12 @@ _CLICK_VALUES = (
     "{value} is not a valid integer range.",
     "{value} is not a valid float range.",
 )
+_PLURAL = re.compile(
+    r"(?:e?s|ies|y)? ?(?:is|are|was|were|has|have|does|do|it|them|its|their|this|these)?| cell| cells|s? (?:is|are)"
+)
+"""Suffixes and words that stand for the English plural alone."""
+PLURAL_NAME = r"s\d*|verb"
+"""Names of values that are such: a translation may leave them out."""
 _CODES = re.compile(r"^(?:[A-Z][a-zA-Z]+[A-Z][a-zA-Z]+ ?){2,}$")
 """Lists of a cloud's error codes."""
 _SQL = re.compile(
@@ -120,10 +128,10 @@ def messages() -> dict[str, Message]:
     for name in modules():
         for msgid, line in _of_module(name):
             found.setdefault(msgid, Message(msgid)).places.append(f"{name.removeprefix('crosstrail.')}:{line}")
-    for msgid in NOT_MESSAGES & found.keys():
-        del found[msgid]
     for msgid in _of_click():
         found.setdefault(msgid, Message(msgid)).places.append("click")
+    for msgid in NOT_MESSAGES & found.keys():
+        del found[msgid]
     return found
 
 
@@ -133,7 +141,9 @@ def _of_module(name: str) -> Iterator[tuple[str, int]]:
         commands=name.startswith(("crosstrail.cli", "crosstrail.launch")),
     )
     reader.visit(tree(name))
-    yield from reader.found
+    for text, line in reader.found:
+        if not (name == "crosstrail.cli.examples" and text[0].islower()):  # commands, and names of commands
+            yield text, line
 
 
 class _Reader(ast.NodeVisitor):
@@ -245,7 +255,7 @@ def _name(node: ast.expr) -> str:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name.strip("_").lower() or "value"
         case ast.Constant(value=str() as text):
-            return "s" if text.strip() in ("s", "es") else "value"
+            return "s" if text and _PLURAL.fullmatch(text) else "value"
         case ast.Subscript(value=inner) | ast.Await(value=inner):
             return _name(inner)
         case ast.Call(func=ast.Attribute(value=ast.Constant()), args=[first, *_]) | ast.Call(args=[first, *_]):
@@ -255,7 +265,8 @@ def _name(node: ast.expr) -> str:
         case ast.BinOp(left=left):
             return _name(left)
         case ast.IfExp(body=body, orelse=other):
-            return "s" if "s" in (_name(body), _name(other)) else "value"
+            texts = [one.value for one in (body, other) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            return "s" if len(texts) == 2 and any(texts) and all(map(_PLURAL.fullmatch, texts)) else "value"
         case _:
             return "value"
 
@@ -305,6 +316,18 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
+def _shape(msgid: str) -> str:
+    """The message without the names of its values, which are the source's."""
+    return re.sub(r"\{\w+(?::n)?\}", "{}", msgid)
+
+
+def _renamed(text: str, before: str, after: str) -> str:
+    """The translation of the same message whose values had other names."""
+    names = [[name for _, name, _, _ in Formatter().parse(one) if name] for one in (before, after)]
+    new = dict(zip(*names, strict=True))
+    return re.sub(r"\{(\w+)\}", lambda found: f"{{{new.get(found[1], found[1])}}}", text)
+
+
 def catalog() -> Catalog:
     """The one that translators write."""
     if not PO.exists():
@@ -322,6 +345,7 @@ def compiled(translated: Catalog) -> bytes:
 def update(extra: dict[str, str] | None = None) -> tuple[list[str], list[str]]:
     """Writes the catalog anew with these translations besides; (msgids without a translation, those that are gone)."""
     before = {str(one.id): str(one.string) for one in catalog() if one.id}
+    shapes = {_shape(msgid): msgid for msgid, text in before.items() if text}
     header = catalog().header_comment
     after = Catalog(
         locale="zh_CN",
@@ -337,6 +361,8 @@ def update(extra: dict[str, str] | None = None) -> tuple[list[str], list[str]]:
     wanted = messages()
     for msgid in sorted(wanted):
         text = (extra or {}).get(msgid) or before.get(msgid, "")
+        if not text and (same := shapes.get(_shape(msgid))):
+            text = _renamed(before[same], same, msgid)
         after.add(
             msgid,
             text,

@@ -19,7 +19,7 @@ import click
 from crosstrail import __version__
 from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE, FAILED, INTERRUPTED, USAGE
-from crosstrail.cli.translation import catalog, speak
+from crosstrail.cli.translation import speak
 from crosstrail.cli.words import COMMAND_WORDS, say, say_excerpt
 from crosstrail.errors import CrosstrailError, SqlRejected
 from crosstrail.settings.language_settings import language_of
@@ -133,8 +133,8 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every terminal knows every letter
     use(trust_of())
-    speak(language_of())
-    if catalog().messages:
+    if language := language_of():
+        speak(language)
         from crosstrail.cli.translated_help import translate_help
 
         translate_help()

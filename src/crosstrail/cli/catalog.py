@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,14 @@ from string import Formatter
 _FOLDER = Path(__file__).parents[1] / "locale"
 _MAGIC = 0x950412DE
 _NUMBER = r"([\d.,]+)"
+_PLURAL = r"(e?s|)"
 _ANYTHING = r"(.*?)"
+_AFTERWARDS = r"(|(?: \(|[,;:.] | and |s?[.,;]$).*?)"
+"""A value that follows another one without a word between them: it begins as a clause does."""
+_PLACE = re.compile(r"\{\w+(?::n)?\}")
+_DIGIT = re.compile(r"\d")
+_SURE = 4
+"""Letters of a message that can be told from data by them alone."""
 _ENDS = ".:"
 _CHINESE_ENDS = "。：."
 _LONGEST = 4_000
@@ -41,29 +48,55 @@ class Rendering:
 class Template:
     """A message with values in it."""
 
+    msgid: str
+    msgstr: str
     pieces: tuple[str, ...]
-    """What stands before, between and after the values."""
-    names: tuple[str, ...]
-    numbers: tuple[bool, ...]
-    """Of each value: whether it is digits alone."""
-    translated: tuple[tuple[str, str], ...]
-    """(text, name of the value after it)"""
+    """What stands before, between and after the values, and in front of the first the longest of these."""
 
-    @cached_property
+    @property
     def anchor(self) -> str:
         """The longest piece: a line without it is not this message."""
-        return max(self.pieces, key=len)
+        return self.pieces[0]
 
     @cached_property
     def known(self) -> int:
-        return sum(len(piece.replace(" ", "")) for piece in self.pieces)
+        return sum(len(piece.replace(" ", "")) for piece in self.pieces[1:])
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for _, name, _, _ in Formatter().parse(self.msgid) if name is not None)
+
+    @cached_property
+    def translated(self) -> tuple[tuple[str, str], ...]:
+        """(text, name of the value after it)"""
+        return tuple((text, name or "") for text, name, _, _ in Formatter().parse(self.msgstr))
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        parts = [re.escape(self.pieces[0])]
-        for number, piece in zip(self.numbers, self.pieces[1:], strict=True):
-            parts += [_NUMBER if number else _ANYTHING, re.escape(piece)]
+        parts, adjacent = [], False
+        for text, name, form, _ in Formatter().parse(self.msgid):
+            parts.append(re.escape(text))
+            if name is not None:
+                parts.append(_value_pattern(name, form or "", adjacent=adjacent and not text))
+                adjacent = True
         return re.compile("".join(parts), re.DOTALL)
+
+    def values(self, line: str) -> tuple[str, ...] | None:
+        """Those in a line that is this message. A message of a word or two (`{start} to {end}`) is so only with plain values."""
+        if not (match := self.pattern.fullmatch(line)):
+            return None
+        found = match.groups()
+        if self.known < _SURE and (any(" " in value for value in found) or not any(map(_DIGIT.search, found))):
+            return None
+        return found
+
+
+def _value_pattern(name: str, form: str, *, adjacent: bool) -> str:
+    if form == "n":
+        return _NUMBER
+    if name.rstrip("0123456789") == "s":
+        return _PLURAL
+    return _AFTERWARDS if adjacent else _ANYTHING
 
 
 @dataclass
@@ -78,7 +111,7 @@ class MessageCatalog:
         bare = text.strip()
         if not self.messages or len(bare) > _LONGEST or not any(map(str.isalpha, bare)):
             return text
-        found = self._read(bare, {}, whole=True)
+        found = _Line(self.messages, [one for one in self.templates if one.anchor in bare]).read(bare, whole=True)
         if not found.known:
             return text
         start = len(text) - len(text.lstrip())
@@ -88,70 +121,81 @@ class MessageCatalog:
         """The translation of this message, empty where there is none."""
         return self.messages.get(_bare(text), "")
 
-    def _read(self, text: str, before: dict[str, Rendering], *, whole: bool = False) -> Rendering:
+
+class _Line:
+    """One line and its parts: each is read once, by the messages that can be in this line at all."""
+
+    def __init__(self, messages: Mapping[str, str], templates: Sequence[Template]) -> None:
+        self._messages = messages
+        self._templates = templates
+        self._before: dict[str, Rendering] = {}
+
+    def read(self, text: str, *, whole: bool = False) -> Rendering:
         """`whole` lines may be one word; a value that is one word is data."""
-        if text in before:
-            return before[text]
-        before[text] = best = Rendering(0, text)
+        if text in self._before:
+            return self._before[text]
+        self._before[text] = best = Rendering(0, text)
         if not whole and " " not in text.strip():
             return best
         bare, end = _bare(text), text[len(_bare(text)) :]
-        if bare in self.messages:
-            best = Rendering(len(bare), _ended(self.messages[bare], end))
+        if bare in self._messages:
+            best = Rendering(len(bare.replace(" ", "")), _ended(self._messages[bare], end))
         else:
             ways = (
-                self._by_sentences(text, before),
-                self._by_templates(bare, end, before),
-                self._by_signs(text, before),
-                self._by_lists(text, before),
+                self._by_sentences(text),
+                self._by_templates(bare, end),
+                self._by_signs(text),
+                self._by_lists(text),
             )
             best = max((best, *(reading for found in ways for reading in found)), key=lambda reading: reading.known)
-        before[text] = best
+        self._before[text] = best
         return best
 
-    def _by_templates(self, text: str, end: str, before: dict[str, Rendering]) -> Iterator[Rendering]:
-        for template in self.templates:
-            if template.anchor not in text or not (match := template.pattern.fullmatch(text)):
+    def _by_templates(self, text: str, end: str) -> Iterator[Rendering]:
+        for template in self._templates:
+            if template.anchor not in text or (found := template.values(text)) is None:
                 continue
             values = dict.fromkeys(template.names, "")
             known = template.known
-            for name, value in zip(template.names, match.groups(), strict=True):
-                inner = self._value(value, before)
+            for name, value in zip(template.names, found, strict=True):
+                inner = self._value(value)
                 values[name] = inner.text
-                known += inner.known
+                known += max(inner.known - 1, 0)  # of two ways to know the same letters the one with fewer parts
             filled = "".join(words + values.get(name, "") for words, name in template.translated)
             yield Rendering(known, _ended(filled, end))
 
-    def _value(self, value: str, before: dict[str, Rendering]) -> Rendering:
+    def _value(self, value: str) -> Rendering:
         bare = value.strip()
-        inner = self._read(bare, before)
+        inner = self.read(bare)
         return Rendering(inner.known, value.replace(bare, inner.text)) if inner.known else Rendering(0, value)
 
-    def _by_sentences(self, text: str, before: dict[str, Rendering]) -> Iterator[Rendering]:
-        for place in [cut.end() for cut in re.finditer(r"[.?!] (?=\S)", text)][:_MAX_CUTS]:
-            first, rest = self._read(text[: place - 1], before), self._read(text[place:], before)
-            yield Rendering(first.known + rest.known, first.text + " " * (not first.known) + rest.text)
+    def _by_sentences(self, text: str) -> Iterator[Rendering]:
+        for cut in [*re.finditer(r"[.?!] (?=\S)", text)][:_MAX_CUTS]:
+            stop = text[cut.start()]
+            first, rest = self.read(text[: cut.start() + (stop != ".")]), self.read(text[cut.end() :])
+            between = "" if first.known and stop != "." else "。" if first.known else cut[0] if stop == "." else " "
+            yield Rendering(first.known + rest.known, first.text + between + rest.text)
 
-    def _by_signs(self, text: str, before: dict[str, Rendering]) -> Iterator[Rendering]:
+    def _by_signs(self, text: str) -> Iterator[Rendering]:
         for sign, chinese in _SEPARATORS:
             for place in {text.find(sign), text.rfind(sign)} - {-1}:
-                first, rest = self._read(text[:place], before), self._rest(text[place + len(sign) :], sign, before)
+                first, rest = self.read(text[:place]), self._rest(text[place + len(sign) :], sign)
                 between = chinese if first.known or (sign == " (" and rest.known) else sign
                 yield Rendering(first.known + rest.known, first.text + between + rest.text)
 
-    def _by_lists(self, text: str, before: dict[str, Rendering]) -> Iterator[Rendering]:
+    def _by_lists(self, text: str) -> Iterator[Rendering]:
         for sign, chinese in _BETWEEN:
             if sign in text:
-                parts = [self._read(part, before) for part in text.split(sign)]
+                parts = [self.read(part) for part in text.split(sign)]
                 known = sum(part.known for part in parts)
                 yield Rendering(known, (chinese if known else sign).join(part.text for part in parts))
 
-    def _rest(self, text: str, sign: str, before: dict[str, Rendering]) -> Rendering:
+    def _rest(self, text: str, sign: str) -> Rendering:
         """What stands after a sign; in parentheses without the closing one."""
         closing = text.find(")")
         if sign != " (" or closing < 0:
-            return self._read(text, before)
-        inner, after = self._read(text[:closing], before), self._read(text[closing + 1 :], before)
+            return self.read(text)
+        inner, after = self.read(text[:closing]), self.read(text[closing + 1 :])
         return Rendering(inner.known + after.known, f"{inner.text}）{after.text}")
 
 
@@ -172,11 +216,12 @@ def catalog_from(pairs: dict[str, str]) -> MessageCatalog:
     for msgid, msgstr in pairs.items():
         if not msgid or not msgstr:
             continue
-        template = _template(_bare(msgid), msgstr)
-        if template.names:
-            catalog.templates.append(template)
+        bare = _bare(msgid)
+        pieces = _pieces(bare)
+        if len(pieces) > 1:
+            catalog.templates.append(Template(bare, msgstr, (max(pieces, key=len), *pieces)))
         else:
-            catalog.messages[template.pieces[0]] = "".join(text for text, _ in template.translated)
+            catalog.messages[pieces[0]] = _unescaped(msgstr)
     return catalog
 
 
@@ -203,16 +248,20 @@ def _ended(text: str, end: str) -> str:
     return text.rstrip(_CHINESE_ENDS) + {".": "。", ":": "："}.get(end, end)
 
 
-def _template(msgid: str, msgstr: str) -> Template:
-    pieces, names, numbers = [""], [], []
-    for text, name, form, _ in Formatter().parse(msgid):
+def _pieces(msgid: str) -> list[str]:
+    """What stands around the values; of one piece where there is none."""
+    if "{{" not in msgid and "}}" not in msgid:
+        return _PLACE.split(msgid)
+    pieces = [""]
+    for text, name, _, _ in Formatter().parse(msgid):
         pieces[-1] += text
         if name is not None:
-            names.append(name)
-            numbers.append(form == "n")
             pieces.append("")
-    translated = tuple((text, name or "") for text, name, _, _ in Formatter().parse(msgstr))
-    return Template(tuple(pieces), tuple(names), tuple(numbers), translated)
+    return pieces
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("{{", "{").replace("}}", "}") if "{" in text or "}" in text else text
 
 
 __all__ = ["MessageCatalog", "catalog_from", "catalog_of", "read_compiled"]

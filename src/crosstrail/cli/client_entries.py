@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import tomlkit
 
-from crosstrail.cli.words import out, say
+from crosstrail.cli.words import out, out_document, say
 from crosstrail.clients.entry import LocalServer, RemoteServer, Server, add_command, entry_of, missing_variables
 from crosstrail.clients.files import read_text, with_entry, without_entry, write_text
 from crosstrail.clients.installation import this_installation
@@ -63,9 +63,9 @@ def print_entry(client: McpClient, server: Server, name: str, project: Path | No
     entry = entry_of(client, server, machine)
     say(f"For {client.title}, in {file_of(client, machine, project)}:")
     if client.toml:
-        out(tomlkit.dumps({client.key: {name: entry}}).rstrip())
+        out_document(tomlkit.dumps({client.key: {name: entry}}).rstrip())
     else:
-        out(json.dumps({client.key: {name: entry}}, indent=2, ensure_ascii=False))
+        out_document(json.dumps({client.key: {name: entry}}, indent=2, ensure_ascii=False))
     if command := add_command(client, name, server, project=project is not None):
         say("The client's own command for the same:")
         say(f"  {command}")

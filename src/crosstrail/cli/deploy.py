@@ -13,7 +13,7 @@ from crosstrail.cli.command import Group
 from crosstrail.cli.output import table_on_stdout
 from crosstrail.cli.shared_options import bearer_option, dry_run_option
 from crosstrail.cli.statuses import DONE, verdict
-from crosstrail.cli.words import out
+from crosstrail.cli.words import out, out_document
 from crosstrail.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def aws(
     plan = _plan(variables, **given)
     if dry_run:
         for line in planned(plan, profile, push_only=push_only):
-            out(line)
+            out_document(line)
         return DONE
     if not (Path(plan.source) / "Dockerfile").is_file():
         raise ConfigError(f"there is no Dockerfile in {plan.source}", hint="Name a checkout of crosstrail by --source.")

@@ -14,6 +14,7 @@ import click
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.shared_options import dry_run_option
+from crosstrail.cli.translation import translated
 from crosstrail.cli.words import out, say
 from crosstrail.errors import ConfigError, InvalidRequest, SecretUnreadable
 
@@ -204,7 +205,7 @@ def _encrypted(settings: Settings, account_id: str) -> str:
 
     box = _box(settings)  # a missing key should be said before anybody types a secret
     if sys.stdin.isatty():
-        secret = click.prompt("Secret access key", hide_input=True, default="", show_default=False)
+        secret = click.prompt(translated("Secret access key"), hide_input=True, default="", show_default=False)
     else:
         secret = sys.stdin.readline()
     if not secret.strip():

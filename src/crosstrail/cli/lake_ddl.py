@@ -12,7 +12,7 @@ import click
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Group
 from crosstrail.cli.statuses import DONE
-from crosstrail.cli.words import out, say
+from crosstrail.cli.words import out, out_document, say
 
 if TYPE_CHECKING:
     from crosstrail.clouds.base import Cloud
@@ -102,7 +102,7 @@ def _run(settings: Settings, statements: Iterable[str], *, apply: bool) -> None:
     """Prints them, or runs them and prints what is done."""
     if not apply:
         for statement in statements:
-            out(f"{statement};\n")
+            out_document(f"{statement};\n")
         return
     from crosstrail.workspace.athena_access import run_statements
     from crosstrail.workspace.workspace import Workspace

@@ -9,7 +9,7 @@ import click
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE
-from crosstrail.cli.words import out
+from crosstrail.cli.words import out, out_document
 from crosstrail.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def init(settings: Settings, engine: str, prints: bool) -> int:
         raise ConfigError("trino.catalog is missing", hint="Name the catalog on Trino that has the lake's table.")
     statement = create_view(trino.view_name, trino.table_name)
     if prints:
-        out(f"{statement};")
+        out_document(f"{statement};")
         return DONE
     access = trino.access()
     from crosstrail.lake import require_libraries

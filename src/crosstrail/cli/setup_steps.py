@@ -19,7 +19,7 @@ import click
 from crosstrail.cli.private_file import check_free, write_private
 from crosstrail.cli.setup_answer import first_answer, line, next_commands
 from crosstrail.cli.statuses import DONE, PARTLY
-from crosstrail.cli.words import out, say
+from crosstrail.cli.words import ask, confirm, out, out_document, say
 from crosstrail.clouds.found_identities import FoundIdentity
 from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest
 from crosstrail.models import Account
@@ -69,7 +69,7 @@ def set_up(wanted: SetupOptions, *, force: bool, dry_run: bool) -> int:
         plan, problems = replace(plan, trails=trails), [*problems, *untold]
         text = config_text(plan, today)
     if dry_run:
-        out(text.rstrip("\n"))
+        out_document(text.rstrip("\n"))
         return DONE
     if not _written(path, text, asks=wanted.asks):
         return DONE
@@ -121,7 +121,7 @@ def _chosen(found: Sequence[FoundIdentity], wanted: SetupOptions) -> tuple[Found
     for number, one in enumerate(found, 1):
         account = f", account {one.account_id}" if one.account_id else ""
         line(f"{number:>3}  {one.name:<{width}}  ", f"{one.origin}{account}")
-    answer = str(click.prompt("Which of them? Numbers or names, parted by commas", default="all", err=True))
+    answer = ask("Which of them? Numbers or names, parted by commas", default="all")
     if answer.strip() in ("all", "*"):
         return tuple(found)
     parts = [part.strip() for part in answer.split(",") if part.strip()]
@@ -133,7 +133,7 @@ def _asked_logs(wanted: SetupOptions, *, found: bool) -> tuple[Path, ...]:
     if not wanted.asks:
         return ()
     question = "A folder with log files that you have already (Enter for none)"
-    while answer := str(click.prompt(question, default="", show_default=False, err=True)).strip():
+    while answer := ask(question).strip():
         path = Path(answer).expanduser()
         if path.exists():
             return (path,)
@@ -145,7 +145,7 @@ def _asked_lake(wanted: SetupOptions, *, needed: bool) -> str:
     usual = "./lake" if needed else ""
     if not wanted.asks or not needed:
         return usual
-    return str(click.prompt("Where to keep what is collected", default=usual, err=True))
+    return ask("Where to keep what is collected", default=usual)
 
 
 def _tell(account: PlannedAccount) -> None:
@@ -173,10 +173,10 @@ def _organization(settings: Settings, wanted: SetupOptions, whose: Sequence[Reso
     line("  ok      ", f"{answering[0].name} lists the {len(found.members)} accounts of its AWS organization")
     if wanted.asks and not role:
         question = "A role that all of them have, to answer for all of them (Enter for none)"
-        role = str(click.prompt(question, default="", show_default=False, err=True)).strip()
+        role = ask(question).strip()
         if role and not external_id:
             question = "The external id that it asks for (Enter for none)"
-            external_id = str(click.prompt(question, default="", show_default=False, err=True)).strip()
+            external_id = ask(question).strip()
     return replace(found, role_name=role, external_id=external_id)
 
 
@@ -227,7 +227,7 @@ def _written(path: Path, text: str, *, asks: bool) -> bool:
         named = difflib.unified_diff(before.splitlines(), text.splitlines(), str(path), "new", lineterm="", n=1)
         for changed in named:
             click.echo(visible(changed), err=True)
-        if asks and not click.confirm("Replace it?", default=False, err=True):
+        if asks and not confirm("Replace it?"):
             say("Nothing was written.")
             return False
     write_private(path, text.encode(), overwrite=True)

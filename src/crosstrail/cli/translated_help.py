@@ -52,7 +52,7 @@ def _metavars(text: str) -> str:
 def _explained(text: str) -> str:
     """An option's help, with what click adds about its default and its range."""
     if not (found := _EXTRA.fullmatch(text)):
-        return text
+        return translated(text)
     extras = "；".join(translated(one) for one in found[2].split("; "))
     return f"{translated(found[1])}  [{extras}]" if found[1] else f"[{extras}]"
 

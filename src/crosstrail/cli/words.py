@@ -60,6 +60,21 @@ def out(text: str) -> None:
     click.echo("\n".join(translated(visible(line)) for line in text.split("\n")))
 
 
+def out_document(text: str) -> None:
+    """What could be a file, a statement or a command, as it is in every language."""
+    click.echo("\n".join(map(visible, text.split("\n"))))
+
+
+def ask(question: str, *, default: str = "") -> str:
+    """The answer to a question on stderr; the default of one that has one is shown. Raises click.Abort."""
+    return str(click.prompt(translated(question), default=default, show_default=bool(default), err=True))
+
+
+def confirm(question: str) -> bool:
+    """Whether the answer to a question on stderr is yes; no if none is given. Raises click.Abort."""
+    return click.confirm(translated(question), default=False, err=True)
+
+
 def out_columns(text: str, *, to_stderr: bool) -> None:
     """A line whose columns are parted by tabs, as another tool prints it: never broken."""
     click.echo("\t".join(map(visible, text.split("\t"))), err=to_stderr)
