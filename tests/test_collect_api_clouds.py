@@ -38,7 +38,7 @@ def test_a_clouds_history_goes_in_once_under_the_account_that_was_asked(cloud: A
             "--limit",
             "500",
         )
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        rows = json.loads(done.stdout)
         assert {row["eventid"] for row in rows} == ids
         assert {row["account"] for row in rows} == {account}
         assert all(row["source_object"].startswith("lookup-events://") for row in rows)

@@ -42,12 +42,12 @@ def collected(place: str, *options: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
-def verdicts() -> dict[str, str | None]:
+def verdicts() -> dict[str, bool | None]:
     """Source object -> what its rows say, after the lake was asked."""
     sql = "SELECT source_object, verified, count(*) AS n FROM events GROUP BY 1, 2"
     done = preloaded.run("query", sql, "--lake", "lake", "--format", "json", "--limit", "1000")
     assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    rows = json.loads(done.stdout)
     return {row["source_object"]: row["verified"] for row in rows}
 
 
@@ -65,7 +65,7 @@ def test_what_fails_stays_out_and_the_rest_is_marked(tmp_path: Path, monkeypatch
         2,
     )
     assert {one["path"].removeprefix(f"{tmp_path}/logs/") for one in report["problems"]} >= {changed, inserted}
-    assert verdicts() == dict.fromkeys(logs - {changed, inserted}, "true")
+    assert verdicts() == dict.fromkeys(logs - {changed, inserted}, True)
     status, report = collected("logs", "--keys", keys, "--keep-failed")
     assert report["new"] == 2
     events = 141 - 3 + 2
@@ -74,7 +74,7 @@ def test_what_fails_stays_out_and_the_rest_is_marked(tmp_path: Path, monkeypatch
     assert share in preloaded.run("lookup", "--lake", "lake", "--limit", "500").stderr.splitlines()
     status_of_lake = json.loads(preloaded.run("lake", "status", "--lake", "lake", "--json").stdout)
     assert status_of_lake["verified"] == {"valid": events - 2, "failed": 2, "untried": 0}
-    assert verdicts() == dict.fromkeys(logs - {changed, inserted}, "true") | {changed: "false", inserted: "false"}
+    assert verdicts() == dict.fromkeys(logs - {changed, inserted}, True) | {changed: False, inserted: False}
 
 
 def test_rows_that_no_proved_digest_speaks_of_are_unverified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_rows_that_no_proved_digest_speaks_of_are_unverified(tmp_path: Path, mon
     assert len(found) == len(chain.logs) + 3
     assert report["objects_unverified"] == len(unverified)
     assert set(chain.logs[38:40]) <= unverified  # of the digest that is gone; the one before it had its signature in it
-    assert "false" not in found.values()
+    assert False not in found.values()
     assert any("deleted" in one["reason"] for one in report["problems"])
 
 
@@ -110,7 +110,7 @@ def test_a_bucket_is_verified_while_it_is_collected(moto: Moto, monkeypatch: pyt
     logs = {key for key in trail.objects if "/CloudTrail/" in key}
     assert (status, report["objects_verified"], report["objects_not_genuine"]) == (3, len(logs) - 2, 2)
     found = {key.removeprefix(f"s3://{BUCKET}/"): verdict for key, verdict in verdicts().items()}
-    assert found == dict.fromkeys(logs - {changed, inserted}, "true")
+    assert found == dict.fromkeys(logs - {changed, inserted}, True)
 
 
 def test_the_command_of_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,7 +157,7 @@ def test_the_command_line_tells_coverage_on_stderr_beside_every_form(
     assert done.returncode == 0
     assert f"The lake holds no event of live: {NEVER}. Ask `crosstrail lookup`" in done.stderr
     assert "2026-11-04 to 2026-11-05" in done.stderr
-    assert done.stdout.split() == ([] if form == "json" else ["eventname"])
+    assert done.stdout.split() == {"table": [], "json": ["[]"], "csv": ["eventname"]}[form]
 
 
 def test_the_command_line_tells_of_a_lake_that_ends_before_the_span(crosstrail: CommandLine, lake: Path) -> None:

@@ -57,7 +57,7 @@ def looked_up(live: HistoryWorkspace, *arguments: str) -> tuple[list[str], str, 
     return found, done.stderr, sorted(moments)
 
 
-def rows(live: HistoryWorkspace) -> dict[str, tuple[str | None, str]]:
+def rows(live: HistoryWorkspace) -> dict[str, tuple[bool | None, str]]:
     found = live.rows("SELECT eventid, verified, source_object FROM events")
     return {row["eventid"]: (row["verified"], row["source_object"]) for row in found}
 
@@ -91,7 +91,7 @@ def test_the_lake_answers_for_what_digests_prove_and_the_account_for_the_rest(
     assert (report["objects_verified"], report["known"], report["conflicting"]) == (HOURS - 1, len(before), 0)
     after = rows(live)
     assert len(after) == HOURS - 1
-    assert {verified for verified, _ in after.values()} == {"true"}  # of those that came from the API first as well
+    assert {verified for verified, _ in after.values()} == {True}  # of those that came from the API first as well
     assert {source for _, source in after.values()} == {log for log in chain.logs if log != late}
 
     newest_first = [record["eventID"] for record in reversed(records)]
