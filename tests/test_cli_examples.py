@@ -20,6 +20,8 @@ NOT_RUN = {
     "crosstrail accounts add": "need a database of accounts: test_accounts_cli.py",
     "crosstrail accounts import": "need a database of accounts: test_accounts_cli.py",
     "crosstrail accounts rotate": "need a database of accounts: test_accounts_cli.py",
+    "crosstrail accounts remove": "changes the demo's file: test_account_removal.py",
+    "crosstrail accounts test": "the demo's accounts are archives: test_account_test.py",
     "crosstrail accounts check": "the demo's accounts are archives: test_accounts_cli.py",
     "crosstrail check": "test_check_server.py",
     "crosstrail client add": "writes the files of clients: test_clients.py",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 from pydantic import SecretStr
-from sqlalchemy import ColumnElement, Connection, String, Table, cast, insert, select, update
+from sqlalchemy import ColumnElement, Connection, String, Table, cast, delete, insert, select, update
 
 from crosstrail.account_forms import account_form, account_forms, cloud_of_role
 from crosstrail.accounts.database import (
@@ -38,6 +38,21 @@ def add(database: AccountDatabase, account: Account, *, replace: bool = False) -
     """Store one account. Raises AccountError when it is there already, unless it is to be replaced."""
     with database.transaction("write") as connection:
         _store(connection, [account], replace=replace)
+
+
+def remove(database: AccountDatabase, accounts: Sequence[Account]) -> int:
+    """Take the rows of these accounts out, all or none, with the secrets in them: how many there were."""
+    keys = {account.key for account in accounts}
+    gone = 0
+    with database.transaction("write") as connection:
+        for cloud, table in tables_of(connection).items():
+            form = account_form(cloud)
+            rows = connection.execute(select(table.c.id, table.c.account_id)).all()
+            found = [row.id for row in rows if (cloud, form.stored_id(row.account_id)) in keys]
+            for number in found:
+                connection.execute(delete(table).where(table.c.id == number))
+            gone += len(found)
+    return gone
 
 
 def import_accounts(

@@ -30,7 +30,7 @@ from crosstrail.vocabulary import speaking
 
 _COMMANDS = {
     "access": ("cli.access", "Who may use which accounts."),
-    "accounts": ("cli.accounts", "List, check, add and import accounts."),
+    "accounts": ("cli.accounts", "List, check, add, import and remove accounts."),
     "audit": ("cli.audit", "Who asked what of which accounts, from the record."),
     "check": ("cli.check_server", "Check that an MCP server works for many accounts."),
     "client": ("cli.client", "Add this server to Claude, Cursor, Kiro, Trae, VS Code, Codex and others."),

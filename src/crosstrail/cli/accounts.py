@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crosstrail.cli import with_settings
+from crosstrail.cli.account_removal import remove
 from crosstrail.cli.check import check
 from crosstrail.cli.command import Group
 from crosstrail.cli.import_accounts import add, encrypt, import_, rotate
@@ -37,10 +38,10 @@ ACCOUNTS = RowType(
 
 @click.group(cls=Group)
 def accounts() -> None:
-    """List, check, add and import accounts."""
+    """List, check, add, import and remove accounts."""
 
 
-for _command in (check, add, import_, encrypt, rotate):
+for _command in (check, add, import_, encrypt, remove, rotate):
     accounts.add_command(_command)
 
 

@@ -66,6 +66,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         _E("crosstrail accounts list", "Every account."),
         _E("crosstrail accounts list '*prod'", "Those whose alias ends so."),
     ),
+    "accounts remove": (
+        _E("crosstrail accounts remove 2100000001", "Ask, then take it out of the file or the database."),
+        _E("crosstrail accounts remove 'old-*' --yes", "Several, without a question."),
+    ),
     "accounts rotate": (_E("crosstrail accounts rotate", "Encrypt all stored secrets with a new first key."),),
     "audit": (
         _E("crosstrail audit --since 7d", "Who asked what in the last week."),
