@@ -68,7 +68,7 @@ async def test_without_a_lake_or_event_data_stores_no_sql_is_offered(
             given = {one.name: "MARKER" for one in prompt.arguments or [] if one.required}
             [message] = (await client.get_prompt(prompt.name, given)).messages
             texts.append(message.content.text)  # type: ignore[union-attr]
-        assert len(texts) == 4
+        assert len(texts) == 5
         assert all("MARKER" in text and "lookup_events" in text for text in texts[1:])
         assert [text for text in texts for tool in QUERY_TOOLS if tool in text] == []
         with pytest.raises(MCPError, match="no such prompt"):
@@ -90,7 +90,7 @@ async def test_with_a_live_aws_account_sql_runs_on_its_event_data_store(
     accounts = [VOLCENGINE, {"id": PROD, "alias": "prod", "region": "us-east-1", "auth": key.auth}]
     async with client_of(plain, tmp_path, accounts) as client:
         assert {one.name for one in (await client.list_tools()).tools} >= QUERY_TOOLS
-        assert len((await client.list_prompts()).prompts) == 5
+        assert len((await client.list_prompts()).prompts) == 6
         asked = {"sql": f"SELECT eventname FROM {store}", "target_account_id": "prod"}
         answer = await client.call_tool("lake_query", asked)
         assert not answer.is_error, answer.content
@@ -157,7 +157,7 @@ def test_modules_load_without_the_lakes_libraries(plain: PlainPython) -> None:
         [*python, "-c", _EVERY_MODULE, *of_the_lake], env={**os.environ, **plain.environment},
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
-    assert {line.split()[0] for line in done.stdout.splitlines()} == {"sigma", "fastmcp"}, done.stdout
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"sigma", "fastmcp", "prompt_toolkit"}, done.stdout
 
 
 def run(plain: PlainPython, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -80,15 +80,13 @@ async def test_a_write_is_offered_only_where_it_is_allowed(tmp_path: Path) -> No
 async def test_every_tool_says_what_it_does_to_the_world(tmp_path: Path) -> None:
     for tool in await tools(tmp_path):
         hints = tool["annotations"]
-        assert {"title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"} == set(hints)
+        named = {"readOnlyHint", "destructiveHint", "openWorldHint"}
+        assert set(hints) == (named if hints["readOnlyHint"] else named | {"idempotentHint"})
+        assert tool["title"]
         assert hints["readOnlyHint"] is (tool["name"] != "cancel_query")
         assert hints["destructiveHint"] is False
         assert "outputSchema" not in tool
         assert tool["description"]
-
-
-async def test_the_whole_list_is_small(tmp_path: Path) -> None:
-    assert len(json.dumps(await tools(tmp_path), separators=(",", ":")).encode()) < 12_000  # as it is sent
 
 
 async def test_every_tool_is_as_in_its_snapshot(tmp_path: Path) -> None:
@@ -194,7 +192,7 @@ async def test_the_schema_resource_has_every_column_and_five_examples(tmp_path: 
 async def test_prompts_name_real_tools_and_complete_accounts(tmp_path: Path) -> None:
     async with client_of(settings(tmp_path / "lake")) as client:
         prompts = (await client.list_prompts()).prompts
-        assert len(prompts) == 5
+        assert len(prompts) == 6
         for prompt in prompts:
             assert prompt.title
             assert prompt.description

@@ -7,8 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from crosstrail.answers.structured import OUTPUT_SCHEMA
 from lake_workspace import client_of, collect, record, settings, text_of, write_logs
 from listed_accounts import moment
 from live_aws import PROD, LiveAws
@@ -38,8 +40,9 @@ async def test_tools_with_rows_have_an_output_schema_only_when_told(aws: LiveAws
         tools = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
     given = {name for name, schema in tools.items() if schema}
     assert given == WITH_ROWS & set(tools)
-    for name in given:
-        assert tools[name] == json.loads((Path(__file__).parent / "output_schema.json").read_text()), name
+    assert {json.dumps(tools[name]) for name in given} == {'{"type": "object"}'}, (
+        "the list has no room for the whole of it"
+    )
 
 
 async def test_every_tool_with_rows_gives_those_of_the_text(aws: LiveAws) -> None:
@@ -58,6 +61,7 @@ async def test_every_tool_with_rows_gives_those_of_the_text(aws: LiveAws) -> Non
             assert not result.is_error, text_of(result)
             content = result.structured_content
             assert content
+            jsonschema.validate(content, OUTPUT_SCHEMA)
             assert (content["rows_left_out"], content["cells_cut"]) == (0, 0)
             rows: list[dict[str, Any]] = content["rows"]
             return rows

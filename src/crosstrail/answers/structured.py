@@ -26,6 +26,8 @@ OUTPUT_SCHEMA: dict[str, object] = {
     },
     "required": ["rows", "rows_left_out", "cells_cut", "facts"],
 }
+ANNOUNCED_SCHEMA: dict[str, object] = {"type": "object"}
+"""What a tool says of it in the list of tools, where it would stand ten times: OUTPUT_SCHEMA is in the documentation."""
 _MAX_BYTES = 36_000
 """Of all rows together; the text comes beside them."""
 _CELL_BYTES = 2_000

@@ -26,7 +26,7 @@ OWN_TOOLS = (
 """Those every server of ours offers unless its toolsets are narrowed."""
 _OF_NO_ACCOUNT = "list_accounts"
 _PLAIN = {"type", "title", "description", "properties", "required", "items", "enum", "default", "minimum", "maximum"}
-_HINTS = ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_hint")
+_HINTS = ("read_only_hint", "destructive_hint", "open_world_hint")
 
 
 def check_tools(tools: Sequence[Tool], *, own: bool, expected: Sequence[str], parameter: str) -> list[Finding]:
@@ -77,9 +77,15 @@ def _unplain(schema: object) -> Iterator[str]:
 
 
 def _annotations(tools: Sequence[Tool]) -> Finding:
-    wrong = [tool.name for tool in tools if any(getattr(tool.annotations, hint, None) is None for hint in _HINTS)]
+    wrong = [tool.name for tool in tools if any(getattr(tool.annotations, hint, None) is None for hint in _hints(tool))]
     fix = "Without readOnlyHint and the other three hints clients ask before every call, or before none."
     return judged("annotations", wrong, fix=fix)
+
+
+def _hints(tool: Tool) -> tuple[str, ...]:
+    """Those it must have: whether a call may be repeated is a question of tools that change something."""
+    reads = tool.annotations is not None and tool.annotations.read_only_hint is True
+    return _HINTS if reads else (*_HINTS, "idempotent_hint")
 
 
 def _accounts(tools: Sequence[Tool], *, own: bool, parameter: str) -> Finding:

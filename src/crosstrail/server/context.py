@@ -30,7 +30,7 @@ from mcp_types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
 from crosstrail.answers.render import HARD_LIMIT_BYTES, Answer, Link, clean, shorten, size
-from crosstrail.answers.structured import OUTPUT_SCHEMA, structured
+from crosstrail.answers.structured import ANNOUNCED_SCHEMA, structured
 from crosstrail.call_context import current_call
 from crosstrail.errors import CrosstrailError, InvalidRequest
 from crosstrail.json_values import Json, table
@@ -93,7 +93,7 @@ class GuardedTool(Tool):
                 title=annotations.title,
                 description=inspect.cleandoc(body.__doc__ or ""),
                 context_kwarg="call",
-                annotations=annotations,
+                annotations=annotations.model_copy(update={"title": None}),  # which would say it twice
                 structured_output=False,
                 meta={"ui": {"resourceUri": page}} if page else None,
             ),
@@ -104,7 +104,7 @@ class GuardedTool(Tool):
 
     @cached_property
     def output_schema(self) -> dict[str, object] | None:
-        return OUTPUT_SCHEMA if self._structured else None
+        return ANNOUNCED_SCHEMA if self._structured else None
 
     async def run(
         self, arguments: dict[str, object], context: Context[Any, Any], convert_result: bool = False

@@ -28,6 +28,8 @@ class ToolTable:
     writes: frozenset[str]
     vocabulary: Vocabulary
     prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    own_words: bool = False
+    """Whether the words of its schemas are ours to shorten, and not those of a server that it stands in for."""
 
     def prompts_of(self, tools: frozenset[str]) -> frozenset[str]:
         """The prompts of a server that offers these tools of it."""

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, INVALID_REQUEST, CallToolResult, ListToolsResult
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST, CallToolResult, ListPromptsResult
 
 from crosstrail.accounts.policy import EVERYTHING, NOTHING, Grant, Principal, granted
 from crosstrail.answers.export_events import EXPORTS
@@ -33,8 +33,11 @@ from crosstrail.server.access.record_sink import Line
 from crosstrail.server.apps import Showing, showing, without_pages
 from crosstrail.server.auth.header_credentials import credentials_of
 from crosstrail.server.context import FACTS
+from crosstrail.server.instructions import with_instructions
 from crosstrail.server.prompts import NEEDS
 from crosstrail.server.report_prompt import REPORT_NEEDS, REPORT_PROMPT
+from crosstrail.server.saved_prompts import SAVED_NEEDS, saved_prompt_needs
+from crosstrail.server.tool_list import only_tools
 from crosstrail.server.tool_words import TOOL_WORDS
 from crosstrail.server.tools import TOOLSET_OF, WRITES
 from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
@@ -48,9 +51,11 @@ _Context = ServerRequestContext[Any, Any]
 """As mcp hands it to a middleware: of any server."""
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
-OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, TOOL_WORDS, NEEDS)
+_tools: ContextVar[frozenset[str]] = ContextVar("crosstrail_tools")
+OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, TOOL_WORDS, NEEDS, own_words=True)
 EXPORT_TOOL = "export_events"
 """Who may call it may read what it made, as long as that is theirs."""
+_GREETINGS = ("initialize", "server/discover")
 _STARTS_QUERIES = frozenset({"lake_query", EXPORT_TOOL})
 _LONGEST_QUERY = 3600.0
 """CloudTrail Lake's own limit; the embedded lake's is shorter."""
@@ -63,6 +68,11 @@ _ASK_SECONDS = 5.0
 def present_view() -> ScopedWorkspace:
     """The workspace as the caller of the present message may see it."""
     return _visible.get()
+
+
+def present_tools() -> frozenset[str]:
+    """The tools that the caller of the present message may call."""
+    return _tools.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,9 @@ class Admission(BaseAdmission):
         self.offered = offered(
             table, settings.serve, allow_writes=settings.allow_writes, answers_sql=workspace.answers_sql
         )
-        self._prompts = table.prompts_of(self.offered)
+        self._prompts = {name: table.prompts[name] for name in table.prompts_of(self.offered)}
+        if table.own_words and self.offered >= SAVED_NEEDS:
+            self._prompts |= saved_prompt_needs(settings)
         super().__init__(
             record or AuditLog(settings.audit),
             Limits(settings.limits, longest_query=_LONGEST_QUERY, shared=counted_in, ended=workspace.query_ended),
@@ -123,22 +135,28 @@ class Admission(BaseAdmission):
         needs = _needed(ctx)
         tool = min(needs, default=tool)
         view = self._view(sender, tool)
-        token = _visible.set(view)
+        token, tools_token = _visible.set(view), _tools.set(sender.tools)
         try:
             if ctx.method == "tools/call":
                 return await self._call(ctx, call_next, sender, view, tool)
-            if ctx.method == "prompts/get" and str((ctx.params or {}).get("name")) not in self._prompts:
+            if ctx.method == "prompts/get" and not self._has_prompt(str((ctx.params or {}).get("name")), sender.tools):
                 raise MCPError(code=INVALID_PARAMS, message="there is no such prompt")  # mcp calls it a fault of ours
             if needs:
                 return await self._like_a_call(ctx, call_next, sender, view, needs)
             result = await call_next(replace(ctx, lifespan_context=view))
-            result = only(result, sender.tools) if ctx.method == "tools/list" else result
+            if ctx.method == "tools/list":
+                result = only_tools(result, sender.tools, self.table)
+            if ctx.method in _GREETINGS and self.table.own_words:
+                result = with_instructions(result, sender.tools)
+            if ctx.method == "prompts/list":
+                result = self._only_prompts(result, sender.tools)
             listed = ctx.method in ("tools/list", "resources/list")
             return (
                 without_pages(result) if listed and showing(ctx.session.client_capabilities) is Showing.NO else result
             )
         finally:
             _visible.reset(token)
+            _tools.reset(tools_token)
 
     async def _call(
         self,
@@ -212,6 +230,20 @@ class Admission(BaseAdmission):
 
     def knows(self, method: str, name: str) -> bool:
         return name in (self.table.toolset_of if method == "tools/call" else self._prompts)
+
+    def _has_prompt(self, name: str, tools: frozenset[str]) -> bool:
+        """For a caller with these tools."""
+        return name in self._prompts and self._prompts[name] <= tools
+
+    def _only_prompts(self, result: HandlerResult, tools: frozenset[str]) -> HandlerResult:
+        """A list of prompts without those that are nothing for this caller."""
+        if isinstance(result, ListPromptsResult):
+            return result.model_copy(
+                update={"prompts": [one for one in result.prompts if self._has_prompt(one.name, tools)]}
+            )
+        listed = _raw(result)
+        kept = [one for one in items(listed.get("prompts")) if self._has_prompt(text(table(one).get("name")), tools)]
+        return {**listed, "prompts": kept}
 
     async def drained(self, seconds: float) -> None:
         """Wait until no call runs, for so long at most."""
@@ -287,14 +319,6 @@ def _needed(ctx: _Context) -> frozenset[str]:
 def _headers(request: object) -> Mapping[str, str]:
     headers: Mapping[str, str] = getattr(request, "headers", None) or {}
     return headers
-
-
-def only(result: HandlerResult, names: frozenset[str]) -> HandlerResult:
-    """A list of tools without those that are not there for this caller."""
-    if isinstance(result, ListToolsResult):
-        return result.model_copy(update={"tools": [tool for tool in result.tools if tool.name in names]})
-    listed = _raw(result)
-    return {**listed, "tools": [tool for tool in items(listed.get("tools")) if table(tool).get("name") in names]}
 
 
 def no_such_tool(tool: str, names: frozenset[str]) -> CallToolResult:
