@@ -64,7 +64,7 @@ def test_every_client_gets_an_entry_that_starts_this_installation(client: Run, t
     again = client("add", *names, "--config", config)
     assert again.stdout.count("is right already") == len(names)
     listed = client("list")
-    assert listed.stdout.count("\tyes\tok\t") == len(names)
+    assert listed.stdout.count("\ttrue\tok\t") == len(names)
 
 
 DOCUMENTS = [
@@ -197,7 +197,7 @@ def test_an_entry_whose_program_is_gone_is_told(client: Run, tmp_path: Path) -> 
         '{"mcpServers": {"crosstrail": {"command": "/gone/crosstrail", "args": []}}}'
     )
     done = client("list")
-    assert "claude\tyes\tbroken\t" in done.stdout
+    assert "claude\ttrue\tbroken\t" in done.stdout
     assert "/gone/crosstrail is not there" in done.stderr
     assert "crosstrail client add claude" in done.stderr
 

@@ -11,11 +11,28 @@ import click
 
 from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.command import Group
+from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
 from crosstrail.cli.words import say
 from crosstrail.clients.known import CLIENTS, client_of
 from crosstrail.errors import InvalidRequest
 
+
+def _meaning(cell: Cell) -> Meaning | None:
+    return Meaning.FAILED if cell in ("broken", "unreadable") else None
+
+
+CLIENT_ENTRIES = RowType(
+    "client list",
+    (
+        RowColumn("client", whole=True, about="What commands call it."),
+        RowColumn("installed", "flag", about="Whether it, or a file of its, is here."),
+        RowColumn("entry", meaning=_meaning, about="ok, broken, unreadable (the file), or - where there is none."),
+        RowColumn("file", cut="middle", about="Where it keeps its servers."),
+        RowColumn("remedy", wide=True, about="What to do; empty where nothing is wrong."),
+    ),
+    first_to_go=("file",),
+)
 _NAMES = [one.name for one in CLIENTS]
 _SERVER_NAME = click.option("--name", default="crosstrail", metavar="NAME", help="What the client calls the server.")
 _PROJECT = click.option(
@@ -76,18 +93,18 @@ def add(
 @client.command("list")
 @_PROJECT
 @_SERVER_NAME
-def list_(project: Path | None, name: str) -> int:
+@with_output(CLIENT_ENTRIES)
+def list_(project: Path | None, name: str, output: CommandOutput) -> int:
     """Show the clients found here, and whether each has a working entry."""
     from crosstrail.cli.client_entries import entry_states
-    from crosstrail.cli.tables import print_table
 
     states = entry_states(name, project)
-    rows = [[one.client.name, "yes" if one.installed else "no", one.entry, str(one.path)] for one in states]
-    print_table(["client", "installed", "entry", "file"], rows, whole=("client",), first_to_go=("file",))
-    for one in states:
+    with output.rows(CLIENT_ENTRIES) as rows:
+        rows.write_all([one.client.name, one.installed, one.entry, str(one.path), one.remedy] for one in states)
+    for one in states if output.form == "table" else ():
         if one.remedy:
             say(f"{one.client.title}: {one.remedy}")
-    if not any(one.entry == "ok" for one in states):
+    if output.form == "table" and not any(one.entry == "ok" for one in states):
         say("Add it to one of them: crosstrail client add NAME")
     return DONE
 

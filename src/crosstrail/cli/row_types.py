@@ -9,8 +9,10 @@ from crosstrail.cli.accounts import ACCOUNTS
 from crosstrail.cli.audit import RECORD
 from crosstrail.cli.check import CHECKED
 from crosstrail.cli.check_server import CHECKS
+from crosstrail.cli.client import CLIENT_ENTRIES
 from crosstrail.cli.collection_report import COLLECTED, FOLDERS
 from crosstrail.cli.coverage_rows import COVERAGE
+from crosstrail.cli.doctor import DOCTOR
 from crosstrail.cli.event_rows import EVENTS
 from crosstrail.cli.finding_output import FINDING_CELLS, FINDINGS
 from crosstrail.cli.lake_rows import COMPACTED, DAMAGED, EXPIRED, HELD
@@ -20,8 +22,20 @@ from crosstrail.cli.query_source import SAVED
 from crosstrail.cli.rules import CHECKED_RULES, MATCHES, RULES
 
 ROW_TYPES: tuple[RowType, ...] = (
-    *(ALLOWED, CHECKED, ACCOUNTS, RECORD, CHECKS, COLLECTED, FOLDERS, COVERAGE, FINDINGS, FINDING_CELLS, COMPACTED),
-    *(EXPIRED, HELD, DAMAGED, EVENTS, SAVED, CHECKED_RULES, RULES, MATCHES),
+    *(
+        ALLOWED,
+        CHECKED,
+        ACCOUNTS,
+        RECORD,
+        CHECKS,
+        CLIENT_ENTRIES,
+        COLLECTED,
+        FOLDERS,
+        COVERAGE,
+        FINDINGS,
+        FINDING_CELLS,
+    ),
+    *(DOCTOR, COMPACTED, EXPIRED, HELD, DAMAGED, EVENTS, SAVED, CHECKED_RULES, RULES, MATCHES),
 )
 
 
