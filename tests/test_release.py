@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from command_tree import entries
 from crosstrail import __version__
 from crosstrail.origin import REPOSITORY, requirement
 from packages import install_into
@@ -67,7 +69,10 @@ def test_a_source_distribution_is_made_without_a_look_into_ignored_folders(tmp_p
     assert [
         line for line in built.stdout.splitlines() if line.startswith("listed") and "site-packages" not in line
     ] == []
-    assert len(list(tmp_path.glob("*.tar.gz"))) == 1
+    [made] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(made) as archive:
+        pages = {Path(name).name for name in archive.getnames() if Path(name).parent.name == "man"}
+    assert pages == {f"{'-'.join(('crosstrail', *one.path.split()))}.1" for one in entries()}
 
 
 def test_readmes_install_from_where_crosstrail_is_published_and_nothing_else() -> None:
