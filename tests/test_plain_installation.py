@@ -32,6 +32,9 @@ QUERY_TOOLS = {
 }
 
 
+NEEDS_THE_LAKE = {"run_detections", "summarize_activity", "show_timeline", "export_events"}
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> PlainPython:
     return PlainPython(tmp_path_factory.mktemp("plain") / "site")
@@ -89,15 +92,17 @@ async def test_with_a_live_aws_account_sql_runs_on_its_event_data_store(
     store = account.add_store("store").rpartition("/")[2]
     accounts = [VOLCENGINE, {"id": PROD, "alias": "prod", "region": "us-east-1", "auth": key.auth}]
     async with client_of(plain, tmp_path, accounts) as client:
-        assert {one.name for one in (await client.list_tools()).tools} >= QUERY_TOOLS
-        assert len((await client.list_prompts()).prompts) == 6
+        tools = {one.name for one in (await client.list_tools()).tools}
+        assert tools >= QUERY_TOOLS - NEEDS_THE_LAKE
+        assert tools & NEEDS_THE_LAKE == set(), "what would only say how to install its libraries"
+        assert len((await client.list_prompts()).prompts) == 5
         asked = {"sql": f"SELECT eventname FROM {store}", "target_account_id": "prod"}
         answer = await client.call_tool("lake_query", asked)
         assert not answer.is_error, answer.content
         assert "Stop" in text_of(answer)
 
 
-@pytest.mark.parametrize("option", ["--toolsets=query", "--tools=lake_query"])
+@pytest.mark.parametrize("option", ["--toolsets=query", "--tools=lake_query", "--tools=run_detections"])
 def test_sql_that_is_asked_for_and_cannot_be_answered_stops_the_start(
     plain: PlainPython, tmp_path: Path, option: str
 ) -> None:

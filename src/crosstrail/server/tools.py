@@ -280,6 +280,8 @@ class _Listed:
     """Whether the answer holds text that strangers wrote."""
     rows: bool = True
     """Whether the answer holds rows, which can be structured content too."""
+    on_lake: bool = False
+    """Whether it needs the libraries of the embedded lake, whatever is asked."""
     page: str = ""
     """The address of a page that shows the answer."""
 
@@ -291,12 +293,12 @@ _TOOLS = (
     _Listed(get_query_results, "Query results", "query"),
     _Listed(cancel_query, "Cancel a query", "query", read_only=False, open_world=False, rows=False),
     _Listed(list_event_data_stores, "Event data stores", "query", open_world=False),
-    _Listed(export_events, "Export evidence", "export", open_world=False, rows=False),
+    _Listed(export_events, "Export evidence", "export", open_world=False, rows=False, on_lake=True),
     _Listed(list_accounts, "List accounts", "accounts", open_world=False),
-    _Listed(show_timeline, "Show a timeline", "query", rows=False, page=TIMELINE_PAGE),
-    _Listed(run_detections, "Run detections", "query"),
+    _Listed(show_timeline, "Show a timeline", "query", rows=False, on_lake=True, page=TIMELINE_PAGE),
+    _Listed(run_detections, "Run detections", "query", on_lake=True),
     _Listed(log_coverage, "Coverage", "query"),
-    _Listed(summarize_activity, "Summarize", "query"),
+    _Listed(summarize_activity, "Summarize", "query", on_lake=True),
     _Listed(describe_trails, "Describe trails", "trails"),
     _Listed(create_trail, "Create a trail", "trails", read_only=False, writes=True),
 )
@@ -304,6 +306,7 @@ _TOOLS = (
 
 TOOLSET_OF: Mapping[str, Toolset] = {tool.body.__name__: tool.toolset for tool in _TOOLS}
 """The set of every tool, by its name."""
+ON_LAKE = frozenset(tool.body.__name__ for tool in _TOOLS if tool.on_lake)
 WRITES = frozenset(tool.body.__name__ for tool in _TOOLS if tool.writes)
 
 

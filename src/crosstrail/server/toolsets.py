@@ -28,6 +28,8 @@ class ToolTable:
     writes: frozenset[str]
     vocabulary: Vocabulary
     prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    on_lake: frozenset[str] = frozenset()
+    """Tools that nothing but the embedded lake's libraries can do, of live accounts' events too."""
     own_words: bool = False
     """Whether the words of its schemas are ours to shorten, and not those of a server that it stands in for."""
 
@@ -41,9 +43,15 @@ class ToolTable:
 
 
 def offered(
-    table: ToolTable, serve: ServeSettings, *, allow_writes: bool, answers_sql: Callable[[], bool]
+    table: ToolTable,
+    serve: ServeSettings,
+    *,
+    allow_writes: bool,
+    answers_sql: Callable[[], bool],
+    has_libraries: Callable[[], bool],
 ) -> frozenset[str]:
-    """The tools of this server. `answers_sql`: whether there is anything that could.
+    """The tools of this server. `answers_sql`: whether there is anything that could; `has_libraries`: whether those of the lake are
+    installed.
 
     Raises ConfigError for a name that is none, and for SQL that is asked for by name where nothing answers it.
     """
@@ -71,6 +79,10 @@ def offered(
                 hint=install_hint("lake"),
             )
         names -= sql
+    elif names & table.on_lake and not has_libraries():  # SQL is answered by event data stores alone
+        if by_name := sorted(table.on_lake & set(serve.tools)):
+            raise ConfigError(f"the tool {by_name[0]} needs the embedded lake", hint=install_hint("lake"))
+        names -= table.on_lake
     if serve.read_only or not allow_writes:
         names -= table.writes
     return frozenset(names - set(serve.exclude_tools))

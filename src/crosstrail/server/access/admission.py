@@ -25,6 +25,7 @@ from crosstrail.answers.render import clean
 from crosstrail.call_context import acting_for
 from crosstrail.errors import CrosstrailError
 from crosstrail.json_values import Json, items, table, text
+from crosstrail.lake import missing_libraries
 from crosstrail.models import QueryRef
 from crosstrail.server.access.audit import AuditLog
 from crosstrail.server.access.base_admission import BaseAdmission, Ended, PrincipalOf, refusal, source_of
@@ -39,7 +40,7 @@ from crosstrail.server.report_prompt import REPORT_NEEDS, REPORT_PROMPT
 from crosstrail.server.saved_prompts import SAVED_NEEDS, saved_prompt_needs
 from crosstrail.server.tool_list import only_tools
 from crosstrail.server.tool_words import TOOL_WORDS
-from crosstrail.server.tools import TOOLSET_OF, WRITES
+from crosstrail.server.tools import ON_LAKE, TOOLSET_OF, WRITES
 from crosstrail.server.toolsets import ToolTable, left_by, offered, tightened
 from crosstrail.vocabulary import speaking
 from crosstrail.workspace.query_engines import LAKE_ENGINE
@@ -52,7 +53,7 @@ _Context = ServerRequestContext[Any, Any]
 _log = logging.getLogger("crosstrail.admission")
 _visible: ContextVar[ScopedWorkspace] = ContextVar("crosstrail_visible")
 _tools: ContextVar[frozenset[str]] = ContextVar("crosstrail_tools")
-OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, TOOL_WORDS, NEEDS, own_words=True)
+OUR_TOOLS = ToolTable(TOOLSET_OF, WRITES, TOOL_WORDS, NEEDS, ON_LAKE, own_words=True)
 EXPORT_TOOL = "export_events"
 """Who may call it may read what it made, as long as that is theirs."""
 _GREETINGS = ("initialize", "server/discover")
@@ -108,7 +109,11 @@ class Admission(BaseAdmission):
         self.table = table
         settings = workspace.settings
         self.offered = offered(
-            table, settings.serve, allow_writes=settings.allow_writes, answers_sql=workspace.answers_sql
+            table,
+            settings.serve,
+            allow_writes=settings.allow_writes,
+            answers_sql=workspace.answers_sql,
+            has_libraries=lambda: not missing_libraries(),
         )
         self._prompts = {name: table.prompts[name] for name in table.prompts_of(self.offered)}
         if table.own_words and self.offered >= SAVED_NEEDS:
