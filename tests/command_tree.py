@@ -23,15 +23,17 @@ class Entry:
         return isinstance(self.command, click.Group)
 
 
-def entries() -> list[Entry]:
-    """Every command and group, the program itself first."""
-    return list(_below("", crosstrail, crosstrail.make_context("crosstrail", [], resilient_parsing=True)))
+def entries(but: str = "") -> list[Entry]:
+    """Every command and group, the program itself first. `but`: a command of the program that is not looked at, nor loaded."""
+    return list(_below("", crosstrail, crosstrail.make_context("crosstrail", [], resilient_parsing=True), but))
 
 
-def _below(path: str, command: click.Command, context: click.Context) -> Iterator[Entry]:
+def _below(path: str, command: click.Command, context: click.Context, but: str = "") -> Iterator[Entry]:
     yield Entry(path, command, context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
+            if name == but:
+                continue
             child = command.get_command(context, name)
             assert child
             inner = child.context_class(child, info_name=name, parent=context, **child.context_settings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import unicodedata
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -141,3 +143,18 @@ def test_a_wrong_name_is_answered_with_the_nearest(words: list[str], nearest: st
     done = preloaded.run(*words)
     assert done.returncode == 2
     assert f"'{nearest}'" in done.stderr
+
+
+def test_help_loads_no_library_that_only_running_needs() -> None:
+    """`serve` and `accounts add` have options that settings and clouds name, so these must be loaded."""
+    code = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from command_tree import entries\n"
+        "for entry in entries(but='serve'):\n"
+        "    entry.path == 'accounts add' or entry.command.get_help(entry.context)\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"asyncio", "pydantic", "yaml", "rich.console", "botocore", "duckdb", "pyarrow", "sqlglot", "mcp", "anyio"}
+    assert heavy & set(done.stdout.split()) == set()

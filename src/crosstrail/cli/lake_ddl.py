@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
-import anyio
 import click
 
 from crosstrail.cli import with_settings
@@ -158,6 +157,8 @@ def _regions(settings: Settings, cloud: Cloud, listed: str) -> tuple[str, ...]:
 
 def _accounts(settings: Settings, cloud: Cloud, selector: str) -> tuple[str, ...]:
     """Ids as they are; anything else selects listed accounts of that cloud."""
+    import anyio
+
     parts = tuple(dict.fromkeys(part.strip() for part in selector.split(",") if part.strip()))
     if all(part.isdigit() for part in parts):
         return parts
