@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from crosstrail.accounts.listing import Listing
 from crosstrail.errors import AccountNotFound, ConfigError, InvalidRequest
-from crosstrail.models import Account
+from crosstrail.models import Account, AccountKey
 from crosstrail.vocabulary import words
 
 EVERY_ACCOUNT = "*"
@@ -32,6 +32,7 @@ class Registry:
         self._accounts: tuple[Account, ...] = ()
         self._by_name: dict[str, Account] = {}
         self._claimed: dict[str, str] = {}
+        self._sources: dict[AccountKey, str] = {}
         self._add(Listing("", tuple(accounts)))
 
     @classmethod
@@ -45,6 +46,7 @@ class Registry:
     def _add(self, listing: Listing) -> None:
         self._accounts += listing.accounts
         for account in listing.accounts:
+            self._sources[account.key] = listing.source
             claim = f"{account.cloud} {account.id}" + (f" in {listing.source}" if listing.source else "")
             for name in {account.id.lower(), account.alias.lower()} - {""}:
                 if other := self._claimed.get(name):
@@ -87,6 +89,10 @@ class Registry:
     def named(self, name: str) -> Account | None:
         """The account of this id or alias."""
         return self._by_name.get(name.strip().lower())
+
+    def source_of(self, account: Account) -> str:
+        """What lists it, as messages call that; empty where nothing does, as with accounts that the lake alone knows."""
+        return self._sources.get(account.key, "")
 
     def _matching(self, part: str) -> Sequence[Account]:
         if len(part) > _LONGEST_PART:

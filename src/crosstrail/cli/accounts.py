@@ -8,6 +8,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.account_removal import remove
+from crosstrail.cli.account_test import test
 from crosstrail.cli.check import check
 from crosstrail.cli.command import Group
 from crosstrail.cli.import_accounts import add, encrypt, import_, rotate
@@ -38,10 +39,10 @@ ACCOUNTS = RowType(
 
 @click.group(cls=Group)
 def accounts() -> None:
-    """List, check, add, import and remove accounts."""
+    """List, test, check, add, import and remove accounts."""
 
 
-for _command in (check, add, import_, encrypt, remove, rotate):
+for _command in (check, add, import_, encrypt, remove, rotate, test):
     accounts.add_command(_command)
 
 

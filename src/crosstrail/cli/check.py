@@ -1,25 +1,24 @@
 """`crosstrail accounts check`: whether each account can really be asked, and what is missing where not.
 
-Decides what is tried: who we are there, then every kind of read once. It never writes, and a failing account never ends
-the others' checks.
+Decides that a failing account never ends the others' checks. What is asked is account_steps.py's matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from crosstrail.cli import account_steps as steps
 from crosstrail.cli import with_settings
+from crosstrail.cli.account_steps import FAILED, NOT_ASKED, ask_steps
 from crosstrail.cli.command import Command
 from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import region_option
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import say
-from crosstrail.errors import CrosstrailError, WrongAccount
 
 if TYPE_CHECKING:
     from crosstrail.lookup.fanout import Progress
@@ -27,13 +26,9 @@ if TYPE_CHECKING:
     from crosstrail.settings.config import Settings
     from crosstrail.workspace.workspace import Workspace
 
-AnswerT = TypeVar("AnswerT")
-
-_OK, _FAILED, _NOT_ASKED = "ok", "failed", "-"
-
 
 def _meaning(value: Cell) -> Meaning | None:
-    return Meaning.FAILED if value == _FAILED else None
+    return Meaning.FAILED if value == FAILED else None
 
 
 _ASKED = "ok, failed, or - where there is nothing to ask."
@@ -59,10 +54,10 @@ class Checked:
     account: str
     id: str
     region: str
-    identity: str = _NOT_ASKED
-    lookup: str = _NOT_ASKED
-    trails: str = _NOT_ASKED
-    stores: str = _NOT_ASKED
+    identity: str = NOT_ASKED
+    lookup: str = NOT_ASKED
+    trails: str = NOT_ASKED
+    stores: str = NOT_ASKED
     problems: list[str] = field(default_factory=list)
 
 
@@ -93,7 +88,7 @@ def check(settings: Settings, selector: str, region: str, output: CommandOutput)
             say(f"{' '.join(filter(None, (one.account or one.id, one.region)))}: {problem}")
     for line in left_out:
         say(line)
-    failed = sum(one.lookup == _FAILED for one in found)
+    failed = sum(one.lookup == FAILED for one in found)
     return status_of(done=len(found) - failed, failed=failed + len(left_out))
 
 
@@ -123,37 +118,19 @@ async def check_accounts(
 
 
 async def _check(workspace: Workspace, target: OpenTarget) -> Checked:
-    from crosstrail.clouds.base import HasEventDataStores
-    from crosstrail.models import EventQuery
-
     checked = Checked(target.account.alias, target.account.id, target.region)
-    try:
-        trail = target.trail
-    except CrosstrailError as error:
-        checked.problems.append(error.text)
-        checked.lookup = _FAILED
-        return checked
-    broker = workspace.broker(target.account.cloud)
-    who = broker.identity(target.account, target.region)
-    checked.identity = await _tried(checked, who, lambda name: name or _NOT_ASKED)
-    if checked.identity == _FAILED:
-        checked.lookup = _FAILED
-        return checked
-    checked.lookup = await _tried(checked, trail.lookup_events(target, EventQuery(limit=1)))
-    checked.trails = await _tried(checked, trail.describe_trails(target))
-    if isinstance(trail, HasEventDataStores):
-        checked.stores = await _tried(checked, trail.list_event_data_stores(target))
+    async for step in ask_steps(workspace, target):
+        if step.problem:
+            checked.problems.append(step.problem)
+        match step.name:
+            case steps.EVENTS:
+                checked.lookup = step.outcome
+            case steps.TRAILS:
+                checked.trails = step.outcome
+            case steps.STORES:
+                checked.stores = step.outcome
+            case _ if step.outcome == FAILED:
+                checked.identity = checked.lookup = FAILED
+            case steps.IDENTITY:
+                checked.identity = step.detail or NOT_ASKED
     return checked
-
-
-async def _tried(checked: Checked, asked: Awaitable[AnswerT], shown: Callable[[AnswerT], str] = lambda _: _OK) -> str:
-    try:
-        return shown(await asked)
-    except WrongAccount as error:  # whoever reads the configuration may know whose credentials it has
-        checked.problems.append(
-            f"{error}: they are account {error.actual}'s. Correct the id or the auth of the account."
-        )
-        return _FAILED
-    except CrosstrailError as error:
-        checked.problems.append(error.text)
-        return _FAILED

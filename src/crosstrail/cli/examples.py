@@ -71,6 +71,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         _E("crosstrail accounts remove 'old-*' --yes", "Several, without a question."),
     ),
     "accounts rotate": (_E("crosstrail accounts rotate", "Encrypt all stored secrets with a new first key."),),
+    "accounts test": (
+        _E("crosstrail accounts test prod", "Each step of asking one account, and how long it takes."),
+        _E("crosstrail accounts test 2100000001 --region cn-shanghai --format json", "In one region, for programs."),
+    ),
     "audit": (
         _E("crosstrail audit --since 7d", "Who asked what in the last week."),
         _E("crosstrail audit --who ann@example.com --account prod", "What one person asked of one account."),

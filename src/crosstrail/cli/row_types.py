@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crosstrail.cli.access import ALLOWED
+from crosstrail.cli.account_test import STEPS
 from crosstrail.cli.accounts import ACCOUNTS
 from crosstrail.cli.audit import RECORD
 from crosstrail.cli.check import CHECKED
 from crosstrail.cli.check_server import CHECKS
 from crosstrail.cli.client import CLIENT_ENTRIES
 from crosstrail.cli.collection_report import COLLECTED, FOLDERS
+from crosstrail.cli.config import SETTINGS
+from crosstrail.cli.config_check import FINDINGS as SETTING_FINDINGS
 from crosstrail.cli.coverage_rows import COVERAGE
 from crosstrail.cli.doctor import DOCTOR
 from crosstrail.cli.event_rows import EVENTS
@@ -36,6 +39,7 @@ ROW_TYPES: tuple[RowType, ...] = (
         FINDING_CELLS,
     ),
     *(DOCTOR, COMPACTED, EXPIRED, HELD, DAMAGED, EVENTS, SAVED, CHECKED_RULES, RULES, MATCHES),
+    *(SETTINGS, SETTING_FINDINGS, STEPS),
 )
 
 
