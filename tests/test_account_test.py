@@ -84,6 +84,7 @@ def test_an_archive_is_not_asked_and_other_names_are_refused(aws: LiveAws, tmp_p
     assert not aws.world.requests
     assert "Did you mean prod-one?" in _test(aws, tmp_path, "prod-on", status=1)[1]
     assert "one account is tested at a time" in _test(aws, tmp_path, "*", status=1)[1]
+    assert "one region is tested at a time" in _test(aws, tmp_path, "prod-one", "--region", "us-*", status=1)[1]
     assert "has a region 'us-eest-1'" in _test(aws, tmp_path, "prod-one", "--region", "us-eest-1", status=1)[1]
 
 

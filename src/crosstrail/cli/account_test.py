@@ -14,6 +14,7 @@ from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.account_steps import EVENTS, FAILED, NOT_ASKED, OK, AccountStep, ask_steps
 from crosstrail.cli.command import Command
 from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
+from crosstrail.cli.shared_options import region_option
 from crosstrail.cli.statuses import DONE, PARTLY
 from crosstrail.cli.statuses import FAILED as STATUS_FAILED
 from crosstrail.cli.words import say
@@ -48,7 +49,7 @@ STEPS = RowType(
 
 @click.command("test", cls=Command)
 @click.argument("account_id", metavar="ACCOUNT")
-@click.option("--region", default="", help="Region to ask; the account's own if not given.")
+@region_option("the account's own")
 @click.option("--config", metavar="FILE", default="", help=CONFIG_HELP)
 @with_output(STEPS)
 def test(output: CommandOutput, account_id: str, region: str, config: str) -> int:
@@ -94,6 +95,8 @@ async def _steps(settings: Settings, file: Path | None, name: str, region: str) 
         targets = (await workspace.targets_of([account], region)).targets
         if not targets:
             return [*steps, AccountStep(REGION, FAILED, f"the account has no region {region}", "Name another one.")]
+        if len(targets) > 1:
+            raise InvalidRequest("one region is tested at a time", hint="`crosstrail accounts check` asks many.")
         steps.append(AccountStep(REGION, OK, targets[0].region or "the whole account"))
         return [*steps, *[step async for step in ask_steps(workspace, targets[0])]]
     finally:
