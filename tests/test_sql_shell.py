@@ -143,6 +143,7 @@ def test_the_editor_gets_the_last_statement(config: Path, tmp_path: Path) -> Non
         ("EXPLAIN SELECT count(*) FROM dev; explain select x from dev", 3, ["Engine: lake", "Reads: dev;"], ["line 1 column 16"]),
         (".schema useridentity.inscopeof", 0, ["useridentity.inscopeof.sourcearn\tvarchar"], []),
         (".functions date_tr", 0, ["date_trunc(unit, D) -> D"], []),
+        ("SELECT 1 AS n FROM prod LIMIT 1;\n.coverage", 0, ["n"], ["Readable: prod, dev; events held"]),
         (".examples", 0, [" 3\tDenied calls by caller"], []),
         (".accounts", 0, ["prod\t111111111111"], []),
         ("\\?", 0, [".schema [COLUMN]\t"], []),

@@ -22,8 +22,9 @@ _MICROSECONDS = 6
 
 
 def sql_column(name: str, type_name: str) -> RowColumn:
-    """`type_name`: Trino's; empty where it is not known."""
-    return RowColumn(name, _kind(type_name), optional=True)
+    """`type_name`: Trino's; empty where it is not known. A time that is cut says nothing; of an ARN or a path both ends tell."""
+    kind = _kind(type_name)
+    return RowColumn(name, kind, optional=True, whole=kind == "time", cut="middle" if kind == "text" else "end")
 
 
 def sql_cell(kind: Kind, text: str | None) -> Cell:

@@ -17,7 +17,7 @@ from crosstrail.errors import InvalidRequest
 from crosstrail.text import clean
 
 Action = Literal[
-    "accounts", "edit", "examples", "explain", "format", "functions", "help", "limit", "output", "quit", "read", "saved",
+    "accounts", "coverage", "edit", "examples", "explain", "format", "functions", "help", "limit", "output", "quit", "read", "saved",
     "schema", "timing", "vertical",
 ]  # fmt: skip
 
@@ -56,6 +56,7 @@ COMMANDS: tuple[CommandForm, ...] = (
     ),
     CommandForm("examples", ("examples",), "Example queries; by number: put one here, to edit and run.", "[NUMBER]"),
     CommandForm("accounts", ("accounts", "tables", "dt"), "What FROM takes: accounts and their event data stores."),
+    CommandForm("coverage", ("coverage",), "What the last answer could read, and what was missing."),
     CommandForm("saved", ("saved",), "Saved queries; by name: run one.", "[NAME [PARAMETER=VALUE]...]"),
     CommandForm("read", ("read", "i"), "Run the statements of a file.", "FILE", takes_path=True),
     CommandForm("explain", ("explain",), "What a statement would read; EXPLAIN before it does the same.", "STATEMENT"),

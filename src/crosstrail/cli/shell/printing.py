@@ -20,6 +20,8 @@ from crosstrail.cli.words import say
 from crosstrail.errors import InvalidRequest
 
 SHOWN_ROWS = 1_000
+_SHOWN_LINES = 2
+"""Of what an answer could read."""
 _ONE_RESULT = frozenset({"json", "parquet"})
 """Forms in which a file holds the rows of one statement."""
 
@@ -78,8 +80,17 @@ class Printer:
         if shown < total:
             say(f"The first {shown:,} of them are shown: .limit {total} or .output FILE gives all.")
 
+    def say_coverage(self) -> None:
+        """Of the last answer, whole."""
+        for line in self._said:
+            say(line)
+
     def _say_covered(self, covered: tuple[str, ...]) -> None:
-        for line in covered:
-            if line not in self._said:
-                say(line)
+        """What is new of it; at a terminal as much as leaves the rows in sight."""
+        fresh = [line for line in covered if line not in self._said]
         self._said = covered
+        shown = fresh[:_SHOWN_LINES] if sys.stdin.isatty() else fresh
+        for line in shown:
+            say(line)
+        if len(shown) < len(fresh):
+            say(".coverage says the rest of it: what is missing and since when.")

@@ -99,6 +99,8 @@ class Shell:
                 self.draft = _edited(command.pending or self._last)
             case "accounts":
                 await self._show_accounts()
+            case "coverage":
+                self._printer.say_coverage()
             case "explain":
                 await self._run(TypedStatement(f"EXPLAIN {command.argument.rstrip(';')}"))
             case "read":
