@@ -8,33 +8,17 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.account_removal import remove
+from crosstrail.cli.account_rows import ACCOUNTS, account_row
 from crosstrail.cli.account_test import test
 from crosstrail.cli.check import check
 from crosstrail.cli.command import Group
 from crosstrail.cli.import_accounts import add, encrypt, import_, rotate
-from crosstrail.cli.output import Cell, CommandOutput, RowColumn, RowType, with_output
+from crosstrail.cli.output import Cell, CommandOutput, with_output
 from crosstrail.cli.statuses import status_of
 from crosstrail.cli.words import say
 
 if TYPE_CHECKING:
-    from crosstrail.lake.snapshot import AccountSummary
-    from crosstrail.models import Account
     from crosstrail.settings.config import Settings
-
-ACCOUNTS = RowType(
-    "accounts list",
-    (
-        RowColumn("alias", about="Its name in the configuration; empty where it has none."),
-        RowColumn("account", whole=True, about="Its id."),
-        RowColumn("cloud", about="aws, volcengine, alibaba, or what a distribution brings."),
-        RowColumn("events", "integer", thousands=True, about="How many of its events the lake holds."),
-        RowColumn("first", "time", optional=True, as_day=True, about="Time of the first of them."),
-        RowColumn("last", "time", optional=True, as_day=True, about="Time of the last of them."),
-        RowColumn("gaps", "integer", thousands=True, about="Days without an event between two days that have some."),
-        RowColumn("store", whole=True, about="Id of the event data store that names it in SQL."),
-    ),
-    first_to_go=("store",),
-)
 
 
 @click.group(cls=Group)
@@ -80,14 +64,4 @@ async def _rows(settings: Settings, selector: str) -> tuple[list[list[Cell]], tu
         chosen = listed.registry.select(selector) if listed.registry.accounts else ()
     finally:
         await workspace.aclose()
-    return [_row(account, held.get(account.key)) for account in chosen], listed.warnings + listed.left_out
-
-
-def _row(account: Account, lake: AccountSummary | None) -> list[Cell]:
-    from crosstrail.coverage import count, gaps
-    from crosstrail.timerange import TimeRange
-
-    named: list[Cell] = [account.alias, account.id, account.cloud]
-    if lake is None:
-        return [*named, 0, None, None, 0, account.store_id]
-    return [*named, lake.events, lake.first, lake.last, count(gaps(lake.days, TimeRange())), account.store_id]
+    return [account_row(account, held.get(account.key)) for account in chosen], listed.warnings + listed.left_out

@@ -5,10 +5,16 @@ from __future__ import annotations
 import click
 
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import RowColumn, RowType, table_on_stdout
 from crosstrail.cli.statuses import DONE, FAILED
 from crosstrail.cli.words import say
 
 _MAX_HITS = 20
+TOPICS = RowType("docs", (RowColumn("topic", whole=True), RowColumn("title")))
+HITS = RowType(
+    "docs --search",
+    (RowColumn("topic", whole=True), RowColumn("line", "integer", whole=True), RowColumn("section"), RowColumn("text")),
+)
 
 
 @click.command(cls=Command)
@@ -34,23 +40,22 @@ def docs(topic: str, search: str, chinese: bool) -> int:
 
 
 def _print_topics(language: str) -> None:
-    from crosstrail.cli.tables import print_table
     from crosstrail.documentation import page, topics
 
-    print_table(["topic", "title"], [[one, page(one, language).title] for one in topics()], whole=["topic"])
+    with table_on_stdout().rows(TOPICS) as rows:
+        rows.write_all([one, page(one, language).title] for one in topics())
     say("Read one with: crosstrail docs TOPIC. Look for words with: crosstrail docs --search WORDS")
 
 
 def _print_hits(words: str, language: str) -> int:
-    from crosstrail.cli.tables import print_table
     from crosstrail.documentation import search
 
     hits = search(words, language)
     if not hits:
         say("No page has these words. Fewer or other words may help; `crosstrail docs` lists all pages.")
         return FAILED
-    shown = [[hit.topic, str(hit.line), hit.heading.replace("`", ""), hit.excerpt] for hit in hits[:_MAX_HITS]]
-    print_table(["topic", "line", "section", "text"], shown, whole=["topic", "line"])
+    with table_on_stdout().rows(HITS) as rows:
+        rows.write_all([hit.topic, hit.line, hit.heading.replace("`", ""), hit.excerpt] for hit in hits[:_MAX_HITS])
     if len(hits) > _MAX_HITS:
         say(f"The best {_MAX_HITS} of {len(hits)} places. More words find fewer.")
     return DONE

@@ -15,7 +15,7 @@ from crosstrail.cli.lake_ddl import ddl
 from crosstrail.cli.lake_init import init
 from crosstrail.cli.lake_opened import opened
 from crosstrail.cli.lake_repair import repair
-from crosstrail.cli.lake_rows import COMPACTED, DAMAGED, EXPIRED, HELD
+from crosstrail.cli.lake_rows import COMPACTED, DAMAGED, EXPIRED, HELD, size_text
 from crosstrail.cli.output import Cell, CommandOutput, with_output
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import dry_run_option
@@ -56,7 +56,7 @@ def status(settings: Settings, output: CommandOutput) -> int:
     if output.older:
         output.json_document(asdict(found))
         return DONE
-    _about(found, str(settings.lake.folder), output.line if output.on_terminal else say)
+    _about(found, str(settings.lake.folder))
     if output.on_terminal and found.accounts:
         output.line("")
     with output.rows(HELD) as rows:
@@ -64,22 +64,22 @@ def status(settings: Settings, output: CommandOutput) -> int:
     return DONE
 
 
-def _about(found: LakeStatus, folder: str, out: Callable[[str], None]) -> None:
-    out(f"Lake       {clean(folder, 300)}")
+def _about(found: LakeStatus, folder: str) -> None:
+    say(f"Lake       {clean(folder, 300)}")
     if found.format < FORMAT:
-        out(f"Format     {found.format}, of an older version: crosstrail lake migrate")
-    out(f"Events     {found.events:,} of {_several(len(found.accounts), 'account')}")
-    out(
-        f"Files      {found.files:,} in {found.partitions:,} partitions, {_size(found.bytes)}; {_size(found.disk)} on disk"
+        say(f"Format     {found.format}, of an older version: crosstrail lake migrate")
+    say(f"Events     {found.events:,} of {_several(len(found.accounts), 'account')}")
+    say(
+        f"Files      {found.files:,} in {found.partitions:,} partitions, {size_text(found.bytes)}; {size_text(found.disk)} on disk"
     )
-    out(f"Verified   {_share(found.verified)}")
+    say(f"Verified   {_share(found.verified)}")
     if found.committed and found.as_of:
         kept = _several(found.snapshots, "snapshot")
-        out(f"Snapshot   {found.snapshot}, {iso(found.committed)}; {kept}, --as-of back to {iso(found.as_of)}")
+        say(f"Snapshot   {found.snapshot}, {iso(found.committed)}; {kept}, --as-of back to {iso(found.as_of)}")
     if found.crowded:
-        out(f"Compaction {found.crowded:,} partitions have many small files: crosstrail lake compact")
+        say(f"Compaction {found.crowded:,} partitions have many small files: crosstrail lake compact")
     if found.unhashed:
-        out(
+        say(
             f"Hashes     {found.unhashed:,} files of an older version have none: crosstrail lake compact gives them one"
         )
 
@@ -118,14 +118,6 @@ def _several(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def _size(size: float) -> str:
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
-
-
 @lake.command("verify")
 @with_output(DAMAGED, json_flag="json")
 @with_settings
@@ -161,7 +153,7 @@ def _print_verification(found: DataFileVerification, out: Callable[[str], None])
     if found.list_damage:
         say(f"damaged: the table's list of files: {found.list_damage}")
     sound = found.files - len(found.damaged)
-    out(f"Files   {sound:,} of {found.files:,} sound, {found.events:,} events, {_size(found.bytes)}")
+    out(f"Files   {sound:,} of {found.files:,} sound, {found.events:,} events, {size_text(found.bytes)}")
     if found.unhashed:
         out(f"        {found.unhashed:,} of them have no hash, and were compared with their page checksums alone")
     if found.copies_dropped:

@@ -14,16 +14,36 @@ def failed(value: Cell) -> Meaning | None:
     return Meaning.FAILED if value and "failed" in str(value) else None
 
 
+def size_text(size: float) -> str:
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def _size(value: Cell) -> str:
+    return size_text(value) if isinstance(value, int) else ""
+
+
+def _age(value: Cell) -> str:
+    seconds = value if isinstance(value, int) else 0
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:,} {unit}"
+    return f"{seconds} s"
+
+
 HELD = RowType(
     "lake status",
     (
         _ACCOUNT,
         _CLOUD,
         _EVENTS,
-        RowColumn("bytes", "integer", thousands=True, about="Size of its data files."),
-        RowColumn("first", "time", about="Time of its first event."),
-        RowColumn("last", "time", about="Time of its newest event."),
-        RowColumn("lag", "integer", thousands=True, about="Seconds from the newest event to now."),
+        RowColumn("bytes", "integer", shown=_size, about="Size of its data files."),
+        RowColumn("first", "time", as_day=True, about="Time of its first event."),
+        RowColumn("last", "time", whole=True, about="Time of its newest event."),
+        RowColumn("lag", "integer", shown=_age, about="Seconds from the newest event to now."),
         RowColumn("days", "integer", thousands=True, about="Days that hold events."),
         RowColumn("gaps", about="Days without an event between the first and the last: the newest two runs of them."),
         RowColumn("verified", meaning=failed, about="The share of events whose log files passed validation."),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crosstrail.cli.access import ALLOWED
+from crosstrail.cli.account_rows import ACCOUNTS
 from crosstrail.cli.account_test import STEPS
-from crosstrail.cli.accounts import ACCOUNTS
 from crosstrail.cli.audit import RECORD
 from crosstrail.cli.check import CHECKED
 from crosstrail.cli.check_server import CHECKS

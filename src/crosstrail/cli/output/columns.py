@@ -51,6 +51,8 @@ class RowColumn:
     """In tables: a time shown as its day."""
     thousands: bool = False
     """On a terminal: 1,234,567. For counts, not for years or ports."""
+    shown: Callable[[Cell], str] | None = None
+    """How a terminal shows a value: sizes and ages that people read."""
     meaning: Callable[[Cell], Meaning | None] | None = None
     """What a value's colour says; the value must say it too."""
 
@@ -89,7 +91,9 @@ def _column_schema(column: RowColumn) -> dict[str, object]:
 
 
 def cell_text(column: RowColumn, value: Cell, zone: Zone, *, grouped: bool = False) -> str:
-    """As tables and CSV have it. Not cleaned: what may be shown, the form decides. `grouped`: with thousands' commas."""
+    """As tables and CSV have it. Not cleaned: what may be shown, the form decides. `grouped`: as a terminal shows it."""
+    if grouped and column.shown and value is not None:
+        return column.shown(value)
     match value:
         case None:
             return ""

@@ -7,7 +7,7 @@ characters never reach the terminal. It holds its rows until the last, since the
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -44,6 +44,7 @@ class TerminalTable:
         self._columns = columns
         self._zone = zone
         self._first_to_go = () if named else first_to_go
+        self._spare = frozenset(first_to_go)
         self._named = named
         self._colour = colour
         self._cells: list[list[str]] = []
@@ -102,7 +103,9 @@ class TerminalTable:
         left = room - len(_GAP) * (len(widths) - 1)
         if sum(one if number in firm else min(one, _NARROWEST) for number, one in enumerate(widths)) > left:
             return []
-        _narrow(widths, left, firm)
+        least = [self._columns[place].name in self._spare for place in kept]
+        _narrow(widths, left, [number for number, spare in enumerate(least) if spare and number not in firm], _READABLE)
+        _narrow(widths, left, [number for number in range(len(widths)) if number not in firm], 0)
         return widths
 
     def _print_lines(self, kept: Sequence[int], widths: Sequence[int]) -> None:
@@ -159,10 +162,10 @@ class TerminalTable:
         click.echo(line, color=self._colour or None)
 
 
-def _narrow(widths: list[int], left: int, firm: Collection[int]) -> None:
-    """Takes from the widest, again and again, until they fit."""
-    while sum(widths) > left:
-        widths[max((number for number in range(len(widths)) if number not in firm), key=widths.__getitem__)] -= 1
+def _narrow(widths: list[int], left: int, which: Sequence[int], least: int) -> None:
+    """Takes from the widest of some, again and again, until all fit or these are down to `least`."""
+    while sum(widths) > left and (given := [number for number in which if widths[number] > least]):
+        widths[max(given, key=widths.__getitem__)] -= 1
 
 
 __all__ = ["TerminalTable"]

@@ -18,6 +18,8 @@ import click
 from crosstrail.answers.saved_queries import saved_queries
 from crosstrail.answers.sql_examples import SQL_EXAMPLES
 from crosstrail.answers.sql_reference import column_fields, function_groups, functions_of, signatures
+from crosstrail.cli.account_rows import ACCOUNTS, account_row
+from crosstrail.cli.output import table_on_stdout
 from crosstrail.cli.output.options import FORMS
 from crosstrail.cli.query_source import decoded, named_values, print_saved
 from crosstrail.cli.shell.commands import COMMANDS, ENDS, Action, command_named
@@ -26,7 +28,6 @@ from crosstrail.cli.shell.printing import SHOWN_ROWS, Printer
 from crosstrail.cli.shell.statements import ShellCommand, TypedStatement, parted
 from crosstrail.cli.sql_excerpt import excerpts_of
 from crosstrail.cli.sql_session import SqlSession
-from crosstrail.cli.tables import print_table
 from crosstrail.cli.words import out, say, say_excerpt
 from crosstrail.errors import CrosstrailError, InvalidRequest, SqlRejected
 from crosstrail.settings.config import Settings
@@ -125,20 +126,9 @@ class Shell:
         }
 
     async def _show_accounts(self) -> None:
-        rows = [
-            (
-                account.alias,
-                account.id,
-                account.cloud,
-                f"{held.events:,}" if held else "0",
-                held.first.date().isoformat() if held and held.first else "",
-                held.last.date().isoformat() if held and held.last else "",
-                account.store_id,
-            )
-            for account, held in await self._session.accounts()
-        ]
-        columns = ("alias", "account", "cloud", "events", "first", "last", "store")
-        print_table(columns, rows, whole=("account", "store"), first_to_go=("store",))
+        found = await self._session.accounts()
+        with table_on_stdout().rows(ACCOUNTS) as rows:
+            rows.write_all(account_row(account, held) for account, held in found)
         say("FROM events reads all of them; FROM takes each by alias, id or store.")
 
     async def _read(self, argument: str) -> None:
