@@ -49,7 +49,7 @@ def followed(arguments: list[str]) -> str:
     assert process.stdout
     assert process.stderr
     with process.stdout, process.stderr:
-        lines = [process.stdout.readline() for _ in range(1 if "json" in arguments else 2)]
+        lines = [process.stdout.readline() for _ in range(1 if "jsonl" in arguments else 2)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     return lines[-1]
