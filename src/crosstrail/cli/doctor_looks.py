@@ -142,7 +142,7 @@ def print_findings(findings: Sequence[DoctorFinding]) -> None:
     """For a terminal: by area, what to do below what was found, no line wider than the terminal."""
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     for area, group in groupby(findings, key=lambda one: one.area):
-        click.secho(translated(area), bold=True)
+        click.secho(area, bold=True)
         for one in group:
             _print(one, width)
     counted = Counter(one.status for one in findings)
@@ -154,7 +154,7 @@ def print_findings(findings: Sequence[DoctorFinding]) -> None:
 
 def _print(one: DoctorFinding, width: int) -> None:
     mark = f"  {one.status.value:<7}  "
-    said = visible(": ".join(filter(None, (one.subject, translated(one.found)))))
+    said = visible(": ".join(filter(None, (one.subject, one.found))))
     lines = wrapped(said, width, first=mark, rest=" " * len(mark))
     click.echo(lines[0].replace(one.status.value, coloured(one.status.value, _MEANINGS.get(one.status)), 1))
     for line in lines[1:]:
