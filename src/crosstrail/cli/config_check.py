@@ -5,6 +5,8 @@ Decides how it is printed: as compilers do, which editors and CI read, or as row
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,8 +56,7 @@ def check(output: CommandOutput, file: Path | None) -> int:
     environ = environment()
     findings = review(read_settings(found, environ), environ, datetime.now(UTC))
     if output.form == "text":
-        for one in findings:
-            output.line(_line(one))
+        _print_lines(output, findings)
     else:
         with output.rows(FINDINGS) as rows:
             rows.write_all(_row(one) for one in findings)
@@ -65,6 +66,17 @@ def check(output: CommandOutput, file: Path | None) -> int:
     if errors:
         return FAILED
     return PARTLY if findings else DONE
+
+
+def _print_lines(output: CommandOutput, findings: Sequence[SettingFinding]) -> None:
+    """One line each, as editors read them; on a terminal broken between words."""
+    from crosstrail.cli.cells import wrapped
+
+    width = shutil.get_terminal_size().columns
+    for one in findings:
+        lines = wrapped(_line(one), width, rest="  ") if output.destination.on_terminal else [_line(one)]
+        for line in lines:
+            output.line(line)
 
 
 def _line(one: SettingFinding) -> str:

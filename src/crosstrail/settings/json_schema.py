@@ -7,6 +7,7 @@ cloud. What two settings mean together no schema says: `crosstrail config check`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TypeAlias
 
 from pydantic import BaseModel, SecretStr
@@ -80,13 +81,20 @@ def _description(field: FieldInfo) -> str:
 def _value(name: str, field: FieldInfo, model: type[BaseModel]) -> Schema:
     if is_secret(field) and field.annotation in (SecretStr, SecretStr | None):
         return {"type": "string"}  # no default, and no bounds that an empty one must meet
-    written: Schema = model.model_json_schema()["properties"][name]
+    written = _written(model)[name]
     schema = {key: value for key, value in written.items() if key not in _NOT_SHOWN}
     if name in _WRITTEN_OTHERWISE and not (name == "issuer" and schema.get("type") == "string"):
         schema = {**_WRITTEN_OTHERWISE[name], **({"default": schema["default"]} if "default" in schema else {})}
     elif takes_commas(field):
         schema["type"] = ["string", "array"]
     return schema
+
+
+@cache
+def _written(model: type[BaseModel]) -> Mapping[str, Schema]:
+    """Pydantic's schemas of its fields."""
+    found: Mapping[str, Schema] = model.model_json_schema()["properties"]
+    return found
 
 
 def _account() -> Schema:

@@ -35,7 +35,12 @@ def review(read: ReadSettings, environ: Mapping[str, str], now: datetime) -> lis
         found += [read.finding(*each) for each in _serving(read, settings)]
         found += [read.finding(each, Severity.ERROR) for each in _unreadable_secrets(settings)]
         found += [read.finding(each) for each in _without_effect(settings, now)]
-    return sorted(dict.fromkeys(found), key=lambda one: (one.place is None, one.place.line if one.place else 0))
+    return sorted(dict.fromkeys(found), key=_position)
+
+
+def _position(one: SettingFinding) -> tuple[int, int, int]:
+    """In the order of the file; what has no place in it comes last."""
+    return (0, one.place.line, one.place.column) if one.place else (1, 0, 0)
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingFinding]:
