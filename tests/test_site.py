@@ -20,9 +20,11 @@ from guide import DOCS
 
 ROOT = DOCS.parent
 _BUILD = """
+import logging
 import sys
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+logging.basicConfig(level=logging.WARNING)
 pages, site = sys.argv[1:]
 build(load_config("mkdocs.yml", docs_dir=pages, site_dir=site, strict=True))
 """

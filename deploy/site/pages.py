@@ -31,6 +31,8 @@ def write_pages(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "images", target / "images")
     shutil.copytree(Path(__file__).parent / "assets", target / "assets")
+    for schema in (ROOT / "docs").glob("*.json"):
+        shutil.copy(schema, target)
     made = {name: _page(source) for source, name in _sources()}
     english = [name for name in made if ".zh." not in name and name.replace(".md", ".zh.md") not in made]
     for name in english:
