@@ -123,8 +123,25 @@ def test_the_editor_gets_the_last_statement(config: Path, tmp_path: Path) -> Non
     session.send(";\r")
     assert "two\n" in session.until("Rows: 1")
     session.until("crosstrail>")
+    editor.write_text("#!/bin/sh\nexit 3\n")
+    session.send("\\e\r")
+    session.until("Editing failed")
+    session.until("crosstrail>")
     session.send("\x04")
     assert session.ended() == 0
+
+
+def test_a_reader_that_leaves_ends_it(config: Path) -> None:
+    process = preloaded.start("sql", "--config", config, stdin=True, stdout=True)
+    assert process.stdin
+    assert process.stdout
+    process.stdout.close()
+    process.stdin.write("SELECT eventid FROM prod;\n" * 2)
+    process.stdin.close()
+    assert process.wait(60) == 1
+    assert process.stderr
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,11 @@ class Shell:
             self.failed += 1
             say(f"{place}{error.operators_text}")
             say_excerpt(error.excerpt if isinstance(error, SqlRejected) else ())
-        except click.UsageError as error:
+        except click.ClickException as error:  # wrong usage, or an editor that does not run
             self.failed += 1
             say(f"{place}{error.format_message()}")
+        except BrokenPipeError:  # whoever read has gone
+            raise
         except OSError as error:
             self.failed += 1
             say(f"{place}{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}")
