@@ -14,11 +14,21 @@ from pathlib import Path
 import pytest
 
 import preloaded
+from crosstrail.clients.entry import LocalServer, entry_of
 from crosstrail.clients.installation import Start, this_installation
-from crosstrail.clients.known import CLIENTS
+from crosstrail.clients.known import CLIENTS, client_of
 from crosstrail.clients.machine import Machine
+from crosstrail.errors import InvalidRequest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+INITIALIZE = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+    }
+)
 SECRET = "wJalrXUtnFEMI-secret"
 
 
@@ -251,3 +261,26 @@ def test_the_documentation_lists_each_client_with_its_source() -> None:
             f"| `{one.name}` | {one.title} | `{one.user(machine)}` | {project} | `{one.key}` | [source]({one.source}) |"
         )
         assert row in text
+
+
+HEAVY = {"boto3", "botocore", "duckdb", "pyarrow", "pyiceberg", "sqlglot", "sqlalchemy", "volcenginesdkcore", "fastmcp"}
+
+
+def test_a_start_answers_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    """Whatever is configured: the lake, live accounts and engines wait for the first call that needs them."""
+    config = tmp_path / "crosstrail.yaml"
+    accounts = '{id: "111111111111", auth: {type: profile, profile: prod}}, {id: "2100000001", cloud: volcengine, auth: {type: ambient}}'
+    config.write_text(f"accounts: [{accounts}]\nlake: {{path: lake}}\n")
+    command = [sys.executable, "-X", "importtime", "-m", "crosstrail", "serve", "--config", str(config)]
+    done = subprocess.run(command, input=f"{INITIALIZE}\n", capture_output=True, text=True, check=False, timeout=60)
+    assert json.loads(done.stdout.splitlines()[0])["result"]["serverInfo"]["name"] == "crosstrail"
+    loaded = {line.rsplit("|", 1)[-1].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "mcp" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_trae_gets_no_command_that_it_would_split(tmp_path: Path) -> None:
+    server = LocalServer("/opt/my tools/crosstrail", ("serve",))
+    with pytest.raises(InvalidRequest, match="blank"):
+        entry_of(client_of("trae"), server, Machine(tmp_path))
+    assert entry_of(client_of("cursor"), server, Machine(tmp_path))["command"] == server.command

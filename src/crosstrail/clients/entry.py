@@ -43,6 +43,10 @@ def entry_of(client: McpClient, server: Server, machine: Machine) -> dict[str, o
     command, arguments = server.command, list(server.arguments)
     if client.desktop and machine.windows_home:
         command, arguments = "wsl.exe", ["-d", machine.distribution, "--", server.command, *arguments]
+    if client.splits_command and " " in command:
+        raise InvalidRequest(
+            "it takes no command with a blank in its path", hint="Install crosstrail in a folder without one."
+        ).about(command)
     entry: dict[str, object] = {**_typed(client.local_type), "command": command, "args": arguments}
     if client.toml:
         if server.variables:

@@ -32,6 +32,8 @@ class McpClient:
     """What it calls a server's address; empty where its file takes none."""
     reference: str = ""
     """How its file refers to a variable of the environment; empty where it cannot."""
+    splits_command: bool = False
+    """Whether it takes a blank in the command's path for the end of it."""
     restart: str
     """What makes it read its file again."""
     first_start: str = "Run the entry's command once in a terminal before."
@@ -132,6 +134,7 @@ CLIENTS: tuple[McpClient, ...] = (
     McpClient(
         name="trae",
         title="Trae",
+        splits_command=True,
         user=_in_settings("Trae", "User", "mcp.json"),
         project=".trae/mcp.json",
         desktop=True,
@@ -141,6 +144,7 @@ CLIENTS: tuple[McpClient, ...] = (
     McpClient(
         name="trae-cn",
         title="TRAE CN",
+        splits_command=True,
         user=_in_settings("Trae CN", "User", "mcp.json"),
         project=".trae/mcp.json",
         desktop=True,
