@@ -213,7 +213,7 @@ class _Reader(ast.NodeVisitor):
     def _text(self, text: str, line: int) -> None:
         for one in text.split("\n"):
             one = one.strip()
-            if (self._sink or self._for_people) and _is_text(one):
+            if (self._sink and _WORDS.search(one)) or (self._for_people and _is_text(one)):
                 self.found.append((one, line))
 
 

@@ -61,6 +61,13 @@ def written() -> dict[str, str]:
     return {str(one.id): str(one.string) for one in messages.catalog() if one.id}
 
 
+def test_every_message_of_the_source_has_a_translation(written: dict[str, str]) -> None:
+    wanted = messages.messages()
+    missing = sorted(msgid for msgid in wanted if not written.get(msgid))
+    assert not missing, "run `make messages`, and translate these in src/crosstrail/locale"
+    assert not sorted(written.keys() - wanted.keys()), "run `make messages`: the source has these no longer"
+
+
 def test_translations_keep_the_values_of_their_messages(written: dict[str, str]) -> None:
     """A suffix of the English plural is the one thing that may be left out."""
     wrong = []

@@ -16,7 +16,7 @@ import click
 from crosstrail.cli import CONFIG_HELP
 from crosstrail.cli.command import Command
 from crosstrail.cli.statuses import DONE, INTERRUPTED
-from crosstrail.cli.words import out, say
+from crosstrail.cli.words import confirm, out, say
 from crosstrail.errors import AccountNotFound, InvalidRequest
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _listed(config: str) -> _Listed:
 def _confirmed() -> bool:
     if not sys.stdin.isatty():
         raise InvalidRequest("removing asks first, and nobody can answer here", hint="Add --yes.")
-    return click.confirm("Remove them?", default=False, err=True)
+    return confirm("Remove them?")
 
 
 def _out_of_file(listed: _Listed, accounts: Sequence[Account]) -> None:

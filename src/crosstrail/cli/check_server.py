@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
+from crosstrail.cli.cells import wrapped
 from crosstrail.cli.command import Command
 from crosstrail.cli.output import Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
 from crosstrail.cli.shared_options import bearer_option
 from crosstrail.cli.statuses import verdict
+from crosstrail.cli.translation import translated
 from crosstrail.text import clean, visible
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ def print_report(report: Report, output: CommandOutput) -> None:
 def _say(text: str, indent: str = "") -> None:
     """A line on stderr, broken between words where that is a terminal."""
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
-    click.echo(textwrap.fill(visible(text), width, initial_indent=indent, subsequent_indent="  "), err=True)
+    for line in wrapped(translated(visible(text)), width, first=indent, rest="  "):
+        click.echo(line, err=True)
 
 
 def _ping(output: CommandOutput) -> int:

@@ -28,7 +28,8 @@ from crosstrail.cli.shell.printing import SHOWN_ROWS, Printer
 from crosstrail.cli.shell.statements import ShellCommand, TypedStatement, parted
 from crosstrail.cli.sql_excerpt import excerpts_of
 from crosstrail.cli.sql_session import SqlSession
-from crosstrail.cli.words import out, say, say_excerpt
+from crosstrail.cli.translation import translated
+from crosstrail.cli.words import out, out_document, say, say_excerpt
 from crosstrail.errors import CrosstrailError, InvalidRequest, SqlRejected
 from crosstrail.settings.config import Settings
 
@@ -160,7 +161,7 @@ class Shell:
         number = _number(argument, 1, len(SQL_EXAMPLES))
         self.draft = f"{SQL_EXAMPLES[number - 1].sql};"
         if not sys.stdin.isatty():
-            out(self.draft)
+            out_document(self.draft)
 
     def _format(self, argument: str) -> None:
         if not argument:
@@ -282,7 +283,8 @@ def _switch(argument: str, now: bool, off: str) -> bool:
 
 async def _progress(seconds: float, state: str) -> None:
     if seconds >= _SHOWN_AFTER and sys.stderr.isatty():
-        click.echo(f"\r{state.lower()} for {seconds:.0f} s; Ctrl-C cancels it", nl=False, err=True)
+        told = translated(f"{state.lower()} for {seconds:.0f} s; Ctrl-C cancels it")
+        click.echo(f"\r{told}", nl=False, err=True)
 
 
 def _end_progress() -> None:
