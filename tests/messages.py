@@ -46,7 +46,21 @@ _NOT_FOR_PEOPLE = (
 )
 """Modules whose texts agents, pages or machines read: of these only what is raised or said."""
 _PLAIN_SINKS = frozenset(
-    {"say", "out", "_say", "_out", "hint", "help", "epilog", "short_help", "prompt", "confirm", "ask", "translated"}
+    {
+        "say",
+        "out",
+        "_say",
+        "_out",
+        "hint",
+        "help",
+        "epilog",
+        "short_help",
+        "prompt",
+        "confirm",
+        "ask",
+        "translated",
+        "section",
+    }
 )
 _RAISED = (
     "Error",
@@ -84,6 +98,7 @@ _MACHINE = re.compile(
     r"^(?:SELECT|CREATE|DROP|ALTER|INSERT|DELETE|UPDATE|WITH|FROM|WHERE|AND|OR|ORDER|GROUP|VALUES|SET|PRAGMA|ATTACH|COPY|<|\(\?|\.\*|\^|[a-z_]+\(|#|application/|text/|Bearer )"
 )
 _CLICK_VALUES = (
+    "Examples",
     "OPTIONS",
     "ARGS",
     "COMMAND",
@@ -179,6 +194,8 @@ class _Reader(ast.NodeVisitor):
         if name in _DEAF:
             return
         self.visit(node.func)
+        if name == "option" and len(node.args) == 3 and any(one.arg == "flag" for one in node.keywords):
+            self._within(node.args[2], sink=True)  # a setting that commands have as an option
         if name == "argument" and isinstance(first := node.args[0], ast.Constant):
             self.found.append((str(first.value).upper(), node.lineno))
         for one in node.args:

@@ -50,6 +50,11 @@ def _filled(message: str, values: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)(?::n)?\}", lambda found: values[found[1]], message).replace("{{", "{").replace("}}", "}")
 
 
+def _plain(text: str) -> str:
+    """Without what tells a message from the same in the middle of a line."""
+    return text.replace("（", " (").replace("）", ")").rstrip("。.：:")
+
+
 @pytest.fixture(scope="module")
 def chinese() -> MessageCatalog:
     return catalog_of("zh_CN")
@@ -91,7 +96,8 @@ def test_every_message_is_found_again_in_a_line(written: dict[str, str]) -> None
             continue
         values = {name: _value(msgid, name, number) for number, name in enumerate(messages.placeholders(msgid), 7000)}
         line, expected = _filled(msgid, values), _filled(text, values)
-        if (found := chinese.line(line)).rstrip("。.：:") != expected.rstrip("。.：:"):
+        found = chinese.line(line)
+        if _plain(found) != _plain(expected):
             wrong.append((line, expected, found))
     assert not wrong
 

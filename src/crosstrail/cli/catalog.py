@@ -25,7 +25,7 @@ _AFTERWARDS = r"(|(?: \(|[,;:.] | and |s?[.,;]$).*?)"
 """A value that follows another one without a word between them: it begins as a clause does."""
 _PLACE = re.compile(r"\{\w+(?::n)?\}")
 _DIGIT = re.compile(r"\d")
-_SURE = 4
+_SHORT, _SURE = 4, 8
 """Letters of a message that can be told from data by them alone."""
 _ENDS = ".:"
 _CHINESE_ENDS = "。：."
@@ -82,11 +82,13 @@ class Template:
         return re.compile("".join(parts), re.DOTALL)
 
     def values(self, line: str) -> tuple[str, ...] | None:
-        """Those in a line that is this message. A message of a word or two (`{start} to {end}`) is so only with plain values."""
+        """Those in a line that is this message. What has a word or two alone (`{start} to {end}`) is so only with plain values."""
         if not (match := self.pattern.fullmatch(line)):
             return None
         found = match.groups()
-        if self.known < _SURE and (any(" " in value for value in found) or not any(map(_DIGIT.search, found))):
+        if self.known < _SURE and not self.msgid[0].isupper() and any(" " in value.strip() for value in found):
+            return None
+        if self.known < _SHORT and not self.msgid[0].isupper() and not any(map(_DIGIT.search, found)):
             return None
         return found
 
