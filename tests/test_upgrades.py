@@ -80,7 +80,8 @@ def test_an_older_lake_is_read_as_it_is(older: Path) -> None:
     assert re.search(r'"us-east-1".*?"missing": *1, *"partly": *3', days, re.DOTALL), days
     status = json.loads(_run("lake", "status", "--json", "--lake", lake))
     assert (status["format"], status["events"]) == (1, 30)
-    assert "crosstrail lake migrate" in _run("lake", "status", "--lake", lake)
+    told = preloaded.run("lake", "status", "--lake", lake)
+    assert "crosstrail lake migrate" in told.stdout + told.stderr
     assert json.loads(_run("lake", "verify", "--json", "--lake", lake))["sound"]
     assert _files(lake) == before
 
@@ -226,3 +227,29 @@ def test_an_account_database_of_an_older_version_is_read_and_written(older: Path
     assert added.returncode == 0, added.stderr
     listed = preloaded.run("accounts", "list", "--columns", "account", "--format", "csv", environ=environ)
     assert set(listed.stdout.split()[1:]) == {OTHER, "222222222222", "1100000000000001"}, listed.stderr
+
+
+def test_a_record_of_an_older_version_is_read(tmp_path: Path) -> None:
+    call = {
+        "time": "2026-11-20T09:00:00Z",
+        "kind": "call",
+        "request_id": "1",
+        "principal": "ann@example.com",
+        "tool": "lookup_events",
+        "outcome": "done",
+        "ms": 12.5,
+        "asked": {"target_account_id": "prod"},
+        "accounts": [ACCOUNT],
+        "account_count": 1,
+        "regions": ["us-east-1"],
+        "upstream_calls": 0,
+        "upstream": [],
+        "bytes": 10,
+    }
+    refused = {"time": "2026-11-20T09:00:01Z", "kind": "refused", "status": 401, "method": "POST", "path": "/mcp"}
+    file = tmp_path / "calls.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in (call, refused | {"client": "198.51.100.7"})))
+    rows = json.loads(_run("audit", file, "--format", "json"))
+    assert len(rows) == 2
+    assert ACCOUNT in json.dumps(rows)
+    assert "401" in json.dumps(rows)
