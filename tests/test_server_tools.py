@@ -143,6 +143,14 @@ async def test_a_wrong_call_is_answered_with_what_is_right(
     assert "Error executing" not in text_of(result)
 
 
+async def test_an_error_about_the_only_account_asked_ends_with_which_it_was(tmp_path: Path) -> None:
+    wrong = {"attribute_key": "SensitiveAction", "attribute_value": "x"}
+    async with client_of(settings(tmp_path / "lake")) as client:
+        result = await client.call_tool("lookup_events", {"target_account_id": "prod", **wrong})
+    assert result.is_error
+    assert text_of(result).endswith("Asked: prod (111111111111)."), text_of(result)
+
+
 async def test_a_wrong_value_is_echoed_short_and_clean(tmp_path: Path) -> None:
     async with client_of(settings(tmp_path / "lake")) as client:
         long = await client.call_tool("lookup_events", {"max_results": "9" * 3_000 + "\u202e\x1b[31m"})

@@ -308,5 +308,5 @@ def named(targets: Sequence[Target]) -> Iterator[None]:
         if len(targets) != 1:
             raise
         told = own(error)
-        told.add_note(f"RequestInfo: {target_name(targets[0])}.")
+        told.add_note(f"Asked: {target_name(targets[0])}.")
         raise told from None
