@@ -32,6 +32,7 @@ from crosstrail.answers.render import listed
 from crosstrail.cli.coverage_rows import print_lines, print_rows
 from crosstrail.cli.output import CommandOutput
 from crosstrail.cli.progress import progress_line
+from crosstrail.cli.translation import translated
 from crosstrail.cli.words import say
 from crosstrail.coverage import DayMap, DayState, StateRun, day_bits
 from crosstrail.settings.config import Settings
@@ -174,7 +175,7 @@ class _Picture:
         self._console.print()
 
     def _say(self, words: str, style: str = "") -> None:
-        text = Text(clean(words, 2_000), style=style)
+        text = Text(translated(clean(words, 2_000)), style=style)
         lines = text.wrap(self._console, self._width) if self._console.is_terminal else [text]
         for line in lines:
             line.rstrip()

@@ -25,6 +25,7 @@ from crosstrail import private
 from crosstrail.cli.coverage_picture import PICTURE, print_coverage
 from crosstrail.cli.demo_findings import show_findings
 from crosstrail.cli.output import table_on_stdout
+from crosstrail.cli.translation import translated
 from crosstrail.demo.client import connected
 from crosstrail.demo.digests import BUCKET
 from crosstrail.demo.incident import incident
@@ -65,7 +66,7 @@ def show_demo(folder: Path | None) -> int:
 
 def _prepare(console: Console, folder: Path | None) -> Prepared:
     """Make the organisation, or find it made, and say what there is."""
-    with console.status("Looking for the organisation") as status:
+    with console.status(translated("Looking for the organisation")) as status:
         made = prepared(folder, lambda words: status.update(words))
     figures = made.figures
     _heading(console, "crosstrail demo")
@@ -231,12 +232,12 @@ def _command() -> list[str]:
 
 def _heading(console: Console, words: str) -> None:
     console.print()
-    console.print(Text(words, style="bold cyan"))
+    console.print(Text(translated(words), style="bold cyan"))
 
 
 def _say(console: Console, words: str | Text) -> None:
     """Wrapped on a terminal, whole elsewhere."""
-    text = Text(words) if isinstance(words, str) else words
+    text = Text(translated(words)) if isinstance(words, str) else words
     for line in text.wrap(console, console.width - _INDENT) if console.is_terminal else [text]:
         _line(console, line)
 

@@ -24,6 +24,7 @@ from crosstrail.answers.timeline_page import page
 from crosstrail.cli.private_file import check_free, write_private
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
+from crosstrail.cli.translation import translated
 from crosstrail.cli.words import out, say
 from crosstrail.detections.timeline import Counts, Lane, LaneKind
 from crosstrail.filters import KEYS, accepted
@@ -224,7 +225,7 @@ class _Picture:
             self._print(line)
 
     def _say(self, words: str, style: str = "") -> None:
-        text = Text(clean(words, 2_000), style=style)
+        text = Text(translated(clean(words, 2_000)), style=style)
         for line in text.wrap(self._console, self._width) if self._console.is_terminal else [text]:
             self._print(line)
 
