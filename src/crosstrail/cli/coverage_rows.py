@@ -29,7 +29,7 @@ COVERAGE = RowType(
         RowColumn("cloud", about="aws, volcengine, alibaba, or what a distribution brings."),
         RowColumn("account", whole=True, about="The account's id."),
         RowColumn("alias", about="Its name; empty where it has none."),
-        RowColumn("region", about="The region."),
+        RowColumn("region", whole=True, about="The region."),
         *(
             RowColumn(
                 state.value,
