@@ -163,6 +163,16 @@ def test_message_and_its_hint_are_two_sentences() -> None:
     assert catalog.line("many files") == "many files"
 
 
+def test_value_may_hold_the_words_that_stand_between_two() -> None:
+    catalog = catalog_from(
+        {
+            "{what}, {days} altogether.": "{what}，共 {days}。",
+            "{many:n} accounts, {few:n} regions": "{many} 个账号，{few} 个区域",
+        }
+    )
+    assert catalog.line("5 accounts, 7 regions, 30 days altogether.") == "5 个账号，7 个区域，共 30 days。"
+
+
 def test_compiled_catalog_is_read_as_gettext_reads_it(written: dict[str, str]) -> None:
     found = read_compiled(messages.MO.read_bytes())
     assert {msgid: text for msgid, text in found.items() if msgid} == {k: v for k, v in written.items() if v}

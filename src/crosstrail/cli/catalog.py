@@ -72,25 +72,28 @@ class Template:
         return tuple((text, name or "") for text, name, _, _ in Formatter().parse(self.msgstr))
 
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """With values as short and, where there are several, as long as they can be: one may hold the words between two."""
         parts, adjacent = [], False
         for text, name, form, _ in Formatter().parse(self.msgid):
             parts.append(re.escape(text))
             if name is not None:
                 parts.append(_value_pattern(name, form or "", adjacent=adjacent and not text))
                 adjacent = True
-        return re.compile("".join(parts), re.DOTALL)
+        short = "".join(parts)
+        long = "".join("(.*)" if part == _ANYTHING else part for part in parts)
+        return tuple(re.compile(one, re.DOTALL) for one in ((short, long) if parts.count(_ANYTHING) > 1 else (short,)))
 
-    def values(self, line: str) -> tuple[str, ...] | None:
+    def values(self, line: str) -> Iterator[tuple[str, ...]]:
         """Those in a line that is this message. What has a word or two alone (`{start} to {end}`) is so only with plain values."""
-        if not (match := self.pattern.fullmatch(line)):
-            return None
-        found = match.groups()
-        if self.known < _SURE and not self.msgid[0].isupper() and any(" " in value.strip() for value in found):
-            return None
-        if self.known < _SHORT and not self.msgid[0].isupper() and not any(map(_DIGIT.search, found)):
-            return None
-        return found
+        matches = (pattern.fullmatch(line) for pattern in self.patterns)
+        for found in dict.fromkeys(match.groups() for match in matches if match):
+            if self.known >= _SURE or self.msgid[0].isupper() or self._plain(found):
+                yield found
+
+    def _plain(self, values: Sequence[str]) -> bool:
+        blank = any(" " in value.strip() for value in values)
+        return not blank and (self.known >= _SHORT or any(map(_DIGIT.search, values)))
 
 
 def _value_pattern(name: str, form: str, *, adjacent: bool) -> str:
@@ -111,7 +114,7 @@ class MessageCatalog:
     def line(self, text: str) -> str:
         """The line in the catalog's language, as far as it is known; blanks around it stay."""
         bare = text.strip()
-        if not self.messages or len(bare) > _LONGEST or not any(map(str.isalpha, bare)):
+        if not (self.messages or self.templates) or len(bare) > _LONGEST or not any(map(str.isalpha, bare)):
             return text
         found = _Line(self.messages, [one for one in self.templates if one.anchor in bare]).read(bare, whole=True)
         if not found.known:
@@ -155,16 +158,20 @@ class _Line:
 
     def _by_templates(self, text: str, end: str) -> Iterator[Rendering]:
         for template in self._templates:
-            if template.anchor not in text or (found := template.values(text)) is None:
+            if template.anchor not in text:
                 continue
-            values = dict.fromkeys(template.names, "")
-            known = template.known
-            for name, value in zip(template.names, found, strict=True):
-                inner = self._value(value)
-                values[name] = inner.text
-                known += max(inner.known - 1, 0)  # of two ways to know the same letters the one with fewer parts
-            filled = "".join(words + values.get(name, "") for words, name in template.translated)
-            yield Rendering(known, _ended(filled, end))
+            for found in template.values(text):
+                yield self._filled(template, found, end)
+
+    def _filled(self, template: Template, found: Sequence[str], end: str) -> Rendering:
+        values = dict.fromkeys(template.names, "")
+        known = template.known
+        for name, value in zip(template.names, found, strict=True):
+            inner = self._value(value)
+            values[name] = inner.text
+            known += max(inner.known - 1, 0)  # of two ways to know the same letters the one with fewer parts
+        filled = "".join(words + values.get(name, "") for words, name in template.translated)
+        return Rendering(known, _ended(filled, end))
 
     def _value(self, value: str) -> Rendering:
         bare = value.strip()
