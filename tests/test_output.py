@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import preloaded
 from conftest import CommandLine
 from crosstrail.settings.colour_settings import colour_choice
 from lake_workspace import DEV, NOON, PROD, collect, record, write_logs
-from terminal import on_a_terminal
+from terminal import on_a_terminal, typing
 
 CONFIG = f"""
 accounts:
@@ -175,18 +176,26 @@ def _lookup(config: Path, columns: int, *more: str, environ: dict[str, str] | No
     return printed.splitlines()
 
 
-@pytest.mark.parametrize("columns", [80, 120, 200, 230])
+@pytest.mark.parametrize("columns", [80, 120, 140, 200, 230])
 def test_what_matters_of_an_event_is_there_at_every_width(config: Path, columns: int) -> None:
     header, _, *rows = _lookup(config, columns, environ={"NO_COLOR": "1"})
     assert all(len(line) <= columns for line in rows)
     assert header.split()[:3] == (["time", "account", "event"] if columns < 200 else ["time", "account", "region"])
-    assert ("event_id" in header) is (columns >= 120)
+    assert ("event_id" in header) is (columns >= 140)
     assert ("ice@example.com" in rows[0], "bob@example.com" in rows[1]) == (True, True), "sessions are told apart"
     assert "StopLogging" in rows[0]
-    assert "AccessDenied" in rows[1]
+    assert ("AccessDenied" if columns > 80 else "AccessDen…") in rows[1]
     assert ("AWSReservedSSO_AdministratorAccess_0123456789abcdef/alice" in rows[0]) is (columns > 200)
     assert "deploy-bot" in rows[2]
     assert "user/" not in rows[2]
+
+
+def test_what_had_no_room_is_named_and_had_by_name(config: Path) -> None:
+    status, printed = typing([], "lookup", "--account", "prod", "--limit", "1", "--config", config, columns=80)
+    (told,) = re.findall(r"No room for ([^:]*):", printed.replace("\r\n", " "))
+    assert (status, told.split(", ")) == (0, ["region", "service", "source_ip", "event_id"])
+    named = _lookup(config, 80, "--columns", "time,event,event_id", environ={"NO_COLOR": "1"})
+    assert named[2].split() == ["2026-11-19T12:00:00Z", "StopLogging", f"{PROD[:8]}-0000-4000-8000-{0:012d}"]
 
 
 def test_colour_marks_what_failed_and_what_wrote(config: Path) -> None:

@@ -27,15 +27,21 @@ EVENTS = RowType(
         RowColumn("time", "time", whole=True, about="When it happened."),
         RowColumn("account", whole=True, about="The account's alias, or its id where it has none."),
         RowColumn("region", about="The region that logged it."),
-        RowColumn("event", about="The event's name, such as ConsoleLogin."),
+        RowColumn("event", readable=24, about="The event's name, such as ConsoleLogin."),
         RowColumn("service", about="The service, such as iam: eventSource without .amazonaws.com."),
         RowColumn(
             "principal",
+            readable=24,
             cut="apart",
             about="Who did it: a user's name, ROLE/SESSION, root, or a service's host name. --arn takes it.",
         ),
         RowColumn("source_ip", about="The address or the service that it came from."),
-        RowColumn("error", meaning=_failed, about="Why it failed, such as AccessDenied; empty where it succeeded."),
+        RowColumn(
+            "error",
+            readable=10,
+            meaning=_failed,
+            about="Why it failed, such as AccessDenied; empty where it succeeded.",
+        ),
         RowColumn("resources", "list", about="Names of what it was done to, ARNs without account and region."),
         RowColumn("event_id", whole=True, about="The event's id, as --event-id takes it."),
         RowColumn("access", optional=True, meaning=_write, about="read or write; null where the event does not say."),
@@ -55,7 +61,6 @@ EVENTS = RowType(
         "source_ip",
         "access",
         "event_id",
-        "error",
     ),
 )
 

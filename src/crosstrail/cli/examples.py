@@ -233,6 +233,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             "crosstrail lookup --account prod --ip 203.0.113.66 --error '*' --since 2026-11-17",
             "What was denied to one address: filters combine.",
         ),
+        _E(
+            "crosstrail lookup --account prod --since 2026-11-19 --columns time,event,event_id",
+            "These columns alone, with room for them.",
+        ),
         _E("crosstrail lookup --account dev --since 2026-11-19 --format json", "Whole events, for a program."),
     ),
     "query": (

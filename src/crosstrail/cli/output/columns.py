@@ -41,6 +41,8 @@ class RowColumn:
     """Whether it may be null."""
     whole: bool = False
     """On a terminal: never cut."""
+    readable: int = 14
+    """On a terminal: how many columns wide its values say enough, before a column that matters less is shown beside it."""
     cut: Literal["end", "middle", "apart"] = "end"
     """On a terminal: where what does not fit is cut. `apart`: wherever most values stay told apart, the beginning first."""
     wide: bool = False
@@ -64,7 +66,7 @@ class RowType:
     name: str
     columns: tuple[RowColumn, ...]
     first_to_go: tuple[str, ...] = ()
-    """On a terminal that is too narrow to read all columns these are left out, in this order."""
+    """On a terminal that is too narrow to read all columns these are left out; the last of them have first what room there is."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ characters never reach the terminal. It holds its rows until the last, since the
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -21,8 +21,6 @@ from crosstrail.text import clean
 _GAP = "  "
 _NARROWEST = 7
 _CUTS: tuple[Cut, ...] = ("start", "middle", "end")
-_READABLE = 14
-"""Columns wide: what a cell may be cut to before a column beside it is left out."""
 
 
 class TerminalTable:
@@ -73,7 +71,7 @@ class TerminalTable:
         self._print_lines(kept, widths)
         if left_out:
             names = ", ".join(self._columns[place].name for place in left_out)
-            say(f"No room for {names}: a wider terminal or a pipe shows every column.")
+            say(f"No room for {names}: a wider terminal, --columns or --wide shows more, and a pipe gets every column.")
 
     def _widest(self, place: int) -> int:
         from rich.cells import cell_len
@@ -81,20 +79,22 @@ class TerminalTable:
         return max(cell_len(clean(self._columns[place].name)), *(cell_len(row[place]) for row in self._cells))
 
     def _left_out(self, filled: Sequence[int], room: int) -> list[int]:
-        """Those of the first to go without which the others can be read."""
+        """Those of the first to go that have no room beside the others: what matters most has it first, and what is narrow
+        may have what is left by a wider one."""
         needed = {}
         for place in filled:
-            widest = self._widest(place)
-            needed[place] = len(_GAP) + (widest if self._columns[place].whole else min(widest, _READABLE))
+            column, widest = self._columns[place], self._widest(place)
+            needed[place] = len(_GAP) + (widest if column.whole else min(widest, column.readable))
         places = {one.name: place for place, one in enumerate(self._columns)}
+        spare = [places[name] for name in self._first_to_go if places.get(name) in needed]
+        left = room + len(_GAP) - sum(width for place, width in needed.items() if place not in spare)
         gone: list[int] = []
-        for name in self._first_to_go:
-            if sum(needed.values()) - len(_GAP) <= room:
-                break
-            place = places.get(name, -1)
-            if needed.pop(place, 0):
+        for place in reversed(spare):
+            if needed[place] <= left:
+                left -= needed[place]
+            else:
                 gone.append(place)
-        return gone
+        return sorted(gone)
 
     def _widths(self, kept: Sequence[int], room: int) -> list[int]:
         """A width for each column; empty when they do not fit even at their narrowest. Those that are never cut keep theirs."""
@@ -103,9 +103,10 @@ class TerminalTable:
         left = room - len(_GAP) * (len(widths) - 1)
         if sum(one if number in firm else min(one, _NARROWEST) for number, one in enumerate(widths)) > left:
             return []
-        least = [self._columns[place].name in self._spare for place in kept]
-        _narrow(widths, left, [number for number, spare in enumerate(least) if spare and number not in firm], _READABLE)
-        _narrow(widths, left, [number for number in range(len(widths)) if number not in firm], 0)
+        readable = {number: self._columns[place].readable for number, place in enumerate(kept) if number not in firm}
+        spare = {number: one for number, one in readable.items() if self._columns[kept[number]].name in self._spare}
+        for least in (spare, readable, dict.fromkeys(readable, 0)):
+            _narrow(widths, left, least)
         return widths
 
     def _print_lines(self, kept: Sequence[int], widths: Sequence[int]) -> None:
@@ -162,9 +163,9 @@ class TerminalTable:
         click.echo(line, color=self._colour or None)
 
 
-def _narrow(widths: list[int], left: int, which: Sequence[int], least: int) -> None:
-    """Takes from the widest of some, again and again, until all fit or these are down to `least`."""
-    while sum(widths) > left and (given := [number for number in which if widths[number] > least]):
+def _narrow(widths: list[int], left: int, least: Mapping[int, int]) -> None:
+    """Takes from the widest of some, again and again, until all fit or each of these is as narrow as it may be."""
+    while sum(widths) > left and (given := [number for number, one in least.items() if widths[number] > one]):
         widths[max(given, key=widths.__getitem__)] -= 1
 
 
