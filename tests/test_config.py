@@ -1,6 +1,9 @@
 """Settings: where they come from, and what is said about wrong ones."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -198,3 +201,26 @@ def test_a_group_of_all_clouds_is_no_setting(tmp_path: Path) -> None:
     file.write_text("clouds: {alibaba: {}}\n")
     with pytest.raises(ConfigError, match=r"clouds .*there is no such setting"):
         load_settings(str(file), environ={})
+
+
+def _paths(group: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """(key by key, whether it holds several) of every setting that is a path."""
+    for name, found in group.model_fields.items():
+        extra = found.json_schema_extra
+        if isinstance(found.annotation, type) and issubclass(found.annotation, BaseModel):
+            yield from _paths(found.annotation, (*above, name))
+        elif isinstance(extra, dict) and extra.get("path"):
+            yield (*above, name), found.default == ()
+
+
+@pytest.mark.parametrize(("keys", "several"), sorted(_paths(Settings)), ids=str)
+def test_relative_paths_of_a_file_are_taken_from_its_folder(
+    keys: tuple[str, ...], several: bool, tmp_path: Path
+) -> None:
+    written: Any = ["own/one", "two"] if several else "own/one"
+    expected: Any = [str(tmp_path / "own/one"), str(tmp_path / "two")] if several else str(tmp_path / "own/one")
+    for key in reversed(keys):
+        written, expected = {key: written}, {key: expected}
+    file = tmp_path / "crosstrail.yaml"
+    file.write_text(json.dumps(written))
+    assert settings_file.read_mapping(file) == expected

@@ -24,6 +24,16 @@ SAVED_QUERIES = "queries"
 """The folder of saved queries, beside the file, where the file names none."""
 _SQLITE_FILE = "sqlite:///"
 _RELATIVE = ("./", "../", "~/")
+_PATHS = {
+    "accounts": ("archive",),
+    "lake": ("path",),
+    "query": ("results_folder", "saved"),
+    "serve": ("socket", "tls_cert", "tls_key"),
+    "trino": ("certificate", "key", "ca"),
+}
+"""Group -> those of its keys that hold the path of a file or a folder, or an address."""
+_PATH_LISTS = ("rules", "geo")
+"""Of detect: keys with several."""
 _TEXT = "tag:yaml.org,2002:str"
 _TAGS = {list: "tag:yaml.org,2002:seq", dict: "tag:yaml.org,2002:map"}
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -255,17 +265,19 @@ def _several(written: object) -> list[str]:
 
 
 def _anchor_paths(values: dict[str, object], folder: Path) -> None:
-    """Make the folders, archives, sockets, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
-    for place in (values.get("lake"), values.get("query"), values.get("serve"), *items(values.get("accounts"))):
-        for key in ("path", "archive", "results_folder", "saved", "socket"):
-            if isinstance(place, dict) and (written := text(place.get(key))) and "://" not in written:
-                place[key] = str(folder / expanded(written))
+    """Make the paths of files and folders, commands and a SQLite file absolute: their meaning must not hang on the working folder."""
+    for name, keys in _PATHS.items():
+        for place in items(values.get(name)) if name == "accounts" else (values.get(name),):
+            for key in keys:
+                if isinstance(place, dict) and (written := text(place.get(key))) and "://" not in written:
+                    place[key] = str(folder / expanded(written))
     query = values.setdefault("query", {}) if (folder / SAVED_QUERIES).is_dir() else None
     if isinstance(query, dict):
         query.setdefault("saved", str(folder / SAVED_QUERIES))
     detect = values.get("detect")
-    if isinstance(detect, dict) and (rules := _several(detect.get("rules"))):
-        detect["rules"] = [str(folder / expanded(one)) for one in rules]
+    for key in _PATH_LISTS:
+        if isinstance(detect, dict) and (paths := _several(detect.get(key))):
+            detect[key] = [str(folder / expanded(one)) for one in paths]
     for server in table(table(values.get("wrap")).get("servers")).values():
         if isinstance(server, dict):
             if isinstance(command := server.get("command"), list) and all(isinstance(word, str) for word in command):
