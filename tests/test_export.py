@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import preloaded
 from conftest import CommandLine
+from documented_rows import rows_of
 from lake_workspace import DEV, NOON, PROD, collect, record, write_logs
 
 COUNT = 60
@@ -178,6 +179,9 @@ def test_parquet_holds_the_same(export: Callable[..., Path], crosstrail: Command
     raw[100] ^= 1
     data.write_bytes(raw)
     status, findings = check(crosstrail, data)
+    done = crosstrail("export", "--check", f"{data}.manifest.json", "--format", "json")
+    assert (done.returncode, rows_of("export --check", done.stdout)) == (status, findings)
+    assert "NOT what the manifest says." in done.stderr
     assert status == 1
     assert findings[0]["problem"] == "changed"
 

@@ -142,6 +142,12 @@ def test_everything_said_is_in_the_json_too(lake: Path) -> None:
     assert found["denied"] == {"iam:CreateUser": 1}
     assert found["events"] == 7
     assert any("PassRole" in note for note in found["notes"])
+    policy = lake.parent / "policy.json"
+    written = asked(lake, "--principal", "role/ci", "-o", str(policy))
+    assert (written.stdout, json.loads(policy.read_text())["Version"]) == ("", "2012-10-17")
+    assert f"Written to {policy}." in written.stderr
+    assert asked(lake, "--principal", "role/nobody", "-o", f"{policy}.none").returncode == 1
+    assert not Path(f"{policy}.none").exists()
     nothing = asked(lake, "--principal", "role/nobody")
     assert (nothing.returncode, nothing.stdout) == (1, "")
     assert "nothing can be said" in nothing.stderr

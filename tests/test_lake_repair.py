@@ -16,6 +16,7 @@ from audit_logs import ACCOUNT, ids, log
 from conftest import CommandLine
 from crosstrail.lake.collector import collect
 from crosstrail.lake.table import LakeTable
+from documented_rows import rows_of
 
 DAYS = 4
 A_DAY = 1440
@@ -60,6 +61,18 @@ def test_damaged_and_missing_files_are_collected_again(lake: Path, crosstrail: C
     assert crosstrail("lake", "verify", "--lake", lake).returncode == 0
     assert _repair(crosstrail, lake)["taken_out"] == []
     assert ids(lake) == before
+
+
+def test_what_was_taken_out_is_rows(lake: Path, tmp_path: Path, crosstrail: CommandLine) -> None:
+    _flip(_files(lake)[1], 0.5)
+    (tmp_path / f"logs/AWSLogs/{ACCOUNT}/1.json").unlink()
+    done = crosstrail("lake", "repair", "--lake", lake, "--format", "json")
+    (row,) = rows_of("lake repair", done.stdout)
+    assert (done.returncode, row["account"], row["day"], row["events"], row["lacking"]) == (
+        *(3, ACCOUNT, "2026-03-02"),
+        *(5, 5),
+    )
+    assert "1 of 4 taken out" in done.stderr
 
 
 def test_what_cannot_be_had_again_is_named(lake: Path, tmp_path: Path, crosstrail: CommandLine) -> None:

@@ -66,10 +66,13 @@ ROWS = {
     "collect": ("collect logs", 1),
     "coverage": ("coverage", 2),
     "detect": ("detect --rules rule.yml --level high", 1),
+    "docs": ("docs", 10),
+    "docs --search": ("docs --search lake", 5),
     "doctor": ("doctor --offline", 8),
     "lake compact": ("lake compact", 1),
     "lake status": ("lake status", 2),
     "lake verify": ("lake verify", 0),
+    "lake repair": ("lake repair", 0),
     "lake expire": ("lake expire --plan", 0),
     "lookup": ("lookup --account *", 7),
     "query --list-saved": ("query --list-saved", 1),
@@ -77,7 +80,8 @@ ROWS = {
     "rules list": ("rules list", 57),
     "rules test": ("rules test rule.yml --events logs", 1),
 }
-"""Command -> arguments, how many rows at least. Those left ask live accounts, a bucket or a server."""
+"""Command -> arguments, how many rows at least. Those left ask live accounts, a bucket or a server, or need signed digests
+or an export: test_verify.py and test_export.py."""
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import preloaded
+from documented_rows import rows_of
 from signed_trail import BUCKET, HOME, HOUR, START, TRAIL, SignedTrail, Stored, packed, signed_trail, write_folder
 
 ACCOUNT, OTHER = "111111111111", "222222222222"
@@ -43,6 +44,27 @@ def test_a_gap_names_who_stopped_logging(tmp_path: Path) -> None:
     assert (gap["start"], gap["end"]) == ("2026-03-01T04:13:07Z", "2026-03-01T07:13:07Z")
     assert f"StopLogging by arn:aws:iam::{ACCOUNT}:user/ci at 2026-03-01T03:43:07Z" in gap["reason"]
     assert status == 1
+
+
+def test_what_is_found_is_rows_in_every_form(tmp_path: Path) -> None:
+    trail = small(hours=8, gap=range(4, 7))
+    place = write_folder(trail, tmp_path / "logs")
+    trail.key_file(tmp_path / "keys.json", trail.newest())
+    asked = ("verify", str(place), "--keys", str(tmp_path / "keys.json"), "--until", "2026-03-01T08:13:07Z")
+    done = preloaded.run(*asked, "-o", str(tmp_path / "found.json"))
+    rows = rows_of("verify", (tmp_path / "found.json").read_text())
+    assert (done.returncode, done.stdout, f"Rows written to {tmp_path}/found.json: {len(rows)}." in done.stderr) == (
+        *(1, ""),
+        True,
+    )
+    (gap,) = [one for one in rows if one["verdict"] != "valid"]
+    assert (gap["kind"], gap["start"], gap["account"], gap["asked"]) == ("gap", "2026-03-01T04:13:07Z", ACCOUNT, True)
+    assert "NOT PROVED: 1 of these" in done.stderr
+    listed = preloaded.run(*asked, "--format", "table", "--columns", "verdict,kind,start")
+    assert listed.stdout == "verdict\tkind\tstart\ngap\tgap\t2026-03-01T04:13:07Z\n"
+    text = preloaded.run(*asked, "-o", str(tmp_path / "found.txt"), "--format", "text")
+    assert (text.stdout, f"Written to {tmp_path}/found.txt." in text.stderr) == ("", True)
+    assert (tmp_path / "found.txt").read_text().splitlines()[-1] == "NOT PROVED: 1 of these"
 
 
 def test_a_start_with_a_clock_offset_is_that_moment(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import orjson
 
 from crosstrail.answers.evidence import Exported, about_query, start_export, told, wait_for_export
 from crosstrail.answers.evidence_lookup import LookupExport, export_lookup
+from crosstrail.cli.export_rows import DIFFERENCES
+from crosstrail.cli.output import CommandOutput
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.statuses import DONE, FAILED, status_of
 from crosstrail.cli.words import out, out_json, say
@@ -132,7 +134,7 @@ def current_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def print_check(path: Path, sha256: str, public_key: Path | None, *, as_json: bool) -> int:
+def print_check(path: Path, sha256: str, public_key: Path | None, output: CommandOutput) -> int:
     """The exit status: 0 only where everything is as the manifest says. Raises InvalidRequest for what is no manifest."""
     done = check(path.absolute(), public_key)
     noted = sha256.strip().lower()
@@ -140,16 +142,20 @@ def print_check(path: Path, sha256: str, public_key: Path | None, *, as_json: bo
         done.findings.insert(
             0, ExportFinding("changed", "manifest", path.name, reason="its SHA-256 is not the one noted")
         )
-    for one in done.findings:
-        if as_json:
-            out_json(one._asdict())
-        else:
-            out(_line(one))
-    if as_json:
-        out_json({"manifest": path.name, "right": done.right, "more": done.more, "sha256": done.manifest.sha256})
+    if output.older:
+        for one in done.findings:
+            output.json_line(one._asdict())
+        about = {"manifest": path.name, "right": done.right, "more": done.more, "sha256": done.manifest.sha256}
+        output.json_line(about)
+        return DONE if done.right else FAILED
+    if output.form == "table":
+        for one in done.findings:
+            output.line(_line(one))
     else:
-        for line in _conclusion(done, noted):
-            say(line)
+        with output.rows(DIFFERENCES) as rows:
+            rows.write_all(done.findings)
+    for line in _conclusion(done, noted):
+        say(line)
     return DONE if done.right else FAILED
 
 

@@ -10,6 +10,7 @@ import click
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
 from crosstrail.cli.events import lookup_filters, named_filters
+from crosstrail.cli.output import opened_output
 from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
 if TYPE_CHECKING:
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("sql", required=False, default="")
-@click.option("-o", "--output", "output", type=click.Path(path_type=Path), help="File to write; others lie beside it.")
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="File to write; others lie beside it. With --check: what it finds.",
+)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["jsonl", "jsonl.gz", "parquet"]),
+    type=click.Choice(["jsonl", "jsonl.gz", "parquet", "table", "json", "csv"]),
     default=None,
-    help="Else by the name of the file: .gz, .parquet, or JSON lines.",
+    help="Of records jsonl, jsonl.gz or parquet, else by the name of the file; with --check as of all rows.",
 )
 @account_option("")
 @region_option("")
@@ -43,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--check", "manifest", type=click.Path(path_type=Path), help="Check an export by its manifest; offline.")
 @click.option("--sha256", default="", help="With --check: what the manifest's SHA-256 was noted as.")
 @click.option("--public-key", type=click.Path(path_type=Path), help="With --check: of who signed the manifest, as PEM.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome of an export as a line of JSON.")
 @with_settings
 def export(
     settings: Settings,
@@ -74,9 +82,16 @@ def export(
 
     given = named_filters(filters)
     if manifest is not None:
-        if sql or output or account or given or sign_key:
-            raise click.UsageError("--check takes a manifest, and --sha256, --public-key and --json alone with it")
-        return print_check(manifest, sha256, public_key, as_json=as_json)
+        if sql or account or given or sign_key:
+            raise click.UsageError(
+                "--check takes a manifest, and --sha256, --public-key, --format and -o alone with it"
+            )
+        if form == "jsonl.gz":
+            raise click.UsageError("What --check finds is written as table, json, jsonl, csv or parquet.")
+        with opened_output(form, output, overwrite=overwrite, older=as_json and not form) as found:
+            return print_check(manifest, sha256, public_key, found)
+    if form in ("table", "json", "csv"):
+        raise click.UsageError("Records are written as jsonl, jsonl.gz or parquet.")
     if output is None:
         raise click.UsageError("say where to: -o FILE")
     if sql and (since or until or region or given):

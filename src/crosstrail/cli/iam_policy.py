@@ -11,6 +11,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import CommandOutput, with_document
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import account_option, since_option, until_option
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 @account_option()
 @since_option("90d")
 @until_option()
-@click.option("--format", "form", type=click.Choice(["policy", "json"]), default="policy", show_default=True)
+@with_document("policy", "json")
 @with_settings
-def iam_policy(settings: Settings, principal: str, account: str, since: str, until: str, form: str) -> int:
+def iam_policy(settings: Settings, principal: str, account: str, since: str, until: str, output: CommandOutput) -> int:
     """Write the least IAM policy that a principal's recorded events need.
 
     Denied calls are left out and named, and so is what events cannot tell. A policy larger than IAM takes gets patterns of resources,
@@ -37,15 +38,15 @@ def iam_policy(settings: Settings, principal: str, account: str, since: str, unt
     import anyio
 
     from crosstrail.cli.statuses import DONE, FAILED, PARTLY
-    from crosstrail.cli.words import out_json, say
+    from crosstrail.cli.words import say
 
     with progress_line("Reading events"):
         found = anyio.run(_asked, settings, principal, account, since, until)
-    if form == "json":
-        out_json(found.data(), indent=True)
+    if output.form == "json":
+        output.json_document(found.data())
     else:
         for document in found.policy.documents:
-            out_json(document, indent=True)
+            output.json_document(document)
         for line in (*found.notes, *found.observed.coverage):
             say(line)
     if not found.policy.events:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -11,8 +11,10 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.lake_rows import REPAIRED
+from crosstrail.cli.output import Cell, CommandOutput, with_output
 from crosstrail.cli.statuses import DONE, FAILED, PARTLY
-from crosstrail.cli.words import out, out_json, say
+from crosstrail.cli.words import say
 from crosstrail.text import clean
 
 if TYPE_CHECKING:
@@ -25,9 +27,9 @@ _MAX_LISTED = 20
 
 
 @click.command("repair", cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+@with_output(REPAIRED, json_flag="json")
 @with_settings
-def repair(settings: Settings, as_json: bool) -> int:
+def repair(settings: Settings, output: CommandOutput) -> int:
     """Verify the lake, take damaged and missing data files out, and collect the log files again that their events came from.
 
     Exit status 3: some days hold fewer events than before, because their log files are gone. 1: the lake cannot be repaired.
@@ -56,10 +58,13 @@ def repair(settings: Settings, as_json: bool) -> int:
     again, missing, lacks = _collected_again(settings, found.damaged, names, before)
     with closing(ReadObjects(settings.lake.folder)) as ledger:
         ledger.collected()
-    if as_json:
-        out_json(_as_json(found, again, missing, lacks), indent=True)
-    else:
-        _print(found, again, missing, lacks)
+    if output.older:
+        output.json_document(_as_json(found, again, missing, lacks))
+        return PARTLY if lacks else DONE
+    if output.form != "table":
+        with output.rows(REPAIRED) as rows:
+            rows.write_all(_rows(found, lacks))
+    _print(found, again, missing, lacks, output.line if output.form == "table" else say)
     return PARTLY if lacks else DONE
 
 
@@ -100,8 +105,19 @@ def _as_json(
     }
 
 
+def _rows(found: DataFileVerification, lacks: tuple[Lacking, ...]) -> Iterator[list[Cell]]:
+    lost = {(one.cloud, one.account, one.day): one.before - one.now for one in lacks}
+    for one in found.damaged:
+        lacking = lost.get((one.cloud, one.account, one.day), 0)
+        yield [one.path, one.reason, one.account, str(one.day), one.rows, list(one.sources), lacking]
+
+
 def _print(
-    found: DataFileVerification, again: CollectionReport, missing: list[str], lacks: tuple[Lacking, ...]
+    found: DataFileVerification,
+    again: CollectionReport,
+    missing: list[str],
+    lacks: tuple[Lacking, ...],
+    out: Callable[[str], None],
 ) -> None:
     for one in found.damaged[:_MAX_LISTED]:
         say(f"taken out: {clean(one.path, 300)}, which {one.reason}: {one.rows:,} events of {one.account} on {one.day}")

@@ -62,6 +62,13 @@ DAMAGED = RowType(
         RowColumn("sources", "list", wide=True, about="The log files to collect again."),
     ),
 )
+REPAIRED = RowType(
+    "lake repair",
+    (
+        *DAMAGED.columns,
+        RowColumn("lacking", "integer", about="How many events of that account's day could not be had again."),
+    ),
+)
 COMPACTED = RowType(
     "lake compact",
     (

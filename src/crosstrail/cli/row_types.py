@@ -15,14 +15,17 @@ from crosstrail.cli.collection_report import COLLECTED, FOLDERS
 from crosstrail.cli.config import SETTINGS
 from crosstrail.cli.config_check import FINDINGS as SETTING_FINDINGS
 from crosstrail.cli.coverage_rows import COVERAGE
+from crosstrail.cli.docs import HITS, TOPICS
 from crosstrail.cli.doctor import DOCTOR
 from crosstrail.cli.event_rows import EVENTS
+from crosstrail.cli.export_rows import DIFFERENCES
 from crosstrail.cli.finding_output import FINDING_CELLS, FINDINGS
-from crosstrail.cli.lake_rows import COMPACTED, DAMAGED, EXPIRED, HELD
+from crosstrail.cli.lake_rows import COMPACTED, DAMAGED, EXPIRED, HELD, REPAIRED
 from crosstrail.cli.output import RowColumn, RowType
 from crosstrail.cli.output.columns import json_schema
 from crosstrail.cli.query_source import SAVED
 from crosstrail.cli.rules import CHECKED_RULES, MATCHES, RULES
+from crosstrail.cli.verify import PROOFS
 
 ROW_TYPES: tuple[RowType, ...] = (
     *(
@@ -38,8 +41,8 @@ ROW_TYPES: tuple[RowType, ...] = (
         FINDINGS,
         FINDING_CELLS,
     ),
-    *(DOCTOR, COMPACTED, EXPIRED, HELD, DAMAGED, EVENTS, SAVED, CHECKED_RULES, RULES, MATCHES),
-    *(SETTINGS, SETTING_FINDINGS, STEPS),
+    *(TOPICS, HITS, DOCTOR, COMPACTED, EXPIRED, HELD, DAMAGED, REPAIRED, EVENTS, SAVED, CHECKED_RULES, RULES, MATCHES),
+    *(SETTINGS, SETTING_FINDINGS, STEPS, PROOFS, DIFFERENCES),
 )
 
 

@@ -11,6 +11,7 @@ import click
 
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import CommandOutput, with_document
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 @region_option()
 @since_option("all that is held")
 @until_option()
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@with_document("text", "json", by_name=True)
 @with_settings
-def summarize(settings: Settings, subject: str, account: str, region: str, since: str, until: str, form: str) -> int:
+def summarize(
+    settings: Settings, subject: str, account: str, region: str, since: str, until: str, output: CommandOutput
+) -> int:
     """Summarize everything one subject did, across accounts.
 
     That is when it was first and last seen, its actions and addresses, what it created, changed and deleted, what others did
@@ -44,14 +47,15 @@ def summarize(settings: Settings, subject: str, account: str, region: str, since
     from crosstrail.answers.summarize import SummaryCall
     from crosstrail.answers.summary_text import WHOLE, body, data, head
     from crosstrail.cli.statuses import DONE, PARTLY
-    from crosstrail.cli.words import out, out_json, say
+    from crosstrail.cli.words import say
 
     with progress_line("Reading events", "targets") as bar:
         found = anyio.run(_summarized, settings, SummaryCall(subject, account, since, until, region), bar.counted)
-    if form == "json":
-        out_json(data(found), indent=True)
+    if output.form == "json":
+        output.json_document(data(found))
     else:
-        out("\n".join([*head(found), *body(found, WHOLE)]))
+        for line in "\n".join([*head(found), *body(found, WHOLE)]).split("\n"):
+            output.line(line)
         for line in found.observed.coverage:
             say(line)
     return DONE if found.observed.complete else PARTLY

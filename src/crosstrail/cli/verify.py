@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,10 +15,11 @@ import click
 from crosstrail import private
 from crosstrail.cli import with_settings
 from crosstrail.cli.command import Command
+from crosstrail.cli.output import FORMS, Cell, CommandOutput, Meaning, RowColumn, RowType, with_output
 from crosstrail.cli.progress import progress_line
 from crosstrail.cli.shared_options import account_option, region_option, since_option, until_option
 from crosstrail.cli.statuses import verdict
-from crosstrail.cli.words import out, out_columns, out_json
+from crosstrail.cli.words import out_columns, say
 from crosstrail.text import clean
 
 if TYPE_CHECKING:
@@ -29,7 +30,38 @@ if TYPE_CHECKING:
     from crosstrail.workspace.archive_verification import ArchiveVerification
 
 _CAP = 1_500
-_TEXT, _JSON = "text", "json"
+_TEXT = "text"
+
+
+def _forms_of_clouds() -> Iterator[str]:
+    """Those of clouds' own tools."""
+    from crosstrail.workspace.archive_verification import signing_clouds
+
+    yield from signing_clouds()
+
+
+def _unproved(value: Cell) -> Meaning | None:
+    return Meaning.FAILED if value not in ("valid", "uncovered") else None
+
+
+PROOFS = RowType(
+    "verify",
+    (
+        RowColumn(
+            "verdict", whole=True, meaning=_unproved, about="valid, or what is wrong, such as modified or deleted."
+        ),
+        RowColumn("kind", whole=True, about="digest, log or gap."),
+        RowColumn("object", readable=24, cut="apart", about="Its address, or that of the trail's digests for a span."),
+        RowColumn("reason", readable=24, about="Why it is not proved; empty for what is valid."),
+        RowColumn("account", wide=True, about="The account's id; empty where that is not known."),
+        RowColumn("region", wide=True, about="The region whose events it holds."),
+        RowColumn("trail", wide=True, about="The trail, as its digests are named by it."),
+        RowColumn("backfill", "flag", wide=True, about="Whether it is of the digests that were made later."),
+        RowColumn("start", "time", optional=True, wide=True, about="Of a digest or a gap: where its span begins."),
+        RowColumn("end", "time", optional=True, wide=True, about="Where it ends."),
+        RowColumn("asked", "flag", wide=True, about="Whether it counts: what is too young for a digest does not."),
+    ),
+)
 
 
 @click.command(cls=Command)
@@ -50,11 +82,8 @@ _TEXT, _JSON = "text", "json"
     type=click.Path(path_type=Path),
     help="Write the keys and newest signatures, for --keys.",
 )
-@click.option(
-    "--format", "form", metavar="FORMAT", default=_TEXT, help="text, json, or that of the cloud's own tool: aws."
-)
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON an object, and a last one with the summary.")
 @click.option("--verbose", "-v", is_flag=True, help="List what is valid, too.")
+@with_output(PROOFS, forms=(_TEXT,), more_forms=_forms_of_clouds, default=_TEXT, json_flag="jsonl")
 @with_settings
 def verify(
     settings: Settings,
@@ -65,30 +94,27 @@ def verify(
     until: str,
     keys: Path | None,
     save_keys: Path | None,
-    form: str,
-    as_json: bool,
     verbose: bool,
+    output: CommandOutput,
 ) -> int:
     """Prove that an archive is what its cloud delivered: nothing changed, deleted, moved, forged or added.
 
     Every account and region below the place, by the digests that the cloud signed. Exit status 0: everything asked is
     proved. 1: something is not, or there is no digest at all. What is proved of logs that the lake holds, `crosstrail coverage`
     shows.
+
+    --format aws prints the lines of `aws cloudtrail validate-logs`. text and table list what is not valid, the other formats everything.
     """
     from crosstrail.timerange import parse_range
-    from crosstrail.workspace.archive_verification import opened_verification, signing_clouds
+    from crosstrail.workspace.archive_verification import opened_verification
 
-    forms = {_TEXT, _JSON, *signing_clouds()}
-    form = _JSON if as_json else form
-    if form not in forms:
-        raise click.BadParameter(f"{form!r} is none of {', '.join(sorted(forms))}", param_hint="--format")
     now = datetime.now(UTC).replace(microsecond=0)
     span = parse_range(since, until, now=now, default_age=None)
     with opened_verification(
         settings, place, account=account, region=region, span=span, now=now, keys=keys
     ) as verification:
         with _remembered(settings) as remembered:
-            proved = _print(verification, form, verbose, remembered)
+            proved = _print(verification, output, verbose, remembered)
         if save_keys:
             with open(save_keys, "wb", opener=private.opener) as file:
                 file.write(verification.keys_text())
@@ -155,29 +181,70 @@ def _remembered(settings: Settings) -> Iterator[ProvedSpans | None]:
         spans.record()
 
 
-def _print(verification: ArchiveVerification, form: str, verbose: bool, remembered: ProvedSpans | None) -> bool:
+def _print(
+    verification: ArchiveVerification, output: CommandOutput, verbose: bool, remembered: ProvedSpans | None
+) -> bool:
     """Whether everything asked is proved."""
     from crosstrail.timerange import TimeRange
 
     asked = verification.asked
     summary = _Summary(TimeRange(asked.since, asked.until))
-    own = form not in (_TEXT, _JSON)
+    own = output.form not in (_TEXT, *FORMS)
     findings = summary.taken(verification.findings(one_by_one=own))
     findings = remembered.taken(findings) if remembered else findings
     if own:
         for line, is_error in verification.format(verbose=verbose).lines(findings):
-            out_columns(line, to_stderr=is_error)
-    else:
-        with progress_line("Verifying", "objects") as bar:
-            for number, one in enumerate(findings, 1):
-                bar.count(number, None)
+            if is_error:
+                out_columns(line, to_stderr=True)
+            else:
+                output.tabbed_line(line)
+        return summary.proved
+    with _written(output) as write, progress_line("Verifying", "objects") as bar:
+        everything = verbose or output.form not in (_TEXT, "table")
+        for number, one in enumerate(findings, 1):
+            bar.count(number, None)
+            if everything or (one.asked and not one.proved):
                 with bar.beside():
-                    if form == _JSON:
-                        out_json(_as_json(one))
-                    elif verbose or (one.asked and not one.proved):
-                        out(_line(one))
-        _print_summary(summary, form)
+                    write(one)
+    if output.older:
+        output.json_line(_summary_as_json(summary))
+    else:
+        _print_summary(summary, output.line if output.form == _TEXT else say)
     return summary.proved
+
+
+@contextmanager
+def _written(output: CommandOutput) -> Iterator[Callable[[IntegrityFinding], None]]:
+    """What writes a finding, where its reader has it at once."""
+    if output.older or output.form == _TEXT:
+
+        def line(one: IntegrityFinding) -> None:
+            if output.older:
+                output.json_line(_as_json(one))
+            else:
+                output.line(_line(one))
+            output.flush()
+
+        yield line
+        return
+    with output.rows(PROOFS) as rows:
+        yield lambda one: rows.write_all([_row(one)])
+
+
+def _row(one: IntegrityFinding) -> list[Cell]:
+    return [
+        str(one.verdict),
+        str(one.kind),
+        one.object,
+        one.reason,
+        one.account,
+        one.region,
+        one.trail,
+        one.late,
+        one.start,
+        one.end,
+        one.asked,
+    ]
 
 
 def _line(one: IntegrityFinding) -> str:
@@ -209,27 +276,26 @@ def _as_json(one: IntegrityFinding) -> dict[str, object]:
     return said
 
 
-def _print_summary(summary: _Summary, form: str) -> None:
+def _summary_as_json(summary: _Summary) -> dict[str, object]:
     from crosstrail.timerange import iso
 
-    if form == _JSON:
-        out_json(
-            {
-                "kind": "summary",
-                "proved": summary.proved,
-                "from": iso(summary.span.start) if summary.span.start else None,
-                "until": iso(summary.span.end) if summary.span.end else None,
-                "accounts": len(summary.accounts - {""}),
-                "regions": len(summary.regions - {""}),
-                "digests": summary.of("digest"),
-                "backfill_digests": summary.of("backfill digest"),
-                "logs": summary.of("log"),
-                "gaps": summary.of("gap"),
-                "not_proved": summary.failed,
-                "not_yet_covered": summary.young,
-            }
-        )
-        return
+    return {
+        "kind": "summary",
+        "proved": summary.proved,
+        "from": iso(summary.span.start) if summary.span.start else None,
+        "until": iso(summary.span.end) if summary.span.end else None,
+        "accounts": len(summary.accounts - {""}),
+        "regions": len(summary.regions - {""}),
+        "digests": summary.of("digest"),
+        "backfill_digests": summary.of("backfill digest"),
+        "logs": summary.of("log"),
+        "gaps": summary.of("gap"),
+        "not_proved": summary.failed,
+        "not_yet_covered": summary.young,
+    }
+
+
+def _print_summary(summary: _Summary, out: Callable[[str], None]) -> None:
     out(f"Asked     {summary.span}: {len(summary.accounts - {''}):,} accounts, {len(summary.regions - {''}):,} regions")
     for title, kind in (("Digests", "digest"), ("Backfill", "backfill digest"), ("Logs", "log"), ("Gaps", "gap")):
         if counts := summary.of(kind):
@@ -244,4 +310,4 @@ def _print_summary(summary: _Summary, form: str) -> None:
         out("NOT PROVED: no digests found")
 
 
-__all__ = ["verify"]
+__all__ = ["PROOFS", "verify"]

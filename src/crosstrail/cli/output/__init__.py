@@ -15,6 +15,18 @@ from __future__ import annotations
 from crosstrail.cli.output.colour import Meaning
 from crosstrail.cli.output.columns import Cell, RowColumn, RowType
 from crosstrail.cli.output.command_output import CommandOutput, Rows, table_on_stdout
-from crosstrail.cli.output.options import with_output
+from crosstrail.cli.output.options import FORMS, opened_output, with_document, with_output
 
-__all__ = ["Cell", "CommandOutput", "Meaning", "RowColumn", "RowType", "Rows", "table_on_stdout", "with_output"]
+__all__ = [
+    "FORMS",
+    "Cell",
+    "CommandOutput",
+    "Meaning",
+    "RowColumn",
+    "RowType",
+    "Rows",
+    "opened_output",
+    "table_on_stdout",
+    "with_document",
+    "with_output",
+]

@@ -20,6 +20,7 @@ from crosstrail.cli.output.nearest import nearest
 from crosstrail.cli.output.terminal_table import TerminalTable
 from crosstrail.cli.output.writers import Csv, JsonArray, JsonLines, RowWriter, TabSeparated
 from crosstrail.cli.output.zones import Zone
+from crosstrail.cli.translation import translated
 from crosstrail.text import json_text, visible
 
 
@@ -30,11 +31,12 @@ class Rows:
         self._writer = writer
         self._places = places
         self._destination = destination
+        self._destination.rows = destination.rows or 0
 
     def write(self, row: Sequence[Cell]) -> None:
         chosen = row if self._places is None else [row[place] for place in self._places]
         self._writer.write(chosen)
-        self._destination.rows += 1
+        self._destination.rows = (self._destination.rows or 0) + 1
 
     def write_all(self, rows: Iterable[Sequence[Cell]]) -> None:
         """And let whoever reads have them."""
@@ -122,13 +124,17 @@ class CommandOutput:
         )
 
     def line(self, text: str) -> None:
-        """A line of a form of the command's own."""
-        self.destination.text.write(f"{visible(text)}\n")
+        """A line for people, in their language, of a form of the command's own."""
+        self.destination.text.write(f"{translated(visible(text))}\n")
+
+    def tabbed_line(self, text: str) -> None:
+        """A line whose columns are parted by tabs, as another tool prints it."""
+        self.destination.text.write("\t".join(map(visible, text.split("\t"))) + "\n")
 
     def json_line(self, value: object) -> None:
         """The same, JSON."""
         self.destination.text.write(f"{json_text(value)}\n")
-        self.destination.rows += 1
+        self.destination.rows = (self.destination.rows or 0) + 1
 
     def json_document(self, value: object) -> None:
         """A report that is no rows, as a reader likes it."""

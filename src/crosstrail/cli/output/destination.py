@@ -21,8 +21,8 @@ class Destination:
     text: TextIO
     binary: BinaryIO
     path: Path | None = None
-    rows: int = 0
-    """Written so far."""
+    rows: int | None = None
+    """Written so far; None where what is written is no rows."""
 
     @property
     def on_terminal(self) -> bool:
@@ -44,4 +44,7 @@ def opened_destination(path: Path | None, *, overwrite: bool) -> Iterator[Destin
             text.flush()
         finally:
             text.detach()
-    say(f"Rows written to {path}: {destination.rows:,}.")
+    if destination.rows is None:
+        say(f"Written to {path}.")
+    else:
+        say(f"Rows written to {path}: {destination.rows:,}.")

@@ -1,8 +1,8 @@
-"""The options that every command with rows has: --format, -o, --columns, --wide, --tz, --local-time."""
+"""The options of every answer (--format, -o), and those that rows have beside them (--columns, --wide, --tz, --local-time)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from crosstrail.cli.output.columns import RowType
 from crosstrail.cli.output.command_output import CommandOutput, chosen_columns
 from crosstrail.cli.output.destination import Destination, opened_destination
 from crosstrail.cli.output.zones import Zone, ZoneType
+from crosstrail.cli.statuses import FAILED
 
 StatusT = TypeVar("StatusT")
 FORMS = ("table", "json", "jsonl", "csv", "parquet")
@@ -27,13 +28,31 @@ FORM_OF_SUFFIX = {
 }
 
 
+class _Forms(click.Choice[str]):
+    """Forms, and more that are looked up only for a value that is none of them."""
+
+    def __init__(self, forms: Sequence[str], more: Callable[[], Iterable[str]]) -> None:
+        super().__init__(forms)
+        self._more = more
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.choices = (*self.choices, *self._more())
+        return super().convert(value, param, ctx)
+
+
 def with_output(
-    rows: RowType | None, *, forms: Sequence[str] = (), default: str = "table", json_flag: str = ""
+    rows: RowType | None,
+    *,
+    forms: Sequence[str] = (),
+    more_forms: Callable[[], Iterable[str]] = tuple,
+    default: str = "table",
+    json_flag: str = "",
 ) -> Callable[[Callable[..., StatusT]], Callable[..., StatusT]]:
     """Give a command these options, and in their place one argument: `output`, a CommandOutput.
 
     `rows`: None where the command knows its columns only once it has an answer. `forms`: of its own, beside FORMS; `default`
-    may be one of them. `json_flag`: the form that its older --json stands for; without one it has no such option.
+    may be one of them. `more_forms`: those that take time to be known, which --help does not list. `json_flag`: the form that its older --json stands for; without one it has no such option.
     """
 
     def decorated(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
@@ -58,12 +77,50 @@ def with_output(
                 answer = CommandOutput(form, destination, names, output_wide, zone, older)
                 return command(output=answer, **rest)
 
-        run.__doc__ = command.__doc__
-        run.__name__ = command.__name__  # click names a command by it
-        run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-        return _with_options(run, [*FORMS, *forms], json_flag)
+        return _with_options(_standing_for(command, run), _Forms([*FORMS, *forms], more_forms), json_flag)
 
     return decorated
+
+
+def with_document(*forms: str, by_name: bool = False) -> Callable[[Callable[..., StatusT]], Callable[..., StatusT]]:
+    """The same for a command whose answer is no rows: --format, -o and --overwrite. `forms`: the first is the default.
+
+    `by_name`: whether the name of a file may say another. A command that failed leaves no file.
+    """
+
+    def decorated(command: Callable[..., StatusT]) -> Callable[..., StatusT]:
+        def run(
+            output_format: str | None, output_file: Path | None, *, output_overwrite: bool, **rest: object
+        ) -> StatusT:
+            file = None if output_file == Path("-") else output_file
+            named = file.suffix.lower().removeprefix(".") if file and by_name else ""
+            form = output_format or (named if named in forms else forms[0])
+            with opened_destination(file, overwrite=output_overwrite) as destination:
+                status = command(output=CommandOutput(form, destination), **rest)
+                if file and status == FAILED:
+                    raise click.exceptions.Exit(FAILED)
+                return status
+
+        return _with_file(_standing_for(command, run), click.Choice(forms))
+
+    return decorated
+
+
+@contextmanager
+def opened_output(form: str | None, file: Path | None, *, overwrite: bool, older: bool) -> Iterator[CommandOutput]:
+    """For a command whose --format and -o are of rows only sometimes. Raises click.UsageError, InvalidRequest, OSError."""
+    file = None if file == Path("-") else file
+    form = form or ("jsonl" if older else _form_of(file, "table"))
+    with _opened(None, form, file, (), overwrite=overwrite) as destination:
+        yield CommandOutput(form, destination, older=older)
+
+
+def _standing_for(command: Callable[..., StatusT], run: Callable[..., StatusT]) -> Callable[..., StatusT]:
+    """`run`, which click and its help take for the command."""
+    run.__doc__ = command.__doc__
+    run.__name__ = command.__name__  # click names a command by it
+    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    return run
 
 
 @contextmanager
@@ -79,7 +136,7 @@ def _opened(
         yield destination
 
 
-def _with_options(run: Callable[..., StatusT], forms: Sequence[str], json_flag: str) -> Callable[..., StatusT]:
+def _with_options(run: Callable[..., StatusT], forms: click.Choice[str], json_flag: str) -> Callable[..., StatusT]:
     if json_flag:
         run = click.option("--json", "output_json", is_flag=True, hidden=True)(run)
     run = click.option(
@@ -92,6 +149,10 @@ def _with_options(run: Callable[..., StatusT], forms: Sequence[str], json_flag: 
     run = click.option(
         "--columns", "output_columns", metavar="NAMES", default="", help="Only these columns, in this order: a,b,c."
     )(run)
+    return _with_file(run, forms)
+
+
+def _with_file(run: Callable[..., StatusT], forms: click.Choice[str]) -> Callable[..., StatusT]:
     run = click.option("--overwrite", "output_overwrite", is_flag=True, help="With -o: replace a file of that name.")(
         run
     )
@@ -108,7 +169,7 @@ def _with_options(run: Callable[..., StatusT], forms: Sequence[str], json_flag: 
     return click.option(
         "--format",
         "output_format",
-        type=click.Choice(forms),
+        type=forms,
         default=None,
         help="How the answer is written; else as the name of -o says, or for people.",
     )(run)
@@ -133,4 +194,4 @@ def _zone(zone: Zone | None, *, local: bool) -> Zone:
     return Zone(None) if local else zone or Zone()
 
 
-__all__ = ["FORMS", "FORM_OF_SUFFIX", "with_output"]
+__all__ = ["FORMS", "FORM_OF_SUFFIX", "opened_output", "with_document", "with_output"]
