@@ -13,6 +13,7 @@ import pytest
 import preloaded
 from audit_logs import write
 from crosstrail.cli.row_types import ROW_TYPES, column_tables, schemas
+from documented_rows import check_rows
 from guide import DOCS
 from lake_workspace import DEV, NOON, PROD, collect, record, write_logs
 from write_schemas import SCHEMAS, schema_text
@@ -92,10 +93,7 @@ def test_rows_are_what_their_schema_says(folder: Path, monkeypatch: pytest.Monke
     assert done.returncode == 0, done.stderr
     rows = [json.loads(one) for one in done.stdout.splitlines()]
     assert len(rows) >= least, done.stderr
-    schema = json.loads(SCHEMAS.read_text())["$defs"][name]
-    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
-    for row in rows:
-        validator.validate(row)
+    check_rows(name, rows)
 
 
 def test_schemas_and_tables_are_what_commands_declare() -> None:

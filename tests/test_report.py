@@ -155,7 +155,8 @@ def test_nothing_is_overwritten_unasked(written: Mapping[str, str], folder: Path
         assert done.returncode == 1
         assert "--overwrite" in done.stderr
     assert not (place / "new.html").exists()
-    _report(folder, place / "report.html", "--account", "dev", "--overwrite")
+    _report(folder, place / "report.html", "--account", "dev", "--overwrite", "--format", "markdown")
+    assert (place / "report.html").read_text().startswith("# ")
 
 
 def test_a_part_that_cannot_be_had_is_an_open_question(folder: Path, tmp_path: Path) -> None:

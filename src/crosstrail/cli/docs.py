@@ -18,7 +18,7 @@ HITS = RowType(
         _TOPIC,
         RowColumn("line", "integer", whole=True, about="The line of its Markdown, counted from 1."),
         RowColumn("section", about="The heading that it stands below."),
-        RowColumn("text", about="The line, around the words."),
+        RowColumn("text", readable=40, about="The line, around the words."),
     ),
 )
 

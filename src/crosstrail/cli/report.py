@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     required=True,
     help="File to write; by its name HTML, Markdown (.md) or JSON (.json).",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "markdown", "json"]),
+    default=None,
+    help="How it is written, whatever the name of the file.",
+)
 @account_option()
 @region_option()
 @since_option()
@@ -53,6 +60,7 @@ if TYPE_CHECKING:
 def report(
     settings: Settings,
     output: Path,
+    form: str | None,
     account: str,
     region: str,
     since: str,
@@ -70,5 +78,5 @@ def report(
     """
     from crosstrail.cli.report_files import ReportArguments, write_report
 
-    asked = ReportArguments(account, region, since, until, subjects, level, rules)
+    asked = ReportArguments(account, region, since, until, subjects, level, rules, form)
     return write_report(settings, asked, output, evidence, overwrite=overwrite)

@@ -51,6 +51,12 @@ class ReportArguments:
     subjects: tuple[str, ...]
     level: str | None
     rules: tuple[str, ...]
+    form: str | None
+
+    def form_of(self, output: Path) -> str:
+        """html, markdown or json: that asked for, else as the file's name says."""
+        by_name = {".json": "json", ".md": "markdown", ".markdown": "markdown"}
+        return self.form or by_name.get(output.suffix.lower(), "html")
 
     @property
     def call(self) -> ReportCall:
@@ -71,7 +77,7 @@ def write_report(
             check_free(evidence / name, overwrite=overwrite)
     with progress_line("Gathering the report", "targets") as bar:
         found = anyio.run(_made, settings, asked.call, output, evidence, overwrite, bar.counted)
-    write_private(output, _written(found, output), overwrite=overwrite)
+    write_private(output, _written(found, asked.form_of(output)), overwrite=overwrite)
     out(f"Report: {output}")
     if found.evidence:
         out(f"{found.evidence.words}\nManifest: {found.evidence.manifest}\nIts SHA-256: {found.evidence.sha256}")
@@ -80,12 +86,11 @@ def write_report(
     return status_of(done=1, failed=not found.complete)
 
 
-def _written(found: IncidentReport, output: Path) -> bytes:
-    suffix = output.suffix.lower()
-    if suffix == ".json":
+def _written(found: IncidentReport, form: str) -> bytes:
+    if form == "json":
         return json_text(as_data(found), orjson.OPT_INDENT_2).encode() + b"\n"
     made = document(found)
-    return (as_markdown(made) if suffix in (".md", ".markdown") else as_html(made)).encode()
+    return (as_markdown(made) if form == "markdown" else as_html(made)).encode()
 
 
 async def _made(
