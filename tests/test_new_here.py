@@ -143,7 +143,7 @@ def detected(folder: Path) -> tuple[list[dict[str, Any]], str]:
         environ={"CROSSTRAIL_DETECT_GEO": str(folder / "places.mmdb")},
     )
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+    return json.loads(done.stdout), done.stderr
 
 
 def test_each_kind_of_new_is_found_once(detected: tuple[list[dict[str, Any]], str]) -> None:
@@ -238,9 +238,7 @@ def test_networks_of_one_autonomous_system_are_one(folder: Path) -> None:
     )
     done = preloaded.run(*args, environ={"CROSSTRAIL_DETECT_GEO": str(folder / "systems.mmdb")})
     assert done.returncode == 0, done.stderr
-    several = [
-        one for one in map(json.loads, done.stdout.splitlines()) if one["rule"]["id"] == "key-from-several-networks"
-    ]
+    several = [one for one in json.loads(done.stdout) if one["rule"]["id"] == "key-from-several-networks"]
     assert [one["group"]["access_key"] for one in several] == ["AKIAALICE"]  # the session's two networks are of one
     assert several[0]["note"].endswith("; AS64500 Example")
     assert "Left out: 1 key used from several networks of one autonomous system." in done.stderr

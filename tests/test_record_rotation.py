@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,30 @@ def test_a_file_that_is_full_is_compressed_under_a_name_of_its_own(tmp_path: Pat
     assert all(one.compressed and one.path.stat().st_mode & 0o777 == 0o600 for one in rotated)
     assert audit.stat().st_size <= 10_000
     assert [one["request_id"] for one in lines_of(audit)] == [str(number) for number in range(100)]
+
+
+def test_two_that_begin_a_record_at_once_both_write_it(tmp_path: Path) -> None:
+    """Whoever finds a file that the other one has just made can read its last byte back, as each line asks."""
+    for turn in range(400):
+        audit, ready = tmp_path / f"audit-{turn}.jsonl", threading.Barrier(2)
+        records: list[AuditLog] = []
+
+        def begin(audit: Path = audit, ready: threading.Barrier = ready, records: list[AuditLog] = records) -> None:
+            ready.wait()
+            records.append(AuditLog(AuditSettings(to=str(audit))))
+
+        threads = [threading.Thread(target=begin) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number, record in enumerate(records):
+            caller = CallContext()
+            record.call(
+                Principal(subject="w"), "t", {}, request_id=f"{number}", outcome="done", seconds=0, caller=caller
+            )
+            record.close()
+        assert [one["request_id"] for one in lines_of(audit)] == ["0", "1"], turn
 
 
 def test_whoever_is_killed_between_two_steps_loses_and_doubles_no_line(tmp_path: Path) -> None:

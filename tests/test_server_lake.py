@@ -242,7 +242,7 @@ async def test_one_failing_account_does_not_spoil_the_others(tmp_path: Path) -> 
     assert len(rows_of(both)) == 50
     assert f"Answered: prod ({PROD}). Failed: dev ({DEV}) (" in text_of(both)
     assert alone.is_error
-    assert text_of(alone).endswith(f"RequestInfo: dev ({DEV}).")
+    assert text_of(alone).endswith(f"Asked: dev ({DEV}).")
     for result in (both, alone):
         assert "unexpected" not in text_of(result)
         assert str(tmp_path) not in text_of(result)

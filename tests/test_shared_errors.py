@@ -56,7 +56,7 @@ async def test_callers_who_wait_for_one_base_identity_hear_nothing_of_each_other
     for who, text in said.items():
         number, alias = OF[who]
         assert "the ambient AWS identity" in text
-        assert text.count(f"RequestInfo: {alias} ({number})") == 2
+        assert text.count(f"Asked: {alias} ({number})") == 2
         assert not any(word in text for other in OF.keys() - {who} for word in OF[other])
 
 

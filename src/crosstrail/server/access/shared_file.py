@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -158,8 +159,11 @@ class SharedFile(RecordSink):
 
     def _open(self) -> tuple[int, os.stat_result]:
         """A file that is there keeps its mode, but for one that a umask made readable to everybody."""
-        regular = self._path.is_file() or not self._path.exists()
-        access = os.O_RDWR if regular else os.O_WRONLY
+        try:  # one look: another process may make the file between two, and what cannot be read back cannot be written
+            is_regular = stat.S_ISREG(os.stat(self._path).st_mode)
+        except FileNotFoundError:
+            is_regular = True
+        access = os.O_RDWR if is_regular else os.O_WRONLY
         file = private.opener(str(self._path), os.O_CREAT | os.O_APPEND | access)
         private.close_to_others(file)
         self._defined.clear()
