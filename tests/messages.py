@@ -23,6 +23,20 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from message_words import (
+    CLICK_VALUES,
+    CODES,
+    DEAF,
+    DOCTOR,
+    FINDERS,
+    MACHINE,
+    NOT_FOR_PEOPLE,
+    PLAIN_SINKS,
+    PLURAL,
+    RAISED,
+    SQL,
+    WORDS,
+)
 from source_imports import modules, tree
 
 _EPOCH = datetime(2026, 11, 26, tzinfo=UTC)
@@ -31,102 +45,6 @@ PO = LOCALE / "zh_CN" / "LC_MESSAGES" / "crosstrail.po"
 NOT_MESSAGES = frozenset(Path(__file__).with_name("no_messages.txt").read_text().splitlines())
 """Texts with words in them that nobody reads: of SQL, of protocols, lists of names."""
 MO = PO.with_suffix(".mo")
-_NOT_FOR_PEOPLE = (
-    "crosstrail.server.",
-    "crosstrail.demo.",
-    "crosstrail.engines.sql.functions",
-    "crosstrail.detections.ocsf",
-    "crosstrail.answers.report.",
-    "crosstrail.settings.",
-    "crosstrail.engines.athena_ddl",
-    "crosstrail.detections.iam",
-    "crosstrail.wrap.learner",
-    "crosstrail.measures",
-    "crosstrail.lake.schema",
-)
-"""Modules whose texts agents, pages or machines read: of these only what is raised or said."""
-_PLAIN_SINKS = frozenset(
-    {
-        "say",
-        "out",
-        "_say",
-        "_out",
-        "hint",
-        "help",
-        "epilog",
-        "short_help",
-        "prompt",
-        "confirm",
-        "ask",
-        "translated",
-        "section",
-    }
-)
-_RAISED = (
-    "Error",
-    "Refusal",
-    "Rejected",
-    "Denied",
-    "Expired",
-    "NotFound",
-    "Unavailable",
-    "Busy",
-    "Failed",
-    "Request",
-    "Range",
-    "Cloud",
-    "Token",
-    "Unreadable",
-    "Account",
-    "NotCompiled",
-    "Reached",
-    "Problem",
-    "Refused",
-    "Judged",
-    "Finding",
-)
-"""Ends of the names of errors, and of makers of what is said."""
-_DEAF = frozenset({
-    "debug", "info", "warning", "exception", "log", "execute", "executemany", "compile", "startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition",
-    "split", "rsplit", "Field", "field", "get", "getattr", "setattr", "create_counter", "create_histogram", "create_up_down_counter", "fetch", "sql", "cast", "TypeVar", "fromisoformat", "strptime", "strftime",
-    "Text", "assert_never", "Random", "add_argument", "Column", "prepare", "text_factory", "version_option", "Expr", "derived", "call", "RegexReplace", "import_module",
-    "set_attribute", "start_as_current_span", "NewType", "Literal", "namedtuple", "scalar", "Event", "Thread", "encode", "startup",
-})  # fmt: skip
-"""Calls whose arguments nobody reads."""
-_WORDS = re.compile(r"[A-Za-z][a-z'’-]+[,;:]? (?:\{|[a-z`'0-9(-]|[A-Z][a-z])|[}0-9][,;:]? [a-z]{2,}|^[A-Z][a-z]+\.$")
-_MACHINE = re.compile(
-    r"^(?:SELECT|CREATE|DROP|ALTER|INSERT|DELETE|UPDATE|WITH|FROM|WHERE|AND|OR|ORDER|GROUP|VALUES|SET|PRAGMA|ATTACH|COPY|<|\(\?|\.\*|\^|[a-z_]+\(|#|application/|text/|Bearer )"
-)
-_CLICK_VALUES = (
-    "Examples",
-    "OPTIONS",
-    "ARGS",
-    "COMMAND",
-    "TEXT",
-    "INTEGER",
-    "INTEGER RANGE",
-    "FLOAT",
-    "FLOAT RANGE",
-    "BOOLEAN",
-    "FILENAME",
-    "PATH",
-    "DIRECTORY",
-    "{value} is not a valid integer.",
-    "{value} is not a valid float.",
-    "{value} is not a valid integer range.",
-    "{value} is not a valid float range.",
-)
-_PLURAL = re.compile(
-    r"(?:e?s|ies|y)? ?(?:is|are|was|were|has|have|does|do|it|them|its|their|this|these)?| cell| cells|s? (?:is|are)"
-)
-"""Suffixes and words that stand for the English plural alone."""
-PLURAL_NAME = r"s\d*|verb"
-"""Names of values that are such: a translation may leave them out."""
-_CODES = re.compile(r"^(?:[A-Z][a-zA-Z]+[A-Z][a-zA-Z]+ ?){2,}$")
-"""Lists of a cloud's error codes."""
-_SQL = re.compile(
-    r"\b(?:SELECT|FROM|WHERE|COALESCE|CASE WHEN|CAST|try_cast|AS VARCHAR|IS NULL|IS NOT NULL)\b|list_transform|[a-z_]+\(\{|\{[a-z_]+\}::|::|=> |\{\w+\} (?:AS|IN|OR|AND) "
-)
 
 
 @dataclass(slots=True)
@@ -152,8 +70,9 @@ def messages() -> dict[str, Message]:
 
 def _of_module(name: str) -> Iterator[tuple[str, int]]:
     reader = _Reader(
-        for_people=not name.startswith(_NOT_FOR_PEOPLE),
+        for_people=not name.startswith(NOT_FOR_PEOPLE),
         commands=name.startswith(("crosstrail.cli", "crosstrail.launch")),
+        findings=name.startswith(DOCTOR),
     )
     reader.visit(tree(name))
     for text, line in reader.found:
@@ -164,10 +83,11 @@ def _of_module(name: str) -> Iterator[tuple[str, int]]:
 class _Reader(ast.NodeVisitor):
     """Walks one module. `self._sink`: whether what is walked is an argument of what is raised or said."""
 
-    def __init__(self, *, for_people: bool, commands: bool) -> None:
+    def __init__(self, *, for_people: bool, commands: bool, findings: bool) -> None:
         self.found: list[tuple[str, int]] = []
         self._for_people = for_people
         self._commands = commands
+        self._finders = FINDERS if findings else frozenset[str]()
         self._sink = False
 
     def visit_Expr(self, node: ast.Expr) -> None:
@@ -191,8 +111,14 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         name = _called(node.func)
-        if name in _DEAF:
+        if name in DEAF - self._finders:
             return
+        if name in self._finders or name == "translated":
+            self.found += [
+                (one.value, node.lineno)
+                for one in node.args[:3]
+                if isinstance(one, ast.Constant) and str(one.value).isalpha()
+            ]
         self.visit(node.func)
         if name == "option" and len(node.args) == 3 and any(one.arg == "flag" for one in node.keywords):
             self._within(node.args[2], sink=True)  # a setting that commands have as an option
@@ -200,7 +126,10 @@ class _Reader(ast.NodeVisitor):
             self.found.append((str(first.value).upper(), node.lineno))
         for one in node.args:
             self._within(
-                one, sink=self._sink or name in _PLAIN_SINKS or (name[:1].isupper() and name.endswith(_RAISED))
+                one,
+                sink=self._sink
+                or name in PLAIN_SINKS | self._finders
+                or (name[:1].isupper() and name.endswith(RAISED)),
             )
         for keyword in node.keywords:
             if (
@@ -210,7 +139,7 @@ class _Reader(ast.NodeVisitor):
             ):
                 self.found.append((str(keyword.value.value), node.lineno))
             else:
-                self._within(keyword.value, sink=self._sink or keyword.arg in _PLAIN_SINKS)
+                self._within(keyword.value, sink=self._sink or keyword.arg in PLAIN_SINKS)
 
     def _within(self, node: ast.AST, *, sink: bool) -> None:
         before, self._sink = self._sink, sink
@@ -230,12 +159,12 @@ class _Reader(ast.NodeVisitor):
     def _text(self, text: str, line: int) -> None:
         for one in text.split("\n"):
             one = one.strip()
-            if (self._sink and _WORDS.search(one)) or (self._for_people and _is_text(one)):
+            if (self._sink and WORDS.search(one)) or (self._for_people and _is_text(one)):
                 self.found.append((one, line))
 
 
 def _is_text(text: str) -> bool:
-    return bool(_WORDS.search(text)) and not any(one.search(text) for one in (_MACHINE, _CODES, _SQL))
+    return bool(WORDS.search(text)) and not any(one.search(text) for one in (MACHINE, CODES, SQL))
 
 
 def template(node: ast.JoinedStr) -> str:
@@ -272,7 +201,7 @@ def _name(node: ast.expr) -> str:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name.strip("_").lower() or "value"
         case ast.Constant(value=str() as text):
-            return "s" if text and _PLURAL.fullmatch(text) else "value"
+            return "s" if text and PLURAL.fullmatch(text) else "value"
         case ast.Subscript(value=inner) | ast.Await(value=inner):
             return _name(inner)
         case ast.Call(func=ast.Attribute(value=ast.Constant()), args=[first, *_]) | ast.Call(args=[first, *_]):
@@ -283,7 +212,7 @@ def _name(node: ast.expr) -> str:
             return _name(left)
         case ast.IfExp(body=body, orelse=other):
             texts = [one.value for one in (body, other) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-            return "s" if len(texts) == 2 and any(texts) and all(map(_PLURAL.fullmatch, texts)) else "value"
+            return "s" if len(texts) == 2 and any(texts) and all(map(PLURAL.fullmatch, texts)) else "value"
         case _:
             return "value"
 
@@ -314,7 +243,7 @@ def _sentences(paragraph: str) -> list[str]:
 
 def _of_click() -> Iterator[str]:
     """What click hands to gettext, and the words that it has for values."""
-    yield from _CLICK_VALUES
+    yield from CLICK_VALUES
     assert click.__file__
     for path in sorted(Path(click.__file__).parent.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

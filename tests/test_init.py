@@ -77,9 +77,9 @@ def test_a_file_that_is_there_is_replaced_by_force_alone_and_the_difference_show
     Path("crosstrail.yaml").write_text("log_level: info  # mine\n")
     refused = home.init("--yes")
     assert refused.returncode == 1
-    assert "--force" in refused.stderr
+    assert "--overwrite" in refused.stderr
     assert Path("crosstrail.yaml").read_text() == "log_level: info  # mine\n"
-    done = home.init("--yes", "--force", "--profile", "dev")
+    done = home.init("--yes", "--overwrite", "--profile", "dev")
     assert done.returncode == 0, done.stderr
     assert "-log_level: info  # mine" in done.stderr
     assert "+accounts:" in done.stderr

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+import message_words
 import messages
 import preloaded
 from crosstrail.cli.catalog import MessageCatalog, catalog_from, catalog_of, read_compiled
 from crosstrail.cli.cells import wrapped
+from crosstrail.cli.half_translated import half_translated
 from crosstrail.settings.language_settings import language_of
 from terminal import on_a_terminal
 
 CHINESE = {"LANGUAGE": "zh_CN"}
+DOCS = Path(__file__).parents[1] / "docs"
 _HELP = """
 import click
 from crosstrail.cli import crosstrail, run_command
@@ -39,7 +42,7 @@ walk(crosstrail, click.Context(crosstrail, info_name="crosstrail", terminal_widt
 
 def _value(message: str, name: str, number: int) -> str:
     """That of a place which follows another one without a word between begins as a clause does."""
-    if re.fullmatch(messages.PLURAL_NAME, name):
+    if re.fullmatch(message_words.PLURAL_NAME, name):
         return "s"
     if re.search(rf"\}}\{{{name}\}}", message):
         return f" ({number})"
@@ -78,7 +81,7 @@ def test_translations_keep_the_values_of_their_messages(written: dict[str, str])
     wrong = []
     for msgid, text in written.items():
         asked, given = messages.placeholders(msgid), messages.placeholders(text)
-        if text and (given - asked or not all(re.fullmatch(messages.PLURAL_NAME, name) for name in asked - given)):
+        if text and (given - asked or not all(re.fullmatch(message_words.PLURAL_NAME, name) for name in asked - given)):
             wrong.append((msgid, text))
     assert not wrong
 
@@ -157,8 +160,8 @@ def test_message_and_its_hint_are_two_sentences() -> None:
         {"there is no {name}": "没有 {name}", "Check it.": "请检查。", "{count:n} files": "{count} 个文件"}
     )
     assert (
-        catalog.line("crosstrail: there is no a b (1,234 files). Check it.")
-        == "crosstrail: 没有 a b（1,234 个文件）。请检查。"
+        catalog.line("crosstrail: there is no x y (1,234 files). Check it.")
+        == "crosstrail: 没有 x y（1,234 个文件）。请检查。"
     )
     assert catalog.line("many files") == "many files"
 
@@ -229,3 +232,36 @@ def test_error_on_a_terminal_of_80_columns_fits(monkeypatch: pytest.MonkeyPatch)
     assert status == 2
     assert "--bearer 要与地址一起使用；通过 stdio 没有人登录" in text.replace("\r\n", "")
     assert max(map(cell_len, text.splitlines())) <= 80
+
+
+def _sentences_of_the_docs() -> list[str]:
+    """Prose of the English pages, none of it a message."""
+    found: list[str] = []
+    for page in sorted(DOCS.glob("*.md")):
+        if not page.stem.endswith(".zh"):
+            prose = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+            paragraphs = (" ".join(one.split()) for one in re.split(r"\n\s*\n", prose) if one[:1].isalnum())
+            found += [one for paragraph in paragraphs for one in re.split(r"(?<=[.?!]) (?=[A-Z])", paragraph)]
+    return [one for one in found if one.endswith(".") and len(one.split()) > 5]
+
+
+def test_sentence_that_is_no_message_stays_english(chinese: MessageCatalog) -> None:
+    sentences = [one for one in _sentences_of_the_docs() if not chinese.exactly(one)][:600]
+    assert len(sentences) > 300
+    assert not [(one, found) for one in sentences if (found := chinese.line(one)) != one]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_half"),
+    [
+        ("没有 placeholder to be left, cut or forged。", True),
+        ("An 个账号，or an alias：that two sources claim", True),
+        ("无法读取 /var/log/to the end.gz：No such file or directory", True),
+        ("无法读取 '/var/log/to the end.gz'：No such file or directory", False),
+        ("请运行 `crosstrail help of the day`，或 aws sso login --profile dev。", False),
+        ("扮演角色 arn:aws:iam::111111111111:role/Audit 失败：User is not authorized to perform it", False),
+        ("Nothing of this line is known.", False),
+    ],
+)
+def test_line_is_half_translated_where_a_chinese_sentence_holds_english_prose(text: str, is_half: bool) -> None:
+    assert half_translated(text) is is_half

@@ -2,7 +2,7 @@
 
 The source has English alone, and what it prints comes here as finished lines: a message whose msgid has `{name}` in the place
 of values is found again in a line by its own words. Of all ways to read a line the one counts that knows most of its letters;
-what no message is stays as it is, and so does every value of one word: it is data. Never raises because of a catalog:
+what no message is stays as it is, and so does every value of one word: it is data. A line that would be half translated stays English. Never raises because of a catalog:
 one that is absent or broken is an empty one.
 """
 
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from string import Formatter
+
+from crosstrail.cli.half_translated import half_translated
 
 _FOLDER = Path(__file__).parents[1] / "locale"
 _MAGIC = 0x950412DE
@@ -117,7 +119,7 @@ class MessageCatalog:
         if not (self.messages or self.templates) or len(bare) > _LONGEST or not any(map(str.isalpha, bare)):
             return text
         found = _Line(self.messages, [one for one in self.templates if one.anchor in bare]).read(bare, whole=True)
-        if not found.known:
+        if not found.known or half_translated(found.text):
             return text
         start = len(text) - len(text.lstrip())
         return text[:start] + found.text + text[start + len(bare) :]

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import click
 
-from crosstrail.cli.cells import wrapped
+from crosstrail.cli.cells import width_of, wrapped
 from crosstrail.cli.check import Checked, check_accounts
 from crosstrail.cli.output.colour import Meaning, coloured
 from crosstrail.cli.translation import translated
@@ -31,6 +31,9 @@ from crosstrail.workspace.settings_check import ReadSettings, Severity, read_set
 from crosstrail.workspace.workspace import Workspace
 
 _WIDEST = 120
+_MARK = 11
+_NAMED = ("accounts", "clients")
+"""Areas whose subjects are names: data, whatever word they are."""
 _MEANINGS = {DoctorStatus.FAILED: Meaning.FAILED, DoctorStatus.WARNING: Meaning.WARNING}
 
 
@@ -113,7 +116,9 @@ async def _accounts(settings: Settings) -> Iterable[DoctorFinding]:
 
 def _of_account(one: Checked) -> DoctorFinding:
     name = " ".join(filter(None, (one.account or one.id, one.region)))
-    said = ", ".join(f"{what} {how}" for what, how in (("events", one.lookup), ("trails", one.trails)) if how != "-")
+    said = ", ".join(
+        text for text, how in ((f"events {one.lookup}", one.lookup), (f"trails {one.trails}", one.trails)) if how != "-"
+    )
     identity = f"{one.identity}: {said}" if one.identity not in ("-", "failed") else said
     if not one.problems:
         return ok("accounts", name, identity)
@@ -142,7 +147,7 @@ def print_findings(findings: Sequence[DoctorFinding]) -> None:
     """For a terminal: by area, what to do below what was found, no line wider than the terminal."""
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     for area, group in groupby(findings, key=lambda one: one.area):
-        click.secho(area, bold=True)
+        click.secho(translated(area), bold=True)
         for one in group:
             _print(one, width)
     counted = Counter(one.status for one in findings)
@@ -152,15 +157,27 @@ def print_findings(findings: Sequence[DoctorFinding]) -> None:
     )
 
 
+def _status(status: DoctorStatus) -> str:
+    match status:
+        case DoctorStatus.OK:
+            return translated("ok")
+        case DoctorStatus.WARNING:
+            return translated("warning")
+        case DoctorStatus.FAILED:
+            return translated("failed")
+
+
 def _print(one: DoctorFinding, width: int) -> None:
-    mark = f"  {one.status.value:<7}  "
-    said = visible(": ".join(filter(None, (one.subject, one.found))))
-    lines = wrapped(said, width, first=mark, rest=" " * len(mark))
-    click.echo(lines[0].replace(one.status.value, coloured(one.status.value, _MEANINGS.get(one.status)), 1))
+    status = _status(one.status)
+    mark = f"  {status}{' ' * (7 - width_of(status))}  "
+    subject = one.subject if one.area in _NAMED else translated(one.subject)
+    said = visible(": ".join(filter(None, (subject, translated(one.found)))))
+    lines = wrapped(said, width, first=mark, rest=" " * _MARK)
+    click.echo(lines[0].replace(status, coloured(status, _MEANINGS.get(one.status)), 1))
     for line in lines[1:]:
         click.echo(line)
     for line in (
-        wrapped(visible(translated(one.remedy)), width, first=f"{' ' * len(mark)}> ", rest=" " * (len(mark) + 2))
+        wrapped(visible(translated(one.remedy)), width, first=f"{' ' * _MARK}> ", rest=" " * (_MARK + 2))
         if one.remedy
         else ()
     ):

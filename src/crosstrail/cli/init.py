@@ -27,7 +27,8 @@ from crosstrail.cli.command import Command
 )
 @click.option("--lake", metavar="FOLDER", default="", help="Where to keep collected events.")
 @click.option("--config", metavar="FILE", default="crosstrail.yaml", help="The file to write.", show_default=True)
-@click.option("--force", is_flag=True, help="Replace a file that is there, and show what changes.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there, and show what changes.")
+@click.option("--force", "overwrite", is_flag=True, hidden=True)
 @click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing: take what is found.")
 def init(
@@ -38,7 +39,7 @@ def init(
     logs: tuple[Path, ...],
     lake: str,
     config: str,
-    force: bool,
+    overwrite: bool,
     dry_run: bool,
     yes: bool,
 ) -> int:
@@ -53,4 +54,4 @@ def init(
     from crosstrail.cli.setup_steps import SetupOptions, set_up
 
     wanted = SetupOptions(profiles, instance_role, organization_role, external_id, logs, lake, Path(config), yes=yes)
-    return set_up(wanted, force=force, dry_run=dry_run)
+    return set_up(wanted, overwrite=overwrite, dry_run=dry_run)

@@ -16,9 +16,11 @@ from pathlib import Path
 import anyio
 import click
 
+from crosstrail.cli.cells import wrapped
 from crosstrail.cli.private_file import check_free, write_private
 from crosstrail.cli.setup_answer import first_answer, line, next_commands
 from crosstrail.cli.statuses import DONE, PARTLY
+from crosstrail.cli.translation import translated
 from crosstrail.cli.words import ask, confirm, out, out_document, say
 from crosstrail.clouds.found_identities import FoundIdentity
 from crosstrail.errors import ConfigError, CrosstrailError, InvalidRequest
@@ -31,6 +33,8 @@ from crosstrail.setup.organization import organization_of, trails_of
 from crosstrail.setup.plan import PlannedAccount, PlannedOrganization, Resolved, SetupPlan
 from crosstrail.text import visible
 from crosstrail.workspace.workspace import Workspace
+
+_FILE_WIDTH = 118
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +55,23 @@ class SetupOptions:
         return not self.yes and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def set_up(wanted: SetupOptions, *, force: bool, dry_run: bool) -> int:
+def set_up(wanted: SetupOptions, *, overwrite: bool, dry_run: bool) -> int:
     """The exit status. Raises CrosstrailError."""
     path = wanted.config
-    if not dry_run and path.exists() and not force:
+    if not dry_run and path.exists() and not overwrite:
         raise InvalidRequest(
             "there is a configuration already",
-            hint="Add --force to replace it, which shows what changes; --dry-run prints a new one.",
+            hint="Add --overwrite to replace it, which shows what changes; --dry-run prints a new one.",
         ).about(str(path))
     plan, problems = _plan(wanted)
     today = datetime.now(UTC).date()
-    text = config_text(plan, today)
+    text = config_text(plan, today, comment)
     settings = _checked(text, path)
     accounts = anyio.run(_accounts_of, settings)
     if accounts:
         trails, untold = anyio.run(trails_of, settings, accounts)
         plan, problems = replace(plan, trails=trails), [*problems, *untold]
-        text = config_text(plan, today)
+        text = config_text(plan, today, comment)
     if dry_run:
         out_document(text.rstrip("\n"))
         return DONE
@@ -77,11 +81,17 @@ def set_up(wanted: SetupOptions, *, force: bool, dry_run: bool) -> int:
     unlisted = anyio.run(_unlisted, load_settings(str(path)), plan)
     if unlisted:
         plan = replace(plan, accounts=(*plan.accounts, *unlisted))
-        write_private(path, config_text(plan, today).encode(), overwrite=True)
+        write_private(path, config_text(plan, today, comment).encode(), overwrite=True)
     settings = load_settings(str(path))
     answered = first_answer(settings, path, live=bool(accounts)) and answered
     next_commands(plan, path)
     return DONE if answered and not problems else PARTLY
+
+
+def comment(text: str, indent: str = "") -> str:
+    """Sentences as lines of a comment in the file, in the language of who made it."""
+    said = " ".join(translated(text).split())
+    return "".join(f"{line}\n" for line in wrapped(said, _FILE_WIDTH, first=f"{indent}# ", rest=f"{indent}# "))
 
 
 def _plan(wanted: SetupOptions) -> tuple[SetupPlan, list[str]]:

@@ -35,7 +35,8 @@ def clock(addresses: dict[str, str]) -> Iterator[DoctorFinding]:
                 "See whether that address can be reached: proxy, firewall, DNS.",
             )
             continue
-        said = f"{abs(difference):.0f} s {'behind' if difference > 0 else 'ahead of'} {cloud}"
+        seconds = f"{abs(difference):.0f} s"
+        said = f"{seconds} behind {cloud}" if difference > 0 else f"{seconds} ahead of {cloud}"
         if abs(difference) <= _MAX_GOOD:
             yield ok("clock", cloud, said)
         elif abs(difference) <= _MAX_SIGNED:

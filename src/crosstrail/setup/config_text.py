@@ -7,40 +7,45 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Protocol
 
 from crosstrail.models import DEFAULT_CLOUD
 from crosstrail.setup.plan import PlannedAccount, PlannedOrganization, SetupPlan
 
-_WIDTH = 118
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 _WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 """What YAML takes for something else than text."""
-_HEAD = """\
-# The configuration of crosstrail: which accounts it answers for, and where their events are.
-# Made by `crosstrail init` on {day}. Change it at will: `crosstrail doctor` says what is wrong with it.
-# Every setting, with its default: `crosstrail help configuration`.
-"""
 
 
-def config_text(plan: SetupPlan, day: date) -> str:
+class Comment(Protocol):
+    """Makes lines of a comment of sentences, in the language of who reads them. Of hostile text too every line is one."""
+
+    def __call__(self, text: str, indent: str = "") -> str: ...
+
+
+def config_text(plan: SetupPlan, day: date, comment: Comment) -> str:
     parts = [
-        _HEAD.format(day=day.isoformat()),
-        *_accounts(plan),
-        *_organization(plan.organization),
-        *_lake(plan),
-        *_trails(plan),
-        *_serving(),
+        _head(day, comment),
+        *_accounts(plan, comment),
+        *_organization(plan.organization, comment),
+        *_lake(plan, comment),
+        *_trails(plan, comment),
+        _serving(comment),
     ]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def _comment(text: str, indent: str = "") -> str:
-    """Of hostile text too: every line of it is a comment."""
-    lines = textwrap.wrap(" ".join(text.split()), _WIDTH - len(indent) - 2, break_on_hyphens=False)
-    return "".join(f"{indent}# {line}\n" for line in lines)
+def _head(day: date, comment: Comment) -> str:
+    return "".join(
+        comment(line)
+        for line in (
+            "The configuration of crosstrail: which accounts it answers for, and where their events are.",
+            f"Made by `crosstrail init` on {day.isoformat()}. Change it at will: `crosstrail doctor` says what is wrong with it.",
+            "Every setting, with its default: `crosstrail help configuration`.",
+        )
+    )
 
 
 def _flow(values: Mapping[str, object]) -> str:
@@ -55,33 +60,35 @@ def _value(value: object) -> str:
     return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else json.dumps(text)
 
 
-def _accounts(plan: SetupPlan) -> Iterator[str]:
+def _accounts(plan: SetupPlan, comment: Comment) -> Iterator[str]:
     if not plan.accounts and plan.organization and plan.organization.role_name:
         return
     if not plan.accounts:
         yield (
-            "# No account is listed: crosstrail answers for those whose events the lake holds, and for the identity of the\n"
-            "# environment, where it has one. List some to answer for these and no others, for example:\n"
-            "# accounts:\n"
+            comment(
+                "No account is listed: crosstrail answers for those whose events the lake holds, and for the identity of the "
+                "environment, where it has one. List some to answer for these and no others, for example:"
+            )
+            + "# accounts:\n"
             '#   - {id: "111111111111", alias: prod, region: us-east-1, auth: {type: profile, profile: prod}}\n'
         )
         return
     active = [one for one in plan.accounts if one.id]
     lines = [
-        _comment(
+        comment(
             "The accounts that crosstrail answers for, and no others. `auth` says how each is reached; `regions: [..]` beside it "
             "says what `--region all` means. More: `crosstrail help accounts`."
         )
     ]
     lines.append("accounts:\n" if active else "accounts: []\n")
-    lines += map(_account, plan.accounts)
+    lines += (_account(one, comment) for one in plan.accounts)
     yield "".join(lines)
 
 
-def _account(one: PlannedAccount) -> str:
-    remark = _comment(f"{one.remark}.", "  ")
+def _account(one: PlannedAccount, comment: Comment) -> str:
+    remark = comment(f"{one.remark}.", "  ")
     if one.problem:
-        remark += _comment(f"It did not answer when this was written: {one.problem}", "  ")
+        remark += comment(f"It did not answer when this was written: {one.problem}", "  ")
     entry: dict[str, object] = {"id": one.id or "its id"}
     entry |= {"alias": one.alias} if one.alias else {}
     entry |= {"cloud": one.cloud} if one.cloud != DEFAULT_CLOUD else {}
@@ -91,25 +98,25 @@ def _account(one: PlannedAccount) -> str:
     return f"{remark}  {'' if one.id else '# '}- {_flow(entry)}\n"
 
 
-def _organization(found: PlannedOrganization | None) -> Iterator[str]:
+def _organization(found: PlannedOrganization | None, comment: Comment) -> Iterator[str]:
     if found is None:
         yield (
-            "# All accounts of an AWS organization, by a role of the same name in each of them:\n"
-            '# organization: {role_name: Audit, external_id: ""}\n'
+            comment("All accounts of an AWS organization, by a role of the same name in each of them:")
+            + '# organization: {role_name: Audit, external_id: ""}\n'
         )
         return
     values = {"role_name": found.role_name or "Audit", "external_id": found.external_id, "profile": found.profile}
     entry = f"organization: {_flow({key: value for key, value in values.items() if value})}\n"
     if found.role_name:
         yield (
-            _comment(
+            comment(
                 f"AWS Organizations: {len(found.members)} accounts, listed anew every few minutes and so not above; each is reached by this role."
             )
             + entry
         )
         return
     yield (
-        _comment(
+        comment(
             f"This identity may list the {len(found.members)} accounts of its AWS organization. Name a role that all of them have and that "
             "it may assume, and they are answered for:"
         )
@@ -117,18 +124,18 @@ def _organization(found: PlannedOrganization | None) -> Iterator[str]:
     )
 
 
-def _lake(plan: SetupPlan) -> Iterator[str]:
-    lines = _comment("Where collected events are kept. Relative paths are taken from the folder of this file.")
+def _lake(plan: SetupPlan, comment: Comment) -> Iterator[str]:
+    lines = comment("Where collected events are kept. Relative paths are taken from the folder of this file.")
     lines += f"lake: {_flow({'path': plan.lake})}\n" if plan.lake else "# lake: {path: ./lake}\n"
     for place in plan.logs:
-        lines += _comment(f"Logs: crosstrail collect {place}")
+        lines += comment(f"Logs: crosstrail collect {place}")
     yield lines
 
 
-def _trails(plan: SetupPlan) -> Iterator[str]:
+def _trails(plan: SetupPlan, comment: Comment) -> Iterator[str]:
     if not plan.trails:
         return
-    lines = _comment(
+    lines = comment(
         "Trails that were found. Their files hold more than the 90 days that the clouds themselves answer for:"
     )
     for account, trail in plan.trails:
@@ -137,19 +144,18 @@ def _trails(plan: SetupPlan) -> Iterator[str]:
             "all regions" if trail.multi_region else "",
             "the whole organization" if trail.organization else "",
             f"encrypted with {trail.kms_key}" if trail.kms_key else "",
-            "digests" if trail.validates_files else "no digests",
+            "with digest files" if trail.validates_files else "without digest files",
             "not logging" if trail.logging is False else "",
         ]
-        lines += _comment(f"{trail.name} of {account.name}: {', '.join(filter(None, facts))}")
-        lines += _comment(
+        lines += comment(f"{trail.name} of {account.name}: {', '.join(filter(None, facts))}")
+        lines += comment(
             f"  crosstrail collect {trail.destination}" if trail.destination else "  delivers into no bucket"
         )
     yield lines
 
 
-def _serving() -> Iterator[str]:
-    yield (
-        "# A server for many people needs to know who may ask what: `crosstrail help serving`.\n"
-        "# access:\n"
+def _serving(comment: Comment) -> str:
+    return (
+        comment("A server for many people needs to know who may ask what: `crosstrail help serving`.") + "# access:\n"
         '#   - {who: ["ann@example.com"], accounts: ["*"]}\n'
     )
