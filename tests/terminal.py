@@ -20,6 +20,12 @@ import preloaded
 _STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])|\r")
 
 
+def _environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """That of the tests, which says nothing of how wide a terminal is: the terminal itself does."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    return environment | {"TERM": "xterm-256color"} | dict(environ or {})
+
+
 def on_a_terminal(
     columns: int, *arguments: str | Path, errors: bool = False, environ: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
@@ -27,8 +33,7 @@ def on_a_terminal(
     screen, its_end = pty.openpty()
     termios.tcsetwinsize(its_end, (50, columns))
     command = [preloaded.python(), "-m", "crosstrail", *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    environment |= {"TERM": "xterm-256color", **(environ or {})}
+    environment = _environment(environ)
     stdout, stderr = (subprocess.DEVNULL, its_end) if errors else (its_end, subprocess.DEVNULL)
     process = subprocess.Popen(command, stdin=its_end, stdout=stdout, stderr=stderr, env=environment)
     os.close(its_end)
@@ -55,7 +60,7 @@ def typing(
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,
-        env={**os.environ, **(environ or {})},
+        env=_environment(environ),
         start_new_session=True,
     )
     os.close(its_end)
@@ -76,7 +81,6 @@ class TerminalSession:
 
     def __init__(self, columns: int, *arguments: str | Path, environ: Mapping[str, str] | None = None) -> None:
         """`crosstrail ARGUMENTS...`, started anew: a fork has no terminal that could send it signals."""
-        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self._screen, its_end = pty.openpty()
         termios.tcsetwinsize(its_end, (40, columns))
         command = [sys.executable, "-m", "crosstrail", *map(str, arguments)]
@@ -86,7 +90,7 @@ class TerminalSession:
             stdin=its_end,
             stdout=its_end,
             stderr=its_end,
-            env=environment | {"TERM": "xterm"} | dict(environ or {}),
+            env=_environment({"TERM": "xterm", **(environ or {})}),
             start_new_session=True,
         )
         self.process_id = self._process.pid
