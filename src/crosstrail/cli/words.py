@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,12 +17,14 @@ from dataclasses import replace
 import click
 import orjson
 
-from crosstrail.cli.cells import wrapped
+from crosstrail.cli.cells import width_of, wrapped
 from crosstrail.cli.translation import translated
 from crosstrail.stderr_log import said_as_json
 from crosstrail.text import json_text, visible
 from crosstrail.vocabulary import PLAIN
 
+_GAP = re.compile(r"^\s+|\s{2,}")
+"""After the name of a line's value, or the line's indent."""
 COMMAND_WORDS = replace(
     PLAIN,
     account="--account",
@@ -56,8 +60,20 @@ def say_excerpt(lines: Iterable[str]) -> None:
 
 
 def out(text: str) -> None:
-    """Lines on stdout."""
-    click.echo("\n".join(translated(visible(line)) for line in text.split("\n")))
+    """Lines on stdout. On a terminal one that is too wide goes on below its own beginning, or what its name says."""
+    lines = [translated(visible(line)) for line in text.split("\n")]
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [part for line in lines for part in _fitted(line, width)]
+    click.echo("\n".join(lines))
+
+
+def _fitted(line: str, width: int) -> list[str]:
+    if width_of(line) <= width:
+        return [line]
+    gap = _GAP.search(line)
+    first = line[: gap.end()] if gap and 2 * gap.end() < width else ""
+    return wrapped(line[len(first) :], width, first=first, rest=" " * width_of(first))
 
 
 def out_document(text: str) -> None:
