@@ -17,6 +17,7 @@ import preloaded
 from command_tree import Entry, entries
 from crosstrail.cli.cells import width_of
 from crosstrail.cli.command import Command, Group, summary
+from crosstrail.cli.output.options import FORMS
 from crosstrail.demo.prepared import prepared
 from wrong_inputs import WrongInput, closed_inputs, prepare, wrong_inputs
 
@@ -45,6 +46,42 @@ OTHERWISE = {
     ("init", "--lake"): "is written",
     ("init", "--dry-run"): "prints the file",
 }
+
+CONVERTED_TOO = {
+    "export": "rows of one export",
+    "lake repair": "rows of one repair",
+    "verify": "rows of one verification",
+}
+"""May have the shared options of rows, or a form of its own."""
+NO_ROWS = {
+    "accounts add": "writes a file of settings, and says so",
+    "accounts encrypt": "writes a file of settings, and says so",
+    "accounts import": "writes a file of settings, and says so",
+    "accounts remove": "writes a file of settings, and says so",
+    "accounts rotate": "writes a file of settings, and says so",
+    "client add": "writes a client's file, and says so",
+    "client remove": "writes a client's file, and says so",
+    "completion": "prints a script",
+    "config schema": "prints a JSON Schema",
+    "demo": "tells a story",
+    "deploy aws": "prints a plan and templates",
+    "help": "prints pages",
+    "iam-policy": "prints a policy, and has its own --format",
+    "init": "asks, and writes a file of settings",
+    "lake ddl athena": "prints statements",
+    "lake ddl athena-lake": "prints statements",
+    "lake init": "makes a lake, and says so",
+    "lake migrate": "changes a lake, and says so",
+    "lake move": "changes a lake, and says so",
+    "report": "writes a document",
+    "rules add": "writes files of rules, and says so",
+    "serve": "is a server",
+    "summarize": "prints a summary of several tables, and has its own --format",
+    "timeline": "draws a picture, and has its own forms",
+    "wrap": "is a server",
+}
+"""Commands without rows, and why."""
+ROW_OPTIONS = {"--format", "--output", "--columns", "--wide", "--tz", "--local-time"}
 
 
 def _name(entry: Entry) -> str:
@@ -77,6 +114,20 @@ def test_options_that_mean_the_same_are_said_in_the_same_words() -> None:
                 helps[name][option.help or ""].append(entry.path)
     assert set(helps) == set(SAME)
     assert {name: dict(found) for name, found in helps.items() if len(found) > 1} == {}
+
+
+def test_every_command_that_prints_rows_has_the_shared_options_of_rows() -> None:
+    assert NO_ROWS.keys() <= {entry.path for entry in ENTRIES}
+    for entry in COMMANDS:
+        shared = [one for one in _options(entry) if set(one.opts) & ROW_OPTIONS]
+        chosen = next((one.type for one in shared if "--format" in one.opts), None)
+        is_shared = isinstance(chosen, click.Choice) and set(FORMS) <= set(chosen.choices)
+        has_all = {name for one in shared for name in one.opts} >= ROW_OPTIONS
+        if entry.path in NO_ROWS:
+            assert not (is_shared and has_all), f"{entry.path} has rows now: take it off the list"
+        elif entry.path not in CONVERTED_TOO:
+            assert is_shared, f"{entry.path}: use with_output of cli/output, or say in NO_ROWS what it prints"
+            assert has_all, entry.path
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=_name)

@@ -63,12 +63,13 @@ def out(text: str) -> None:
     """Lines on stdout. On a terminal one that is too wide goes on below its own beginning, or what its name says."""
     lines = [translated(visible(line)) for line in text.split("\n")]
     if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        lines = [part for line in lines for part in _fitted(line, width)]
+        lines = [part for line in lines for part in fitted(line)]
     click.echo("\n".join(lines))
 
 
-def _fitted(line: str, width: int) -> list[str]:
+def fitted(line: str) -> list[str]:
+    """A line as the terminal behind stdout takes it: what is too wide goes on below what its name says."""
+    width = shutil.get_terminal_size().columns
     if width_of(line) <= width:
         return [line]
     gap = _GAP.search(line)
@@ -83,7 +84,11 @@ def out_document(text: str) -> None:
 
 def ask(question: str, *, default: str = "") -> str:
     """The answer to a question on stderr; the default of one that has one is shown. Raises click.Abort."""
-    return str(click.prompt(translated(question), default=default, show_default=bool(default), err=True))
+    question = translated(question)
+    room = stderr_columns() - (width_of(default) + 3 if default else 0) - 2
+    if sys.stderr.isatty() and room > 0:
+        question = "\n".join(wrapped(question, room))
+    return str(click.prompt(question, default=default, show_default=bool(default), err=True))
 
 
 def confirm(question: str) -> bool:

@@ -21,6 +21,7 @@ from crosstrail.cli.output.terminal_table import TerminalTable
 from crosstrail.cli.output.writers import Csv, JsonArray, JsonLines, RowWriter, TabSeparated
 from crosstrail.cli.output.zones import Zone
 from crosstrail.cli.translation import translated
+from crosstrail.cli.words import fitted
 from crosstrail.text import json_text, visible
 
 
@@ -124,8 +125,10 @@ class CommandOutput:
         )
 
     def line(self, text: str) -> None:
-        """A line for people, in their language, of a form of the command's own."""
-        self.destination.text.write(f"{translated(visible(text))}\n")
+        """A line for people, in their language, of a form of the command's own; a terminal's is broken between words."""
+        said = translated(visible(text))
+        for part in fitted(said) if self.on_terminal else [said]:
+            self.destination.text.write(f"{part}\n")
 
     def tabbed_line(self, text: str) -> None:
         """A line whose columns are parted by tabs, as another tool prints it."""
