@@ -117,7 +117,7 @@ class _Reader(ast.NodeVisitor):
             self.found += [
                 (one.value, node.lineno)
                 for one in node.args[:3]
-                if isinstance(one, ast.Constant) and str(one.value).isalpha()
+                if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.isalpha()
             ]
         self.visit(node.func)
         if name == "option" and len(node.args) == 3 and any(one.arg == "flag" for one in node.keywords):
