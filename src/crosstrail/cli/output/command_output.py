@@ -127,7 +127,7 @@ class CommandOutput:
     def line(self, text: str) -> None:
         """A line for people, in their language, of a form of the command's own; a terminal's is broken between words."""
         said = translated(visible(text))
-        for part in fitted(said) if self.on_terminal else [said]:
+        for part in fitted(said) if self.destination.on_terminal else [said]:
             self.destination.text.write(f"{part}\n")
 
     def tabbed_line(self, text: str) -> None:
