@@ -265,3 +265,12 @@ def test_sentence_that_is_no_message_stays_english(chinese: MessageCatalog) -> N
 )
 def test_line_is_half_translated_where_a_chinese_sentence_holds_english_prose(text: str, is_half: bool) -> None:
     assert half_translated(text) is is_half
+
+
+@pytest.mark.parametrize("sign", [": ", "; ", " (", ", ", " and ", ". ", " of ", "? "])
+def test_line_that_a_log_wrote_is_read_within_bounds(sign: str) -> None:
+    """Part in part in part, and words of messages again and again: it is data, and nothing fails or takes long."""
+    catalog = catalog_of("zh_CN")
+    for line in ((f"a{sign}" * 900)[:1_990], (f"x ({sign}y) to 1 km in 2 minutes" * 60)[:1_990]):
+        assert catalog.line(line) == line
+    assert "prod" in catalog.line((f"no account{sign}prod" * 100)[:1_990])

@@ -31,9 +31,14 @@ _SHORT, _SURE = 4, 8
 """Letters of a message that can be told from data by them alone."""
 _ENDS = ".:"
 _CHINESE_ENDS = "。：."
-_LONGEST = 4_000
+_LONGEST = 2_000
 """Letters of a line that is looked up; what is longer is data."""
 _MAX_CUTS = 8
+_MAX_WAYS = 10_000
+_MAX_DEPTH = 8
+_MAX_READ = 20_000
+"""Of one line: parts within parts, and letters of all parts together. Whoever writes into a log chooses what a line holds, so what
+is beyond these is data."""
 _SEPARATORS = (("; ", "；"), (": ", "："), (" (", "（"))
 _BETWEEN = ((", ", "，"), (" and ", "和"))
 
@@ -86,6 +91,22 @@ class Template:
         long = "".join("(.*)" if part == _ANYTHING else part for part in parts)
         return tuple(re.compile(one, re.DOTALL) for one in ((short, long) if parts.count(_ANYTHING) > 1 else (short,)))
 
+    def may_be(self, line: str) -> bool:
+        """Whether the line has its words in their order, and not so often that a pattern which fails at its end would try very many
+        ways to share the line out. Asked first: this takes a time that grows with the line alone."""
+        first, last = self.pieces[1], self.pieces[-1]
+        if self.anchor not in line or not (line.startswith(first) and line.endswith(last)):
+            return False
+        place, end, ways = len(first), len(line) - len(last), 1
+        for piece in self.pieces[2:-1]:
+            ways *= max(line.count(piece), 1) if piece else 1
+            if ways > _MAX_WAYS:
+                return False
+            place = line.find(piece, place, end) + len(piece)
+            if place < len(piece):
+                return False
+        return place <= end
+
     def values(self, line: str) -> Iterator[tuple[str, ...]]:
         """Those in a line that is this message. What has a word or two alone (`{start} to {end}`) is so only with plain values."""
         matches = (pattern.fullmatch(line) for pattern in self.patterns)
@@ -136,6 +157,8 @@ class _Line:
         self._messages = messages
         self._templates = templates
         self._before: dict[str, Rendering] = {}
+        self._depth = 0
+        self._left = _MAX_READ
 
     def read(self, text: str, *, whole: bool = False) -> Rendering:
         """`whole` lines may be one word; a value that is one word is data."""
@@ -144,23 +167,30 @@ class _Line:
         self._before[text] = best = Rendering(0, text)
         if not whole and " " not in text.strip():
             return best
+        self._left -= len(text)
+        if self._depth >= _MAX_DEPTH or self._left < 0:
+            return best
+        self._depth += 1
+        best = self._before[text] = self._best(text)
+        self._depth -= 1
+        return best
+
+    def _best(self, text: str) -> Rendering:
         bare, end = _bare(text), text[len(_bare(text)) :]
         if bare in self._messages:
-            best = Rendering(len(bare.replace(" ", "")), _ended(self._messages[bare], end))
-        else:
-            ways = (
-                self._by_sentences(text),
-                self._by_templates(bare, end),
-                self._by_signs(text),
-                self._by_lists(text),
-            )
-            best = max((best, *(reading for found in ways for reading in found)), key=lambda reading: reading.known)
-        self._before[text] = best
-        return best
+            return Rendering(len(bare.replace(" ", "")), _ended(self._messages[bare], end))
+        ways = (
+            self._by_sentences(text),
+            self._by_templates(bare, end),
+            self._by_signs(text),
+            self._by_lists(text),
+        )
+        readings = (reading for found in ways for reading in found)
+        return max((Rendering(0, text), *readings), key=lambda reading: reading.known)
 
     def _by_templates(self, text: str, end: str) -> Iterator[Rendering]:
         for template in self._templates:
-            if template.anchor not in text:
+            if not template.may_be(text):
                 continue
             for found in template.values(text):
                 yield self._filled(template, found, end)
