@@ -238,7 +238,7 @@ lake: {account_retention: {prod: 2y}, aliases: {EDS: prod}}
 
 
 CASES = {
-    "a file that is not there": ("serve: {tls_key: k.pem}", 1, "1:18: error: serve.tls_key: there is no file k.pem."),
+    "a file that is not there": ("serve: {tls_key: k.pem}", 1, "1:18: error: serve.tls_key: there is no file "),
     "rules that are not there": ("detect: {rules: [mine]}", 1, "1:17: error: detect.rules: there is no file or folder"),
     "an archive that is not there": (
         'accounts: [{id: "111111111111", archive: logs}]',

@@ -96,7 +96,10 @@ def problem_of(line: ShellLine) -> str:
         value = given.get(param.name or "")
         if isinstance(param.type, click.Choice):
             for one in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(one, str) and one not in param.type.choices:
+                try:
+                    if isinstance(one, str):
+                        param.type.convert(one, param, context)
+                except click.BadParameter:
                     return f"{param.opts[0]} takes no {one}"
     return ""
 
