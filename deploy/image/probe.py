@@ -20,6 +20,8 @@ import crosstrail
 
 LAKE = importlib.util.find_spec("duckdb") is not None
 OF_THE_LAKE = ("crosstrail.lake.", "crosstrail.engines.", "crosstrail.demo.")
+OF_ITS_EXTRAS = ("sigma", "prompt_toolkit")
+"""Rules and the SQL shell need these, and the lake."""
 
 for module in pkgutil.walk_packages(crosstrail.__path__, "crosstrail."):
     if module.name.endswith("__main__") or (not LAKE and module.name.startswith(OF_THE_LAKE)):
@@ -27,7 +29,7 @@ for module in pkgutil.walk_packages(crosstrail.__path__, "crosstrail."):
     try:
         importlib.import_module(module.name)
     except ModuleNotFoundError as error:
-        if LAKE or (error.name or "").partition(".")[0] != "sigma":  # rules need it, and the lake
+        if LAKE or (error.name or "").partition(".")[0] not in OF_ITS_EXTRAS:
             raise
 for name in sys.argv[1:]:
     botocore.session.get_session().create_client(name, region_name="us-east-1")
