@@ -274,3 +274,8 @@ def test_line_that_a_log_wrote_is_read_within_bounds(sign: str) -> None:
     for line in ((f"a{sign}" * 900)[:1_990], (f"x ({sign}y) to 1 km in 2 minutes" * 60)[:1_990]):
         assert catalog.line(line) == line
     assert "prod" in catalog.line((f"no account{sign}prod" * 100)[:1_990])
+
+
+def test_line_that_begins_like_a_message_is_none() -> None:
+    line = "Write (11 actions): s3:PutObject 6, ecs:UpdateService 5"
+    assert catalog_of("zh_CN").line(line) == line

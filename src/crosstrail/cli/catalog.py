@@ -111,6 +111,8 @@ class Template:
         """Those in a line that is this message. What has a word or two alone (`{start} to {end}`) is so only with plain values."""
         matches = (pattern.fullmatch(line) for pattern in self.patterns)
         for found in dict.fromkeys(match.groups() for match in matches if match):
+            if found[-1:] and found[-1].startswith("("):  # the line's own parentheses: it is another sentence
+                continue
             if self.known >= _SURE or self.msgid[0].isupper() or self._plain(found):
                 yield found
 
