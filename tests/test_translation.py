@@ -276,6 +276,14 @@ def test_line_that_a_log_wrote_is_read_within_bounds(sign: str) -> None:
     assert "prod" in catalog.line((f"no account{sign}prod" * 100)[:1_990])
 
 
+def test_line_known_but_for_its_end_stays_english() -> None:
+    line = (
+        "107 events by it, first seen 2026-11-17T02:11:08Z, last seen 2026-11-19T13:47:43Z, 10 failed, all denied. "
+        "Asked: 2026-11-01T00:00:00Z to now."
+    )
+    assert catalog_of("zh_CN").line(line) == line
+
+
 def test_line_that_begins_like_a_message_is_none() -> None:
     line = "Write (11 actions): s3:PutObject 6, ecs:UpdateService 5"
     assert catalog_of("zh_CN").line(line) == line

@@ -17,6 +17,7 @@ _RUN = re.compile(r"(?<![\w./:@-])[A-Za-z][a-z’']*(?:,? [a-z][a-z’']*)+(?![\
 _SMALL_WORDS = frozenset(
     [
         "a",
+        "all",
         "an",
         "the",
         "of",
